@@ -1,0 +1,32 @@
+/* Ground: what the processor and the operating system together let a program use. */
+#ifndef FI_CPU_H
+#define FI_CPU_H
+
+#include "portability.h"
+
+#if FI_X86
+/* The compiler's own detection also asks XCR0 whether the system saves the wide registers. */
+FI_INLINE int fi_cpu_has_avx2_aes(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("aes");
+}
+
+FI_INLINE int fi_cpu_has_avx2_vaes(void) { return fi_cpu_has_avx2_aes() && __builtin_cpu_supports("vaes"); }
+
+FI_INLINE int fi_cpu_has_avx512_vaes(void) {
+    return fi_cpu_has_avx2_vaes() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+}
+#endif
+
+#if FI_ARM
+#if defined __linux__
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+FI_INLINE int fi_cpu_has_neon_aes(void) { return (getauxval(AT_HWCAP) & HWCAP_AES) != 0; }
+#else
+FI_INLINE int fi_cpu_has_neon_aes(void) { return FI_WINDOWS == 0; } /* every Apple processor has it */
+#endif
+#endif
+
+#endif

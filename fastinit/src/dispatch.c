@@ -1,0 +1,57 @@
+#include "dispatch.h"
+
+#include "cpu.h"
+
+static const fi_level levels[] = {
+#if FI_X86
+    {"avx512", "512-bit", &fi_kernels_avx512},
+    {"avx2", "256-bit", &fi_kernels_avx2_vaes},
+    {"avx2", "128-bit", &fi_kernels_avx2},
+#endif
+#if FI_ARM
+    {"neon", "128-bit", &fi_kernels_neon},
+#endif
+    {"portable", "table", &fi_kernels_portable},
+};
+
+static const fi_level *in_use;
+
+static int is_supported(const fi_level *level) {
+    if (level->kernels == &fi_kernels_portable) return 1;
+#if FI_X86
+    if (level->kernels == &fi_kernels_avx512) return fi_cpu_has_avx512_vaes();
+    if (level->kernels == &fi_kernels_avx2_vaes) return fi_cpu_has_avx2_vaes();
+    if (level->kernels == &fi_kernels_avx2) return fi_cpu_has_avx2_aes();
+#endif
+#if FI_ARM
+    if (level->kernels == &fi_kernels_neon) return fi_cpu_has_neon_aes();
+#endif
+    return 0;
+}
+
+size_t fi_supported_levels(const fi_level *supported[]) {
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (is_supported(&levels[i])) supported[count++] = &levels[i];
+    return count;
+}
+
+const fi_level *fi_level_in_use(void) {
+    if (!in_use) {
+        const fi_level *supported[FI_MOST_LEVELS];
+        fi_supported_levels(supported);
+        in_use = supported[0];
+    }
+    return in_use;
+}
+
+int fi_use_isa(const char *isa) {
+    const fi_level *supported[FI_MOST_LEVELS];
+    size_t count = fi_supported_levels(supported);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(supported[i]->isa, isa) == 0) {
+            in_use = supported[i];
+            return 0;
+        }
+    return -1;
+}

@@ -1,0 +1,23 @@
+/* Loops: which ISA levels this machine has, and which one is used. */
+#ifndef FI_DISPATCH_H
+#define FI_DISPATCH_H
+
+#include "kernels.h"
+
+typedef struct {
+    const char *isa;     /* portable, avx2, avx512 or neon */
+    const char *aes;     /* how the words are made: table, or the hardware's width in bits */
+    const fi_kernels *kernels;
+} fi_level;
+
+/* Levels this machine can run, best first; the last is portable. */
+size_t fi_supported_levels(const fi_level *levels[]);
+#define FI_MOST_LEVELS 8
+
+/* The level in use: the best one, until another is chosen by the name of its ISA. */
+const fi_level *fi_level_in_use(void);
+
+/* 0, or -1 where this machine lacks the ISA (or there is none of that name): then nothing changes. */
+int fi_use_isa(const char *isa);
+
+#endif

@@ -1,0 +1,79 @@
+#include "fill.h"
+
+#include "threads.h"
+
+/* Work is dealt out in pieces of so many values: about 30 us, and a multiple of the batch. */
+#define PIECE ((size_t)1 << 16)
+#define WIDEST_ITEM 8
+
+typedef struct {
+    fi_fill_fn *fill;
+    fi_key key;
+    const fi_parameters *parameters;
+    const fi_region *region;
+    char *out;
+    size_t item, values;
+} job;
+
+static void scatter(const char *items, int64_t item_step, char *out, int64_t out_step, size_t count, size_t item) {
+    for (size_t i = 0; i < count; i++, items += item_step, out += out_step) memcpy(out, items, item);
+}
+
+/* `count` values along the last axis: numbers first, first + step, ... */
+static void fill_run(const job *j, int64_t first, int64_t step, char *out, int64_t out_step, size_t count) {
+    FI_ALIGNED(64) char items[FI_BATCH * WIDEST_ITEM];
+    const int64_t item = (int64_t)j->item;
+    if (step == 1 && out_step == item && (uintptr_t)out % j->item == 0) {
+        j->fill(j->key, j->parameters, (uint64_t)first, count, out);
+        return;
+    }
+    /* Values whose numbers lie within one batch are made together, with those between them. */
+    const int64_t stride = step < 0 ? -step : step;
+    const size_t together = stride == 0 ? count : stride < FI_BATCH ? (size_t)((FI_BATCH - 1) / stride + 1) : 1;
+    while (count) {
+        size_t now = together < count ? together : count;
+        int64_t span = stride * (int64_t)(now - 1);
+        int64_t least = step < 0 ? first - span : first;
+        j->fill(j->key, j->parameters, (uint64_t)least, (size_t)span + 1, items);
+        scatter(items + (first - least) * item, step * item, out, out_step, now, j->item);
+        first += step * (int64_t)now, out += out_step * (int64_t)now, count -= now;
+    }
+}
+
+static void fill_piece(void *context, size_t piece) {
+    const job *j = context;
+    const fi_region *r = j->region;
+    const int last = r->axes - 1;
+    size_t done = piece * PIECE, end = j->values - done < PIECE ? j->values : done + PIECE;
+    int64_t index[FI_MOST_AXES];
+    size_t rest = done;
+    for (int axis = last; axis >= 0; axis--) {
+        index[axis] = (int64_t)(rest % (size_t)r->shape[axis]);
+        rest /= (size_t)r->shape[axis];
+    }
+    while (done < end) {
+        int64_t number = r->first;
+        char *place = j->out;
+        for (int axis = 0; axis <= last; axis++) {
+            number += index[axis] * r->source_step[axis];
+            place += index[axis] * r->target_step[axis];
+        }
+        size_t run = (size_t)(r->shape[last] - index[last]);
+        run = run < end - done ? run : end - done;
+        fill_run(j, number, r->source_step[last], place, r->target_step[last], run);
+        done += run;
+        index[last] += (int64_t)run;
+        for (int axis = last; axis > 0 && index[axis] == r->shape[axis]; axis--) {
+            index[axis] = 0;
+            index[axis - 1]++;
+        }
+    }
+}
+
+void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
+             void *out, int threads) {
+    static const size_t item_bytes[FI_DTYPES] = {4, 8, 2, 2};
+    job j = {fi_level_in_use()->kernels->fill[law][dtype], key, parameters, region, out, item_bytes[dtype], 1};
+    for (int axis = 0; axis < region->axes; axis++) j.values *= (size_t)region->shape[axis];
+    fi_run_parallel(fill_piece, &j, (j.values + PIECE - 1) / PIECE, threads);
+}

@@ -1,0 +1,20 @@
+/* Loops: a part of a stream into memory of any layout, on any number of threads. */
+#ifndef FI_FILL_H
+#define FI_FILL_H
+
+#include "dispatch.h"
+
+#define FI_MOST_AXES 64
+
+/* out[i, j, ...] = value number first + i source_step[0] + j source_step[1] + ...; target steps are in bytes. The caller
+   answers for every such number lying in [0, 2^63) and every such place lying inside the memory. */
+typedef struct {
+    int axes;
+    int64_t shape[FI_MOST_AXES], source_step[FI_MOST_AXES], target_step[FI_MOST_AXES];
+    int64_t first;
+} fi_region;
+
+void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
+             void *out, int threads);
+
+#endif

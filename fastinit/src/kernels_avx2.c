@@ -1,0 +1,21 @@
+#include "kernels.h"
+
+#if FI_X86
+FI_TARGET_BEGIN("avx2,fma,aes")
+
+#define FI_FMA 1
+#define KERNELS fi_kernels_avx2
+
+typedef __m128i vector;
+#define VECTOR_BLOCKS 1
+#define ROUND_KEY(low, high) _mm_set_epi64x((long long)(high), (long long)(low))
+#define COUNTERS(block, domain) _mm_set_epi64x(domain, (long long)(block))
+#define XOR _mm_xor_si128
+#define AES_ROUND _mm_aesenc_si128
+#define AES_LAST_ROUND _mm_aesenclast_si128
+#define STORE(words, state) _mm_store_si128((vector *)(words), state)
+
+#include "ars_wide.inc"
+#include "kernels.inc"
+FI_TARGET_END
+#endif

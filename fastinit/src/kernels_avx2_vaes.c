@@ -1,0 +1,23 @@
+#include "kernels.h"
+
+#if FI_X86
+FI_TARGET_BEGIN("avx2,fma,vaes")
+
+#define FI_FMA 1
+#define KERNELS fi_kernels_avx2_vaes
+
+typedef __m256i vector;
+#define VECTOR_BLOCKS 2
+#define ROUND_KEY(low, high) _mm256_broadcastsi128_si256(_mm_set_epi64x((long long)(high), (long long)(low)))
+#define COUNTERS(block, domain)                                                                              \
+    _mm256_blend_epi32(_mm256_add_epi64(_mm256_set1_epi64x((long long)(block)), _mm256_set_epi64x(0, 1, 0, 0)), \
+                       _mm256_set1_epi64x(domain), 0xcc)
+#define XOR _mm256_xor_si256
+#define AES_ROUND _mm256_aesenc_epi128
+#define AES_LAST_ROUND _mm256_aesenclast_epi128
+#define STORE(words, state) _mm256_store_si256((vector *)(words), state)
+
+#include "ars_wide.inc"
+#include "kernels.inc"
+FI_TARGET_END
+#endif

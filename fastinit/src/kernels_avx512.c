@@ -1,0 +1,23 @@
+#include "kernels.h"
+
+#if FI_X86
+FI_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,vaes" FI_WIDE_VECTORS)
+
+#define FI_FMA 1
+#define KERNELS fi_kernels_avx512
+
+typedef __m512i vector;
+#define VECTOR_BLOCKS 4
+#define ROUND_KEY(low, high) _mm512_broadcast_i32x4(_mm_set_epi64x((long long)(high), (long long)(low)))
+#define COUNTERS(block, domain)                                             \
+    _mm512_add_epi64(_mm512_maskz_set1_epi64(0x55, (long long)(block)),     \
+                     _mm512_set_epi64(domain, 3, domain, 2, domain, 1, domain, 0))
+#define XOR _mm512_xor_si512
+#define AES_ROUND _mm512_aesenc_epi128
+#define AES_LAST_ROUND _mm512_aesenclast_epi128
+#define STORE(words, state) _mm512_store_si512(words, state)
+
+#include "ars_wide.inc"
+#include "kernels.inc"
+FI_TARGET_END
+#endif

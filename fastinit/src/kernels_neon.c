@@ -1,0 +1,24 @@
+#include "kernels.h"
+
+#if FI_ARM
+FI_TARGET_BEGIN("+crypto")
+
+#define FI_FMA 1
+#define KERNELS fi_kernels_neon
+
+/* The instruction adds its round key first, and the AES rounds of ARS add theirs last: so the rounds here add zero. */
+typedef uint64x2_t vector;
+#define VECTOR_BLOCKS 1
+#define BYTES vreinterpretq_u8_u64
+#define WIDE vreinterpretq_u64_u8
+#define ROUND_KEY(low, high) vcombine_u64(vcreate_u64(low), vcreate_u64(high))
+#define COUNTERS(block, domain) vcombine_u64(vcreate_u64(block), vcreate_u64(domain))
+#define XOR veorq_u64
+#define AES_ROUND(state, key) XOR(WIDE(vaesmcq_u8(vaeseq_u8(BYTES(state), vdupq_n_u8(0)))), key)
+#define AES_LAST_ROUND(state, key) XOR(WIDE(vaeseq_u8(BYTES(state), vdupq_n_u8(0))), key)
+#define STORE(words, state) vst1q_u32(words, vreinterpretq_u32_u64(state))
+
+#include "ars_wide.inc"
+#include "kernels.inc"
+FI_TARGET_END
+#endif

@@ -1,0 +1,125 @@
+/* Ground: the one file with compiler and platform conditionals. The rest of the core tests FI_* macros only. */
+#ifndef FI_PORTABILITY_H
+#define FI_PORTABILITY_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if (defined __x86_64__ || defined __i386__) && defined __GNUC__
+#define FI_X86 1
+#include <immintrin.h>
+#else
+#define FI_X86 0
+#endif
+
+#if defined __aarch64__ && defined __GNUC__
+#define FI_ARM 1
+#include <arm_neon.h>
+#else
+#define FI_ARM 0
+#endif
+
+#if defined _WIN32
+#define FI_WINDOWS 1
+#else
+#define FI_WINDOWS 0
+#endif
+
+#if defined __GNUC__
+#define FI_INLINE static inline __attribute__((always_inline))
+#define FI_ALIGNED(bytes) __attribute__((aligned(bytes)))
+#define FI_RESTRICT __restrict__
+#else
+#define FI_INLINE static __forceinline
+#define FI_ALIGNED(bytes) __declspec(align(bytes))
+#define FI_RESTRICT __restrict
+#endif
+
+/* Everything between FI_TARGET_BEGIN(features) and FI_TARGET_END is compiled for those features. GCC also has to be
+   told to use whole 512-bit vectors; Clang does so unless tuned for a certain processor. */
+#define FI_PRAGMA(text) _Pragma(#text)
+#if defined __clang__
+#define FI_TARGET_BEGIN(features) \
+    FI_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define FI_TARGET_END FI_PRAGMA(clang attribute pop)
+#define FI_WIDE_VECTORS
+#elif defined __GNUC__
+#define FI_TARGET_BEGIN(features) FI_PRAGMA(GCC push_options) FI_PRAGMA(GCC target(features))
+#define FI_TARGET_END FI_PRAGMA(GCC pop_options)
+#define FI_WIDE_VECTORS ",prefer-vector-width=512"
+#endif
+
+/* Before a loop over the lanes of a tile, whose trips are independent. */
+#if defined __clang__
+#define FI_LANE_LOOP FI_PRAGMA(clang loop vectorize(enable))
+#elif defined __GNUC__
+#define FI_LANE_LOOP FI_PRAGMA(GCC ivdep)
+#else
+#define FI_LANE_LOOP
+#endif
+
+/* Before an inner loop of at most 16 trips. */
+#if defined __GNUC__
+#define FI_UNROLL FI_PRAGMA(GCC unroll 16)
+#else
+#define FI_UNROLL
+#endif
+
+/* The pointer, after which the compiler knows nothing of what it points to: words made into a buffer and read back by a
+   lane loop stay a loop. */
+#if defined __GNUC__
+FI_INLINE uint32_t *fi_opaque(uint32_t *words) {
+    __asm__("" : "+r"(words) : : "memory");
+    return words;
+}
+#define FI_OPAQUE(words) fi_opaque(words)
+#else
+#define FI_OPAQUE(words) (words)
+#endif
+
+/* Where every processor of the architecture has a fused multiply-add, the portable level uses it too. */
+#define FI_BASELINE_FMA FI_ARM
+
+/* A counter shared by threads: each call gives the next number. */
+#if defined __GNUC__
+typedef size_t fi_counter;
+FI_INLINE size_t fi_count_up(fi_counter *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
+#else
+#include <intrin.h>
+typedef volatile __int64 fi_counter;
+FI_INLINE size_t fi_count_up(fi_counter *counter) { return (size_t)(_InterlockedExchangeAdd64(counter, 1)); }
+#endif
+
+/* Rounding to nearest and gradual underflow, whatever the caller had set; the caller's state is put back after. */
+#if FI_X86
+typedef unsigned fi_fp_state;
+FI_INLINE fi_fp_state fi_fp_enter(void) {
+    fi_fp_state caller = _mm_getcsr();
+    _mm_setcsr(0x1f80);
+    return caller;
+}
+FI_INLINE void fi_fp_leave(fi_fp_state caller) { _mm_setcsr(caller); }
+#elif FI_ARM
+typedef uint64_t fi_fp_state;
+FI_INLINE void fi_fp_leave(fi_fp_state caller) { __asm__ volatile("msr fpcr, %0" : : "r"(caller)); }
+FI_INLINE fi_fp_state fi_fp_enter(void) {
+    fi_fp_state caller;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(caller));
+    fi_fp_leave(0);
+    return caller;
+}
+#else
+#include <fenv.h>
+typedef fenv_t fi_fp_state;
+FI_INLINE fi_fp_state fi_fp_enter(void) {
+    fi_fp_state caller;
+    fegetenv(&caller);
+    fesetenv(FE_DFL_ENV);
+    return caller;
+}
+FI_INLINE void fi_fp_leave(fi_fp_state caller) { fesetenv(&caller); }
+#endif
+
+#endif

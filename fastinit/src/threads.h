@@ -1,0 +1,13 @@
+/* Ground: running one task on several threads that live as long as the call (so nothing is left for a fork to break). */
+#ifndef FI_THREADS_H
+#define FI_THREADS_H
+
+#include "portability.h"
+
+typedef void fi_task(void *context, size_t item);
+
+/* Calls task(context, item) once for each item below `items`, in no order, on at most `threads` threads, the caller's
+   among them; fewer if the system grants no more. Each thread rounds to nearest and keeps subnormal numbers. */
+void fi_run_parallel(fi_task *task, void *context, size_t items, int threads);
+
+#endif
