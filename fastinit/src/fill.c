@@ -70,10 +70,29 @@ static void fill_piece(void *context, size_t piece) {
     }
 }
 
+/* The same region with as few axes as can be: those of length 1 dropped, and neighbours that one step walks joined. */
+static fi_region joined(const fi_region *r) {
+    fi_region few = {.axes = 0, .first = r->first};
+    for (int axis = 0; axis < r->axes; axis++) {
+        if (r->shape[axis] == 1) continue;
+        int last = few.axes - 1;
+        if (last >= 0 && few.source_step[last] == r->source_step[axis] * r->shape[axis] &&
+            few.target_step[last] == r->target_step[axis] * r->shape[axis])
+            few.shape[last] *= r->shape[axis];
+        else
+            few.shape[last = few.axes++] = r->shape[axis];
+        few.source_step[last] = r->source_step[axis];
+        few.target_step[last] = r->target_step[axis];
+    }
+    if (few.axes == 0) few.shape[few.axes++] = 1;
+    return few;
+}
+
 void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
              void *out, int threads) {
     static const size_t item_bytes[FI_DTYPES] = {4, 8, 2, 2};
-    job j = {fi_level_in_use()->kernels->fill[law][dtype], key, parameters, region, out, item_bytes[dtype], 1};
-    for (int axis = 0; axis < region->axes; axis++) j.values *= (size_t)region->shape[axis];
+    const fi_region few = joined(region);
+    job j = {fi_level_in_use()->kernels->fill[law][dtype], key, parameters, &few, out, item_bytes[dtype], 1};
+    for (int axis = 0; axis < few.axes; axis++) j.values *= (size_t)few.shape[axis];
     fi_run_parallel(fill_piece, &j, (j.values + PIECE - 1) / PIECE, threads);
 }

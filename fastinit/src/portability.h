@@ -27,6 +27,16 @@
 #define FI_WINDOWS 0
 #endif
 
+#define FI_QUOTED(text) #text
+#define FI_NUMBER(number) FI_QUOTED(number)
+#if defined __clang__
+#define FI_COMPILER "Clang " __clang_version__
+#elif defined __GNUC__
+#define FI_COMPILER "GCC " __VERSION__
+#else
+#define FI_COMPILER "MSVC " FI_NUMBER(_MSC_VER)
+#endif
+
 #if defined __GNUC__
 #define FI_INLINE static inline __attribute__((always_inline))
 #define FI_ALIGNED(bytes) __attribute__((aligned(bytes)))

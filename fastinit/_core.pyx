@@ -1,0 +1,252 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, binding=True, embedsignature=True
+"""Border to the C core: pointers and the GIL, one function per C entry. Arguments were checked above."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+cimport numpy as cnp
+
+cnp.import_array()
+
+
+cdef extern from "src/portability.h" nogil:
+    const char *FI_COMPILER
+
+
+cdef extern from "src/ars.h" nogil:
+    ctypedef struct fi_key:
+        uint64_t low
+        uint64_t high
+
+    ctypedef enum fi_domain "enum fi_domain":
+        FI_MAIN
+        FI_FINE
+
+    void fi_ars_block(fi_key key, const uint32_t *counter, int rounds, uint32_t *block)
+
+
+cdef extern from "src/dispatch.h" nogil:
+    ctypedef enum fi_law "enum fi_law":
+        FI_LAWS
+
+    ctypedef enum fi_dtype "enum fi_dtype":
+        FI_DTYPES
+
+    ctypedef struct fi_parameters:
+        double shift
+        double scale
+        double least
+        double greatest
+        double left
+        double mass
+        double right
+        int tails
+
+    ctypedef struct fi_kernels:
+        void (*words)(fi_key key, fi_domain domain, uint64_t block, size_t tiles, uint32_t *words) noexcept nogil
+
+    ctypedef struct fi_level:
+        const char *isa
+        const char *aes
+        const fi_kernels *kernels
+
+    enum:
+        FI_MOST_LEVELS
+        FI_TILE
+        FI_TILE_BLOCKS
+
+    size_t fi_supported_levels(const fi_level **levels)
+    const fi_level *fi_level_in_use()
+    int fi_use_isa(const char *isa)
+
+
+cdef extern from "src/fill.h" nogil:
+    enum:
+        FI_MOST_AXES
+
+    ctypedef struct fi_region:
+        int axes
+        int64_t shape[64]
+        int64_t source_step[64]
+        int64_t target_step[64]
+        int64_t first
+
+    void fi_fill(fi_law law, fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
+                 void *out, int threads)
+
+
+cdef extern from "src/streaming.h" nogil:
+    ctypedef struct fi_moments:
+        double count
+        double mean
+        double m2
+        double m3
+        double m4
+        double minimum
+        double maximum
+        double zeros
+        double nonfinite
+        double nonfinite_sum
+
+    ctypedef struct fi_accumulator:
+        int order
+
+    void fi_accumulator_start(fi_accumulator *a, int order)
+    void fi_accumulator_update(fi_accumulator *a, fi_dtype dtype, const void *elements, size_t count, int threads)
+    void fi_accumulator_result(const fi_accumulator *a, fi_moments *result)
+    void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b)
+    void fi_moments_of_rows(int order, fi_dtype dtype, const void *elements, size_t rows, size_t count,
+                            fi_moments *results, int threads)
+
+
+cdef int read_key(bytes key, fi_key *k) except -1:
+    if PyBytes_GET_SIZE(key) != sizeof(fi_key):
+        raise ValueError(f"`key` must be 16 bytes, got {len(key)}")
+    cdef const uint8_t *b = <const uint8_t *>PyBytes_AS_STRING(key)
+    cdef int i
+    k.low = k.high = 0
+    for i in range(8):
+        k.low |= <uint64_t>b[i] << 8 * i
+        k.high |= <uint64_t>b[8 + i] << 8 * i
+    return 0
+
+
+def fill(int law, int dtype, bytes key, tuple parameters, cnp.ndarray out, int64_t first, tuple steps, int threads):
+    """Fill `out` with values number first + i steps[0] + j steps[1] + ... (None: in C order) of the stream of `key`."""
+    cdef fi_key k
+    cdef fi_parameters p
+    cdef fi_region region
+    cdef int axis
+    cdef void *data = cnp.PyArray_DATA(out)
+    read_key(key, &k)
+    p.shift, p.scale, p.least, p.greatest, p.left, p.mass, p.right, p.tails = parameters
+    if not 0 <= law < FI_LAWS or not 0 <= dtype < FI_DTYPES:
+        raise ValueError(f"no such law and dtype: {law}, {dtype}")
+    region.first = first
+    if steps is None:
+        if not cnp.PyArray_IS_C_CONTIGUOUS(out):
+            raise ValueError("`out` must be C-contiguous where there are no steps")
+        region.axes = 1
+        region.shape[0] = cnp.PyArray_SIZE(out)
+        region.source_step[0] = 1
+        region.target_step[0] = cnp.PyArray_ITEMSIZE(out)
+    else:
+        region.axes = cnp.PyArray_NDIM(out)
+        if len(steps) != region.axes:
+            raise ValueError(f"`steps` must be {region.axes} numbers, got {len(steps)}")
+        for axis in range(region.axes):
+            region.shape[axis] = cnp.PyArray_DIM(out, axis)
+            region.source_step[axis] = steps[axis]
+            region.target_step[axis] = cnp.PyArray_STRIDE(out, axis)
+    with nogil:
+        fi_fill(<fi_law>law, <fi_dtype>dtype, k, &p, &region, data, threads)
+
+
+def words(bytes key, int domain, uint64_t first, size_t count):
+    """Words [first, first + count) of a domain as bytes of uint32, low byte first on the usual machines."""
+    cdef fi_key k
+    cdef uint64_t tile = first // FI_TILE
+    cdef size_t skipped = <size_t>(first - tile * FI_TILE)
+    cdef size_t tiles = (skipped + count + FI_TILE - 1) // FI_TILE
+    cdef cnp.npy_intp size = <cnp.npy_intp>(tiles * FI_TILE + 16)
+    cdef cnp.ndarray buffer = cnp.PyArray_SimpleNew(1, &size, cnp.NPY_UINT32)
+    cdef size_t offset = ((64 - <size_t>cnp.PyArray_DATA(buffer) % 64) % 64) // 4
+    cdef uint32_t *start = <uint32_t *>cnp.PyArray_DATA(buffer) + offset
+    read_key(key, &k)
+    with nogil:
+        fi_level_in_use().kernels.words(k, <fi_domain>domain, tile * FI_TILE_BLOCKS, tiles, start)
+    return buffer[offset + skipped:offset + skipped + count]
+
+
+def ars_block(bytes key, tuple counter, int rounds):
+    """The four words of one block, by table."""
+    cdef uint32_t[4] block
+    cdef uint32_t[4] c
+    cdef int i
+    cdef fi_key k
+    read_key(key, &k)
+    for i in range(4):
+        c[i] = counter[i]
+    fi_ars_block(k, c, rounds, block)
+    return (block[0], block[1], block[2], block[3])
+
+
+def supported_isas():
+    """Names of the ISA levels this machine can run, best first."""
+    cdef const fi_level *levels[8]
+    cdef size_t count = fi_supported_levels(levels), i
+    return tuple(dict.fromkeys(levels[i].isa.decode() for i in range(count)))
+
+
+def isa_in_use():
+    """The ISA level in use, and how its words are made."""
+    return fi_level_in_use().isa.decode(), fi_level_in_use().aes.decode()
+
+
+def use_isa(str isa):
+    """Use the ISA level of that name; False where this machine has none such."""
+    return fi_use_isa(isa.encode()) == 0
+
+
+cdef class Accumulator:
+    """A sequence of elements being reduced to its moments. Copies and pickles are exact."""
+
+    cdef fi_accumulator *state
+
+    def __cinit__(self, int order, bytes state=None):
+        self.state = <fi_accumulator *>PyMem_Calloc(1, sizeof(fi_accumulator))
+        if self.state == NULL:
+            raise MemoryError()
+        fi_accumulator_start(self.state, order)
+        if state is not None:
+            if PyBytes_GET_SIZE(state) != sizeof(fi_accumulator):
+                raise ValueError("`state` is not that of an Accumulator of this version")
+            memcpy(self.state, PyBytes_AS_STRING(state), sizeof(fi_accumulator))
+
+    def __dealloc__(self):
+        PyMem_Free(self.state)
+
+    def __reduce__(self):
+        return Accumulator, (self.state.order, (<char *>self.state)[:sizeof(fi_accumulator)])
+
+    def update(self, int dtype, cnp.ndarray elements, int threads):
+        """Take in the elements of a C-contiguous array, in order."""
+        cdef const void *data = cnp.PyArray_DATA(elements)
+        cdef size_t count = cnp.PyArray_SIZE(elements)
+        if not cnp.PyArray_IS_C_CONTIGUOUS(elements) or not cnp.PyArray_ISALIGNED(elements):
+            raise BufferError("`elements` must be C-contiguous and aligned")
+        with nogil:
+            fi_accumulator_update(self.state, <fi_dtype>dtype, data, count, threads)
+
+    def merge(self, Accumulator other not None):
+        """Take in all that `other` has taken in, as one piece."""
+        fi_accumulator_merge(self.state, other.state)
+
+    def result(self):
+        """The ten numbers of fi_moments."""
+        cdef fi_moments m
+        fi_accumulator_result(self.state, &m)
+        return (m.count, m.mean, m.m2, m.m3, m.m4, m.minimum, m.maximum, m.zeros, m.nonfinite, m.nonfinite_sum)
+
+
+def moments_of_rows(int order, int dtype, cnp.ndarray elements, int threads):
+    """The ten numbers of fi_moments for each row of a C-contiguous matrix."""
+    cdef size_t rows = cnp.PyArray_DIM(elements, 0), count = cnp.PyArray_DIM(elements, 1)
+    cdef cnp.npy_intp[2] shape
+    shape[0] = rows
+    shape[1] = sizeof(fi_moments) // sizeof(double)
+    cdef cnp.ndarray results = cnp.PyArray_SimpleNew(2, shape, cnp.NPY_FLOAT64)
+    cdef const void *data = cnp.PyArray_DATA(elements)
+    cdef fi_moments *numbers = <fi_moments *>cnp.PyArray_DATA(results)
+    if not cnp.PyArray_IS_C_CONTIGUOUS(elements) or not cnp.PyArray_ISALIGNED(elements):
+        raise BufferError("`elements` must be C-contiguous and aligned")
+    with nogil:
+        fi_moments_of_rows(order, <fi_dtype>dtype, data, rows, count, numbers, threads)
+    return results
+
+
+def compiler():
+    """The compiler of this extension, and its version."""
+    return FI_COMPILER.decode()

@@ -1,0 +1,48 @@
+"""Arguments: what a value must be, and one sentence for when it is not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from operator import index as as_index
+from typing import Any, NoReturn
+
+
+def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
+    """Raise `error`: `name` must be `rule`, got `value`."""
+    raise error(f"`{name}` must be {rule}, got {value!r}")
+
+
+def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """`value` as an int in [low, high)."""
+    rule = f"an integer of at least {low}" if high is None else f"an integer in [{low}, {high})"
+    try:
+        number = as_index(value)
+    except TypeError:
+        refuse(name, rule, value, TypeError)
+    if number < low or (high is not None and number >= high):
+        refuse(name, rule, number)
+    return number
+
+
+def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = False) -> float:
+    """`value` as a float, finite (unless `infinite`) and at least `low`."""
+    rule = "a number" if infinite else "a finite number"
+    if low > -math.inf:
+        rule += f" of at least {low:g}"
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        refuse(name, rule, value, TypeError)
+    if number < low or math.isnan(number) or (math.isinf(number) and not infinite):
+        refuse(name, rule, number)
+    return number
+
+
+def choice(name: str, value: Any, choices: Iterable[str]) -> Any:
+    """`value`, one of `choices`."""
+    listed = list(choices)
+    if not isinstance(value, str) or value not in listed:
+        rule = "one of " + ", ".join(map(repr, listed))
+        refuse(name, rule, value, ValueError if isinstance(value, str) else TypeError)
+    return value

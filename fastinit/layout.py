@@ -1,0 +1,131 @@
+"""Layout: which numbers of a stream a part of an array holds, and what memory may be written to."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .arguments import integer, refuse
+
+LIMIT = 1 << 63
+
+
+class Flat:
+    """A range of the flattened (C-order) array, as an `index`: ``fi.flat[10:20]`` is what ``W.ravel()[10:20]`` is."""
+
+    def __init__(self, positions: Any = None) -> None:
+        self.positions = positions
+
+    def __getitem__(self, positions: Any) -> Flat:
+        return Flat(positions)
+
+    def __repr__(self) -> str:
+        return f"fi.flat[{self.positions!r}]"
+
+
+flat = Flat()
+
+
+class Part(NamedTuple):
+    """An array whose element (i, j, ...) is number first + i steps[0] + j steps[1] + ... of the stream."""
+
+    first: int
+    shape: tuple[int, ...]
+    steps: tuple[int, ...]
+
+
+def checked_shape(shape: Any) -> tuple[int, ...]:
+    """`shape` as a tuple of lengths whose product is below 2**63."""
+    try:
+        lengths = tuple(shape) if not hasattr(shape, "__index__") else (shape,)
+    except TypeError:
+        refuse("shape", "an integer or a sequence of integers", shape, TypeError)
+    for length in lengths:
+        integer("shape", length, 0)
+    lengths = tuple(map(int, lengths))
+    if prod(lengths) >= LIMIT or max(lengths, default=0) >= LIMIT:
+        refuse("shape", "of fewer than 2**63 elements", lengths)
+    if len(lengths) > 64:
+        refuse("shape", "of at most 64 axes", lengths)
+    return lengths
+
+
+def whole_steps(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Steps of an array in C order."""
+    return tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+def part(shape: tuple[int, ...], index: Any) -> Part:
+    """The part that a basic index, or a flat range, cuts out of an array of that shape (as NumPy would)."""
+    if isinstance(index, Flat):
+        if isinstance(index.positions, tuple):
+            refuse("index", "a basic index (one integer or slice of the flattened array)", index, IndexError)
+        return _cut((prod(shape),), (1,), (index.positions,), index)
+    entries = index if isinstance(index, tuple) else (index,)
+    return _cut(shape, whole_steps(shape), entries, index)
+
+
+def _cut(shape: tuple[int, ...], steps: tuple[int, ...], entries: tuple[Any, ...], index: Any) -> Part:
+    used = sum(entry is not None and entry is not Ellipsis for entry in entries)
+    dots = sum(entry is Ellipsis for entry in entries)
+    if dots > 1:
+        refuse("index", "a basic index with one Ellipsis at the most", index, IndexError)
+    if used > len(shape):
+        refuse("index", f"a basic index of at most {len(shape)} entries for shape {shape}", index, IndexError)
+    if not dots:
+        entries = (*entries, Ellipsis)
+    first, new_shape, new_steps, axis = 0, [], [], 0
+    for entry in entries:
+        if entry is None:
+            new_shape.append(1)
+            new_steps.append(0)
+            continue
+        for _ in range(len(shape) - used if entry is Ellipsis else 1):
+            positions = range(shape[axis])
+            chosen = positions if entry is Ellipsis else _chosen(positions, entry, axis, index)
+            if isinstance(chosen, range):
+                first += chosen.start * steps[axis] if chosen else 0
+                new_shape.append(len(chosen))
+                new_steps.append(chosen.step * steps[axis])
+            else:
+                first += chosen * steps[axis]
+            axis += 1
+    return Part(first, tuple(new_shape), tuple(new_steps))
+
+
+def _chosen(positions: range, entry: Any, axis: int, index: Any) -> range | int:
+    if isinstance(entry, (bool, np.bool_)) or not (isinstance(entry, slice) or hasattr(entry, "__index__")):
+        refuse("index", "a basic index (integers, slices, Ellipsis, None), fi.flat[...], or a list of these", index, TypeError)
+    try:
+        return positions[entry]
+    except IndexError:
+        rule = f"a basic index with an integer in [-{len(positions)}, {len(positions)}) for axis {axis}"
+        refuse("index", rule, index, IndexError)
+    except (TypeError, ValueError) as error:
+        refuse("index", "a basic index with slices of integers, their steps not 0", index, type(error))
+
+
+def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise where `out` cannot take values of that shape and dtype."""
+    if not isinstance(out, np.ndarray):
+        refuse("out", "a NumPy array", type(out).__name__, TypeError)
+    if out.dtype != dtype:
+        hint = " in the machine's own byte order" if out.dtype == dtype.newbyteorder() else ""
+        raise TypeError(f"`out` must have dtype {dtype.name}{hint}, got {out.dtype.str if hint else out.dtype.name}")
+    if out.shape != shape:
+        raise ValueError(f"`out` must have shape {shape}, got {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("`out` must be writable, got a read-only array")
+    if not out.flags.forc and _overlaps_itself(out):
+        raise ValueError(f"`out` must not overlap itself, got strides {out.strides} for shape {out.shape}")
+
+
+def _overlaps_itself(out: np.ndarray[Any, Any]) -> bool:
+    """Whether some element cannot be told from the next by the strides, smallest first, alone."""
+    axes = sorted((abs(stride), length) for stride, length in zip(out.strides, out.shape, strict=True) if length > 1)
+    reaches = [out.itemsize]
+    for stride, length in axes:
+        reaches.append(reaches[-1] + stride * (length - 1))
+    return out.size > 0 and any(stride < reach for (stride, _), reach in zip(axes, reaches, strict=False))

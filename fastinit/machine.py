@@ -1,0 +1,124 @@
+"""The machine: how many threads a call may use, which instructions it uses, and what was built."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from . import _core
+from .arguments import integer
+
+STREAM = 0
+
+
+def _cgroup_quota() -> float:
+    """CPUs that the control group grants this process; infinity where nothing says so."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        folder = Path("/sys/fs/cgroup/cpu")
+        quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        return quota / period if quota > 0 else math.inf
+    except (OSError, ValueError):
+        return math.inf
+
+
+def _available_threads() -> int:
+    """CPUs this process may use, divided by the ranks a launcher says share the machine."""
+    cpus: float = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = min(cpus, math.ceil(_cgroup_quota())) if math.isfinite(_cgroup_quota()) else cpus
+    ranks = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return max(1, int(cpus) // (int(ranks) if ranks.isdigit() and int(ranks) > 0 else 1))
+
+
+def _threads_wanted() -> int:
+    wanted = os.environ.get("FASTINIT_NUM_THREADS", "")
+    if not wanted:
+        return _available_threads()
+    return integer("FASTINIT_NUM_THREADS", int(wanted) if wanted.isdigit() else wanted, 1)
+
+
+def _use_isa_wanted() -> None:
+    wanted = os.environ.get("FASTINIT_ISA", "")
+    if wanted and not _core.use_isa(wanted):
+        names = ", ".join(map(repr, _core.supported_isas()))
+        raise ValueError(f"`FASTINIT_ISA` must be one of {names} on this machine, got {wanted!r}")
+
+
+default_threads = _threads_wanted()
+_use_isa_wanted()
+
+
+def set_num_threads(n: int) -> None:
+    """Set how many threads a call without `threads=` uses.
+
+    Parameters
+    ----------
+    n : int
+        At least 1. At import it is the number of CPUs this process may use (affinity and control group),
+        divided by ``LOCAL_WORLD_SIZE`` where a launcher sets it; or ``FASTINIT_NUM_THREADS``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `n` is not an integer of at least 1.
+
+    Notes
+    -----
+    No value depends on it.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> fi.set_num_threads(2)
+    >>> fi.info()["threads"]
+    2
+    """
+    global default_threads
+    default_threads = integer("n", n, 1)
+
+
+def threads_for(threads: int | None) -> int:
+    """The number of threads a call uses."""
+    return default_threads if threads is None else integer("threads", threads, 1)
+
+
+def info() -> dict[str, Any]:
+    """What runs here: version, stream version, instructions, threads, compiler.
+
+    Returns
+    -------
+    dict
+        ``version``; ``stream``, the version of the stream (STREAM.md); ``isa`` in use and ``isas`` that this machine
+        can run; ``aes``, how the words are made; ``threads`` of a call by default; ``compiler``; ``machine``;
+        ``python`` and ``numpy`` versions.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> fi.info()["stream"]
+    0
+    """
+    import numpy as np
+
+    from . import __version__
+
+    isa, aes = _core.isa_in_use()
+    return {
+        "version": __version__,
+        "stream": STREAM,
+        "isa": isa,
+        "isas": list(_core.supported_isas()),
+        "aes": aes,
+        "threads": default_threads,
+        "compiler": _core.compiler(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }

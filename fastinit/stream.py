@@ -1,0 +1,41 @@
+"""Streams: (seed, law, name) to the key of the counter generator. The recipe is part of the stream (STREAM.md)."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import blake2b
+from typing import Any
+
+from numpy.random import SeedSequence
+
+from .arguments import integer, refuse
+
+SEED_BITS = 128
+_TAG = b"fastinit/stream0"
+_LAWS = {law: law.encode().ljust(16, b"\0") for law in ("normal", "uniform", "truncated", "orthogonal", "sparse", "bits")}
+
+
+def seed_number(seed: Any) -> int:
+    """The integer in [0, 2**128) that `seed` stands for: itself, a SeedSequence's first 128 bits, or entropy."""
+    if type(seed) is int and 0 <= seed < 1 << SEED_BITS:
+        return seed
+    if seed is None:
+        return secrets.randbits(SEED_BITS)
+    if isinstance(seed, SeedSequence):
+        return int.from_bytes(seed.generate_state(4).astype("<u4").tobytes(), "little")
+    try:
+        return integer("seed", seed, 0, 1 << SEED_BITS)
+    except (TypeError, ValueError) as error:
+        rule = "None, an integer in [0, 2**128) or a SeedSequence"
+        refuse("seed", rule, seed, type(error))
+
+
+def stream_key(seed: int, law: str, name: str) -> bytes:
+    """The 16-byte key: BLAKE2b-128 of a tag, the seed (16 bytes, low first), the law (16 bytes) and the UTF-8 name."""
+    try:
+        message = _TAG + seed.to_bytes(16, "little") + _LAWS[law] + name.encode()
+    except UnicodeEncodeError:
+        refuse("name", "a string without lone surrogates", name)
+    except AttributeError:
+        refuse("name", "a string", name, TypeError)
+    return blake2b(message, digest_size=16).digest()
