@@ -2,7 +2,24 @@
 
 __version__ = "0.1.0"
 
+from .deterministic import constant, dirac, identity, ones, zeros
 from .fill import normal, truncated_normal, uniform
 from .layout import flat
 from .machine import info, set_num_threads
 from .scaling import fans, gain
+from .schemes import (
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    init,
+    kaiming_normal,
+    kaiming_uniform,
+    lecun_normal,
+    lecun_uniform,
+    small_normal,
+    variance_scaling,
+    xavier_normal,
+    xavier_uniform,
+)
+from .streaming import Moments, Statistics, moments

@@ -53,7 +53,7 @@ def kind_of(dtype: Any) -> Kind:
     return _KINDS["bfloat16"]
 
 
-def _kind_for(dtype: Any, out: Any) -> Kind:
+def kind_for(dtype: Any, out: Any) -> Kind:
     """The kind of `dtype`; where that is None, of `out`; float32 where that is None too."""
     if dtype is None:
         dtype = "float32" if out is None else getattr(out, "dtype", None)
@@ -147,7 +147,7 @@ def draw(
     threads: int | None = None,
 ) -> Any:
     """The values of a law in an array of that shape, or in the parts of it that `index` names."""
-    kind = _kind_for(dtype, out)
+    kind = kind_for(dtype, out)
     lengths = checked_shape(shape)
     number, parameters = _LAWS[law]
     settings = parameters(kind, *arguments)

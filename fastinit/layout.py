@@ -39,13 +39,14 @@ class Part(NamedTuple):
 def checked_shape(shape: Any) -> tuple[int, ...]:
     """`shape` as a tuple of lengths whose product is below 2**63."""
     try:
-        lengths = tuple(shape) if not hasattr(shape, "__index__") else (shape,)
+        lengths = (shape,) if hasattr(shape, "__index__") else tuple(shape)
     except TypeError:
         refuse("shape", "an integer or a sequence of integers", shape, TypeError)
     for length in lengths:
-        integer("shape", length, 0)
-    lengths = tuple(map(int, lengths))
-    if prod(lengths) >= LIMIT or max(lengths, default=0) >= LIMIT:
+        if type(length) is not int or length < 0:
+            lengths = tuple(integer("shape", length, 0) for length in lengths)
+            break
+    if prod(lengths) >= LIMIT or (0 in lengths and max(lengths) >= LIMIT):
         refuse("shape", "of fewer than 2**63 elements", lengths)
     if len(lengths) > 64:
         refuse("shape", "of at most 64 axes", lengths)

@@ -64,12 +64,16 @@ def fans(shape: Any, *, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axe
     >>> fi.fans((3, 3, 64, 128))
     Fans(fan_in=576, fan_out=1152)
     """
-    lengths = checked_shape(shape)
+    return Fans(*fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis))
+
+
+def fan_pair(lengths: tuple[int, ...], in_axis: Axes, out_axis: Axes, batch_axis: Axes) -> tuple[int, int]:
+    """Fan-in and fan-out of a checked shape."""
     if len(lengths) < 2:
         refuse("shape", "of at least two axes, for a fan", lengths)
     if in_axis == -2 and out_axis == -1 and batch_axis == ():
         receptive = prod(lengths[:-2])
-        return Fans(lengths[-2] * receptive, lengths[-1] * receptive)
+        return lengths[-2] * receptive, lengths[-1] * receptive
     named = [_axes("in_axis", in_axis, lengths), _axes("out_axis", out_axis, lengths)]
     named.append(_axes("batch_axis", batch_axis, lengths))
     axes = sum(named, [])
@@ -77,7 +81,7 @@ def fans(shape: Any, *, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axe
         refuse("in_axis", "apart from out_axis and batch_axis", (in_axis, out_axis, batch_axis))
     receptive = prod(length for axis, length in enumerate(lengths) if axis not in axes)
     fan_in, fan_out = (prod(lengths[axis] for axis in group) for group in named[:2])
-    return Fans(fan_in * receptive, fan_out * receptive)
+    return fan_in * receptive, fan_out * receptive
 
 
 # 1 / sqrt(E phi(z)^2) to the last bit; by adaptive quadrature with 30 digits.

@@ -1,0 +1,1 @@
+orthogonal=delta_orthogonal=sparse=None
