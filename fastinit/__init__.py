@@ -23,3 +23,4 @@ from .schemes import (
     xavier_uniform,
 )
 from .streaming import Moments, Statistics, moments
+from .verification import Verification, verify

@@ -53,13 +53,12 @@ cdef extern from "src/dispatch.h" nogil:
         const fi_kernels *kernels
 
     enum:
-        FI_MOST_LEVELS
         FI_TILE
         FI_TILE_BLOCKS
 
     size_t fi_supported_levels(const fi_level **levels)
     const fi_level *fi_level_in_use()
-    int fi_use_isa(const char *isa)
+    int fi_use_level(const char *isa, const char *aes)
 
 
 cdef extern from "src/fill.h" nogil:
@@ -173,11 +172,16 @@ def ars_block(bytes key, tuple counter, int rounds):
     return (block[0], block[1], block[2], block[3])
 
 
-def supported_isas():
-    """Names of the ISA levels this machine can run, best first."""
+def supported_levels():
+    """Pairs of an ISA and how its words are made (table, or the width of the AES instructions), best first."""
     cdef const fi_level *levels[8]
     cdef size_t count = fi_supported_levels(levels), i
-    return tuple(dict.fromkeys(levels[i].isa.decode() for i in range(count)))
+    return tuple((levels[i].isa.decode(), levels[i].aes.decode()) for i in range(count))
+
+
+def supported_isas():
+    """Names of the ISA levels this machine can run, best first."""
+    return tuple(dict.fromkeys(isa for isa, _ in supported_levels()))
 
 
 def isa_in_use():
@@ -185,9 +189,11 @@ def isa_in_use():
     return fi_level_in_use().isa.decode(), fi_level_in_use().aes.decode()
 
 
-def use_isa(str isa):
-    """Use the ISA level of that name; False where this machine has none such."""
-    return fi_use_isa(isa.encode()) == 0
+def use_isa(str isa, str aes=None):
+    """Use the best level of that ISA (and AES); False where this machine has none such."""
+    cdef bytes isa_name = isa.encode()
+    cdef bytes aes_name = b"" if aes is None else aes.encode()
+    return fi_use_level(isa_name, NULL if aes is None else <const char *>aes_name) == 0
 
 
 cdef class Accumulator:

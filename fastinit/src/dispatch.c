@@ -45,11 +45,11 @@ const fi_level *fi_level_in_use(void) {
     return in_use;
 }
 
-int fi_use_isa(const char *isa) {
+int fi_use_level(const char *isa, const char *aes) {
     const fi_level *supported[FI_MOST_LEVELS];
     size_t count = fi_supported_levels(supported);
     for (size_t i = 0; i < count; i++)
-        if (strcmp(supported[i]->isa, isa) == 0) {
+        if (strcmp(supported[i]->isa, isa) == 0 && (!aes || strcmp(supported[i]->aes, aes) == 0)) {
             in_use = supported[i];
             return 0;
         }

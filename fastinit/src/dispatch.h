@@ -14,10 +14,10 @@ typedef struct {
 size_t fi_supported_levels(const fi_level *levels[]);
 #define FI_MOST_LEVELS 8
 
-/* The level in use: the best one, until another is chosen by the name of its ISA. */
+/* The level in use: the best one, until another is chosen. */
 const fi_level *fi_level_in_use(void);
 
-/* 0, or -1 where this machine lacks the ISA (or there is none of that name): then nothing changes. */
-int fi_use_isa(const char *isa);
+/* By its AES too, unless that is NULL. 0, or -1 where this machine has no such level: then nothing changes. */
+int fi_use_level(const char *isa, const char *aes);
 
 #endif

@@ -1,0 +1,126 @@
+"""The command line: ``fastinit info`` and ``fastinit verify``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .arguments import refuse
+from .layout import Flat
+from .machine import info
+from .schemes import SCHEMES
+from .verification import verify
+
+
+def read_index(text: str) -> Any:
+    """A basic index from its text: integers, slices, ``...`` and None between commas; ``flat[a:b]`` for a flat range."""
+    if text.startswith("flat[") and text.endswith("]"):
+        return Flat(_read_entry(text[5:-1], text))
+    entries = tuple(_read_entry(entry.strip(), text) for entry in text.split(","))
+    return entries if len(entries) > 1 else entries[0]
+
+
+def _read_entry(entry: str, text: str) -> Any:
+    named = {"...": Ellipsis, "None": None, "newaxis": None}
+    if entry in named:
+        return named[entry]
+    try:
+        numbers = [int(number) if number.strip() else None for number in entry.split(":")]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 3 or (len(numbers) == 1 and numbers[0] is None):
+        refuse("--index", "integers, slices, '...' and None between commas", text)
+    return slice(*numbers) if ":" in entry else numbers[0]
+
+
+def read_shape(text: str) -> tuple[int, ...]:
+    """A shape from its text: ``4096,4096`` or ``4096x4096``."""
+    try:
+        return tuple(int(length) for length in text.replace("x", ",").split(","))
+    except ValueError:
+        refuse("--shape", "integers between commas", text)
+
+
+def read_array(path: Path, member: str | None) -> Any:
+    """An array from a .npy file (read as it is needed) or an .npz file; nothing pickled is read."""
+    stored = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
+    if isinstance(stored, np.ndarray):
+        return stored
+    with stored:
+        if member is None and len(stored.files) == 1:
+            member = stored.files[0]
+        if member not in stored.files:
+            refuse("--array", "one of " + ", ".join(map(repr, stored.files)), member)
+        return stored[member]
+
+
+def _run_info(_: argparse.Namespace) -> int:
+    for key, value in info().items():
+        print(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
+    return 0
+
+
+def _run_verify(options: argparse.Namespace) -> int:
+    array = read_array(options.file, options.array)
+    if options.dtype == "bfloat16" and array.dtype.itemsize == 2:
+        from .fill import kind_of
+
+        array = array.view(kind_of("bfloat16").dtype)
+    keywords = {key: getattr(options, key) for key in ("mean", "std", "low", "high", "gain", "scale", "mode", "distribution")}
+    found = verify(
+        array,
+        options.scheme,
+        shape=None if options.shape is None else read_shape(options.shape),
+        index=None if options.index is None else read_index(options.index),
+        seed=options.seed,
+        name=options.name,
+        **{key: value for key, value in keywords.items() if value is not None},
+    )
+    print(found)
+    return 0 if found else 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The grammar of the command line."""
+    whole = argparse.ArgumentParser(prog="fastinit", description="Initial weights: what runs here, and whether a file is right.")
+    commands = whole.add_subparsers(required=True, metavar="command")
+    one = commands.add_parser("info", help="version, stream, instructions, threads, compiler")
+    one.set_defaults(run=_run_info)
+    one = commands.add_parser(
+        "verify",
+        help="does an array in a file have the law it claims?",
+        description="Exit status: 0 the array is right, 1 it is not, 2 the question was wrong.",
+    )
+    one.add_argument("file", type=Path, help=".npy or .npz")
+    one.add_argument("--scheme", required=True, metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES))
+    one.add_argument("--array", metavar="KEY", help="which array of an .npz file")
+    one.add_argument("--shape", help="shape of the whole array, if the file holds a part: 4096,4096")
+    one.add_argument("--index", help="which part: 0:1024,: or flat[0:1000]")
+    one.add_argument("--seed", type=int, help="compare every bit with the stream of this seed and name")
+    one.add_argument("--name", default="", help="the stream's name")
+    one.add_argument("--dtype", choices=["bfloat16"], help="read 16-bit items as bfloat16")
+    for number in ("mean", "std", "low", "high", "gain", "scale"):
+        one.add_argument(f"--{number}", type=float, help="of the scheme")
+    for word in ("mode", "distribution"):
+        one.add_argument(f"--{word}", help="of the scheme")
+    one.set_defaults(run=_run_verify)
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; wrong questions get one line, not a traceback."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (ValueError, TypeError, IndexError, OSError, ImportError) as error:
+        print(f"fastinit: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

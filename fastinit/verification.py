@@ -1,0 +1,287 @@
+"""Verification: whether an array, a shard or a set of shards has the law it is said to have, and the very bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import prod, sqrt
+from typing import Any
+
+import numpy as np
+
+from .arguments import refuse
+from .deterministic import constant, dirac, identity, ones, zeros
+from .fill import kind_of
+from .layout import checked_shape, flat, part
+from .orthogonal import delta_orthogonal, orthogonal, sparse
+from .schemes import scheme_of
+from .streaming import Moments, Statistics
+
+#: A check fails beyond so many standard errors: at most 2e-9 of right arrays a check, 2e-8 in all.
+LIMIT = 6.0
+_PIECE = 1 << 20
+_SAMPLE = 1 << 22
+_WINDOW = 16
+_FIXED = (constant, zeros, ones, identity, dirac)
+_MADE_WHOLE = (orthogonal, delta_orthogonal, sparse)
+
+
+@dataclass
+class Verification:
+    """What was found. It is true if nothing was wrong.
+
+    Attributes
+    ----------
+    problems : list of str
+        One line for each; empty if the array is what it is said to be.
+    checks : dict
+        Name of each check to what was measured.
+    statistics : Statistics
+        Moments of the array.
+    """
+
+    statistics: Statistics
+    problems: list[str] = field(default_factory=list)
+    checks: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.problems
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {value}" for name, value in self.checks.items()]
+        return "\n".join(lines + [f"PROBLEM {problem}" for problem in self.problems] + ["ok" if self.ok else "not ok"])
+
+
+def verify(
+    array: Any,
+    scheme: str | Callable[..., Any],
+    *,
+    shape: Any = None,
+    index: Any = None,
+    seed: Any = None,
+    name: str = "",
+    **keywords: Any,
+) -> Verification:
+    """Does this array, or this part of one, have the law it claims?
+
+    Its moments, tails and number of distinct values are compared with those of a sample that the scheme itself makes
+    (under a seed of its own); stretches that occur twice, as when two shards were filled alike, are looked for; and
+    where a seed is given every bit is compared.
+
+    Parameters
+    ----------
+    array : array_like or list of numpy.ndarray
+        Of dtype float16, bfloat16, float32 or float64; a list where `index` is a list.
+    scheme : str or callable
+        The name of a law or scheme, or a callable like one.
+    shape : sequence of int
+        Shape of the whole array, if `array` is a part: the fan is taken from it.
+    index : basic index, ``fi.flat[...]`` or list of these
+        Which part `array` is.
+    seed, name
+        If `seed` is given, the stream that the array should come from.
+    **keywords
+        Of the scheme: std, gain, in_axis, ...
+
+    Returns
+    -------
+    Verification
+        True if nothing was wrong.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the arguments do not belong together.
+
+    Notes
+    -----
+    *False alarms*: each comparison allows six standard errors (2e-9 for a normal error); below 1,000 elements only
+    the extremes, the bits and repeated stretches are looked at.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> W = fi.he_normal((1024, 512), seed=0, name="fc")
+    >>> fi.verify(W, "he_normal", seed=0, name="fc").ok
+    True
+    >>> print(fi.verify(2 * W, "he_normal").problems[0])
+    standard deviation 0.0885 where 0.0442 is claimed (722 standard errors away)
+    """
+    make = scheme_of(scheme)
+    pieces = list(array) if isinstance(index, list) else [array]
+    pieces = [np.asarray(piece) for piece in pieces]
+    kind = kind_of(pieces[0].dtype) if pieces else refuse("array", "one array or more", array)
+    lengths = checked_shape(pieces[0].shape if shape is None else shape)
+    indices = index if isinstance(index, list) else [index]
+    for piece, one in zip(pieces, indices, strict=True):
+        expected = lengths if one is None else part(lengths, one).shape
+        if piece.shape != expected or piece.dtype != kind.dtype:
+            refuse("array", f"of shape {expected} and dtype {kind.dtype.name}", (piece.shape, piece.dtype.name))
+    keywords = {"dtype": kind.dtype.name, **keywords}
+    moments = Moments()
+    for piece in pieces:
+        moments.update(piece)
+    found = Verification(moments.result())
+    found.checks["elements"] = found.statistics.count
+    if found.statistics.nonfinite:
+        found.problems.append(f"{found.statistics.nonfinite} elements are not finite")
+    elif make in _FIXED or seed is not None:
+        _check_bits(found, pieces, make, lengths, indices, {"seed": seed, "name": name, **keywords})
+    if make not in _FIXED and found.statistics.count:
+        sample = _sample(make, lengths, min(max(found.statistics.count, 1024), _SAMPLE), keywords)
+        _check_law(found, pieces, sample)
+        if make is not sparse:
+            _check_repeats(found, pieces)
+    return found
+
+
+def _sample(make: Callable[..., Any], lengths: tuple[int, ...], count: int, keywords: dict[str, Any]) -> Any:
+    """Elements that the scheme makes for that shape, about `count` (fewer if the array is smaller)."""
+    if make in _MADE_WHOLE:
+        return np.ravel(make(lengths, seed=2**127, name="verify", **keywords))
+    samples = []
+    size = prod(lengths)
+    while sum(map(len, samples)) < count:
+        some = min(size, count - sum(map(len, samples)))
+        samples.append(make(lengths, seed=2**127 + len(samples), name="verify", index=flat[:some], **keywords))
+    return np.concatenate(samples)
+
+
+def _check_bits(
+    found: Verification,
+    pieces: list[Any],
+    make: Callable[..., Any],
+    lengths: tuple[int, ...],
+    indices: list[Any],
+    keywords: dict[str, Any],
+) -> None:
+    rounding = 64 * float(np.finfo(np.float32).eps) if make in (orthogonal, delta_orthogonal) else 0.0
+    wrong = 0
+    for piece, index in zip(pieces, indices, strict=True):
+        for mine, theirs in _side_by_side(piece, make, lengths, index, keywords):
+            if rounding:
+                wrong += int(np.sum(~np.isclose(mine.astype(float), theirs.astype(float), rtol=0, atol=rounding)))
+            else:
+                bits = f"u{mine.itemsize}"
+                wrong += int(np.sum(np.ascontiguousarray(mine).view(bits) != np.ascontiguousarray(theirs).view(bits)))
+    found.checks["elements that differ"] = wrong
+    if wrong:
+        found.problems.append(f"{wrong} of {found.statistics.count} elements are not those of the seed and name")
+
+
+def _side_by_side(
+    piece: Any, make: Callable[..., Any], lengths: tuple[int, ...], index: Any, keywords: dict[str, Any]
+) -> Iterator[tuple[Any, Any]]:
+    """The array's elements and those the scheme makes, in pieces where the scheme can be cut."""
+    if index is not None or make in _MADE_WHOLE or not piece.flags.c_contiguous:
+        yield np.atleast_1d(piece), np.atleast_1d(make(lengths, index=index, **keywords))
+        return
+    elements = piece.reshape(-1)
+    for start in range(0, len(elements), _PIECE):
+        some = slice(start, min(start + _PIECE, len(elements)))
+        yield elements[some], make(lengths, index=flat[some], **keywords)
+
+
+def _check_law(found: Verification, pieces: list[Any], sample: Any) -> None:
+    """Moments, extremes, tails and distinct values against a sample."""
+    claimed, s = Moments().update(sample).result(), found.statistics
+    reach = max(abs(claimed.minimum), abs(claimed.maximum))
+    extreme = max(abs(s.minimum), abs(s.maximum))
+    found.checks["greatest absolute value"] = f"{extreme:.4g} (sample: {reach:.4g})"
+    if extreme > 2 * reach:
+        found.problems.append(f"greatest absolute value {extreme:.4g} where a sample of the law has {reach:.4g}")
+    if s.count < 1000:
+        return
+    n, m, variance = s.count, claimed.count, claimed.variance
+    error = sqrt(1 / n + 1 / m)
+    kurtosis = claimed.kurtosis if claimed.kurtosis == claimed.kurtosis else 3.0
+    spread = sqrt(variance) or 1.0
+
+    def compare(what: str, measured: float, expected: float, standard_error: float) -> None:
+        away = abs(measured - expected) / standard_error if standard_error else 0.0
+        found.checks[what] = f"{measured:.4g} (sample: {expected:.4g}, {away:.1f} standard errors)"
+        if away > LIMIT:
+            found.problems.append(f"{what} {measured:.3g} where {expected:.3g} is claimed ({away:.0f} standard errors away)")
+
+    compare("mean", s.mean, claimed.mean, spread * error)
+    compare("standard deviation", s.std, claimed.std, 0.5 * spread * sqrt(max(kurtosis - 1, 0.1)) * error)
+    if s.variance > 0:
+        compare("skewness", s.skewness, claimed.skewness, sqrt(15.0) * error)
+        compare("kurtosis", s.kurtosis, claimed.kurtosis, sqrt(96.0) * error)
+    for sigmas in (1.0, 2.0, 3.0, 4.0):
+        mine, theirs = (_share_beyond(some, claimed.mean, sigmas * spread) for some in (pieces, [sample]))
+        pooled = (mine * n + theirs * m) / (n + m)
+        if pooled * min(n, m) > 25:
+            compare(f"share beyond {sigmas:g} sigma", mine, theirs, sqrt(pooled * (1 - pooled)) * error)
+    some = np.concatenate([np.ravel(piece)[:65536] for piece in pieces])[:65536]
+    few = min(len(some), len(sample))
+    distinct, expected = (len(np.unique(values[:few].astype(np.float64))) for values in (some, sample))
+    found.checks["distinct values"] = f"{distinct} of {few} (sample: {expected})"
+    if distinct < 0.9 * expected - 10:
+        found.problems.append(f"{distinct} distinct values among {few} where a sample of the law has {expected}")
+
+
+def _share_beyond(pieces: list[Any], centre: float, distance: float) -> float:
+    count = beyond = 0
+    for piece in pieces:
+        for start in range(0, piece.size, _PIECE):
+            values = piece.reshape(-1)[start : start + _PIECE].astype(np.float64)
+            beyond += int(np.sum(np.abs(values - centre) > distance))
+            count += len(values)
+    return beyond / count
+
+
+def _check_repeats(found: Verification, pieces: list[Any]) -> None:
+    """Stretches of a few hundred values or more that occur twice, wherever they begin.
+
+    Windows of 16 values are hashed; those whose hash is 0 mod 64 are kept, so that equal stretches keep the same ones.
+    """
+    hashes, places = [], []
+    done = alike = 0
+    for piece in pieces:
+        bits = np.ascontiguousarray(piece).reshape(-1).view(f"u{piece.itemsize}")
+        for start in range(0, len(bits), _PIECE):
+            some = bits[start : start + _PIECE + _WINDOW - 1]
+            alike += _equal_windows(some)
+            window = _window_hashes(some)
+            kept = np.flatnonzero(window % np.uint64(64) == 0)
+            hashes.append(window[kept])
+            places.append(kept + start + done)
+        done += len(bits)
+    found.checks["stretches of one value"] = alike
+    if alike:
+        found.problems.append(f"{alike} windows of {_WINDOW} equal neighbours (memory that was left unfilled?)")
+    all_hashes, all_places = np.concatenate(hashes), np.concatenate(places)
+    order = np.argsort(all_hashes, kind="stable")
+    same = np.flatnonzero(all_hashes[order][1:] == all_hashes[order][:-1])
+    found.checks["repeated stretches"] = len(same)
+    if len(same):
+        first, second = all_places[order][same[0]], all_places[order][same[0] + 1]
+        found.problems.append(f"values from element {first} on occur again from element {second} on ({len(same)} windows)")
+
+
+def _equal_windows(bits: Any) -> int:
+    equal, step = bits[1:] == bits[:-1], 1
+    while step < _WINDOW and len(equal) > step:
+        equal = equal[:-step] & equal[step:]
+        step *= 2
+    return int(np.sum(equal)) if step == _WINDOW else 0
+
+
+def _window_hashes(bits: Any) -> Any:
+    """A hash of each 16 neighbours: a polynomial in an odd constant, mixed so that its low bits depend on all."""
+    factor = 0x9E3779B97F4A7C15
+    values = (bits.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD6E8FEB86659FD93)
+    values ^= values >> np.uint64(32)
+    step = 1
+    while step < _WINDOW and len(values) > step:
+        values = values[:-step] * np.uint64(pow(factor, step, 2**64)) + values[step:]
+        step *= 2
+    values ^= values >> np.uint64(29)
+    values *= np.uint64(0xBF58476D1CE4E5B9)
+    return values ^ values >> np.uint64(32)
