@@ -63,13 +63,13 @@ def kind_for(dtype: Any, out: Any) -> Kind:
 def _at_least(kind: Kind, x: float) -> float:
     """The least number of the precision computed in that is not below x."""
     nearest = kind.real(x)
-    return float(nearest if nearest >= x else np.nextafter(nearest, kind.real(np.inf)))
+    return float(nearest if float(nearest) >= x else np.nextafter(nearest, kind.real(np.inf)))
 
 
 def _below(kind: Kind, x: float) -> float:
     """The greatest number of the precision computed in that is below x."""
     nearest = kind.real(x)
-    return float(nearest if nearest < x else np.nextafter(nearest, kind.real(-np.inf)))
+    return float(nearest if float(nearest) < x else np.nextafter(nearest, kind.real(-np.inf)))
 
 
 def _normal_parameters(kind: Kind, mean: Any, std: Any) -> tuple[float, ...]:

@@ -257,7 +257,7 @@ def _moved(z: Array, scale: float, shift: float, real: type) -> Array:
 
 def _ceiling(x: float, real: type) -> float:
     """The least number of that precision not below x."""
-    return float(real(x) if real(x) >= x else np.nextafter(real(x), real(np.inf)))
+    return float(real(x) if float(real(x)) >= x else np.nextafter(real(x), real(np.inf)))
 
 
 def _normal(w: Array, x: Array, real: type, mean: float, std: float) -> Array:

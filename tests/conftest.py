@@ -1,0 +1,40 @@
+"""Every kernel test runs on every level this machine has, and the run says which these were."""
+
+import numpy as np
+import pytest
+
+import fastinit as fi
+from fastinit import _core
+
+DTYPES = ["float32", "float64", "float16", "bfloat16"]
+LENGTHS = [*range(10), 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1003]
+LAWS = [
+    ("normal", ()),
+    ("normal", (0.25, 0.02)),
+    ("uniform", ()),
+    ("uniform", (-0.1, 0.3)),
+    ("truncated_normal", ()),
+    ("truncated_normal", (0.1, 0.5, -3.0, 3.5)),
+    ("truncated_normal", (0.0, 1.0, 4.0, np.inf)),
+]
+
+
+def pytest_report_header(config):
+    levels = ", ".join(f"{isa} (AES {aes})" for isa, aes in _core.supported_levels())
+    return f"fastinit levels that run: {levels}; in use: {fi.info()['isa']}"
+
+
+@pytest.fixture(params=_core.supported_levels(), ids=lambda level: "-".join(level))
+def level(request):
+    """Each level in turn, seen to be the one in use."""
+    before = _core.isa_in_use()
+    assert _core.use_isa(*request.param)
+    assert _core.isa_in_use() == request.param
+    yield request.param
+    assert _core.use_isa(*before)
+
+
+def bits(array):
+    """The bits of an array's items, for exact comparison."""
+    array = np.ascontiguousarray(array)
+    return array.view(f"u{array.itemsize}")

@@ -1,0 +1,144 @@
+"""Bad input: the whole message, and nothing written."""
+
+import re
+
+import numpy as np
+import pytest
+
+import fastinit as fi
+
+BASIC = "`index` must be a basic index (integers, slices, Ellipsis, None), fi.flat[...], or a list of these, got "
+SEED = "`seed` must be None, an integer in [0, 2**128) or a SeedSequence, got "
+DTYPE = "`dtype` must be one of 'float16', 'float32', 'float64', 'bfloat16', got "
+
+
+def read_only():
+    out = np.zeros(4, np.float32)
+    out.flags.writeable = False
+    return out
+
+
+REFUSED = [
+    (lambda: fi.normal(-1), ValueError, "`shape` must be an integer of at least 0, got -1"),
+    (lambda: fi.normal((2, 2.5)), TypeError, "`shape` must be an integer of at least 0, got 2.5"),
+    (lambda: fi.normal(2.5), TypeError, "`shape` must be an integer or a sequence of integers, got 2.5"),
+    (lambda: fi.normal((2**32, 2**31)), ValueError,
+     "`shape` must be of fewer than 2**63 elements, got (4294967296, 2147483648)"),
+    (lambda: fi.normal((0, 2**70)), ValueError,
+     "`shape` must be of fewer than 2**63 elements, got (0, 1180591620717411303424)"),
+    (lambda: fi.normal((1,) * 65), ValueError, f"`shape` must be of at most 64 axes, got {(1,) * 65}"),
+    (lambda: fi.normal(3, std=-1.0), ValueError, "`std` must be a finite number of at least 0, got -1.0"),
+    (lambda: fi.normal(3, std=np.nan), ValueError, "`std` must be a finite number of at least 0, got nan"),
+    (lambda: fi.normal(3, mean=np.inf), ValueError, "`mean` must be a finite number, got inf"),
+    (lambda: fi.normal(3, mean="0.5x"), TypeError, "`mean` must be a finite number, got '0.5x'"),
+    (lambda: fi.normal(3, std=1e4, dtype="float16"), ValueError,
+     "`std` must be small enough for mean + 8.58 std to stay below 65504 in float16, got 10000.0"),
+    (lambda: fi.normal(3, std=1e38), ValueError,
+     "`std` must be small enough for mean + 8.58 std to stay below 3.40282e+38 in float32, got 1e+38"),
+    (lambda: fi.uniform(3, 2.0, 1.0), ValueError, "`low` must be at most high (1.0), got 2.0"),
+    (lambda: fi.uniform(3, -3e38, 3e38), ValueError,
+     "`high` must be such that low, high and high - low stay below 3.40282e+38 in float32, got 3e+38"),
+    (lambda: fi.uniform(3, 1 + 1e-12, 1 + 2e-12), ValueError,
+     "`high` must be such that a float32 lies in [low, high), got (1.000000000001, 1.000000000002)"),
+    (lambda: fi.truncated_normal(3, low=1.0, high=1.0), ValueError, "`low` must be below high (1.0), got 1.0"),
+    (lambda: fi.truncated_normal(3, low=np.nan), ValueError, "`low` must be a number, got nan"),
+    (lambda: fi.truncated_normal(3, low=9.0, high=10.0), ValueError,
+     "`low` must be such that a standard normal lies in (low, high) with probability 2**-48 or more, got (9.0, 10.0)"),
+    (lambda: fi.truncated_normal(3, 1.0, 1e-12, 0.5, 1.0), ValueError,
+     "`std` must be such that a float32 lies in [mean + low std, mean + high std], got 1e-12"),
+    (lambda: fi.normal(3, seed=-1), ValueError, SEED + "-1"),
+    (lambda: fi.normal(3, seed=2**128), ValueError, SEED + str(2**128)),
+    (lambda: fi.normal(3, seed=1.5), TypeError, SEED + "1.5"),
+    (lambda: fi.normal(3, seed="0"), TypeError, SEED + "'0'"),
+    (lambda: fi.normal(3, seed=0, name=b"x"), TypeError, "`name` must be a string, got b'x'"),
+    (lambda: fi.normal(3, seed=0, name="\ud800"), ValueError,
+     "`name` must be a string without lone surrogates, got '\\ud800'"),
+    (lambda: fi.normal(3, dtype="float8"), ValueError, DTYPE + "'float8'"),
+    (lambda: fi.normal(3, dtype=np.int32), ValueError, DTYPE + "'int32'"),
+    (lambda: fi.normal(3, dtype=7), TypeError, DTYPE + "7"),
+    (lambda: fi.normal(3, threads=0), ValueError, "`threads` must be an integer of at least 1, got 0"),
+    (lambda: fi.set_num_threads("2"), TypeError, "`n` must be an integer of at least 1, got '2'"),
+    (lambda: fi.normal(3, index=0), ValueError,
+     "`seed` must be given where index is (a part of an array that nobody can make whole), got None"),
+    (lambda: fi.normal(3, seed=0, index=3), IndexError,
+     "`index` must be a basic index with an integer in [-3, 3) for axis 0, got 3"),
+    (lambda: fi.normal(3, seed=0, index=(0, 0)), IndexError,
+     "`index` must be a basic index of at most 1 entries for shape (3,), got (0, 0)"),
+    (lambda: fi.normal(3, seed=0, index=(..., ...)), IndexError,
+     "`index` must be a basic index with one Ellipsis at the most, got (Ellipsis, Ellipsis)"),
+    (lambda: fi.normal(3, seed=0, index=True), TypeError, BASIC + "True"),
+    (lambda: fi.normal(3, seed=0, index=1.0), TypeError, BASIC + "1.0"),
+    (lambda: fi.normal(3, seed=0, index=slice(None, None, 0)), ValueError,
+     "`index` must be a basic index with slices of integers, their steps not 0, got slice(None, None, 0)"),
+    (lambda: fi.normal(3, seed=0, index=slice(0.5)), TypeError,
+     "`index` must be a basic index with slices of integers, their steps not 0, got slice(None, 0.5, None)"),
+    (lambda: fi.normal(3, seed=0, index=fi.flat[1, 2]), IndexError,
+     "`index` must be a basic index (one integer or slice of the flattened array), got fi.flat[(1, 2)]"),
+    (lambda: fi.normal(3, seed=0, index=[0, 1], out=np.empty(2)), TypeError,
+     "`out` must be a list of 2 arrays where index is a list, got 'ndarray'"),
+    (lambda: fi.normal(3, out=[0.0] * 3), TypeError, "`out` must be a NumPy array, got 'list'"),
+    (lambda: fi.normal(3, out=np.zeros(3)), TypeError, "`out` must have dtype float32, got float64"),
+    (lambda: fi.normal(3, out=np.zeros(4, np.float32)), ValueError, "`out` must have shape (3,), got (4,)"),
+    (lambda: fi.normal(4, out=read_only()), ValueError, "`out` must be writable, got a read-only array"),
+    (lambda: fi.normal(4, out=np.zeros(4, ">f4")), TypeError,
+     "`out` must have dtype float32 in the machine's own byte order, got >f4"),
+    (lambda: fi.normal((2, 2), out=np.lib.stride_tricks.as_strided(np.zeros(3, np.float32), (2, 2), (4, 4))), ValueError,
+     "`out` must not overlap itself, got strides (4, 4) for shape (2, 2)"),
+    (lambda: fi.fans(3), ValueError, "`shape` must be of at least two axes, for a fan, got (3,)"),
+    (lambda: fi.he_normal(7), ValueError, "`shape` must be of at least two axes, for a fan, got (7,)"),
+    (lambda: fi.fans((3, 4), in_axis=2), ValueError, "`in_axis` must be an integer in [-2, 2), got 2"),
+    (lambda: fi.fans((3, 4), in_axis=1), ValueError,
+     "`in_axis` must be apart from out_axis and batch_axis, got (1, -1, ())"),
+    (lambda: fi.variance_scaling((3, 4), -1.0), ValueError, "`scale` must be a finite number of at least 0, got -1.0"),
+    (lambda: fi.variance_scaling((3, 4), mode="fan"), ValueError,
+     "`mode` must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got 'fan'"),
+    (lambda: fi.he_normal((3, 4), distribution="gauss"), ValueError,
+     "`distribution` must be one of 'normal', 'truncated_normal', 'uniform', got 'gauss'"),
+    (lambda: fi.he_normal((3, 4), gain=-1), ValueError, "`gain` must be a finite number of at least 0, got -1.0"),
+    (lambda: fi.constant(3, np.inf), ValueError, "`value` must be a finite number, got inf"),
+    (lambda: fi.constant(3, 1e6, dtype="float16"), ValueError, "`value` must be at most 65504 in float16, got 1000000.0"),
+    (lambda: fi.identity((3, 3, 3)), ValueError, "`shape` must be of two axes, for the identity, got (3, 3, 3)"),
+    (lambda: fi.dirac((3, 3)), ValueError, "`shape` must be of three to five axes, for a convolution, got (3, 3)"),
+    (lambda: fi.dirac((3, 4, 6), groups=4), ValueError, "`groups` must be a divisor of the 6 output channels, got 4"),
+    (lambda: fi.dirac((3, 4, 6), in_axis=2), ValueError, "`in_axis` must be apart from out_axis (-1), got 2"),
+    (lambda: fi.init([(2, 3)]), TypeError, "`shapes` must be a mapping of names to shapes, got 'list'"),
+    (lambda: fi.Moments(3), ValueError, "`order` must be 2 or 4, got 3"),
+    (lambda: fi.Moments(5), ValueError, "`order` must be an integer in [2, 5), got 5"),
+    (lambda: fi.Moments(2) + fi.Moments(4), ValueError, "`order` must be the same on both sides (2), got 4"),
+    (lambda: fi.moments(["a"]), TypeError, "`x` must be an array of real numbers, got 'str32'"),
+    (lambda: fi.moments([1j]), TypeError, "`x` must be an array of real numbers, got 'complex128'"),
+    (lambda: fi.gain("maxout"), ValueError,
+     "`activation` must be a function, ('leaky_relu', slope) or one of 'linear', 'identity', 'relu', 'leaky_relu', 'elu', "
+     "'selu', 'gelu', 'gelu_tanh', 'silu', 'swish', 'mish', 'tanh', 'sigmoid', 'softplus', 'erf', 'sin', 'softsign', "
+     "'abs', 'relu2', got 'maxout'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "error", "message"), REFUSED, ids=[message[:60] for *_, message in REFUSED])
+def test_refused_with_one_sentence(call, error, message):
+    with pytest.raises(error) as raised:
+        call()
+    assert str(raised.value) == message
+
+
+def test_nothing_is_written_where_an_argument_is_refused():
+    out = np.full((2, 3), 7, np.float32)
+    for keywords in ({"std": -1.0}, {"seed": -1}, {"threads": 0}, {"dtype": "float64"}, {"index": 5, "seed": 0}):
+        with pytest.raises((ValueError, TypeError, IndexError)):
+            fi.normal((2, 3), out=out, **keywords)
+    with pytest.raises(ValueError, match=re.escape("`out` must have shape (3,), got (4,)")):
+        fi.normal((2, 3), seed=0, index=[0, 1], out=[out[0], np.empty(4, np.float32)])
+    assert (out == 7).all()
+
+
+def test_bfloat16_without_ml_dtypes_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ml_dtypes", None)
+    monkeypatch.delitem(fi.fill._KINDS, "bfloat16", raising=False)
+    with pytest.raises(ImportError) as raised:
+        fi.normal(3, dtype="bfloat16")
+    assert str(raised.value) == "`dtype` bfloat16 needs ml_dtypes: pip install 'fastinit-nn[bfloat16]'"
+
+
+def test_an_unknown_keyword_is_pythons_own_error():
+    with pytest.raises(TypeError, match="sed"):
+        fi.he_normal((2, 2), sed=0)
