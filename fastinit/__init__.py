@@ -6,7 +6,7 @@ from .deterministic import constant, dirac, identity, ones, zeros
 from .fill import normal, truncated_normal, uniform
 from .layout import flat
 from .machine import info, set_num_threads
-from .scaling import fans, gain
+from .scaling import Fans, fans, gain
 from .schemes import (
     glorot_normal,
     glorot_uniform,

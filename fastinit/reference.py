@@ -502,6 +502,8 @@ def _block_sums(x: Array, order: int) -> Sums:
     d = x - centre
     d2 = d * d
     s2, s3, s4 = (_lane_tree(_group_sums(terms)) for terms in (d2, d2 * d, d2 * d2))
+    if x.dtype == F64:
+        mean = mean + _lane_tree(_group_sums(d)) / count
     d = mean - float(centre)
     squares = count * d * d
     m2, m3 = s2 - squares, s3 - 3.0 * d * s2 + 2.0 * d * squares

@@ -171,7 +171,8 @@ def _measured_gain(activation: Callable[[Any], Any]) -> float:
         z = ((edges[:-1] + edges[1:]) / 2)[:, None] + half * nodes
         density = np.exp(-z * z / 2) / sqrt(2 * math.pi)
         values = _values(activation, z)
-        previous, moment = moment, float(np.sum(half * weights * density * values**2))
+        with np.errstate(over="ignore"):
+            previous, moment = moment, float(np.sum(half * weights * density * values**2))
         if not math.isfinite(moment):
             refuse("activation", "finite on [-14, 14]", activation)
         if abs(moment - previous) <= 1e-10 * moment:

@@ -10,7 +10,7 @@ from .arguments import choice, real, refuse
 from .deterministic import constant, dirac, identity, ones, zeros
 from .fill import draw, normal, truncated_normal, uniform
 from .layout import checked_shape
-from .orthogonal import delta_orthogonal, orthogonal, sparse
+from .structured import delta_orthogonal, orthogonal, sparse
 from .scaling import TRUNCATED_STD, Axes, fan_pair
 from .stream import seed_number
 

@@ -13,7 +13,7 @@ from .arguments import refuse
 from .deterministic import constant, dirac, identity, ones, zeros
 from .fill import kind_of
 from .layout import checked_shape, flat, part
-from .orthogonal import delta_orthogonal, orthogonal, sparse
+from .structured import delta_orthogonal, orthogonal, sparse
 from .schemes import scheme_of
 from .streaming import Moments, Statistics
 

@@ -1,0 +1,131 @@
+"""Threads, forks, foreign floating-point modes, forced levels, and what the environment says."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from conftest import bits
+
+import fastinit as fi
+from fastinit import _core, machine
+
+
+def run(code, **environment):
+    """A fresh interpreter: (exit status, output, last line of the error)."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+    )
+    return done.returncode, done.stdout.strip(), (done.stderr.strip().splitlines() or [""])[-1]
+
+
+def test_info():
+    got = fi.info()
+    assert list(got) == ["version", "stream", "isa", "isas", "aes", "threads", "compiler", "machine", "python", "numpy"]
+    assert got["version"] == fi.__version__
+    assert got["isas"][-1] == "portable"
+    assert got["compiler"].split()[0] in ("GCC", "Clang", "MSVC")
+
+
+@pytest.mark.parametrize("isa", _core.supported_isas())
+def test_a_forced_level_is_the_one_that_runs(isa):
+    assert run("import fastinit as fi; print(fi.info()['isa'])", FASTINIT_ISA=isa) == (0, isa, "")
+
+
+def test_forcing_what_the_machine_lacks_is_an_error():
+    names = ", ".join(map(repr, _core.supported_isas()))
+    status, _, error = run("import fastinit", FASTINIT_ISA="mmx")
+    assert (status, error) == (1, f"ValueError: `FASTINIT_ISA` must be one of {names} on this machine, got 'mmx'")
+    before = _core.isa_in_use()
+    assert not _core.use_isa("mmx")
+    assert _core.isa_in_use() == before
+
+
+def test_thread_count_from_the_environment():
+    show = "import fastinit as fi; print(fi.info()['threads'])"
+    assert run(show, FASTINIT_NUM_THREADS="3") == (0, "3", "")
+    for wrong in ("0", "-2", "many"):
+        shown = wrong if wrong == "0" else repr(wrong)
+        error = "TypeError" if wrong != "0" else "ValueError"
+        expected = f"{error}: `FASTINIT_NUM_THREADS` must be an integer of at least 1, got {shown}"
+        assert run(show, FASTINIT_NUM_THREADS=wrong)[::2] == (1, expected)
+    cpus = len(os.sched_getaffinity(0))
+    assert int(run(show, LOCAL_WORLD_SIZE=str(cpus), FASTINIT_NUM_THREADS="")[1]) == 1
+    assert int(run(show, LOCAL_WORLD_SIZE="junk", FASTINIT_NUM_THREADS="")[1]) <= cpus
+
+
+def test_quota_of_the_control_group(monkeypatch):
+    monkeypatch.setattr(machine, "_cgroup_quota", lambda: 0.5)
+    assert machine._available_threads() == 1
+
+
+def test_set_num_threads_is_used():
+    before = fi.info()["threads"]
+    try:
+        fi.set_num_threads(5)
+        assert machine.threads_for(None) == 5
+        assert machine.threads_for(2) == 2
+        assert np.array_equal(fi.normal(300_000, seed=1), fi.normal(300_000, seed=1, threads=1))
+    finally:
+        fi.set_num_threads(before)
+
+
+def test_many_python_threads_at_once():
+    expected = fi.normal(200_000, seed=1)
+    results = [None] * 16
+
+    def work(i):
+        results[i] = fi.normal(200_000, seed=1, threads=3)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(result, expected) for result in results)
+
+
+def test_after_a_fork_in_a_program_that_has_used_threads():
+    fi.normal(1 << 20, seed=1, threads=4)
+    expected = fi.normal(1 << 20, seed=2)[-1000:].tobytes()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, fi.normal(1 << 20, seed=2, threads=4)[-1000:].tobytes())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        assert pipe.read() == expected
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("mode", [0x400, 0x800, 0xC00], ids=["down", "up", "zero"])
+def test_a_foreign_rounding_mode_changes_nothing_and_is_put_back(level, mode):
+    """The numbers are x86's FE_DOWNWARD, FE_UPWARD and FE_TOWARDZERO, as fenv.h has them."""
+    libm, sevenths = ctypes.CDLL("libm.so.6"), np.arange(10_000) / 7
+    laws = [
+        lambda: fi.normal(1000, std=0.3, seed=1),
+        lambda: fi.normal(1000, seed=1, dtype="float64"),
+        lambda: fi.truncated_normal(1000, seed=1, dtype="float16"),
+        lambda: np.array(fi.Moments().update(sevenths)._sums.result()),
+    ]
+    expected = [law() for law in laws]
+    try:
+        assert libm.fesetround(mode) == 0
+        got = [law() for law in laws]
+        assert libm.fegetround() == mode
+    finally:
+        libm.fesetround(0)
+    assert all(np.array_equal(bits(one), bits(other)) for one, other in zip(got, expected, strict=True))
+
+
+def test_words_are_those_of_the_twin(level):
+    from fastinit import reference
+
+    key = bytes(range(16))
+    for first, count in ((0, 100), (3, 5), (31, 2), (2**34 - 3, 40), (2**63 - 64, 64)):
+        for domain in (0, 1):
+            assert np.array_equal(_core.words(key, domain, first, count), reference.words(key, domain, first, count))

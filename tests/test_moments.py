@@ -1,0 +1,198 @@
+"""Moments: exact equality over levels, splits and threads; error bounds; what is not finite; merging."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+from conftest import LENGTHS, bits
+from scipy import stats
+
+import fastinit as fi
+from fastinit import reference
+
+BLOCK = 4096
+
+
+def data(dtype, count, scale=1.0, offset=0.0, seed=0):
+    return (np.random.default_rng(seed).standard_normal(count) * scale + offset).astype(dtype)
+
+
+def same(mine, theirs, order):
+    """Equal bits of the sums that this order has (zeros of either sign, and NaN, are alike)."""
+    mine, theirs = np.array(mine), np.array(theirs, float)
+    if order == 2:
+        mine[3:5] = theirs[3:5] = 0
+    return ((bits(mine) == bits(theirs)) | (np.isnan(mine) & np.isnan(theirs)) | ((mine == 0) & (theirs == 0))).all()
+
+
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize(("scale", "offset"), [(1, 0), (1e-3, 0), (1, 1000), (1e-3, 7)])
+def test_every_level_gives_the_twins_bits(level, dtype, order, scale, offset):
+    for count in [n for n in LENGTHS if n] + [BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 16 * BLOCK + 5]:
+        x = data(dtype, count, scale, offset)
+        assert same(fi.Moments(order).update(x)._sums.result(), reference.sums(x, order), order), count
+
+
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("scale", [1e-30, 1e-8, 1e9, 1e30])
+def test_elements_whose_powers_float32_cannot_hold(level, order, scale):
+    x = data("float32", 3 * BLOCK + 7, scale)
+    assert same(fi.Moments(order).update(x)._sums.result(), reference.sums(x, order), order)
+    assert fi.moments(x, order=order).variance == pytest.approx(x.astype(np.float64).var(), rel=1e-6)
+
+
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_no_cut_and_no_number_of_threads_changes_anything(order, dtype):
+    x = fi.normal(70 * BLOCK + 123, seed=1, dtype=dtype)
+    whole = fi.Moments(order).update(x, threads=1).result()
+    assert fi.Moments(order).update(x, threads=3).result() == whole
+    edges = [1, 17, BLOCK - 1, BLOCK, BLOCK + 1, 16 * BLOCK - 1, 16 * BLOCK, 16 * BLOCK + 1, 33 * BLOCK + 5, len(x) - 1]
+    for cut in edges + np.random.default_rng(2).integers(0, len(x), 20).tolist():
+        assert fi.Moments(order).update(x[:cut]).update(x[cut:], threads=2).result() == whole, cut
+    many = fi.Moments(order)
+    for piece in np.array_split(x, 300):
+        many.update(piece)
+    assert many.result() == whole
+
+
+def test_strided_and_foreign_elements_are_taken_in_c_order():
+    x = data("float64", 6000).reshape(60, 100)
+    assert fi.moments(x.T) == fi.moments(np.ascontiguousarray(x.T))
+    assert fi.moments(x[::-2, ::3]) == fi.moments(x[::-2, ::3].copy())
+    assert fi.moments(x.astype(">f8")) == fi.moments(x)
+    buffer = np.zeros(6000 * 8 + 1, np.uint8)[1:].view(np.float64)
+    buffer[:] = x.ravel()
+    assert fi.moments(buffer) == fi.moments(x)
+    for whole in (np.arange(-5, 100), np.array([True, False, True]), [1, 2, 3], np.arange(7, dtype=np.uint8)):
+        assert fi.moments(whole).mean == np.mean(whole)
+        assert fi.moments(whole).variance == pytest.approx(np.var(whole), rel=1e-15)
+
+
+def exact_moments(x):
+    """Mean and central moments with fsum: right to the last digits."""
+    x = [float(v) for v in x]
+    n = len(x)
+    mean = math.fsum(x) / n
+    m2, m3, m4 = (math.fsum((v - mean) ** k for v in x) / n for k in (2, 3, 4))
+    return mean, m2, m3 / m2**1.5, m4 / m2**2
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0, 1e3])
+def test_error_bounds(offset):
+    """Those of the docstring: 20 w + 300 u in the block sums, and a few u for each of the 17 doublings after it."""
+    for dtype, order, w in (("float32", 4, 2.0**-24), ("float64", 4, 2.0**-53), ("float32", 2, 2.0**-53)):
+        x = data(dtype, 200_001, 1.0, offset)
+        mean, variance, skewness, kurtosis = exact_moments(x)
+        bound = 20 * w + 300 * 2.0**-53 + 17 * 8 * 2.0**-53
+        got = fi.moments(x, order=order)
+        assert abs(got.mean - mean) <= 1e-15 * max(abs(offset), 1) * 4
+        assert abs(got.variance / variance - 1) <= bound
+        if order == 4:
+            assert abs(got.kurtosis / kurtosis - 1) <= 3 * bound
+            assert abs(got.skewness - skewness) <= 8 * bound  # E|d|^3 = 1.6 for a normal, over 1, plus 1.5 times m2's
+
+
+def test_digits_are_kept_far_from_zero():
+    x = 1e8 + np.random.default_rng(1).standard_normal(1_000_000)
+    got = fi.moments(x)
+    centred = x - 1e8  # exact
+    assert got.variance == pytest.approx(centred.var(), rel=1e-9)
+    assert abs(fi.moments(x, order=2).variance / centred.var() - 1) < 1e-9
+    assert got.kurtosis == pytest.approx(stats.kurtosis(centred) + 3, rel=1e-7)
+    drifting = np.concatenate([np.zeros(BLOCK), x])
+    assert fi.moments(drifting).variance == pytest.approx(drifting.var(), rel=1e-9)
+    assert fi.moments(np.full(10_000, 0.1)).variance <= 1e-32
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_what_is_not_finite_is_counted_and_propagates(order):
+    for extra in ([np.nan], [np.inf], [-np.inf], [np.inf, -np.inf], [np.inf, np.nan, 0.0]):
+        x = np.concatenate([data("float64", 10_000), extra, data("float64", 10_000, seed=1)])
+        got = fi.moments(x, order=order)
+        with np.errstate(invalid="ignore"):
+            assert np.array_equal([got.mean, got.variance], [x.mean(), x.var()], equal_nan=True)
+        assert np.array_equal([got.minimum, got.maximum], [x.min(), x.max()], equal_nan=True)
+        assert got.nonfinite == sum(not math.isfinite(v) for v in extra)
+        assert got.count == len(x)
+        assert got.zeros == extra.count(0.0)
+        assert fi.moments(x.astype(np.float32), order=order).nonfinite == got.nonfinite
+        halves = fi.Moments(order).update(x[:10_000]) + fi.Moments(order).update(x[10_000:])
+        assert np.array_equal([halves.mean], [got.mean], equal_nan=True)
+
+
+def test_nothing_and_one_element():
+    none = fi.moments([])
+    assert none.count == 0
+    assert math.isnan(none.mean)
+    assert math.isnan(none.variance)
+    assert math.isnan(none.minimum)
+    one = fi.moments([3.0])
+    assert one[:4] == (1, 3.0, 0.0, 0.0)
+    assert math.isnan(one.skewness)
+    assert (one.minimum, one.maximum) == (3.0, 3.0)
+
+
+def test_zeros_minimum_and_maximum():
+    x = np.maximum(fi.normal(100_001, seed=1), 0)
+    got = fi.moments(x, order=2)
+    assert (got.zeros, got.minimum, got.maximum) == (np.sum(x == 0), x.min(), x.max())
+
+
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("axis", [0, 1, -1, (0, 2), (2, 1), (0, 1, 2)], ids=str)
+def test_axis(order, axis):
+    x = fi.normal((7, 130, 50), std=2.0, mean=0.5, seed=2)
+    got, twin, wide = fi.moments(x, axis=axis, order=order), reference.moments(x, axis=axis, order=order), x.astype(float)
+    for name, value in twin.items():
+        assert (value is None and getattr(got, name) is None) or np.array_equal(getattr(got, name), value), name
+    np.testing.assert_allclose(got.mean, wide.mean(axis=axis), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(got.variance, wide.var(axis=axis), rtol=1e-5)
+    assert np.array_equal(got.maximum, x.max(axis=axis))
+    assert np.shape(got.count) == np.shape(got.mean)
+
+
+def test_axis_of_long_rows_and_out_of_range():
+    x = fi.normal((3, 3 * BLOCK + 11), seed=3)
+    rows = fi.moments(x, axis=1)
+    for row in range(3):
+        assert rows.kurtosis[row] == fi.moments(x[row]).kurtosis
+    with pytest.raises(np.exceptions.AxisError):
+        fi.moments(x, axis=2)
+    assert fi.moments(np.zeros((0, 3)), axis=1).mean.shape == (0,)
+    assert np.isnan(fi.moments(np.zeros((3, 0)), axis=1).mean).all()
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_sums_of_accumulators_agree_with_one_pass(order):
+    x = data("float64", 200_000, 2.0, 5.0)
+    parts = [fi.Moments(order).update(piece) for piece in np.split(x, [10, 5000, 5001, 150_000])]
+    together, whole = sum(parts[1:], parts[0]).result(), fi.moments(x, order=order)
+    assert together.count == whole.count
+    for name in ("mean", "variance", "kurtosis") if order == 4 else ("mean", "variance"):
+        assert getattr(together, name) == pytest.approx(getattr(whole, name), rel=1e-12)
+    assert parts[0].count == 10
+    empty = fi.Moments(order)
+    assert (empty + parts[1]).result() == parts[1].result()
+    with pytest.raises(TypeError, match="unsupported operand"):
+        empty + 1
+
+
+def test_a_sum_can_go_on():
+    x = data("float64", 9000)
+    both = fi.Moments().update(x[:3000]) + fi.Moments().update(x[3000:6000])
+    assert both.update(x[6000:]).variance == pytest.approx(x.var(), rel=1e-12)
+
+
+def test_copies_and_pickles_are_exact_and_apart():
+    x = data("float32", 30_001)
+    m = fi.Moments().update(x[:20_001])
+    for other in (copy.deepcopy(m), pickle.loads(pickle.dumps(m))):
+        assert other.update(x[20_001:]).result() == fi.moments(x)
+    assert m.count == 20_001
+    assert "count=20001" in repr(m)
+    with pytest.raises(AttributeError, match="`Moments` has no attribute 'median'"):
+        m.median  # noqa: B018

@@ -1,0 +1,136 @@
+"""Schemes and fans: the scale of each, by the twin and by its formula."""
+
+from math import sqrt
+
+import numpy as np
+import pytest
+from conftest import bits
+
+import fastinit as fi
+from fastinit import reference
+from fastinit.schemes import SCHEMES
+
+STD = {
+    "lecun": lambda i, o: sqrt(1 / i),
+    "glorot": lambda i, o: sqrt(2 / (i + o)),
+    "xavier": lambda i, o: sqrt(2 / (i + o)),
+    "he": lambda i, o: sqrt(2 / i),
+    "kaiming": lambda i, o: sqrt(2 / i),
+}
+SHAPES = [((300, 200), {}), ((3, 5, 40, 60), {}), ((64, 32, 3, 3), {"in_axis": 1, "out_axis": 0}),
+          ((8, 100, 50), {"batch_axis": 0}), ((40, 5, 60), {"in_axis": (0, 1), "out_axis": 2})]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "axes"), SHAPES, ids=str)
+@pytest.mark.parametrize("author", STD)
+@pytest.mark.parametrize("distribution", ["normal", "truncated_normal", "uniform"])
+def test_scheme_has_its_deviation_and_the_twins_bits(author, distribution, shape, axes):
+    name = f"{author}_uniform" if distribution == "uniform" else f"{author}_normal"
+    keywords = {} if distribution == "uniform" else {"distribution": distribution}
+    weights = getattr(fi, name)(shape, seed=1, gain=1.5, **keywords, **axes)
+    again = getattr(reference, name)(shape, seed=1, gain=1.5, **keywords, **axes)
+    assert np.array_equal(bits(weights), bits(again))
+    expected = 1.5 * STD[author](*fi.fans(shape, **axes))
+    # False alarm: 6e-7 each (5 standard errors of a standard deviation, kurtosis at most 3).
+    assert abs(weights.std() / expected - 1) < 5 * sqrt(0.5 / weights.size)
+
+
+def test_fans():
+    assert fi.fans((784, 256)) == (784, 256)
+    assert fi.fans((3, 3, 64, 128)) == (576, 1152)
+    assert fi.fans((128, 64, 3, 3), in_axis=1, out_axis=0) == (576, 1152)
+    assert fi.fans((8, 100, 50), batch_axis=0) == (100, 50)
+    assert fi.fans((4, 5, 6), in_axis=(0, 1), out_axis=2) == fi.Fans(fan_in=20, fan_out=6)
+
+
+def test_fans_are_those_of_jax_where_both_are_defined():
+    """Values read off jax.nn.initializers' own rule for these shapes."""
+    assert fi.fans((7, 2, 3, 5), in_axis=-2, out_axis=-1, batch_axis=(0,)) == (6, 10)
+    assert fi.fans((7, 2, 3, 5), in_axis=(1, 2), out_axis=3, batch_axis=(0,)) == (6, 5)
+
+
+@pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg", "fan_geo_avg"])
+def test_modes(mode):
+    fan = {"fan_in": 90, "fan_out": 40, "fan_avg": 65, "fan_geo_avg": 60}[mode]
+    got = fi.variance_scaling((90, 40), 3.0, mode, seed=1)
+    assert np.array_equal(got, fi.normal((90, 40), 0.0, sqrt(3.0 / fan), seed=1))
+    assert np.array_equal(got, reference.variance_scaling((90, 40), 3.0, mode, seed=1))
+
+
+def test_the_fan_is_that_of_the_whole_array():
+    whole = fi.he_normal((512, 128), seed=0, name="w")
+    assert np.array_equal(fi.he_normal((512, 128), seed=0, name="w", index=np.s_[10:20, 3::4]), whole[10:20, 3::4])
+
+
+def test_truncated_distribution_has_the_right_variance_and_bounds():
+    weights = fi.he_normal((2000, 1000), seed=3, distribution="truncated_normal")
+    std = sqrt(2 / 2000)
+    assert abs(weights.std() / std - 1) < 5 * sqrt(0.5 / weights.size)
+    assert abs(weights).max() <= 2 * std / 0.87962566103423978
+
+
+def test_small_normal_and_aliases():
+    assert np.array_equal(fi.small_normal((20, 30), seed=1), fi.normal((20, 30), 0.0, 0.01, seed=1))
+    assert fi.kaiming_normal is fi.he_normal
+    assert fi.xavier_uniform is fi.glorot_uniform
+    assert fi.xavier_normal is fi.glorot_normal
+    assert fi.kaiming_uniform is fi.he_uniform
+
+
+def test_zero_fan_is_an_array_without_elements():
+    assert fi.he_normal((0, 7), seed=1).shape == (0, 7)
+    assert fi.glorot_uniform((3, 0), seed=1).shape == (3, 0)
+
+
+def test_gain_and_scale_of_zero_are_zeros():
+    for make in (fi.he_normal, fi.he_uniform, lambda shape, **k: fi.he_normal(shape, distribution="truncated_normal", **k)):
+        assert (make((4, 5), seed=1, gain=0) == 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "make",
+    [lambda f, **k: f.constant((4, 5), 0.3, **k), lambda f, **k: f.zeros((4, 5), **k), lambda f, **k: f.ones((4, 5), **k),
+     lambda f, **k: f.identity((4, 5), 0.7, **k), lambda f, **k: f.identity((5, 3), **k),
+     lambda f, **k: f.dirac((3, 4, 6), 2, **k), lambda f, **k: f.dirac((6, 4, 3, 3), in_axis=1, out_axis=0, **k),
+     lambda f, **k: f.dirac((2, 3, 3, 5, 4), **k)],
+)  # fmt: skip
+def test_laws_without_randomness(make, dtype):
+    whole = make(fi, dtype=dtype)
+    assert np.array_equal(bits(whole), bits(make(reference, dtype=dtype)))
+    assert np.array_equal(make(fi, dtype=dtype, index=np.s_[1:, ::-1]), whole[1:, ::-1])
+    out = np.full(whole.shape[::-1], 9, whole.dtype).T
+    assert make(fi, dtype=dtype, out=out) is out
+    assert np.array_equal(out, whole)
+    assert make(fi, dtype=dtype, seed=0, name="x", threads=1).dtype == whole.dtype
+
+
+def test_dirac_hands_its_input_on():
+    """A circular convolution with the kernel is the identity on the channels both have."""
+    kernel = fi.dirac((3, 4, 4))
+    signal = fi.normal((10, 4), seed=1)
+    padded = np.vstack([signal[-1:], signal, signal[:1]])
+    passed = sum(padded[k : k + 10] @ kernel[k] for k in range(3))
+    assert np.array_equal(passed, signal)
+
+
+def test_a_large_identity_in_pieces():
+    assert np.array_equal(fi.identity((300, 400)), np.eye(300, 400, dtype=np.float32))
+    assert fi.identity((0, 3)).shape == (0, 3)
+
+
+def test_init_makes_each_under_its_name():
+    shapes = {"fc1": (7, 5), "fc2": (5, 3)}
+    weights = fi.init(shapes, "glorot_uniform", seed=4, dtype="float64")
+    assert list(weights) == ["fc1", "fc2"]
+    for name, shape in shapes.items():
+        assert np.array_equal(weights[name], fi.glorot_uniform(shape, seed=4, name=name, dtype="float64"))
+    fewer = fi.init({"fc2": (5, 3)}, fi.glorot_uniform, seed=4, dtype="float64")
+    assert np.array_equal(fewer["fc2"], weights["fc2"])
+    assert not np.array_equal(fi.init(shapes)["fc1"], fi.init(shapes)["fc1"])
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+def test_every_scheme_is_public_and_documented(name):
+    assert getattr(fi, name) is SCHEMES[name]
+    assert "Examples" in SCHEMES[name].__doc__
