@@ -1,0 +1,150 @@
+"""verify finds what is wrong, and nothing where nothing is; the command line says the same."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastinit as fi
+from fastinit import cli
+
+SHAPE = (1024, 256)
+KEYWORDS = {
+    "normal": {"std": 0.02},
+    "uniform": {"low": -0.1, "high": 0.2},
+    "truncated_normal": {"std": 0.02},
+    "constant": {"value": 0.5},
+    "sparse": {"sparsity": 0.9},
+}
+SHAPES = {"dirac": (3, 16, 16), "delta_orthogonal": (3, 32, 64), "orthogonal": (128, 96), "identity": (40, 50)}
+
+
+@pytest.mark.parametrize("scheme", sorted(fi.schemes.SCHEMES))
+def test_every_scheme_passes_its_own_check(scheme):
+    shape, keywords = SHAPES.get(scheme, SHAPE), KEYWORDS.get(scheme, {})
+    made = fi.schemes.SCHEMES[scheme](shape, seed=5, name="w", **keywords)
+    assert not fi.verify(made, scheme, **keywords).problems
+    assert not fi.verify(made, scheme, seed=5, name="w", **keywords).problems
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_every_dtype_passes(dtype):
+    assert fi.verify(fi.he_normal(SHAPE, seed=1, dtype=dtype), "he_normal", seed=1)
+
+
+def problem(array, scheme="he_normal", **keywords):
+    found = fi.verify(array, scheme, **keywords)
+    assert not found
+    assert not found.ok
+    return "\n".join(found.problems)
+
+
+def test_the_wrong_scale_law_and_fan_are_found():
+    weights = fi.he_normal(SHAPE, seed=1)
+    assert "standard deviation" in problem(weights * 1.05)
+    assert "kurtosis" in problem(fi.he_uniform(SHAPE, seed=1))
+    assert "share beyond 2 sigma" in problem(fi.he_normal(SHAPE, seed=1, distribution="truncated_normal"))
+    assert "mean" in problem(weights + 0.002)
+    assert "standard deviation" in problem(weights[:512])  # the fan of a shard
+    assert fi.verify(weights[:512], "he_normal", shape=SHAPE, index=np.s_[:512], seed=1)
+
+
+def test_coarse_values_are_found():
+    assert "distinct values" in problem(np.round(fi.normal(SHAPE, seed=1) * 32) / 32, "normal")
+
+
+def test_repeated_and_unfilled_memory_is_found():
+    weights = fi.he_normal(SHAPE, seed=1)
+    twice = weights.copy()
+    twice.ravel()[100_003 : 100_003 + 2000] = weights.ravel()[7:2007]
+    assert "occur again" in problem(twice)
+    shards = [fi.he_normal(SHAPE, seed=1, index=np.s_[:512])] * 2
+    index = [np.s_[:512], np.s_[512:]]
+    assert "occur again" in problem(shards, shape=SHAPE, index=index)
+    right = fi.he_normal(SHAPE, seed=1, index=index)
+    assert fi.verify(right, "he_normal", shape=SHAPE, index=index, seed=1)
+    hole = weights.copy()
+    hole[500:503] = 0
+    assert "memory that was left unfilled" in problem(hole)
+    assert "are not finite" in problem(np.where(weights > 0.2, np.nan, weights))
+
+
+def test_one_wrong_bit_is_found():
+    weights = fi.he_normal(SHAPE, seed=1, name="w")
+    weights.view(np.uint32)[3, 4] ^= 1
+    assert problem(weights, seed=1, name="w") == "1 of 262144 elements are not those of the seed and name"
+    assert fi.verify(weights, "he_normal")
+    assert "262144 of 262144" in problem(fi.he_normal(SHAPE, seed=1), seed=1, name="other")
+    assert "elements are not those" in problem(fi.zeros(SHAPE) + 1e-9, "zeros")
+
+
+def test_small_arrays_and_callables():
+    assert fi.verify(fi.he_normal((3, 5), seed=1), "he_normal", seed=1)
+    assert fi.verify(fi.zeros((0, 3)), "he_normal")
+    assert fi.verify(fi.normal(5000, std=3.0, seed=1), lambda shape, **k: fi.normal(shape, std=3.0, **k))
+    assert "greatest absolute value" in problem(np.full((3, 5), 1e6, np.float32))
+
+
+def test_what_does_not_belong_together():
+    with pytest.raises(ValueError, match=r"^`array` must be of shape \(512, 256\) and dtype float32, got \(\(1024, 256\), "):
+        fi.verify(fi.he_normal(SHAPE, seed=1), "he_normal", shape=SHAPE, index=np.s_[:512])
+    with pytest.raises(ValueError, match=r"^`scheme` must be one of 'normal', "):
+        fi.verify(fi.he_normal(SHAPE, seed=1), "he")
+
+
+def test_it_prints_what_it_measured():
+    text = str(fi.verify(fi.he_normal(SHAPE, seed=1), "he_normal"))
+    assert text.startswith("elements: 262144\n")
+    assert text.endswith("\nok")
+
+
+@pytest.fixture
+def files(tmp_path):
+    weights = fi.he_normal(SHAPE, seed=3, name="fc")
+    np.save(tmp_path / "w.npy", weights)
+    np.save(tmp_path / "part.npy", weights[10:20, ::2])
+    np.save(tmp_path / "half.npy", fi.he_normal(SHAPE, seed=3, name="fc", dtype="bfloat16").view(np.uint16))
+    np.savez(tmp_path / "both.npz", a=weights, b=np.zeros(3, np.float32))
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["w.npy", "--scheme", "he_normal", "--seed", "3", "--name", "fc"], 0, "ok"),
+        (["w.npy", "--scheme", "he_normal", "--seed", "4", "--name", "fc"], 1, "elements are not those"),
+        (["w.npy", "--scheme", "lecun_normal"], 1, "standard deviation"),
+        (["w.npy", "--scheme", "normal", "--std", "0.0441941738"], 0, "ok"),
+        (["part.npy", "--scheme", "he_normal", "--shape", "1024x256", "--index", "10:20,::2", "--seed", "3", "--name", "fc"], 0, "ok"),
+        (["half.npy", "--scheme", "he_normal", "--dtype", "bfloat16", "--seed", "3", "--name", "fc"], 0, "ok"),
+        (["both.npz", "--array", "a", "--scheme", "he_normal"], 0, "ok"),
+        (["both.npz", "--scheme", "he_normal"], 2, "`--array` must be one of 'a', 'b', got None"),
+        (["w.npy", "--scheme", "he"], 2, "`scheme` must be one of"),
+        (["w.npy", "--scheme", "he_normal", "--index", "1:2:3:4"], 2, "`--index` must be integers, slices"),
+        (["w.npy", "--scheme", "he_normal", "--shape", "a"], 2, "`--shape` must be integers between commas, got 'a'"),
+        (["missing.npy", "--scheme", "he_normal"], 2, "No such file"),
+        (["objects.npy", "--scheme", "he_normal"], 2, "Python objects in dtype"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_verify_command(files, capsys, arguments, status, said):
+    assert cli.main(["verify", str(files / arguments[0]), *arguments[1:]]) == status
+    printed = capsys.readouterr()
+    assert said in (printed.err if status == 2 else printed.out)
+    assert "Traceback" not in printed.err
+
+
+def test_index_texts():
+    for text, index in (("3", 3), ("1:2,...,None,-1", (slice(1, 2), ..., None, -1)), ("::2", slice(None, None, 2))):
+        assert cli.read_index(text) == index
+    assert cli.read_index("flat[5:9]").positions == slice(5, 9)
+
+
+def test_info_command_and_exit_status_of_the_process():
+    done = subprocess.run([sys.executable, "-m", "fastinit.cli", "info"], capture_output=True, text=True, check=True)
+    assert f"stream: {fi.info()['stream']}" in done.stdout
+    wrong = subprocess.run([sys.executable, "-m", "fastinit.cli", "frobnicate"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr
