@@ -79,27 +79,53 @@ def words(key: bytes, domain: int, first: int, count: int) -> Array:
 # --- reals -------------------------------------------------------------------------------------------------------------
 
 
+def _sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """a + b, and the part that rounding it lost (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+def _product(a: Array, b: Array) -> tuple[Array, Array]:
+    """a b, and the part that rounding it lost (Dekker)."""
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+    return product, a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
+
+
+def _halves(a: Array) -> tuple[Array, Array]:
+    wide = a * 134217729.0
+    high = wide - (wide - a)
+    return high, a - high
+
+
+def _odd(total: Array, error: Array) -> Array:
+    """total + error rounded to odd: of the two doubles around it, the one whose last bit is one."""
+    bits = np.asarray(total).view(np.int64)
+    step = np.where((error != 0) & (bits & 1 == 0), np.where((error > 0) == (total > 0), 1, -1), 0)
+    return (bits + step).view(F64)
+
+
 def fma32(a: Any, b: Any, c: Any) -> Array:
-    """a b + c rounded once to float32: exact product in float64, sum rounded to odd, then to float32."""
-    product, addend = np.multiply(a, b, dtype=F64), np.asarray(c, F64)
-    total = product + addend
-    part = total - product
-    error = (product - (total - part)) + (addend - part)
-    bits = total.view(U64)
-    step = np.where((error != 0) & (bits & U64(1) == 0), np.where((error > 0) == (total > 0), 1, -1), 0)
-    return (bits.astype(np.int64) + step).view(F64).astype(F32)
+    """a b + c rounded once to float32 (Boldo and Melquiond 2008)."""
+    return _odd(*_sum(np.multiply(a, b, dtype=F64), np.asarray(c, F64))).astype(F32)
 
 
-def _horner32(x: Array, *coefficients: str) -> Array:
-    """A polynomial in float32 by fma, highest coefficient first, written in hexadecimal."""
-    value = np.full_like(x, float.fromhex(coefficients[0]))
-    for coefficient in coefficients[1:]:
-        value = fma32(value, x, F32(float.fromhex(coefficient)))
+def fma64(a: Any, b: Any, c: Any) -> Array:
+    """a b + c rounded once to float64."""
+    product, rest = _product(np.asarray(a, F64), np.asarray(b, F64))
+    low, low_error = _sum(np.asarray(c, F64), rest)
+    high, high_error = _sum(product, low)
+    return high + _odd(*_sum(low_error, high_error))
+
+
+def _horner(x: Array, *coefficients: str | float) -> Array:
+    """A polynomial by fma in the precision of x, highest coefficient first, as numbers or in hexadecimal."""
+    numbers = [float.fromhex(c) if isinstance(c, str) else c for c in coefficients]
+    value = np.full_like(x, numbers[0])
+    for number in numbers[1:]:
+        value = fma32(value, x, F32(number)) if x.dtype == F32 else fma64(value, x, number)
     return value
-
-
-def _h(*numbers: str) -> list[float]:
-    return [float.fromhex(number) for number in numbers]
 
 
 def neglog32(u: Array) -> Array:
@@ -107,7 +133,7 @@ def neglog32(u: Array) -> Array:
     bits = u.view(U32)
     e = (bits - U32(0x3F3504F3)) & U32(0xFF800000)
     f = (bits - e).view(F32) - F32(1)
-    p = _horner32(f, "-0x1.65f0e8p-4", "0x1.2505aap-3", "-0x1.317ca8p-3", "0x1.535c2ap-3", "-0x1.98d3a0p-3",
+    p = _horner(f, "-0x1.65f0e8p-4", "0x1.2505aap-3", "-0x1.317ca8p-3", "0x1.535c2ap-3", "-0x1.98d3a0p-3",
                   "0x1.0004a8p-2", "-0x1.5556f0p-2", "0x1.fffffap-2", "-1.0")  # fmt: skip
     return fma32(p, f, e.view(np.int32).astype(F32) * F32(float.fromhex("-0x1.62e430p-24")))
 
@@ -119,35 +145,27 @@ def neglog64(u: Array) -> Array:
     m = (bits - (e << U64(52)) + U64(0x3FF0000000000000)).view(F64)
     s = (m - 1) / (m + 1)
     z = s * s
-    z2 = z * z
-    c = _h("0x1.5555555555558p-1", "0x1.99999999952e2p-2", "0x1.2492492df148dp-2", "0x1.c71c62e5800a1p-3",
-           "0x1.7462b4ab2ef6bp-3", "0x1.39fe606542ddep-3", "0x1.2b584aae78a57p-3")  # fmt: skip
-    low = (c[0] + c[1] * z) + (c[2] + c[3] * z) * z2
-    high = (c[4] + c[5] * z) + c[6] * z2
-    p = low + high * (z2 * z2)
-    return (e.astype(F64) - 1023.0) * float.fromhex("-0x1.62e42fefa39efp-1") - (s * z * p + (s + s))
+    p = _horner(z, "0x1.2b584aae78a57p-3", "0x1.39fe606542ddep-3", "0x1.7462b4ab2ef6bp-3", "0x1.c71c62e5800a1p-3",
+                "0x1.2492492df148dp-2", "0x1.99999999952e2p-2", "0x1.5555555555558p-1")  # fmt: skip
+    return fma64(e.astype(F64) - 1023.0, float.fromhex("-0x1.62e42fefa39efp-1"), -fma64(s * z, p, s + s))
 
 
 def turn32(t: Array) -> tuple[Array, Array]:
     """cos y - sin y and cos y + sin y for y = t pi / 4."""
     z = t * t
-    c = _horner32(z, "-0x1.4eb112p-12", "0x1.03b18ep-6", "-0x1.3bd3a2p-2", "1.0")
-    s = _horner32(z, "-0x1.3375fep-15", "0x1.468282p-9", "-0x1.4abc28p-4", "0x1.921fb6p-1")
+    c = _horner(z, "-0x1.4eb112p-12", "0x1.03b18ep-6", "-0x1.3bd3a2p-2", "1.0")
+    s = _horner(z, "-0x1.3375fep-15", "0x1.468282p-9", "-0x1.4abc28p-4", "0x1.921fb6p-1")
     return fma32(-t, s, c), fma32(t, s, c)
 
 
 def turn64(t: Array) -> tuple[Array, Array]:
     """cos y - sin y and cos y + sin y for y = t pi / 4."""
     z = t * t
-    z2 = z * z
-    z4 = z2 * z2
-    a = _h("-0x1.3bd3cc9be45dbp-2", "0x1.03c1f081b4b74p-6", "-0x1.55d3c7e10153fp-12", "0x1.e1f50093e4c8fp-19",
-           "-0x1.a6cc32d07dc98p-26", "0x1.f4b536b457d9ep-34")  # fmt: skip
-    b = _h("0x1.921fb54442d18p-1", "-0x1.4abbce625be41p-4", "0x1.466bc677587f8p-9", "-0x1.32d2cce2e5b19p-15",
-           "0x1.50782fda12d96p-22", "-0x1.e30071afc3e59p-30", "0x1.e3f38399551bfp-38")  # fmt: skip
-    c = ((1.0 + a[0] * z) + (a[1] + a[2] * z) * z2) + ((a[3] + a[4] * z) + a[5] * z2) * z4
-    s = (((b[0] + b[1] * z) + (b[2] + b[3] * z) * z2) + ((b[4] + b[5] * z) + b[6] * z2) * z4) * t
-    return c - s, c + s
+    c = _horner(z, "0x1.f4b536b457d9ep-34", "-0x1.a6cc32d07dc98p-26", "0x1.e1f50093e4c8fp-19", "-0x1.55d3c7e10153fp-12",
+                "0x1.03c1f081b4b74p-6", "-0x1.3bd3cc9be45dbp-2", 1.0)  # fmt: skip
+    s = _horner(z, "0x1.e3f38399551bfp-38", "-0x1.e30071afc3e59p-30", "0x1.50782fda12d96p-22", "-0x1.32d2cce2e5b19p-15",
+                "0x1.466bc677587f8p-9", "-0x1.4abbce625be41p-4", "0x1.921fb54442d18p-1")  # fmt: skip
+    return fma64(-t, s, c), fma64(t, s, c)
 
 
 RARE = 0x4000
@@ -189,46 +207,42 @@ def quantile32(left: Array, right: Array, tails: bool) -> Array:
     """The z with P(Z < z) = left and P(Z > z) = right."""
     tail = np.where(left < right, left, right)
     w = neglog32(F32(4) * fma32(-tail, tail, tail)) - F32(2)
-    p = _horner32(w, "0x1.9f3530p-24", "0x1.4cbc96p-22", "-0x1.cf654ap-18", "0x1.744bd2p-17", "0x1.4041ccp-12",
+    p = _horner(w, "0x1.9f3530p-24", "0x1.4cbc96p-22", "-0x1.cf654ap-18", "0x1.744bd2p-17", "0x1.4041ccp-12",
                   "-0x1.39b5e8p-9", "-0x1.6cd33ap-9", "0x1.69b3f0p-2", "0x1.f29aecp+0")  # fmt: skip
     middle = p * (left - right)
     if not tails:
         return middle
     r = np.sqrt(neglog32(tail)) - F32(3)
-    numerator = _horner32(r, "-0x1.c845e2p-19", "0x1.2c250cp-4", "0x1.c1ea42p-1", "0x1.a02cb0p+1", "0x1.d53054p+1")
-    outside = numerator / _horner32(r, "0x1.a7d484p-5", "0x1.df5fbep-2", "1.0")
+    numerator = _horner(r, "-0x1.c845e2p-19", "0x1.2c250cp-4", "0x1.c1ea42p-1", "0x1.a02cb0p+1", "0x1.d53054p+1")
+    outside = numerator / _horner(r, "0x1.a7d484p-5", "0x1.df5fbep-2", "1.0")
     return np.where(w < F32(2), middle, np.where(left < right, -outside, outside))
-
-
-def _as241(x: Array, above: list[float], below: list[float]) -> Array:
-    return np.polyval(above, x) / np.polyval(below, x)
 
 
 def quantile64(left: Array, right: Array, tails: bool) -> Array:
     """The z with P(Z < z) = left and P(Z > z) = right (Wichura's AS 241)."""
     q = (left - right) * 0.5
-    v = 0.180625 - q * q
-    middle = q * np.polyval(
-        [2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
-         13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.387132872796366608], v,
-    ) / np.polyval(
-        [5226.495278852854561, 28729.085735721942674, 39307.89580009271061, 21213.794301586595867,
-         5394.1960214247511077, 687.1870074920579083, 42.313330701600911252, 1.0], v,
+    v = fma64(-q, q, 0.180625)
+    middle = q * _horner(
+        v, 2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
+        13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.387132872796366608,
+    ) / _horner(
+        v, 5226.495278852854561, 28729.085735721942674, 39307.89580009271061, 21213.794301586595867,
+        5394.1960214247511077, 687.1870074920579083, 42.313330701600911252, 1.0,
     )  # fmt: skip
     r = np.sqrt(neglog64(np.where(left < right, left, right)))
-    outside = _as241(
-        r - 1.6,
-        [7.7454501427834140764e-4, 0.0227238449892691845833, 0.24178072517745061177, 1.27045825245236838258,
-         3.64784832476320460504, 5.7694972214606914055, 4.6303378461565452959, 1.42343711074968357734],
-        [1.05075007164441684324e-9, 5.475938084995344946e-4, 0.0151986665636164571966, 0.14810397642748007459,
-         0.68976733498510000455, 1.6763848301838038494, 2.05319162663775882187, 1.0],
+    outside = _horner(
+        r - 1.6, 7.7454501427834140764e-4, 0.0227238449892691845833, 0.24178072517745061177, 1.27045825245236838258,
+        3.64784832476320460504, 5.7694972214606914055, 4.6303378461565452959, 1.42343711074968357734,
+    ) / _horner(
+        r - 1.6, 1.05075007164441684324e-9, 5.475938084995344946e-4, 0.0151986665636164571966, 0.14810397642748007459,
+        0.68976733498510000455, 1.6763848301838038494, 2.05319162663775882187, 1.0,
     )  # fmt: skip
-    beyond = _as241(
-        r - 5.0,
-        [2.01033439929228813265e-7, 2.71155556874348757815e-5, 0.0012426609473880784386, 0.026532189526576123093,
-         0.29656057182850489123, 1.7848265399172913358, 5.4637849111641143699, 6.6579046435011037772],
-        [2.04426310338993978564e-15, 1.4215117583164458887e-7, 1.8463183175100546818e-5, 7.868691311456132591e-4,
-         0.0148753612908506148525, 0.13692988092273580531, 0.59983220655588793769, 1.0],
+    beyond = _horner(
+        r - 5.0, 2.01033439929228813265e-7, 2.71155556874348757815e-5, 0.0012426609473880784386, 0.026532189526576123093,
+        0.29656057182850489123, 1.7848265399172913358, 5.4637849111641143699, 6.6579046435011037772,
+    ) / _horner(
+        r - 5.0, 2.04426310338993978564e-15, 1.4215117583164458887e-7, 1.8463183175100546818e-5, 7.868691311456132591e-4,
+        0.0148753612908506148525, 0.13692988092273580531, 0.59983220655588793769, 1.0,
     )  # fmt: skip
     outside = np.where(r <= 5.0, outside, beyond) if tails else outside
     return np.where(np.abs(q) <= 0.425, middle, np.where(left < right, -outside, outside))

@@ -21,14 +21,20 @@ FI_INLINE void fi_turn_f32(float t, float *difference, float *sum) {
 
 FI_INLINE void fi_turn_f64(double t, double *difference, double *sum) {
     double z = t * t;
-    double z2 = z * z, z4 = z2 * z2;
-    double c_low = (1.0 - 0x1.3bd3cc9be45dbp-2 * z) + (0x1.03c1f081b4b74p-6 - 0x1.55d3c7e10153fp-12 * z) * z2;
-    double c_high = (0x1.e1f50093e4c8fp-19 - 0x1.a6cc32d07dc98p-26 * z) + 0x1.f4b536b457d9ep-34 * z2;
-    double s_low = (0x1.921fb54442d18p-1 - 0x1.4abbce625be41p-4 * z) + (0x1.466bc677587f8p-9 - 0x1.32d2cce2e5b19p-15 * z) * z2;
-    double s_high = (0x1.50782fda12d96p-22 - 0x1.e30071afc3e59p-30 * z) + 0x1.e3f38399551bfp-38 * z2;
-    double c = c_low + c_high * z4, s = (s_low + s_high * z4) * t;
-    *difference = c - s;
-    *sum = c + s;
+    double c = fi_fma_f64(z, 0x1.f4b536b457d9ep-34, -0x1.a6cc32d07dc98p-26);
+    c = fi_fma_f64(z, c, 0x1.e1f50093e4c8fp-19);
+    c = fi_fma_f64(z, c, -0x1.55d3c7e10153fp-12);
+    c = fi_fma_f64(z, c, 0x1.03c1f081b4b74p-6);
+    c = fi_fma_f64(z, c, -0x1.3bd3cc9be45dbp-2);
+    c = fi_fma_f64(z, c, 1.0);
+    double s = fi_fma_f64(z, 0x1.e3f38399551bfp-38, -0x1.e30071afc3e59p-30);
+    s = fi_fma_f64(z, s, 0x1.50782fda12d96p-22);
+    s = fi_fma_f64(z, s, -0x1.32d2cce2e5b19p-15);
+    s = fi_fma_f64(z, s, 0x1.466bc677587f8p-9);
+    s = fi_fma_f64(z, s, -0x1.4abbce625be41p-4);
+    s = fi_fma_f64(z, s, 0x1.921fb54442d18p-1);
+    *difference = fi_fma_f64(-t, s, c);
+    *sum = fi_fma_f64(t, s, c);
 }
 
 /* The radius sqrt(-2 log u) over sqrt(2), from u; two sign bits, the upper ones of `radius_word` (whose other bits made
@@ -83,31 +89,40 @@ FI_INLINE float fi_normal_quantile_f32(float left, float right, int tails) {
     return w < 2.0f ? middle : (left < right ? -outside : outside);
 }
 
-#define FI_HORNER_7(x, a7, a6, a5, a4, a3, a2, a1, a0) \
-    (((((((a7 * x + a6) * x + a5) * x + a4) * x + a3) * x + a2) * x + a1) * x + a0)
+/* A polynomial of degree 7, highest coefficient first. */
+FI_INLINE double fi_horner(double x, double a7, double a6, double a5, double a4, double a3, double a2, double a1,
+                           double a0) {
+    double p = fi_fma_f64(a7, x, a6);
+    p = fi_fma_f64(p, x, a5);
+    p = fi_fma_f64(p, x, a4);
+    p = fi_fma_f64(p, x, a3);
+    p = fi_fma_f64(p, x, a2);
+    p = fi_fma_f64(p, x, a1);
+    return fi_fma_f64(p, x, a0);
+}
 
 /* The same in float64 by the three rationals of Wichura, Algorithm AS 241, Applied Statistics 37 (1988): 1e-16. */
 FI_INLINE double fi_normal_quantile_f64(double left, double right, int tails) {
     double q = (left - right) * 0.5, tail = left < right ? left : right;
-    double v = 0.180625 - q * q;
+    double v = fi_fma_f64(-q, q, 0.180625);
     double middle = q *
-        FI_HORNER_7(v, 2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
+        fi_horner(v, 2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
                     13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.387132872796366608) /
-        FI_HORNER_7(v, 5226.495278852854561, 28729.085735721942674, 39307.89580009271061, 21213.794301586595867,
+        fi_horner(v, 5226.495278852854561, 28729.085735721942674, 39307.89580009271061, 21213.794301586595867,
                     5394.1960214247511077, 687.1870074920579083, 42.313330701600911252, 1.0);
     double r = sqrt(fi_neglog_f64(tail)), near = r - 1.6, far = r - 5.0;
     double outside =
-        FI_HORNER_7(near, 7.7454501427834140764e-4, 0.0227238449892691845833, 0.24178072517745061177,
+        fi_horner(near, 7.7454501427834140764e-4, 0.0227238449892691845833, 0.24178072517745061177,
                     1.27045825245236838258, 3.64784832476320460504, 5.7694972214606914055, 4.6303378461565452959,
                     1.42343711074968357734) /
-        FI_HORNER_7(near, 1.05075007164441684324e-9, 5.475938084995344946e-4, 0.0151986665636164571966,
+        fi_horner(near, 1.05075007164441684324e-9, 5.475938084995344946e-4, 0.0151986665636164571966,
                     0.14810397642748007459, 0.68976733498510000455, 1.6763848301838038494, 2.05319162663775882187, 1.0);
     if (tails) {
         double beyond =
-            FI_HORNER_7(far, 2.01033439929228813265e-7, 2.71155556874348757815e-5, 0.0012426609473880784386,
+            fi_horner(far, 2.01033439929228813265e-7, 2.71155556874348757815e-5, 0.0012426609473880784386,
                         0.026532189526576123093, 0.29656057182850489123, 1.7848265399172913358, 5.4637849111641143699,
                         6.6579046435011037772) /
-            FI_HORNER_7(far, 2.04426310338993978564e-15, 1.4215117583164458887e-7, 1.8463183175100546818e-5,
+            fi_horner(far, 2.04426310338993978564e-15, 1.4215117583164458887e-7, 1.8463183175100546818e-5,
                         7.868691311456132591e-4, 0.0148753612908506148525, 0.13692988092273580531,
                         0.59983220655588793769, 1.0);
         outside = r <= 5.0 ? outside : beyond;

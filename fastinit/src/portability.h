@@ -77,6 +77,13 @@
 #define FI_UNROLL
 #endif
 
+/* A hint that memory will be read; it may lie anywhere. */
+#if defined __GNUC__
+#define FI_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define FI_PREFETCH(address) ((void)(address))
+#endif
+
 /* The pointer, after which the compiler knows nothing of what it points to: words made into a buffer and read back by a
    lane loop stay a loop. */
 #if defined __GNUC__

@@ -1,6 +1,6 @@
 /* Values: words to reals, reals to 16-bit reals, and the three operations (fma, bits, log) all laws are made of.
    Only + - * / fma sqrt, integer operations and exact or correctly rounded conversions appear, so that every compiler
-   and every processor computes the same bits. The float64 functions use no fma (NumPy, which checks them, has none). */
+   and every processor computes the same bits. */
 #ifndef FI_REAL_H
 #define FI_REAL_H
 
@@ -30,19 +30,48 @@ FI_INLINE double fi_from_bits_f64(uint64_t bits) {
     return x;
 }
 
-/* a * b + c, rounded once. Without the instruction: the product of two floats is exact in double, the sum is rounded
-   to odd there (an inexact sum takes the neighbour whose last bit is one), and rounding that to float is then right
-   (Boldo and Melquiond, IEEE Trans. Comput. 57, 2008). */
+/* sum + error, which is what lies between sum and the next double, rounded to odd: where that is inexact, of the two
+   doubles around it the one whose last bit is one. Rounded once more, to fewer bits or after an addition, the result is
+   as if rounded once only (Boldo and Melquiond, IEEE Trans. Comput. 57, 2008). */
+FI_INLINE double fi_to_odd(double sum, double error) {
+    uint64_t bits = fi_bits_f64(sum);
+    uint64_t inexact_even = (uint64_t)(error != 0) & ~bits & 1;
+    uint64_t outward = (uint64_t)((error > 0) == (sum > 0));
+    return fi_from_bits_f64(bits + (inexact_even & outward) - (inexact_even & ~outward));
+}
+
+/* a + b and the part that rounding it lost (Knuth); a * b likewise (Dekker), far from overflow and underflow. */
+FI_INLINE double fi_sum_error(double a, double b, double sum) {
+    double part = sum - a;
+    return (a - (sum - part)) + (b - part);
+}
+
+FI_INLINE double fi_product_error(double a, double b, double product) {
+    double a_wide = a * 0x1.0000002p27, b_wide = b * 0x1.0000002p27;
+    double a_high = a_wide - (a_wide - a), b_high = b_wide - (b_wide - b), a_low = a - a_high, b_low = b - b_high;
+    return a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low);
+}
+
+/* a * b + c, rounded once; without the instruction by sums rounded to odd. In float64 only where it is used below:
+   far from overflow and underflow. */
 FI_INLINE float fi_fma_f32(float a, float b, float c) {
 #if FI_FMA
     return __builtin_fmaf(a, b, c);
 #else
-    double product = (double)a * b, addend = c, sum = product + addend;
-    double part = sum - product, error = (product - (sum - part)) + (addend - part);
-    uint64_t bits = fi_bits_f64(sum);
-    uint64_t inexact_even = (uint64_t)(error != 0) & ~bits & 1;
-    uint64_t outward = (uint64_t)((error > 0) == (sum > 0));
-    return (float)fi_from_bits_f64(bits + (inexact_even & outward) - (inexact_even & ~outward));
+    double product = (double)a * b, sum = product + c;
+    return (float)fi_to_odd(sum, fi_sum_error(product, c, sum));
+#endif
+}
+
+FI_INLINE double fi_fma_f64(double a, double b, double c) {
+#if FI_FMA
+    return __builtin_fma(a, b, c);
+#else
+    double product = a * b, rest = fi_product_error(a, b, product);
+    double low = c + rest, low_error = fi_sum_error(c, rest, low);
+    double high = product + low, high_error = fi_sum_error(product, low, high);
+    double both = low_error + high_error;
+    return high + fi_to_odd(both, fi_sum_error(low_error, high_error, both));
 #endif
 }
 
@@ -99,11 +128,14 @@ FI_INLINE double fi_neglog_f64(double u) {
     double exponent = fi_from_bits_f64(0x4330000000000000u | e) - (0x1p52 + 1023.0);
     double m = fi_from_bits_f64(bits - (e << 52) + 0x3ff0000000000000u);
     double s = (m - 1.0) / (m + 1.0), z = s * s;
-    double z2 = z * z;
-    double low = (0x1.5555555555558p-1 + 0x1.99999999952e2p-2 * z) + (0x1.2492492df148dp-2 + 0x1.c71c62e5800a1p-3 * z) * z2;
-    double high = (0x1.7462b4ab2ef6bp-3 + 0x1.39fe606542ddep-3 * z) + 0x1.2b584aae78a57p-3 * z2;
-    double p = low + high * (z2 * z2);
-    return exponent * -0x1.62e42fefa39efp-1 - (s * z * p + (s + s));
+    double p = 0x1.2b584aae78a57p-3;
+    p = fi_fma_f64(p, z, 0x1.39fe606542ddep-3);
+    p = fi_fma_f64(p, z, 0x1.7462b4ab2ef6bp-3);
+    p = fi_fma_f64(p, z, 0x1.c71c62e5800a1p-3);
+    p = fi_fma_f64(p, z, 0x1.2492492df148dp-2);
+    p = fi_fma_f64(p, z, 0x1.99999999952e2p-2);
+    p = fi_fma_f64(p, z, 0x1.5555555555558p-1);
+    return fi_fma_f64(exponent, -0x1.62e42fefa39efp-1, -fi_fma_f64(s * z, p, s + s));
 }
 
 /* shift + scale x: rounded once in float32, twice in float64. */
