@@ -142,11 +142,12 @@ def gain(activation: Activation) -> float:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import fastinit as fi
     >>> fi.gain("relu")
     1.4142135623730951
     >>> fi.gain(("leaky_relu", 0.2))
-    1.386750490563073
+    1.3867504905630728
     >>> round(fi.gain(np.tanh), 9)
     1.59253742
     """

@@ -189,6 +189,7 @@ def he_normal(shape: Any, *, distribution: Distribution = "normal", **keywords: 
 
     Examples
     --------
+    >>> import numpy as np
     >>> import fastinit as fi
     >>> W = fi.he_normal((4096, 64), seed=0, name="mlp.0")
     >>> S = fi.he_normal((4096, 64), seed=0, name="mlp.0", index=np.s_[1024:2048])
