@@ -89,9 +89,9 @@ class Moments:
     it. Elements are summed in blocks of 4096 about the block's mean, in float64 (for order 4 and elements of at most 32
     bits: float32 over 16 elements a lane, then float64), and blocks are merged as a binary counter counts.
 
-    *Error*: with u = 2**-53 and w the unit roundoff of the power sums (2**-24 for order 4 and narrow elements, else u),
-    a relative error of at most 20 w + 300 u in the central sums of a block, for the mean power of the absolute
-    deviation; the merges add a few u for each doubling of the length.
+    *Error*: let u = 2**-53, and w = 2**-24 for order 4 and elements of at most 32 bits, w = u otherwise. A power of a
+    deviation has at most 7 roundings and a group's sum 15 more, so that a block's central sums are right to
+    22 w + 300 u of the sum of absolute powers; each doubling of the length after that adds a few u.
 
     *Reference*: Pébay, "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order
     statistical moments", SAND2008-6212, 2008.

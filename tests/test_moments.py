@@ -83,11 +83,11 @@ def exact_moments(x):
 
 @pytest.mark.parametrize("offset", [0.0, 3.0, 1e3])
 def test_error_bounds(offset):
-    """Those of the docstring: 20 w + 300 u in the block sums, and a few u for each of the 17 doublings after it."""
+    """Those of the docstring: 22 w + 300 u in the block sums, and a few u for each of the 17 doublings after it."""
     for dtype, order, w in (("float32", 4, 2.0**-24), ("float64", 4, 2.0**-53), ("float32", 2, 2.0**-53)):
         x = data(dtype, 200_001, 1.0, offset)
         mean, variance, skewness, kurtosis = exact_moments(x)
-        bound = 20 * w + 300 * 2.0**-53 + 17 * 8 * 2.0**-53
+        bound = 22 * w + 300 * 2.0**-53 + 17 * 8 * 2.0**-53
         got = fi.moments(x, order=order)
         assert abs(got.mean - mean) <= 1e-15 * max(abs(offset), 1) * 4
         assert abs(got.variance / variance - 1) <= bound
