@@ -116,7 +116,7 @@ def _truncated_parameters(kind: Kind, mean: Any, std: Any, low: Any, high: Any) 
     return mean, std, least, greatest, left, mass, right, int(tails)
 
 
-_LAWS: dict[str, tuple[int, Callable[..., tuple[float, ...]]]] = {
+LAWS: dict[str, tuple[int, Callable[..., tuple[float, ...]]]] = {
     "normal": (0, _normal_parameters),
     "uniform": (1, _uniform_parameters),
     "truncated": (2, _truncated_parameters),
@@ -149,7 +149,7 @@ def draw(
     """The values of a law in an array of that shape, or in the parts of it that `index` names."""
     kind = kind_for(dtype, out)
     lengths = checked_shape(shape)
-    number, parameters = _LAWS[law]
+    number, parameters = LAWS[law]
     settings = parameters(kind, *arguments)
     if seed is None and index is not None:
         refuse("seed", "given where index is (a part of an array that nobody can make whole)", seed)

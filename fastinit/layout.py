@@ -36,20 +36,20 @@ class Part(NamedTuple):
     steps: tuple[int, ...]
 
 
-def checked_shape(shape: Any) -> tuple[int, ...]:
-    """`shape` as a tuple of lengths whose product is below 2**63."""
+def checked_shape(shape: Any, name: str = "shape") -> tuple[int, ...]:
+    """`shape` (whose argument is called `name`) as a tuple of lengths whose product is below 2**63."""
     try:
         lengths = (shape,) if hasattr(shape, "__index__") else tuple(shape)
     except TypeError:
-        refuse("shape", "an integer or a sequence of integers", shape, TypeError)
+        refuse(name, "an integer or a sequence of integers", shape, TypeError)
     for length in lengths:
         if type(length) is not int or length < 0:
-            lengths = tuple(integer("shape", length, 0) for length in lengths)
+            lengths = tuple(integer(name, length, 0) for length in lengths)
             break
     if prod(lengths) >= LIMIT or (0 in lengths and max(lengths) >= LIMIT):
-        refuse("shape", "of fewer than 2**63 elements", lengths)
+        refuse(name, "of fewer than 2**63 elements", lengths)
     if len(lengths) > 64:
-        refuse("shape", "of at most 64 axes", lengths)
+        refuse(name, "of at most 64 axes", lengths)
     return lengths
 
 
