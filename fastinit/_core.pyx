@@ -5,8 +5,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
+from numpy.random.bit_generator cimport BitGenerator
 
+cimport cython
 cimport numpy as cnp
+
+from threading import RLock
 
 cnp.import_array()
 
@@ -256,3 +260,72 @@ def moments_of_rows(int order, int dtype, cnp.ndarray elements, int threads):
 def compiler():
     """The compiler of this extension, and its version."""
     return FI_COMPILER.decode()
+
+
+cdef enum:
+    WORDS_HELD = 1024
+
+
+cdef struct word_source:
+    fi_key key
+    uint64_t next  # number of the word to come
+    uint32_t *held  # where next is no multiple of WORDS_HELD: the words from the multiple below it on
+
+
+@cython.cdivision(True)
+cdef void hold_words(word_source *source) noexcept nogil:
+    cdef uint64_t tile = source.next // WORDS_HELD * (WORDS_HELD // FI_TILE)
+    fi_level_in_use().kernels.words(source.key, FI_MAIN, tile * FI_TILE_BLOCKS, WORDS_HELD // FI_TILE, source.held)
+
+
+@cython.cdivision(True)
+cdef inline uint32_t take_word(word_source *source) noexcept nogil:
+    if source.next % WORDS_HELD == 0:
+        hold_words(source)
+    cdef uint32_t word = source.held[source.next % WORDS_HELD]
+    source.next += 1
+    return word
+
+
+cdef uint32_t next_uint32(void *source) noexcept nogil:
+    return take_word(<word_source *>source)
+
+
+cdef uint64_t next_uint64(void *source) noexcept nogil:
+    cdef uint64_t low = take_word(<word_source *>source)
+    return low | <uint64_t>take_word(<word_source *>source) << 32
+
+
+cdef double next_double(void *source) noexcept nogil:
+    return <double>(next_uint64(source) >> 11) * (1.0 / 9007199254740992.0)
+
+
+cdef class WordGenerator(BitGenerator):
+    """The main words of a key as NumPy's C code asks for them, one after the other; after 2**64 of them, again."""
+
+    cdef word_source source
+    cdef uint32_t[WORDS_HELD + 16] space
+
+    def __cinit__(self, *_, **__):
+        self.source.held = &self.space[(64 - <size_t>self.space % 64) % 64 // 4]
+
+    def __init__(self, seed):
+        BitGenerator.__init__(self, seed)
+        self.lock = RLock()  # that of NumPy before 2.3 cannot be held twice
+        self._bitgen.state = &self.source
+        self._bitgen.next_uint64 = next_uint64
+        self._bitgen.next_uint32 = next_uint32
+        self._bitgen.next_double = next_double
+        self._bitgen.next_raw = next_uint64
+
+    def _seek(self, bytes key, uint64_t word):
+        """Go to a word of a key. The caller holds the lock."""
+        read_key(key, &self.source.key)
+        self.source.next = word
+        if word % WORDS_HELD:
+            hold_words(&self.source)
+
+    @property
+    def _word(self):
+        """Number of the word to come."""
+        return self.source.next
