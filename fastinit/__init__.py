@@ -4,6 +4,7 @@ __version__ = "0.1.0"
 
 from .deterministic import constant, dirac, identity, ones, zeros
 from .fill import normal, truncated_normal, uniform
+from .generator import ARS, Generator, default_rng
 from .layout import flat
 from .machine import info, set_num_threads
 from .scaling import Fans, fans, gain
