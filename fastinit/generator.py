@@ -54,7 +54,7 @@ class ARS(_core.WordGenerator):
     --------
     >>> import numpy as np, fastinit as fi
     >>> np.random.Generator(fi.ARS(0)).integers(10, size=5)
-    array([...])
+    array([5, 5, 3, 5, 7])
     """
 
     def __init__(self, seed: Any = None) -> None:
@@ -260,7 +260,8 @@ class Generator(np.random.Generator):
         --------
         >>> import fastinit as fi
         >>> fi.default_rng(0).standard_normal((2, 2), dtype="float32")
-        array([[...]], dtype=float32)
+        array([[-0.66800666,  0.63464093],
+               [ 1.4365132 ,  1.0852128 ]], dtype=float32)
         """
         kind = _kind(dtype, out)
         return self._values("normal", _standard("normal", kind), kind, size, out)
@@ -323,7 +324,7 @@ class Generator(np.random.Generator):
         --------
         >>> import fastinit as fi
         >>> fi.default_rng(0).normal([0, 100], 0.5)
-        array([...])
+        array([ -0.3340033, 100.3173204])
         """
         kind, loc, scale = _kind(dtype, out), _reals("loc", loc), _reals("scale", scale)
         shape = _joint_shape("loc", loc, "scale", scale)
@@ -367,7 +368,7 @@ class Generator(np.random.Generator):
         --------
         >>> import fastinit as fi
         >>> fi.default_rng(0).uniform([0, 100], [1, 101])
-        array([...])
+        array([  0.30126656, 100.70599303])
         """
         kind, low, high = _kind(dtype, out), _reals("low", low), _reals("high", high)
         if isinstance(low, float) and isinstance(high, float):
@@ -423,7 +424,7 @@ def default_rng(seed: Any = None) -> Generator:
     >>> bool((rng.standard_normal(3, dtype="float32") == fi.normal(3, seed=0)).all())
     True
     >>> rng.integers(6, size=3)
-    array([...])
+    array([3, 3, 2])
     """
     if isinstance(seed, Generator):
         return seed
