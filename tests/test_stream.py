@@ -49,6 +49,11 @@ def test_words(level):
             assert hexadecimal(make(key, domain, first, 4)) == FACTS[what]
 
 
+def test_generator_draws(level):
+    draws = fi.default_rng(0).bit_generator.random_raw(2)
+    assert hexadecimal(draws) == FACTS["first two 64-bit draws of a generator of seed 0"]
+
+
 def test_every_law_and_dtype_is_pinned():
     assert len(PINS) == 16
     assert {(law, dtype) for law, dtype, *_ in PINS} == {
