@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from . import _core
 from .arguments import choice, integer, real, refuse
@@ -134,6 +136,12 @@ class Common(TypedDict, total=False):
     threads: int | None
 
 
+def _number_for(seed: Any, index: Any) -> int:
+    if seed is None and index is not None:
+        refuse("seed", "given where index is (a part of an array that nobody can make whole)", seed)
+    return seed_number(seed)
+
+
 def draw(
     law: str,
     arguments: tuple[Any, ...],
@@ -151,12 +159,45 @@ def draw(
     lengths = checked_shape(shape)
     number, parameters = LAWS[law]
     settings = parameters(kind, *arguments)
-    if seed is None and index is not None:
-        refuse("seed", "given where index is (a part of an array that nobody can make whole)", seed)
-    key = stream_key(seed_number(seed), law, name)
+    key = stream_key(_number_for(seed, index), law, name)
 
     def fill(target: np.ndarray[Any, Any], first: int, steps: tuple[int, ...] | None) -> None:
         _core.fill(number, kind.code, key, settings, target, first, steps, threads_for(threads))
+
+    return make(lengths, kind, index, out, fill)
+
+
+def draw_whole(
+    build: Callable[..., None],
+    shape: Any,
+    *,
+    seed: Any = None,
+    name: str = "",
+    dtype: Any = "float32",
+    index: Any = None,
+    out: Any = None,
+    threads: int | None = None,
+) -> Any:
+    """An array that can only be made whole, or what `index` names, cut from it.
+
+    build(array, kind, seed, name, threads) fills a C-contiguous array, and checks what it was told before it writes.
+    """
+    kind = kind_for(dtype, out)
+    lengths = checked_shape(shape)
+    number = _number_for(seed, index)
+
+    def built(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        build(array, kind, number, name, threads_for(threads))
+        return array
+
+    whole = cache(lambda: built(np.empty(lengths, kind.dtype)))
+
+    def fill(target: np.ndarray[Any, Any], first: int, steps: tuple[int, ...] | None) -> None:
+        if steps is None:
+            built(target)
+        else:
+            strides = [step * target.itemsize for step in steps]
+            target[...] = as_strided(whole().reshape(-1)[first:], target.shape, strides, writeable=False)
 
     return make(lengths, kind, index, out, fill)
 
