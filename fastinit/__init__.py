@@ -24,4 +24,5 @@ from .schemes import (
     xavier_uniform,
 )
 from .streaming import Moments, Statistics, moments
+from .structured import delta_orthogonal, orthogonal, sparse
 from .verification import Verification, verify

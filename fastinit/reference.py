@@ -6,7 +6,7 @@ It stands apart: of the package it uses only the arithmetic of shapes, fans and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod, sqrt
+from math import ceil, prod, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -257,9 +257,8 @@ def to_bfloat16(x: Array) -> Array:
 # --- laws --------------------------------------------------------------------------------------------------------------
 
 
-def _draw(law: str, count: int, seed: int, name: str, real: type, arguments: tuple[float, ...]) -> Array:
-    """The first `count` values of a law."""
-    key = stream_key(seed, law, name)
+def _values(law: str, key: bytes, count: int, real: type, arguments: tuple[float, ...]) -> Array:
+    """The first `count` values of a law under a key."""
     rounded = -(-count // 32) * 32
     w, x = words(key, 0, 0, rounded), words(key, 1, 0, rounded)
     return {"normal": _normal, "uniform": _uniform, "truncated": _truncated}[law](w, x, real, *arguments)[:count]
@@ -305,14 +304,21 @@ def _truncated(w: Array, x: Array, real: type, mean: float, std: float, low: flo
     return np.clip(value, real(least), real(greatest))
 
 
+def _dtype(common: dict[str, Any]) -> str:
+    dtype = common.get("dtype", "float32")
+    return str(getattr(dtype, "name", getattr(dtype, "__name__", dtype)))
+
+
+def _precision(common: dict[str, Any]) -> type:
+    return F64 if _dtype(common) == "float64" else F32
+
+
 def _shaped(law: str, shape: Any, arguments: tuple[float, ...], common: dict[str, Any]) -> Any:
     """A law in an array, made whole and cut."""
-    lengths, dtype = checked_shape(shape), common.get("dtype", "float32")
-    name = getattr(dtype, "name", getattr(dtype, "__name__", dtype))
-    seed = seed_number(common.get("seed"))
-    real = F64 if name == "float64" else F32
-    values = _draw(law, prod(lengths), seed, common.get("name", ""), real, tuple(map(float, arguments)))
-    return _placed(values.reshape(lengths), name, common)
+    lengths = checked_shape(shape)
+    key = stream_key(seed_number(common.get("seed")), law, common.get("name", ""))
+    values = _values(law, key, prod(lengths), _precision(common), tuple(map(float, arguments)))
+    return _placed(values.reshape(lengths), _dtype(common), common)
 
 
 def _placed(values: Array, dtype: str, common: dict[str, Any]) -> Any:
@@ -436,8 +442,60 @@ def dirac(shape: Any, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1,
 
 
 def _fixed(values: Array, common: dict[str, Any]) -> Any:
-    dtype = common.get("dtype", "float32")
-    return _placed(values, getattr(dtype, "name", getattr(dtype, "__name__", dtype)), common)
+    return _placed(values, _dtype(common), common)
+
+
+def orthogonal(
+    shape: Any, *, gain: float = 1.0, in_axis: Any = -2, out_axis: Any = -1, batch_axis: Any = (), **common: Any
+) -> Any:
+    """As `fastinit.orthogonal`: the same random numbers, reflected by one at a time."""
+    lengths, real = checked_shape(shape), _precision(common)
+    fan_pair(lengths, in_axis, out_axis, batch_axis)
+    columns, batch = (np.lib.array_utils.normalize_axis_tuple(axes, len(lengths)) for axes in (out_axis, batch_axis))
+    order = (*batch, *(axis for axis in range(len(lengths)) if axis not in (*batch, *columns)), *columns)
+    if not prod(lengths):
+        return _placed(np.empty(lengths, real), _dtype(common), common)
+    moved = np.empty(lengths, real).transpose(order)
+    count, width = (prod(lengths[axis] for axis in axes) for axes in (batch, columns))
+    height = prod(lengths) // (count * width)
+    key = stream_key(seed_number(common.get("seed")), "orthogonal", common.get("name", ""))
+    normals = _values("normal", key, prod(lengths), real, (0.0, 1.0)).reshape(count, min(height, width), -1)
+    matrices = np.array([_reflected(x) for x in normals]).reshape(count, max(height, width), min(height, width))
+    moved[...] = (gain * (matrices if height >= width else matrices.mT)).reshape(moved.shape)
+    return _placed(moved.transpose(np.argsort(order)), _dtype(common), common)
+
+
+def _reflected(x: Array) -> Array:
+    """H[0] H[1] ... H[k-1] S, cut to k columns: H[j] reflects by x[j] + s |x[j]| e[j], S[j, j] = -s."""
+    q = np.eye(x.shape[1], len(x), dtype=x.dtype)
+    for j in reversed(range(len(x))):
+        v = x[j, j:].copy()
+        s = -1.0 if v[0] < 0 else 1.0
+        v[0] += s * (np.linalg.norm(v) or 1.0)
+        q[j, j] = -s
+        q[j:] -= np.outer(2 * v / (v @ v), v @ q[j:])
+    return q
+
+
+def delta_orthogonal(shape: Any, *, gain: float = 1.0, in_axis: int = -2, out_axis: int = -1, **common: Any) -> Any:
+    """As `fastinit.delta_orthogonal`."""
+    values = np.zeros(shape, _precision(common))
+    kernel = np.moveaxis(values, (in_axis, out_axis), (-2, -1))
+    middle = kernel[tuple((length - 1) // 2 for length in kernel.shape[:-2])]
+    plain = {key: common[key] for key in ("seed", "name") if key in common}
+    middle[...] = orthogonal(middle.shape, gain=gain, dtype=values.dtype.name, **plain)
+    return _placed(values, _dtype(common), common)
+
+
+def sparse(shape: Any, sparsity: float, std: float = 0.01, **common: Any) -> Any:
+    """As `fastinit.sparse`: zeros where a column's words are least."""
+    rows, columns = checked_shape(shape)
+    plain = {"seed": seed_number(common.get("seed")), "name": common.get("name", "")}
+    values = normal(shape, 0.0, std, dtype=_precision(common), **plain)
+    ranks = words(stream_key(plain["seed"], "sparse", plain["name"]), 0, 0, rows * columns).reshape(columns, rows)
+    for column, order in enumerate(np.argsort(ranks, axis=1, kind="stable")):
+        values[order[: ceil(sparsity * rows)], column] = 0
+    return _placed(values, _dtype(common), common)
 
 
 # --- moments -----------------------------------------------------------------------------------------------------------
