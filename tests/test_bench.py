@@ -1,0 +1,248 @@
+"""The benchmark suite: its arithmetic, its report, and what it does with wrong outputs and wrong arguments."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rich")
+pytest.importorskip("threadpoolctl")
+
+from bench import checks, peers, plot, report, suite, targets, timing
+from bench.__main__ import chosen, main
+from bench.races import ALL_THREADS, Entrant, Race, side, size_label, use_threads
+from bench.suite import races
+
+MARKED = f"before\n{report.START}\nold\n{report.END}\nafter\n"
+
+
+@pytest.fixture(autouse=True)
+def numpy_alone(monkeypatch):
+    """No other peer is loaded: their threads would be there when other tests fork this process."""
+    monkeypatch.setattr(suite, "installed", lambda: (peers.NumPy(),))
+    yield
+    use_threads(ALL_THREADS)
+
+
+def entry(*samples):
+    median, low, high = timing.summary(samples)
+    return {"median": median, "iqr": high - low, "rounds": len(samples), "error": 1e-4, "samples": list(samples)}
+
+
+def race(group, name, values, **entrants):
+    return {"group": group, "name": name, "values": values, "threads": 1, "entrants": entrants}
+
+
+@pytest.fixture
+def results():
+    """Two fills: one won, with one peer too near to tell, and one lost."""
+    machine = {"cpu": "A", "threads": 2, "isa": "avx2", "compiler": "C", "version": "0", "python": "3", "date": "today"}
+    winner = {"fastinit": entry(0.01, 0.011, 0.012), "torch": entry(0.1, 0.1, 0.12)}
+    others = {"near": entry(0.011, 0.0115, 0.012), "memset": entry(0.005, 0.005, 0.005)}
+    won = race("fills", "normal float32 16 Mi", 1 << 24, **winner, **others)
+    loser = {"fastinit": entry(0.04, 0.04, 0.04), "torch": entry(0.01, 0.01, 0.01)}
+    lost = race("fills", "uniform float32 16 Mi", 1 << 24, **loser)
+    return {
+        "machine": machine,
+        "settings": {"fewest": 3, "most": 3, "unset": "OPENBLAS_CORETYPE"},
+        "peers": {"torch": {"version": "2", "choices": {}}},
+        "memory": 0.25,
+        "races": [won, lost, race("calls", "he_normal 8 x 8", 64, fastinit=entry(7e-6, 7e-6, 7e-6))],
+        "failures": [],
+    }
+
+
+def test_ratio_is_the_median_over_rounds_and_knows_when_it_is_not_significant(results):
+    won = results["races"][0]
+    assert str(targets.ratio(won, "fastinit", "torch")) == "10 [9.55, 10]"
+    assert str(targets.ratio(won, "fastinit", "near")) == "1.05, not significant"
+    assert not targets.ratio(won, "fastinit", "near").significant
+
+
+def test_geometric_mean():
+    assert report.geometric_mean([2.0, 8.0]) == pytest.approx(4.0, rel=1e-15)
+
+
+def test_fills_table_keeps_the_row_that_is_lost_and_averages_both(results):
+    table = report.fills_table(results, largest=True)
+    torch = table.heads.index("x torch")
+    assert [row[0] for row in table.rows] == ["normal float32 16 Mi", "uniform float32 16 Mi", "geometric mean"]
+    assert [row[torch] for row in table.rows] == ["10 [9.55, 10]", "0.25 [0.25, 0.25]", "1.58"]
+
+
+def test_group_table_leaves_references_out_of_its_mean(results):
+    rows = report.group_tables(results)[0].rows
+    assert [row[1] for row in rows[:4]] == ["fastinit", "torch", "near", "memset"]
+    assert rows[-1][0] == "geometric mean"
+    assert float(rows[-1][-1]) == pytest.approx((10 * 11.5 / 11 * 0.25) ** (1 / 3), rel=5e-3)
+
+
+def test_verdicts(results):
+    verdicts = {(what, against): (rule, verdict) for what, against, _, rule, verdict in targets.judged(results)}
+    assert verdicts["normal float32", "torch"] == ("9 x", "met")
+    assert verdicts["uniform float32", "torch"] == ("14 x", "missed")
+    assert verdicts["normal float64", "torch"] == ("13 x", "not measured")
+    assert verdicts["he_normal((8, 8), seed=0)", "(call)"] == ("at most 6 us", "missed")
+    assert verdicts["memory beyond out, for each thread", ""] == ("at most 1 MiB", "met")
+
+
+def test_memory_may_be_unknown(results):
+    assert targets.judged(results | {"memory": None})[-1][2:] == ("", "at most 1 MiB", "not measured")
+
+
+def test_targets_name_races_that_there_are():
+    found = {race.key: race for race in races()}
+    for target in targets.TARGETS:
+        assert target.race in found, target
+    own = [target for target in targets.TARGETS if target.entrant == "fastinit"]
+    assert all("fastinit" in found[target.race].entrants for target in own)
+
+
+def test_section_is_written_between_the_markers_once(results, tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(MARKED)
+    for _ in range(2):
+        report.write_between_markers(path, report.section(results))
+        text = path.read_text()
+        assert text.startswith(f"before\n{report.START}\nA, 2 threads, avx2, C")
+        assert text.endswith(f"</details>\n{report.END}\nafter\n")
+        assert text.count("| geometric mean |") == 2  # of the largest fills, and of all; calls have no rival here
+        assert "old" not in text
+        assert "Unset for this run: OPENBLAS_CORETYPE." in text
+
+
+@pytest.mark.parametrize("text", ["", report.START, report.END + report.START, MARKED + MARKED])
+def test_markers_must_be_there_once_and_in_order(text, tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(text)
+    with pytest.raises(ValueError) as raised:
+        report.write_between_markers(path, "new")
+    rule = "a file with <!-- bench:begin --> and <!-- bench:end --> once each, in this order"
+    assert str(raised.value) == f"`--readme` must be {rule}, got {str(path)!r}"
+    assert path.read_text() == text
+
+
+def test_report_runs_nothing_and_writes_everything(results, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    stored, readme = tmp_path / "results.json", tmp_path / "README.md"
+    stored.write_text(json.dumps(results))
+    readme.write_text(MARKED)
+    assert main(["--report", str(stored), "--readme", str(readme), "--plots", str(tmp_path / "figures")]) == 0
+    assert "0.25 [0.25, 0.25]" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["peers.png", "sizes.png"]
+
+
+def test_plots_need_no_fills(results, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert all(path.exists() for path in plot.draw(results | {"races": []}, tmp_path))
+
+
+def test_report_of_something_else(tmp_path, capsys):
+    path = tmp_path / "other.json"
+    path.write_text("[]")
+    assert main(["--report", str(path)]) == 2
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.startswith("python -m bench: `--report` must be a file that --json wrote, got '")
+
+
+def test_report_with_options_of_a_run(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--report", "results.json", "--full"])
+    assert stopped.value.code == 2
+    assert "`--report` must be given without --full, --only and --json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("pattern", ["no such race", "("])
+def test_only_must_find_a_race(pattern):
+    groups = "fills, fresh, schemes, moments, calls, threads, levels, large, orthogonal"
+    with pytest.raises(ValueError) as raised:
+        chosen(races(64), False, pattern)
+    assert str(raised.value) == f"`--only` must be a pattern that finds a race (groups: {groups}), got {pattern!r}"
+
+
+def test_quick_full_and_only():
+    every = races()
+    assert chosen(every, True, None) == every
+    assert 0 < len(chosen(every, False, None)) < len(every)
+    assert [race.key for race in chosen(every, False, "calls/.* 8 x 8")] == ["calls/he_normal 8 x 8"]
+
+
+def test_without_peers_numpy_is_left(monkeypatch):
+    def import_numpy_only(name):
+        if name != "numpy":
+            raise ImportError(name)
+        return np
+
+    monkeypatch.setattr(peers, "import_module", import_numpy_only)
+    monkeypatch.setattr(peers.OneMkl, "__init__", lambda self: import_numpy_only("mkl"))
+    alone = peers.installed.__wrapped__()
+    assert [(peer.name, peer.version) for peer in alone] == [("numpy", np.__version__)]
+
+
+def test_fastest_candidate_is_chosen_once():
+    peer = peers.NumPy()
+    bound = []
+
+    def bind(label, loops):
+        def bound_to(out):
+            bound.append(label)
+            return lambda: [out.sum() for _ in range(loops)]
+
+        return bound_to
+
+    candidates = {"slow": bind("slow", 20), "fast": bind("fast", 1)}
+    for _ in range(2):
+        peer.fastest("sums", candidates, np.zeros(3))
+    assert peer.choices == {"sums": "fast"}
+    assert bound == ["slow", "fast", "fast", "fast"]
+
+
+def small_race(**entrants):
+    entrants = {label: Entrant(lambda out, value=value: lambda: value) for label, value in entrants.items()}
+    return Race("group", "name", 4, lambda: np.zeros(4, np.float32), checks.check_zeros, entrants)
+
+
+SHORT = timing.Settings(budget=0.0, fewest=2, most=2, sample=1e-5)
+
+
+def test_race_is_timed_in_turn():
+    failures = []
+    result = timing.run(small_race(fastinit=np.zeros(4), peer=np.zeros(4)), SHORT, failures)
+    assert not failures
+    assert {label: entry["rounds"] for label, entry in result["entrants"].items()} == {"fastinit": 2, "peer": 2}
+
+
+def test_wrong_output_is_not_timed():
+    failures = []
+    result = timing.run(small_race(fastinit=np.zeros(4), peer=np.ones(4), broken="no array"), SHORT, failures)
+    assert list(result["entrants"]) == ["fastinit"]
+    assert failures[0] == "wrong output: group/name, peer: memory is not zero"
+    assert failures[1].startswith("group/name, broken: ")
+    assert timing.run(small_race(fastinit=np.ones(4), peer=np.zeros(4)), SHORT, failures) is None
+
+
+def test_law_check_finds_a_wrong_mean_sd_and_range():
+    z = np.random.default_rng(0).standard_normal(10000)
+    assert checks.law_error(z, 1.0, np.inf, 0.0) < 0.03
+    with pytest.raises(AssertionError, match=r"mean is 0\.\d+ std from zero"):
+        checks.law_error(z + 0.1, 1.0, np.inf, 0.0)
+    with pytest.raises(AssertionError, match=r"sd is 0\.[01]\d* from that of the law"):
+        checks.law_error(1.1 * z, 1.0, np.inf, 0.0)
+    with pytest.raises(AssertionError, match="a value of size"):
+        checks.law_error(z, 1.0, 2.0, 0.0)
+
+
+def test_truncated_std_is_that_of_schemes():
+    assert checks.LAWS["truncated"][0] / checks.STD == pytest.approx(0.87962566103423978, rel=1e-14)
+
+
+def test_central_moments_are_those_of_numpy():
+    x = np.random.default_rng(0).standard_normal(100_000) + 3
+    exact = checks.central_moments(x)
+    assert exact["variance"] == pytest.approx(x.var(), rel=1e-12)
+    assert exact["kurtosis"] == pytest.approx(((x - x.mean()) ** 4).mean() / x.var() ** 2, rel=1e-12)
+
+
+def test_labels_and_sides():
+    assert [size_label(n) for n in (64, 4096, 1 << 18, 1 << 24)] == ["64", "4 Ki", "256 Ki", "16 Mi"]
+    assert (side(4096, 1 << 24), side(4096, 1 << 12)) == (4096, 64)
