@@ -207,8 +207,9 @@ class Torch(Peer):
         trunc = self.init.trunc_normal_
         slack = 5e-3 if dtype in ("float16", "bfloat16") else 0.0  # 16-bit uniforms are rounded down
         if law == "normal":
+            own = {"torch": self._entrant(lambda t: t.normal_(0, STD), slack)}
             uncut = self._entrant(lambda t: trunc(t, std=STD), slack)  # a, b = -2, 2 are absolute: they cut nothing
-            return {"torch": self._entrant(lambda t: t.normal_(0, STD), slack), "torch trunc_normal_ uncut": uncut}
+            return own | ({"torch trunc_normal_ uncut": uncut} if dtype in ("float32", "bfloat16") else {})
         if law == "uniform":
             return {"torch": self._entrant(lambda t: t.uniform_(-BOUND, BOUND), slack)}
         return {"torch": self._entrant(lambda t: trunc(t, std=STD, a=-2 * STD, b=2 * STD), slack)}
@@ -216,18 +217,14 @@ class Torch(Peer):
     def schemes(self, scheme: str) -> Entrants:
         init = self.init
 
-        def truncated(t: Any) -> None:
-            std = (2 / len(t)) ** 0.5 / 0.87962566103423978
-            init.trunc_normal_(t, std=std, a=-2 * std, b=2 * std)
-
         fill = {
             "small_normal": lambda t: init.normal_(t, 0, 0.01),
             "lecun_normal": lambda t: init.kaiming_normal_(t, nonlinearity="linear"),
             "he_normal": lambda t: init.kaiming_normal_(t, nonlinearity="relu"),
-            "he_normal truncated": truncated,
+            "he_normal truncated": None,
             "glorot_uniform": lambda t: init.xavier_uniform_(t),
         }[scheme]
-        return {"torch": self._entrant(fill)}
+        return {"torch": self._entrant(fill)} if fill else {}
 
     def moments(self, order: int, dtype: str) -> Entrants:
         def bind(x: Array) -> Call:

@@ -99,7 +99,11 @@ def _judge(target: Target, race: Results | None) -> tuple[str, str, str]:
         microseconds = race["entrants"][target.entrant]["median"] * 1e6
         return f"{number(microseconds)} us", rule, _verdict(microseconds <= target.least)
     measured = ratio(race, target.entrant, target.against)
-    return str(measured), rule, _verdict(measured.times.median >= target.least) if target.least else "reported"
+    if not target.least:
+        return str(measured), rule, "reported"
+    if target.least > 1 and not measured.significant:
+        return str(measured), rule, "not significant"
+    return str(measured), rule, _verdict(measured.times.median >= target.least)
 
 
 def _verdict(met: bool) -> str:

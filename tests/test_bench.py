@@ -86,6 +86,12 @@ def test_verdicts(results):
     assert verdicts["memory beyond out, for each thread", ""] == ("at most 1 MiB", "met")
 
 
+def test_a_ratio_that_is_not_significant_meets_nothing(results):
+    results["races"][0]["entrants"]["torch"] = entry(0.001, 0.011, 1.0)
+    verdicts = {(what, against): verdict for what, against, _, _, verdict in targets.judged(results)}
+    assert verdicts["normal float32", "torch"] == "not significant"
+
+
 def test_memory_may_be_unknown(results):
     assert targets.judged(results | {"memory": None})[-1][2:] == ("", "at most 1 MiB", "not measured")
 
