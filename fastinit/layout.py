@@ -89,7 +89,7 @@ def _cut(shape: tuple[int, ...], steps: tuple[int, ...], entries: tuple[Any, ...
             if isinstance(chosen, range):
                 first += chosen.start * steps[axis] if chosen else 0
                 new_shape.append(len(chosen))
-                new_steps.append(chosen.step * steps[axis])
+                new_steps.append(chosen.step * steps[axis] if len(chosen) > 1 else 0)
             else:
                 first += chosen * steps[axis]
             axis += 1

@@ -14,7 +14,9 @@
 #define FI_X86 0
 #endif
 
-#if defined __aarch64__ && defined __GNUC__
+/* Clang offers the AES instructions to functions compiled for them since version 16; before, to whole files only. */
+#if defined __aarch64__ && defined __GNUC__ && \
+    (!defined __clang__ || __clang_major__ >= 16 || defined __ARM_FEATURE_AES)
 #define FI_ARM 1
 #include <arm_neon.h>
 #else
