@@ -2,12 +2,22 @@
 #ifndef FI_PORTABILITY_H
 #define FI_PORTABILITY_H
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#if (defined __x86_64__ || defined __i386__) && defined __GNUC__
+/* Equal bits need every operation as it is written, rounded to its own type. */
+#if FLT_EVAL_METHOD != 0
+#error "float must be computed as float: on 32-bit x86, compile with -msse2 -mfpmath=sse"
+#endif
+#if defined __FAST_MATH__
+#error "fastinit must be compiled without -ffast-math"
+#endif
+
+/* Not on Windows, where GCC does not align the stack for wide registers. */
+#if defined __x86_64__ && defined __GNUC__ && !defined _WIN32
 #define FI_X86 1
 #include <immintrin.h>
 #else
