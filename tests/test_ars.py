@@ -38,7 +38,9 @@ def test_block_by_table(rounds, counter, key, block):
     assert _core.ars_block(key_bytes(key), counter, rounds) == block
 
 
-@pytest.mark.parametrize(("counter", "key", "block"), [row[1:] for row in ROWS if row[0] == ROUNDS and row[1][2:] == (0, 0)])
+@pytest.mark.parametrize(
+    ("counter", "key", "block"), [row[1:] for row in ROWS if row[0] == ROUNDS and row[1][2:] == (0, 0)]
+)
 def test_words_of_known_blocks(level, counter, key, block):
     """The rows whose counter is that of a block of main words."""
     first = 4 * (counter[0] | counter[1] << 32)

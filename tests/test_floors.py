@@ -129,7 +129,9 @@ def test_includes_go_down(path):
 def test_conditionals_ask_our_own_macros(path):
     """Include guards apart, a condition names FI_* macros and no others."""
     guard = f"FI_{path.stem.upper()}_H"
-    for directive, condition in re.findall(r"^\s*#\s*(ifdef|ifndef|if|elif)\b(.*)$", path.read_text(), flags=re.MULTILINE):
+    for directive, condition in re.findall(
+        r"^\s*#\s*(ifdef|ifndef|if|elif)\b(.*)$", path.read_text(), flags=re.MULTILINE
+    ):
         words = set(re.findall(r"[A-Za-z_]\w*", condition)) - {"defined"}
         assert all(word.startswith("FI_") for word in words), f"#{directive}{condition}"
         assert directive in ("if", "elif") or words == {guard}
