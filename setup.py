@@ -1,5 +1,6 @@
 """The one extension; everything else about the distribution stands in pyproject.toml."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,12 +12,20 @@ HERE = Path(__file__).parent
 SOURCES = sorted(path.relative_to(HERE).as_posix() for path in HERE.glob("fastinit/src/*.c"))
 HEADERS = sorted(path.relative_to(HERE).as_posix() for path in HERE.glob("fastinit/src/*.[hi]*"))
 
-# Equal bits need every operation rounded on its own: no contraction, and no relaxed mathematics. The other two only
-# say that errno and the floating-point flags are not looked at, which lets a square root or a comparison be a vector.
+# Equal bits need every operation rounded on its own: no contraction, and no relaxed mathematics. The next two only say
+# that errno and the floating-point flags are not looked at, which lets a square root or a comparison be a vector.
 if sys.platform == "win32":
-    ARGUMENTS = ["/O2", "/std:c11", "/fp:precise"]
+    ARGUMENTS, LINK_ARGUMENTS, LIBRARIES = ["/O2", "/std:c11", "/fp:precise"], [], []
 else:
-    ARGUMENTS = ["-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-pthread"]
+    ARGUMENTS = ["-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+    ARGUMENTS += ["-pthread", "-fvisibility=hidden", "-g0"]
+    LINK_ARGUMENTS, LIBRARIES = ["-pthread"], ["m"]
+
+# For the tests under the address and undefined-behaviour sanitizers (`make sanitize`).
+if os.environ.get("FASTINIT_SANITIZE"):
+    sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    ARGUMENTS += [*sanitizers, "-O1", "-g", "-fno-omit-frame-pointer"]
+    LINK_ARGUMENTS += sanitizers
 
 core = Extension(
     "fastinit._core",
@@ -25,6 +34,8 @@ core = Extension(
     include_dirs=["fastinit", numpy.get_include()],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")],
     extra_compile_args=ARGUMENTS,
+    extra_link_args=LINK_ARGUMENTS,
+    libraries=LIBRARIES,
 )
 
 setup(ext_modules=cythonize([core], language_level=3))

@@ -1,11 +1,15 @@
 """Initial weights for neural networks: at the speed of memory, with the same bits on every machine."""
 
-__version__ = "0.1.0"
+try:
+    from . import _core as _core
+except ImportError as error:
+    raise ImportError("the C core of fastinit is not built: run `pip install .` in its source folder") from error
 
 from .deterministic import constant, dirac, identity, ones, zeros
 from .fill import normal, truncated_normal, uniform
 from .generator import ARS, Generator, default_rng
 from .layout import flat
+from .machine import VERSION as __version__
 from .machine import info, set_num_threads
 from .scaling import Fans, fans, gain
 from .schemes import (

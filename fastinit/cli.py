@@ -18,7 +18,7 @@ from .verification import verify
 
 
 def read_index(text: str) -> Any:
-    """A basic index from its text: integers, slices, ``...`` and None between commas; ``flat[a:b]`` for a flat range."""
+    """A basic index from its text: integers, slices, ``...``, None between commas; ``flat[a:b]`` for a flat range."""
     if text.startswith("flat[") and text.endswith("]"):
         return Flat(_read_entry(text[5:-1], text))
     entries = tuple(_read_entry(entry.strip(), text) for entry in text.split(","))
@@ -71,7 +71,9 @@ def _run_verify(options: argparse.Namespace) -> int:
         from .fill import kind_of
 
         array = array.view(kind_of("bfloat16").dtype)
-    keywords = {key: getattr(options, key) for key in ("mean", "std", "low", "high", "gain", "scale", "mode", "distribution")}
+    keywords = {
+        key: getattr(options, key) for key in ("mean", "std", "low", "high", "gain", "scale", "mode", "distribution")
+    }
     found = verify(
         array,
         options.scheme,
@@ -87,7 +89,9 @@ def _run_verify(options: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The grammar of the command line."""
-    whole = argparse.ArgumentParser(prog="fastinit", description="Initial weights: what runs here, and whether a file is right.")
+    whole = argparse.ArgumentParser(
+        prog="fastinit", description="Initial weights: what runs here, and whether a file is right."
+    )
     commands = whole.add_subparsers(required=True, metavar="command")
     one = commands.add_parser("info", help="version, stream, instructions, threads, compiler")
     one.set_defaults(run=_run_info)

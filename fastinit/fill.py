@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from . import _core
-from .arguments import choice, integer, real, refuse
+from .arguments import choice, real, refuse
 from .layout import check_out, checked_shape, part, whole_steps
 from .machine import threads_for
 from .scaling import normal_interval
@@ -19,7 +19,7 @@ from .stream import seed_number, stream_key
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-#: |z| stays below this in every dtype: sqrt(2 * 53 * log 2) = 8.572 in float64, sqrt(2 * 48 * log 2) = 8.158 in float32.
+#: |z| stays below this in every dtype: sqrt(2 * 53 * log 2) = 8.572 (float64), sqrt(2 * 48 * log 2) = 8.158 (float32).
 REACH = 8.58
 
 

@@ -89,7 +89,7 @@ def _cut(shape: tuple[int, ...], steps: tuple[int, ...], entries: tuple[Any, ...
             if isinstance(chosen, range):
                 first += chosen.start * steps[axis] if chosen else 0
                 new_shape.append(len(chosen))
-                new_steps.append(chosen.step * steps[axis])
+                new_steps.append(chosen.step * steps[axis] if len(chosen) > 1 else 0)
             else:
                 first += chosen * steps[axis]
             axis += 1
@@ -98,7 +98,12 @@ def _cut(shape: tuple[int, ...], steps: tuple[int, ...], entries: tuple[Any, ...
 
 def _chosen(positions: range, entry: Any, axis: int, index: Any) -> range | int:
     if isinstance(entry, (bool, np.bool_)) or not (isinstance(entry, slice) or hasattr(entry, "__index__")):
-        refuse("index", "a basic index (integers, slices, Ellipsis, None), fi.flat[...], or a list of these", index, TypeError)
+        refuse(
+            "index",
+            "a basic index (integers, slices, Ellipsis, None), fi.flat[...], or a list of these",
+            index,
+            TypeError,
+        )
     try:
         return positions[entry]
     except IndexError:

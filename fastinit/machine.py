@@ -11,6 +11,7 @@ from typing import Any
 from . import _core
 from .arguments import integer
 
+VERSION = "0.1.0"
 STREAM = 0
 
 
@@ -107,11 +108,9 @@ def info() -> dict[str, Any]:
     """
     import numpy as np
 
-    from . import __version__
-
     isa, aes = _core.isa_in_use()
     return {
-        "version": __version__,
+        "version": VERSION,
         "stream": STREAM,
         "isa": isa,
         "isas": list(_core.supported_isas()),

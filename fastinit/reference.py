@@ -18,7 +18,7 @@ from .stream import seed_number, stream_key
 F32, F64, U16, U32, U64 = np.float32, np.float64, np.uint16, np.uint32, np.uint64
 Array = np.ndarray[Any, Any]
 
-# --- words: ARS-7 ------------------------------------------------------------------------------------------------------
+# --- words: ARS-7 -----------------------------------------------------------------------------------------------------
 
 
 def _times_two(s: Array) -> Array:
@@ -76,7 +76,7 @@ def words(key: bytes, domain: int, first: int, count: int) -> Array:
     return ars(counters, key).ravel()[first % 4 : first % 4 + count]
 
 
-# --- reals -------------------------------------------------------------------------------------------------------------
+# --- reals ------------------------------------------------------------------------------------------------------------
 
 
 def _sum(a: Array, b: Array) -> tuple[Array, Array]:
@@ -238,11 +238,12 @@ def quantile64(left: Array, right: Array, tails: bool) -> Array:
         0.68976733498510000455, 1.6763848301838038494, 2.05319162663775882187, 1.0,
     )  # fmt: skip
     beyond = _horner(
-        r - 5.0, 2.01033439929228813265e-7, 2.71155556874348757815e-5, 0.0012426609473880784386, 0.026532189526576123093,
-        0.29656057182850489123, 1.7848265399172913358, 5.4637849111641143699, 6.6579046435011037772,
+        r - 5.0, 2.01033439929228813265e-7, 2.71155556874348757815e-5, 0.0012426609473880784386,
+        0.026532189526576123093, 0.29656057182850489123, 1.7848265399172913358,
+        5.4637849111641143699, 6.6579046435011037772,
     ) / _horner(
-        r - 5.0, 2.04426310338993978564e-15, 1.4215117583164458887e-7, 1.8463183175100546818e-5, 7.868691311456132591e-4,
-        0.0148753612908506148525, 0.13692988092273580531, 0.59983220655588793769, 1.0,
+        r - 5.0, 2.04426310338993978564e-15, 1.4215117583164458887e-7, 1.8463183175100546818e-5,
+        7.868691311456132591e-4, 0.0148753612908506148525, 0.13692988092273580531, 0.59983220655588793769, 1.0,
     )  # fmt: skip
     outside = np.where(r <= 5.0, outside, beyond) if tails else outside
     return np.where(np.abs(q) <= 0.425, middle, np.where(left < right, -outside, outside))
@@ -254,7 +255,7 @@ def to_bfloat16(x: Array) -> Array:
     return ((bits + U32(0x7FFF) + (bits >> U32(16) & U32(1))) >> U32(16)).astype(U16)
 
 
-# --- laws --------------------------------------------------------------------------------------------------------------
+# --- laws -------------------------------------------------------------------------------------------------------------
 
 
 def _values(law: str, key: bytes, count: int, real: type, arguments: tuple[float, ...]) -> Array:
@@ -364,7 +365,7 @@ def truncated_normal(
     return _shaped("truncated", shape, (mean, std, low, high), common)
 
 
-# --- schemes -----------------------------------------------------------------------------------------------------------
+# --- schemes ----------------------------------------------------------------------------------------------------------
 
 
 def variance_scaling(
@@ -381,7 +382,12 @@ def variance_scaling(
 ) -> Any:
     """As `fastinit.variance_scaling`."""
     fan_in, fan_out = fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis)
-    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2, "fan_geo_avg": sqrt(fan_in * fan_out)}
+    fan = {
+        "fan_in": fan_in,
+        "fan_out": fan_out,
+        "fan_avg": (fan_in + fan_out) / 2,
+        "fan_geo_avg": sqrt(fan_in * fan_out),
+    }
     std = gain * sqrt(scale / (fan[mode] or 1))
     if distribution == "normal":
         return normal(shape, 0.0, std, **common)
@@ -498,7 +504,7 @@ def sparse(shape: Any, sparsity: float, std: float = 0.01, **common: Any) -> Any
     return _placed(values, _dtype(common), common)
 
 
-# --- moments -----------------------------------------------------------------------------------------------------------
+# --- moments ----------------------------------------------------------------------------------------------------------
 
 BLOCK, LANES, GROUP_ROWS = 4096, 16, 16
 

@@ -35,8 +35,8 @@ def _axes(name: str, axes: Axes, shape: tuple[int, ...]) -> list[int]:
 def fans(shape: Any, *, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> Fans:
     """Fan-in and fan-out of a weight array.
 
-    ``fan_in = prod(shape[in_axis]) * r`` and ``fan_out = prod(shape[out_axis]) * r``, where the receptive field ``r`` is
-    the product over the axes that are none of in, out and batch.
+    ``fan_in = prod(shape[in_axis]) * r`` and ``fan_out = prod(shape[out_axis]) * r``, where the receptive field ``r``
+    is the product over the axes that are none of in, out and batch.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def fan_pair(lengths: tuple[int, ...], in_axis: Axes, out_axis: Axes, batch_axis
         return lengths[-2] * receptive, lengths[-1] * receptive
     named = [_axes("in_axis", in_axis, lengths), _axes("out_axis", out_axis, lengths)]
     named.append(_axes("batch_axis", batch_axis, lengths))
-    axes = sum(named, [])
+    axes = [axis for group in named for axis in group]
     if len(set(axes)) < len(axes):
         refuse("in_axis", "apart from out_axis and batch_axis", (in_axis, out_axis, batch_axis))
     receptive = prod(length for axis, length in enumerate(lengths) if axis not in axes)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import sqrt
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
 from .arguments import choice, real, refuse
 from .deterministic import constant, dirac, identity, ones, zeros
 from .fill import draw, normal, truncated_normal, uniform
 from .layout import checked_shape
-from .structured import delta_orthogonal, orthogonal, sparse
 from .scaling import TRUNCATED_STD, Axes, fan_pair
 from .stream import seed_number
+from .structured import delta_orthogonal, orthogonal, sparse
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -12,7 +12,9 @@ from .arguments import integer, refuse
 
 SEED_BITS = 128
 _TAG = b"fastinit/stream0"
-_LAWS = {law: law.encode().ljust(16, b"\0") for law in ("normal", "uniform", "truncated", "orthogonal", "sparse", "bits")}
+_LAWS = {
+    law: law.encode().ljust(16, b"\0") for law in ("normal", "uniform", "truncated", "orthogonal", "sparse", "bits")
+}
 
 
 def seed_number(seed: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan, sqrt
+from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ _ROWS_AT_ONCE = 1 << 22
 
 
 class Statistics(NamedTuple):
-    """Moments of some elements: numbers, or arrays of them. Variance has ddof 0; kurtosis is Pearson's (3 for a normal).
+    """Moments of some elements: numbers, or arrays of them. Variance has ddof 0; a normal's kurtosis (Pearson's) is 3.
 
     A NaN or an infinity among the elements is counted in `nonfinite` and propagates as in NumPy. Of no elements the
     mean is NaN. `skewness` and `kurtosis` are None where order is 2.

@@ -13,9 +13,9 @@ from .arguments import refuse
 from .deterministic import constant, dirac, identity, ones, zeros
 from .fill import kind_of
 from .layout import checked_shape, flat, part
-from .structured import delta_orthogonal, orthogonal, sparse
 from .schemes import scheme_of
 from .streaming import Moments, Statistics, moments
+from .structured import delta_orthogonal, orthogonal, sparse
 
 #: A check fails beyond so many standard errors: at most 2e-9 of right arrays a check, 2e-8 in all.
 LIMIT = 6.0
@@ -206,7 +206,9 @@ def _check_law(found: Verification, pieces: list[Any], sample: Any) -> None:
         away = abs(measured - expected) / standard_error if standard_error else 0.0
         found.checks[what] = f"{measured:.4g} (sample: {expected:.4g}, {away:.1f} standard errors)"
         if away > LIMIT:
-            found.problems.append(f"{what} {measured:.3g} where {expected:.3g} is claimed ({away:.0f} standard errors away)")
+            found.problems.append(
+                f"{what} {measured:.3g} where {expected:.3g} is claimed ({away:.0f} standard errors away)"
+            )
 
     compare("mean", s.mean, claimed.mean, spread * error)
     compare("standard deviation", s.std, claimed.std, 0.5 * spread * sqrt(max(kurtosis - 1, 0.1)) * error)
@@ -265,7 +267,9 @@ def _check_repeats(found: Verification, pieces: list[Any]) -> None:
     found.checks["repeated stretches"] = len(same)
     if len(same):
         first, second = all_places[order][same[0]], all_places[order][same[0] + 1]
-        found.problems.append(f"values from element {first} on occur again from element {second} on ({len(same)} windows)")
+        found.problems.append(
+            f"values from element {first} on occur again from element {second} on ({len(same)} windows)"
+        )
 
 
 def _equal_windows(bits: Any) -> int:

@@ -102,7 +102,9 @@ def test_float64_refines_float32_within_the_bound_of_the_specification():
     t = (z64**2).sum(axis=1, keepdims=True) / 2  # -log of the radius' uniform
     u = np.exp(-t)
     dt = 2.0**-24 + 2.0**-30 / np.maximum(u, 2.0**-17) + 2.0**-22 * t
-    bound = np.minimum(dt / np.sqrt(2 * np.maximum(t, 1e-12)) * 1.5, np.sqrt(2 * dt)) + np.sqrt(2 * t) * 2.0**-20 + 2.0**-24
+    bound = (
+        np.minimum(dt / np.sqrt(2 * np.maximum(t, 1e-12)) * 1.5, np.sqrt(2 * dt)) + np.sqrt(2 * t) * 2.0**-20 + 2.0**-24
+    )
     assert (np.abs(z64 - z32) <= bound).all()
     u64, u32 = (fi.uniform(n, seed=4, dtype=dtype) for dtype in ("float64", "float32"))
     assert np.array_equal(np.floor(u64 * 2**24) / 2**24, u32)
@@ -157,6 +159,7 @@ def test_a_shard_of_a_matrix_beyond_memory():
 
 def outs():
     """Memory of every kind, by name: (array to fill, the whole buffer behind it)."""
+
     def raw(dtype, offset=0):
         buffer = np.full(8192, 0xA5, np.uint8)
         return buffer[offset : offset + 32 * 31 * dtype.itemsize].view(dtype).reshape(32, 31), buffer
@@ -174,7 +177,6 @@ def outs():
 def test_out_of_any_layout_and_nothing_beside_it(level, dtype, kind, make):
     real = fi.fill.kind_of(dtype).dtype
     out, buffer = make(real)
-    other, _ = make(real)
     for guard in (0xA5, 0x5A):
         buffer[:] = guard
         assert fi.normal(out.shape, seed=9, dtype=dtype, out=out) is out
@@ -184,7 +186,9 @@ def test_out_of_any_layout_and_nothing_beside_it(level, dtype, kind, make):
         for byte in range(real.itemsize):
             places = np.zeros(out.shape, np.int64) + (out.__array_interface__["data"][0] - start + byte)
             for axis, stride in enumerate(out.strides):
-                places += (np.arange(out.shape[axis]) * stride).reshape([-1 if a == axis else 1 for a in range(out.ndim)])
+                places += (np.arange(out.shape[axis]) * stride).reshape(
+                    [-1 if a == axis else 1 for a in range(out.ndim)]
+                )
             inside[places] = True
         assert (buffer[~inside] == guard).all()
 

@@ -146,7 +146,11 @@ def test_zeros_minimum_and_maximum():
 @pytest.mark.parametrize("axis", [0, 1, -1, (0, 2), (2, 1), (0, 1, 2)], ids=str)
 def test_axis(order, axis):
     x = fi.normal((7, 130, 50), std=2.0, mean=0.5, seed=2)
-    got, twin, wide = fi.moments(x, axis=axis, order=order), reference.moments(x, axis=axis, order=order), x.astype(float)
+    got, twin, wide = (
+        fi.moments(x, axis=axis, order=order),
+        reference.moments(x, axis=axis, order=order),
+        x.astype(float),
+    )
     for name, value in twin.items():
         assert (value is None and getattr(got, name) is None) or np.array_equal(getattr(got, name), value), name
     np.testing.assert_allclose(got.mean, wide.mean(axis=axis), rtol=0, atol=1e-13)

@@ -82,8 +82,8 @@ REFUSED = [
     (lambda: fi.normal(4, out=read_only()), ValueError, "`out` must be writable, got a read-only array"),
     (lambda: fi.normal(4, out=np.zeros(4, ">f4")), TypeError,
      "`out` must have dtype float32 in the machine's own byte order, got >f4"),
-    (lambda: fi.normal((2, 2), out=np.lib.stride_tricks.as_strided(np.zeros(3, np.float32), (2, 2), (4, 4))), ValueError,
-     "`out` must not overlap itself, got strides (4, 4) for shape (2, 2)"),
+    (lambda: fi.normal((2, 2), out=np.lib.stride_tricks.as_strided(np.zeros(3, np.float32), (2, 2), (4, 4))),
+     ValueError, "`out` must not overlap itself, got strides (4, 4) for shape (2, 2)"),
     (lambda: fi.fans(3), ValueError, "`shape` must be of at least two axes, for a fan, got (3,)"),
     (lambda: fi.he_normal(7), ValueError, "`shape` must be of at least two axes, for a fan, got (7,)"),
     (lambda: fi.fans((3, 4), in_axis=2), ValueError, "`in_axis` must be an integer in [-2, 2), got 2"),
@@ -96,7 +96,8 @@ REFUSED = [
      "`distribution` must be one of 'normal', 'truncated_normal', 'uniform', got 'gauss'"),
     (lambda: fi.he_normal((3, 4), gain=-1), ValueError, "`gain` must be a finite number of at least 0, got -1.0"),
     (lambda: fi.constant(3, np.inf), ValueError, "`value` must be a finite number, got inf"),
-    (lambda: fi.constant(3, 1e6, dtype="float16"), ValueError, "`value` must be at most 65504 in float16, got 1000000.0"),
+    (lambda: fi.constant(3, 1e6, dtype="float16"), ValueError,
+     "`value` must be at most 65504 in float16, got 1000000.0"),
     (lambda: fi.identity((3, 3, 3)), ValueError, "`shape` must be of two axes, for the identity, got (3, 3, 3)"),
     (lambda: fi.dirac((3, 3)), ValueError, "`shape` must be of three to five axes, for a convolution, got (3, 3)"),
     (lambda: fi.dirac((3, 4, 6), groups=4), ValueError, "`groups` must be a divisor of the 6 output channels, got 4"),
@@ -108,9 +109,9 @@ REFUSED = [
     (lambda: fi.moments(["a"]), TypeError, "`x` must be an array of real numbers, got 'str32'"),
     (lambda: fi.moments([1j]), TypeError, "`x` must be an array of real numbers, got 'complex128'"),
     (lambda: fi.gain("maxout"), ValueError,
-     "`activation` must be a function, ('leaky_relu', slope) or one of 'linear', 'identity', 'relu', 'leaky_relu', 'elu', "
-     "'selu', 'gelu', 'gelu_tanh', 'silu', 'swish', 'mish', 'tanh', 'sigmoid', 'softplus', 'erf', 'sin', 'softsign', "
-     "'abs', 'relu2', got 'maxout'"),
+     "`activation` must be a function, ('leaky_relu', slope) or one of 'linear', 'identity', 'relu', 'leaky_relu', "
+     "'elu', 'selu', 'gelu', 'gelu_tanh', 'silu', 'swish', 'mish', 'tanh', 'sigmoid', 'softplus', 'erf', 'sin', "
+     "'softsign', 'abs', 'relu2', got 'maxout'"),
 ]  # fmt: skip
 
 

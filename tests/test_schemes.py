@@ -83,14 +83,19 @@ def test_zero_fan_is_an_array_without_elements():
 
 
 def test_gain_and_scale_of_zero_are_zeros():
-    for make in (fi.he_normal, fi.he_uniform, lambda shape, **k: fi.he_normal(shape, distribution="truncated_normal", **k)):
+    for make in (
+        fi.he_normal,
+        fi.he_uniform,
+        lambda shape, **k: fi.he_normal(shape, distribution="truncated_normal", **k),
+    ):
         assert (make((4, 5), seed=1, gain=0) == 0).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 @pytest.mark.parametrize(
     "make",
-    [lambda f, **k: f.constant((4, 5), 0.3, **k), lambda f, **k: f.zeros((4, 5), **k), lambda f, **k: f.ones((4, 5), **k),
+    [lambda f, **k: f.constant((4, 5), 0.3, **k), lambda f, **k: f.zeros((4, 5), **k),
+     lambda f, **k: f.ones((4, 5), **k),
      lambda f, **k: f.identity((4, 5), 0.7, **k), lambda f, **k: f.identity((5, 3), **k),
      lambda f, **k: f.dirac((3, 4, 6), 2, **k), lambda f, **k: f.dirac((6, 4, 3, 3), in_axis=1, out_axis=0, **k),
      lambda f, **k: f.dirac((2, 3, 3, 5, 4), **k)],

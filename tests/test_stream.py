@@ -44,7 +44,11 @@ def test_key_is_the_hash_it_is_said_to_be():
 
 def test_words(level):
     key = stream_key(0, "normal", "")
-    for what, domain, first in (("main words 0 to 3", 0, 0), ("fine words 0 to 3", 1, 0), ("main words 2^34 to 2^34 + 3", 0, 2**34)):
+    for what, domain, first in (
+        ("main words 0 to 3", 0, 0),
+        ("fine words 0 to 3", 1, 0),
+        ("main words 2^34 to 2^34 + 3", 0, 2**34),
+    ):
         for make in (_core.words, reference.words):
             assert hexadecimal(make(key, domain, first, 4)) == FACTS[what]
 

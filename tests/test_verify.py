@@ -87,7 +87,9 @@ def test_small_arrays_and_callables():
 
 
 def test_what_does_not_belong_together():
-    with pytest.raises(ValueError, match=r"^`array` must be of shape \(512, 256\) and dtype float32, got \(\(1024, 256\), "):
+    with pytest.raises(
+        ValueError, match=r"^`array` must be of shape \(512, 256\) and dtype float32, got \(\(1024, 256\), "
+    ):
         fi.verify(fi.he_normal(SHAPE, seed=1), "he_normal", shape=SHAPE, index=np.s_[:512])
     with pytest.raises(ValueError, match=r"^`scheme` must be one of 'normal', "):
         fi.verify(fi.he_normal(SHAPE, seed=1), "he")
@@ -117,7 +119,23 @@ def files(tmp_path):
         (["w.npy", "--scheme", "he_normal", "--seed", "4", "--name", "fc"], 1, "elements are not those"),
         (["w.npy", "--scheme", "lecun_normal"], 1, "standard deviation"),
         (["w.npy", "--scheme", "normal", "--std", "0.0441941738"], 0, "ok"),
-        (["part.npy", "--scheme", "he_normal", "--shape", "1024x256", "--index", "10:20,::2", "--seed", "3", "--name", "fc"], 0, "ok"),
+        (
+            [
+                "part.npy",
+                "--scheme",
+                "he_normal",
+                "--shape",
+                "1024x256",
+                "--index",
+                "10:20,::2",
+                "--seed",
+                "3",
+                "--name",
+                "fc",
+            ],
+            0,
+            "ok",
+        ),
         (["half.npy", "--scheme", "he_normal", "--dtype", "bfloat16", "--seed", "3", "--name", "fc"], 0, "ok"),
         (["both.npz", "--array", "a", "--scheme", "he_normal"], 0, "ok"),
         (["both.npz", "--scheme", "he_normal"], 2, "`--array` must be one of 'a', 'b', got None"),
@@ -145,6 +163,8 @@ def test_index_texts():
 def test_info_command_and_exit_status_of_the_process():
     done = subprocess.run([sys.executable, "-m", "fastinit.cli", "info"], capture_output=True, text=True, check=True)
     assert f"stream: {fi.info()['stream']}" in done.stdout
-    wrong = subprocess.run([sys.executable, "-m", "fastinit.cli", "frobnicate"], capture_output=True, text=True, check=False)
+    wrong = subprocess.run(
+        [sys.executable, "-m", "fastinit.cli", "frobnicate"], capture_output=True, text=True, check=False
+    )
     assert wrong.returncode == 2
     assert "Traceback" not in wrong.stderr

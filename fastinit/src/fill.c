@@ -19,6 +19,11 @@ static void scatter(const char *items, int64_t item_step, char *out, int64_t out
     for (size_t i = 0; i < count; i++, items += item_step, out += out_step) memcpy(out, items, item);
 }
 
+/* first + step count, where only the numbers before it need exist: after the last one it may leave the stream. */
+static int64_t moved(int64_t first, int64_t step, size_t count) {
+    return (int64_t)((uint64_t)first + (uint64_t)step * count);
+}
+
 /* `count` values along the last axis: numbers first, first + step, ... */
 static void fill_run(const job *j, int64_t first, int64_t step, char *out, int64_t out_step, size_t count) {
     FI_ALIGNED(64) char items[FI_BATCH * WIDEST_ITEM];
@@ -29,14 +34,15 @@ static void fill_run(const job *j, int64_t first, int64_t step, char *out, int64
     }
     /* Values whose numbers lie within one batch are made together, with those between them. */
     const int64_t stride = step < 0 ? -step : step;
+    const int64_t item_step = stride < FI_BATCH ? step * item : 0;
     const size_t together = stride == 0 ? count : stride < FI_BATCH ? (size_t)((FI_BATCH - 1) / stride + 1) : 1;
     while (count) {
         size_t now = together < count ? together : count;
         int64_t span = stride * (int64_t)(now - 1);
         int64_t least = step < 0 ? first - span : first;
         j->fill(j->key, j->parameters, (uint64_t)least, (size_t)span + 1, items);
-        scatter(items + (first - least) * item, step * item, out, out_step, now, j->item);
-        first += step * (int64_t)now, out += out_step * (int64_t)now, count -= now;
+        scatter(items + (first - least) * item, item_step, out, out_step, now, j->item);
+        first = moved(first, step, now), out += out_step * (int64_t)now, count -= now;
     }
 }
 
@@ -76,8 +82,9 @@ static fi_region joined(const fi_region *r) {
     for (int axis = 0; axis < r->axes; axis++) {
         if (r->shape[axis] == 1) continue;
         int last = few.axes - 1;
-        if (last >= 0 && few.source_step[last] == r->source_step[axis] * r->shape[axis] &&
-            few.target_step[last] == r->target_step[axis] * r->shape[axis])
+        const size_t length = (size_t)r->shape[axis];
+        if (last >= 0 && few.source_step[last] == moved(0, r->source_step[axis], length) &&
+            few.target_step[last] == moved(0, r->target_step[axis], length))
             few.shape[last] *= r->shape[axis];
         else
             few.shape[last = few.axes++] = r->shape[axis];

@@ -2,19 +2,31 @@
 #ifndef FI_PORTABILITY_H
 #define FI_PORTABILITY_H
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#if (defined __x86_64__ || defined __i386__) && defined __GNUC__
+/* Equal bits need every operation as it is written, rounded to its own type. */
+#if FLT_EVAL_METHOD != 0
+#error "float must be computed as float: on 32-bit x86, compile with -msse2 -mfpmath=sse"
+#endif
+#if defined __FAST_MATH__
+#error "fastinit must be compiled without -ffast-math"
+#endif
+
+/* Not on Windows, where GCC does not align the stack for wide registers. */
+#if defined __x86_64__ && defined __GNUC__ && !defined _WIN32
 #define FI_X86 1
 #include <immintrin.h>
 #else
 #define FI_X86 0
 #endif
 
-#if defined __aarch64__ && defined __GNUC__
+/* Clang offers the AES instructions to functions compiled for them since version 16; before, to whole files only. */
+#if defined __aarch64__ && defined __GNUC__ && \
+    (!defined __clang__ || __clang_major__ >= 16 || defined __ARM_FEATURE_AES)
 #define FI_ARM 1
 #include <arm_neon.h>
 #else

@@ -1,0 +1,64 @@
+# Each target does all its own set-up, in .venv: it needs python3 with venv and headers, a C compiler and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CORE := $(wildcard setup.py pyproject.toml fastinit/_core.pyx fastinit/src/*)
+
+PEERS := torch==2.13.0 jax jaxlib mkl mkl_random randompack bottleneck
+LINTERS := ruff==0.17.6 cython-lint==0.22.1
+KERNEL_TESTS := $(addprefix tests/test_,ars.py stream.py laws.py moments.py machine.py generator.py)
+C_WARNINGS := -std=gnu11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers -Werror
+
+.PHONY: bench bench-peers test lint sanitize build clean
+
+bench: .venv/installed-bench ## the benchmark suite, in under two minutes
+	$(BIN)/python -m bench
+
+bench-peers: .venv/installed-bench .venv/installed-peers ## the same against every peer this machine can have
+	$(BIN)/python -m bench
+
+test: .venv/installed-test ## the tests
+	$(BIN)/pytest
+
+lint: .venv/installed-linters ## Python, Cython and C
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint fastinit/_core.pyx
+	$(CC) $(C_WARNINGS) -fsyntax-only -Ifastinit/src fastinit/src/*.c tests/stream_dump.c
+
+# The library of the sanitizers must come before Python itself; Python's own leaks are not ours.
+sanitize: .venv/installed-test .venv/installed-builders ## the kernel tests under the address and undefined-behaviour sanitizers
+	FASTINIT_SANITIZE=1 $(BIN)/python setup.py --quiet build --build-base build/sanitized
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	PYTHONPATH="$$(echo build/sanitized/lib*)" $(BIN)/pytest -m "not slow" $(KERNEL_TESTS)
+
+build: .venv/installed-builders ## dist/: source distribution and wheel
+	rm -rf dist
+	$(BIN)/python -m build
+
+clean:
+	rm -rf .venv build dist *.egg-info fastinit/_core.c fastinit/_core.*.so .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -r {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# In place, so that what is tested is what is edited; again whenever the core or its build has changed.
+.venv/installed-%: $(CORE) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@
+
+# One by one: not every machine can have every peer.
+.venv/installed-peers: Makefile | $(BIN)/python
+	for peer in $(PEERS); do $(BIN)/python -m pip install --quiet "$$peer" || echo "without $$peer"; done
+	touch $@
+
+.venv/installed-linters: Makefile | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(LINTERS)
+	touch $@
+
+.venv/installed-builders: Makefile pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet build "setuptools>=77" "cython>=3.1" "numpy>=2.0"
+	touch $@
