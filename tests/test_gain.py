@@ -64,7 +64,7 @@ def test_functions_of_numbers_and_kinks_anywhere():
      (lambda z: z[:, :1], "`activation` must be elementwise: shape (28, 16) for shape (28, 16), got (28, 1)")],
 )  # fmt: skip
 def test_functions_without_a_gain(function, message):
-    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the whole message follows
+    with pytest.raises(ValueError) as raised:
         fi.gain(function)
     assert str(raised.value).startswith(message)
 

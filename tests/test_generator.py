@@ -421,7 +421,7 @@ def test_the_last_values_of_the_stream():
     assert rng.bit_generator.state["state"]["position"] == 2**63 - 1
     rng.random(0)
     rng.integers(3)
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         rng.random()
 
 
@@ -625,9 +625,9 @@ def test_refusals_in_full_and_nothing_moves(call, kind, message):
 def test_a_refused_call_writes_nothing():
     rng, out = fi.default_rng(SEED), np.zeros(3)
     for arguments in ((0, -1), (0, [1, 1, -1]), ([1, 2], 1), (0, [1, 2])):
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError):
             rng.normal(*arguments, out=out)
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         rng.bit_generator.advance(2**63 - 2) and rng.normal([0, 0, 0], 1, out=out)
     assert not out.any()
 
