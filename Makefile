@@ -18,7 +18,7 @@ bench-peers: .venv/installed-bench .venv/installed-peers ## the same against eve
 	$(BIN)/python -m bench
 
 test: .venv/installed-test ## the tests
-	$(BIN)/pytest
+	$(BIN)/python -m pytest
 
 lint: .venv/installed-linters ## Python, Cython and C
 	$(BIN)/ruff check .
