@@ -39,9 +39,11 @@ class Part(NamedTuple):
 def checked_shape(shape: Any, name: str = "shape") -> tuple[int, ...]:
     """`shape` (whose argument is called `name`) as a tuple of lengths whose product is below 2**63."""
     try:
-        lengths = (shape,) if hasattr(shape, "__index__") else tuple(shape)
+        lengths = tuple(shape)
     except TypeError:
-        refuse(name, "an integer or a sequence of integers", shape, TypeError)
+        if not hasattr(shape, "__index__"):
+            refuse(name, "an integer or a sequence of integers", shape, TypeError)
+        lengths = (shape,)
     for length in lengths:
         if type(length) is not int or length < 0:
             lengths = tuple(integer(name, length, 0) for length in lengths)

@@ -205,6 +205,13 @@ def test_arrays_without_elements(law, shape):
     assert getattr(fi, law[0])(shape, *law[1], seed=1).size == 0
 
 
+def test_shapes_of_any_kind():
+    expected = fi.normal((2, 3), seed=1)
+    for shape in ([2, 3], np.array([2, 3]), (np.int8(2), np.uint64(3)), range(2, 4)):
+        assert np.array_equal(fi.normal(shape, seed=1), expected)
+    assert fi.normal(np.int32(5), seed=1).shape == fi.normal(np.array(5), seed=1).shape == (5,)
+
+
 def test_no_axes_is_one_value():
     assert fi.normal((), seed=1).shape == ()
     assert fi.normal((), seed=1) == fi.normal(1, seed=1)[0]
