@@ -10,7 +10,7 @@ from numpy.random.bit_generator cimport BitGenerator
 cimport cython
 cimport numpy as cnp
 
-from threading import RLock
+from threading import Lock, RLock
 
 cnp.import_array()
 
@@ -93,8 +93,12 @@ cdef extern from "src/streaming.h" nogil:
         double nonfinite
         double nonfinite_sum
 
+    enum:
+        FI_MOMENT_BLOCK
+
     ctypedef struct fi_accumulator:
         int order
+        size_t waiting
 
     void fi_accumulator_start(fi_accumulator *a, int order)
     void fi_accumulator_update(fi_accumulator *a, fi_dtype dtype, const void *elements, size_t count, int threads)
@@ -102,6 +106,28 @@ cdef extern from "src/streaming.h" nogil:
     void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b)
     void fi_moments_of_rows(int order, fi_dtype dtype, const void *elements, size_t rows, size_t count,
                             fi_moments *results, int threads)
+
+
+cdef int check_items(int dtype, cnp.ndarray array) except -1:
+    """That the items of an array have the size of those of a dtype."""
+    if not 0 <= dtype < FI_DTYPES:
+        raise ValueError(f"`dtype` must be below {<int>FI_DTYPES}, got {dtype}")
+    cdef int[4] item_bytes = [4, 8, 2, 2]
+    if cnp.PyArray_ITEMSIZE(array) != item_bytes[dtype]:
+        raise BufferError(f"items must be of {item_bytes[dtype]} bytes, got {cnp.PyArray_ITEMSIZE(array)}")
+    return 0
+
+
+cdef int check_elements(int order, int dtype, cnp.ndarray elements, int axes) except -1:
+    """That elements can be read where they are."""
+    if order != 2 and order != 4:
+        raise ValueError(f"`order` must be 2 or 4, got {order}")
+    check_items(dtype, elements)
+    if axes and cnp.PyArray_NDIM(elements) != axes:
+        raise BufferError(f"`elements` must have {axes} axes, got {cnp.PyArray_NDIM(elements)}")
+    if not cnp.PyArray_IS_C_CONTIGUOUS(elements) or not cnp.PyArray_ISALIGNED(elements):
+        raise BufferError("`elements` must be C-contiguous and aligned")
+    return 0
 
 
 cdef int read_key(bytes key, fi_key *k) except -1:
@@ -125,8 +151,11 @@ def fill(int law, int dtype, bytes key, tuple parameters, cnp.ndarray out, int64
     cdef void *data = cnp.PyArray_DATA(out)
     read_key(key, &k)
     p.shift, p.scale, p.least, p.greatest, p.left, p.mass, p.right, p.tails = parameters
-    if not 0 <= law < FI_LAWS or not 0 <= dtype < FI_DTYPES:
-        raise ValueError(f"no such law and dtype: {law}, {dtype}")
+    if not 0 <= law < FI_LAWS:
+        raise ValueError(f"`law` must be below {<int>FI_LAWS}, got {law}")
+    check_items(dtype, out)
+    if not cnp.PyArray_ISWRITEABLE(out):
+        raise BufferError("`out` must be writable")
     region.first = first
     if steps is None:
         if not cnp.PyArray_IS_C_CONTIGUOUS(out):
@@ -170,6 +199,8 @@ def ars_block(bytes key, tuple counter, int rounds):
     cdef int i
     cdef fi_key k
     read_key(key, &k)
+    if len(counter) != 4:
+        raise ValueError(f"`counter` must be four words, got {len(counter)}")
     for i in range(4):
         c[i] = counter[i]
     fi_ars_block(k, c, rounds, block)
@@ -204,45 +235,56 @@ cdef class Accumulator:
     """A sequence of elements being reduced to its moments. Copies and pickles are exact."""
 
     cdef fi_accumulator *state
+    cdef object lock
 
     def __cinit__(self, int order, bytes state=None):
         self.state = <fi_accumulator *>PyMem_Calloc(1, sizeof(fi_accumulator))
         if self.state == NULL:
             raise MemoryError()
+        self.lock = Lock()
+        if order != 2 and order != 4:
+            raise ValueError(f"`order` must be 2 or 4, got {order}")
         fi_accumulator_start(self.state, order)
         if state is not None:
             if PyBytes_GET_SIZE(state) != sizeof(fi_accumulator):
                 raise ValueError("`state` is not that of an Accumulator of this version")
             memcpy(self.state, PyBytes_AS_STRING(state), sizeof(fi_accumulator))
+            if self.state.order != order or self.state.waiting >= FI_MOMENT_BLOCK:
+                fi_accumulator_start(self.state, order)
+                raise ValueError("`state` is not that of an Accumulator of this order")
 
     def __dealloc__(self):
         PyMem_Free(self.state)
 
     def __reduce__(self):
-        return Accumulator, (self.state.order, (<char *>self.state)[:sizeof(fi_accumulator)])
+        with self.lock:
+            return Accumulator, (self.state.order, (<char *>self.state)[:sizeof(fi_accumulator)])
 
     def update(self, int dtype, cnp.ndarray elements, int threads):
         """Take in the elements of a C-contiguous array, in order."""
         cdef const void *data = cnp.PyArray_DATA(elements)
         cdef size_t count = cnp.PyArray_SIZE(elements)
-        if not cnp.PyArray_IS_C_CONTIGUOUS(elements) or not cnp.PyArray_ISALIGNED(elements):
-            raise BufferError("`elements` must be C-contiguous and aligned")
-        with nogil:
+        check_elements(self.state.order, dtype, elements, 0)
+        with self.lock, nogil:
             fi_accumulator_update(self.state, <fi_dtype>dtype, data, count, threads)
 
     def merge(self, Accumulator other not None):
         """Take in all that `other` has taken in, as one piece."""
-        fi_accumulator_merge(self.state, other.state)
+        cdef Accumulator still = Accumulator(*other.__reduce__()[1])
+        with self.lock:
+            fi_accumulator_merge(self.state, still.state)
 
     def result(self):
         """The ten numbers of fi_moments."""
         cdef fi_moments m
-        fi_accumulator_result(self.state, &m)
+        with self.lock:
+            fi_accumulator_result(self.state, &m)
         return (m.count, m.mean, m.m2, m.m3, m.m4, m.minimum, m.maximum, m.zeros, m.nonfinite, m.nonfinite_sum)
 
 
 def moments_of_rows(int order, int dtype, cnp.ndarray elements, int threads):
     """The ten numbers of fi_moments for each row of a C-contiguous matrix."""
+    check_elements(order, dtype, elements, 2)
     cdef size_t rows = cnp.PyArray_DIM(elements, 0), count = cnp.PyArray_DIM(elements, 1)
     cdef cnp.npy_intp[2] shape
     shape[0] = rows
@@ -250,8 +292,6 @@ def moments_of_rows(int order, int dtype, cnp.ndarray elements, int threads):
     cdef cnp.ndarray results = cnp.PyArray_SimpleNew(2, shape, cnp.NPY_FLOAT64)
     cdef const void *data = cnp.PyArray_DATA(elements)
     cdef fi_moments *numbers = <fi_moments *>cnp.PyArray_DATA(results)
-    if not cnp.PyArray_IS_C_CONTIGUOUS(elements) or not cnp.PyArray_ISALIGNED(elements):
-        raise BufferError("`elements` must be C-contiguous and aligned")
     with nogil:
         fi_moments_of_rows(order, <fi_dtype>dtype, data, rows, count, numbers, threads)
     return results

@@ -33,7 +33,7 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     if low > -math.inf:
         rule += f" of at least {low:g}"
     try:
-        number = float(value)
+        number = float(value) if not isinstance(value, (str, bytes)) else refuse(name, rule, value, TypeError)
     except (TypeError, ValueError, OverflowError):
         refuse(name, rule, value, TypeError)
     if number < low or math.isnan(number) or (math.isinf(number) and not infinite):

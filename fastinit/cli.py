@@ -6,15 +6,37 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from .arguments import refuse
 from .layout import Flat
-from .machine import info
+from .machine import STREAM, VERSION, info
 from .schemes import SCHEMES
 from .verification import verify
+
+_NUMBERS = {
+    "mean": "of normal and truncated_normal",
+    "std": "of normal, truncated_normal, small_normal and sparse",
+    "low": "of uniform (an end) and truncated_normal (a bound, in std)",
+    "high": "likewise",
+    "gain": "factor of a scheme, or of identity",
+    "scale": "of variance_scaling",
+    "sparsity": "of sparse: the share of zeros",
+    "value": "of constant",
+}
+_WORDS = {
+    "mode": "of variance_scaling: fan_in, fan_out, fan_avg or fan_geo_avg",
+    "distribution": "of *_normal and variance_scaling: normal, truncated_normal or uniform",
+}
+_AXES = {
+    "in_axis": "axis of the inputs (default -2; PyTorch's layout: 1)",
+    "out_axis": "axis of the outputs (default -1; PyTorch's layout: 0)",
+    "batch_axis": "axis along which weights are independent",
+}
 
 
 def read_index(text: str) -> Any:
@@ -41,22 +63,29 @@ def _read_entry(entry: str, text: str) -> Any:
 def read_shape(text: str) -> tuple[int, ...]:
     """A shape from its text: ``4096,4096`` or ``4096x4096``."""
     try:
-        return tuple(int(length) for length in text.replace("x", ",").split(","))
+        return tuple(int(length) for length in text.strip("()[] ").replace("x", ",").rstrip(",").split(","))
     except ValueError:
         refuse("--shape", "integers between commas", text)
 
 
-def read_array(path: Path, member: str | None) -> Any:
-    """An array from a .npy file (read as it is needed) or an .npz file; nothing pickled is read."""
-    stored = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
-    if isinstance(stored, np.ndarray):
-        return stored
-    with stored:
-        if member is None and len(stored.files) == 1:
-            member = stored.files[0]
-        if member not in stored.files:
-            refuse("--array", "one of " + ", ".join(map(repr, stored.files)), member)
-        return stored[member]
+def read_array(path: Path, member: str | None) -> tuple[Any, str]:
+    """An array from a .npy file (read as it is needed) or an .npz file, and its name there; nothing pickled is read."""
+    try:
+        stored = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            if member is not None:
+                refuse("--array", "left out for a .npy file", member)
+            return stored, ""
+        with stored:
+            if member is None and len(stored.files) == 1:
+                member = stored.files[0]
+            if member not in stored.files:
+                refuse(
+                    "--array", "one of " + (", ".join(map(repr, stored.files)) or "none (the file is empty)"), member
+                )
+            return stored[member], member
+    except (EOFError, BadZipFile, TokenError, SyntaxError, MemoryError) as error:
+        raise ValueError(f"{path} cannot be read as an .npy or .npz file: {error}") from error
 
 
 def _run_info(_: argparse.Namespace) -> int:
@@ -66,21 +95,21 @@ def _run_info(_: argparse.Namespace) -> int:
 
 
 def _run_verify(options: argparse.Namespace) -> int:
-    array = read_array(options.file, options.array)
-    if options.dtype == "bfloat16" and array.dtype.itemsize == 2:
+    array, member = read_array(options.file, options.array)
+    if options.dtype == "bfloat16":
+        if array.dtype.itemsize != 2:
+            refuse("--dtype", f"left out for items of {array.dtype.itemsize} bytes", options.dtype)
         from .fill import kind_of
 
         array = array.view(kind_of("bfloat16").dtype)
-    keywords = {
-        key: getattr(options, key) for key in ("mean", "std", "low", "high", "gain", "scale", "mode", "distribution")
-    }
+    keywords = {key: getattr(options, key) for key in (*_NUMBERS, *_WORDS, *_AXES)}
     found = verify(
         array,
         options.scheme,
         shape=None if options.shape is None else read_shape(options.shape),
         index=None if options.index is None else read_index(options.index),
         seed=options.seed,
-        name=options.name,
+        name=member if options.name is None else options.name,
         **{key: value for key, value in keywords.items() if value is not None},
     )
     print(found)
@@ -92,6 +121,7 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="fastinit", description="Initial weights: what runs here, and whether a file is right."
     )
+    whole.add_argument("--version", action="version", version=f"fastinit {VERSION}, stream {STREAM}")
     commands = whole.add_subparsers(required=True, metavar="command")
     one = commands.add_parser("info", help="version, stream, instructions, threads, compiler")
     one.set_defaults(run=_run_info)
@@ -99,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
         "verify",
         help="does an array in a file have the law it claims?",
         description="Exit status: 0 the array is right, 1 it is not, 2 the question was wrong.",
+        epilog="Example: fastinit verify w.npy --scheme he_normal --seed 0 --name mlp.0",
     )
     one.add_argument("file", type=Path, help=".npy or .npz")
     one.add_argument("--scheme", required=True, metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES))
@@ -106,12 +137,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--shape", help="shape of the whole array, if the file holds a part: 4096,4096")
     one.add_argument("--index", help="which part: 0:1024,: or flat[0:1000]")
     one.add_argument("--seed", type=int, help="compare every bit with the stream of this seed and name")
-    one.add_argument("--name", default="", help="the stream's name")
+    one.add_argument("--name", help="the stream's name (default: the array's in an .npz file, or none)")
     one.add_argument("--dtype", choices=["bfloat16"], help="read 16-bit items as bfloat16")
-    for number in ("mean", "std", "low", "high", "gain", "scale"):
-        one.add_argument(f"--{number}", type=float, help="of the scheme")
-    for word in ("mode", "distribution"):
-        one.add_argument(f"--{word}", help="of the scheme")
+    for number, meaning in _NUMBERS.items():
+        one.add_argument(f"--{number}", type=float, help=meaning)
+    for word, meaning in _WORDS.items():
+        one.add_argument(f"--{word}", help=meaning)
+    for axis, meaning in _AXES.items():
+        one.add_argument(f"--{axis.replace('_', '-')}", type=int, help=meaning)
     one.set_defaults(run=_run_verify)
     return whole
 

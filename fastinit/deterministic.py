@@ -202,11 +202,14 @@ def _marked(
 ) -> Any:
     """`value` where is_marked(i, j, ...), arrays of places in an array of shape `lengths`; zero elsewhere."""
     kind = kind_for(dtype, out)
+    if abs(value) > kind.greatest:
+        refuse("gain", f"at most {kind.greatest:.6g} in {kind.dtype.name}", value)
 
     def fill(target: np.ndarray[Any, Any], first: int, steps: tuple[int, ...] | None) -> None:
-        walk = whole_steps(target.shape) if steps is None else steps
+        walk, shape = (whole_steps(target.shape) if steps is None else steps), target.shape or (1,)
+        walk = walk or (0,)
         for start in range(0, target.size, _PIECE):
-            here = np.unravel_index(np.arange(start, min(start + _PIECE, target.size)), target.shape)
+            here = np.unravel_index(np.arange(start, min(start + _PIECE, target.size)), shape)
             numbers = first + sum(place * step for place, step in zip(here, walk, strict=True))
             marked = is_marked(*np.unravel_index(numbers, lengths))
             target.flat[start : start + _PIECE] = np.where(marked, value, 0.0).astype(target.dtype)

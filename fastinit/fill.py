@@ -42,9 +42,17 @@ _BFLOAT16 = "bfloat16"
 
 def kind_of(dtype: Any) -> Kind:
     """The kind of a dtype given by name, type or dtype object; bfloat16 needs ml_dtypes."""
-    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", getattr(dtype, "__name__", dtype))
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", dtype)
     if isinstance(name, str) and name in _KINDS:
         return _KINDS[name]
+    if name != "bfloat16":
+        try:
+            known = np.dtype(dtype)
+            name = known.name if known.isnative else known.str
+        except TypeError:
+            pass
+        if isinstance(name, str) and name in _KINDS:
+            return _KINDS[name]
     if name != "bfloat16":
         choice("dtype", name, ["float16", "float32", "float64", "bfloat16"])
     try:
@@ -105,7 +113,7 @@ def _truncated_parameters(kind: Kind, mean: Any, std: Any, low: Any, high: Any) 
     if mass < 2**-48:
         refuse("low", "such that a standard normal lies in (low, high) with probability 2**-48 or more", (low, high))
     reach = min(max(abs(low), abs(high)), REACH)
-    if abs(mean) + reach * std > kind.greatest:
+    if abs(mean) + reach * std > kind.greatest or std > kind.greatest:
         refuse("std", f"small enough for the values to stay below {kind.greatest:.6g} in {kind.dtype.name}", std)
     if std == 0:
         least = greatest = float(kind.real(mean))
@@ -215,10 +223,10 @@ def make(lengths: tuple[int, ...], kind: Kind, index: Any, out: Any, fill: Calla
         outs = [None] * len(index) if out is None else out
         if not isinstance(outs, (list, tuple)) or len(outs) != len(index):
             refuse("out", f"a list of {len(index)} arrays where index is a list", type(out).__name__, TypeError)
-        pieces = [part(lengths, one) for one in index]
-        for piece, target in zip(pieces, outs, strict=True):
+        shapes = [lengths if one is None else part(lengths, one).shape for one in index]
+        for one_shape, target in zip(shapes, outs, strict=True):
             if target is not None:
-                check_out(target, piece.shape, kind.dtype)
+                check_out(target, one_shape, kind.dtype)
         return [make(lengths, kind, one, target, fill) for one, target in zip(index, outs, strict=True)]
     piece = part(lengths, index)
     if out is None:
@@ -226,7 +234,8 @@ def make(lengths: tuple[int, ...], kind: Kind, index: Any, out: Any, fill: Calla
     else:
         check_out(out, piece.shape, kind.dtype)
         target = out
-    fill(target, piece.first, piece.steps)
+    if target.size:
+        fill(target, piece.first, piece.steps)
     return target[()] if out is None and target.ndim == 0 else target
 
 
@@ -344,6 +353,8 @@ def truncated_normal(
     -----
     *Stream*: law "truncated". No value is outside the bounds in float32 and float64; rounding to 16 bits may pass them
     by less than half a unit in the last place.
+    In float32 the probabilities between the bounds have 24 bits: an interval much narrower than its distance from zero,
+    or than 1e-4, holds few distinct values; float64 has 52.
 
     *Reference*: the inverse by M. Giles, "Approximating the erfinv function", GPU Computing Gems 2, 2011 (its form; the
     coefficients are our own) in float32, and Wichura, Algorithm AS 241, Applied Statistics 37, 1988, in float64.

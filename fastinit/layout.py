@@ -121,7 +121,8 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         refuse("out", "a NumPy array", type(out).__name__, TypeError)
     if out.dtype != dtype:
         hint = " in the machine's own byte order" if out.dtype == dtype.newbyteorder() else ""
-        raise TypeError(f"`out` must have dtype {dtype.name}{hint}, got {out.dtype.str if hint else out.dtype.name}")
+        got = out.dtype.str if hint else f"{out.dtype.name} (dtype=None takes the dtype of out)"
+        raise TypeError(f"`out` must have dtype {dtype.name}{hint}, got {got}")
     if out.shape != shape:
         raise ValueError(f"`out` must have shape {shape}, got {out.shape}")
     if not out.flags.writeable:

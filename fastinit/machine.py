@@ -15,6 +15,10 @@ VERSION = "0.1.0"
 STREAM = 0
 
 
+#: More threads than this serve nobody.
+_MOST = 1 << 12
+
+
 def _cgroup_quota() -> float:
     """CPUs that the control group grants this process; infinity where nothing says so."""
     try:
@@ -35,14 +39,14 @@ def _available_threads() -> int:
     cpus: float = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cpus = min(cpus, math.ceil(_cgroup_quota())) if math.isfinite(_cgroup_quota()) else cpus
     ranks = os.environ.get("LOCAL_WORLD_SIZE", "1")
-    return max(1, int(cpus) // (int(ranks) if ranks.isdigit() and int(ranks) > 0 else 1))
+    return max(1, int(cpus) // (int(ranks) if ranks.isascii() and ranks.isdigit() and int(ranks) > 0 else 1))
 
 
 def _threads_wanted() -> int:
     wanted = os.environ.get("FASTINIT_NUM_THREADS", "")
     if not wanted:
         return _available_threads()
-    return integer("FASTINIT_NUM_THREADS", int(wanted) if wanted.isdigit() else wanted, 1)
+    return integer("FASTINIT_NUM_THREADS", int(wanted) if wanted.isascii() and wanted.isdigit() else wanted, 1)
 
 
 def _use_isa_wanted() -> None:
@@ -87,7 +91,7 @@ def set_num_threads(n: int) -> None:
 
 def threads_for(threads: int | None) -> int:
     """The number of threads a call uses."""
-    return default_threads if threads is None else integer("threads", threads, 1)
+    return min(_MOST, default_threads if threads is None else integer("threads", threads, 1))
 
 
 def info() -> dict[str, Any]:

@@ -283,7 +283,7 @@ def _uniform(w: Array, x: Array, real: type, low: float, high: float) -> Array:
         return np.full(w.shape, low, real)
     least = _ceiling(low, real)
     if real is F32:
-        value = fma32((w >> U32(8)).astype(F32), F32(high - low) * F32(2**-24), F32(least))
+        value = fma32((w >> U32(8)).astype(F32) * F32(2**-24), F32(high - low), F32(least))
     else:
         n = w.astype(U64) << U64(20) | (x >> U32(12)).astype(U64)
         value = n.astype(F64) * 2.0**-52 * (high - low) + least
@@ -568,6 +568,8 @@ def _block_sums(x: Array, order: int) -> Sums:
     count, total = float(len(x)), _lane_tree(_lane_sums(wide))
     ends = wide.min(), wide.max(), float(np.sum(wide == 0))
     mean = total / count
+    if not np.isfinite(total):
+        return Sums(count, mean, np.nan, np.nan, np.nan, *ends)
     if order == 2:
         squares = _lane_tree(_lane_sums(wide * wide))
         m2 = squares - total * mean
@@ -580,9 +582,8 @@ def _block_sums(x: Array, order: int) -> Sums:
     d = x - centre
     d2 = d * d
     s2, s3, s4 = (_lane_tree(_group_sums(terms)) for terms in (d2, d2 * d, d2 * d2))
-    if x.dtype == F64:
-        mean = mean + _lane_tree(_group_sums(d)) / count
-    d = mean - float(centre)
+    shift = _lane_tree(_group_sums(d)) / count if x.dtype == F64 else mean - float(centre)
+    mean, d = (mean + shift if x.dtype == F64 else mean), shift
     squares = count * d * d
     m2, m3 = s2 - squares, s3 - 3.0 * d * s2 + 2.0 * d * squares
     m4 = s4 - 4.0 * d * s3 + 6.0 * d * d * s2 - 3.0 * d * d * squares
@@ -594,8 +595,8 @@ def _merged(a: Sums, b: Sums) -> Sums:
     na, nb, n = a.count, b.count, a.count + b.count
     ends = np.minimum(a.minimum, b.minimum), np.maximum(a.maximum, b.maximum), a.zeros + b.zeros
     rest = a.nonfinite + b.nonfinite, a.nonfinite_sum + b.nonfinite_sum
-    if n == 0:
-        return Sums(0.0, 0.0, 0.0, 0.0, 0.0, *ends, *rest)
+    if na == 0 or nb == 0:
+        return Sums(n, *(b if na == 0 else a)[1:5], *ends, *rest)
     delta = b.mean - a.mean
     share = delta / n
     cross = delta * share * na * nb
@@ -644,8 +645,8 @@ def moments(x: Any, axis: Any = None, order: int = 4) -> dict[str, Any]:
             "mean": np.where(s.nonfinite == 0, s.mean * valid, s.nonfinite_sum),
             "variance": variance,
             "std": np.sqrt(variance),
-            "skewness": np.sqrt(s.count) * s.m3 / spread**1.5 if order == 4 else None,
-            "kurtosis": s.count * s.m4 / spread**2 if order == 4 else None,
+            "skewness": np.sqrt(s.count) * s.m3 / spread / np.sqrt(spread) if order == 4 else None,
+            "kurtosis": s.count * s.m4 / spread / spread if order == 4 else None,
             "minimum": np.where(total > 0, s.minimum, np.nan),
             "maximum": np.where(total > 0, s.maximum, np.nan),
             "zeros": s.zeros,

@@ -154,7 +154,7 @@ def gain(activation: Activation) -> float:
     if isinstance(activation, str) and activation in _GAINS:
         return _GAINS[activation]
     if isinstance(activation, tuple) and len(activation) == 2 and activation[0] == "leaky_relu":
-        slope = real("slope", activation[1])
+        slope = real("slope", activation[1], low=-1e150)
         return sqrt(2.0 / (1.0 + slope * slope))
     if callable(activation):
         return _measured_gain(activation)
@@ -176,8 +176,13 @@ def _measured_gain(activation: Callable[[Any], Any]) -> float:
             previous, moment = moment, float(np.sum(half * weights * density * values**2))
         if not math.isfinite(moment):
             refuse("activation", "finite on [-14, 14]", activation)
+        if values.shape and not np.array_equal(_values(activation, z[14:15]), values[14:15], equal_nan=True):
+            refuse("activation", "elementwise: the same for an element whatever is beside it", activation)
         if abs(moment - previous) <= 1e-10 * moment:
             break
+    ends = (density * values**2 * np.ones_like(z))[[0, -1]].max()
+    if ends > 1e-12 * moment:
+        refuse("activation", "such that its second moment is that of |z| < 14", activation)
     if not moment > 0:
         refuse("activation", "not zero everywhere", activation)
     if not abs(moment - previous) <= 1e-6 * moment:

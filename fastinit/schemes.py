@@ -98,7 +98,7 @@ def variance_scaling(
     >>> bool(abs(W.var() * 384 / 2 - 1) < 0.02)
     True
     """
-    if mode not in _FAN:
+    if not isinstance(mode, str) or mode not in _FAN:
         choice("mode", mode, _FAN)
     shape = checked_shape(shape)
     fan = _FAN[mode](*fan_pair(shape, in_axis, out_axis, batch_axis)) or 1  # zero only where there are no elements
@@ -301,4 +301,10 @@ def init(
     if not isinstance(shapes, Mapping):
         refuse("shapes", "a mapping of names to shapes", type(shapes).__name__, TypeError)
     make, number = scheme_of(scheme), seed_number(seed)
-    return {name: make(shape, seed=number, name=name, **keywords) for name, shape in shapes.items()}
+    arrays = {}
+    for name, shape in shapes.items():
+        try:
+            arrays[name] = make(shape, seed=number, name=name, **keywords)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"array {name!r}: {error}") from error
+    return arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from math import nan
 from typing import Any, NamedTuple
 
@@ -43,8 +44,8 @@ def _statistics(sums: Any, order: int) -> Statistics:
         mean = np.where(nonfinite == 0, mean * finite, nonfinite_sum)
         variance = np.maximum(m2, 0) / count * finite
         spread = np.where(m2 > 0, m2, nan) * finite
-        skewness = np.sqrt(count) * m3 / spread**1.5
-        kurtosis = count * m4 / spread**2
+        skewness = np.sqrt(count) * m3 / spread / np.sqrt(spread)
+        kurtosis = count * m4 / spread / spread
         minimum, maximum = (np.where(total > 0, extreme, nan) for extreme in (minimum, maximum))
     whole = (np.asarray(number).astype(np.int64) for number in (total, zeros, nonfinite))
     total, zeros, nonfinite = whole
@@ -55,9 +56,16 @@ def _statistics(sums: Any, order: int) -> Statistics:
 
 def _elements(x: Any) -> tuple[int, np.ndarray[Any, Any]]:
     """The core's number for a dtype, and x as an array of it: kept, or integers and the like as float64."""
+    if isinstance(x, np.ma.MaskedArray):
+        refuse(
+            "x",
+            "an array without a mask (x.compressed() has the elements that are not masked)",
+            "MaskedArray",
+            TypeError,
+        )
     array = np.asarray(x)
     if array.dtype.name in ("float16", "float32", "float64", "bfloat16"):
-        kind = kind_of(array.dtype)
+        kind = kind_of(array.dtype.name)
         return kind.code, array.astype(kind.dtype, copy=False)
     if array.dtype.kind not in "buif":
         refuse("x", "an array of real numbers", array.dtype.name, TypeError)
@@ -105,8 +113,16 @@ class Moments:
     """
 
     def __init__(self, order: int = 4) -> None:
-        self.order = _checked_order(order)
-        self._sums = _core.Accumulator(self.order)
+        self._order = _checked_order(order)
+        self._sums = _core.Accumulator(self._order)
+
+    @property
+    def order(self) -> int:
+        """4, or 2."""
+        return self._order
+
+    def __copy__(self) -> Moments:
+        return copy.deepcopy(self)
 
     def update(self, x: Any, *, threads: int | None = None) -> Moments:
         """Take in the elements of `x`, in C order; returns the accumulator itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import prod, sqrt
+from math import ceil, prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -100,8 +100,9 @@ def verify(
 
     Notes
     -----
-    *False alarms*: each comparison allows six standard errors (2e-9 for a normal error); below 1,000 elements only
-    the extremes, the bits and repeated stretches are looked at.
+    *False alarms*: each comparison allows six standard errors (2e-9 for a normal error). Below 1,000 elements the shape
+    of the distribution is not looked at. That rows or columns are orthonormal, and how many zeros a column has, is
+    checked of a whole array only.
 
     Examples
     --------
@@ -115,9 +116,17 @@ def verify(
     make = scheme_of(scheme)
     pieces = list(array) if isinstance(index, list) else [array]
     pieces = [np.asarray(piece) for piece in pieces]
-    kind = kind_of(pieces[0].dtype) if pieces else refuse("array", "one array or more", array)
+    if not pieces or pieces[0].dtype.name not in ("float16", "float32", "float64", "bfloat16"):
+        rule = "of dtype float16, bfloat16, float32 or float64 (a file's 16-bit items may be viewed as bfloat16)"
+        refuse("array", rule, pieces[0].dtype.name if pieces else array, TypeError)
+    kind = kind_of(pieces[0].dtype.name)
+    pieces = [
+        piece.astype(kind.dtype, copy=False) if piece.dtype.name == kind.dtype.name else piece for piece in pieces
+    ]
     lengths = checked_shape(pieces[0].shape if shape is None else shape)
     indices = index if isinstance(index, list) else [index]
+    if len(indices) != len(pieces):
+        refuse("array", f"a list of {len(indices)} arrays where index is a list", len(pieces))
     for piece, one in zip(pieces, indices, strict=True):
         expected = lengths if one is None else part(lengths, one).shape
         if piece.shape != expected or piece.dtype != kind.dtype:
@@ -132,11 +141,15 @@ def verify(
         found.problems.append(f"{found.statistics.nonfinite} elements are not finite")
     elif make in _FIXED or seed is not None:
         _check_bits(found, pieces, make, lengths, indices, {"seed": seed, "name": name, **keywords})
+    if make in _STRUCTURED:
+        _STRUCTURED[make](found, pieces[0] if index is None else None, keywords)
     if make not in _FIXED and found.statistics.count:
         sample = _sample(make, lengths, min(max(found.statistics.count, 1024), _SAMPLE), keywords)
-        _check_law(found, pieces, sample)
-        if make not in (sparse, delta_orthogonal):  # which are mostly zeros
-            _check_repeats(found, pieces)
+        if make in (sparse, delta_orthogonal):  # of the elements that are not zero; how many are is another question
+            pieces, sample = [piece[piece != 0] for piece in pieces], sample[sample != 0]
+        if len(sample) and sum(piece.size for piece in pieces):
+            _check_law(found, pieces, sample)
+            _check_repeats(found, pieces, sample)
     return found
 
 
@@ -161,7 +174,7 @@ def _check_bits(
     keywords: dict[str, Any],
 ) -> None:
     # The library of products rounds as it likes: in units of the greatest element.
-    rounding = {"float16": 2.0**-10, "bfloat16": 2.0**-7}.get(pieces[0].dtype.name, 2.0**-17)
+    rounding = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float64": 2.0**-40}.get(pieces[0].dtype.name, 2.0**-17)
     wrong = 0
     for piece, index in zip(pieces, indices, strict=True):
         for mine, theirs in _side_by_side(piece, make, lengths, index, keywords):
@@ -174,7 +187,8 @@ def _check_bits(
                 wrong += int(np.sum(np.ascontiguousarray(mine).view(bits) != np.ascontiguousarray(theirs).view(bits)))
     found.checks["elements that differ"] = wrong
     if wrong:
-        found.problems.append(f"{wrong} of {found.statistics.count} elements are not those of the seed and name")
+        whose = "the scheme" if keywords["seed"] is None else f"seed {keywords['seed']} and name {keywords['name']!r}"
+        found.problems.append(f"{wrong} of {found.statistics.count} elements are not those of {whose}")
 
 
 def _side_by_side(
@@ -190,16 +204,48 @@ def _side_by_side(
         yield elements[some], make(lengths, index=flat[some], **keywords)
 
 
+def _check_orthogonal(found: Verification, whole: Any, keywords: dict[str, Any]) -> None:
+    """Orthonormal rows or columns, whichever are fewer, to the rounding of the dtype."""
+    if whole is None or not whole.size or {"in_axis", "out_axis", "batch_axis"} & set(keywords):
+        found.checks["orthogonality"] = "not checked (of a part, or with axes of its own)"
+        return
+    matrix = whole.reshape(-1, whole.shape[-1]).astype(np.float64)
+    matrix = matrix.T if matrix.shape[0] < matrix.shape[1] else matrix
+    square = float(keywords.get("gain", 1.0)) ** 2
+    away = float(np.abs(matrix.T @ matrix - square * np.eye(matrix.shape[1])).max())
+    allowed = square * {"float16": 2.0**-8, "bfloat16": 2.0**-5, "float64": 2.0**-40}.get(whole.dtype.name, 2.0**-16)
+    found.checks["distance from orthogonality"] = f"{away:.2g} (at most {allowed:.2g})"
+    if away > allowed:
+        found.problems.append(f"products of columns are {away:.2g} away from those of an orthogonal matrix")
+
+
+def _check_sparse(found: Verification, whole: Any, keywords: dict[str, Any]) -> None:
+    """The same number of zeros in every column."""
+    if whole is None or not whole.size or "sparsity" not in keywords:
+        found.checks["zeros in each column"] = "not checked (of a part)"
+        return
+    wanted, zeros_there = ceil(keywords["sparsity"] * whole.shape[0]), np.sum(whole == 0, axis=0)
+    found.checks["zeros in each column"] = f"{zeros_there.min()} to {zeros_there.max()} (should be {wanted})"
+    if keywords.get("std", 0.01) and not (zeros_there == wanted).all():
+        found.problems.append(
+            f"{int(np.sum(zeros_there != wanted))} columns have not the {wanted} zeros they should have"
+        )
+
+
+_STRUCTURED = {orthogonal: _check_orthogonal, sparse: _check_sparse}
+
+
 def _check_law(found: Verification, pieces: list[Any], sample: Any) -> None:
     """Moments, extremes, tails and distinct values against a sample."""
-    claimed, s = Moments().update(sample).result(), found.statistics
+    claimed, mine = Moments().update(sample).result(), Moments()
+    for piece in pieces:
+        mine.update(piece)
+    s = mine.result()
     reach = max(abs(claimed.minimum), abs(claimed.maximum))
     extreme = max(abs(s.minimum), abs(s.maximum))
     found.checks["greatest absolute value"] = f"{extreme:.4g} (sample: {reach:.4g})"
     if extreme > 2 * reach:
         found.problems.append(f"greatest absolute value {extreme:.4g} where a sample of the law has {reach:.4g}")
-    if s.count < 1000:
-        return
     n, m, variance = s.count, claimed.count, claimed.variance
     error = sqrt(1 / n + 1 / m)
     kurtosis = claimed.kurtosis if claimed.kurtosis == claimed.kurtosis else 3.0
@@ -215,7 +261,12 @@ def _check_law(found: Verification, pieces: list[Any], sample: Any) -> None:
 
     compare("mean", s.mean, claimed.mean, spread * error)
     compare("standard deviation", s.std, claimed.std, 0.5 * spread * sqrt(max(kurtosis - 1, 0.1)) * error)
-    if s.variance > 0:
+    if s.count > 1 and s.variance == 0 < variance:
+        found.problems.append(f"all {s.count} elements are {s.mean:.4g}")
+    if s.count < 1000:
+        found.checks["too few elements for"] = "skewness, kurtosis, tails, distinct values"
+        return
+    if s.variance > 0 and s.count >= 20_000:
         # For a normal sqrt(6) and sqrt(24), here doubled; for laws with longer tails what the sample itself shows.
         seen = moments(sample[: len(sample) // 32 * 32].reshape(32, -1), axis=1)
         scatter = [float(np.std(shape)) * sqrt(m / 32) for shape in (seen.skewness, seen.kurtosis)]
@@ -244,7 +295,7 @@ def _share_beyond(pieces: list[Any], centre: float, distance: float) -> float:
     return beyond / count
 
 
-def _check_repeats(found: Verification, pieces: list[Any]) -> None:
+def _check_repeats(found: Verification, pieces: list[Any], sample: Any) -> None:
     """Stretches of a few hundred values or more that occur twice, wherever they begin.
 
     Windows of 16 values are hashed; those whose hash is 0 mod 64 are kept, so that equal stretches keep the same ones.
@@ -252,7 +303,7 @@ def _check_repeats(found: Verification, pieces: list[Any]) -> None:
     hashes, places = [], []
     done = alike = 0
     for piece in pieces:
-        bits = np.ascontiguousarray(piece).reshape(-1).view(f"u{piece.itemsize}")
+        bits = _bits(piece)
         for start in range(0, len(bits), _PIECE):
             some = bits[start : start + _PIECE + _WINDOW - 1]
             alike += _equal_windows(some)
@@ -262,17 +313,22 @@ def _check_repeats(found: Verification, pieces: list[Any]) -> None:
             places.append(kept + start + done)
         done += len(bits)
     found.checks["stretches of one value"] = alike
-    if alike:
+    if alike and not _equal_windows(_bits(sample)):  # as those of a law with few values are
         found.problems.append(f"{alike} windows of {_WINDOW} equal neighbours (memory that was left unfilled?)")
     all_hashes, all_places = np.concatenate(hashes), np.concatenate(places)
     order = np.argsort(all_hashes, kind="stable")
     same = np.flatnonzero(all_hashes[order][1:] == all_hashes[order][:-1])
     found.checks["repeated stretches"] = len(same)
-    if len(same):
+    few_values = len(np.unique(_bits(sample)[:65536])) < 4096
+    if len(same) and not few_values:
         first, second = all_places[order][same[0]], all_places[order][same[0] + 1]
         found.problems.append(
             f"values from element {first} on occur again from element {second} on ({len(same)} windows)"
         )
+
+
+def _bits(array: Any) -> Any:
+    return np.ascontiguousarray(array).reshape(-1).view(f"u{array.itemsize}")
 
 
 def _equal_windows(bits: Any) -> int:

@@ -61,6 +61,9 @@ def test_functions_of_numbers_and_kinks_anywhere():
      (lambda z: np.exp(z**4), "`activation` must be finite on [-14, 14], got "),
      (lambda z: np.where(z > 0.123, 1.0, 0.0),
       "`activation` must be smooth enough for its second moment to be found to 1e-6, got "),
+     (lambda z: np.exp(z * z / 4), "`activation` must be such that its second moment is that of |z| < 14, got "),
+     (lambda z: z / np.abs(z).max(),
+      "`activation` must be elementwise: the same for an element whatever is beside it, got "),
      (lambda z: z[:, :1], "`activation` must be elementwise: shape (28, 16) for shape (28, 16), got (28, 1)")],
 )  # fmt: skip
 def test_functions_without_a_gain(function, message):

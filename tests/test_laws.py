@@ -233,6 +233,41 @@ def test_truncated_normal_stays_within_its_bounds(dtype, low, high):
     assert values.max() <= 0.1 + high * 0.3
 
 
+@pytest.mark.parametrize("width", [1e-30, 1e-36, 3e-38, 1e-39])
+def test_uniform_of_tiny_widths_keeps_its_law(width):
+    """The mean within 6 standard errors (2e-9), and no pile at either end."""
+    values = fi.uniform(1 << 20, 0.0, width, seed=0).astype(np.float64)
+    assert abs(values.mean() / width - 0.5) < 6 / (12 * 2**20) ** 0.5 + 2.0**-149 / width
+    assert np.mean(values == values.max()) < 1e-4 + 4 * 2.0**-149 / width
+    assert np.array_equal(fi.uniform(999, 0.0, width, seed=0), reference.uniform(999, 0.0, width, seed=0))
+
+
+def test_parts_in_a_list_mean_what_they_mean_alone():
+    whole = fi.normal(3, seed=0)
+    outs = [np.zeros(3, np.float32), np.zeros(3, np.float32)]
+    for got in fi.normal(3, seed=0, index=[slice(None), None], out=outs):
+        assert np.array_equal(got, whole)
+    bad = [np.zeros(3, np.float32), np.zeros((1, 3), np.float32)]
+    with pytest.raises(ValueError):
+        fi.normal(3, seed=0, index=[slice(None), None], out=bad)
+    assert (bad[0] == 0).all()
+    assert fi.normal((0, 2**62, 2**62), seed=0, index=np.s_[:, :5, :5]).shape == (0, 5, 5)
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.data())
+@pytest.mark.parametrize(
+    "scheme", ["uniform", "he_normal", "identity", "dirac", "orthogonal", "sparse", "glorot_uniform"]
+)
+def test_every_scheme_can_be_cut(scheme, data):
+    shape = data.draw(hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=6))
+    shape = shape if scheme == "dirac" else shape[:2]
+    keywords = {"sparsity": 0.5} if scheme == "sparse" else {}
+    index = data.draw(hnp.basic_indices(shape))
+    make = getattr(fi, scheme)
+    assert np.array_equal(make(shape, seed=1, index=index, **keywords), make(shape, seed=1, **keywords)[index])
+
+
 def test_std_zero_is_the_mean():
     assert (fi.normal(100, 0.5, 0.0, seed=1) == 0.5).all()
     assert (fi.truncated_normal(100, 0.1, 0.0, seed=1) == np.float32(0.1)).all()

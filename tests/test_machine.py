@@ -57,6 +57,10 @@ def test_thread_count_from_the_environment():
     assert int(run(show, LOCAL_WORLD_SIZE="junk", FASTINIT_NUM_THREADS="")[1]) <= cpus
 
 
+def test_more_threads_than_anybody_has():
+    assert np.array_equal(fi.normal(200_000, seed=1, threads=2**40), fi.normal(200_000, seed=1, threads=1))
+
+
 def test_quota_of_the_control_group(monkeypatch):
     monkeypatch.setattr(machine, "_cgroup_quota", lambda: 0.5)
     assert machine._available_threads() == 1

@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from conftest import LENGTHS, bits
 from scipy import stats
 
 import fastinit as fi
-from fastinit import reference
+from fastinit import _core, reference
 
 BLOCK = 4096
 
@@ -124,6 +125,65 @@ def test_what_is_not_finite_is_counted_and_propagates(order):
         assert np.array_equal([halves.mean], [got.mean], equal_nan=True)
 
 
+def test_a_sum_beyond_float64_is_infinite_as_numpys_and_the_rest_stands():
+    for x in ([1.7e308] * 2, [1.7e308] * 3 + [0.0, -1.0]):
+        for order in (2, 4):
+            got = fi.moments(x, order=order)
+            with np.errstate(over="ignore", invalid="ignore"):
+                assert got.mean == np.mean(x) == np.inf
+            assert (got.count, got.nonfinite, got.zeros) == (len(x), 0, x.count(0.0))
+            assert (got.minimum, got.maximum) == (min(x), max(x))
+            assert math.isnan(got.variance)
+
+
+def test_a_deviation_of_one_unit_in_the_last_place_is_exact():
+    x = 1 + np.arange(4096) % 2 * 2.0**-52
+    for order in (2, 4):
+        assert fi.moments(x, order=order).variance == pytest.approx(2.0**-106, rel=1e-12)
+    for scale in (1e76, 1e-75):
+        assert fi.moments(np.array([1.0, -1.0]) * scale).kurtosis == pytest.approx(1.0)
+
+
+def test_threads_may_share_an_accumulator():
+    m, x = fi.Moments(), np.ones(3000, np.float32)
+
+    def work():
+        for _ in range(2000):
+            m.update(x)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert m.count == 4 * 2000 * 3000
+
+
+def test_what_the_border_refuses():
+    accumulator = _core.Accumulator(4)
+    for call in (
+        lambda: _core.Accumulator(7),
+        lambda: _core.Accumulator(4, b"\xff" * len(accumulator.__reduce__()[1][1])),
+        lambda: _core.Accumulator(4, b"short"),
+        lambda: accumulator.update(9, np.zeros(5), 1),
+        lambda: _core.moments_of_rows(4, 9, np.zeros((5, 5)), 1),
+        lambda: _core.ars_block(bytes(16), (1, 2), 7),
+        lambda: _core.fill(9, 0, bytes(16), (0.0,) * 8, np.zeros(3, np.float32), 0, None, 1),
+        lambda: _core.words(b"short", 0, 0, 1),
+    ):
+        with pytest.raises(ValueError):
+            call()
+    for call in (
+        lambda: accumulator.update(1, np.zeros(5, np.float16), 1),
+        lambda: accumulator.update(1, np.zeros((5, 5)).T[:3], 1),
+        lambda: _core.moments_of_rows(4, 1, np.zeros(5), 1),
+        lambda: _core.fill(0, 1, bytes(16), (0.0,) * 8, np.zeros(3, np.float16), 0, None, 1),
+        lambda: _core.fill(0, 0, bytes(16), (0.0,) * 8, np.broadcast_to(np.float32(0), 3), 0, (1,), 1),
+    ):
+        with pytest.raises(BufferError):
+            call()
+
+
 def test_nothing_and_one_element():
     none = fi.moments([])
     assert none.count == 0
@@ -194,7 +254,7 @@ def test_a_sum_can_go_on():
 def test_copies_and_pickles_are_exact_and_apart():
     x = data("float32", 30_001)
     m = fi.Moments().update(x[:20_001])
-    for other in (copy.deepcopy(m), pickle.loads(pickle.dumps(m))):
+    for other in (copy.copy(m), copy.deepcopy(m), pickle.loads(pickle.dumps(m))):
         assert other.update(x[20_001:]).result() == fi.moments(x)
     assert m.count == 20_001
     assert "count=20001" in repr(m)

@@ -33,6 +33,36 @@ def test_every_dtype_passes(dtype):
     assert fi.verify(fi.he_normal(SHAPE, seed=1, dtype=dtype), "he_normal", seed=1)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_right_arrays_raise_no_alarm(seed):
+    """Laws with few values, long tails or mostly zeros among them."""
+    made = [
+        ("delta_orthogonal", fi.delta_orthogonal((3, 3, 16, 32), seed=seed), {}),
+        ("sparse", fi.sparse((1000, 20), 0.999, seed=seed), {"sparsity": 0.999}),
+        ("normal", fi.normal(5000, std=0, seed=seed), {"std": 0}),
+        ("uniform", fi.uniform(5000, 1, 1, seed=seed), {"low": 1, "high": 1}),
+        ("normal", fi.normal(50_000, 1, 1e-3, seed=seed, dtype="bfloat16"), {"mean": 1, "std": 1e-3}),
+        ("truncated_normal", fi.truncated_normal(1000, low=2, high=9, seed=seed), {"low": 2, "high": 9}),
+        ("orthogonal", fi.orthogonal((100, 60), gain=50, seed=seed, dtype="float16"), {"gain": 50}),
+        ("he_normal", fi.he_normal((7, 3), seed=seed), {}),
+        ("he_uniform", fi.he_uniform((30, 30), seed=seed), {}),
+    ]
+    for scheme, array, keywords in made:
+        assert not fi.verify(array, scheme, seed=seed, **keywords).problems, scheme
+        assert not fi.verify(array, scheme, **keywords).problems, scheme
+    big_endian = fi.he_normal((64, 64), seed=seed).astype(">f4")
+    assert fi.verify(big_endian, "he_normal", seed=seed)
+
+
+def test_structure_and_small_arrays_are_looked_at():
+    assert "of an orthogonal matrix" in problem(fi.normal((256, 256), std=1 / 16, seed=0), "orthogonal")
+    scattered = fi.normal((400, 50), std=0.01, seed=0) * (fi.uniform((400, 50), seed=1) < 0.1)
+    assert "zeros they should have" in problem(scattered, "sparse", sparsity=0.9)
+    assert "standard deviation" in problem(fi.he_normal((30, 30), seed=0) * 3)
+    assert "mean" in problem(np.arange(900, dtype=np.float32).reshape(30, 30) / 1000)
+    assert "all 900 elements are 0" in problem(fi.zeros((30, 30)))
+
+
 def problem(array, scheme="he_normal", **keywords):
     found = fi.verify(array, scheme, **keywords)
     assert not found
@@ -73,7 +103,7 @@ def test_repeated_and_unfilled_memory_is_found():
 def test_one_wrong_bit_is_found():
     weights = fi.he_normal(SHAPE, seed=1, name="w")
     weights.view(np.uint32)[3, 4] ^= 1
-    assert problem(weights, seed=1, name="w") == "1 of 262144 elements are not those of the seed and name"
+    assert problem(weights, seed=1, name="w") == "1 of 262144 elements are not those of seed 1 and name 'w'"
     assert fi.verify(weights, "he_normal")
     assert "262144 of 262144" in problem(fi.he_normal(SHAPE, seed=1), seed=1, name="other")
     assert "elements are not those" in problem(fi.zeros(SHAPE) + 1e-9, "zeros")
@@ -109,6 +139,10 @@ def files(tmp_path):
     np.save(tmp_path / "half.npy", fi.he_normal(SHAPE, seed=3, name="fc", dtype="bfloat16").view(np.uint16))
     np.savez(tmp_path / "both.npz", a=weights, b=np.zeros(3, np.float32))
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    np.savez(tmp_path / "named.npz", fc=weights)
+    np.save(tmp_path / "kernel.npy", fi.he_normal((64, 32, 3, 3), in_axis=1, out_axis=0, seed=1))
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 nothing")
     return tmp_path
 
 
@@ -142,6 +176,16 @@ def files(tmp_path):
         (["w.npy", "--scheme", "he"], 2, "`scheme` must be one of"),
         (["w.npy", "--scheme", "he_normal", "--index", "1:2:3:4"], 2, "`--index` must be integers, slices"),
         (["w.npy", "--scheme", "he_normal", "--shape", "a"], 2, "`--shape` must be integers between commas, got 'a'"),
+        (["empty.npy", "--scheme", "he_normal"], 2, "cannot be read as an .npy or .npz file"),
+        (["bad.npz", "--scheme", "he_normal"], 2, "cannot be read as an .npy or .npz file"),
+        (["w.npy", "--array", "a", "--scheme", "he_normal"], 2, "`--array` must be left out for a .npy file, got 'a'"),
+        (
+            ["w.npy", "--dtype", "bfloat16", "--scheme", "he_normal"],
+            2,
+            "`--dtype` must be left out for items of 4 bytes",
+        ),
+        (["kernel.npy", "--in-axis", "1", "--out-axis", "0", "--scheme", "he_normal", "--seed", "1"], 0, "ok"),
+        (["named.npz", "--scheme", "he_normal", "--seed", "3"], 0, "ok"),
         (["missing.npy", "--scheme", "he_normal"], 2, "No such file"),
         (["objects.npy", "--scheme", "he_normal"], 2, "Python objects in dtype"),
     ],

@@ -34,7 +34,11 @@ FI_INLINE fi_moments fi_merge_moments(const fi_moments *a, const fi_moments *b) 
                        .zeros = a->zeros + b->zeros,
                        .nonfinite = a->nonfinite + b->nonfinite,
                        .nonfinite_sum = a->nonfinite_sum + b->nonfinite_sum};
-    if (both.count == 0) return both;
+    if (a->count == 0 || b->count == 0) {
+        const fi_moments *all = a->count == 0 ? b : a;
+        both.mean = all->mean, both.m2 = all->m2, both.m3 = all->m3, both.m4 = all->m4;
+        return both;
+    }
     double na = a->count, nb = b->count, delta = b->mean - a->mean, share = delta / both.count;
     double cross = delta * share * na * nb;
     both.mean = nb < na ? a->mean + share * nb : b->mean - share * na;

@@ -95,7 +95,7 @@ FI_INLINE double fi_open_f64(uint32_t k, uint32_t fine, int rare) {
 /* k / 2^24 and k / 2^52, times `scale`, plus `shift`. */
 FI_INLINE float fi_uniform_f32(uint32_t word, uint32_t fine, float scale, float shift) {
     (void)fine;
-    return fi_fma_f32((float)(int32_t)(word >> 8), scale * 0x1p-24f, shift);
+    return fi_fma_f32((float)(int32_t)(word >> 8) * 0x1p-24f, scale, shift);
 }
 
 FI_INLINE double fi_uniform_f64(uint32_t word, uint32_t fine, double scale, double shift) {
