@@ -61,13 +61,13 @@ def _run(call: Call, loops: int) -> float:
 
 
 def in_turn(entrants: dict[str, Checked], settings: Settings) -> dict[str, list[float]]:
-    """Seconds per call of each, one sample a round; a call shorter than a sample is run once before, to warm up."""
+    """Seconds per call of each, one sample a round; one of less than a quarter second is run once before it, to warm up."""
     loops = {label: loops_for(entrant, settings.sample) for label, entrant in entrants.items()}
     samples: dict[str, list[float]] = {label: [] for label in entrants}
     start, rounds = perf_counter(), 0
     while rounds < settings.fewest or (rounds < settings.most and perf_counter() - start < settings.budget):
         for label, entrant in entrants.items():
-            if loops[label] > 1:
+            if entrant.seconds < 0.25:
                 entrant.call()
             samples[label].append(_run(entrant.call, loops[label]) / loops[label])
         rounds += 1

@@ -11,6 +11,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from .arguments import refuse
 from .layout import Flat
@@ -71,12 +72,11 @@ def read_shape(text: str) -> tuple[int, ...]:
 def read_array(path: Path, member: str | None) -> tuple[Any, str]:
     """An array from a .npy file (read as it is needed) or an .npz file, and its name there; nothing pickled is read."""
     try:
-        stored = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
+        if path.suffix == ".npy":
             if member is not None:
                 refuse("--array", "left out for a .npy file", member)
-            return stored, ""
-        with stored:
+            return np.load(path, mmap_mode="r", allow_pickle=False), ""
+        with path.open("rb") as file, NpzFile(file, allow_pickle=False) as stored:
             if member is None and len(stored.files) == 1:
                 member = stored.files[0]
             if member not in stored.files:
