@@ -61,7 +61,7 @@ def _run(call: Call, loops: int) -> float:
 
 
 def in_turn(entrants: dict[str, Checked], settings: Settings) -> dict[str, list[float]]:
-    """Seconds per call of each, one sample a round, each after a call to warm up (unless that takes a quarter second)."""
+    """Seconds per call of each, one sample a round, each after a call to warm up (if that takes under 0.25 s)."""
     loops = {label: loops_for(entrant, settings.sample) for label, entrant in entrants.items()}
     samples: dict[str, list[float]] = {label: [] for label in entrants}
     start, rounds = perf_counter(), 0
