@@ -60,6 +60,8 @@ cdef extern from "src/dispatch.h" nogil:
         FI_TILE
         FI_TILE_BLOCKS
 
+    const size_t *fi_item_bytes
+
     size_t fi_supported_levels(const fi_level **levels)
     const fi_level *fi_level_in_use()
     int fi_use_level(const char *isa, const char *aes)
@@ -112,9 +114,8 @@ cdef int check_items(int dtype, cnp.ndarray array) except -1:
     """That the items of an array have the size of those of a dtype."""
     if not 0 <= dtype < FI_DTYPES:
         raise ValueError(f"`dtype` must be below {<int>FI_DTYPES}, got {dtype}")
-    cdef int[4] item_bytes = [4, 8, 2, 2]
-    if cnp.PyArray_ITEMSIZE(array) != item_bytes[dtype]:
-        raise BufferError(f"items must be of {item_bytes[dtype]} bytes, got {cnp.PyArray_ITEMSIZE(array)}")
+    if <size_t>cnp.PyArray_ITEMSIZE(array) != fi_item_bytes[dtype]:
+        raise BufferError(f"items must be of {fi_item_bytes[dtype]} bytes, got {cnp.PyArray_ITEMSIZE(array)}")
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -214,6 +213,4 @@ def _marked(
             marked = is_marked(*np.unravel_index(numbers, lengths))
             target.flat[start : start + _PIECE] = np.where(marked, value, 0.0).astype(target.dtype)
 
-    if prod(lengths) == 0:
-        return constant(lengths, 0.0, dtype=kind.dtype, index=index, out=out)
     return make(lengths, kind, index, out, fill)

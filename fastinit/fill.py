@@ -37,7 +37,6 @@ _KINDS = {
     "float64": Kind(1, np.dtype(np.float64), np.float64, float(np.finfo(np.float64).max)),
     "float16": Kind(2, np.dtype(np.float16), np.float32, float(np.finfo(np.float16).max)),
 }
-_BFLOAT16 = "bfloat16"
 
 
 def kind_of(dtype: Any) -> Kind:
@@ -51,10 +50,9 @@ def kind_of(dtype: Any) -> Kind:
             name = known.name if known.isnative else known.str
         except TypeError:
             pass
-        if isinstance(name, str) and name in _KINDS:
-            return _KINDS[name]
-    if name != "bfloat16":
         choice("dtype", name, ["float16", "float32", "float64", "bfloat16"])
+    if name in _KINDS:
+        return _KINDS[name]
     try:
         from ml_dtypes import bfloat16
     except ImportError as error:

@@ -36,10 +36,11 @@ def _cgroup_quota() -> float:
 
 def _available_threads() -> int:
     """CPUs this process may use, divided by the ranks a launcher says share the machine."""
-    cpus: float = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    cpus = min(cpus, math.ceil(_cgroup_quota())) if math.isfinite(_cgroup_quota()) else cpus
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    cpus = min(cpus, math.ceil(quota)) if math.isfinite(quota) else cpus
     ranks = os.environ.get("LOCAL_WORLD_SIZE", "1")
-    return max(1, int(cpus) // (int(ranks) if ranks.isascii() and ranks.isdigit() and int(ranks) > 0 else 1))
+    return max(1, cpus // (int(ranks) if ranks.isascii() and ranks.isdigit() and int(ranks) > 0 else 1))
 
 
 def _threads_wanted() -> int:

@@ -132,10 +132,7 @@ def verify(
         if piece.shape != expected or piece.dtype != kind.dtype:
             refuse("array", f"of shape {expected} and dtype {kind.dtype.name}", (piece.shape, piece.dtype.name))
     keywords = {"dtype": kind.dtype.name, **keywords}
-    sums = Moments()
-    for piece in pieces:
-        sums.update(piece)
-    found = Verification(sums.result())
+    found = Verification(_moments_of(pieces))
     found.checks["elements"] = found.statistics.count
     if found.statistics.nonfinite:
         found.problems.append(f"{found.statistics.nonfinite} elements are not finite")
@@ -145,12 +142,21 @@ def verify(
         _STRUCTURED[make](found, pieces[0] if index is None else None, keywords)
     if make not in _FIXED and found.statistics.count:
         sample = _sample(make, lengths, min(max(found.statistics.count, 1024), _SAMPLE), keywords)
+        measured = found.statistics
         if make in (sparse, delta_orthogonal):  # of the elements that are not zero; how many are is another question
             pieces, sample = [piece[piece != 0] for piece in pieces], sample[sample != 0]
-        if len(sample) and sum(piece.size for piece in pieces):
-            _check_law(found, pieces, sample)
+            measured = _moments_of(pieces)
+        if len(sample) and measured.count:
+            _check_law(found, measured, pieces, sample)
             _check_repeats(found, pieces, sample)
     return found
+
+
+def _moments_of(pieces: list[Any]) -> Statistics:
+    sums = Moments()
+    for piece in pieces:
+        sums.update(piece)
+    return sums.result()
 
 
 def _sample(make: Callable[..., Any], lengths: tuple[int, ...], count: int, keywords: dict[str, Any]) -> Any:
@@ -183,8 +189,7 @@ def _check_bits(
                 allowed = rounding * np.max(np.abs(theirs), initial=0.0)
                 wrong += int(np.sum(np.abs(mine.astype(float) - theirs) > allowed))
             else:
-                bits = f"u{mine.itemsize}"
-                wrong += int(np.sum(np.ascontiguousarray(mine).view(bits) != np.ascontiguousarray(theirs).view(bits)))
+                wrong += int(np.sum(_bits(mine) != _bits(theirs)))
     found.checks["elements that differ"] = wrong
     if wrong:
         whose = "the scheme" if keywords["seed"] is None else f"seed {keywords['seed']} and name {keywords['name']!r}"
@@ -235,12 +240,9 @@ def _check_sparse(found: Verification, whole: Any, keywords: dict[str, Any]) -> 
 _STRUCTURED = {orthogonal: _check_orthogonal, sparse: _check_sparse}
 
 
-def _check_law(found: Verification, pieces: list[Any], sample: Any) -> None:
-    """Moments, extremes, tails and distinct values against a sample."""
-    claimed, mine = Moments().update(sample).result(), Moments()
-    for piece in pieces:
-        mine.update(piece)
-    s = mine.result()
+def _check_law(found: Verification, s: Statistics, pieces: list[Any], sample: Any) -> None:
+    """Moments (`s`), extremes, tails and distinct values against a sample."""
+    claimed = _moments_of([sample])
     reach = max(abs(claimed.minimum), abs(claimed.maximum))
     extreme = max(abs(s.minimum), abs(s.maximum))
     found.checks["greatest absolute value"] = f"{extreme:.4g} (sample: {reach:.4g})"

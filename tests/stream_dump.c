@@ -13,7 +13,6 @@
 static const fi_level *level;
 static const fi_key key = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
 static const char *const dtype_names[FI_DTYPES] = {"float32", "float64", "float16", "bfloat16"};
-static const size_t item_bytes[FI_DTYPES] = {4, 8, 2, 2};
 
 /* Normal about 1/4, uniform in [-1, 3), and normal between -1 and 2 (which reaches no tail) and above -2. The reader
    takes the parameters from the records. */
@@ -82,7 +81,7 @@ typedef struct {
 /* A long stretch; the last values there are; a step on each axis, the last axis lying backwards in memory; and steps so
    wide that one more would leave the stream. */
 static void write_values(const drawn *d, enum fi_dtype dtype, void *out) {
-    const int64_t item = (int64_t)item_bytes[dtype];
+    const int64_t item = (int64_t)fi_item_bytes[dtype];
     const part parts[] = {
         {"stretch", {1, {STRETCH}, {1}, {item}, 5}, 0},
         {"last", {1, {1003}, {1}, {item}, INT64_MAX - 1003}, 0},
@@ -93,7 +92,7 @@ static void write_values(const drawn *d, enum fi_dtype dtype, void *out) {
         size_t count = 1;
         for (int axis = 0; axis < p->region.axes; axis++) count *= (size_t)p->region.shape[axis];
         fi_fill(d->law, dtype, key, &d->parameters, &p->region, (char *)out + p->start, 2);
-        write_record(p->name, d->name, dtype_names[dtype], out, count, item_bytes[dtype]);
+        write_record(p->name, d->name, dtype_names[dtype], out, count, fi_item_bytes[dtype]);
     }
 }
 
@@ -101,7 +100,7 @@ static void write_values(const drawn *d, enum fi_dtype dtype, void *out) {
 static void write_moments(enum fi_dtype dtype, void *out) {
     static const size_t cuts[] = {0, 1, 1000, 5096, 5097, STRETCH};
     static fi_accumulator a;
-    const size_t item = item_bytes[dtype];
+    const size_t item = fi_item_bytes[dtype];
     fi_region stretch = {.axes = 1, .shape = {STRETCH}, .source_step = {1}, .target_step = {(int64_t)item}};
     fi_moments m;
     fi_fill(FI_NORMAL, dtype, key, &draws[0].parameters, &stretch, out, 1);

@@ -2,6 +2,8 @@
 
 #include "cpu.h"
 
+const size_t fi_item_bytes[FI_DTYPES] = {4, 8, 2, 2};
+
 static const fi_level levels[] = {
 #if FI_X86
     {"avx512", "512-bit", &fi_kernels_avx512},

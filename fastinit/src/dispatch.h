@@ -10,6 +10,9 @@ typedef struct {
     const fi_kernels *kernels;
 } fi_level;
 
+/* Bytes of an item of each dtype. */
+extern const size_t fi_item_bytes[FI_DTYPES];
+
 /* Levels this machine can run, best first; the last is portable. */
 size_t fi_supported_levels(const fi_level *levels[]);
 #define FI_MOST_LEVELS 8

@@ -97,9 +97,8 @@ static fi_region joined(const fi_region *r) {
 
 void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
              void *out, int threads) {
-    static const size_t item_bytes[FI_DTYPES] = {4, 8, 2, 2};
     const fi_region few = joined(region);
-    job j = {fi_level_in_use()->kernels->fill[law][dtype], key, parameters, &few, out, item_bytes[dtype], 1};
+    job j = {fi_level_in_use()->kernels->fill[law][dtype], key, parameters, &few, out, fi_item_bytes[dtype], 1};
     for (int axis = 0; axis < few.axes; axis++) j.values *= (size_t)few.shape[axis];
     fi_run_parallel(fill_piece, &j, (j.values + PIECE - 1) / PIECE, threads);
 }

@@ -8,8 +8,6 @@
 #define SPAN ((size_t)1 << SPAN_LEVEL)
 #define SPANS_AT_ONCE 1024
 
-static const size_t item_bytes[FI_DTYPES] = {4, 8, 2, 2};
-
 void fi_accumulator_start(fi_accumulator *a, int order) {
     a->order = order, a->wide = 0;
     a->blocks = 0, a->waiting = 0;
@@ -85,7 +83,7 @@ static void sum_span(void *context, size_t span) {
 
 void fi_accumulator_update(fi_accumulator *a, enum fi_dtype dtype, const void *elements, size_t count, int threads) {
     const char *x = elements;
-    const size_t item = item_bytes[dtype], block_bytes = item * FI_MOMENT_BLOCK;
+    const size_t item = fi_item_bytes[dtype], block_bytes = item * FI_MOMENT_BLOCK;
     fi_fp_state caller = fi_fp_enter();
     span_job j;
     j.block = fi_level_in_use()->kernels->block[dtype];
@@ -152,12 +150,12 @@ typedef struct {
 static void sum_row(void *context, size_t row) {
     const row_job *j = context;
     fi_block_fn *block = fi_level_in_use()->kernels->block[j->dtype];
-    const char *x = j->elements + row * j->count * item_bytes[j->dtype];
+    const char *x = j->elements + row * j->count * fi_item_bytes[j->dtype];
     fi_moments *m = &j->results[row];
     fi_accumulator a;
     fi_accumulator_start(&a, j->order);
     size_t rest = j->count;
-    for (; rest >= FI_MOMENT_BLOCK; rest -= FI_MOMENT_BLOCK, x += FI_MOMENT_BLOCK * item_bytes[j->dtype]) {
+    for (; rest >= FI_MOMENT_BLOCK; rest -= FI_MOMENT_BLOCK, x += FI_MOMENT_BLOCK * fi_item_bytes[j->dtype]) {
         block(x, FI_MOMENT_BLOCK, j->order, m);
         push(&a, 0, m);
     }
