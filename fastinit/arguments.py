@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from difflib import get_close_matches
 from operator import index as as_index
 from typing import Any, NoReturn
 
@@ -41,10 +42,12 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     return number
 
 
-def choice(name: str, value: Any, choices: Iterable[str]) -> Any:
-    """`value`, one of `choices`."""
+def choice(name: str, value: Any, choices: Iterable[str], other: str = "") -> Any:
+    """`value`, one of `choices`; a rule that also allows `other` forms names them first."""
     listed = list(choices)
-    if not isinstance(value, str) or value not in listed:
-        rule = "one of " + ", ".join(map(repr, listed))
-        refuse(name, rule, value, ValueError if isinstance(value, str) else TypeError)
-    return value
+    if isinstance(value, str) and value in listed:
+        return value
+    nearest = get_close_matches(value, listed, 1) if isinstance(value, str) else []
+    hint = f" (nearest: {nearest[0]!r})" if nearest else ""
+    message = f"`{name}` must be {other}one of {', '.join(map(repr, listed))}, got {value!r}{hint}"
+    raise (ValueError if isinstance(value, str) else TypeError)(message)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arguments import integer, real, refuse
+from .activations import ACTIVATIONS, Activation, activation_of
+from .arguments import integer, refuse
 from .layout import checked_shape
 
 Axes = int | Sequence[int]
@@ -107,20 +108,18 @@ _GAINS = {
     "relu2": 0.816496580927726,
 }
 
-Activation = str | tuple[str, float] | Callable[[Any], Any]
 
-
-def gain(activation: Activation) -> float:
+def gain(activation: str | tuple[Any, Any] | Activation | Callable[[Any], Any]) -> float:
     """The factor that keeps the second moment: ``1 / sqrt(E[phi(z)**2])`` for standard normal z.
 
     Weights of standard deviation ``gain / sqrt(fan_in)`` give pre-activations of second moment one, layer after layer.
 
     Parameters
     ----------
-    activation : str, (str, float) or callable
+    activation : str, (str, float), callable or (callable, callable)
         A name: linear, identity, relu, leaky_relu (slope 0.01), elu, selu, gelu, gelu_tanh, silu, swish, mish, tanh,
-        sigmoid, softplus, erf, sin, softsign, abs, relu2; ``("leaky_relu", slope)``; or a function of an array (or of a
-        number), whose second moment is then integrated.
+        sigmoid, softplus, erf, sin, softsign, abs, relu2; ``("leaky_relu", slope)`` or ``("elu", alpha)``; or a
+        function of an array (or of a number), whose second moment is then integrated, alone or with its derivative.
 
     Returns
     -------
@@ -151,15 +150,15 @@ def gain(activation: Activation) -> float:
     >>> round(fi.gain(np.tanh), 9)
     1.59253742
     """
-    if isinstance(activation, str) and activation in _GAINS:
-        return _GAINS[activation]
-    if isinstance(activation, tuple) and len(activation) == 2 and activation[0] == "leaky_relu":
-        slope = real("slope", activation[1], low=-1e150)
-        return sqrt(2.0 / (1.0 + slope * slope))
     if callable(activation):
         return _measured_gain(activation)
-    rule = "a function, ('leaky_relu', slope) or one of " + ", ".join(map(repr, _GAINS))
-    refuse("activation", rule, activation, ValueError if isinstance(activation, (str, tuple)) else TypeError)
+    described = activation_of(activation)
+    if described is ACTIVATIONS.get(described.name):
+        return _GAINS[described.name]
+    if described.degree == 1:
+        above, below = described.function(np.array([1.0, -1.0])).tolist()
+        return sqrt(2.0 / (above * above + below * below))
+    return _measured_gain(described.function)
 
 
 def _measured_gain(activation: Callable[[Any], Any]) -> float:

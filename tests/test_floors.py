@@ -16,7 +16,7 @@ CORE = ROOT / "src"
 
 PYTHON_FLOORS = {
     3: ("_core", "reference"),
-    4: ("arguments", "machine", "layout", "stream", "scaling", "fill", "streaming", "generator"),
+    4: ("arguments", "activations", "machine", "layout", "stream", "scaling", "fill", "streaming", "generator"),
     5: ("deterministic", "structured", "schemes", "theory", "profiler", "verification"),
     6: ("__init__", "cli", "torch", "jax", "keras", "dask"),
 }

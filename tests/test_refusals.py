@@ -10,6 +10,11 @@ import fastinit as fi
 BASIC = "`index` must be a basic index (integers, slices, Ellipsis, None), fi.flat[...], or a list of these, got "
 SEED = "`seed` must be None, an integer in [0, 2**128) or a SeedSequence, got "
 DTYPE = "`dtype` must be one of 'float16', 'float32', 'float64', 'bfloat16', got "
+ACTIVATION = (
+    "`activation` must be a pair of functions (phi, phi'), ('leaky_relu', slope), ('elu', alpha) or one of 'linear', "
+    "'identity', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'gelu_tanh', 'silu', 'swish', 'mish', 'tanh', 'sigmoid', "
+    "'softplus', 'erf', 'sin', 'softsign', 'abs', 'relu2', got "
+)
 
 
 def read_only():
@@ -64,7 +69,7 @@ REFUSED = [
     (lambda: fi.normal(3, seed=0, name=b"x"), TypeError, "`name` must be a string, got b'x'"),
     (lambda: fi.normal(3, seed=0, name="\ud800"), ValueError,
      "`name` must be a string without lone surrogates, got '\\ud800'"),
-    (lambda: fi.normal(3, dtype="float8"), ValueError, DTYPE + "'float8'"),
+    (lambda: fi.normal(3, dtype="float8"), ValueError, DTYPE + "'float8' (nearest: 'float64')"),
     (lambda: fi.normal(3, dtype=np.int32), ValueError, DTYPE + "'int32'"),
     (lambda: fi.normal(3, dtype=7), TypeError, DTYPE + "7"),
     (lambda: fi.normal(3, threads=0), ValueError, "`threads` must be an integer of at least 1, got 0"),
@@ -103,7 +108,7 @@ REFUSED = [
      "`in_axis` must be apart from out_axis and batch_axis, got (1, -1, ())"),
     (lambda: fi.variance_scaling((3, 4), -1.0), ValueError, "`scale` must be a finite number of at least 0, got -1.0"),
     (lambda: fi.variance_scaling((3, 4), mode="fan"), ValueError,
-     "`mode` must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got 'fan'"),
+     "`mode` must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got 'fan' (nearest: 'fan_in')"),
     (lambda: fi.he_normal((3, 4), distribution="gauss"), ValueError,
      "`distribution` must be one of 'normal', 'truncated_normal', 'uniform', got 'gauss'"),
     (lambda: fi.he_normal((3, 4), gain=-1), ValueError, "`gain` must be a finite number of at least 0, got -1.0"),
@@ -120,10 +125,11 @@ REFUSED = [
     (lambda: fi.Moments(2) + fi.Moments(4), ValueError, "`order` must be the same on both sides (2), got 4"),
     (lambda: fi.moments(["a"]), TypeError, "`x` must be an array of real numbers, got 'str32'"),
     (lambda: fi.moments([1j]), TypeError, "`x` must be an array of real numbers, got 'complex128'"),
-    (lambda: fi.gain("maxout"), ValueError,
-     "`activation` must be a function, ('leaky_relu', slope) or one of 'linear', 'identity', 'relu', 'leaky_relu', "
-     "'elu', 'selu', 'gelu', 'gelu_tanh', 'silu', 'swish', 'mish', 'tanh', 'sigmoid', 'softplus', 'erf', 'sin', "
-     "'softsign', 'abs', 'relu2', got 'maxout'"),
+    (lambda: fi.gain("maxout"), ValueError, ACTIVATION + "'maxout'"),
+    (lambda: fi.gain("rleu"), ValueError, ACTIVATION + "'rleu' (nearest: 'relu')"),
+    (lambda: fi.gain(3), TypeError, ACTIVATION + "3"),
+    (lambda: fi.gain(("leaky_relu", np.nan)), ValueError,
+     "`slope` must be a finite number of at least -1e+150, got nan"),
 ]  # fmt: skip
 
 
