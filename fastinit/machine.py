@@ -95,6 +95,22 @@ def threads_for(threads: int | None) -> int:
     return min(_MOST, default_threads if threads is None else integer("threads", threads, 1))
 
 
+def available_memory() -> float:
+    """Bytes that this process may still take: of the machine, and of its control group; infinity where nothing says."""
+    free = math.inf
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        pass
+    try:
+        most, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
+        free = min(free, math.inf if most == "max" else float(int(most) - int(used)))
+    except (OSError, ValueError):
+        pass
+    return max(0.0, free)
+
+
 def info() -> dict[str, Any]:
     """What runs here: version, stream version, instructions, threads, compiler.
 

@@ -1,0 +1,7 @@
+"""The profiler: whether a network carries a signal forward and a gradient back. Names only."""
+
+from .measurement import profile
+from .network import Network
+from .result import Field, Profile
+
+__all__ = ["Field", "Network", "Profile", "profile"]

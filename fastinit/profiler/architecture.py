@@ -1,0 +1,102 @@
+"""Architecture: the steps of each layer, in order, from the description of a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from .network import Image, Network
+from .statistics import Tally
+from .steps import Activate, Activity, Bias, Normalise, Preactivation, Product, Residual, Step
+from .weights import Buffers, Dense, Tiled, bias
+
+Array = np.ndarray[Any, Any]
+
+
+class Patches:
+    """From images to what the kernel sees at each position: (rows, channels) to (rows, kernel * kernel * channels)."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self._before = (image.kernel - 1) // 2
+
+    def forward(self, x: Array) -> Array:
+        size, kernel = self._image.size, self._image.kernel
+        sides = (self._before, kernel - 1 - self._before)
+        mode = "wrap" if self._image.padding == "circular" else "constant"
+        padded = np.pad(x.reshape(-1, size, size, x.shape[1]), ((0, 0), sides, sides, (0, 0)), mode)  # type: ignore[call-overload]
+        windows = sliding_window_view(padded, (kernel, kernel), axis=(1, 2))
+        return windows.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), -1)
+
+    tangent = forward
+
+    def backward(self, d: Array) -> Array:
+        size, kernel = self._image.size, self._image.kernel
+        windows = d.reshape(-1, size, size, kernel, kernel, d.shape[1] // kernel**2)
+        image = np.zeros((*windows.shape[:3], windows.shape[5]), d.dtype)
+        for i, j in np.ndindex(kernel, kernel):
+            self._add_shifted(image, windows[:, :, :, i, j], i - self._before, j - self._before)
+        return image.reshape(len(d), -1)
+
+    def _add_shifted(self, image: Array, part: Array, down: int, across: int) -> None:
+        """image[y + down, x + across] += part[y, x]."""
+        if self._image.padding == "circular":
+            image += np.roll(part, (down, across), (1, 2))
+            return
+        size = self._image.size
+        (y, y_from), (x, x_from) = (_overlap(shift, size) for shift in (down, across))
+        image[:, y, x] += part[:, y_from, x_from]
+
+
+def _overlap(shift: int, size: int) -> tuple[slice, slice]:
+    """Where in an axis a part shifted by so much comes to lie, and which of it does."""
+    return slice(max(shift, 0), size + min(shift, 0)), slice(max(-shift, 0), size + min(-shift, 0))
+
+
+class Builder:
+    """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read."""
+
+    def __init__(self, network: Network, seed: int, tallies: list[Tally], tiled: bool, learns: bool) -> None:
+        self.network, self.seed, self.tallies, self.tiled, self.learns = network, seed, tallies, tiled, learns
+        self._buffers = Buffers()
+
+    def product(self, shape: tuple[int, ...], tally: Tally, name: str) -> Product:
+        """The product with weights of that shape and stream."""
+        scheme, dtype = self.network.scheme, self.network.dtype
+        if self.tiled:
+            return Product(Tiled(scheme, shape, self.seed, name, dtype), tally, self.learns)
+        return Product(Dense(scheme, shape, self.seed, name, dtype, self._buffers, self.learns), tally, self.learns)
+
+    def layers(self) -> list[list[Step]]:
+        """The steps of every layer."""
+        first: list[Step] = [Activity(self.tallies[0], self.network.batch)]
+        return [first, *(self._layer(number) for number in range(1, self.network.depth + 1))]
+
+    def _layer(self, number: int) -> list[Step]:
+        network, tally = self.network, self.tallies[number]
+        if network.residual:
+            branch = [*self._units(tally), *self._linear(number)]
+            return [Residual(branch, network.branch_scale), Activity(tally, network.batch)]
+        return [*self._linear(number), *self._units(tally), Activity(tally, network.batch)]
+
+    def _linear(self, number: int) -> list[Step]:
+        network, name = self.network, f"layer.{number}"
+        steps: list[Step] = [Patches(network.image)] if network.image else []
+        steps.append(self.product(network.weight_shape(number), self.tallies[number], name))
+        if network.bias_std:
+            steps.append(Bias(bias(network.bias_std, network.widths[number], self.seed, name, network.dtype)))
+        return steps
+
+    def _units(self, tally: Tally) -> list[Step]:
+        """Activation and norm. In a plain layer h is what the weights give; in a residual block, what the norm gives."""
+        network = self.network
+        act = Activate(network.activation, tally, network.batch)
+        read = Preactivation(tally)
+        if network.norm is None:
+            return [read, act]
+        norm = Normalise(network.norm, network.norm_eps)
+        if network.norm_position == "post_act":
+            return [read, act, norm]
+        return [norm, read, act] if network.residual else [read, norm, act]

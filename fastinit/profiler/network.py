@@ -1,0 +1,349 @@
+"""The network: one description, which the methods of propagation and the theory read. All checks are here."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..activations import Activation, activation_of
+from ..arguments import choice, integer, real, refuse
+from ..fill import normal
+from ..machine import available_memory
+from ..scaling import gain as exact_gain
+from .norms import NORMS
+from .weights import TILE, Scheme, scheme_from
+
+Array = np.ndarray[Any, Any]
+
+KINDS = ("mlp", "conv")
+METHODS = ("dense", "tiled", "matrix_free")
+POSITIONS = ("pre_act", "post_act")
+PADDINGS = ("zero", "circular")
+
+#: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
+DENSE_WEIGHTS = 1 << 26
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a convolutional net convolves: square images, and the kernel that slides over them with stride 1."""
+
+    size: int
+    kernel: int
+    padding: str
+
+    @property
+    def positions(self) -> int:
+        """Pixels of an image."""
+        return self.size**2
+
+
+@dataclass(frozen=True)
+class Network:
+    """Shapes, weights, units and normalisation, checked.
+
+    `widths` are units, or channels, of the input and of each layer.
+    """
+
+    kind: str
+    widths: tuple[int, ...]
+    batch: int
+    activation: Activation
+    scheme: Scheme
+    norm: str | None = None
+    norm_position: str = "pre_act"
+    norm_eps: float = 1e-5
+    residual: bool = False
+    branch_scale: float = 1.0
+    bias_std: float = 0.0
+    dtype: Any = np.float32
+    image: Image | None = None
+
+    @property
+    def depth(self) -> int:
+        """Layers, the input not counted."""
+        return len(self.widths) - 1
+
+    @property
+    def rows(self) -> int:
+        """Rows of a signal: examples, times positions."""
+        return self.batch * (self.image.positions if self.image else 1)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the inputs as a user gives them: (batch, width), or (batch, height, width, channels)."""
+        sides = (self.image.size,) * 2 if self.image else ()
+        return (self.batch, *sides, self.widths[0])
+
+    def weight_shape(self, layer: int) -> tuple[int, ...]:
+        """Shape of the weights of layer 1 to `depth`: (fan_in, fan_out), or (height, width, in, out)."""
+        sides = (self.image.kernel,) * 2 if self.image else ()
+        return (*sides, self.widths[layer - 1], self.widths[layer])
+
+    def __str__(self) -> str:
+        widths = str(self.widths[0]) if len(set(self.widths)) == 1 else "-".join(map(str, self.widths))
+        words = [f"{self.kind} {widths}, depth {self.depth}", self.activation.name, str(self.scheme)]
+        if self.image:
+            words.append(
+                f"{self.image.kernel}x{self.image.kernel} on {self.image.size}x{self.image.size}, {self.image.padding}"
+            )
+        if self.norm:
+            words.append(f"{self.norm} norm" + ("" if self.norm_position == "pre_act" else " after the activation"))
+        if self.residual:
+            words.append("residual" + (f" x {self.branch_scale:.6g}" if self.branch_scale != 1 else ""))
+        if self.bias_std:
+            words.append(f"bias std {self.bias_std:.6g}")
+        return ", ".join([*words, f"batch {self.batch}"])
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What is sent through a network: inputs forward, a cotangent or a loss's gradient back, steps of descent between."""
+
+    inputs: Array | None = None
+    cotangent: Array | None = None
+    loss: Callable[[Array], Array] | str | None = None
+    backward: bool = True
+    jacobian: bool = False
+    sgd_steps: int = 0
+    rates: tuple[float, ...] = field(default=())
+
+    def first(self, network: Network, seed: int) -> Array:
+        """The inputs as a matrix of rows: the user's, or standard normal ones of the stream "input"."""
+        inputs = self.inputs
+        if inputs is None:
+            inputs = normal(network.input_shape, seed=seed, name="input", dtype=network.dtype)
+        return inputs.reshape(network.rows, -1)
+
+    def last(self, network: Network, seed: int, x: Array) -> Array:
+        """The gradient at the outputs x: the user's, that of the loss, or random signs of the stream "cotangent"."""
+        if self.cotangent is not None:
+            return self.cotangent.reshape(x.shape)
+        if self.loss is None:
+            return random_signs(x.shape, seed, "cotangent", x.dtype)
+        if self.loss == "mse":
+            return (x - normal(x.shape, seed=seed, name="target", dtype=x.dtype)) / x.dtype.type(network.batch)
+        assert callable(self.loss)
+        shape = (*network.input_shape[:-1], x.shape[1])
+        gradient = np.asarray(self.loss(x.reshape(shape)))
+        if gradient.shape != shape:
+            refuse("loss", f"a function whose gradient has the shape of the outputs, {shape}", gradient.shape)
+        return gradient.astype(x.dtype).reshape(x.shape)
+
+
+def random_signs(shape: tuple[int, ...], seed: int, name: str, dtype: Any, index: Any = None) -> Array:
+    """Independent fair signs: of each element of a normal stream."""
+    drawn = normal(shape, seed=seed, name=name, dtype=dtype, index=index)
+    return np.copysign(drawn.dtype.type(1), drawn, out=drawn)
+
+
+def network_from(
+    *,
+    kind: str,
+    width: Any,
+    depth: Any,
+    widths: Any,
+    channels: Any,
+    activation: Any,
+    scheme: Any,
+    gain: Any,
+    norm: Any,
+    norm_position: Any,
+    norm_eps: Any,
+    residual: Any,
+    branch_scale: Any,
+    bias_std: Any,
+    kernel_size: Any,
+    image_size: Any,
+    padding: Any,
+    batch: Any,
+    dtype: Any,
+) -> Network:
+    """A checked `Network` from the keywords of `profile`."""
+    choice("kind", kind, KINDS)
+    image = None
+    if kind == "conv":
+        image = Image(
+            integer("image_size", image_size, 1),
+            integer("kernel_size", kernel_size, 1),
+            choice("padding", padding, PADDINGS),
+        )
+        if image.kernel > image.size:
+            refuse("kernel_size", f"at most image_size ({image.size})", image.kernel)
+        width = channels if channels is not None else width
+    network = Network(
+        kind=kind,
+        widths=_widths(width, depth, widths),
+        batch=integer("batch", batch, 1),
+        activation=activation_of(activation),
+        scheme=_scheme(scheme, gain, activation),
+        norm=None if norm is None else choice("norm", norm, NORMS),
+        norm_position=choice("norm_position", norm_position, POSITIONS),
+        norm_eps=real("norm_eps", norm_eps, low=0),
+        residual=bool(residual),
+        branch_scale=real("branch_scale", branch_scale),
+        bias_std=real("bias_std", bias_std, low=0),
+        dtype=np.dtype(choice("dtype", getattr(dtype, "__name__", dtype), ("float32", "float64"))),
+        image=image,
+    )
+    if network.residual and len(set(network.widths)) > 1:
+        refuse("widths", "the same for all layers of a residual network", network.widths)
+    if network.norm == "batch":
+        _check_batch(network)
+    return network
+
+
+def _widths(width: Any, depth: Any, widths: Any) -> tuple[int, ...]:
+    """Units of the input and of each layer."""
+    if widths is None and isinstance(width, Sequence) and not isinstance(width, str):
+        widths = width
+    if widths is None:
+        return (integer("width", width, 1),) * (integer("depth", depth, 1) + 1)
+    try:
+        listed = tuple(integer("widths", n, 1) for n in widths)
+    except TypeError:
+        refuse("widths", "a sequence of integers of at least 1", widths, TypeError)
+    if len(listed) < 2:
+        refuse("widths", "at least two: of the input and of one layer", listed)
+    return listed
+
+
+def _scheme(scheme: Any, gain: Any, activation: Any) -> Scheme:
+    if gain != "auto":
+        return scheme_from(
+            "he_normal" if scheme is None else scheme, 1.0 if gain is None else real("gain", gain, low=0)
+        )
+    if scheme not in (None, "lecun_normal"):
+        refuse("scheme", "'lecun_normal' (or left out) with gain='auto'", scheme)
+    return scheme_from("lecun_normal", exact_gain(activation_of(activation)))
+
+
+def _check_batch(network: Network) -> None:
+    if network.rows < 2:
+        refuse("batch", "at least 2 for batch normalisation", network.batch)
+    if network.rows <= 3:
+        warnings.warn(
+            f"with batch normalisation over {network.rows} rows the expected gradient is infinite: read medians and logs",
+            stacklevel=4,
+        )
+
+
+def signals_from(network: Network, **given: Any) -> Signals:
+    """Checked `Signals` from the keywords of `profile`."""
+    inputs, cotangent, loss, steps = (given[name] for name in ("inputs", "cotangent", "loss", "sgd_steps"))
+    if inputs is not None:
+        inputs = _array("inputs", inputs, network.input_shape, network.dtype)
+    outputs = (*network.input_shape[:-1], network.widths[-1])
+    if isinstance(cotangent, str):
+        choice("cotangent", cotangent, ("random_sign",))
+        cotangent = None
+    elif cotangent is not None:
+        cotangent = _array("cotangent", cotangent, outputs, network.dtype)
+    if loss is not None and not callable(loss):
+        choice("loss", loss, ("mse",))
+    if loss is not None and cotangent is not None:
+        refuse("cotangent", "left out where there is a loss", "an array")
+    steps = integer("sgd_steps", steps, 0)
+    if steps and not given["backward"]:
+        refuse("backward", "true where sgd_steps is not 0", given["backward"])
+    if given["jacobian"] and (loss is not None or cotangent is not None or not given["backward"]):
+        refuse("jacobian", "false, or with backward, cotangent='random_sign' and no loss", given["jacobian"])
+    return Signals(
+        inputs=inputs,
+        cotangent=cotangent,
+        loss="mse" if steps and loss is None and cotangent is None else loss,
+        backward=bool(given["backward"]),
+        jacobian=bool(given["jacobian"]),
+        sgd_steps=steps,
+        rates=_rates(given["lr"], network.depth),
+    )
+
+
+def _array(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+    array = np.asarray(value)
+    if array.shape != shape:
+        refuse(name, f"an array of shape {shape}", array.shape)
+    if array.dtype.kind not in "fiub":
+        refuse(name, "an array of real numbers", array.dtype.name, TypeError)
+    array = array.astype(dtype)
+    if not np.isfinite(array).all():
+        refuse(name, "finite everywhere", f"{np.count_nonzero(~np.isfinite(array))} elements that are not")
+    return array
+
+
+def _rates(lr: Any, depth: int) -> tuple[float, ...]:
+    """One learning rate for each layer."""
+    if np.ndim(lr) == 0:
+        return (real("lr", lr, low=0),) * depth
+    if len(lr) != depth:
+        refuse("lr", f"a number, or one for each of the {depth} layers", lr)
+    return tuple(real("lr", rate, low=0) for rate in lr)
+
+
+def method_for(network: Network, signals: Signals, method: str) -> str:
+    """The method to use: the one asked for, or for "auto" the first that suits; it is refused where it cannot be."""
+    choice("method", method, ("auto", *METHODS))
+    if method == "auto":
+        largest = max(prod(network.weight_shape(layer)) for layer in range(1, network.depth + 1))
+        method = "dense"
+        if largest > DENSE_WEIGHTS:
+            method = next((m for m in ("matrix_free", "tiled") if not _obstacle(network, signals, m)), "dense")
+    obstacle = _obstacle(network, signals, method)
+    if obstacle:
+        refuse("method", obstacle, method)
+    _check_memory(network, signals, method)
+    return method
+
+
+def _obstacle(network: Network, signals: Signals, method: str) -> str:
+    """What `method` must be, where it cannot be this one."""
+    scheme = network.scheme
+    if method == "tiled":
+        if not scheme.can_be_cut:
+            return f"'dense' for weights that cannot be made tile by tile ({scheme.name})"
+        if signals.sgd_steps:
+            return "'dense' or 'matrix_free' for weights that learn"
+    if method == "matrix_free":
+        other = "'dense' or 'tiled'" if scheme.can_be_cut else "'dense'"
+        if network.kind != "mlp":
+            return f"{other} for kind {network.kind!r}"
+        if scheme.law not in ("normal", "orthogonal") or scheme.keywords.get("mean"):
+            return f"{other} for weights that are neither Gaussian of mean zero nor Haar ({scheme})"
+        if network.batch >= min(network.widths):
+            return f"{other} for a batch ({network.batch}) that is not below every width ({min(network.widths)})"
+    return ""
+
+
+def memory(network: Network, signals: Signals, method: str) -> int:
+    """Bytes that a method takes at its peak, roughly and from above."""
+    item = network.dtype.itemsize
+    shapes = [network.weight_shape(layer) for layer in range(1, network.depth + 1)]
+    rows, widest = network.rows, max(network.widths)
+    if method == "matrix_free":
+        streams = 3 * rows * widest if network.residual or signals.inputs is not None else 0
+        kept = 4 * network.batch * sum(network.widths) * (signals.sgd_steps + 1) if signals.sgd_steps else 0
+        return item * (streams + kept) + 8 * 6 * network.depth * network.batch**2 + (64 << 20)
+    patches = max(prod(shape[:-1]) for shape in shapes) if network.image else widest
+    kept = sum(network.widths) * (4 if signals.backward else 0)
+    signal = rows * (kept + 4 * widest + 2 * patches + (sum(prod(s[:-1]) for s in shapes) if network.image else 0))
+    if method == "tiled":
+        return item * (signal + TILE * TILE)
+    held = signals.sgd_steps or not network.scheme.can_be_cut
+    weights = sum(map(prod, shapes)) if held else sum(map(prod, set(shapes)))
+    return item * (signal + weights)
+
+
+def _check_memory(network: Network, signals: Signals, method: str) -> None:
+    free = available_memory()
+    needed = memory(network, signals, method)
+    if needed <= free:
+        return
+    others = [m for m in METHODS if not _obstacle(network, signals, m) and memory(network, signals, m) <= free]
+    rule = f"one that fits in {free / 2**30:.3g} GiB of free memory"
+    rule += f" ({', '.join(map(repr, others))})" if others else " (none does: a smaller width or batch is needed)"
+    refuse("method", rule, f"{method}, which takes {needed / 2**30:.3g} GiB")

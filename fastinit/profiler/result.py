@@ -1,0 +1,120 @@
+"""The result: a `Profile` of fields, by layer and repeat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..arguments import choice
+from .network import Network
+
+Array = np.ndarray[Any, Any]
+
+
+class Field(np.ndarray[Any, Any]):
+    """Values of one quantity, (repeats, depth + 1); an array whose reductions go over the repeats.
+
+    Over repeats a second moment q and its logarithm tell different things: in a finite ReLU network E q stays while
+    E log q falls by 5/2 for each unit of depth / width.
+    """
+
+    def mean(self, axis: Any = 0, *arguments: Any, **keywords: Any) -> Any:
+        """Mean over repeats, (depth + 1,); as of any array, `axis` may be another."""
+        return self.view(np.ndarray).mean(axis, *arguments, **keywords)
+
+    def mean_log(self) -> Array:
+        """Mean over repeats of the natural logarithm, (depth + 1,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(self.view(np.ndarray)).mean(axis=0)
+
+    def standard_error(self, log: bool = False) -> Array:
+        """Standard error of the mean (or of the mean logarithm), (depth + 1,); not a number for one repeat."""
+        values = self.view(np.ndarray)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.log(values) if log else values
+            spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
+        return spread / np.sqrt(len(values))
+
+
+class Profile(Mapping[str, Any]):
+    """What happens to a signal, layer by layer.
+
+    A mapping of field names to arrays: measured fields are `Field` arrays (repeats, depth + 1), theory has
+    (depth + 1,) under the same name after ``theory_``. Column 0 is the input; NaN is where a layer has no such thing.
+
+    Attributes
+    ----------
+    network : Network
+        What was profiled.
+    method : str
+        dense, tiled or matrix_free.
+    seed : int
+        That of the first repeat.
+    steps : tuple of Profile
+        Before each step of gradient descent, this profile being after the last.
+    interrupted : bool
+        Whether it was stopped before all repeats and layers were done.
+    seconds : float
+        Of the whole run.
+    """
+
+    def __init__(self, network: Network, method: str, seed: int, fields: Mapping[str, Array],
+                 theory: Mapping[str, Array], steps: tuple[Profile, ...] = (), interrupted: bool = False,
+                 seconds: float = 0.0) -> None:  # fmt: skip
+        self.network, self.method, self.seed = network, method, seed
+        self.steps, self.interrupted, self.seconds = steps, interrupted, seconds
+        self._fields = {name: np.asarray(values).view(Field) for name, values in fields.items()}
+        self._theory = {f"theory_{name}": values for name, values in theory.items()}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._fields:
+            return self._fields[name]
+        return self._theory[choice("name", name, self)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._fields, *self._theory))
+
+    def __len__(self) -> int:
+        return len(self._fields) + len(self._theory)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+    @property
+    def repeats(self) -> int:
+        """Networks drawn."""
+        return len(self._fields["act_second_moment"])
+
+    def deviation(self, name: str) -> Array:
+        """How far the mean of a field is from theory, in standard errors of the mean, (depth + 1,)."""
+        measured = self[name]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (measured.mean() - self[f"theory_{name}"]) / measured.standard_error()
+
+    def to_json(self) -> str:
+        """All of it as JSON, NaN and infinities as null."""
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as dictionaries, lists and numbers; NaN and infinities are None."""
+        return {
+            "network": str(self.network),
+            "method": self.method,
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "interrupted": self.interrupted,
+            "fields": {name: _plain(self[name]) for name in self},
+            "steps": [step.to_dict() for step in self.steps],
+        }
+
+    def __repr__(self) -> str:
+        return f"Profile({self.network}, {self.method}, repeats {self.repeats})"
+
+
+def _plain(values: Array) -> Any:
+    return np.where(np.isfinite(values), values.astype(object), None).tolist()

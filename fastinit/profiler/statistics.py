@@ -1,0 +1,133 @@
+"""Statistics of one layer, taken in as the signal passes: nothing that passes is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..streaming import Moments
+
+Array = np.ndarray[Any, Any]
+
+#: What a profile has for each layer, in the order of tables.
+FIELDS = (
+    "preact_mean",
+    "preact_variance",
+    "preact_second_moment",
+    "preact_kurtosis",
+    "act_mean",
+    "act_variance",
+    "act_second_moment",
+    "act_kurtosis",
+    "dead_fraction",
+    "distinct_units",
+    "cosine",
+    "grad_preact_second_moment",
+    "grad_act_second_moment",
+    "weight_norm",
+    "weight_grad_norm",
+    "weight_dot_grad",
+)
+
+#: Columns multiplied at once for a Gram matrix; sums of so many products in float32 are added in float64.
+_BLOCK = 4096
+#: Two units are the same where they differ by less than this, in rounding errors of their dtype and in their size.
+_ROUNDINGS = 64
+
+
+def gram(x: Array, y: Array | None = None) -> Array:
+    """x y' (y being x where it is not given) in float64, for rows of many columns."""
+    y = x if y is None else y
+    total = np.zeros((len(x), len(y)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, x.shape[1], _BLOCK):
+            some = slice(start, start + _BLOCK)
+            total += x[:, some] @ y[:, some].T
+    return total
+
+
+def mean_cosine(products: Array) -> float:
+    """Mean over pairs of different rows of the cosine between them, from their Gram matrix."""
+    count = len(products)
+    if count < 2:
+        return np.nan
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unit = 1 / np.sqrt(np.diag(products))
+        cosines = products * unit[:, None] * unit
+    return float((cosines.sum() - np.trace(cosines)) / (count * (count - 1)))
+
+
+def distinct_columns(x: Array) -> float:
+    """How many columns differ by more than rounding; not a number where one is not finite.
+
+    Columns are sorted by a fixed projection, which rounding moves by a few units of its last place; neighbours that are
+    close in it are then compared whole.
+    """
+    if not np.isfinite(x).all():
+        return np.nan
+    slack = _ROUNDINGS * float(np.finfo(x.dtype).eps)
+    direction = np.cos(np.arange(1, len(x) + 1) ** 2 * 0.7).astype(x.dtype)  # no simple relation between its entries
+    shadow = direction @ x
+    order = np.argsort(shadow, kind="stable")
+    ranked = shadow[order]
+    close = np.flatnonzero(np.diff(ranked) <= slack * len(x) ** 0.5 * float(np.abs(x).max()))
+    one, other = x[:, order[close]], x[:, order[close + 1]]
+    size = np.maximum(np.abs(one).max(axis=0), np.abs(other).max(axis=0))
+    same = np.abs(one - other).max(axis=0) <= slack * size
+    return float(x.shape[1] - same.sum())
+
+
+class Tally:
+    """What is known of one layer. Arrays are (rows, units), and may come in pieces of some units each."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Forget all."""
+        self.preact, self.act = Moments(4), Moments(4)
+        self.grad_preact, self.grad_act = Moments(2), Moments(2)
+        self.dead = 0
+        self.units = 0
+        self.distinct: float = np.nan
+        self.cosine = np.nan
+        self.squares = {"weight_norm": np.nan, "weight_grad_norm": np.nan, "weight_dot_grad": np.nan}
+
+    def add_weights(self, **squares: float) -> None:
+        """Add |W|^2, |dW|^2 and <W, dW> of one matrix to those of the layer."""
+        for name, value in squares.items():
+            self.squares[name] = value + np.nan_to_num(self.squares[name])
+
+    def add_slopes(self, slopes: Array, batch: int) -> None:
+        """Count the units whose slope is zero on the whole batch; a unit is a column of (batch, -1)."""
+        whole = slopes.reshape(batch, -1)
+        self.dead += int(whole.shape[1] - np.count_nonzero(whole.any(axis=0)))
+        self.units += whole.shape[1]
+
+    def row(self) -> dict[str, float]:
+        """The fields of this layer; what it has not seen is not a number."""
+        found = dict.fromkeys(FIELDS, np.nan)
+        for name, seen in (("preact", self.preact), ("act", self.act)):
+            if seen.count:
+                statistics = _with_infinities(seen.result())
+                found |= {f"{name}_{key}": value for key, value in statistics.items()}
+        for name, seen in (("grad_preact", self.grad_preact), ("grad_act", self.grad_act)):
+            if seen.count:
+                found[f"{name}_second_moment"] = _with_infinities(seen.result())["second_moment"]
+        if self.units:
+            found["dead_fraction"] = self.dead / self.units
+        found |= {"distinct_units": self.distinct, "cosine": self.cosine}
+        with np.errstate(invalid="ignore"):
+            found["weight_norm"] = float(np.sqrt(self.squares["weight_norm"]))
+            found["weight_grad_norm"] = float(np.sqrt(self.squares["weight_grad_norm"]))
+        found["weight_dot_grad"] = self.squares["weight_dot_grad"]
+        return {name: float(found[name]) for name in FIELDS}
+
+
+def _with_infinities(seen: Any) -> dict[str, float]:
+    """Mean, variance, second moment and kurtosis."""
+    kurtosis = np.nan if seen.kurtosis is None else seen.kurtosis
+    with np.errstate(over="ignore", invalid="ignore"):
+        second = np.float64(seen.variance) + np.float64(seen.mean) ** 2
+    return {"mean": seen.mean, "variance": seen.variance, "second_moment": second, "kurtosis": kurtosis}
