@@ -11,6 +11,7 @@ from .generator import ARS, Generator, default_rng
 from .layout import flat
 from .machine import VERSION as __version__
 from .machine import info, set_num_threads
+from .profiler import Profile, profile
 from .scaling import Fans, fans, gain
 from .schemes import (
     glorot_normal,
@@ -36,6 +37,7 @@ __all__ = [
     "Fans",
     "Generator",
     "Moments",
+    "Profile",
     "Statistics",
     "Verification",
     "constant",
@@ -60,6 +62,7 @@ __all__ = [
     "normal",
     "ones",
     "orthogonal",
+    "profile",
     "set_num_threads",
     "small_normal",
     "sparse",

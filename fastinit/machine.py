@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +93,24 @@ def set_num_threads(n: int) -> None:
     default_threads = integer("n", n, 1)
 
 
+_limit: ContextVar[int | None] = ContextVar("threads", default=None)
+
+
 def threads_for(threads: int | None) -> int:
     """The number of threads a call uses."""
+    if threads is None:
+        threads = _limit.get()
     return min(_MOST, default_threads if threads is None else integer("threads", threads, 1))
+
+
+@contextmanager
+def threads_limited(threads: int | None) -> Iterator[None]:
+    """Let the calls in this context use so many threads where they do not say otherwise; None changes nothing."""
+    token = _limit.set(_limit.get() if threads is None else integer("threads", threads, 1))
+    try:
+        yield
+    finally:
+        _limit.reset(token)
 
 
 def available_memory() -> float:

@@ -90,7 +90,7 @@ class Builder:
         return steps
 
     def _units(self, tally: Tally) -> list[Step]:
-        """Activation and norm. In a plain layer h is what the weights give; in a residual block, what the norm gives."""
+        """Activation and norm: h is what the weights give in a plain layer, what the norm gives in a residual block."""
         network = self.network
         act = Activate(network.activation, tally, network.batch)
         read = Preactivation(tally)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ..arguments import integer
-from ..machine import threads_for
+from ..machine import threads_limited
 from ..stream import SEED_BITS, seed_number
 from .network import Network, Signals, method_for, network_from, signals_from
-from .propagation import passes, propagate
+from .progress import progress as progress_bar
+from .propagation import Report, passes, propagate
 from .result import Profile
 from .statistics import FIELDS, Tally
 
@@ -54,7 +54,115 @@ def profile(
     threads: int | None = None,
     progress: bool | None = None,
 ) -> Profile:
-    """Placeholder."""
+    """Send signals through a network as it is initialised, and tell what becomes of them, layer by layer.
+
+    A plain layer is ``h = x W + b, x' = phi(h)``, normalised before phi ("pre_act") or after it ("post_act"); a
+    residual block is ``x' = x + branch_scale phi(h) W`` with ``h = norm(x)``. A signal of variance Var(x) gives sums of
+    variance n Var(w) Var(x) forward, and the gradient goes back by the same rule with the fan out.
+
+    Parameters
+    ----------
+    width, depth : int
+        Units of every layer, and layers.
+    activation : str, (str, float), (callable, callable) or Activation
+        phi: a name of `fastinit.gain`, ``("leaky_relu", 0.2)``, or a pair of phi and its derivative.
+    scheme : str, (str, dict) or callable
+        A scheme of the package by name, with keywords as in ``("small_normal", {"std": 0.02})``, or a callable
+        ``(shape, seed, name) -> array`` with shape (fan_in, fan_out). "he_normal" where it is left out.
+    gain : None, float or "auto"
+        None leaves the scheme as it is, a number multiplies it, "auto" is `fastinit.gain` of the activation on
+        "lecun_normal".
+    widths : sequence of int
+        Units of the input and of each layer, instead of width and depth.
+    norm : None, "batch", "layer" or "rms"
+        Normalisation without parameters, with the exact gradient through its statistics. In a convolutional net "batch"
+        is over examples and positions, "layer" and "rms" over the channels of a position.
+    norm_position : {"pre_act", "post_act"}
+        Before or after the activation.
+    norm_eps : float
+        What is added to the variance, or for "rms" to the second moment.
+    residual : bool
+        Residual blocks, in pre-activation order; all widths are then equal.
+    branch_scale : float
+        Factor of the branch of a residual block.
+    bias_std : float
+        Standard deviation of the biases.
+    kind : {"mlp", "conv"}
+        Fully connected, or convolutional with stride 1 and images that keep their size.
+    channels, kernel_size, image_size, padding : int, int, int, {"zero", "circular"}
+        Of a convolutional net. Channels (of every layer, or a sequence as in `widths`) stand for `width`; the inputs
+        have as many as the layers unless a sequence says otherwise.
+    batch : int
+        Examples.
+    inputs : array_like
+        (batch, width), or (batch, height, width, channels); standard normal where left out.
+    cotangent : "random_sign" or array_like
+        The gradient at the outputs: independent fair signs, for which E |J'v|^2 = |J|^2, or an array of their shape.
+    loss : callable or "mse"
+        From the outputs to the gradient of a loss, in place of a cotangent. "mse" is half the squared distance from
+        standard normal targets, summed over units and averaged over the batch.
+    backward : bool
+        Whether gradients are wanted.
+    jacobian : bool
+        Whether the moments of the singular values of the input-output Jacobian are wanted too, from the batch's random
+        cotangents: "jacobian_second_moment" and "jacobian_fourth_moment", (repeats,), over as many values as outputs.
+    sgd_steps : int
+        Steps of gradient descent on `loss` ("mse" where it is left out) before the profile is taken; the profiles
+        before each are in ``.steps``.
+    lr : float or sequence of float
+        Learning rate of weights and biases, or one for each layer.
+    seed : int, SeedSequence or None
+        Repeat r uses seed + r; None takes fresh entropy. Streams are "layer.1", ..., "layer.1.bias", ..., "input",
+        "cotangent" and "target".
+    repeats : int
+        Networks drawn.
+    method : {"auto", "dense", "tiled", "matrix_free"}
+        "dense" makes weights and multiplies; "tiled" makes the same weights tile by tile and never stores them;
+        "matrix_free" samples what Gaussian or Haar weights would do, from statistics between examples, in time linear
+        in the width. "auto" is dense up to 2**26 weights a layer, then matrix_free where it can be, then tiled.
+    dtype : {"float32", "float64"}
+        Of weights and signals.
+    threads : int
+        Of the fills and moments; matrix products have those of NumPy's BLAS.
+    progress : bool
+        Whether to show a bar; where it is left out, for long runs on a terminal.
+
+    Returns
+    -------
+    Profile
+        A mapping of field names to arrays (repeats, depth + 1), column 0 being the input, with NaN where a layer has no
+        such thing: ``preact_mean``, ``preact_variance``, ``preact_second_moment``, ``preact_kurtosis`` of h, the same
+        with ``act_`` of x', ``dead_fraction`` (units whose slope is zero on the whole batch), ``distinct_units`` (whose
+        h differ by more than rounding), ``cosine`` (mean over pairs of different examples, none of them zero),
+        ``grad_preact_second_moment`` and ``grad_act_second_moment`` (of the gradient by h and by x'), ``weight_norm``,
+        ``weight_grad_norm``, ``weight_dot_grad``; and ``theory_`` before some of these names, (depth + 1,), for
+        infinite width. What was done when the user interrupted is returned too.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument breaks its rule, or the memory that the method takes is not there; nothing has been made then.
+
+    Warns
+    -----
+    UserWarning
+        If batch normalisation has three rows or fewer: the expected gradient is infinite.
+
+    Notes
+    -----
+    *Reference*: Poole et al., "Exponential expressivity in deep neural networks through transient chaos", 2016;
+    Schoenholz et al., "Deep information propagation", 2017; for the sampler without weights, Lu, "Householder dice",
+    IEEE Transactions on Information Theory 67(12), 2021.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> p = fi.profile(width=256, depth=20, activation="relu", scheme="lecun_normal", batch=64, seed=0)
+    >>> bool(p["act_second_moment"][0, 20] < 4 * 2.0**-20)
+    True
+    >>> p["distinct_units"][0, 20].item()
+    256.0
+    """
     network = network_from(
         kind=kind, width=width, depth=depth, widths=widths, channels=channels, activation=activation, scheme=scheme,
         gain=gain, norm=norm, norm_position=norm_position, norm_eps=norm_eps, residual=residual,
@@ -66,18 +174,21 @@ def profile(
         sgd_steps=sgd_steps, lr=lr,
     )  # fmt: skip
     method = method_for(network, signals, method)
-    return measured(network, signals, method, seed_number(seed), integer("repeats", repeats, 1), progress)
+    drawings, first = integer("repeats", repeats, 1), seed_number(seed)
+    with threads_limited(threads):
+        return measured(network, signals, method, first, drawings, progress)
 
 
 def measured(
     network: Network, signals: Signals, method: str, seed: int, repeats: int, progress: bool | None
 ) -> Profile:
     """The profile of so many drawings; what is done when the user interrupts is kept."""
-    start = perf_counter()
-    runs = Runs(network, signals, method, seed)
+    start, runs = perf_counter(), Runs(network, signals, method, seed)
+    passed = repeats * (network.depth + 1) * passes(signals)
     try:
-        for repeat in range(repeats):
-            runs.add(repeat)
+        with progress_bar(passed, progress) as report, np.errstate(all="ignore"):  # what overflows is in the numbers
+            for repeat in range(repeats):
+                runs.add(repeat, report)
     except KeyboardInterrupt:
         runs.interrupted = True
     return runs.profile(perf_counter() - start)
@@ -88,30 +199,35 @@ class Runs:
 
     def __init__(self, network: Network, signals: Signals, method: str, seed: int) -> None:
         self._network, self._signals, self._method, self._seed = network, signals, method, seed
-        self._rows: list[list[dict[str, Array]]] = [[] for _ in range(signals.sgd_steps + 1)]
+        self._rows: list[list[dict[str, Any]]] = [[] for _ in range(signals.sgd_steps + 1)]
         self.interrupted = False
 
-    def add(self, repeat: int) -> None:
-        """Draw one more network and follow its signals."""
+    def add(self, repeat: int, report: Report) -> None:
+        """Draw one more network and follow its signals; of a first one that is interrupted, keep what was seen."""
         tallies = [Tally() for _ in range(self._network.depth + 1)]
-        step = 0
-        try:
-            for step, whole in enumerate(self._propagate(repeat, tallies)):
-                self._rows[step].append(_row(tallies) | whole)
-        except KeyboardInterrupt:
-            ...
-            raise
-
-    def _propagate(self, repeat: int, tallies: list[Tally]) -> Iterator[dict[str, float]]:
         seed = (self._seed + repeat) % (1 << SEED_BITS)
-        return propagate(self._network, self._signals, seed, tallies, lambda: None, tiled=self._method == "tiled")
+        tiled = self._method == "tiled"
+        rows: list[dict[str, Any]] = []
+        try:
+            for whole in propagate(self._network, self._signals, seed, tallies, report, tiled):
+                rows.append(_row(tallies) | whole)
+        except KeyboardInterrupt:
+            if not self._rows[-1]:
+                self._keep([*rows, _row(tallies)])
+            raise
+        self._keep(rows)
+
+    def _keep(self, rows: list[dict[str, Any]]) -> None:
+        for step, row in zip(self._rows, rows, strict=False):
+            step.append(row)
 
     def profile(self, seconds: float) -> Profile:
-        profiles: list[Profile] = []
-        for rows in self._rows:
+        """What was seen, as a `Profile` of the last step with those before it."""
+        profiles: tuple[Profile, ...] = ()
+        for rows in filter(None, self._rows):
             fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-            profiles.append(Profile(self._network, self._method, self._seed, fields, {}, tuple(profiles),
-                                    self.interrupted, seconds))  # fmt: skip
+            found = Profile(self._network, self._method, self._seed, fields, {}, profiles, self.interrupted, seconds)
+            profiles = (*profiles, found)
         return profiles[-1]
 
 

@@ -103,7 +103,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Signals:
-    """What is sent through a network: inputs forward, a cotangent or a loss's gradient back, steps of descent between."""
+    """What is sent through a network: inputs forward, a cotangent or a gradient of a loss back, descent between."""
 
     inputs: Array | None = None
     cotangent: Array | None = None
@@ -228,7 +228,7 @@ def _check_batch(network: Network) -> None:
         refuse("batch", "at least 2 for batch normalisation", network.batch)
     if network.rows <= 3:
         warnings.warn(
-            f"with batch normalisation over {network.rows} rows the expected gradient is infinite: read medians and logs",
+            f"batch normalisation over {network.rows} rows: the expected gradient is infinite, read medians and logs",
             stacklevel=4,
         )
 

@@ -1,4 +1,4 @@
-"""Norms: forward, and the Jacobian, which is symmetric: one function serves the gradient back and the tangent forward."""
+"""Norms, forward and by their Jacobian, which is symmetric: the gradient goes back as the tangent goes forward."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ def normalised(norm: str, h: Array, eps: float) -> Normalised:
     """Rows of units, normalised; where the variance and eps are both zero the result is not a number."""
     axis = _AXIS[norm]
     y = h.copy() if norm == "rms" else h - np.mean(h, axis=axis, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        inverse = 1 / np.sqrt(np.mean(y * y, axis=axis, keepdims=True) + y.dtype.type(eps))
-        y *= inverse
+    inverse = 1 / np.sqrt(np.mean(y * y, axis=axis, keepdims=True) + y.dtype.type(eps))
+    y *= inverse
     return Normalised(norm, y, inverse)

@@ -40,21 +40,21 @@ def gram(x: Array, y: Array | None = None) -> Array:
     """x y' (y being x where it is not given) in float64, for rows of many columns."""
     y = x if y is None else y
     total = np.zeros((len(x), len(y)))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, x.shape[1], _BLOCK):
-            some = slice(start, start + _BLOCK)
-            total += x[:, some] @ y[:, some].T
+    for start in range(0, x.shape[1], _BLOCK):
+        some = slice(start, start + _BLOCK)
+        total += x[:, some] @ y[:, some].T
     return total
 
 
 def mean_cosine(products: Array) -> float:
-    """Mean over pairs of different rows of the cosine between them, from their Gram matrix."""
-    count = len(products)
+    """Mean over pairs of different rows of the cosine between them, from their Gram matrix; zero rows have none."""
+    squares = np.diag(products)
+    some = np.flatnonzero(squares)
+    count = len(some)
     if count < 2:
         return np.nan
-    with np.errstate(divide="ignore", invalid="ignore"):
-        unit = 1 / np.sqrt(np.diag(products))
-        cosines = products * unit[:, None] * unit
+    unit = 1 / np.sqrt(squares[some])
+    cosines = products[np.ix_(some, some)] * unit[:, None] * unit
     return float((cosines.sum() - np.trace(cosines)) / (count * (count - 1)))
 
 
@@ -118,9 +118,8 @@ class Tally:
         if self.units:
             found["dead_fraction"] = self.dead / self.units
         found |= {"distinct_units": self.distinct, "cosine": self.cosine}
-        with np.errstate(invalid="ignore"):
-            found["weight_norm"] = float(np.sqrt(self.squares["weight_norm"]))
-            found["weight_grad_norm"] = float(np.sqrt(self.squares["weight_grad_norm"]))
+        for name in ("weight_norm", "weight_grad_norm"):
+            found[name] = float(np.sqrt(self.squares[name]))
         found["weight_dot_grad"] = self.squares["weight_dot_grad"]
         return {name: float(found[name]) for name in FIELDS}
 
@@ -128,6 +127,5 @@ class Tally:
 def _with_infinities(seen: Any) -> dict[str, float]:
     """Mean, variance, second moment and kurtosis."""
     kurtosis = np.nan if seen.kurtosis is None else seen.kurtosis
-    with np.errstate(over="ignore", invalid="ignore"):
-        second = np.float64(seen.variance) + np.float64(seen.mean) ** 2
+    second = np.float64(seen.variance) + np.float64(seen.mean) ** 2
     return {"mean": seen.mean, "variance": seen.variance, "second_moment": second, "kurtosis": kurtosis}

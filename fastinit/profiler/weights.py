@@ -1,4 +1,4 @@
-"""Weights: how a layer's matrix is drawn, and two ways to multiply by it: made whole, or tile by tile and never stored."""
+"""Weights: how a matrix is drawn, and two ways to multiply by it: made whole, or tile by tile and never stored."""
 
 from __future__ import annotations
 
