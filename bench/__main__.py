@@ -22,7 +22,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--report", metavar="PATH", type=Path, help="run nothing: show these stored results")
     parser.add_argument("--readme", metavar="PATH", type=Path, nargs="?", const=Path("README.md"),
                         help="write the tables between the markers of this file (README.md)")  # fmt: skip
-    parser.add_argument("--plots", metavar="DIR", type=Path, help="write sizes.png and peers.png here")
+    parser.add_argument("--plots", metavar="DIR", type=Path, help="write sizes.png, peers.png and profiles.png here")
     options = parser.parse_args(argv)
     if options.report and (options.full or options.only or options.json):
         parser.error("`--report` must be given without --full, --only and --json")
@@ -47,7 +47,7 @@ def measure(options: argparse.Namespace, console: Any) -> dict[str, Any]:
     """Run the races, one after another."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from .memory import beyond_out
+    from . import processes
     from .peers import installed
     from .races import ALL_THREADS
     from .suite import races
@@ -55,7 +55,7 @@ def measure(options: argparse.Namespace, console: Any) -> dict[str, Any]:
 
     settings = FULL if options.full else QUICK
     todo, results, failures = chosen(races(), options.full, options.only), [], []
-    memory = beyond_out(ALL_THREADS)
+    whole = processes.measured(ALL_THREADS, full=options.full) if options.only is None else {}
     bar = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*bar, console=console, transient=True) as progress:
         task = progress.add_task("", total=len(todo))
@@ -67,7 +67,7 @@ def measure(options: argparse.Namespace, console: Any) -> dict[str, Any]:
         "machine": machine(),
         "settings": {**settings._asdict(), "full": options.full, "unset": os.environ.get(_UNSET, "")},
         "peers": {peer.name: {"version": peer.version, "choices": peer.choices} for peer in installed()},
-        "memory": memory,
+        "processes": whole,
         "races": [result for result in results if result],
         "failures": failures,
     }

@@ -1,10 +1,12 @@
-"""Plot: time per value by size, and the rates of all peers, from stored results."""
+"""Plot: time per value by size, the rates of all peers, and the cost of profiles, from stored results."""
 
 from __future__ import annotations
 
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .report import REFERENCES
 from .targets import Results
@@ -14,12 +16,12 @@ _OTHERS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "ta
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
-    """Write sizes.png and peers.png; returns their paths."""
+    """Write sizes.png, peers.png and profiles.png; returns their paths."""
     import matplotlib
 
     matplotlib.use("Agg")
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {"sizes.png": _sizes(results), "peers.png": _peers(results)}
+    figures = {"sizes.png": _sizes(results), "peers.png": _peers(results), "profiles.png": _sweeps(results)}
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=130, bbox_inches="tight")
     return [folder / name for name in figures]
@@ -82,4 +84,22 @@ def _peers(results: Results) -> Any:
         panel.bar_label(bars, fmt="%.0f", padding=3)
         panel.set(title=race["name"], xlabel="million values a second (one thread)")
         panel.margins(x=0.15)
+    return figure
+
+
+def _sweeps(results: Results) -> Any:
+    """Seconds of a profile by width and by depth, log-log, with the exponent that a straight line through them has."""
+    figure, panels = _panels(2)
+    for panel, by, fixed in zip(panels, ("width", "depth"), ("depth 4", "width 1024 and 16384"), strict=True):
+        races = [race for race in results["races"] if race["group"] == "sweep" and race["name"].startswith(by)]
+        for label, color in (("dense", "tab:blue"), ("matrix_free", _OWN)):
+            points = [(r["values"], r["entrants"][label]["median"]) for r in races if label in r["entrants"]]
+            if len(points) > 1:
+                x, y = np.array(points).T
+                power = np.polyfit(np.log(x[-3:]), np.log(y[-3:]), 1)[0]
+                panel.loglog(x, y, marker="o", color=color, label=f"{label}: {by}^{power:.2f} at the end")
+        panel.set(title=f"profile forward and back, batch 32, {fixed}", xlabel=by)
+        if panel.lines:
+            panel.legend()
+    panels[0].set_ylabel("seconds (all threads)")
     return figure

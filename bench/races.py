@@ -48,7 +48,7 @@ class Race:
     """Entrants by label, fastinit first, and what they share.
 
     `check` takes a result, the buffer and the slack, and returns the error of the result, or raises AssertionError.
-    Races that are not `quick` are left to the full run.
+    Races that are not `quick` are left to the full run; long ones say how many `rounds` they get.
     """
 
     group: str
@@ -59,6 +59,7 @@ class Race:
     entrants: dict[str, Entrant]
     threads: int = 1
     quick: bool = True
+    rounds: int | None = None
 
     @property
     def key(self) -> str:

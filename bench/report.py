@@ -11,7 +11,7 @@ from .targets import Results, judged, number, ratio
 
 START, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 REFERENCES = ("memset", "memset, all threads", "np.dot (read limit)")
-KEYS = {"machine", "settings", "peers", "memory", "races", "failures"}
+KEYS = {"machine", "settings", "peers", "processes", "races", "failures"}
 
 
 class Table(NamedTuple):
@@ -55,15 +55,16 @@ def _group_table(name: str, races: list[Results]) -> Table:
             if label != first and label not in REFERENCES:
                 ratios.append(against.times.median)
     if ratios and "fastinit" in races[0]["entrants"]:
-        rows.append(("geometric mean", "", "", "", "", "", number(geometric_mean(ratios))))
-    heads = ("race", "entrant", "ns per value", "M values/s", "spread", "error", "first is times as fast")
+        rows.append(("geometric mean", "", "", "", "", "", "", number(geometric_mean(ratios))))
+    heads = ("race", "entrant", "ms", "ns per value", "M values/s", "spread", "error", "first is times as fast")
     return Table(name, heads, rows)
 
 
 def _row(race: Results, label: str, entry: Results, against: str) -> tuple[str, ...]:
     nanoseconds = entry["median"] / race["values"] * 1e9
     spread, error = f"{100 * entry['iqr'] / entry['median']:.0f} %", f"{entry['error']:.1e}"
-    return (race["name"], label, number(nanoseconds), number(1e3 / nanoseconds), spread, error, against)
+    milliseconds = number(entry["median"] * 1e3)
+    return (race["name"], label, milliseconds, number(nanoseconds), number(1e3 / nanoseconds), spread, error, against)
 
 
 def geometric_mean(ratios: list[float]) -> float:

@@ -18,6 +18,7 @@ from fastinit.fill import kind_of
 from . import checks
 from .checks import BOUND, STD, check_bits, check_law, check_moment
 from .peers import Peer, installed, read_limit
+from .profiles import profiles, sweeps
 from .races import ALL_THREADS, MOST, SIZES, Array, Call, Entrant, Race, side, size_label
 
 DTYPES = ("float32", "bfloat16", "float64", "float16")
@@ -30,7 +31,7 @@ LAWS = {
 
 def races(most: int = MOST) -> list[Race]:
     """All races, on arrays of at most `most` values (the large layer: 16 times as many)."""
-    parts = (fills, fresh, schemes, moments, calls, threads, levels, large, orthogonal)
+    parts = (fills, fresh, schemes, moments, calls, threads, levels, large, orthogonal, profiles, sweeps)
     return [race for part in parts for race in part(most)]
 
 

@@ -27,6 +27,10 @@ _NORMAL = "fills/normal float32 16 Mi"
 _READ = "np.dot (read limit)"
 _TORCH_TRUNCATED = "fills/truncated float32 16 Mi"
 
+_MATRIX_FREE = "profile/matrix_free 1000000, depth 2, batch 32, batch norm"
+_TILED = "tiled 65536, depth 2, batch 64, forward"
+_WIDE = "matrix_free 1000000, depth 50, batch 32, batch norm"
+
 TARGETS = (
     Target("normal float32", _NORMAL, "fastinit", "torch", 9),
     Target("normal float32", _NORMAL, "fastinit", "numpy best", 17),
@@ -50,10 +54,20 @@ TARGETS = (
     Target("he_normal((8, 8), seed=0)", "calls/he_normal 8 x 8", "fastinit", "numpy", 10 / 6),
     Target("orthogonal, one thread", "orthogonal/2048 x 2048, one thread", "fastinit", "torch", 1.8),
     Target("orthogonal, all threads", "orthogonal/2048 x 2048, all threads", "fastinit", "torch", 1.8),
+    Target("profile, dense", "profile/dense 4096, depth 16, batch 256", "fastinit", "numpy", 1.9),
+    Target("profile, tiled", f"profile/{_TILED}", "fastinit", "matrix products alone", 1 / 1.6),
+    Target("profile, matrix_free", _MATRIX_FREE, "fastinit", "numpy qr, float64", 10),
+    Target("profile, matrix_free", "profile/matrix_free and dense 4096, depth 20, batch 64", "matrix_free", "dense", 5),
 )
 
-#: MiB for each thread that a fill may take beyond `out`.
-MOST_MEMORY = 1.0
+#: The most that a whole process may take: its name, "MiB" or "seconds", and how many of them.
+LIMITS = (
+    ("fill, beyond out, for each thread", "MiB", 1.0),
+    (_TILED, "MiB", 1.5e9 / 2**20),
+    (_WIDE, "seconds", 60.0),
+    (_WIDE, "MiB", 500e6 / 2**20),
+    ("fastinit profile", "seconds", 5.0),
+)
 
 
 class Ratio(NamedTuple):
@@ -81,13 +95,17 @@ def number(value: float) -> str:
 
 
 def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
-    """What, against what, measured, promised, and the verdict, for each target."""
+    """What, against what, measured, promised, and the verdict, for each target and limit."""
     races = {f"{race['group']}/{race['name']}": race for race in results["races"]}
     rows = [(target.what, target.against or "(call)", *_judge(target, races.get(target.race))) for target in TARGETS]
-    memory = results["memory"]
-    met = "not measured" if memory is None else _verdict(memory <= MOST_MEMORY)
-    measured = "" if memory is None else f"{number(memory)} MiB"
-    return [*rows, ("memory beyond out, for each thread", "", measured, f"at most {MOST_MEMORY:g} MiB", met)]
+    return rows + [_judge_process(results["processes"].get(limit[0], {}), *limit) for limit in LIMITS]
+
+
+def _judge_process(process: dict[str, float], name: str, unit: str, most: float) -> tuple[str, str, str, str, str]:
+    rule = f"at most {number(most)} {unit}"
+    if unit not in process:
+        return name, "(process)", "", rule, "not measured"
+    return name, "(process)", f"{number(process[unit])} {unit}", rule, _verdict(process[unit] <= most)
 
 
 def _judge(target: Target, race: Results | None) -> tuple[str, str, str]:

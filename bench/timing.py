@@ -87,6 +87,8 @@ def run(race: Race, settings: Settings, failures: list[str]) -> dict[str, Any] |
             failures.append(f"{race.key}, {label}: {error!r}")
     if next(iter(race.entrants)) not in checked:
         return None
+    if race.rounds:
+        settings = settings._replace(fewest=race.rounds, most=race.rounds)
     samples = in_turn(checked, settings)
     return {
         "group": race.group,

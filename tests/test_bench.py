@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("rich")
 pytest.importorskip("threadpoolctl")
 
-from bench import checks, peers, plot, report, suite, targets, timing
+from bench import checks, peers, plot, processes, report, suite, targets, timing
 from bench.__main__ import chosen, main
 from bench.races import ALL_THREADS, Entrant, Race, side, size_label, use_threads
 from bench.suite import races
@@ -46,7 +46,7 @@ def results():
         "machine": machine,
         "settings": {"fewest": 3, "most": 3, "unset": "OPENBLAS_CORETYPE"},
         "peers": {"torch": {"version": "2", "choices": {}}},
-        "memory": 0.25,
+        "processes": {"fill, beyond out, for each thread": {"MiB": 0.25}, "fastinit profile": {"seconds": 7.0}},
         "races": [won, lost, race("calls", "he_normal 8 x 8", 64, fastinit=entry(7e-6, 7e-6, 7e-6))],
         "failures": [],
     }
@@ -83,7 +83,8 @@ def test_verdicts(results):
     assert verdicts["uniform float32", "torch"] == ("14 x", "missed")
     assert verdicts["normal float64", "torch"] == ("13 x", "not measured")
     assert verdicts["he_normal((8, 8), seed=0)", "(call)"] == ("at most 6 us", "missed")
-    assert verdicts["memory beyond out, for each thread", ""] == ("at most 1 MiB", "met")
+    assert verdicts["fill, beyond out, for each thread", "(process)"] == ("at most 1 MiB", "met")
+    assert verdicts["fastinit profile", "(process)"] == ("at most 5 seconds", "missed")
 
 
 def test_a_ratio_that_is_not_significant_meets_nothing(results):
@@ -92,8 +93,28 @@ def test_a_ratio_that_is_not_significant_meets_nothing(results):
     assert verdicts["normal float32", "torch"] == "not significant"
 
 
-def test_memory_may_be_unknown(results):
-    assert targets.judged(results | {"memory": None})[-1][2:] == ("", "at most 1 MiB", "not measured")
+def test_processes_may_be_unknown(results):
+    assert targets.judged(results | {"processes": {}})[-1][2:] == ("", "at most 5 seconds", "not measured")
+
+
+def test_limits_name_processes_that_there_are():
+    assert {name for name, *_ in targets.LIMITS} <= {*processes.PROGRAMS, "fastinit profile"}
+
+
+@pytest.mark.parametrize("name", ["profile/dense 64", "profile/tiled 1024", "profile/matrix_free 4096"])
+def test_baselines_of_profiles_are_right(name):
+    """Each entrant passes the check of its race; the two ways of the same work give nearly the same."""
+    found = next(race for race in races(4096) if race.key.startswith(name))
+    buffer = found.buffer()
+    for label in found.entrants:
+        assert np.isfinite(found.checked(label, buffer).error)
+
+
+def test_rounds_of_a_long_race():
+    seen = []
+    entrants = {"one": Entrant(lambda out: lambda: seen.append(1) or out)}
+    long = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, rounds=2)
+    assert timing.run(long, timing.Settings(5.0, 9, 41, 0.0), [])["entrants"]["one"]["rounds"] == 2
 
 
 def test_targets_name_races_that_there_are():
@@ -135,7 +156,7 @@ def test_report_runs_nothing_and_writes_everything(results, tmp_path, capsys):
     readme.write_text(MARKED)
     assert main(["--report", str(stored), "--readme", str(readme), "--plots", str(tmp_path / "figures")]) == 0
     assert "0.25 [0.25, 0.25]" in capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["peers.png", "sizes.png"]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["peers.png", "profiles.png", "sizes.png"]
 
 
 def test_plots_need_no_fills(results, tmp_path):

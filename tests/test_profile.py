@@ -259,9 +259,7 @@ def test_gradients_of_weights(more):
 @pytest.mark.parametrize("kernel, padding", [(1, "zero"), (2, "zero"), (3, "zero"), (3, "circular"), (4, "circular")])
 def test_convolution_is_a_convolution(kernel, padding):
     """Against the definition, position by position."""
-    _, layers, _ = layers_of(
-        kind="conv", channels=[2, 3], activation="linear", kernel_size=kernel, padding=padding
-    )
+    _, layers, _ = layers_of(kind="conv", channels=[2, 3], activation="linear", kernel_size=kernel, padding=padding)
     x = fi.normal((5, 4, 4, 2), seed=1, dtype="float64")
     seen = through(layers, x.reshape(-1, 2)).reshape(5, 4, 4, 3)
     w = fi.he_normal((kernel, kernel, 2, 3), seed=0, name="layer.1", dtype="float64")

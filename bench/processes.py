@@ -1,0 +1,78 @@
+"""Processes: what a whole process takes that does one thing: seconds, and peak memory by its high-water mark."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+_PEAK = """
+import json, sys, time
+import numpy as np
+import fastinit as fi
+
+def peak():
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+start = time.perf_counter()
+"""
+_FILL = """
+threads = {threads}
+out = np.ones(1 << 24, np.float32)
+before = peak()
+fi.normal(out.shape, seed=0, out=out, threads=threads)
+print(json.dumps({{"MiB": (peak() - before) / threads}}))
+"""
+_PROFILE = """
+p = fi.profile({arguments})
+q = p["act_second_moment"][0]
+assert np.isfinite(q).all() and 0.1 < q[-1] / q[1] < 10
+print(json.dumps({{"MiB": peak(), "seconds": time.perf_counter() - start}}))
+"""
+
+PROGRAMS = {
+    "fill, beyond out, for each thread": _FILL,
+    "tiled 65536, depth 2, batch 64, forward": _PROFILE.format(
+        arguments="width=65536, depth=2, batch=64, method='tiled', backward=False"
+    ),
+    "matrix_free 1000000, depth 50, batch 32, batch norm": _PROFILE.format(
+        arguments="width=1_000_000, depth=50, batch=32, norm='batch', method='matrix_free'"
+    ),
+    "matrix_free 4096, depth 20, batch 64, 1000 networks": _PROFILE.format(
+        arguments="width=4096, depth=20, batch=64, method='matrix_free', repeats=1000"
+    ),
+}
+
+
+def measured(threads: int, *, full: bool) -> dict[str, dict[str, float]]:
+    """Peak MiB and seconds of each program, by its name; the 1000 networks only in a full run. Linux only."""
+    if not Path("/proc/self/status").exists():
+        return {}
+    found = {
+        name: _run(text.format(threads=threads)) for name, text in PROGRAMS.items() if full or "1000 n" not in name
+    }
+    return found | {"fastinit profile": _story()}
+
+
+def _run(program: str) -> dict[str, float]:
+    done = subprocess.run([sys.executable, "-c", _PEAK + program], capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def _story() -> dict[str, Any]:
+    """The command without arguments, picture and all: median seconds of three."""
+    from time import perf_counter
+
+    seconds = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(3):
+            start = perf_counter()
+            subprocess.run(
+                [sys.executable, "-m", "fastinit.cli", "profile"], cwd=folder, capture_output=True, check=True
+            )
+            seconds.append(perf_counter() - start)
+    return {"seconds": sorted(seconds)[1]}
