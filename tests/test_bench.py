@@ -181,7 +181,7 @@ def test_report_with_options_of_a_run(capsys):
 
 @pytest.mark.parametrize("pattern", ["no such race", "("])
 def test_only_must_find_a_race(pattern):
-    groups = "fills, fresh, schemes, moments, calls, threads, levels, large, orthogonal"
+    groups = "fills, fresh, schemes, moments, calls, threads, levels, large, orthogonal, profile, sweep"
     with pytest.raises(ValueError) as raised:
         chosen(races(64), False, pattern)
     assert str(raised.value) == f"`--only` must be a pattern that finds a race (groups: {groups}), got {pattern!r}"

@@ -9,8 +9,8 @@ import numpy as np
 
 from .architecture import Builder
 from .network import Network, Signals
-from .statistics import Tally
-from .steps import backward, forward, inner, learn, tangent
+from .statistics import Tally, squared_norm
+from .steps import backward, forward, learn, tangent
 
 Array = np.ndarray[Any, Any]
 Report = Callable[[], None]
@@ -56,7 +56,7 @@ def _jacobian_moments(layers: list[Any], d: Array, outputs: int, report: Report)
     for layer in layers:
         t = tangent(layer, t)
         report()
-    return {"jacobian_second_moment": inner(d, d) / outputs, "jacobian_fourth_moment": inner(t, t) / outputs}
+    return {"jacobian_second_moment": squared_norm(d) / outputs, "jacobian_fourth_moment": squared_norm(t) / outputs}
 
 
 def passes(signals: Signals) -> int:

@@ -32,6 +32,8 @@ FIELDS = (
 
 #: Columns multiplied at once for a Gram matrix; sums of so many products in float32 are added in float64.
 _BLOCK = 4096
+#: Elements multiplied and summed at once by BLAS, which has dozens of partial sums: some hundreds go into each.
+_RUN = 1 << 14
 #: Two units are the same where they differ by less than this, in rounding errors of their dtype and in their size.
 _ROUNDINGS = 64
 
@@ -44,6 +46,18 @@ def gram(x: Array, y: Array | None = None) -> Array:
         some = slice(start, start + _BLOCK)
         total += x[:, some] @ y[:, some].T
     return total
+
+
+def inner(x: Array, y: Array) -> float:
+    """<x, y>: products of `_RUN` elements in their dtype, which in float32 is right to 1e-5, summed in float64."""
+    runs = [slice(start, start + _RUN) for start in range(0, x.size, _RUN)]
+    x, y = x.reshape(-1), y.reshape(-1)
+    return float(sum(float(np.vdot(x[run], y[run])) for run in runs))
+
+
+def squared_norm(x: Array) -> float:
+    """|x|^2."""
+    return inner(x, x)
 
 
 def mean_cosine(products: Array) -> float:

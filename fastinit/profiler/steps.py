@@ -13,7 +13,7 @@ import numpy as np
 
 from ..activations import Activation
 from .norms import Normalised, normalised
-from .statistics import Tally, distinct_columns, gram, mean_cosine
+from .statistics import Tally, distinct_columns, gram, inner, mean_cosine, squared_norm
 from .weights import Dense, Tiled
 
 Array = np.ndarray[Any, Any]
@@ -61,7 +61,7 @@ class Product:
             squares = float(np.vdot(products, gram(d)))
         else:
             assert x is not None
-            squares = float(gram_trace(x.T @ d))
+            squares = squared_norm(x.T @ d)
         self._tally.add_weights(weight_grad_norm=squares, weight_dot_grad=inner(h, d))
         return self.weights.times_transposed(d)
 
@@ -219,18 +219,3 @@ def learn(steps: Sequence[Any], rate: float) -> None:
         if hasattr(step, "learn"):
             step.learn(rate)
         learn(getattr(step, "branch", ()), rate)
-
-
-def inner(x: Array, y: Array) -> float:
-    """<x, y> in float64, for arrays of any size."""
-    return float(sum(np.vdot(a, b).astype(float) for a, b in zip(_pieces(x), _pieces(y), strict=True)))
-
-
-def gram_trace(x: Array) -> float:
-    """|x|^2 in float64."""
-    return inner(x, x)
-
-
-def _pieces(x: Array) -> list[Array]:
-    flat = x.reshape(-1)
-    return [flat[start : start + 4096] for start in range(0, flat.size, 4096)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from ..arguments import choice, refuse
 from ..fill import normal
 from ..scaling import fan_pair
 from ..schemes import SCHEMES
-from ..streaming import Moments
+from .parallel import in_parallel
+from .statistics import squared_norm
 
 Array = np.ndarray[Any, Any]
 
@@ -173,7 +174,7 @@ class Dense:
 
     def squared_norm(self) -> float:
         """|W|^2."""
-        return _sum_of_squares(Moments(2).update(self.matrix()))
+        return squared_norm(self.matrix())
 
     def add(self, scale: float, x: Array, d: Array) -> None:
         """W += scale x'd, for a matrix that is held."""
@@ -189,57 +190,73 @@ class Tiled:
     """
 
     def __init__(self, scheme: Scheme, shape: tuple[int, ...], seed: int, name: str, dtype: Any) -> None:
-        self.shape = (prod(shape[:-1]), shape[-1])
-        self._full_shape = shape
-        self._draw = lambda **where: scheme.draw(shape, seed, name, dtype, **where)
-        self._space = np.empty(TILE * TILE, dtype)
-        self._squares: Moments | None = Moments(2)
+        *taps, height, width = shape
+        self.shape = (prod(shape[:-1]), width)
+        self._draw = lambda **where: scheme.draw(shape, seed, name, dtype, threads=1, **where)
+        self._dtype = dtype
+        # the taps of a kernel, its leading axes, lie one below the other
+        bands = [(tap, number * height, _cuts(height)) for number, tap in enumerate(np.ndindex(*taps))]
+        self._rows = [_Rows(_moved(cut, start), (*tap, cut)) for tap, start, cuts in bands for cut in cuts]
+        self._columns = _cuts(width)
+        self._squared_norm: float | None = None
 
-    def _tiles(self) -> Iterator[tuple[slice, slice, Array]]:
-        """Rows, columns and values of each tile; a kernel's taps, its leading axes, lie one below the other."""
-        *taps, height, width = self._full_shape
-        squares = self._squares
-        for number, tap in enumerate(np.ndindex(*taps)):
-            for down in _cuts(height):
-                for across in _cuts(width):
-                    shape = (down.stop - down.start, across.stop - across.start)
-                    tile = self._space[: shape[0] * shape[1]].reshape(shape)
-                    self._draw(index=(*tap, down, across), out=tile)
-                    if squares is not None:
-                        squares.update(tile)
-                    yield slice(number * height + down.start, number * height + down.stop), across, tile
-        if squares is not None:
-            self._squares, self._norm = None, _sum_of_squares(squares)
+    def tile(self, rows: _Rows, columns: slice, space: Array) -> Array:
+        """The weights in some rows and columns."""
+        shape = (rows.where.stop - rows.where.start, columns.stop - columns.start)
+        tile = space[: shape[0] * shape[1]].reshape(shape)
+        self._draw(index=(*rows.index, columns), out=tile)
+        return tile
 
     def times(self, x: Array) -> Array:
         """x W."""
         result = np.zeros((len(x), self.shape[1]), x.dtype)
-        for down, across, tile in self._tiles():
-            result[:, across] += x[:, down] @ tile
+        first = self._squared_norm is None
+
+        def stripe(columns: slice) -> float:
+            squares, space = 0.0, np.empty(TILE * TILE, self._dtype)
+            for rows in self._rows:
+                tile = self.tile(rows, columns, space)
+                result[:, columns] += x[:, rows.where] @ tile
+                if first:
+                    squares += squared_norm(tile)
+            return squares
+
+        squares = in_parallel(stripe, self._columns)
+        if first:
+            self._squared_norm = sum(squares)
         return result
 
     def times_transposed(self, d: Array) -> Array:
         """d W'."""
         result = np.zeros((len(d), self.shape[0]), d.dtype)
-        for down, across, tile in self._tiles():
-            result[:, down] += d[:, across] @ tile.T
+
+        def stripe(rows: _Rows) -> None:
+            space = np.empty(TILE * TILE, self._dtype)
+            for columns in self._columns:
+                result[:, rows.where] += d[:, columns] @ self.tile(rows, columns, space).T
+
+        in_parallel(stripe, self._rows)
         return result
 
     def squared_norm(self) -> float:
-        """|W|^2, summed while the tiles were first made."""
-        if self._squares is not None:
-            for _ in self._tiles():
-                pass
-        return self._norm
+        """|W|^2, summed while the tiles were first multiplied."""
+        assert self._squared_norm is not None
+        return self._squared_norm
+
+
+class _Rows(NamedTuple):
+    """Rows of a matrix, and the index of them in the array of weights."""
+
+    where: slice
+    index: tuple[Any, ...]
 
 
 def _cuts(length: int) -> list[slice]:
     return [slice(start, min(start + TILE, length)) for start in range(0, length, TILE)]
 
 
-def _sum_of_squares(seen: Moments) -> float:
-    result = seen.result()
-    return float(result.count * (result.variance + result.mean**2))
+def _moved(cut: slice, by: int) -> slice:
+    return slice(cut.start + by, cut.stop + by)
 
 
 def bias(std: float, width: int, seed: int, name: str, dtype: Any) -> Array:
