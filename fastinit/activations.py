@@ -209,7 +209,7 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("relu", lambda x: np.maximum(x, 0.0), _relu_derivative, (0.0,), 1),
         _leaky_relu(0.01),
         _elu(1.0),
-        # Klambauer et al. 2017, equation 14: E phi = 0 and E phi**2 = 1 for a standard normal.
+        # Klambauer et al., "Self-normalizing neural networks", 2017: E phi = 0 and E phi**2 = 1 for a standard normal.
         _elu(1.6732632423543772, 1.0507009873554805, "selu"),
         Activation("gelu", _gelu, _gelu_derivative),
         Activation("gelu_tanh", _gelu_tanh, _gelu_tanh_derivative),
