@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from math import atan2, inf, pi, sqrt
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ def _graded(scale: float) -> list[float]:
     return [2.0**-j for j in range(max(0, math.ceil(math.log2(scale))) + 1)] if scale > 1 else []
 
 
-def expectation(function: Function, q: float = 1.0, kinks: Iterable[float] = ()) -> float:
+def expectation(function: Function, q: Any = 1.0, kinks: Iterable[float] = ()) -> Any:
     """Expectation of a function of a centred normal variable: ``E[f(u)]``, u of variance q.
 
     Composite Gauss-Legendre quadrature, with panel edges at the kinks: off by less than 1e-13 of ``E|f(u)|`` for a
@@ -51,10 +51,15 @@ def expectation(function: Function, q: float = 1.0, kinks: Iterable[float] = ())
     ----------
     function : callable
         f, of float64 arrays, elementwise.
-    q : float
+    q : float or array_like
         Variance of u.
     kinks : iterable of float
         Where f or one of its derivatives jumps.
+
+    Returns
+    -------
+    float or ndarray
+        Of the shape of q.
 
     Examples
     --------
@@ -62,13 +67,17 @@ def expectation(function: Function, q: float = 1.0, kinks: Iterable[float] = ())
     >>> round(expectation(np.cos), 9)
     0.60653066
     """
-    std = sqrt(real("q", q, low=0.0))
-    if std == 0.0:
-        return float(function(np.zeros(1))[0])
-    far = [point * std * _REACH for point in _graded(std * _REACH)] if std > 1 else []
-    points = np.array([*kinks, 0.0, *far, *(-point for point in far)]) / std
-    z, weight = _panels(np.clip(np.concatenate([_GRID, points]), -_REACH, _REACH))
-    return float(np.sum(weight * np.exp(-z * z / 2) * function(std * z))) / sqrt(2 * pi)
+    variance = np.asarray(q, dtype=float)
+    if not ((variance >= 0) & (variance < inf)).all():
+        refuse("q", "finite and at least 0", q)
+    std = np.sqrt(variance)
+    widest = float(std.max(initial=0.0))
+    far = _REACH * np.array(_graded(widest * _REACH)) if widest > 1 else np.zeros(0)
+    bends = np.divide.outer(np.array([*kinks]), np.unique(std[std > 0])).ravel()
+    z, weight = _panels(np.clip(np.concatenate([_GRID, far, -far, bends]), -_REACH, _REACH))
+    weight *= np.exp(-z * z / 2) / sqrt(2 * pi)
+    found = function(np.multiply.outer(std, z)) @ weight
+    return float(found) if variance.ndim == 0 else found
 
 
 class _Plane(NamedTuple):
@@ -309,6 +318,42 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
     return low if at_low == 0 else high
 
 
+class ActivationMoments(NamedTuple):
+    """E phi(u), E phi(u)**2 and E phi'(u)**2: floats, or arrays of the shape of q."""
+
+    mean: Any
+    second_moment: Any
+    slope: Any
+
+
+def activation_moments(activation: Any, q: Any = 1.0) -> ActivationMoments:
+    """Moments of an activation at pre-activations of second moment q, a number or an array.
+
+    At q = 0 exactly, phi' is what the activation says it is at zero.
+
+    Examples
+    --------
+    >>> [round(value, 9) for value in activation_moments("relu")]
+    [0.39894228, 0.5, 0.5]
+    """
+    phi, q = activation_of(activation), np.asarray(q, dtype=float)[()]
+
+    def second(function: Function, at: Any) -> Any:
+        return expectation(lambda u: function(u) ** 2, at, phi.kinks)
+
+    if phi.degree is not None:
+        mean, square, slope = expectation(phi.function, 1.0, phi.kinks), kernel(phi, 1.0), derivative_kernel(phi, 1.0)
+        slopes = slope * q ** (phi.degree - 1)
+        at_zero = float(phi.derivative(np.zeros(1))[0]) ** 2
+        found = mean * q ** (phi.degree / 2), square * q**phi.degree, np.where(q == 0, at_zero, slopes)[()]
+    elif phi.function in _KERNELS:
+        value, slope = np.vectorize(partial(_KERNELS[phi.function], 1.0))(q, q)
+        found = expectation(phi.function, q, phi.kinks), value[()], slope[()]
+    else:
+        found = expectation(phi.function, q, phi.kinks), second(phi.function, q), second(phi.derivative, q)
+    return ActivationMoments(*(float(value) if np.ndim(value) == 0 else value for value in found))
+
+
 class FixedPoint(NamedTuple):
     """Where a deep network of infinite width settles, and how fast.
 
@@ -459,31 +504,49 @@ def edge_of_chaos(activation: Any, *, bias_variance: float | None = None, q: flo
 
 
 class BatchNorm(NamedTuple):
-    """Batch normalisation before the activation at infinite width and finite batch; see `batch_norm`.
+    """Batch normalisation before the activation at infinite width; see `batch_norm`.
 
     ``mean``, ``second_moment`` and ``cross_moment`` are E phi(u), E phi(u)**2 and E phi(u) phi(v), u and v being the
-    normalised pre-activations of two inputs. ``rate`` is that of the gradient's second moment per interior layer,
-    ``top_rate`` that of the last layer where its cotangent is uncentred (random signs). At the first layer ``rate`` is
-    to be multiplied by ``variance`` over that of the inputs (across the batch).
+    normalised pre-activations of two inputs, and ``slope`` is E phi'(u)**2. Gradients of second moment g at phi, and of
+    mean product s between two inputs, come out of the backward pass with second moment ``own (g - s) + common s``, over
+    the mean variance (plus eps) of the pre-activations; what comes out sums to zero over the batch.
     """
 
+    batch: float
     mean: float
     second_moment: float
     cross_moment: float
-    rate: float
-    top_rate: float
+    slope: float
+    own: float
+    common: float
 
     @property
     def variance(self) -> float:
-        """Variance of an activation across the batch, B / (B - 1) times that which divides by B."""
+        """Variance of an activation across the batch, unbiased."""
         return self.second_moment - self.cross_moment
 
+    @property
+    def rate(self) -> float:
+        """Rate of the gradient's second moment per interior layer.
 
-def batch_norm(activation: Any, batch: float = inf) -> BatchNorm:
+        At the first layer, times `variance` over that of the inputs across the batch.
+        """
+        if inf in (self.batch, self.own):
+            return self.own / self.variance
+        share = self.batch / (self.batch - 1)
+        return share * (share * self.own - self.common / (self.batch - 1)) / self.variance
+
+    @property
+    def top_rate(self) -> float:
+        """`rate` where the gradient does not sum to zero over the batch: the last layer, with random signs."""
+        return self.own / self.variance * (1 if self.batch == inf else self.batch / (self.batch - 1))
+
+
+def batch_norm(activation: Any, batch: float = inf, scale: float = 1.0) -> BatchNorm:
     """Moments and gradient rates of a layer ``phi(batch_norm(x W))`` in a deep network of infinite width.
 
-    The pre-activations of a neuron, normalised over a batch of B, are uniform on a sphere of dimension B - 2. With
-    a = E phi'(u)**2, a2 = E phi'(u) phi'(v), b = E (u phi'(u))**2, b2 = E u phi'(u) v phi'(v) on it, and the projection
+    The pre-activations of a neuron, normalised over a batch of B, are uniform on a sphere. With a = E phi'(u)**2,
+    a2 = E phi'(u) phi'(v), b = E (u phi'(u))**2, b2 = E u phi'(u) v phi'(v) on it, and the projection
     ``P = I - 11'/B - uu'/B`` of the backward pass, the rate per layer is ``B T / ((B - 3) (B - 1) variance)`` with
     ``T = (B-1) a - b - ((B-1) (a - a2) - b - (B-1) b2) / B``; as B grows, ``E phi'**2 / Var phi``.
 
@@ -492,7 +555,11 @@ def batch_norm(activation: Any, batch: float = inf) -> BatchNorm:
     activation : str, tuple or Activation
         phi, without kinks but at zero, or the moments lose digits.
     batch : int or inf
-        B, at least 2. Rates are infinite up to B = 3: the expectation of 1 / variance is.
+        B, at least 2. Rates are infinite at B = 3, as the expectation of 1 / variance is; at B = 2 the normalised
+        values are 1 and -1, and gradients are zero.
+    scale : float
+        Mean square of the normalised pre-activations: variance / (variance + eps). Below one, what comes from the
+        variance's fluctuations is kept to the first order in 1 / B.
 
     Returns
     -------
@@ -510,36 +577,33 @@ def batch_norm(activation: Any, batch: float = inf) -> BatchNorm:
     >>> round(batch_norm("linear", 8).rate, 6)
     1.2
     """
-    phi = activation_of(activation)
-    if batch == inf:
-        mean, second, slope = _moments(phi)
-        rate = slope / (second - mean * mean)
-        return BatchNorm(mean, second, mean * mean, rate, rate)
-    return _batch_norm(phi, integer("batch", batch, 2))
+    phi, scale = activation_of(activation), real("scale", scale, low=0.0)
+    return _batch_norm(phi, batch if batch == inf else integer("batch", batch, 2), scale)
 
 
-def _moments(phi: Activation, q: float = 1.0) -> tuple[float, float, float]:
-    """E phi, E phi**2 and E phi'**2."""
-    return expectation(phi.function, q, phi.kinks), kernel(phi, 1.0, q), derivative_kernel(phi, 1.0, q)
-
-
-@lru_cache(maxsize=64)
-def _batch_norm(phi: Activation, batch: int) -> BatchNorm:
-    plane = _sphere_plane(batch)
-
+@lru_cache(maxsize=256)
+def _batch_norm(phi: Activation, batch: float, scale: float) -> BatchNorm:
     def drift(u: Array) -> Array:
         return u * phi.derivative(u)
 
     functions = (phi.function, phi.derivative, drift)
-    second, slope, square = (plane.mean(lambda u, f=f: f(u) ** 2, np.ones_like) for f in functions)
-    cross, slopes, product = (plane.mean(f, f) for f in functions)
-    mean = plane.mean(phi.function, np.ones_like)
+    if batch == inf:
+        _, mean_slope, mean_drift = (expectation(f, scale, phi.kinks) for f in functions)
+        mean, second, slope = activation_moments(phi, scale)
+        common = slope - mean_slope**2 - (2 - scale) * mean_drift**2
+        return BatchNorm(batch, mean, second, mean**2, slope, slope, common)
+    plane, std = _sphere_plane(int(batch)), sqrt(scale)
+    mean = plane.mean(phi.function, np.ones_like, std)
+    second, slope, square = (plane.mean(lambda u, f=f: f(u) ** 2, np.ones_like, std) for f in functions)
+    cross, slopes, product = (plane.mean(f, f, std, std) for f in functions)
+    # tr(P P D D) / B and 1'D P P D 1 / B, with D = diag phi'(u) and P P = I - 11'/B - (2 - scale) uu'/B
+    own = slope - (slope + (2 - scale) * square) / batch
+    common = slope - (slope + (batch - 1) * slopes + (2 - scale) * (square + (batch - 1) * product)) / batch
     if batch <= 3:
-        return BatchNorm(mean, second, cross, inf, inf)
-    top = (batch - 1) * slope - square
-    trace = top - ((batch - 1) * (slope - slopes) - square - (batch - 1) * product) / batch
-    inverse = 1 / ((batch - 3) * (second - cross))
-    return BatchNorm(mean, second, cross, batch * trace / (batch - 1) * inverse, top * inverse)
+        own = common = 0.0 if batch == 2 else inf
+    else:  # E 1 / (variance + eps), times the mean variance (plus eps)
+        own, common = (value * (1 + 2 * scale**2 / (batch - 3)) for value in (own, common))
+    return BatchNorm(batch, mean, second, cross, slope, own, common)
 
 
 def _sphere_plane(batch: int) -> _Plane:
@@ -569,7 +633,7 @@ def decorrelation_rate(activation: Any) -> float:
     0.733471
     """
     phi = activation_of(activation)
-    mean, second, _ = _moments(phi)
+    mean, second, _ = activation_moments(phi)
     return expectation(phi.derivative, 1.0, phi.kinks) ** 2 / (second - mean * mean)
 
 
@@ -601,7 +665,7 @@ def norm_rate(activation: Any, norm: str | None, position: str = "pre_act", q: f
         choice("norm", norm, ["batch", "layer", "rms"])
     if choice("position", position, ["pre_act", "post_act"]) == "post_act" and norm == "batch":
         return math.nan
-    mean, second, slope = _moments(activation_of(activation), q)
+    mean, second, slope = activation_moments(activation, q)
     return slope / (second - mean * mean * centred)
 
 
