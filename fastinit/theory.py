@@ -81,33 +81,38 @@ def expectation(function: Function, q: Any = 1.0, kinks: Iterable[float] = ()) -
 
 
 class _Plane(NamedTuple):
-    """Nodes (radius, 1) and (1, angle), angle of the second direction, weights (radius, angle) of sum one."""
+    """Two directions in the plane, u and v, and points on one side of their bisector: the other side swaps them.
 
-    radius: Array
-    angle: Array
-    turn: float
+    Nodes (radius, angle), weights of sum one.
+    """
+
+    u: Array
+    v: Array
     weight: Array
 
-    def mean(self, first: Function, second: Function, scale: float = 1.0, other: float = 1.0) -> float:
-        """E[first(u) second(v)] for u, v along the two directions, scaled."""
-        u = scale * self.radius * np.cos(self.angle)
-        v = other * self.radius * np.cos(self.angle - self.turn)
-        return float(np.sum(self.weight * first(u) * second(v)))
+    def mean(self, function: Function) -> float:
+        """E[f(u)]."""
+        return float(np.sum(self.weight * (function(self.u) + function(self.v)))) / 2
+
+    def product(self, function: Function) -> float:
+        """E[f(u) f(v)]."""
+        return float(np.sum(self.weight * function(self.u) * function(self.v)))
 
 
 def _plane(c: float, radius: Array, radial: Array, scale: float) -> _Plane:
     """Two directions of correlation c. Where u or v is zero the angle has a panel edge, at every radius."""
-    turn = atan2(sqrt((1 - c) * (1 + c)), c)
-    near = np.array([0.0, *_graded(3 * scale)])
-    crossings = np.add.outer([pi / 2, 3 * pi / 2, pi / 2 + turn, 3 * pi / 2 + turn], [*near, *-near]).ravel()
-    angle, angular = _panels(np.concatenate([np.linspace(0, 2 * pi, 13), crossings % (2 * pi)]))
+    turn = atan2(sqrt((1 - c) * (1 + c)), c) / 2
+    near = np.array([0.0, *_graded(2 * scale)])
+    crossings = np.add.outer([pi / 2 - turn, pi / 2 + turn], [*near, *-near]).ravel()
+    angle, angular = _panels(np.clip([0.0, pi / 2, pi, *crossings], 0.0, pi))
     weight = radial[:, None] * angular
-    return _Plane(radius[:, None], angle[None, :], turn, weight / weight.sum())
+    u, v = (np.multiply.outer(radius, np.cos(angle + shift)) for shift in (-turn, turn))
+    return _Plane(u, v, weight / weight.sum())
 
 
-def _gaussian_plane(c: float, scale: float) -> _Plane:
-    radius, weight = _panels(np.concatenate([_GRID[_GRID >= 0], _graded(scale)]))
-    return _plane(c, radius, weight * radius * np.exp(-radius * radius / 2), scale)
+def _gaussian_plane(c: float, std: float) -> _Plane:
+    radius, weight = _panels(np.concatenate([_GRID[(_GRID >= 0) & (_GRID <= 9)], _graded(std)]))
+    return _plane(c, std * radius, weight * radius * np.exp(-radius * radius / 2), std)
 
 
 def _homogeneous_kernel(slopes: tuple[float, float], c: float) -> tuple[float, float]:
@@ -119,46 +124,42 @@ def _homogeneous_kernel(slopes: tuple[float, float], c: float) -> tuple[float, f
     return below * above * c + bend * bend * both, below * above + bend * bend * angle / (2 * pi)
 
 
-def _erf_kernel(c: float, q: float, other: float) -> tuple[float, float]:
-    product = (1 + 2 * q) * (1 + 2 * other)
-    cross = 2 * c * sqrt(q * other)
-    return 2 / pi * math.asin(cross / sqrt(product)), 4 / pi / sqrt(product - cross * cross)
+def _erf_kernel(c: float, q: float) -> tuple[float, float]:
+    product, cross = 1 + 2 * q, 2 * c * q
+    return 2 / pi * math.asin(cross / product), 4 / pi / sqrt((product - cross) * (product + cross))
 
 
-def _sin_kernel(c: float, q: float, other: float) -> tuple[float, float]:
-    centre, cross = -(q + other) / 2, c * sqrt(q * other)
-    plus, minus = math.exp(centre + cross) / 2, math.exp(centre - cross) / 2
+def _sin_kernel(c: float, q: float) -> tuple[float, float]:
+    plus, minus = math.exp(-q * (1 - c)) / 2, math.exp(-q * (1 + c)) / 2
     return plus - minus, plus + minus
 
 
 _KERNELS = {ACTIVATIONS["erf"].function: _erf_kernel, ACTIVATIONS["sin"].function: _sin_kernel}
 
 
-def _closed(phi: Activation, c: float, q: float, other: float) -> tuple[float, float] | None:
+def _closed(phi: Activation, c: float, q: float) -> tuple[float, float] | None:
     if phi.degree == 1:
         above, minus_below = phi.function(np.array([1.0, -1.0])).tolist()
         value, slope = _homogeneous_kernel((above, -minus_below), c)
-        return (q if q == other else sqrt(q) * sqrt(other)) * value, slope
+        return q * value, slope
     kernel = _KERNELS.get(phi.function)
-    return kernel(c, q, other) if kernel else None
+    return kernel(c, q) if kernel else None
 
 
-def _product(phi: Activation, c: float, q: float, other: float, derivative: bool) -> float:
-    closed = _closed(phi, c, q, other)
+def _product(activation: Any, c: Any, q: float, derivative: bool) -> float:
+    phi, c = activation_of(activation), real("c", c)
+    if not -1 <= c <= 1:
+        refuse("c", "a correlation in [-1, 1]", c)
+    closed = _closed(phi, c, q)
     if closed:
         return closed[derivative]
     function = phi.derivative if derivative else phi.function
-    if c == 1 and q == other:
+    if c == 1:
         return expectation(lambda u: function(u) ** 2, q, phi.kinks)
-    return _gaussian_plane(c, sqrt(max(q, other))).mean(function, function, sqrt(q), sqrt(other))
+    return _gaussian_plane(c, sqrt(q)).product(function)
 
 
-def _correlation(c: Any) -> float:
-    number = real("c", c)
-    return number if -1 <= number <= 1 else refuse("c", "a correlation in [-1, 1]", number)
-
-
-def kernel(activation: Any, c: float, q: float = 1.0, other: float | None = None) -> float:
+def kernel(activation: Any, c: float, q: float = 1.0) -> float:
     """Expectation of a product of activations, ``E[phi(u) phi(v)]``: the dual activation.
 
     Closed forms for piecewise linear functions (arc-cosine), erf and sin; for the others quadrature in the plane of u
@@ -171,8 +172,8 @@ def kernel(activation: Any, c: float, q: float = 1.0, other: float | None = None
         phi.
     c : float
         Correlation of u and v.
-    q, other : float
-        Variances of u and of v (default: q).
+    q : float
+        Variance of each.
 
     Notes
     -----
@@ -184,12 +185,10 @@ def kernel(activation: Any, c: float, q: float = 1.0, other: float | None = None
     >>> round(2 * kernel("relu", 0.5), 9)
     0.608997781
     """
-    q = real("q", q, low=0.0)
-    other = q if other is None else real("other", other, low=0.0)
-    return _product(activation_of(activation), _correlation(c), q, other, False)
+    return _product(activation, c, real("q", q, low=0.0), False)
 
 
-def derivative_kernel(activation: Any, c: float, q: float = 1.0, other: float | None = None) -> float:
+def derivative_kernel(activation: Any, c: float, q: float = 1.0) -> float:
     """Expectation of a product of derivatives, ``E[phi'(u) phi'(v)]``; see `kernel`.
 
     Examples
@@ -197,9 +196,7 @@ def derivative_kernel(activation: Any, c: float, q: float = 1.0, other: float | 
     >>> round(derivative_kernel("relu", 0.0), 9)
     0.25
     """
-    q = max(real("q", q, low=0.0), _TINY)
-    other = q if other is None else max(real("other", other, low=0.0), _TINY)
-    return _product(activation_of(activation), _correlation(c), q, other, True)
+    return _product(activation, c, max(real("q", q, low=0.0), _TINY), True)
 
 
 def second_moment_map(activation: Any, q: float, weight_variance: float = 1.0, bias_variance: float = 0.0) -> float:
@@ -347,7 +344,7 @@ def activation_moments(activation: Any, q: Any = 1.0) -> ActivationMoments:
         at_zero = float(phi.derivative(np.zeros(1))[0]) ** 2
         found = mean * q ** (phi.degree / 2), square * q**phi.degree, np.where(q == 0, at_zero, slopes)[()]
     elif phi.function in _KERNELS:
-        value, slope = np.vectorize(partial(_KERNELS[phi.function], 1.0))(q, q)
+        value, slope = np.vectorize(partial(_KERNELS[phi.function], 1.0))(q)
         found = expectation(phi.function, q, phi.kinks), value[()], slope[()]
     else:
         found = expectation(phi.function, q, phi.kinks), second(phi.function, q), second(phi.derivative, q)
@@ -592,10 +589,10 @@ def _batch_norm(phi: Activation, batch: float, scale: float) -> BatchNorm:
         mean, second, slope = activation_moments(phi, scale)
         common = slope - mean_slope**2 - (2 - scale) * mean_drift**2
         return BatchNorm(batch, mean, second, mean**2, slope, slope, common)
-    plane, std = _sphere_plane(int(batch)), sqrt(scale)
-    mean = plane.mean(phi.function, np.ones_like, std)
-    second, slope, square = (plane.mean(lambda u, f=f: f(u) ** 2, np.ones_like, std) for f in functions)
-    cross, slopes, product = (plane.mean(f, f, std, std) for f in functions)
+    plane = _sphere_plane(int(batch), sqrt(scale))
+    mean = plane.mean(phi.function)
+    second, slope, square = (plane.mean(lambda u, f=f: f(u) ** 2) for f in functions)
+    cross, slopes, product = (plane.product(f) for f in functions)
     # tr(P P D D) / B and 1'D P P D 1 / B, with D = diag phi'(u) and P P = I - 11'/B - (2 - scale) uu'/B
     own = slope - (slope + (2 - scale) * square) / batch
     common = slope - (slope + (batch - 1) * slopes + (2 - scale) * (square + (batch - 1) * product)) / batch
@@ -606,20 +603,19 @@ def _batch_norm(phi: Activation, batch: float, scale: float) -> BatchNorm:
     return BatchNorm(batch, mean, second, cross, slope, own, common)
 
 
-def _sphere_plane(batch: int) -> _Plane:
-    """Two coordinates of a uniform point of norm sqrt(batch) with sum zero: a polar plane at correlation -1/(B-1).
+def _sphere_plane(batch: int, std: float) -> _Plane:
+    """Two coordinates of a uniform point of norm sqrt(batch) std and sum zero: a plane at correlation -1 / (B - 1).
 
     The radius is ``sqrt(B - 1) sin(x)`` with density ``sin(x) cos(x)**(B - 4)``: fixed for B = 3; for B = 2 the plane
     is a line.
     """
     if batch == 2:
-        return _Plane(np.ones((1, 1)), np.array([[0.0, pi]]), pi, np.full((1, 2), 0.5))
-    if batch == 3:
-        radius, weight = np.array([sqrt(2.0)]), np.ones(1)
-    else:
+        return _Plane(np.array([std]), np.array([-std]), np.ones(1))
+    x, weight = np.array([pi / 2]), np.ones(1)
+    if batch > 3:
         x, weight = _panels(np.clip(_GRID / sqrt(batch - 3), 0, pi / 2))
-        radius, weight = sqrt(batch - 1) * np.sin(x), weight * np.sin(x) * np.cos(x) ** (batch - 4)
-    return _plane(-1 / (batch - 1), radius, weight, 1.0)
+        weight = weight * np.sin(x) * np.cos(x) ** (batch - 4)
+    return _plane(-1 / (batch - 1), std * sqrt(batch - 1) * np.sin(x), weight, std)
 
 
 def decorrelation_rate(activation: Any) -> float:

@@ -86,13 +86,13 @@ def test_closed_forms_in_q(q):
 
 @pytest.mark.parametrize("name", ["linear", "relu", "leaky_relu", "abs", "erf", "sin"])
 def test_quadrature_in_the_plane_against_closed_forms(name):
-    for q, other in ((0.01, 0.03), (1.0, 1.0), (4.0, 0.5)):
-        scale = math.sqrt(q * other) if ACTIVATIONS[name].degree else 1
+    for q in (0.01, 0.4, 1.0, 5.0):
+        scale = q if ACTIVATIONS[name].degree else 1
         for c in (-1, -0.99, -0.3, 0, 0.2, 0.5, 0.9, 0.99, 1 - 1e-4, 1 - 1e-9, 1 - 1e-13, 1):
-            error = theory.kernel(opaque(name), c, q, other) - theory.kernel(name, c, q, other)
-            assert abs(error) <= 1e-13 * scale, (q, other, c)
-            error = theory.derivative_kernel(opaque(name), c, q, other) - theory.derivative_kernel(name, c, q, other)
-            assert abs(error) <= 1e-13, (q, other, c)
+            error = theory.kernel(opaque(name), c, q) - theory.kernel(name, c, q)
+            assert abs(error) <= 1e-13 * scale, (q, c)
+            error = theory.derivative_kernel(opaque(name), c, q) - theory.derivative_kernel(name, c, q)
+            assert abs(error) <= 1e-13, (q, c)
 
 
 @pytest.mark.parametrize("name", ["tanh", "gelu", "selu"])
@@ -338,7 +338,7 @@ def test_batches_of_two_and_three():
         small = theory.batch_norm("relu", batch)
         rate = 0 if batch == 2 else math.inf
         assert (small.second_moment, small.rate, small.top_rate) == (pytest.approx(0.5), rate, rate)
-    assert theory.batch_norm("relu", 2)[:3] == (0.5, 0.5, 0)
+    assert theory.batch_norm("relu", 2)[1:4] == (0.5, 0.5, 0)
     angle = 2 * math.pi / 3  # three points of a circle
     exact = integrate.quad(lambda t: max(math.cos(t), 0) * max(math.cos(t - angle), 0), -math.pi, math.pi, limit=200)[0]
     assert theory.batch_norm("relu", 3).cross_moment == pytest.approx(2 * exact / (2 * math.pi), abs=1e-9)
@@ -358,10 +358,7 @@ def test_moments_of_many_variances_at_once():
     for name in ("relu", "relu2", "elu", "tanh", "gelu", "erf", "sin"):
         for found, place in zip(theory.activation_moments(name, q), range(3), strict=True):
             each = [[theory.activation_moments(name, value)[place] for value in row] for row in q]
-            within = (
-                1e-2 if name == "sin" and place == 0 else 1e-12
-            )  # its mean is by quadrature, of waves of length 1/30
-            assert found == pytest.approx(np.array(each), rel=1e-11, abs=within)
+            assert found == pytest.approx(np.array(each), rel=1e-11, abs=1e-12)
     shifted = Activation("shifted", lambda u: np.maximum(u - 0.3, 0), lambda u: (u > 0.3) * 1.0, (0.3,))
     second = [(v + 0.09) * special.ndtr(-0.3 / v**0.5) - 0.3 * v**0.5 * math.exp(-0.045 / v) / math.sqrt(2 * math.pi)
               for v in (0.5, 2.0)]  # fmt: skip
