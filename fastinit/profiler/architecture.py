@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from .network import Image, Network
 from .statistics import Tally
 from .steps import Activate, Activity, Bias, Normalise, Preactivation, Product, Residual, Step
+from .transformer import Embed, block
 from .weights import Buffers, Dense, Tiled, bias
 
 Array = np.ndarray[Any, Any]
@@ -62,9 +64,10 @@ class Builder:
         self.network, self.seed, self.tallies, self.tiled, self.learns = network, seed, tallies, tiled, learns
         self._buffers = Buffers()
 
-    def product(self, shape: tuple[int, ...], tally: Tally, name: str) -> Product:
-        """The product with weights of that shape and stream."""
+    def product(self, shape: tuple[int, ...], tally: Tally, name: str, gain: float = 1.0) -> Product:
+        """The product with weights of that shape and stream, times a gain."""
         scheme, dtype = self.network.scheme, self.network.dtype
+        scheme = replace(scheme, gain=scheme.gain * gain)
         if self.tiled:
             return Product(Tiled(scheme, shape, self.seed, name, dtype), tally, self.learns)
         return Product(Dense(scheme, shape, self.seed, name, dtype, self._buffers, self.learns), tally, self.learns)
@@ -72,21 +75,27 @@ class Builder:
     def layers(self) -> list[list[Step]]:
         """The steps of every layer."""
         first: list[Step] = [Activity(self.tallies[0], self.network.batch)]
+        if self.network.text and self.network.text.vocabulary:
+            first.insert(0, Embed(self.network, self.seed))
         return [first, *(self._layer(number) for number in range(1, self.network.depth + 1))]
 
     def _layer(self, number: int) -> list[Step]:
-        network, tally = self.network, self.tallies[number]
+        network, tally, name = self.network, self.tallies[number], f"layer.{number}"
+        if network.text:
+            steps = block(network, tally, lambda part, gain: self._linear(number, f"{name}.{part}", gain))
+            return [*steps, Activity(tally, network.batch)]
         if network.residual:
-            branch = [*self._units(tally), *self._linear(number)]
+            branch = [*self._units(tally), *self._linear(number, name)]
             return [Residual(branch, network.branch_scale), Activity(tally, network.batch)]
-        return [*self._linear(number), *self._units(tally), Activity(tally, network.batch)]
+        return [*self._linear(number, name), *self._units(tally), Activity(tally, network.batch)]
 
-    def _linear(self, number: int) -> list[Step]:
-        network, name = self.network, f"layer.{number}"
+    def _linear(self, number: int, name: str, gain: float = 1.0) -> list[Step]:
+        """x W + b, of the weights of a layer that have that name."""
+        network, shape = self.network, self.network.matrices(number)[name]
         steps: list[Step] = [Patches(network.image)] if network.image else []
-        steps.append(self.product(network.weight_shape(number), self.tallies[number], name))
+        steps.append(self.product(shape, self.tallies[number], name, gain))
         if network.bias_std:
-            steps.append(Bias(bias(network.bias_std, network.widths[number], self.seed, name, network.dtype)))
+            steps.append(Bias(bias(network.bias_std, shape[-1], self.seed, name, network.dtype)))
         return steps
 
     def _units(self, tally: Tally) -> list[Step]:

@@ -29,7 +29,7 @@ def profile(
     gain: Any = None,
     widths: Iterable[int] | None = None,
     norm: str | None = None,
-    norm_position: str = "pre_act",
+    norm_position: str | None = None,
     norm_eps: float = 1e-5,
     residual: bool = False,
     branch_scale: float = 1.0,
@@ -39,6 +39,17 @@ def profile(
     kernel_size: int = 3,
     image_size: int = 16,
     padding: str = "zero",
+    sequence_length: int = 64,
+    vocabulary: int = 1024,
+    embedding_std: float = 0.02,
+    positional: bool = True,
+    heads: int | None = None,
+    mlp_ratio: float = 4.0,
+    gated: bool = False,
+    causal: bool = True,
+    stream_scale: float = 1.0,
+    residual_gain: Any = 1.0,
+    logit_scale: Any = None,
     batch: int = 256,
     inputs: Any = None,
     cotangent: Any = "random_sign",
@@ -58,7 +69,10 @@ def profile(
 
     A plain layer is ``h = x W + b, x' = phi(h)``, normalised before phi ("pre_act") or after it ("post_act"); a
     residual block is ``x' = x + branch_scale phi(h) W`` with ``h = norm(x)``. A signal of variance Var(x) gives sums of
-    variance n Var(w) Var(x) forward, and the gradient goes back by the same rule with the fan out.
+    variance n Var(w) Var(x) forward, and the gradient goes back by the same rule with the fan out. A block of a
+    transformer is attention, then an MLP, each ``stream_scale x + branch_scale f(norm(x))`` or, with the norm after the
+    sum, ``norm(stream_scale x + branch_scale f(x))``; a layer is a block, x' the stream after it, h that of the MLP (of
+    its gate, where it is gated), and the outputs are the stream after the last: there is no last norm, and no head.
 
     Parameters
     ----------
@@ -68,7 +82,8 @@ def profile(
         phi: a name of `fastinit.gain`, ``("leaky_relu", 0.2)``, or a pair of phi and its derivative.
     scheme : str, (str, dict) or callable
         A scheme of the package by name, with keywords as in ``("small_normal", {"std": 0.02})``, or a callable
-        ``(shape, seed, name) -> array`` with shape (fan_in, fan_out). "he_normal" where it is left out.
+        ``(shape, seed, name) -> array`` with shape (fan_in, fan_out). "he_normal" where it is left out. A callable may
+        treat matrices by their names, "layer.3.value" and the like.
     gain : None, float or "auto"
         None leaves the scheme as it is, a number multiplies it, "auto" is `fastinit.gain` of the activation on
         "lecun_normal".
@@ -76,26 +91,45 @@ def profile(
         Units of the input and of each layer, instead of width and depth.
     norm : None, "batch", "layer" or "rms"
         Normalisation without parameters, with the exact gradient through its statistics. In a convolutional net "batch"
-        is over examples and positions, "layer" and "rms" over the channels of a position.
-    norm_position : {"pre_act", "post_act"}
-        Before or after the activation.
+        is over examples and positions, "layer" and "rms" over the channels of a position; a transformer has "layer" or
+        "rms", over the units of a token.
+    norm_position : {"pre_act", "post_act"} or {"pre", "post"}
+        Before or after the activation; in a transformer before f or after the sum. The first where it is left out.
     norm_eps : float
         What is added to the variance, or for "rms" to the second moment.
     residual : bool
-        Residual blocks, in pre-activation order; all widths are then equal.
+        Residual blocks, in pre-activation order; all widths are then equal. Those of a transformer always are.
     branch_scale : float
         Factor of the branch of a residual block.
     bias_std : float
         Standard deviation of the biases.
-    kind : {"mlp", "conv"}
-        Fully connected, or convolutional with stride 1 and images that keep their size.
+    kind : {"mlp", "conv", "transformer"}
+        Fully connected, convolutional with stride 1 and images that keep their size, or blocks of attention and MLP.
     channels, kernel_size, image_size, padding : int, int, int, {"zero", "circular"}
         Of a convolutional net. Channels (of every layer, or a sequence as in `widths`) stand for `width`; the inputs
         have as many as the layers unless a sequence says otherwise.
+    sequence_length : int
+        Tokens of each example of a transformer.
+    vocabulary, embedding_std, positional : int, float, bool
+        Tokens there are, the standard deviation of their embeddings, and whether embeddings of the positions, drawn
+        alike, are added. Gradients end at the embedded tokens: embeddings do not learn.
+    heads, causal : int, bool
+        Of attention (left out: width // 64, at least 1, or the next number below that divides the width), and whether
+        a token sees none after it.
+    mlp_ratio, gated : float, bool
+        Hidden units of the MLP by unit of width, and whether it is ``(phi(x W_gate) * x W_up) W_down``.
+    stream_scale : float
+        Factor of the stream where a branch is added to it.
+    residual_gain : float or "gpt2"
+        Multiplies the weights of the two matrices that end a branch; "gpt2" is 1/sqrt(2 depth).
+    logit_scale : None, float or "mup"
+        Of the products of queries and keys: None is 1/sqrt(units of a head), "mup" is 1/units of a head.
     batch : int
         Examples.
     inputs : array_like
-        (batch, width), or (batch, height, width, channels); standard normal where left out.
+        (batch, width), or (batch, height, width, channels); standard normal where left out. For a transformer integer
+        tokens (batch, sequence_length), which are uniform where left out, or (batch, sequence_length, width) of what
+        would be embedded tokens.
     cotangent : "random_sign" or array_like
         The gradient at the outputs: independent fair signs, for which E |J'v|^2 = |J|^2, or an array of their shape.
     loss : callable or "mse"
@@ -113,7 +147,8 @@ def profile(
         Learning rate of weights and biases, or one for each layer.
     seed : int, SeedSequence or None
         Repeat r uses seed + r; None takes fresh entropy. Streams are "layer.1", ..., "layer.1.bias", ..., "input",
-        "cotangent" and "target".
+        "cotangent" and "target"; of a transformer "embedding.token", "embedding.position", and those of "layer.1.query"
+        with key, value, output, gate, up and down.
     repeats : int
         Networks drawn.
     method : {"auto", "dense", "tiled", "matrix_free"}
@@ -167,7 +202,9 @@ def profile(
         kind=kind, width=width, depth=depth, widths=widths, channels=channels, activation=activation, scheme=scheme,
         gain=gain, norm=norm, norm_position=norm_position, norm_eps=norm_eps, residual=residual,
         branch_scale=branch_scale, bias_std=bias_std, kernel_size=kernel_size, image_size=image_size, padding=padding,
-        batch=batch if inputs is None else len(inputs), dtype=dtype,
+        batch=batch if inputs is None else len(inputs), dtype=dtype, inputs=inputs, sequence_length=sequence_length,
+        vocabulary=vocabulary, embedding_std=embedding_std, positional=positional, heads=heads, mlp_ratio=mlp_ratio,
+        gated=gated, causal=causal, stream_scale=stream_scale, residual_gain=residual_gain, logit_scale=logit_scale,
     )  # fmt: skip
     signals = signals_from(
         network, inputs=inputs, cotangent=cotangent, loss=loss, backward=backward, jacobian=jacobian,

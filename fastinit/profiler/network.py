@@ -12,7 +12,7 @@ import numpy as np
 
 from ..activations import Activation, activation_of
 from ..arguments import choice, integer, real, refuse
-from ..fill import normal
+from ..fill import normal, uniform
 from ..machine import available_memory
 from ..scaling import gain as exact_gain
 from .norms import NORMS
@@ -20,11 +20,14 @@ from .weights import TILE, Scheme, scheme_from
 
 Array = np.ndarray[Any, Any]
 
-KINDS = ("mlp", "conv")
+KINDS = ("mlp", "conv", "transformer")
 METHODS = ("dense", "tiled", "matrix_free")
 POSITIONS = ("pre_act", "post_act")
+BLOCK_POSITIONS = ("pre", "post")
 PADDINGS = ("zero", "circular")
 
+#: Attention weights held at once, unless those of one head are more: 4 MiB of float32, which a core's cache holds.
+ATTENTION = 1 << 20
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
 DENSE_WEIGHTS = 1 << 26
 
@@ -41,6 +44,39 @@ class Image:
     def positions(self) -> int:
         """Pixels of an image."""
         return self.size**2
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a transformer reads, tokens or (where the vocabulary is 0) signals, and what its blocks are made of."""
+
+    positions: int
+    vocabulary: int
+    embedding_std: float
+    positional: bool
+    heads: int
+    hidden: int
+    gated: bool
+    causal: bool
+    stream_scale: float
+    residual_gain: float
+    logit_scale: float
+
+    def shapes(self, width: int) -> dict[str, tuple[int, int]]:
+        """Of the matrices of a block."""
+        mlp = ("gate", "up") if self.gated else ("up",)
+        square = dict.fromkeys(("query", "key", "value", "output"), (width, width))
+        return square | dict.fromkeys(mlp, (width, self.hidden)) | {"down": (self.hidden, width)}
+
+    def __str__(self) -> str:
+        words = [f"{self.heads} head{'s' * (self.heads > 1)} of {self.positions} {'causal ' * self.causal}positions"]
+        words.append(f"{'gated ' * self.gated}MLP {self.hidden}")
+        if self.vocabulary:
+            words.append(f"vocabulary {self.vocabulary}, embedding std {self.embedding_std:.6g}")
+            words[-1] += "" if self.positional else " without positions"
+        scales = {"stream": self.stream_scale, "residual weights": self.residual_gain}
+        words += [f"{name} x {scale:.6g}" for name, scale in scales.items() if scale != 1]
+        return ", ".join([*words, f"logits x {self.logit_scale:.6g}"])
 
 
 @dataclass(frozen=True)
@@ -63,6 +99,7 @@ class Network:
     bias_std: float = 0.0
     dtype: Any = np.float32
     image: Image | None = None
+    text: Text | None = None
 
     @property
     def depth(self) -> int:
@@ -72,18 +109,33 @@ class Network:
     @property
     def rows(self) -> int:
         """Rows of a signal: examples, times positions."""
-        return self.batch * (self.image.positions if self.image else 1)
+        several = self.image or self.text
+        return self.batch * (several.positions if several else 1)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of the inputs as a user gives them: (batch, width), or (batch, height, width, channels)."""
-        sides = (self.image.size,) * 2 if self.image else ()
-        return (self.batch, *sides, self.widths[0])
+        """Shape of the inputs as a user gives them: (batch, width), (batch, height, width, channels), or of tokens."""
+        if self.text and self.text.vocabulary:
+            return (self.batch, self.text.positions)
+        return (*self.output_shape[:-1], self.widths[0])
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the outputs: (batch, width), (batch, height, width, channels), or (batch, positions, width)."""
+        sides = (self.image.size,) * 2 if self.image else (self.text.positions,) if self.text else ()
+        return (self.batch, *sides, self.widths[-1])
 
     def weight_shape(self, layer: int) -> tuple[int, ...]:
         """Shape of the weights of layer 1 to `depth`: (fan_in, fan_out), or (height, width, in, out)."""
         sides = (self.image.kernel,) * 2 if self.image else ()
         return (*sides, self.widths[layer - 1], self.widths[layer])
+
+    def matrices(self, layer: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of all weights of layer 1 to `depth`, by the name of their stream."""
+        name = f"layer.{layer}"
+        if self.text:
+            return {f"{name}.{part}": shape for part, shape in self.text.shapes(self.widths[layer]).items()}
+        return {name: self.weight_shape(layer)}
 
     def __str__(self) -> str:
         widths = str(self.widths[0]) if len(set(self.widths)) == 1 else "-".join(map(str, self.widths))
@@ -92,8 +144,11 @@ class Network:
             words.append(
                 f"{self.image.kernel}x{self.image.kernel} on {self.image.size}x{self.image.size}, {self.image.padding}"
             )
+        if self.text:
+            words.append(str(self.text))
         if self.norm:
-            words.append(f"{self.norm} norm" + ("" if self.norm_position == "pre_act" else " after the activation"))
+            places = {"pre_act": "", "post_act": " after the activation", "pre": " before", "post": " after"}
+            words.append(f"{self.norm} norm{places[self.norm_position]}")
         if self.residual:
             words.append("residual" + (f" x {self.branch_scale:.6g}" if self.branch_scale != 1 else ""))
         if self.bias_std:
@@ -114,9 +169,12 @@ class Signals:
     rates: tuple[float, ...] = field(default=())
 
     def first(self, network: Network, seed: int) -> Array:
-        """The inputs as a matrix of rows: the user's, or standard normal ones of the stream "input"."""
+        """The inputs as a matrix of rows: the user's, or of the stream "input" standard normals or uniform tokens."""
         inputs = self.inputs
-        if inputs is None:
+        if inputs is None and network.text and network.text.vocabulary:
+            places = uniform(network.input_shape, 0, network.text.vocabulary, seed=seed, name="input", dtype="float64")
+            inputs = places.astype(np.int64)
+        elif inputs is None:
             inputs = normal(network.input_shape, seed=seed, name="input", dtype=network.dtype)
         return inputs.reshape(network.rows, -1)
 
@@ -129,7 +187,7 @@ class Signals:
         if self.loss == "mse":
             return (x - normal(x.shape, seed=seed, name="target", dtype=x.dtype)) / x.dtype.type(network.batch)
         assert callable(self.loss)
-        shape = (*network.input_shape[:-1], x.shape[1])
+        shape = network.output_shape
         gradient = np.asarray(self.loss(x.reshape(shape)))
         if gradient.shape != shape:
             refuse("loss", f"a function whose gradient has the shape of the outputs, {shape}", gradient.shape)
@@ -163,10 +221,11 @@ def network_from(
     padding: Any,
     batch: Any,
     dtype: Any,
+    **text: Any,
 ) -> Network:
-    """A checked `Network` from the keywords of `profile`."""
+    """A checked `Network` from the keywords of `profile`; `text` has those of a transformer, and the inputs."""
     choice("kind", kind, KINDS)
-    image = None
+    image, norms, positions = None, NORMS, POSITIONS
     if kind == "conv":
         image = Image(
             integer("image_size", image_size, 1),
@@ -176,26 +235,65 @@ def network_from(
         if image.kernel > image.size:
             refuse("kernel_size", f"at most image_size ({image.size})", image.kernel)
         width = channels if channels is not None else width
+    if kind == "transformer":
+        norms, positions = ("layer", "rms"), BLOCK_POSITIONS
+    units = _widths(width, depth, widths)
     network = Network(
         kind=kind,
-        widths=_widths(width, depth, widths),
+        widths=units,
         batch=integer("batch", batch, 1),
         activation=activation_of(activation),
         scheme=_scheme(scheme, gain, activation),
-        norm=None if norm is None else choice("norm", norm, NORMS),
-        norm_position=choice("norm_position", norm_position, POSITIONS),
+        norm=None if norm is None else choice("norm", norm, norms),
+        norm_position=choice("norm_position", positions[0] if norm_position is None else norm_position, positions),
         norm_eps=real("norm_eps", norm_eps, low=0),
-        residual=bool(residual),
+        residual=bool(residual) or kind == "transformer",
         branch_scale=real("branch_scale", branch_scale),
         bias_std=real("bias_std", bias_std, low=0),
         dtype=np.dtype(choice("dtype", getattr(dtype, "__name__", dtype), ("float32", "float64"))),
         image=image,
+        text=_text(units, **text) if kind == "transformer" else None,
     )
     if network.residual and len(set(network.widths)) > 1:
         refuse("widths", "the same for all layers of a residual network", network.widths)
     if network.norm == "batch":
         _check_batch(network)
     return network
+
+
+def _text(units: tuple[int, ...], *, inputs: Any, sequence_length: Any, vocabulary: Any, embedding_std: Any,
+          positional: Any, heads: Any, mlp_ratio: Any, gated: Any, causal: Any, stream_scale: Any, residual_gain: Any,
+          logit_scale: Any) -> Text:  # fmt: skip
+    width, depth = units[0], len(units) - 1
+    if heads is None:  # 64 units each, as far as they divide the width
+        heads = next(count for count in range(max(1, width // 64), 0, -1) if width % count == 0)
+    heads = integer("heads", heads, 1)
+    if width % heads:
+        refuse("heads", f"a divisor of the width ({width})", heads)
+    hidden = round(real("mlp_ratio", mlp_ratio, low=0) * width)
+    if hidden < 1:
+        refuse("mlp_ratio", f"such that mlp_ratio times the width ({width}) is at least 1", mlp_ratio)
+    words = integer("vocabulary", vocabulary, 1)
+    return Text(
+        positions=integer("sequence_length", sequence_length, 1),
+        vocabulary=0 if np.ndim(inputs) == 3 else words,
+        embedding_std=real("embedding_std", embedding_std, low=0),
+        positional=bool(positional),
+        heads=heads,
+        hidden=hidden,
+        gated=bool(gated),
+        causal=bool(causal),
+        stream_scale=real("stream_scale", stream_scale),
+        residual_gain=_named("residual_gain", residual_gain, {"gpt2": (2 * depth) ** -0.5}),
+        logit_scale=_named("logit_scale", logit_scale, {None: (width // heads) ** -0.5, "mup": heads / width}),
+    )
+
+
+def _named(name: str, value: Any, known: dict[Any, float]) -> float:
+    """A number, given as such or by its name."""
+    if value is not None and not isinstance(value, str):
+        return real(name, value)
+    return known[value if value in known else choice(name, value, filter(None, known), "a number or ")]
 
 
 def _widths(width: Any, depth: Any, widths: Any) -> tuple[int, ...]:
@@ -236,9 +334,11 @@ def _check_batch(network: Network) -> None:
 def signals_from(network: Network, **given: Any) -> Signals:
     """Checked `Signals` from the keywords of `profile`."""
     inputs, cotangent, loss, steps = (given[name] for name in ("inputs", "cotangent", "loss", "sgd_steps"))
-    if inputs is not None:
+    if inputs is not None and network.text and network.text.vocabulary:
+        inputs = _tokens(inputs, network.input_shape, network.widths[0], network.text.vocabulary)
+    elif inputs is not None:
         inputs = _array("inputs", inputs, network.input_shape, network.dtype)
-    outputs = (*network.input_shape[:-1], network.widths[-1])
+    outputs = network.output_shape
     if isinstance(cotangent, str):
         choice("cotangent", cotangent, ("random_sign",))
         cotangent = None
@@ -276,6 +376,17 @@ def _array(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
     return array
 
 
+def _tokens(value: Any, shape: tuple[int, ...], width: int, vocabulary: int) -> Array:
+    array = np.asarray(value)
+    if array.shape != shape:
+        refuse("inputs", f"tokens of shape {shape} or signals of shape {(*shape, width)}", array.shape)
+    if array.dtype.kind not in "iu":
+        refuse("inputs", "integers where they are tokens", array.dtype.name, TypeError)
+    if array.min() < 0 or array.max() >= vocabulary:
+        refuse("inputs", f"tokens in [0, {vocabulary}) (the vocabulary)", [int(array.min()), int(array.max())])
+    return array
+
+
 def _rates(lr: Any, depth: int) -> tuple[float, ...]:
     """One learning rate for each layer."""
     if np.ndim(lr) == 0:
@@ -289,7 +400,7 @@ def method_for(network: Network, signals: Signals, method: str) -> str:
     """The method to use: the one asked for, or for "auto" the first that suits; it is refused where it cannot be."""
     choice("method", method, ("auto", *METHODS))
     if method == "auto":
-        largest = max(prod(network.weight_shape(layer)) for layer in range(1, network.depth + 1))
+        largest = max(prod(shape) for layer in range(network.depth) for shape in network.matrices(layer + 1).values())
         method = "dense"
         if largest > DENSE_WEIGHTS:
             method = next((m for m in ("matrix_free", "tiled") if not _obstacle(network, signals, m)), "dense")
@@ -322,20 +433,36 @@ def _obstacle(network: Network, signals: Signals, method: str) -> str:
 def memory(network: Network, signals: Signals, method: str) -> int:
     """Bytes that a method takes at its peak, roughly and from above."""
     item = network.dtype.itemsize
-    shapes = [network.weight_shape(layer) for layer in range(1, network.depth + 1)]
+    shapes = [shape for layer in range(network.depth) for shape in network.matrices(layer + 1).values()]
     rows, widest = network.rows, max(network.widths)
     if method == "matrix_free":
         streams = 3 * rows * widest if network.residual or signals.inputs is not None else 0
         kept = 4 * network.batch * sum(network.widths) * (signals.sgd_steps + 1) if signals.sgd_steps else 0
         return item * (streams + kept) + 8 * 6 * network.depth * network.batch**2 + (64 << 20)
-    patches = max(prod(shape[:-1]) for shape in shapes) if network.image else widest
-    kept = sum(network.widths) * (4 if signals.backward else 0)
-    signal = rows * (kept + 4 * widest + 2 * patches + (sum(prod(s[:-1]) for s in shapes) if network.image else 0))
+    if network.text:
+        signal = _text_signal(network, network.text, signals)
+    else:
+        patches = max(prod(shape[:-1]) for shape in shapes) if network.image else widest
+        kept = sum(network.widths) * (4 if signals.backward else 0)
+        signal = rows * (kept + 4 * widest + 2 * patches + (sum(prod(s[:-1]) for s in shapes) if network.image else 0))
     if method == "tiled":
         return item * (signal + TILE * TILE)
     held = signals.sgd_steps or not network.scheme.can_be_cut
     weights = sum(map(prod, shapes)) if held else sum(map(prod, set(shapes)))
     return item * (signal + weights)
+
+
+def _text_signal(network: Network, text: Text, signals: Signals) -> int:
+    """Numbers that the blocks keep, and that one of them needs at once beside weights."""
+    rows, width = network.rows, network.widths[0]
+    few = rows <= width  # then products keep what they give, not what they get
+    kept = (10 if few else 6) * width + (2 + (2 + few) * text.gated) * text.hidden
+    if signals.sgd_steps:
+        kept += 5 * width + (1 + text.gated) * text.hidden
+    heads = network.batch * text.heads * text.positions**2
+    attention = 12 * rows * width + 4 * min(heads, max(ATTENTION, text.positions**2))
+    mlp = rows * (2 * width + (6 + 3 * text.gated) * text.hidden)
+    return rows * kept * (network.depth if signals.backward else 1) + max(attention, mlp)
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:

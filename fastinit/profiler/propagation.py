@@ -32,6 +32,8 @@ def propagate(network: Network, signals: Signals, seed: int, tallies: list[Tally
         x = inputs
         for layer in layers:
             x = forward(layer, x)
+            if not signals.backward:
+                layer.clear()  # and with the steps what they keep for the way back
             report()
         whole = {}
         if signals.backward:

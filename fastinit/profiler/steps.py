@@ -36,19 +36,20 @@ class Product:
     """x W, with the norms of W and of its gradient x'd.
 
     |x'd|^2 = <x x', d d'> needs no matrix of the weights' shape; it is made all the same where rows are many (the
-    positions of images), and where the weights are to learn.
+    positions of images, the tokens of texts), and where the weights are to learn. <W, x'd> is <x W, d> or <x, d W'>:
+    whichever needs nothing else to be kept.
     """
 
     def __init__(self, weights: Dense | Tiled, tally: Tally, learns: bool) -> None:
         self.weights, self._tally, self._learns = weights, tally, learns
-        self._kept: tuple[Array, Array | None, Array | None] | None = None
+        self._kept: tuple[Array | None, Array | None, Array | None] | None = None
         self._gradient: Array | None = None
 
     def forward(self, x: Array) -> Array:
         h = self.weights.times(x)
         few = len(x) <= min(self.weights.shape)
         keeps = self._learns or not few
-        self._kept = (h, x if keeps else None, gram(x) if few else None)
+        self._kept = (h if few else None, x if keeps else None, gram(x) if few else None)
         self._tally.add_weights(weight_norm=self.weights.squared_norm())
         return h
 
@@ -57,13 +58,14 @@ class Product:
         h, x, products = self._kept
         self._kept = (h, x, None)
         self._gradient = d if self._learns else None
-        if products is not None:
-            squares = float(np.vdot(products, gram(d)))
+        before = self.weights.times_transposed(d)
+        if h is not None and products is not None:
+            squares, product = float(np.vdot(products, gram(d))), inner(h, d)
         else:
             assert x is not None
-            squares = squared_norm(x.T @ d)
-        self._tally.add_weights(weight_grad_norm=squares, weight_dot_grad=inner(h, d))
-        return self.weights.times_transposed(d)
+            squares, product = squared_norm(x.T @ d), inner(x, before)
+        self._tally.add_weights(weight_grad_norm=squares, weight_dot_grad=product)
+        return before
 
     def tangent(self, t: Array) -> Array:
         return self.weights.times(t)
