@@ -5,6 +5,7 @@ try:
 except ImportError as error:
     raise ImportError("the C core of fastinit is not built: run `pip install .` in its source folder") from error
 
+from . import theory
 from .deterministic import constant, dirac, identity, ones, zeros
 from .fill import normal, truncated_normal, uniform
 from .generator import ARS, Generator, default_rng
@@ -66,6 +67,7 @@ __all__ = [
     "set_num_threads",
     "small_normal",
     "sparse",
+    "theory",
     "truncated_normal",
     "uniform",
     "variance_scaling",

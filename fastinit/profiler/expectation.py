@@ -58,8 +58,8 @@ def expected(network: Network, signals: Signals | None = None) -> dict[str, Arra
 
     No answer: weights whose variance is not known from the scheme (callables, constants, the identity, ...), from their
     layer on; residual nets with the user's inputs, which are not Gaussian; gradients of the user's cotangent or of a
-    loss; kurtosis, distinct units, gradients of weights; dead units but for piecewise linear functions and relu2
-    without batch normalisation, and inputs with one cosine.
+    loss; transformers; kurtosis, distinct units, gradients of weights; dead units but for piecewise linear functions
+    and relu2 without batch normalisation, and inputs with one cosine.
 
     Parameters
     ----------
@@ -73,6 +73,8 @@ def expected(network: Network, signals: Signals | None = None) -> dict[str, Arra
     dict
         Of the fields of `Profile` that have an answer for at least one layer.
     """
+    if network.text:
+        return {}
     with np.errstate(all="ignore"):  # zeros have no cosine, and what overflows is infinite
         fields = _Prediction(network, signals or Signals()).fields()
     return {name: values for name, values in fields.items() if not np.isnan(values).all()}

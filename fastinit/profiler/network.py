@@ -21,6 +21,8 @@ from .weights import TILE, Scheme, scheme_from
 Array = np.ndarray[Any, Any]
 
 KINDS = ("mlp", "conv", "transformer")
+#: Width, depth and batch of each kind where the user names none.
+_USUAL = {"mlp": (1024, 50, 256), "conv": (32, 20, 32), "transformer": (256, 12, 8)}
 METHODS = ("dense", "tiled", "matrix_free")
 POSITIONS = ("pre_act", "post_act")
 BLOCK_POSITIONS = ("pre", "post")
@@ -225,6 +227,9 @@ def network_from(
 ) -> Network:
     """A checked `Network` from the keywords of `profile`; `text` has those of a transformer, and the inputs."""
     choice("kind", kind, KINDS)
+    width, depth, batch = (
+        usual if given is None else given for given, usual in zip((width, depth, batch), _USUAL[kind], strict=True)
+    )
     image, norms, positions = None, NORMS, POSITIONS
     if kind == "conv":
         image = Image(
@@ -324,11 +329,12 @@ def _scheme(scheme: Any, gain: Any, activation: Any) -> Scheme:
 def _check_batch(network: Network) -> None:
     if network.rows < 2:
         refuse("batch", "at least 2 for batch normalisation", network.batch)
-    if network.rows <= 3:
-        warnings.warn(
-            f"batch normalisation over {network.rows} rows: the expected gradient is infinite, read medians and logs",
-            stacklevel=4,
-        )
+    few = {
+        2: "sends no gradient back (but for norm_eps)",
+        3: "has a gradient whose expectation is infinite: read medians and logs",
+    }
+    if network.rows in few:
+        warnings.warn(f"batch normalisation over {network.rows} rows {few[network.rows]}", stacklevel=4)
 
 
 def signals_from(network: Network, **given: Any) -> Signals:

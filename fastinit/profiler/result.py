@@ -70,9 +70,10 @@ class Profile(Mapping[str, Any]):
         self._theory = {f"theory_{name}": values for name, values in theory.items()}
 
     def __getitem__(self, name: str) -> Any:
-        if name in self._fields:
-            return self._fields[name]
-        return self._theory[choice("name", name, self)]
+        try:
+            return self._fields[name] if name in self._fields else self._theory[choice("name", name, self)]
+        except ValueError as error:
+            raise KeyError(str(error)) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter((*self._fields, *self._theory))

@@ -89,6 +89,7 @@ class Scheme:
         known = {
             "small_normal": words.get("std", 0.01) ** 2,
             "normal": None if words.get("mean", 0.0) else words.get("std", 1.0) ** 2,
+            "uniform": _uniform_variance(words.get("low", 0.0), words.get("high", 1.0)),
             "orthogonal": 1 / max(fan_in, fan_out),
             "zeros": 0.0,
         }
@@ -99,6 +100,11 @@ class Scheme:
     def can_be_cut(self) -> bool:
         """Whether a tile can be had without the rest."""
         return self.call is None and self.name not in _WHOLE
+
+
+def _uniform_variance(low: float, high: float) -> float | None:
+    """Of a uniform law of mean zero."""
+    return high**2 / 3 if low == -high else None
 
 
 def _by_name(call: Callable[..., Any]) -> Callable[[tuple[int, ...], int, str], Any]:
