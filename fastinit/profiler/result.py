@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import choice
 from .network import Network
+from .verdict import BOUNDS, Verdict, judge
 
 Array = np.ndarray[Any, Any]
 
@@ -75,6 +76,9 @@ class Profile(Mapping[str, Any]):
         except ValueError as error:
             raise KeyError(str(error)) from None
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields or name in self._theory
+
     def __iter__(self) -> Iterator[str]:
         return iter((*self._fields, *self._theory))
 
@@ -96,6 +100,37 @@ class Profile(Mapping[str, Any]):
         measured = self[name]
         with np.errstate(divide="ignore", invalid="ignore"):
             return (measured.mean() - self[f"theory_{name}"]) / measured.standard_error()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the numbers mean: its string is one sentence, its `kind` the worst that was found."""
+        return judge(self)
+
+    def healthy(self, forward: tuple[float, float] = BOUNDS, backward: tuple[float, float] = BOUNDS) -> bool:
+        """Whether signal and gradient pass.
+
+        Parameters
+        ----------
+        forward, backward : (low, high)
+            Bounds on the last over the first second moment of the interior layers (1 to depth - 1; all layers below
+            depth 4): of the activations on their way, and of the gradient, times the width, on its way back.
+
+        Returns
+        -------
+        bool
+            False where a change is outside its bounds, and where units are dead or all the same, a signal or gradient
+            is zero or one is not finite. A change that follows a power of the layer, as that of a normalised residual
+            network, is not held against it.
+
+        Examples
+        --------
+        >>> from fastinit.profiler import profile
+        >>> profile(64, 10, "relu", "he_normal", batch=32).healthy()
+        True
+        >>> profile(64, 10, "relu", "lecun_normal", batch=32).healthy()
+        False
+        """
+        return judge(self, forward, backward).healthy
 
     def to_json(self) -> str:
         """All of it as JSON, NaN and infinities as null."""
