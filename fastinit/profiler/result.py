@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from importlib import import_module
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -132,6 +134,57 @@ class Profile(Mapping[str, Any]):
         """
         return judge(self, forward, backward).healthy
 
+    def table(self, layers: str = "some") -> Any:
+        """A table of layers, with the description and the verdict below it.
+
+        Parameters
+        ----------
+        layers : {"some", "all"}
+            Whether to leave some out where there are many.
+
+        Returns
+        -------
+        rich.table.Table
+            It shows itself: by `print`, at the prompt, in a notebook, and in colour by ``rich.print``.
+        """
+        return drawn("table").table(self, layers)
+
+    def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
+        """A picture of the second moments by layer, forward and backward.
+
+        Lines are means over repeats, between bands of the quartiles and of the range; theory is dashed. Grey is where
+        the root of a second moment is below the smallest normal number of a dtype, or beyond its largest. An arrow is
+        where a value is zero or not finite.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to save it: .png, .svg, .pdf.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw it, instead of a figure of its own.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Apart from pyplot: there is nothing to close.
+        """
+        return drawn("plot").plot({"": self}, path, ax)
+
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
+        """A page with charts, all layers in a table and the numbers as JSON: one file, which needs no network.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to write it; it is there whole or not at all.
+
+        Returns
+        -------
+        str or None
+            The page, where no path is given.
+        """
+        return drawn("html").to_html({"": self}, path)
+
     def to_json(self) -> str:
         """All of it as JSON, NaN and infinities as null."""
         return json.dumps(self.to_dict(), allow_nan=False)
@@ -150,6 +203,14 @@ class Profile(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"Profile({self.network}, {self.method}, repeats {self.repeats})"
+
+
+def drawn(module: str) -> Any:
+    """The module of this package that shows profiles so: it imports what only the extra installs."""
+    try:
+        return import_module(f".{module}", __package__)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"to show a profile needs {error.name}: pip install 'fastinit-nn[profile]'") from error
 
 
 def _plain(values: Array) -> Any:

@@ -35,17 +35,20 @@ class Course:
     rate : float
         Factor per layer, fitted to the logarithms of the interior layers; NaN where fewer than two are positive.
     change : float
-        Last over first of the interior layers.
+        Last over first of the layers of `span`.
     power : float
         Exponent, where the change is a power of the layer and not a factor per layer; else NaN.
     theory : float
         The rate of the theory; NaN where it has none.
+    span : (int, int)
+        First and last of the interior layers, on the way of the signal.
     """
 
     rate: float
     change: float
     power: float
     theory: float
+    span: tuple[int, int]
     logs: Array = field(repr=False)
     backward: bool = False
 
@@ -108,9 +111,9 @@ def judge(profile: Any, forward: tuple[float, float] = BOUNDS, backward: tuple[f
     back = course(profile, "grad_act_second_moment") if _measured(profile, "grad_act_second_moment") else None
     found = [*_dead(profile, there, back), *_symmetric(profile, there), *_not_finite(profile, there, back)]
     if not found or found[0][0] != "dead":
-        found += _unstable(profile, there, forward, back, backward)
+        found += _unstable(there, forward, back, backward)
     kind = found[0][0] if found else "stable"
-    texts = [text for _, text in found] or [_stable(profile, there, back)]
+    texts = [text for _, text in found] or [_stable(there, back)]
     sentence = f"{kind.capitalize()}: " + "; ".join([*texts, *_cautions(profile)]) + "."
     return Verdict(kind, sentence, there, back)
 
@@ -146,14 +149,17 @@ def course(profile: Any, name: str) -> Course:
     sizes = np.log(network.widths) if backward else 0.0
     sign = -1 if backward else 1
     rate, power = _fits(logs + sizes, network, sign)
-    ends = (logs + sizes)[interior(network.depth)][::sign]
+    inside = np.arange(len(logs))[interior(network.depth)][::sign]
+    if profile.interrupted:
+        inside = inside[~np.isnan(logs[inside])]
+    first, last = (int(inside[0]), int(inside[-1])) if len(inside) else (0, 0)
     with np.errstate(invalid="ignore", over="ignore"):
-        change = float(np.exp(ends[-1] - ends[0]))
+        change = float(np.exp((logs + sizes)[last] - (logs + sizes)[first]))
     theory = float("nan")
     if f"theory_{name}" in profile:
         with np.errstate(divide="ignore", invalid="ignore"):
             theory = _fits(np.log(np.asarray(profile[f"theory_{name}"], float)) + sizes, network, sign)[0]
-    return Course(rate, change, power, theory, logs, backward)
+    return Course(rate, change, power, theory, (first, last), logs, backward)
 
 
 def _fits(logs: Array, network: Any, sign: int) -> tuple[float, float]:
@@ -165,7 +171,7 @@ def _fits(logs: Array, network: Any, sign: int) -> tuple[float, float]:
     if some.sum() < 2:
         return float("nan"), float("nan")
     slope, left = _line(layers[some], logs[some])
-    power, left_of_power = _line(np.log(layers[some]), logs[some]) if some.sum() > 3 else (0.0, left)
+    power, left_of_power = _line(np.log(layers[some]), logs[some]) if some.sum() > 3 and not some[0] else (0.0, left)
     return exp(min(sign * slope, 700.0)), power if left_of_power < _POWER * left else float("nan")
 
 
@@ -227,48 +233,54 @@ def _not_finite(profile: Any, there: Course, back: Course | None) -> list[Findin
     return found
 
 
-def _unstable(profile: Any, there: Course, forward: tuple[float, float], back: Course | None,
+def _unstable(there: Course, forward: tuple[float, float], back: Course | None,
               backward: tuple[float, float]) -> list[Finding]:  # fmt: skip
     found = []
     for one, bounds, kind in ((there, forward, ""), (back, backward, "gradient ")):
         if one is None or not np.isnan(one.power):
             continue
+        zero = one.first(np.isneginf(one.logs))
+        if kind and np.isnan(one.change) and zero is not None:
+            found.append(
+                (kind + "vanishing", f"no gradient comes back to layer {zero}" + (" or below" if zero else ""))
+            )
         if not bounds[0] <= one.change <= bounds[1] and not np.isnan(one.change):
             way, verb = ("vanishing", "shrinks") if one.change < bounds[0] else ("exploding", "grows")
             though = "though the activations are stable, " if kind and not found else ""
             whose = "the gradient's second moment" if kind else "the activations' second moment"
-            text = f"{though}{whose} {verb} {_how(profile, one)}"
+            text = f"{though}{whose} {verb} {_how(one)}"
             found.append((kind + way, text + _limits(one)))
     return found
 
 
-def _stable(profile: Any, there: Course, back: Course | None) -> str:
-    text = f"the activations' second moment changes {_how(profile, there)}"
-    return text if back is None else f"{text}; the gradient's {_how(profile, back)}"
+def _stable(there: Course, back: Course | None) -> str:
+    text = f"the activations' second moment changes {_how(there)}"
+    return text if back is None else f"{text}; the gradient's {_how(back)}"
 
 
-def _how(profile: Any, one: Course) -> str:
-    layers = range(profile.network.depth + 1)[interior(profile.network.depth)][:: -1 if one.backward else 1]
+def _how(one: Course) -> str:
     theory = "" if np.isnan(one.theory) else f" (theory {one.theory:.4g})"
     rate = f"by a factor of {one.rate:.4g}{theory} per layer"
-    if not np.isnan(one.power):
+    if not np.isnan(one.power) and not BOUNDS[0] <= one.change <= BOUNDS[1]:
         rate = f"as layer^{one.power:.2f}"
-    return f"{rate}, {one.change:.3g} from layer {layers[0]} to {layers[-1]}"
+    return f"{rate}, {one.change:.3g} from layer {one.span[0]} to {one.span[1]}"
 
 
 def _limits(one: Course) -> str:
     """Where the typical size, the root of the second moment, leaves the range of a dtype: in the network or beyond."""
     sizes = one.logs / 2
     last, step = sizes[one.order[-1]], log(one.rate) / 2
-    found = []
+    seen, ahead = [], []
     for dtype, (tiny, huge) in LIMITS.items():
         layer = one.first(sizes < log(tiny) if one.change < 1 else sizes > log(huge))
         if layer is not None:
-            found.append(f"{dtype} at layer {layer}")
+            seen.append(f"{dtype} at layer {layer}")
         elif step and np.isfinite(last):
             more = ceil(((log(tiny) if step < 0 else log(huge)) - last) / step)
-            found.append(f"{dtype} after about {len(sizes) - 1 + more} layers by extrapolation")
-    return f" ({'underflow' if one.change < 1 else 'overflow'}: {', '.join(found)})" if found else ""
+            ahead.append(f"{dtype} after about {len(sizes) - 1 + more} layers")
+    if ahead:
+        seen.append(f"by extrapolation {', '.join(ahead)}")
+    return f" ({'underflow' if one.change < 1 else 'overflow'}: {', '.join(seen)})" if seen else ""
 
 
 def _cautions(profile: Any) -> list[str]:

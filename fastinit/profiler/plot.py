@@ -1,0 +1,167 @@
+"""Pictures: second moments by layer, on a logarithmic scale, with the theory and the limits of floating point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .comparison import COLOURS, decades
+from .verdict import LIMITS
+
+#: With these, profiles are told apart without colour too.
+_MARKERS = "os^Dvph"
+FORWARD, BACKWARD = "act_second_moment", "grad_act_second_moment"
+#: Decades between data and a limit of a dtype within which the limit is drawn.
+_NEAR = 2.0
+
+
+class Picture(Figure):
+    """A figure of its own, apart from pyplot, that a notebook shows."""
+
+    def _repr_png_(self) -> bytes:
+        file = BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
+def picture(width: float, height: float) -> Picture:
+    """An empty one, in inches."""
+    return Picture(figsize=(width, height), dpi=150, layout="constrained")
+
+
+def plot(profiles: Mapping[str, Any], path: Any = None, ax: Any = None) -> Any:
+    """One profile in one panel, forward and backward; or several, in a panel for each direction."""
+    if len(profiles) == 1:
+        ((_, profile),) = profiles.items()
+        figure = picture(8, 4.5) if ax is None else ax.figure
+        panel = Panel(ax or figure.subplots())
+        panel.add(profile, FORWARD, "activations, forward", COLOURS[0], _MARKERS[0])
+        panel.add(profile, BACKWARD, "gradient, backward", COLOURS[1], _MARKERS[1])
+        panel.finish(str(profile.network), "second moment")
+        panel.legend()
+    else:
+        figure = picture(11, 4.8)
+        for axes, name, title in zip(figure.subplots(1, 2), (FORWARD, BACKWARD), TITLES, strict=True):
+            overlay(axes, profiles, name).finish(title)
+        legend(figure)
+    if path is not None:
+        figure.savefig(path)
+    return figure
+
+
+TITLES = ("activations, forward: E x²", "gradient, backward: E g²")
+
+
+def overlay(axes: Any, profiles: Mapping[str, Any], name: str) -> Panel:
+    """A panel with one field of several profiles."""
+    panel = Panel(axes)
+    for place, (label, profile) in enumerate(profiles.items()):
+        panel.add(profile, name, label, COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)])
+    return panel
+
+
+def legend(figure: Any) -> None:
+    """One legend below all panels."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), frameon=False)
+
+
+class Panel:
+    """Axes with layers across and a second moment up."""
+
+    def __init__(self, axes: Any) -> None:
+        self.axes = axes
+        self._lines: list[tuple[Any, bool, str]] = []
+        self._values: list[Any] = []
+
+    def add(self, profile: Any, name: str, label: str, colour: str, marker: str) -> None:
+        """The mean over repeats with the range and the quartiles, and the theory dashed."""
+        values = np.asarray(profile[name], float)
+        if np.isnan(values).all():
+            return
+        layers, mean = np.arange(values.shape[1]), values.mean(axis=0)
+        style = {"color": colour, "label": label, "linewidth": 1.8, "marker": marker, "markersize": 4}
+        self.axes.plot(layers, _drawable(mean), markevery=max(1, len(layers) // 10), **style)
+        if len(values) > 1:
+            for low, high, alpha in ((0, 1, 0.12), (0.25, 0.75, 0.25)):
+                edges = np.quantile(values, [low, high], axis=0)
+                self.axes.fill_between(layers, *map(_drawable, edges), color=colour, alpha=alpha, linewidth=0)
+        if f"theory_{name}" in profile:
+            theory = _drawable(np.asarray(profile[f"theory_{name}"], float))
+            self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3)
+            self._values.append(theory)
+        self._lines.append((mean, name.startswith("grad"), colour))
+        self._values.append(_drawable(mean))
+
+    def finish(self, title: str, label: str = "") -> None:
+        """Scales, limits of dtypes and what has left the panel."""
+        axes = self.axes
+        axes.set_yscale("log")
+        low, high = decades(np.concatenate(self._values) if self._values else np.ones(1))
+        low, high = self._limits(low, high)
+        axes.set_ylim(10.0**low, 10.0**high)
+        axes.set_title(title, fontsize=10, loc="left", wrap=True)
+        axes.set_xlabel("layer")
+        axes.set_ylabel(label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        for line in self._lines:
+            self._leaves(*line)
+
+    def legend(self) -> None:
+        """A legend of this panel."""
+        self.axes.legend(frameon=False, fontsize=9)
+
+    def _limits(self, low: float, high: float) -> tuple[float, float]:
+        """Shade where the root of a second moment is outside a dtype's numbers, if the data come near."""
+        for dtype, limits in LIMITS.items():
+            tiny, huge = (2 * np.log10(limit) for limit in limits)
+            if low < tiny + _NEAR:
+                low = min(low, tiny - 1)
+                self._shade(low, tiny, f"{dtype} underflow", "bottom")
+            if high > huge - _NEAR:
+                high = max(high, huge + 1)
+                self._shade(huge, high, f"{dtype} overflow", "top")
+        return low, high
+
+    def _shade(self, low: float, high: float, text: str, edge: str) -> None:
+        self.axes.axhspan(10.0**low, 10.0**high, color="#888888", alpha=0.15, linewidth=0)
+        at, down, up = (high, -4, "top") if edge == "bottom" else (low, 4, "bottom")
+        self.axes.annotate(
+            text,
+            (1, 10.0**at),
+            (-4, down),
+            ("axes fraction", "data"),
+            "offset points",
+            ha="right",
+            va=up,
+            fontsize=7,
+            color="#444444",
+            bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.5},
+        )
+
+    def _leaves(self, mean: Any, backward: bool, colour: str) -> None:
+        """A line to the edge, and an arrow there, where a value is zero, infinite or not a number."""
+        order = np.arange(len(mean))[:: -1 if backward else 1]
+        gone = order[~(np.isfinite(mean[order]) & (mean[order] > 0))]
+        if not len(gone):
+            return
+        layer = int(gone[0])
+        before = layer + (1 if backward else -1)
+        bottom, top = self.axes.get_ylim()
+        edge = bottom if mean[layer] == 0 else top
+        if 0 <= before < len(mean):
+            self.axes.plot([before, layer], [mean[before], edge], color=colour, linewidth=1.8)
+        self.axes.plot(
+            [layer], [edge], marker="v" if edge == bottom else "^", color=colour, clip_on=False, markersize=8
+        )
+
+
+def _drawable(values: Any) -> Any:
+    return np.where(np.isfinite(values) & (values > 0), values, np.nan)
