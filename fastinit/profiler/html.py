@@ -20,7 +20,7 @@ from ..machine import STREAM, VERSION
 from .comparison import COLOURS, decades, shared
 from .table import columns
 
-_DASHES = ("solid", "dash", "dot", "dashdot")
+_DASHES = ("1px,0px", "8px,3px", "2px,3px", "8px,3px,2px,3px")
 
 _STYLE = """
 :root {
@@ -33,19 +33,24 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.3rem; margin: 0.5rem 0; } h2 { font-size: 1.05rem; margin: 0; }
-h1, h2, p, dd { overflow-wrap: anywhere; }
+h1 { font-size: 1.3rem; margin: 0.5rem 0; }
+h1, p, dd, summary, section { overflow-wrap: anywhere; }
+section, details { background: var(--card); border-left: 5px solid #d55e00; border-radius: 4px; }
+section, details { padding: 0.5rem 1rem; margin: 0.5rem 0; }
+.stable { border-color: #009e73; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
+.charts { margin: 1rem 0; }
 figure { margin: 0; min-width: 0; border: 1px solid var(--line); border-radius: 8px; padding: 0.75rem 0.5rem 0; }
-figcaption { padding: 0 0.5rem; font-weight: 600; } .chart { height: 21rem; }
-section { background: var(--card); border-left: 5px solid #d55e00; border-radius: 4px; }
-section { padding: 0.75rem 1rem; margin: 1rem 0; }
-section.stable { border-color: #009e73; } section p { margin: 0.25rem 0; }
+figcaption { padding: 0 0.5rem; font-weight: 600; }
+.chart { height: 20rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.85rem; }
 th, td { text-align: right; padding: 0.15rem 0.6rem; white-space: nowrap; border-bottom: 1px solid var(--line); }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 0 1rem; font-size: 0.9rem; } dt { color: var(--faint); }
-dd { margin: 0; } summary, a { cursor: pointer; color: inherit; } footer { color: var(--faint); font-size: 0.9rem; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 0 1rem; font-size: 0.9rem; }
+dt, footer { color: var(--faint); }
+dd { margin: 0; }
+summary, a { cursor: pointer; color: inherit; }
+footer { font-size: 0.9rem; margin: 1rem 0; }
 """
 
 _SCRIPT = """
@@ -76,7 +81,8 @@ _PAGE = Template(
  content="default-src 'none'; script-src $hashes; style-src 'unsafe-inline'; img-src data: blob:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title><style>$style</style></head>
-<body><main><h1>$title</h1>$body
+<body><main><h1>$title</h1>$above
+<div class="charts">$charts</div>$below
 <footer>Dashed: theory. What is zero or not finite has no point on a logarithmic scale.
 <a id="download" download="profile.json">All numbers as JSON</a>. fastinit $version, stream $stream.</footer></main>
 <script type="application/json" id="charts">$figures</script>
@@ -116,17 +122,18 @@ def _page(profiles: Mapping[str, Any]) -> str:
     library = get_plotlyjs()
     # Scripts are allowed by their hashes, so that nothing a name contains can run; Plotly sets styles as it draws.
     hashes = (b64encode(sha256(script.encode()).digest()).decode() for script in (library, _SCRIPT))
-    parts = {
-        "verdicts": "".join(_section(name, profile) for name, profile in profiles.items()),
-        "charts": f'<div class="charts">{charts}</div>',
-        "details": "".join(_details(name, profile) for name, profile in profiles.items()),
-    }
-    order = ("verdicts", "charts", "details") if len(profiles) == 1 else ("charts", "verdicts", "details")
+    if len(profiles) == 1:
+        ((_, profile),) = profiles.items()
+        above, below = f'<section class="{_mood(profile)}">{escape(str(profile.verdict))}</section>', _layers(profile)
+    else:
+        above, below = "".join(_fold(place, *item) for place, item in enumerate(profiles.items())), ""
     return _PAGE.substitute(
         hashes=" ".join(f"'sha256-{one}'" for one in hashes),
         title=escape(shared(profiles.values())),
         style=_STYLE,
-        body="".join(parts[name] for name in order),
+        above=above,
+        charts=charts,
+        below=below,
         version=VERSION,
         stream=STREAM,
         figures=_inert(f"[{','.join(chart.to_json() for _, chart in found)}]"),
@@ -141,30 +148,38 @@ def _inert(text: str) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _section(name: str, profile: Any) -> str:
-    verdict = profile.verdict
-    heading = f"<h2>{escape(name)}</h2>" if name else ""
-    return f'<section class="{verdict.kind.split()[0]}">{heading}<p>{escape(str(verdict))}</p></section>'
+def _mood(profile: Any) -> str:
+    return "stable" if profile.verdict.healthy else "ill"
 
 
-def _details(name: str, profile: Any) -> str:
+def _fold(place: int, name: str, profile: Any) -> str:
+    """One of several profiles: its line, name and kind of verdict, and all else when it is opened."""
+    colour, dashes = _line(place)
+    line = f'<line x2="36" y1="5" y2="5" stroke="{colour}" stroke-width="4" stroke-dasharray="{dashes}"/>'
+    return (
+        f'<details class="{_mood(profile)}"><summary><svg width="36" height="10">{line}</svg> {escape(name)}: '
+        f"<b>{profile.verdict.kind}</b></summary><p>{escape(str(profile.verdict))}</p>{_layers(profile)}</details>"
+    )
+
+
+def _layers(profile: Any) -> str:
     """What was asked, and all layers in a table."""
     shown = columns(profile)
     asked = {"network": profile.network, "method": profile.method, "seed": profile.seed, "repeats": profile.repeats,
              "dtype": profile.network.dtype, "seconds": f"{profile.seconds:.3g}"}  # fmt: skip
-    asked |= {
-        key: f"{np.mean(profile[key]):.4g}" for key in profile if np.ndim(profile[key]) == 1 and "jacobian" in key
-    }
+    asked |= {key: f"{np.mean(profile[key]):.4g}" for key in profile if key.startswith("jacobian")}
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in asked.items())
     head = "".join(f"<th>{escape(header)}</th>" for header in ("layer", *(header for header, *_ in shown)))
     rows = "".join(
         f"<tr><th>{layer}</th>{''.join(f'<td>{form(values[layer])}</td>' for _, values, form in shown)}</tr>"
         for layer in range(profile.network.depth + 1)
     )
-    return (
-        f"<details{'' if name else ' open'}><summary>All layers {escape(name)}</summary><dl>{listed}</dl>"
-        f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div></details>'
-    )
+    return f'<dl>{listed}</dl><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+
+
+def _line(place: int) -> tuple[str, str]:
+    """Colour and dashes, in pixels, of a profile's lines."""
+    return COLOURS[place % len(COLOURS)], _DASHES[place // len(COLOURS) % len(_DASHES)]
 
 
 def _charts(profiles: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -187,7 +202,7 @@ def _chart(profiles: Mapping[str, Any], name: str, logarithmic: bool) -> Any:
         values = profile[name].mean() if name != "ratio" else _ratio(profile)
         if np.isnan(values).all():
             continue
-        colour, dash = COLOURS[place % len(COLOURS)], _DASHES[place // len(COLOURS) % len(_DASHES)]
+        colour, dash = _line(place)
         layers = list(range(len(values)))
         drawn.append(values)
         chart.add_scatter(x=layers, y=_plain(values), name=label or "measured", mode="lines+markers",
@@ -195,20 +210,25 @@ def _chart(profiles: Mapping[str, Any], name: str, logarithmic: bool) -> Any:
         if f"theory_{name}" in profile:
             theory = _plain(profile[f"theory_{name}"])
             chart.add_scatter(x=layers, y=theory, name=f"{label} theory".strip(), mode="lines", showlegend=False,
-                              line={"color": colour, "dash": "dash", "width": 1})  # fmt: skip
-    return chart.update_layout(_layout(drawn, logarithmic, len(profiles) > 1)) if drawn else chart
+                              line={"color": "#808080", "dash": "dash", "width": 2})  # fmt: skip
+    return chart.update_layout(_layout(np.concatenate(drawn), logarithmic)) if drawn else chart
 
 
-def _layout(values: list[Any], logarithmic: bool, legend: bool) -> dict[str, Any]:
+def _layout(values: Any, logarithmic: bool) -> dict[str, Any]:
     clear, axis = "rgba(0,0,0,0)", {"zeroline": False, "automargin": True}
-    scale = {"type": "log", "exponentformat": "power", "range": decades(np.concatenate(values))} if logarithmic else {}
+    if logarithmic:
+        low, high = decades(values)
+        scale: dict[str, Any] = {"type": "log", "exponentformat": "power", "range": (low, high)}
+        scale |= {"dtick": 1} if high - low < 8 else {}
+    else:
+        scale = {"range": (min(0.0, np.nanmin(values)) - 0.03, max(1.0, np.nanmax(values)) + 0.03)}
     return {
         "template": "none",
         "paper_bgcolor": clear,
         "plot_bgcolor": clear,
+        "modebar": {"bgcolor": clear},
         "margin": {"l": 60, "r": 15, "t": 15, "b": 45},
-        "showlegend": legend,
-        "legend": {"orientation": "h", "y": -0.25},
+        "showlegend": False,
         "xaxis": {"title": {"text": "layer"}, **axis},
         "yaxis": {**scale, **axis},
     }
