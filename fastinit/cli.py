@@ -1,13 +1,15 @@
-"""The command line: ``fastinit info`` and ``fastinit verify``."""
+"""The command line: ``fastinit info``, ``fastinit profile`` and ``fastinit verify``."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, NoReturn
 from zipfile import BadZipFile
 
 import numpy as np
@@ -16,6 +18,9 @@ from numpy.lib.npyio import NpzFile
 from .arguments import refuse
 from .layout import Flat
 from .machine import STREAM, VERSION, info
+from .profiler import Comparison, Profile, compare, profile
+from .profiler.result import drawn
+from .profiler.story import Story, story
 from .schemes import SCHEMES
 from .verification import verify
 
@@ -116,15 +121,245 @@ def _run_verify(options: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
+def read_whole(option: str, text: str) -> int:
+    """An integer, which may be written 1e6."""
+    try:
+        return int(text)
+    except ValueError:
+        number = read_number(option, text)
+    return int(number) if number.is_integer() else refuse(option, "an integer, such as 4096 or 1e6", text)
+
+
+def read_wholes(option: str, text: str) -> Any:
+    """An integer, or several between commas."""
+    numbers = tuple(read_whole(option, part) for part in text.split(","))
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+def read_number(option: str, text: str) -> float:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        refuse(option, "a number", text)
+
+
+def read_numbers(option: str, text: str) -> Any:
+    """A number, or several between commas."""
+    numbers = tuple(read_number(option, part) for part in text.split(","))
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
+def read_gain(option: str, text: str) -> Any:
+    """A number, or auto."""
+    return text if text == "auto" else read_number(option, text)
+
+
+def read_activation(option: str, text: str) -> Any:
+    """A name, or with its parameter: ``leaky_relu:0.2``."""
+    name, parameter, number = text.partition(":")
+    return (name, read_number(option, number)) if parameter else name
+
+
+def read_scheme(option: str, text: str) -> Any:
+    """A name, or with its keywords: ``small_normal:std=0.02``."""
+    name, *words = re.split("[:,]", text)
+    pairs = [word.partition("=") for word in words]
+    if not all(equals for _, equals, _ in pairs):
+        refuse(option, "a name, or a name with keywords as in small_normal:std=0.02", text)
+    return (name, {key: _read_value(value) for key, _, value in pairs}) if pairs else name
+
+
+def _read_value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def read_npy(option: str, text: str) -> Any:
+    """The array of an .npy file."""
+    if not text.endswith(".npy"):
+        refuse(option, "an .npy file", text)
+    return read_array(Path(text), None)[0]
+
+
+def read_cotangent(option: str, text: str) -> Any:
+    """random_sign, or the array of an .npy file."""
+    return read_npy(option, text) if text.endswith(".npy") else text
+
+
+def read_text(_: str, text: str) -> str:
+    """What was typed: `profile` checks it."""
+    return text
+
+
+#: Options of `profile` by group: how each is read (None: a flag) and what it is. Their defaults are those of `profile`.
+_PROFILE: dict[str, dict[str, tuple[Callable[[str, str], Any] | None, str]]] = {
+    "network": {
+        "width": (read_whole, "units of every layer: 4096, 1e6"),
+        "depth": (read_whole, "layers"),
+        "widths": (read_wholes, "units of the input and of each layer: 784,512,10"),
+        "activation": (read_activation, "relu, tanh, gelu, ..., leaky_relu:0.2"),
+        "scheme": (read_scheme, "he_normal, orthogonal, ..., small_normal:std=0.02"),
+        "gain": (read_gain, "factor of the weights, or auto: the activation's own on lecun_normal"),
+        "norm": (read_text, "batch, layer or rms"),
+        "norm_position": (read_text, "pre_act or post_act"),
+        "norm_eps": (read_number, "what is added to the variance"),
+        "residual": (None, "residual blocks, in pre-activation order"),
+        "branch_scale": (read_number, "factor of their branches"),
+        "bias_std": (read_number, "standard deviation of the biases"),
+        "dtype": (read_text, "float32 or float64"),
+    },
+    "convolutional network": {
+        "kind": (read_text, "mlp or conv"),
+        "channels": (read_wholes, "of every layer, or of the input and each layer"),
+        "kernel_size": (read_whole, "height and width of the kernels"),
+        "image_size": (read_whole, "height and width of the images"),
+        "padding": (read_text, "zero or circular"),
+    },
+    "signals": {
+        "batch": (read_whole, "examples"),
+        "inputs": (read_npy, "an .npy file, (batch, width), in place of standard normal inputs"),
+        "cotangent": (read_cotangent, "random_sign, or an .npy file of the gradient at the outputs"),
+        "loss": (read_text, "mse, in place of a cotangent"),
+        "backward": (None, "the gradient too"),
+        "jacobian": (None, "moments of the singular values of the input-output Jacobian"),
+        "sgd_steps": (read_whole, "steps of gradient descent before the profile"),
+        "lr": (read_numbers, "their learning rate, or one for each layer"),
+    },
+    "run": {
+        "seed": (read_whole, "of the first repeat"),
+        "repeats": (read_whole, "networks drawn"),
+        "method": (read_text, "auto, dense, tiled or matrix_free"),
+        "threads": (read_whole, "of the fills"),
+        "progress": (None, "a bar with the time left"),
+    },
+}
+#: What may be asked of the story too.
+_OF_ANY_RUN = {"seed", "repeats", "threads", "progress"}
+_FILES = {"png": (".png", ".svg", ".pdf"), "html": (".html", ".htm"), "json": (".json",)}
+
+
+def _run_profile(options: argparse.Namespace) -> int:
+    readers = {name: read for group in _PROFILE.values() for name, (read, _) in group.items()}
+    typed = {name: value for name in readers if (value := getattr(options, name)) is not None}
+    keywords = {name: readers[name](_option(name), value) if readers[name] else value for name, value in typed.items()}
+    files = _files(options)
+    for module in ("table", *(["plot"] if "png" in files else []), *(["html"] if "html" in files else [])):
+        drawn(module)  # what is not installed is missed before the run
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the verdict says it
+        if options.compare is not None:
+            shown: Any = _compared(options.compare, keywords)
+        elif set(keywords) <= _OF_ANY_RUN:
+            shown = story(**keywords)
+            files.setdefault("png", Path("fastinit-profile.png"))
+        else:
+            shown = profile(**keywords)
+    _show(shown, options.table)
+    _save(shown, files)
+    profiles = list(shown.values()) if isinstance(shown, Comparison) else [shown]
+    if any(one.interrupted for one in profiles):
+        return 130
+    return int(options.healthy and not all(one.healthy() for one in profiles))
+
+
+def _compared(text: str, keywords: dict[str, Any]) -> Comparison:
+    """Profiles of several schemes, which commas part that are not before a keyword."""
+    if "scheme" in keywords:
+        refuse("--scheme", "left out with --compare", keywords["scheme"])
+    schemes = {name: read_scheme("--compare", name) for name in re.split(r",(?![^,:]*=)", text)}
+    found: list[Profile] = []
+    for scheme in schemes.values():
+        found.append(profile(scheme=scheme, **keywords))
+        if found[-1].interrupted:
+            break
+    return compare(found, list(schemes)[: len(found)])
+
+
+def _files(options: argparse.Namespace) -> dict[str, Path]:
+    """Where to write what, checked before anything runs."""
+    files = {kind: path for kind in _FILES if (path := getattr(options, kind)) is not None}
+    for kind, path in files.items():
+        if path.suffix.lower() not in _FILES[kind]:
+            refuse(f"--{kind}", f"a file that ends in {' or '.join(_FILES[kind])}", str(path))
+        if not path.absolute().parent.is_dir():
+            refuse(f"--{kind}", "in a folder that exists", str(path))
+    return files
+
+
+def _show(shown: Any, table: bool) -> None:
+    if table:
+        from rich.console import Console
+
+        Console().print(shown.table())
+    elif isinstance(shown, Profile):
+        print(shown.verdict)
+    if isinstance(shown, Comparison) and not isinstance(shown, Story):
+        print(*(f"\n{name}: {verdict}" for name, verdict in shown.verdicts.items()), sep="\n")
+
+
+def _save(shown: Any, files: dict[str, Path]) -> None:
+    write = {"png": shown.plot, "html": shown.to_html, "json": lambda path: path.write_text(shown.to_json())}
+    for kind, path in files.items():
+        write[kind](path)
+        print(f"wrote {path}")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _add_profile(commands: Any) -> None:
+    one = commands.add_parser(
+        "profile",
+        help="does a network carry a signal forward and a gradient back?",
+        description="Without options: the story of five initialisations in a deep ReLU network, with and without batch "
+        "normalisation. Exit status: 0; 1 if --healthy is asked for and it is not; 2 the question was wrong; 130 "
+        "interrupted.",
+        epilog="Example: fastinit profile --width 1e6 --depth 50 --norm batch --method matrix_free --html out.html",
+    )
+    for title, options in _PROFILE.items():
+        group = one.add_argument_group(title)
+        for name, (read, meaning) in options.items():
+            more: dict[str, Any] = {"metavar": name.rsplit("_", 1)[-1].upper()} if read else {}
+            more |= {} if read else {"action": argparse.BooleanOptionalAction, "default": None}
+            group.add_argument(_option(name), help=meaning, **more)
+    group = one.add_argument_group("showing")
+    group.add_argument("--compare", metavar="SCHEMES", help="several schemes side by side: he_normal,lecun_normal")
+    group.add_argument("--table", action=argparse.BooleanOptionalAction, default=True, help="a table of layers")
+    for kind, meaning in (
+        ("png", "a picture (also .svg, .pdf)"),
+        ("html", "a page with charts"),
+        ("json", "all numbers"),
+    ):
+        group.add_argument(f"--{kind}", type=Path, metavar="FILE", help=meaning)
+    group.add_argument("--healthy", action="store_true", help="exit status 1 where signal or gradient does not pass")
+    one.set_defaults(run=_run_profile)
+
+
+class Parser(argparse.ArgumentParser):
+    """One that answers a wrong question in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and where help is."""
+        self.exit(2, f"fastinit: {message} (see {self.prog} --help)\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The grammar of the command line."""
-    whole = argparse.ArgumentParser(
-        prog="fastinit", description="Initial weights: what runs here, and whether a file is right."
+    whole = Parser(
+        prog="fastinit",
+        description="Initial weights: what runs here, whether they let a network train, and whether a file is right.",
     )
     whole.add_argument("--version", action="version", version=f"fastinit {VERSION}, stream {STREAM}")
     commands = whole.add_subparsers(required=True, metavar="command")
     one = commands.add_parser("info", help="version, stream, instructions, threads, compiler")
     one.set_defaults(run=_run_info)
+    _add_profile(commands)
     one = commands.add_parser(
         "verify",
         help="does an array in a file have the law it claims?",
@@ -154,9 +389,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except (ValueError, TypeError, IndexError, OSError, ImportError) as error:
+    except (ValueError, TypeError, IndexError, OSError, ImportError, MemoryError) as error:
         print(f"fastinit: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("fastinit: interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The profiler: whether a network carries a signal forward and a gradient back. Names only."""
 
+from .comparison import Comparison, compare
 from .measurement import profile
 from .network import Network
 from .result import Field, Profile
 
-__all__ = ["Field", "Network", "Profile", "profile"]
+__all__ = ["Comparison", "Field", "Network", "Profile", "compare", "profile"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from os import PathLike
 from typing import Any
@@ -23,6 +24,10 @@ class Comparison(dict[str, Profile]):
     def verdicts(self) -> dict[str, Verdict]:
         """The verdict on each."""
         return {name: profile.verdict for name, profile in self.items()}
+
+    def to_json(self) -> str:
+        """All numbers, by name, as JSON."""
+        return json.dumps({name: profile.to_dict() for name, profile in self.items()}, allow_nan=False)
 
     def table(self) -> Any:
         """A table with a row for each profile, which prints in a terminal and shows in a notebook."""

@@ -18,6 +18,7 @@ _MARKERS = "os^Dvph"
 FORWARD, BACKWARD = "act_second_moment", "grad_act_second_moment"
 #: Decades between data and a limit of a dtype within which the limit is drawn.
 _NEAR = 2.0
+_SMALL = {"fontsize": 7, "color": "#444444"}
 
 
 class Picture(Figure):
@@ -85,8 +86,9 @@ class Panel:
         if np.isnan(values).all():
             return
         layers, mean = np.arange(values.shape[1]), values.mean(axis=0)
+        every = max(1, len(layers) // 10)  # and staggered, so that lines that lie on each other are all seen
         style = {"color": colour, "label": label, "linewidth": 1.8, "marker": marker, "markersize": 4}
-        self.axes.plot(layers, _drawable(mean), markevery=max(1, len(layers) // 10), **style)
+        self.axes.plot(layers, _drawable(mean), markevery=(len(self._values) % every, every), **style)
         if len(values) > 1:
             for low, high, alpha in ((0, 1, 0.12), (0.25, 0.75, 0.25)):
                 edges = np.quantile(values, [low, high], axis=0)
@@ -95,7 +97,8 @@ class Panel:
             theory = _drawable(np.asarray(profile[f"theory_{name}"], float))
             self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3)
             self._values.append(theory)
-        self._lines.append((mean, name.startswith("grad"), colour))
+        if not profile.interrupted:  # then NaN is what was not reached
+            self._lines.append((mean, name.startswith("grad"), colour))
         self._values.append(_drawable(mean))
 
     def finish(self, title: str, label: str = "") -> None:
@@ -120,31 +123,23 @@ class Panel:
 
     def _limits(self, low: float, high: float) -> tuple[float, float]:
         """Shade where the root of a second moment is outside a dtype's numbers, if the data come near."""
+        room = max(1.0, 0.07 * (high - low))  # for the text
         for dtype, limits in LIMITS.items():
             tiny, huge = (2 * np.log10(limit) for limit in limits)
             if low < tiny + _NEAR:
-                low = min(low, tiny - 1)
+                low = min(low, tiny - room)
                 self._shade(low, tiny, f"{dtype} underflow", "bottom")
             if high > huge - _NEAR:
-                high = max(high, huge + 1)
+                high = max(high, huge + room)
                 self._shade(huge, high, f"{dtype} overflow", "top")
         return low, high
 
     def _shade(self, low: float, high: float, text: str, edge: str) -> None:
         self.axes.axhspan(10.0**low, 10.0**high, color="#888888", alpha=0.15, linewidth=0)
         at, down, up = (high, -4, "top") if edge == "bottom" else (low, 4, "bottom")
-        self.axes.annotate(
-            text,
-            (1, 10.0**at),
-            (-4, down),
-            ("axes fraction", "data"),
-            "offset points",
-            ha="right",
-            va=up,
-            fontsize=7,
-            color="#444444",
-            bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.5},
-        )
+        box = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1.5}
+        self.axes.annotate(text, (0.5, 10.0**at), (0, down), ("axes fraction", "data"), "offset points", ha="center",
+                           va=up, bbox=box, **_SMALL)  # fmt: skip
 
     def _leaves(self, mean: Any, backward: bool, colour: str) -> None:
         """A line to the edge, and an arrow there, where a value is zero, infinite or not a number."""
@@ -158,9 +153,9 @@ class Panel:
         edge = bottom if mean[layer] == 0 else top
         if 0 <= before < len(mean):
             self.axes.plot([before, layer], [mean[before], edge], color=colour, linewidth=1.8)
-        self.axes.plot(
-            [layer], [edge], marker="v" if edge == bottom else "^", color=colour, clip_on=False, markersize=8
-        )
+        text, up, marker = ("0", 5, "v") if edge == bottom else ("not finite", -11, "^")
+        self.axes.annotate(text, (layer, edge), (6, up), textcoords="offset points", **_SMALL)
+        self.axes.plot([layer], [edge], marker=marker, markersize=8, color=colour, clip_on=False)
 
 
 def _drawable(values: Any) -> Any:
