@@ -150,9 +150,14 @@ def read_numbers(option: str, text: str) -> Any:
     return numbers if len(numbers) > 1 else numbers[0]
 
 
-def read_gain(option: str, text: str) -> Any:
-    """A number, or auto."""
-    return text if text == "auto" else read_number(option, text)
+def read_number_or_word(_: str, text: str) -> Any:
+    """A number, or what was typed."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
 
 
 def read_activation(option: str, text: str) -> Any:
@@ -167,16 +172,7 @@ def read_scheme(option: str, text: str) -> Any:
     pairs = [word.partition("=") for word in words]
     if not all(equals for _, equals, _ in pairs):
         refuse(option, "a name, or a name with keywords as in small_normal:std=0.02", text)
-    return (name, {key: _read_value(value) for key, _, value in pairs}) if pairs else name
-
-
-def _read_value(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
+    return (name, {key: read_number_or_word(option, value) for key, _, value in pairs}) if pairs else name
 
 
 def read_npy(option: str, text: str) -> Any:
@@ -199,12 +195,13 @@ def read_text(_: str, text: str) -> str:
 #: Options of `profile` by group: how each is read (None: a flag) and what it is. Their defaults are those of `profile`.
 _PROFILE: dict[str, dict[str, tuple[Callable[[str, str], Any] | None, str]]] = {
     "network": {
+        "kind": (read_text, "mlp, conv or transformer"),
         "width": (read_whole, "units of every layer: 4096, 1e6"),
         "depth": (read_whole, "layers"),
         "widths": (read_wholes, "units of the input and of each layer: 784,512,10"),
         "activation": (read_activation, "relu, tanh, gelu, ..., leaky_relu:0.2"),
         "scheme": (read_scheme, "he_normal, orthogonal, ..., small_normal:std=0.02"),
-        "gain": (read_gain, "factor of the weights, or auto: the activation's own on lecun_normal"),
+        "gain": (read_number_or_word, "factor of the weights, or auto: the activation's own on lecun_normal"),
         "norm": (read_text, "batch, layer or rms"),
         "norm_position": (read_text, "pre_act or post_act"),
         "norm_eps": (read_number, "what is added to the variance"),
@@ -214,11 +211,23 @@ _PROFILE: dict[str, dict[str, tuple[Callable[[str, str], Any] | None, str]]] = {
         "dtype": (read_text, "float32 or float64"),
     },
     "convolutional network": {
-        "kind": (read_text, "mlp or conv"),
         "channels": (read_wholes, "of every layer, or of the input and each layer"),
         "kernel_size": (read_whole, "height and width of the kernels"),
         "image_size": (read_whole, "height and width of the images"),
         "padding": (read_text, "zero or circular"),
+    },
+    "transformer": {
+        "sequence_length": (read_whole, "tokens of each example"),
+        "vocabulary": (read_whole, "tokens there are"),
+        "embedding_std": (read_number, "standard deviation of their embeddings"),
+        "positional": (None, "embeddings of the positions are added"),
+        "heads": (read_whole, "of attention"),
+        "mlp_ratio": (read_number, "hidden units of the MLP by unit of width"),
+        "gated": (None, "a gated MLP"),
+        "causal": (None, "a token sees none after it"),
+        "stream_scale": (read_number, "factor of the stream where a branch is added"),
+        "residual_gain": (read_number_or_word, "factor of the weights that end a branch, or gpt2"),
+        "logit_scale": (read_number_or_word, "of the products of queries and keys, or mup"),
     },
     "signals": {
         "batch": (read_whole, "examples"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from os import PathLike
 from typing import Any
@@ -79,7 +80,8 @@ def compare(profiles: Iterable[Profile], names: Iterable[str] | None = None) -> 
 
 
 def _words(profile: Profile) -> list[str]:
-    return [*str(profile.network).split(", "), profile.method, f"seed {profile.seed}"]
+    words = re.split(r", (?![^()]*\))", str(profile.network))  # keywords of a scheme stay together
+    return [*words, profile.method, f"seed {profile.seed}"]
 
 
 def shared(profiles: Iterable[Profile]) -> str:
@@ -90,7 +92,7 @@ def shared(profiles: Iterable[Profile]) -> str:
 
 def _names(profiles: list[Profile]) -> list[str]:
     """The words of each description that are not in all of them, and a number where that is not enough."""
-    common = shared(profiles).split(", ")
+    common = set.intersection(*(set(_words(one)) for one in profiles))
     names = [", ".join(word for word in _words(one) if word not in common) or str(one.network) for one in profiles]
     return [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, 1)]
 

@@ -153,7 +153,7 @@ class Panel:
         edge = bottom if mean[layer] == 0 else top
         if 0 <= before < len(mean):
             self.axes.plot([before, layer], [mean[before], edge], color=colour, linewidth=1.8)
-        text, up, marker = ("0", 5, "v") if edge == bottom else ("not finite", -11, "^")
+        text, up, marker = ("0", 5, "v") if edge == bottom else ("∞", -11, "^")
         self.axes.annotate(text, (layer, edge), (6, up), textcoords="offset points", **_SMALL)
         self.axes.plot([layer], [edge], marker=marker, markersize=8, color=colour, clip_on=False)
 

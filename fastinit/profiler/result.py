@@ -210,7 +210,8 @@ def drawn(module: str) -> Any:
     try:
         return import_module(f".{module}", __package__)
     except ModuleNotFoundError as error:
-        raise ImportError(f"to show a profile needs {error.name}: pip install 'fastinit-nn[profile]'") from error
+        missing = str(error.name).partition(".")[0]
+        raise ImportError(f"to show a profile needs {missing}: pip install 'fastinit-nn[profile]'") from error
 
 
 def _plain(values: Array) -> Any:

@@ -110,7 +110,7 @@ def judge(profile: Any, forward: tuple[float, float] = BOUNDS, backward: tuple[f
     there = course(profile, "act_second_moment")
     back = course(profile, "grad_act_second_moment") if _measured(profile, "grad_act_second_moment") else None
     found = [*_dead(profile, there, back), *_symmetric(profile, there), *_not_finite(profile, there, back)]
-    if not found or found[0][0] != "dead":
+    if not {"dead", "not finite"} & {kind for kind, _ in found}:
         found += _unstable(there, forward, back, backward)
     kind = found[0][0] if found else "stable"
     texts = [text for _, text in found] or [_stable(there, back)]
@@ -184,7 +184,7 @@ def _line(x: Array, y: Array) -> tuple[float, float]:
 
 def _dead(profile: Any, there: Course, back: Course | None) -> list[Finding]:
     dtype = profile.network.dtype
-    if there.underflow(dtype) is not None:
+    if there.underflow(dtype) is not None or _broken(profile, there) is not None:
         return []
     found = []
     zero = there.first(np.isneginf(there.logs))
@@ -221,16 +221,17 @@ def _symmetric(profile: Any, there: Course) -> list[Finding]:
 
 
 def _not_finite(profile: Any, there: Course, back: Course | None) -> list[Finding]:
-    """What an interrupted run has not reached is not known, and no finding."""
     found = []
-    for one, name in ((there, "activations are"), (back, "the gradient is")):
-        if one is None:
-            continue
-        broken = np.isposinf(one.logs) if profile.interrupted else np.isnan(one.logs) | np.isposinf(one.logs)
-        layer = one.first(broken)
+    for one, name, way in ((there, "activations are", "on"), (back, "the gradient is", "down")):
+        layer = None if one is None else _broken(profile, one)
         if layer is not None:
-            found.append(("not finite", f"{name} not finite from layer {layer} {'down' if one.backward else 'on'}"))
+            found.append(("not finite", f"{name} not finite from layer {layer} {way}"))
     return found
+
+
+def _broken(profile: Any, one: Course) -> int | None:
+    """The first layer that is not finite; what an interrupted run has not reached is not known, and no finding."""
+    return one.first(np.isposinf(one.logs) | (np.isnan(one.logs) & (not profile.interrupted)))
 
 
 def _unstable(there: Course, forward: tuple[float, float], back: Course | None,

@@ -1,0 +1,183 @@
+"""``fastinit profile``: the story, the options, the files, one line for what is wrong, and exit statuses."""
+
+import inspect
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastinit as fi
+from fastinit import cli
+from fastinit.profiler import story
+
+SMALL = ["--width", "32", "--depth", "6", "--batch", "8"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder of its own, with a file of inputs."""
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.ones((4, 32)))
+    return tmp_path
+
+
+def run(capsys, *arguments):
+    status = cli.main(["profile", *arguments])
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
+    return status, printed.out, printed.err
+
+
+def test_every_keyword_of_profile_is_an_option():
+    assert set(inspect.signature(fi.profile).parameters) == {name for group in cli._PROFILE.values() for name in group}
+
+
+def test_story(capsys, folder, monkeypatch):
+    monkeypatch.setattr(story, "WIDTH", 256)
+    monkeypatch.setattr(story, "BATCH", 16)
+    status, out, err = run(capsys)
+    assert (status, err) == (0, "")
+    kinds = dict(zip(story.INITIALISATIONS, ("dead", "symmetric", "vanishing", "vanishing", "stable"), strict=True))
+    for name, kind in kinds.items():
+        assert any(line.startswith(name) and kind in line for line in out.splitlines())
+    assert out.count("gradient") == 3
+    assert out.endswith("wrote fastinit-profile.png\n")
+    assert (folder / "fastinit-profile.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_story_as_a_comparison(monkeypatch):
+    monkeypatch.setattr(story, "WIDTH", 64)
+    monkeypatch.setattr(story, "BATCH", 8)
+    told = story.story(seed=0)
+    normalised = [verdict.kind for name, verdict in told.verdicts.items() if name.endswith(", BN")]
+    assert normalised == ["dead", "symmetric", *["gradient exploding"] * 3]
+    panels = told.plot().axes
+    assert len(panels) == 4
+    assert len(panels[0].get_lines()) == len(panels[1].get_lines()) == 7  # two more for the one that is zero
+
+
+def test_options_are_those_of_profile(capsys):
+    typed = (
+        "--activation leaky_relu:0.2 --scheme small_normal:std=0.2 --residual --no-backward --branch-scale 0.5 "
+        f"--norm layer --seed {2**100} --repeats 2e0 --json p.json"
+    )
+    status, out, _ = run(capsys, *SMALL, *typed.split())
+    same = fi.profile(
+        32, 6, ("leaky_relu", 0.2), ("small_normal", {"std": 0.2}), batch=8, residual=True, backward=False,
+        branch_scale=0.5, norm="layer", seed=2**100, repeats=2,
+    )  # fmt: skip
+    with open("p.json") as file:
+        found = json.load(file)
+    assert found | {"seconds": 0} == same.to_dict() | {"seconds": 0}
+    assert (status, out.splitlines()[-1]) == (0, "wrote p.json")
+    assert str(same.network) in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "described"),
+    [
+        (["--widths", "32,16,8", "--batch", "4"], "mlp 32-16-8, depth 2, relu, he_normal, batch 4"),
+        (["--inputs", "x.npy", "--width", "3.2e1", "--depth", "2"], "mlp 32, depth 2, relu, he_normal, batch 4"),
+        (["--kind", "conv", "--channels", "4,8", "--image-size", "5", "--batch", "2"],
+         "conv 4-8, depth 1, relu, he_normal, 3x3 on 5x5, zero, batch 2"),
+        ([*SMALL, "--gain", "auto", "--activation", "tanh"], "mlp 32, depth 6, tanh, lecun_normal x 1.59254, batch 8"),
+        ([*SMALL, "--gain", "1.5", "--method", "tiled"], "mlp 32, depth 6, relu, he_normal x 1.5, batch 8"),
+        ([*SMALL, "--sgd-steps", "1", "--lr", "0.1,0.1,0.1,0.1,0.1,0.1"], "mlp 32, depth 6, relu, he_normal, batch 8"),
+        ([*SMALL, "--norm", "batch", "--batch", "3"], "mlp 32, depth 6, relu, he_normal, batch norm, batch 3"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_more_options(capsys, monkeypatch, arguments, described):
+    monkeypatch.setenv("COLUMNS", "200")
+    status, out, err = run(capsys, *arguments)
+    assert (status, err) == (0, "")
+    assert described in " ".join(out.split())
+
+
+def test_files_and_the_sentence_without_a_table(capsys, folder):
+    status, out, _ = run(capsys, *SMALL, "--no-table", "--png", "p.svg", "--html", "p.html", "--json", "p.json")
+    said, *wrote = out.splitlines()
+    assert status == 0
+    assert said.startswith("Stable: ")
+    assert wrote == ["wrote p.svg", "wrote p.html", "wrote p.json"]
+    assert all((folder / name).stat().st_size > 1000 for name in ("p.svg", "p.html", "p.json"))
+
+
+def test_compare_and_healthy(capsys):
+    schemes = "he_normal,small_normal:std=0.001,mean=0,normal:std=0.25,mean=0"
+    assert run(capsys, *SMALL, "--compare", schemes)[0] == 2  # small_normal has no mean
+    schemes = "he_normal,normal:std=0.001,mean=0,constant:value=0.1"
+    status, out, _ = run(capsys, *SMALL, "--compare", schemes, "--healthy", "--json", "p.json")
+    assert status == 1
+    with open("p.json") as file:
+        assert list(json.load(file)) == ["he_normal", "normal:std=0.001,mean=0", "constant:value=0.1"]
+    assert "\nhe_normal: Stable: " in out
+    assert "\nconstant:value=0.1: Symmetric: " in out
+    assert run(capsys, *SMALL, "--healthy", "--no-table")[0] == 0
+    assert run(capsys, *SMALL, "--healthy", "--scheme", "zeros", "--no-table")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--width", "many"], "`--width` must be a number, got 'many'"),
+        (["--width", "1.5"], "`--width` must be an integer, such as 4096 or 1e6, got '1.5'"),
+        (["--width", "inf"], "`--width` must be an integer, such as 4096 or 1e6, got 'inf'"),
+        (["--width", "0"], "`width` must be an integer of at least 1, got 0"),
+        (["--norm", "bach"], "`norm` must be one of 'batch', 'layer', 'rms', got 'bach' (nearest: 'batch')"),
+        (["--scheme", "small_normal:0.02"],
+         "`--scheme` must be a name, or a name with keywords as in small_normal:std=0.02, got 'small_normal:0.02'"),
+        (["--inputs", "x.pkl"], "`--inputs` must be an .npy file, got 'x.pkl'"),
+        (["--inputs", "none.npy"], "[Errno 2] No such file or directory: 'none.npy'"),
+        (["--inputs", "x.npy", "--width", "16"], "`inputs` must be an array of shape (4, 16), got (4, 32)"),
+        (["--compare", "he_normal", "--scheme", "zeros"], "`--scheme` must be left out with --compare, got 'zeros'"),
+        (["--html", "p.png"], "`--html` must be a file that ends in .html or .htm, got 'p.png'"),
+        (["--json", "no/p.json"], "`--json` must be in a folder that exists, got 'no/p.json'"),
+        (["--batch", "1", "--norm", "batch"], "`batch` must be at least 2 for batch normalisation, got 1"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)  # fmt: skip
+def test_one_line_for_what_is_wrong(capsys, arguments, said):
+    assert run(capsys, *arguments) == (2, "", f"fastinit: {said}\n")
+
+
+def test_one_line_for_an_unknown_option():
+    command = [sys.executable, "-m", "fastinit.cli", "profile", "--dpeth", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "fastinit: unrecognized arguments: --dpeth 3 (see fastinit --help)\n"
+
+
+def test_what_is_not_installed_is_missed_before_the_run(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
+    monkeypatch.delitem(sys.modules, "fastinit.profiler.html", raising=False)
+    monkeypatch.setattr(cli, "profile", lambda **_: pytest.fail("it ran"))
+    said = "fastinit: to show a profile needs plotly: pip install 'fastinit-nn[profile]'\n"
+    assert run(capsys, *SMALL, "--html", "p.html") == (2, "", said)
+
+
+def test_interrupted(capsys, monkeypatch):
+    """What is done is shown; the other schemes are left; an interrupt elsewhere is one line."""
+    real, calls = fi.profile, []
+
+    def interrupted(*arguments, **keywords):
+        calls.append(keywords)
+        found = real(*arguments, **keywords)
+        found.interrupted = True
+        return found
+
+    monkeypatch.setattr(cli, "profile", interrupted)
+    monkeypatch.setattr(story, "profile", interrupted)
+    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):
+        calls.clear()
+        status, out, _ = run(capsys, *arguments)
+        assert (status, len(calls)) == (130, 1)
+        assert "relu" in out
+
+    def stop(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "profile", stop)
+    assert run(capsys, *SMALL) == (130, "", "fastinit: interrupted\n")

@@ -1,0 +1,269 @@
+"""What tables, pictures, pages and the bar of progress show."""
+
+import io
+import json
+import subprocess
+import sys
+
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from test_verdict import FLAT, LAYERS, crafted
+
+import fastinit as fi
+from fastinit.profiler import compare, html, progress
+from fastinit.profiler.comparison import decades
+from fastinit.profiler.table import number
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+@pytest.fixture(scope="module")
+def three():
+    """Three networks of batch normalisation."""
+    return fi.profile(64, 30, "relu", "he_normal", norm="batch", batch=16, repeats=3, seed=1)
+
+
+def theorised(repeats=3):
+    act = np.tile(FLAT, (repeats, 1)) + 0.01 * np.arange(repeats)[:, None]
+    return crafted(act, np.outer(1 + np.arange(repeats), 2.0 ** LAYERS[::-1]),
+                   {"act_second_moment": FLAT, "grad_act_second_moment": 2.0 ** LAYERS[::-1]})  # fmt: skip
+
+
+def test_table_has_the_numbers_theory_and_deviations():
+    text = str(theorised().table())
+    lines = text.splitlines()
+    assert lines[0].split() == ["layer", "E", "x²", "theory", "SE", "E", "g²", "theory", "SE", "dead", "units"]
+    assert lines[3].split() == ["1", "1.01", "1", "+1.7", "1.05e6", "5.24e5", "+1.7", "0%", "100"]
+    assert "Gradient exploding: though the activations" in text
+    assert "SE" not in str(theorised(1).table()).splitlines()[0]
+
+
+def test_table_of_a_real_profile_is_thinned_and_fits(three):
+    lines = str(three.table()).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [int(line[:5]) for line in lines[2:19]] == [0, 1, *range(2, 32, 2)]
+    every = str(three.table(layers="all")).splitlines()
+    assert [int(line[:5]) for line in every[2:33]] == list(range(31))
+    with pytest.raises(ValueError, match="`layers` must be one of 'some', 'all', got 'none'"):
+        three.table(layers="none")
+
+
+def test_columns_without_room_are_left_out(three, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = str(three.table()).splitlines()
+    assert max(map(len, lines)) <= 40
+    assert "|W|" not in lines[0]
+    assert "E x²" in lines[0]
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "|W|" in str(three.table()).splitlines()[0]
+
+
+def test_a_table_shows_itself_everywhere(three):
+    table = three.table()
+    assert repr(table) == str(table)
+    assert (
+        "<table" in table._repr_mimebundle_((), ())["text/html"]
+        or "<pre" in table._repr_mimebundle_((), ())["text/html"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (1, "1"), (0.12345, "0.123"), (0.001, "1.00e-3"), (12345, "1.23e4"), (-1e-45, "-1.00e-45"),
+     (np.nan, ""), (np.inf, "inf"), (99.96, "100")],
+)  # fmt: skip
+def test_numbers_are_short(value, text):
+    assert number(value) == text
+
+
+def test_plot_has_lines_theory_and_limits(tmp_path):
+    p = crafted(0.3**LAYERS, 0.3 ** LAYERS[::-1], {"act_second_moment": 0.25**LAYERS})
+    path = tmp_path / "p.png"
+    figure = p.plot(path)
+    assert isinstance(figure, Figure)
+    assert figure._repr_png_() == path.read_bytes()
+    assert matplotlib.image.imread(path).shape[2] == 4
+    (axes,) = figure.axes
+    forward, theory, backward = axes.get_lines()
+    np.testing.assert_array_equal(forward.get_ydata(), 0.3**LAYERS)
+    np.testing.assert_array_equal(backward.get_ydata(), 0.3 ** LAYERS[::-1])
+    np.testing.assert_array_equal(theory.get_ydata(), 0.25**LAYERS)
+    assert theory.get_linestyle() == "--"
+    assert axes.get_yscale() == "log"
+    assert [text.get_text() for text in axes.texts] == ["float16 underflow"]
+    assert axes.patches[0].get_y() + axes.patches[0].get_height() == pytest.approx(2.0**-28)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["activations, forward", "gradient, backward"]
+
+
+def test_plot_of_repeats_has_quartiles_and_range(three):
+    axes = three.plot().axes[0]
+    assert len(axes.collections) == 4
+    assert not axes.texts  # no limit is near
+
+
+def test_plot_shows_what_is_zero_or_not_finite():
+    axes = crafted(np.where(LAYERS < 7, 1.0, 0.0), np.where(LAYERS < 3, np.inf, 1.0)).plot().axes[0]
+    arrows = {(line.get_marker(), line.get_xdata()[0]) for line in axes.get_lines() if len(line.get_xdata()) == 1}
+    assert arrows == {("v", 7), ("^", 2)}
+    assert [text.get_text() for text in axes.texts] == ["0", "∞"]
+    assert len(crafted(np.where(LAYERS < 7, 1.0, np.nan), interrupted=True).plot().axes[0].get_lines()) == 1
+
+
+def test_plot_into_axes_of_ones_own(three):
+    axes = Figure().subplots()
+    assert three.plot(ax=axes) is axes.figure
+    assert len(axes.get_lines()) == 2
+
+
+def test_plot_leaves_pyplot_alone():
+    code = """
+import sys
+import fastinit as fi
+fi.profile(16, 2, batch=4).plot()
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_axes_hold_what_is_there():
+    assert decades(np.array([1e-5, 1e5, np.nan, 0, np.inf])) == (-5.5, 5.5)
+    assert decades(np.array([1.0, 1.0])) == (-1, 1)
+    assert decades(np.array([np.nan])) == (-1, 1)
+
+
+def test_compare_names_by_what_differs():
+    keywords = {"width": 16, "depth": 5, "batch": 4}
+    found = compare(
+        [fi.profile(scheme="he_normal", **keywords), fi.profile(scheme="lecun_normal", norm="layer", **keywords)]
+    )
+    assert list(found) == ["he_normal", "lecun_normal, layer norm"]
+    assert list(found.verdicts) == list(found)
+    schemes = [("normal", {"std": 0.1, "mean": 0.0}), ("normal", {"std": 0.2, "mean": 0.0})]
+    found = compare(fi.profile(scheme=scheme, **keywords) for scheme in schemes)
+    assert list(found) == ["normal(std=0.1, mean=0.0)", "normal(std=0.2, mean=0.0)"]
+    same = fi.profile(**keywords)
+    assert [name[-4:] for name in compare([same, same])] == [" (1)", " (2)"]
+    text = str(compare([same, found[next(iter(found))]], ["a", "b"]).table())
+    assert [line.split()[0] for line in text.splitlines()[3:5]] == ["a", "b"]
+    assert len(found.plot().axes) == 2
+    assert [line.get_label() for line in found.plot().axes[1].get_lines()] == list(found)
+    assert set(json.loads(found.to_json())) == set(found)
+
+
+@pytest.mark.parametrize(
+    ("profiles", "names", "error", "message"),
+    [
+        ([], None, ValueError, "`profiles` must be one profile or more, got []"),
+        ([1], None, TypeError, "`profiles` must be one profile or more, got [1]"),
+        ([crafted(FLAT)], ["a", "b"], ValueError, "`names` must be 1 different names, got ['a', 'b']"),
+        ([crafted(FLAT)] * 2, ["a", "a"], ValueError, "`names` must be 2 different names, got ['a', 'a']"),
+    ],
+)
+def test_compare_refuses(profiles, names, error, message):
+    with pytest.raises(error) as raised:
+        compare(profiles, names)
+    assert str(raised.value) == message
+
+
+def test_json_has_every_number(three):
+    found = json.loads(three.to_json())
+    assert set(found["fields"]) == set(three)
+    for name in three:
+        np.testing.assert_array_equal(np.array(found["fields"][name], float), np.asarray(three[name]), strict=False)
+
+
+def test_page_is_one_file_with_all_of_it(three, tmp_path):
+    three.to_html(tmp_path / "p.html")
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["p.html"]
+    assert page == three.to_html()
+    assert str(three.verdict).replace("'", "&#x27;") in page
+    assert json.loads(embedded(page, "numbers")) == json.loads(three.to_json())
+    assert len(json.loads(embedded(page, "charts"))) == 6
+    assert page.count("<tr>") == 32
+    assert " src=" not in page.replace(html.get_plotlyjs(), "")
+
+
+def embedded(page, name):
+    _, start, rest = page.partition(f'<script type="application/json" id="{name}">')
+    assert start
+    return rest.partition("</script>")[0]
+
+
+def test_page_escapes_names():
+    def scheme(shape, seed, name):
+        return fi.he_normal(shape, seed=seed, name=name)
+
+    scheme.__name__ = EVIL
+    p = fi.profile(16, 4, batch=4, scheme=scheme)
+    pages = [p.to_html(), compare([p, p]).to_html(), compare([p, p], [EVIL, "b"]).to_html()]
+    for page in pages:
+        own = page.replace(html.get_plotlyjs(), "")
+        assert "alert(1)" in own
+        assert "<script>alert" not in own
+        assert "<img" not in own
+        assert own.count("<script") == own.count("</script>") == 4
+
+
+def test_nothing_half_written_is_left(three, tmp_path, monkeypatch):
+    (tmp_path / "p.html").write_text("old")
+    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        three.to_html(tmp_path / "p.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["p.html"]
+    assert (tmp_path / "p.html").read_text() == "old"
+
+
+@pytest.mark.parametrize(("show", "needs"), [("table", "rich"), ("plot", "matplotlib"), ("to_html", "plotly")])
+def test_what_is_not_installed_is_named(show, needs):
+    code = f"""
+import sys
+sys.modules["{needs}"] = None
+import fastinit as fi
+p = fi.profile(16, 2, batch=4)
+print(p.verdict.kind)
+try:
+    p.{show}()
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == f"stable\nto show a profile needs {needs}: pip install 'fastinit-nn[profile]'\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_shows_a_bar_where_it_is_wanted(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(progress, "_LOOK", 0.0)
+    with progress.progress(3, True) as report:
+        for _ in range(3):
+            report()
+    assert "3/3" in sys.stderr.getvalue()
+
+
+@pytest.mark.parametrize(("wanted", "stream"), [(False, Terminal), (None, Terminal), (None, io.StringIO)])
+def test_progress_is_silent_otherwise(monkeypatch, wanted, stream):
+    """A short run on a terminal; any run elsewhere; and where it is not wanted."""
+    monkeypatch.setattr(sys, "stderr", stream())
+    with progress.progress(3, wanted) as report:
+        report()
+    assert sys.stderr.getvalue() == ""
+
+
+def test_progress_stops_with_the_work(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+
+    def work():
+        with progress.progress(3, True) as report:
+            report()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert sys.stderr.getvalue().endswith("\x1b[2K")

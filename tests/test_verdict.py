@@ -1,0 +1,169 @@
+"""The verdict: every kind, from networks that have it and from numbers made for it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastinit as fi
+from fastinit.profiler.network import network_from
+from fastinit.profiler.statistics import FIELDS
+
+DEFAULTS = {
+    "kind": "mlp", "width": 100, "depth": 20, "widths": None, "channels": None, "activation": "relu", "scheme": None,
+    "gain": None, "norm": None, "norm_position": None, "norm_eps": 0.0, "residual": False, "branch_scale": 1.0,
+    "bias_std": 0.0, "kernel_size": 3, "image_size": 4, "padding": "zero", "batch": 8, "dtype": "float32", "text": {},
+}  # fmt: skip
+
+
+def crafted(act, grad=None, theory=(), interrupted=False, steps=(), network=(), **fields):
+    """A profile with these second moments, all else being well."""
+    act = np.atleast_2d(np.asarray(act, float))
+    made = network_from(**{**DEFAULTS, "depth": act.shape[1] - 1, **dict(network)})
+    filled = {name: np.full(act.shape, np.nan) for name in FIELDS}
+    filled |= {"act_second_moment": act, "dead_fraction": np.zeros(act.shape)}
+    filled["distinct_units"] = np.tile(np.array(made.widths, float), (len(act), 1))
+    filled["grad_act_second_moment"] = np.full(act.shape, np.nan) if grad is None else np.atleast_2d(grad)
+    filled |= {name: np.broadcast_to(values, act.shape) for name, values in fields.items()}
+    return fi.Profile(made, "dense", 0, filled, dict(theory), tuple(steps), interrupted)
+
+
+LAYERS = np.arange(21)
+FLAT = np.ones(21)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keywords"),
+    [
+        ("stable", {"scheme": "he_normal"}),
+        ("stable", {"scheme": "orthogonal", "activation": "linear"}),
+        ("stable", {"norm": "layer", "residual": True}),
+        ("vanishing", {"scheme": "lecun_normal"}),
+        ("vanishing", {"scheme": "small_normal"}),
+        ("vanishing", {"scheme": "small_normal", "depth": 60}),
+        ("exploding", {"residual": True}),
+        ("exploding", {"scheme": ("small_normal", {"std": 0.2})}),
+        ("gradient vanishing", {"scheme": "lecun_normal", "activation": "sigmoid"}),
+        ("gradient exploding", {"norm": "batch"}),
+        ("gradient exploding", {"norm": "layer", "norm_position": "post_act"}),
+        ("dead", {"scheme": "zeros"}),
+        ("dead", {"scheme": "zeros", "norm": "batch"}),
+        ("dead", {"scheme": "zeros", "bias_std": 0.1}),
+        ("symmetric", {"scheme": ("constant", {"value": 1 / 256})}),
+        ("symmetric", {"scheme": ("constant", {"value": 0.1}), "norm": "batch"}),
+        ("symmetric", {"scheme": ("constant", {"value": 1.0}), "depth": 40}),
+        ("not finite", {"scheme": ("small_normal", {"std": 100.0})}),
+    ],
+    ids=str,
+)
+def test_kinds_of_networks(kind, keywords):
+    p = fi.profile(width=256, batch=16, seed=0, **{"depth": 30, "activation": "relu", **keywords})
+    assert p.verdict.kind == kind
+    assert p.healthy() is (kind == "stable") is p.verdict.healthy
+    assert str(p.verdict).startswith(f"{kind.capitalize()}: ")
+
+
+def test_batch_normalisation_explodes_by_its_known_factor():
+    """A layer's factor has a standard deviation of 0.006 sqrt(50000 / n): 44 at n = 512 leave 0.009, a fifth of 5 %."""
+    found = fi.profile(512, 24, "relu", norm="batch", norm_eps=0, batch=8, repeats=2, seed=0).verdict
+    assert found.backward.rate == pytest.approx(1.788190, rel=0.05)
+    assert found.forward.rate == pytest.approx(1, rel=0.01)
+
+
+def test_rectangular_layers_keep_the_norm_of_the_gradient():
+    """He weights: the gradient's second moment changes by the ratio of the widths, 10 / 784, and its norm does not."""
+    assert fi.profile(widths=[784, 512, 10], batch=64, seed=0).verdict.kind == "stable"
+
+
+def test_whole_sentences():
+    said = crafted(0.3**LAYERS, 0.3 ** LAYERS[::-1], {"act_second_moment": 0.25**LAYERS}).verdict
+    assert str(said) == (
+        "Vanishing: the activations' second moment shrinks by a factor of 0.3 (theory 0.25) per layer, 3.87e-10 from "
+        "layer 1 to 19 (underflow: float16 at layer 17, by extrapolation float32 and bfloat16 after about 146 layers); "
+        "the gradient's second moment shrinks by a factor of 0.3 per layer, 3.87e-10 from layer 19 to 1 (underflow: "
+        "float16 at layer 3, by extrapolation float32 and bfloat16 after about 146 layers)."
+    )
+    assert said.forward.rate == pytest.approx(0.3) == said.backward.rate
+    assert said.forward.theory == pytest.approx(0.25)
+    assert np.isnan(said.backward.theory)
+    assert str(crafted(FLAT, 1.5 ** LAYERS[::-1]).verdict) == (
+        "Gradient exploding: though the activations are stable, the gradient's second moment grows by a factor of 1.5 "
+        "per layer, 1.48e+03 from layer 19 to 1 (overflow: by extrapolation float16 after about 55 layers, float32 and "
+        "bfloat16 after about 438 layers)."
+    )
+    assert str(crafted(FLAT, 1.01**LAYERS).verdict) == (
+        "Stable: the activations' second moment changes by a factor of 1 per layer, 1 from layer 1 to 19; the "
+        "gradient's by a factor of 0.9901 per layer, 0.836 from layer 19 to 1."
+    )
+    assert str(crafted(1.0 + 2 * LAYERS).verdict) == (
+        "Stable: the activations' second moment changes as layer^0.89, 13 from layer 1 to 19."
+    )
+    same = np.ones(21)
+    assert str(crafted(FLAT, FLAT, distinct_units=same, steps=[None, None]).verdict) == (
+        "Symmetric: all units of a layer are the same from layer 1 on and get the same gradient, so that they stay the "
+        "same (after 2 steps of gradient descent they still are)."
+    )
+    zero = np.where(LAYERS < 7, 1.0, 0.0)
+    assert str(crafted(zero, 1 - zero).verdict) == (
+        "Dead: the signal is zero from layer 7 on and no gradient comes back to layer 6 or below."
+    )
+    assert str(crafted(FLAT, FLAT, dead_fraction=(LAYERS == 5) * 0.999).verdict) == (
+        "Dead: hardly a unit (0.1 %) of layer 5 has a slope on the batch."
+    )
+    assert str(crafted(np.where(LAYERS < 7, 1, np.nan), np.where(LAYERS < 3, np.inf, 1)).verdict) == (
+        "Not finite: activations are not finite from layer 7 on; the gradient is not finite from layer 2 down."
+    )
+
+
+def test_a_signal_that_underflows_has_vanished_and_is_not_dead():
+    p = crafted(np.where(LAYERS < 18, 1e-4**LAYERS, 0), np.where(LAYERS < 20, 0, 1.0))
+    assert p.verdict.kind == "vanishing"
+    assert p.verdict.forward.rate == pytest.approx(1e-4)
+    assert "underflow: float16 at layer 3, float32 and bfloat16 at layer 18" in str(p.verdict)
+    assert str(p.verdict).endswith("no gradient comes back to layer 19 or below.")
+
+
+def test_what_an_interrupted_run_did_not_reach_is_no_finding():
+    p = crafted(np.where(LAYERS < 12, 1, np.nan), interrupted=True)
+    assert str(p.verdict) == (
+        "Stable: the activations' second moment changes by a factor of 1 per layer, 1 from layer 1 to 11; interrupted: "
+        "of the layers and repeats done by then."
+    )
+    assert crafted(np.where(LAYERS < 12, 0.1**LAYERS, np.nan), interrupted=True).verdict.kind == "vanishing"
+
+
+def test_few_rows_of_batch_normalisation_are_pointed_out():
+    with pytest.warns(UserWarning, match="infinite"):
+        p = crafted(FLAT, FLAT, network={"norm": "batch", "batch": 3})
+    assert str(p.verdict).endswith("; batch normalisation over 3 rows has no finite expected gradient: read logs.")
+
+
+def test_bounds_of_healthy():
+    p = crafted(0.9**LAYERS, 0.8 ** LAYERS[::-1])
+    assert 0.9**18 > 0.1 > 0.8**18
+    assert not p.healthy()
+    assert p.healthy(backward=(0.01, 10))
+    assert not p.healthy(forward=(0.5, 2), backward=(0.01, 10))
+
+
+def test_of_repeats_the_typical_one_is_judged():
+    """The mean of logarithms: one huge network among five does not hide that the others fade."""
+    act = np.tile(0.5**LAYERS, (5, 1))
+    act[0] = 1.5**LAYERS
+    assert crafted(act).verdict.forward.rate == pytest.approx((0.5**4 * 1.5) ** 0.2)
+
+
+ANY = st.lists(
+    st.one_of(st.floats(0, 1e300), st.sampled_from([0.0, 1.0, 1e-80, np.nan, np.inf])), min_size=12, max_size=12
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(act=ANY, grad=ANY, split=st.sampled_from([1, 2, 3]), interrupted=st.booleans(), units=st.sampled_from([1, 100]))
+def test_there_is_a_verdict_on_any_numbers(act, grad, split, interrupted, units):
+    act, grad = (np.reshape(values, (split, -1)) for values in (act, grad))
+    p = crafted(act, grad, interrupted=interrupted, distinct_units=units)
+    kinds = "dead, symmetric, not finite, vanishing, exploding, gradient vanishing, gradient exploding, stable"
+    assert p.verdict.kind in kinds.split(", ")
+    assert str(p.verdict).endswith(".")
+    assert len(str(p.table())) > 0
