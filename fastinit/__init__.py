@@ -12,7 +12,7 @@ from .generator import ARS, Generator, default_rng
 from .layout import flat
 from .machine import VERSION as __version__
 from .machine import info, set_num_threads
-from .profiler import Profile, profile
+from .profiler import Comparison, Profile, Verdict, compare, profile
 from .scaling import Fans, fans, gain
 from .schemes import (
     glorot_normal,
@@ -35,12 +35,15 @@ from .verification import Verification, verify
 
 __all__ = [
     "ARS",
+    "Comparison",
     "Fans",
     "Generator",
     "Moments",
     "Profile",
     "Statistics",
+    "Verdict",
     "Verification",
+    "compare",
     "constant",
     "default_rng",
     "delta_orthogonal",

@@ -133,7 +133,7 @@ class Tally:
             found["dead_fraction"] = self.dead / self.units
         found |= {"distinct_units": self.distinct, "cosine": self.cosine}
         for name in ("weight_norm", "weight_grad_norm"):
-            found[name] = float(np.sqrt(self.squares[name]))
+            found[name] = float(np.sqrt(np.maximum(self.squares[name], 0)))  # a sum of products rounds
         found["weight_dot_grad"] = self.squares["weight_dot_grad"]
         return {name: float(found[name]) for name in FIELDS}
 
