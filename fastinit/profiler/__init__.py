@@ -4,5 +4,6 @@ from .comparison import Comparison, compare
 from .measurement import profile
 from .network import Network
 from .result import Field, Profile
+from .verdict import Verdict
 
-__all__ = ["Comparison", "Field", "Network", "Profile", "compare", "profile"]
+__all__ = ["Comparison", "Field", "Network", "Profile", "Verdict", "compare", "profile"]
