@@ -45,6 +45,10 @@ _AXES = {
 }
 
 
+#: From the name of an option and what was typed to a value.
+Reader = Callable[[str, str], Any]
+
+
 def read_index(text: str) -> Any:
     """A basic index from its text: integers, slices, ``...``, None between commas; ``flat[a:b]`` for a flat range."""
     if text.startswith("flat[") and text.endswith("]"):
@@ -130,12 +134,6 @@ def read_whole(option: str, text: str) -> int:
     return int(number) if number.is_integer() else refuse(option, "an integer, such as 4096 or 1e6", text)
 
 
-def read_wholes(option: str, text: str) -> Any:
-    """An integer, or several between commas."""
-    numbers = tuple(read_whole(option, part) for part in text.split(","))
-    return numbers if len(numbers) > 1 else numbers[0]
-
-
 def read_number(option: str, text: str) -> float:
     """A number."""
     try:
@@ -144,10 +142,14 @@ def read_number(option: str, text: str) -> float:
         refuse(option, "a number", text)
 
 
-def read_numbers(option: str, text: str) -> Any:
-    """A number, or several between commas."""
-    numbers = tuple(read_number(option, part) for part in text.split(","))
-    return numbers if len(numbers) > 1 else numbers[0]
+def several(read: Reader) -> Reader:
+    """One, or several between commas."""
+
+    def read_several(option: str, text: str) -> Any:
+        values = tuple(read(option, part) for part in text.split(","))
+        return values if len(values) > 1 else values[0]
+
+    return read_several
 
 
 def read_number_or_word(_: str, text: str) -> Any:
@@ -193,12 +195,12 @@ def read_text(_: str, text: str) -> str:
 
 
 #: Options of `profile` by group: how each is read (None: a flag) and what it is. Their defaults are those of `profile`.
-_PROFILE: dict[str, dict[str, tuple[Callable[[str, str], Any] | None, str]]] = {
+_PROFILE: dict[str, dict[str, tuple[Reader | None, str]]] = {
     "network": {
         "kind": (read_text, "mlp, conv or transformer"),
         "width": (read_whole, "units of every layer: 4096, 1e6"),
         "depth": (read_whole, "layers"),
-        "widths": (read_wholes, "units of the input and of each layer: 784,512,10"),
+        "widths": (several(read_whole), "units of the input and of each layer: 784,512,10"),
         "activation": (read_activation, "relu, tanh, gelu, ..., leaky_relu:0.2"),
         "scheme": (read_scheme, "he_normal, orthogonal, ..., small_normal:std=0.02"),
         "gain": (read_number_or_word, "factor of the weights, or auto: the activation's own on lecun_normal"),
@@ -211,7 +213,7 @@ _PROFILE: dict[str, dict[str, tuple[Callable[[str, str], Any] | None, str]]] = {
         "dtype": (read_text, "float32 or float64"),
     },
     "convolutional network": {
-        "channels": (read_wholes, "of every layer, or of the input and each layer"),
+        "channels": (several(read_whole), "of every layer, or of the input and each layer"),
         "kernel_size": (read_whole, "height and width of the kernels"),
         "image_size": (read_whole, "height and width of the images"),
         "padding": (read_text, "zero or circular"),
@@ -237,7 +239,7 @@ _PROFILE: dict[str, dict[str, tuple[Callable[[str, str], Any] | None, str]]] = {
         "backward": (None, "the gradient too"),
         "jacobian": (None, "moments of the singular values of the input-output Jacobian"),
         "sgd_steps": (read_whole, "steps of gradient descent before the profile"),
-        "lr": (read_numbers, "their learning rate, or one for each layer"),
+        "lr": (several(read_number), "their learning rate, or one for each layer"),
     },
     "run": {
         "seed": (read_whole, "of the first repeat"),

@@ -22,7 +22,7 @@ def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> lis
     it is limited to one, for which threadpoolctl is needed; where that is missing the pieces come one after another.
     """
     threads = min(threads_for(None), len(pieces))
-    limit = _one_blas_thread() if threads > 1 else None
+    limit = one_blas_thread() if threads > 1 else None
     if limit is None:
         return [work(piece) for piece in pieces]
 
@@ -34,7 +34,8 @@ def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> lis
         return list(pool.map(quiet, pieces))
 
 
-def _one_blas_thread() -> AbstractContextManager[Any] | None:
+def one_blas_thread() -> AbstractContextManager[Any] | None:
+    """A context in which BLAS has one thread, where threadpoolctl is there to see to it."""
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:

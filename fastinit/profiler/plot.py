@@ -95,7 +95,8 @@ class Panel:
                 self.axes.fill_between(layers, *map(_drawable, edges), color=colour, alpha=alpha, linewidth=0)
         if f"theory_{name}" in profile:
             theory = _drawable(np.asarray(profile[f"theory_{name}"], float))
-            self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3)
+            told = any(line.get_label() == "theory" for line in self.axes.get_lines())
+            self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3, label="" if told else "theory")
             self._values.append(theory)
         if not profile.interrupted:  # then NaN is what was not reached
             self._lines.append((mean, name.startswith("grad"), colour))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from os import PathLike
 from typing import Any
 
 from .comparison import Comparison
 from .measurement import profile
+from .parallel import one_blas_thread
 from .result import drawn
 
 #: Deep enough to see where each leads, and all ten networks done in a second or two.
@@ -41,12 +43,16 @@ class Story(Comparison):
 
 
 def story(**keywords: Any) -> Story:
-    """Profiles of the five initialisations, twice; those that were done, where the user interrupts."""
+    """Profiles of the five initialisations, twice; those that were done, where the user interrupts.
+
+    Products this small gain nothing from a second BLAS thread, and on a busy machine the two wait for each other.
+    """
     told = Story()
-    for norm in (None, "batch"):
-        for name, scheme in INITIALISATIONS.items():
-            found = profile(WIDTH, DEPTH, "relu", scheme, norm=norm, batch=BATCH, **keywords)
-            told[name + (", BN" if norm else "")] = found
-            if found.interrupted:
-                return told
+    with one_blas_thread() or nullcontext():
+        for norm in (None, "batch"):
+            for name, scheme in INITIALISATIONS.items():
+                found = profile(WIDTH, DEPTH, "relu", scheme, norm=norm, batch=BATCH, **keywords)
+                told[name + (", BN" if norm else "")] = found
+                if found.interrupted:
+                    return told
     return told
