@@ -248,9 +248,11 @@ def activation_of(value: Any) -> Activation:
         return value
     if isinstance(value, tuple) and len(value) == 2:
         if value[0] == "leaky_relu":
-            return _leaky_relu(real("slope", value[1], low=-1e150))
+            slope = real("slope", value[1], low=-1e150)
+            return replace(_leaky_relu(slope), name=f"leaky_relu({slope:g})")
         if value[0] == "elu":
-            return _elu(real("alpha", value[1]))
+            alpha = real("alpha", value[1])
+            return replace(_elu(alpha), name=f"elu({alpha:g})")
         if callable(value[0]) and callable(value[1]):
             return Activation(getattr(value[0], "__name__", "activation"), *value)
     forms = "a pair of functions (phi, phi'), ('leaky_relu', slope), ('elu', alpha) or "

@@ -70,6 +70,18 @@ def test_gram_and_cosine(x):
         assert cosine == pytest.approx(np.mean(pairs), abs=1e-9)
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e-22, 1.0, 1e25])
+def test_gram_of_what_is_small_or_large(size):
+    """The squares of these float32 numbers are none, or have lost their digits."""
+    x = (np.arange(1, 13).reshape(3, 4) * size).astype(np.float32)
+    exact = x.astype(float) @ x.astype(float).T
+    assert np.allclose(gram(x), exact, rtol=1e-6, atol=0)
+    assert mean_cosine(gram(x)) == pytest.approx(mean_cosine(exact), rel=1e-6)
+    assert np.array_equal(gram(np.zeros((2, 3), np.float32)), np.zeros((2, 2)))
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(gram(np.full((2, 3), np.inf, np.float32) * 0)).all()
+
+
 def test_sums_of_many_float32_products():
     x = np.full(1 << 22, 0.1, np.float32)
     assert squared_norm(x) == pytest.approx(float(np.sum(x.astype(float) ** 2)), rel=1e-5)

@@ -39,13 +39,23 @@ _ROUNDINGS = 64
 
 
 def gram(x: Array, y: Array | None = None) -> Array:
-    """x y' (y being x where it is not given) in float64, for rows of many columns."""
-    y = x if y is None else y
+    """x y' (y being x where it is not given) in float64, for rows of many columns.
+
+    What is so small or large that products would leave the range of the dtype is scaled by a power of two before.
+    """
+    (x, power), (y, other) = (_scaled(z) for z in (x, x if y is None else y))
     total = np.zeros((len(x), len(y)))
     for start in range(0, x.shape[1], _BLOCK):
         some = slice(start, start + _BLOCK)
         total += x[:, some] @ y[:, some].T
-    return total
+    return np.ldexp(total, power + other)
+
+
+def _scaled(x: Array) -> tuple[Array, int]:
+    """x / 2**power and power: 0 where the largest element is between 2**-40 and 2**40."""
+    peak = max(float(x.max()), -float(x.min())) if x.size else 1.0
+    power = int(np.frexp(peak)[1]) if np.isfinite(peak) else 0
+    return (np.ldexp(x, -power), power) if abs(power) > 40 else (x, 0)
 
 
 def inner(x: Array, y: Array) -> float:
