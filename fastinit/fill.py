@@ -19,6 +19,8 @@ from .stream import seed_number, stream_key
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+_BFLOAT16 = 3
+
 #: |z| stays below this in every dtype: sqrt(2 * 53 * log 2) = 8.572 (float64), sqrt(2 * 48 * log 2) = 8.158 (float32).
 REACH = 8.58
 
@@ -31,6 +33,11 @@ class Kind(NamedTuple):
     real: type[np.floating[Any]]
     greatest: float
 
+    @property
+    def name(self) -> str:
+        """That of the dtype, however its items are seen."""
+        return "bfloat16" if self.code == _BFLOAT16 else self.dtype.name
+
 
 _KINDS = {
     "float32": Kind(0, np.dtype(np.float32), np.float32, float(np.finfo(np.float32).max)),
@@ -39,11 +46,17 @@ _KINDS = {
 }
 
 
+#: bfloat16 in items that NumPy takes for integers, for arrays of a library that has bfloat16 itself.
+BFLOAT16_BITS = Kind(_BFLOAT16, np.dtype(np.int16), np.float32, float.fromhex("0x1.fep127"))
+
+
 def kind_of(dtype: Any) -> Kind:
-    """The kind of a dtype given by name, type or dtype object; bfloat16 needs ml_dtypes."""
+    """The kind of a dtype given by name, type or dtype object, or itself; bfloat16 by name needs ml_dtypes."""
     name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", dtype)
     if isinstance(name, str) and name in _KINDS:
         return _KINDS[name]
+    if isinstance(dtype, Kind):
+        return dtype
     if name != "bfloat16":
         try:
             known = np.dtype(dtype)
@@ -57,7 +70,7 @@ def kind_of(dtype: Any) -> Kind:
         from ml_dtypes import bfloat16
     except ImportError as error:
         raise ImportError("`dtype` bfloat16 needs ml_dtypes: pip install 'fastinit-nn[bfloat16]'") from error
-    _KINDS["bfloat16"] = Kind(3, np.dtype(bfloat16), np.float32, float.fromhex("0x1.fep127"))
+    _KINDS["bfloat16"] = BFLOAT16_BITS._replace(dtype=np.dtype(bfloat16))
     return _KINDS["bfloat16"]
 
 
@@ -83,7 +96,7 @@ def _below(kind: Kind, x: float) -> float:
 def _normal_parameters(kind: Kind, mean: Any, std: Any) -> tuple[float, ...]:
     mean, std = real("mean", mean), real("std", std, low=0)
     if abs(mean) + REACH * std > kind.greatest:
-        rule = f"small enough for mean + {REACH} std to stay below {kind.greatest:.6g} in {kind.dtype.name}"
+        rule = f"small enough for mean + {REACH} std to stay below {kind.greatest:.6g} in {kind.name}"
         refuse("std", rule, std)
     return mean, std, 0.0, 0.0, 0.0, 0.0, 0.0, 0
 
@@ -93,7 +106,7 @@ def _uniform_parameters(kind: Kind, low: Any, high: Any) -> tuple[float, ...]:
     if low > high:
         refuse("low", f"at most high ({high!r})", low)
     if max(abs(low), abs(high), high - low) > kind.greatest:
-        refuse("high", f"such that low, high and high - low stay below {kind.greatest:.6g} in {kind.dtype.name}", high)
+        refuse("high", f"such that low, high and high - low stay below {kind.greatest:.6g} in {kind.name}", high)
     least, greatest = _at_least(kind, low), _below(kind, high)
     if low == high:
         least = greatest = float(kind.real(low))
@@ -112,7 +125,7 @@ def _truncated_parameters(kind: Kind, mean: Any, std: Any, low: Any, high: Any) 
         refuse("low", "such that a standard normal lies in (low, high) with probability 2**-48 or more", (low, high))
     reach = min(max(abs(low), abs(high)), REACH)
     if abs(mean) + reach * std > kind.greatest or std > kind.greatest:
-        refuse("std", f"small enough for the values to stay below {kind.greatest:.6g} in {kind.dtype.name}", std)
+        refuse("std", f"small enough for the values to stay below {kind.greatest:.6g} in {kind.name}", std)
     if std == 0:
         least = greatest = float(kind.real(mean))
     else:

@@ -61,7 +61,9 @@ def whole_steps(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def part(shape: tuple[int, ...], index: Any) -> Part:
-    """The part that a basic index, or a flat range, cuts out of an array of that shape (as NumPy would)."""
+    """The part that a basic index, or a flat range, cuts out of an array of that shape (as NumPy would); or itself."""
+    if isinstance(index, Part):
+        return index
     if isinstance(index, Flat):
         if isinstance(index.positions, tuple):
             refuse("index", "a basic index (one integer or slice of the flattened array)", index, IndexError)

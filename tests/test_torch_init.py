@@ -1,0 +1,264 @@
+"""The face of torch.nn.init: its names and manners, our laws."""
+
+import inspect
+import math
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import fastinit as fi
+import fastinit.torch as ft
+from fastinit.torch import init, tensors
+
+DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
+#: The first 64 bits that torch.manual_seed(0) gives, and so the seed of the first fill after it.
+FIRST_SEED = 0x8C7F0AAC97C4AA2F
+
+
+def expected(scheme, shape, dtype, **keywords):
+    """What a law of ours gives, through float32 where NumPy lacks the dtype."""
+    name = "float64" if dtype is torch.float64 else "float32"
+    return torch.from_numpy(np.asarray(scheme(shape, dtype=name, **keywords))).to(dtype)
+
+
+def same(tensor, other):
+    return tensor.dtype is other.dtype and torch.equal(tensor, other)
+
+
+CALLS = [
+    (lambda t, g=None: init.normal_(t, 0.5, 2.0, g), lambda s, **k: fi.normal(s, 0.5, 2.0, **k)),
+    (lambda t, g=None: init.uniform_(t, -1.0, 3.0, g), lambda s, **k: fi.uniform(s, -1.0, 3.0, **k)),
+    (
+        lambda t, g=None: init.trunc_normal_(t, 0.0, 0.5, -1.0, 0.5, g),
+        lambda s, **k: fi.truncated_normal(s, 0, 0.5, -2, 1, **k),
+    ),
+    (lambda t, g=None: init.kaiming_uniform_(t, 5**0.5, generator=g), lambda s, **k: fi.uniform(s, *bound(s), **k)),
+    (
+        lambda t, g=None: init.kaiming_normal_(t, nonlinearity="relu", generator=g),
+        lambda s, **k: fi.normal(s, std=math.sqrt(2.0) / math.sqrt(math.prod(s[1:])), **k),
+    ),
+    (
+        lambda t, g=None: init.xavier_normal_(t, 2.0, g),
+        lambda s, **k: fi.glorot_normal(s, gain=2.0, in_axis=1, out_axis=0, **k),
+    ),
+    (
+        lambda t, g=None: init.orthogonal_(t, 2.0, g),
+        lambda s, **k: fi.orthogonal(s, gain=2.0, in_axis=1, out_axis=0, **k),
+    ),
+]
+
+
+def bound(shape):
+    limit = math.sqrt(3.0) * (init.calculate_gain("leaky_relu", 5**0.5) / math.sqrt(math.prod(shape[1:])))
+    return -limit, limit
+
+
+def test_every_name_with_its_signature():
+    for name in torch.nn.init.__all__:
+        ours, theirs = inspect.signature(getattr(ft, name)), inspect.signature(getattr(torch.nn.init, name))
+        for one, other in zip(ours.parameters.values(), theirs.parameters.values(), strict=True):
+            assert (one.name, one.default, one.kind) == (other.name, other.default, other.kind)
+    assert ft.calculate_gain is torch.nn.init.calculate_gain
+    assert ft.calculate_gain("tanh") == 5 / 3 and fi.gain("tanh") == 1.5925374197228315
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("fill", "scheme"), CALLS)
+def test_the_values_are_those_of_our_laws(fill, scheme, dtype):
+    for shape in [(7, 5), (4, 3, 3, 3)]:
+        torch.manual_seed(0)
+        tensor = torch.empty(shape, dtype=dtype)
+        assert fill(tensor) is tensor
+        assert same(tensor, expected(scheme, shape, dtype, seed=FIRST_SEED))
+
+
+def test_sparse():
+    torch.manual_seed(0)
+    tensor = init.sparse_(torch.empty(10, 4, dtype=torch.bfloat16), 0.3, 2.0)
+    assert same(tensor, expected(fi.sparse, (10, 4), torch.bfloat16, sparsity=0.3, std=2.0, seed=FIRST_SEED))
+    assert ((tensor == 0).sum(0) == 3).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("fill", [one for one, _ in CALLS])
+def test_strides_do_not_matter(fill, dtype):
+    def filled(tensor):
+        torch.manual_seed(3)
+        return fill(tensor)
+
+    whole = filled(torch.empty(6, 4, 3, 5, dtype=dtype))
+    last = torch.empty(6, 4, 3, 5, dtype=dtype).to(memory_format=torch.channels_last)
+    turned = torch.empty(5, 3, 4, 6, dtype=dtype).permute(3, 2, 1, 0)
+    wider = torch.zeros(6, 8, 3, 5, dtype=dtype)
+    for tensor in (last, turned, wider[:, 1::2]):
+        strides = tensor.stride()
+        assert same(filled(tensor), whole) and tensor.stride() == strides
+    assert not wider[:, ::2].any()
+
+
+def test_a_generator_governs_and_the_default_one_does_not():
+    def drawn(seed, default):
+        torch.manual_seed(default)
+        generator = torch.Generator().manual_seed(seed)
+        values = [fill(torch.empty(4, 4), generator) for fill, _ in CALLS]
+        values.append(init.sparse_(torch.empty(4, 4), 0.5, generator=generator))
+        return torch.stack(values), torch.rand(1)
+
+    first, after = drawn(0, 1)
+    again, after_again = drawn(0, 2)
+    assert torch.equal(first, again) and after != after_again
+    assert not torch.equal(first, drawn(1, 1)[0])
+    assert drawn(5, 1)[1] == after
+    torch.manual_seed(0)
+    twice = [init.normal_(torch.empty(3)), init.normal_(torch.empty(3))]
+    assert not torch.equal(*twice)
+
+
+def test_parameters_that_require_grad():
+    parameter = torch.nn.Parameter(torch.zeros(3, 4))
+    version = parameter._version
+    assert init.normal_(parameter) is parameter
+    assert parameter.requires_grad and parameter.is_leaf and parameter._version > version
+    kept = torch.ones(3, 4, requires_grad=True)
+    product = (kept * parameter).sum()
+    init.uniform_(parameter)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        product.backward()
+    with torch.inference_mode():
+        assert init.normal_(torch.zeros(4)).all()
+
+
+def test_tensors_without_elements_or_memory():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    for fill, _ in CALLS[:3]:
+        assert fill(torch.empty(0, 3)).shape == (0, 3)
+    for fill, _ in CALLS:
+        assert fill(torch.empty(3, 4, device="meta")).is_meta
+    for name in ("kaiming_normal_", "kaiming_uniform_"):
+        with pytest.warns(UserWarning, match="Initializing zero-element tensors is a no-op") as caught:
+            getattr(init, name)(torch.empty(0, 3))
+        assert caught[0].filename == __file__
+    assert torch.equal(torch.get_rng_state(), before)
+    assert init.normal_(torch.zeros(())).shape == ()
+
+
+def test_warnings_point_at_the_caller():
+    with pytest.warns(FutureWarning, match="`nn.init.normal` is now deprecated") as caught:
+        init.normal(torch.empty(3))
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="mean is more than 2 std from") as caught:
+        init.trunc_normal_(torch.empty(3), 0.0, 1.0, 3.0, 4.0)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_truncation_at_any_std(dtype):
+    """Bounds are cut-offs; 16-bit dtypes round them."""
+    for std, a, b in [(1.0, -2.0, 2.0), (0.1, -0.03, 0.07), (3.0, 0.1, 0.1 + 1 / 3), (0.02, -2.0, 2.0)]:
+        tensor = init.trunc_normal_(torch.empty(10_000, dtype=dtype), 0.0, std, a, b)
+        low, high = torch.tensor([a, b], dtype=dtype)
+        assert tensor.min() >= low and tensor.max() <= high
+        assert tensor.unique().numel() > (200 if dtype is torch.bfloat16 else 1000)
+    for mean, value in [(0.5, 0.5), (-3.0, -2.0), (5.0, 2.0)]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert (init.trunc_normal_(torch.empty(9, dtype=dtype), mean, 0.0) == value).all()
+    assert (init.trunc_normal_(torch.empty(9, dtype=dtype), 0.0, 1.0, 0.5, 0.5) == 0.5).all()
+
+
+def test_truncation_that_cuts_nothing_is_the_normal_law():
+    torch.manual_seed(0)
+    wide = init.trunc_normal_(torch.empty(1000), 0.0, 0.02)
+    torch.manual_seed(0)
+    assert torch.equal(wide, init.normal_(torch.empty(1000), 0.0, 0.02))
+
+
+def test_truncation_far_out_is_torchs():
+    torch.manual_seed(0)
+    with pytest.warns(UserWarning, match="mean is more than 2 std"):
+        tensor = init.trunc_normal_(torch.empty(20), 0.0, 0.1, 1.0, 1.2)
+    assert tensor.min() >= 1.0 and tensor.max() <= 1.2
+
+
+def test_float64_bounds_are_strict():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        mean, std = rng.normal(0, 3), rng.uniform(0.01, 1)
+        a, b = mean - std * rng.uniform(0, 2), mean + std * rng.uniform(0, 2)
+        tensor = init.trunc_normal_(torch.empty(200, dtype=torch.float64), mean, std, a, b)
+        assert tensor.min() >= a and tensor.max() <= b
+
+
+def test_what_we_have_no_memory_for_is_torchs():
+    assert init.normal_(torch.zeros(5, dtype=torch.complex64)).imag.any()
+    negated = torch.zeros(5, dtype=torch.complex64).conj().imag
+    assert negated.is_neg() and init.normal_(negated).any()
+    batched = torch.func.vmap(lambda x: init.normal_(x.clone()), randomness="different")(torch.zeros(2, 5))
+    assert batched.any() and not torch.equal(*batched)
+
+
+REFUSED = [
+    (lambda: init.normal_(torch.empty(3), std=-1.0), "`std` must be a finite number of at least 0, got -1.0"),
+    (lambda: init.uniform_(torch.empty(3), 2.0, 1.0), "`low` must be at most high (1.0), got 2.0"),
+    (lambda: init.trunc_normal_(torch.empty(3), a=2.0, b=1.0), "`a` must be at most b (1.0), got 2.0"),
+    (
+        lambda: init.normal_(torch.empty(3, dtype=torch.bfloat16), std=1e38),
+        "`std` must be small enough for mean + 8.58 std to stay below 3.38953e+38 in bfloat16, got 1e+38",
+    ),
+    (
+        lambda: init.normal_(torch.empty(1, 3).expand(2, 3)),
+        "`out` must not overlap itself, got strides (0, 4) for shape (2, 3)",
+    ),
+    (lambda: init.orthogonal_(torch.empty(3)), "Only tensors with 2 or more dimensions are supported"),
+    (lambda: init.sparse_(torch.empty(3, 3, 3), 0.1), "Only tensors with 2 dimensions are supported"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED, ids=[message[:40] for _, message in REFUSED])
+@pytest.mark.filterwarnings("ignore:mean is more than 2 std")
+def test_refused_with_one_sentence(call, message):
+    with pytest.raises(ValueError) as raised:
+        call()
+    assert str(raised.value) == message
+
+
+def test_bfloat16_needs_no_other_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    monkeypatch.delitem(fi.fill._KINDS, "bfloat16", raising=False)
+    for fill, _ in CALLS:
+        assert fill(torch.zeros(4, 4, dtype=torch.bfloat16)).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("fill", "scheme"), CALLS)
+def test_through_chunks_as_on_an_accelerator(fill, scheme, dtype, monkeypatch):
+    """The way to memory that NumPy cannot see, taken here by memory that it can."""
+    monkeypatch.setattr(tensors, "_fill_memory_or_device", lambda device: tensors._fill_device)
+    monkeypatch.setattr(tensors, "CHUNK", 7)
+    torch.manual_seed(0)
+    tensor = fill(torch.empty(5, 7, 3, dtype=dtype).mT)
+    assert same(tensor, expected(scheme, (5, 3, 7), dtype, seed=FIRST_SEED))
+
+
+def test_a_call_inside_torch_device_draws_its_seed_on_the_cpu():
+    torch.manual_seed(0)
+    tensor = torch.empty(3)
+    with torch.device("meta"):
+        init.normal_(tensor)
+    assert same(tensor, expected(fi.normal, (3,), torch.float32, seed=FIRST_SEED))
+
+
+def run(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr.splitlines()[-1:]
+
+
+def test_torch_is_an_extra():
+    assert run("import sys, fastinit; assert 'torch' not in sys.modules") == (0, [])
+    code = "import sys; sys.modules['torch'] = None; import fastinit; import fastinit.torch"
+    assert run(code) == (1, ["ImportError: `fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'"])
