@@ -5,6 +5,7 @@ try:
 except ImportError as error:
     raise ImportError("`fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'") from error
 
+from .fast import fast_init
 from .init import (
     calculate_gain,
     constant,
@@ -33,15 +34,18 @@ from .init import (
     xavier_uniform_,
     zeros_,
 )
+from .names import canonical_name
 
 __all__ = [
     "calculate_gain",
+    "canonical_name",
     "constant",
     "constant_",
     "dirac",
     "dirac_",
     "eye",
     "eye_",
+    "fast_init",
     "kaiming_normal",
     "kaiming_normal_",
     "kaiming_uniform",

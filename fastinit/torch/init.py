@@ -9,49 +9,31 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import init as torch_init
-from torch.nn.init import (
-    _calculate_correct_fan,
-    _calculate_fan_in_and_fan_out,
-    _make_deprecate,
-    calculate_gain,
-    constant_,
-    dirac_,
-    eye_,
-)
+from torch.nn.init import _calculate_fan_in_and_fan_out, _make_deprecate
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from .. import structured
-from ..arguments import refuse
-from ..fill import REACH
-from ..fill import normal as _normal
-from ..fill import truncated_normal as _truncated_normal
-from ..fill import uniform as _uniform
-from ..scaling import normal_interval
+from .laws import LAWS, kaiming_std
 from .shards import pieces_of
-from .tensors import DTYPES, Scheme, fill_pieces_, seed_from
+from .tensors import DTYPES, fill_pieces_, seed_from
 
 #: torch's own, whatever is put in their place later.
 TORCH = {name: getattr(torch_init, name) for name in torch_init.__all__}
 
 
-def _fill(
-    tensor: Tensor, generator: Generator | None, otherwise: Callable[[], Tensor], scheme: Scheme, **keywords: Any
-) -> Tensor:
-    """Fill a tensor where we can, and let torch fill it where we cannot."""
-    if tensor.dtype not in DTYPES or torch.compiler.is_compiling():
-        return otherwise()
-    pieces = pieces_of(tensor)
-    if pieces is None:
-        return otherwise()
+def _fill(function: str, tensor: Tensor, *arguments: Any) -> Tensor:
+    """Fill a tensor where we can, and let torch's function fill it where we cannot."""
+    seen = tensor.dtype in DTYPES and not torch.compiler.is_compiling()
+    pieces = pieces_of(tensor) if seen else None
+    law = LAWS[function](tensor, *arguments)
+    if pieces is None or law is None:
+        return TORCH[function](tensor, *arguments)
     if not tensor.is_meta and tensor.numel():
-        fill_pieces_(pieces, scheme, seed=seed_from(generator), name="", **keywords)
+        fill_pieces_(pieces, law.scheme, seed=seed_from(law.generator), name="", **law.keywords)
     return tensor
 
 
@@ -87,7 +69,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     """
     if has_torch_function_variadic(tensor):
         return handle_torch_function(uniform_, (tensor,), tensor=tensor, a=a, b=b, generator=generator)
-    return _fill(tensor, generator, lambda: TORCH["uniform_"](tensor, a, b, generator), _uniform, low=a, high=b)
+    return _fill("uniform_", tensor, a, b, generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -103,7 +85,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     """
     if has_torch_function_variadic(tensor):
         return handle_torch_function(normal_, (tensor,), tensor=tensor, mean=mean, std=std, generator=generator)
-    return _fill(tensor, generator, lambda: TORCH["normal_"](tensor, mean, std, generator), _normal, mean=mean, std=std)
+    return _fill("normal_", tensor, mean, std, generator)
 
 
 def trunc_normal_(
@@ -129,36 +111,16 @@ def trunc_normal_(
     >>> bool(init.trunc_normal_(torch.empty(100, 100), std=0.1, a=-0.2, b=0.2).abs().max() <= 0.2)
     True
     """
+    if has_torch_function_variadic(tensor):
+        keywords = {"mean": mean, "std": std, "a": a, "b": b, "generator": generator}
+        return handle_torch_function(trunc_normal_, (tensor,), tensor=tensor, **keywords)
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
             "The distribution of values may be incorrect.",
             stacklevel=2,
         )
-    scheme, keywords = truncated(float(mean), float(std), float(a), float(b))
-    own = partial(TORCH["trunc_normal_"], tensor, mean, std, a, b, generator)
-    if scheme is None:
-        return own()
-    _fill(tensor, generator, own, scheme, **keywords)
-    if scheme is _truncated_normal and not (mean + std * keywords["low"] >= a and mean + std * keywords["high"] <= b):
-        with torch.no_grad():  # which in float64 would let a value pass
-            tensor.clamp_(a, b)
-    return tensor
-
-
-def truncated(mean: float, std: float, a: float, b: float) -> tuple[Scheme | None, dict[str, float]]:
-    """The law, with its parameters, of a normal restricted to [a, b]; None where that is too far out for it."""
-    if a > b:
-        refuse("a", f"at most b ({b!r})", a)
-    if std == 0 or a == b:
-        value = min(max(mean, a), b)
-        return _uniform, {"low": value, "high": value}
-    low, high = (a - mean) / std, (b - mean) / std
-    if std < 0 or (low < -REACH and high > REACH):
-        return _normal, {"mean": mean, "std": std}
-    if normal_interval(low, high)[1] < 2**-48:
-        return None, {}
-    return _truncated_normal, {"mean": mean, "std": std, "low": low, "high": high}
+    return _fill("trunc_normal_", tensor, mean, std, a, b, generator)
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -186,8 +148,7 @@ def kaiming_uniform_(
     if 0 in tensor.shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
         return tensor
-    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
-    return uniform_(tensor, -bound, bound, generator)
+    return _fill("kaiming_uniform_", tensor, a, mode, nonlinearity, generator)
 
 
 def kaiming_normal_(
@@ -201,12 +162,7 @@ def kaiming_normal_(
     if 0 in tensor.shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
         return tensor
-    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
-
-
-def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
-    fan = _calculate_correct_fan(tensor, mode)
-    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+    return normal_(tensor, 0.0, kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
@@ -215,10 +171,11 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     The values are those of `fastinit.orthogonal`, uniform among all such matrices. Every shard of a DTensor is cut from
     the whole, which every rank makes.
     """
+    if has_torch_function_variadic(tensor):
+        return handle_torch_function(orthogonal_, (tensor,), tensor=tensor, gain=gain, generator=generator)
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
-    own = partial(TORCH["orthogonal_"], tensor, gain, generator)
-    return _fill(tensor, generator, own, structured.orthogonal, gain=gain, in_axis=1, out_axis=0)
+    return _fill("orthogonal_", tensor, gain, generator)
 
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
@@ -226,12 +183,18 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
 
     `generator` governs the zeros too, which in torch come from the default generator.
     """
+    if has_torch_function_variadic(tensor):
+        keywords = {"sparsity": sparsity, "std": std, "generator": generator}
+        return handle_torch_function(sparse_, (tensor,), tensor=tensor, **keywords)
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    own = partial(TORCH["sparse_"], tensor, sparsity, std, generator)
-    return _fill(tensor, generator, own, structured.sparse, sparsity=sparsity, std=std)
+    return _fill("sparse_", tensor, sparsity, std, generator)
 
 
+calculate_gain = torch_init.calculate_gain
+constant_ = torch_init.constant_
+dirac_ = torch_init.dirac_
+eye_ = torch_init.eye_
 ones_ = torch_init.ones_
 zeros_ = torch_init.zeros_
 uniform = _make_deprecate(uniform_)

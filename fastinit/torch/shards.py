@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import torch
 
+from ..layout import Part, whole_steps
+
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor
 
@@ -34,11 +36,12 @@ class Rectangle(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """The shape of the whole tensor, the local one, and the rectangles in it (None: it is the whole)."""
+    """The shape of the whole tensor, the local one, and what that holds: rectangles, or a part, or (None) the whole."""
 
     shape: tuple[int, ...]
     local: torch.Tensor
     rectangles: Sequence[Rectangle] | None = None
+    part: Part | None = None
 
 
 def pieces_of(tensor: torch.Tensor) -> Pieces | None:
@@ -95,6 +98,38 @@ def _rectangles(tensor: DTensor) -> list[Rectangle] | None:
             return None
     local_shape = tuple(sum(stop - start for start, stop in along) for along in runs)
     return rectangles_of(runs) if local_shape == tuple(tensor._local_tensor.shape) else None
+
+
+def view_of(owner: Pieces, view: torch.Tensor) -> Pieces | None:
+    """What a view of an owner's local tensor holds of the whole; None where no one part of it can say that."""
+    local, distance = owner.local, view.storage_offset() - owner.local.storage_offset()
+    if (distance, view.shape, view.stride()) == (0, local.shape, local.stride()):
+        return owner._replace(local=view)
+    strides = [stride if length > 1 else 0 for stride, length in zip(view.stride(), view.shape, strict=True)]
+    if owner.rectangles is None and local.is_contiguous():
+        return Pieces(owner.shape, view, part=Part(distance, tuple(view.shape), tuple(strides)))
+    rectangles = [Rectangle((0,) * local.ndim, (), ())] if owner.rectangles is None else owner.rectangles
+    start, *moves = (_coordinates(local, number) for number in (distance, *strides))
+    if len(rectangles) != 1 or start is None or None in moves:
+        return None
+    corner = list(start)
+    for length, move in zip(view.shape, moves, strict=True):
+        corner = [at + (length - 1) * by for at, by in zip(corner, move, strict=True)]
+    if any(at >= length for at, length in zip(corner, local.shape, strict=True)):
+        return None  # the view goes round an edge
+    steps = whole_steps(owner.shape)
+    first = sum((at + by) * step for at, by, step in zip(start, rectangles[0].offset, steps, strict=True))
+    taken = tuple(sum(by * step for by, step in zip(move, steps, strict=True)) for move in moves)
+    return Pieces(owner.shape, view, part=Part(first, tuple(view.shape), taken))
+
+
+def _coordinates(tensor: torch.Tensor, distance: int) -> list[int] | None:
+    """Steps along each axis that take one so far in memory, the longest first."""
+    steps = [0] * tensor.ndim
+    for axis in sorted(range(tensor.ndim), key=tensor.stride, reverse=True):
+        if tensor.shape[axis] > 1:
+            steps[axis], distance = divmod(distance, tensor.stride(axis))
+    return steps if distance == 0 else None
 
 
 def chunk(runs: Runs, count: int, number: int) -> Runs:

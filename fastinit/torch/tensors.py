@@ -10,6 +10,7 @@ import torch
 from torch.autograd.graph import increment_version
 
 from ..fill import BFLOAT16_BITS, normal, truncated_normal, uniform
+from ..layout import Part
 from .shards import Pieces, Rectangle
 
 Scheme = Callable[..., Any]
@@ -23,7 +24,8 @@ DTYPES = {
 
 #: Elements that go to an accelerator together, through one pinned buffer.
 CHUNK = 1 << 24
-_IN_BITS = (normal, uniform, truncated_normal)
+#: Schemes of which any part can be made alone, in bits that NumPy need not know.
+BY_POSITION = (normal, uniform, truncated_normal)
 _NUMBERS = (1 << 64) - 1
 
 
@@ -38,7 +40,7 @@ def fill_pieces_(pieces: Pieces, scheme: Scheme, *, seed: int, name: str, **keyw
     """Fill what is here of a tensor of floats with what `scheme` gives the whole."""
     with torch._C.DisableTorchFunction():
         local = pieces.local.detach()
-        targets, indices = [local], [None]
+        targets, indices = [local], [pieces.part]
         if pieces.rectangles is not None:
             targets = [local[one.local_index] for one in pieces.rectangles]
             indices = [one.index for one in pieces.rectangles]
@@ -56,7 +58,7 @@ def _fill_memory(targets: list[torch.Tensor], indices: list[Any], scheme: Scheme
     """One call for all rectangles, so that what can only be made whole is made once."""
     if not targets:
         return
-    if targets[0].dtype is torch.bfloat16 and scheme not in _IN_BITS:
+    if targets[0].dtype is torch.bfloat16 and scheme not in BY_POSITION:
         for target, values in zip(targets, scheme(shape, index=indices, dtype="float32", **keywords), strict=True):
             target.copy_(torch.from_numpy(values))
         return
@@ -74,7 +76,7 @@ def _items(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
 
 def _fill_device(targets: list[torch.Tensor], indices: list[Any], scheme: Scheme, shape: Any, keywords: Any) -> None:
     """Through pinned memory, so that nothing as large as the tensor is needed here."""
-    if scheme not in _IN_BITS:
+    if scheme not in BY_POSITION or isinstance(indices[0], Part):
         wholes = [torch.empty(target.shape, dtype=target.dtype) for target in targets]
         _fill_memory(wholes, indices, scheme, shape, keywords)
         for target, whole in zip(targets, wholes, strict=True):

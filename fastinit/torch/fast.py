@@ -1,0 +1,271 @@
+"""fast_init: whatever a library fills with random numbers inside the block, fastinit fills."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import init as torch_init
+from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_variadic
+
+from ..arguments import refuse
+from ..stream import seed_number
+from . import init, laws
+from .laws import LAWS, Law
+from .names import Register, Rename
+from .pages import advise_large_pages
+from .shards import Pieces, pieces_of
+from .tensors import BY_POSITION, DTYPES, fill_pieces_, seed_from
+
+
+class fast_init(TorchFunctionMode):  # noqa: N801
+    """Context in which random fills of tensors, by whatever library, run on fastinit: ``with fast_init(): Model()``.
+
+    Parameters
+    ----------
+    seed : int, numpy.random.SeedSequence or None
+        None: each fill takes a seed from the generator of the call, or torch's default one, so that
+        ``torch.manual_seed`` governs as ever. A seed: fill number i of the block is stream ``#i`` of that seed, and no
+        generator is read.
+    model : torch.nn.Module
+        Makes the values independent of layout. A draw on a tensor of the model, or on a view of one, or on what
+        ``torch.empty_like`` made of one, is keyed by (seed, its canonical name, how many draws it has had) and by
+        coordinates in the whole tensor: the first has the stream of the name, the next ones ``name#1``, ``name#2``.
+        Of a DTensor only the local shard is computed. Needs a seed.
+    rename : callable
+        With `model`: see `canonical_name`.
+
+    Attributes
+    ----------
+    filled : int
+        How many fills ran here.
+    left_to_torch : collections.Counter
+        How many ran on torch, by name of the function: other distributions and integers, other dtypes, tensors whose
+        memory cannot be seen or whose gradient is being recorded.
+    unnamed : int
+        With `model`: how many of the fills were on none of its tensors, and so are keyed by their order.
+
+    Warns
+    -----
+    UserWarning
+        With `model`, where something was left to torch, or unnamed.
+
+    Notes
+    -----
+    Calls that torch lets a mode see are seen in this thread alone. Those functions of ``torch.nn.init`` that it does
+    not (``trunc_normal_``, ``orthogonal_``, ``sparse_``) are wrapped for the time of the block so that it does.
+    A tensor of four megabytes or more gets large pages where the system grants them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastinit.torch
+    >>> with fastinit.torch.fast_init(seed=0) as fast:
+    ...     layer = torch.nn.Linear(64, 64)
+    >>> fast.filled, dict(fast.left_to_torch)
+    (2, {})
+    """
+
+    def __init__(self, seed: Any = None, *, model: torch.nn.Module | None = None, rename: Rename | None = None) -> None:
+        super().__init__()
+        if model is None and rename is not None:
+            refuse("model", "given where rename is", model)
+        if model is not None and seed is None:
+            refuse("seed", "given where model is (a rank alone would draw another)", seed)
+        self.seed = None if seed is None else seed_number(seed)
+        self.filled = self.unnamed = 0
+        self.left_to_torch: Counter[str] = Counter()
+        self._draws: Counter[str] = Counter()
+        self._register = None if model is None else Register(model, rename)
+
+    def __repr__(self) -> str:
+        return f"fast_init(filled={self.filled}, left_to_torch={dict(self.left_to_torch)})"
+
+    def __enter__(self) -> fast_init:
+        _wrap()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        _unwrap()
+        if self._register is not None and raised[0] is None and (self.left_to_torch or self.unnamed):
+            done = [f"{self.unnamed} fills on no tensor of the model"] if self.unnamed else []
+            done += [f"{name} on torch, {count} times" for name, count in self.left_to_torch.items()]
+            warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        answer = _answer_to(func)
+        if answer is None:
+            return func(*args, **kwargs) if kwargs else func(*args)
+        return answer(self, func, args, kwargs or {})
+
+    def fill(self, tensor: Tensor, law_of: Callable[..., Law | None], args: Any, kwargs: Any) -> bool:
+        """Fill a tensor by the law of a call; False where that is torch's to do, with nothing written."""
+        pieces = pieces_of(tensor) if tensor.dtype in DTYPES else None
+        if pieces is None:
+            return False
+        try:
+            law = law_of(*args, **kwargs)
+            if law is None:
+                return False
+            pieces, seed, name = self._key(tensor, pieces, law)
+            if pieces.local.device.type == "cpu":
+                advise_large_pages(pieces.local)
+            fill_pieces_(pieces, law.scheme, seed=seed, name=name, **law.keywords)
+        except (TypeError, ValueError):
+            return False
+        self.filled += 1
+        return True
+
+    def _key(self, tensor: Tensor, pieces: Pieces, law: Law) -> tuple[Pieces, int, str]:
+        if self.seed is None:
+            return pieces, seed_from(law.generator), ""
+        found = None if self._register is None else self._register.find(tensor, pieces)
+        name, place = ("", pieces) if found is None else found
+        self.unnamed += self._register is not None and found is None
+        number = self._draws[name]
+        self._draws[name] += 1
+        if place.part is None or law.scheme in BY_POSITION:
+            pieces = place
+        return pieces, self.seed, f"{name}#{number}" if number or not name else name
+
+
+def _fills(law_of: Callable[..., Law | None], tracked: bool = False) -> Callable[..., Any]:
+    """The answer to a call that fills its first argument; a `tracked` one may be recorded for its gradient."""
+
+    def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
+        tensor = args[0] if args else kwargs["tensor"]
+        if tensor.is_meta or not tensor.numel():
+            return func(*args, **kwargs)
+        recorded = tracked and tensor.requires_grad and torch.is_grad_enabled()
+        if not recorded and mode.fill(tensor, law_of, args, kwargs):
+            return tensor
+        return _left(mode, func, args, kwargs)
+
+    return answer
+
+
+def _made(mode: fast_init, tensor: Tensor, law_of: Callable[..., Law], generator: Generator | None) -> bool:
+    """Whether a tensor just made has its values."""
+    return tensor.is_meta or not tensor.numel() or mode.fill(tensor, law_of, (tensor,), {"generator": generator})
+
+
+def _makes(empty: Callable[..., Tensor], law_of: Callable[..., Law]) -> Callable[..., Any]:
+    """The answer to a call that makes a tensor: `empty` takes the same arguments but for the generator."""
+
+    def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
+        rest = dict(kwargs)
+        generator = rest.pop("generator", None)
+        tensor = empty(*args, **rest)
+        return tensor if _made(mode, tensor, law_of, generator) else _left(mode, func, args, kwargs)
+
+    return answer
+
+
+def _makes_like(law_of: Callable[..., Law]) -> Callable[..., Any]:
+    """The answer to a call that makes a tensor like another."""
+
+    def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
+        rest = dict(kwargs)
+        generator = rest.pop("generator", None)
+        tensor = _empty_like(mode, torch.empty_like, args, rest)
+        return tensor if _made(mode, tensor, law_of, generator) else _left(mode, func, args, kwargs)
+
+    return answer
+
+
+def _normal_of_size(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
+    """The answer to torch.normal, which makes a tensor where its mean and standard deviation are numbers."""
+    rest = dict(zip(("mean", "std", "size"), args, strict=False)) | kwargs
+    if "size" in rest:
+        law_of = functools.partial(laws.normal_, mean=rest.pop("mean"), std=rest.pop("std"))
+        generator = rest.pop("generator", None)
+        tensor = torch.empty(rest.pop("size"), **rest)
+        if _made(mode, tensor, law_of, generator):
+            return tensor
+    return _left(mode, func, args, kwargs)
+
+
+def _empty_like(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
+    tensor = func(*args, **kwargs)
+    if mode._register is not None:
+        mode._register.liken(tensor, args[0] if args else kwargs["input"])
+    return tensor
+
+
+def _left(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
+    mode.left_to_torch[getattr(func, "__name__", repr(func)).removeprefix("_no_grad_")] += 1
+    return func(*args, **kwargs)
+
+
+def _uniform_method(tensor: Tensor, *ends: float, generator: Generator | None = None, **named: float) -> Law:
+    """Tensor.uniform_, one of whose arguments is called `from`."""
+    ends = ends + tuple(named[name] for name in ("from", "to")[len(ends) :] if name in named)
+    return laws.uniform_(tensor, *ends, generator=generator)
+
+
+def _dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function of torch.nn.init such that modes see its call."""
+
+    @functools.wraps(function)
+    def dispatched(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if has_torch_function_variadic(tensor):
+            return handle_torch_function(dispatched, (tensor,), tensor, *args, **kwargs)
+        return function(tensor, *args, **kwargs)
+
+    return dispatched
+
+
+#: By the name in torch.nn.init. trunc_normal_ is reached below its name, which libraries keep copies of.
+_WRAPPED = {
+    name: _dispatching(getattr(torch_init, name)) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")
+}
+_wrapping = Lock()
+_blocks = 0
+
+
+def _wrap() -> None:
+    global _blocks
+    with _wrapping:
+        _blocks += 1
+        for name, wrapped in _WRAPPED.items():
+            if getattr(torch_init, name) is wrapped.__wrapped__:
+                setattr(torch_init, name, wrapped)
+
+
+def _unwrap() -> None:
+    """By the last block of all threads; what others have put there since stays."""
+    global _blocks
+    with _wrapping:
+        _blocks -= 1
+        for name, wrapped in _WRAPPED.items():
+            if not _blocks and getattr(torch_init, name) is wrapped:
+                setattr(torch_init, name, wrapped.__wrapped__)
+
+
+_OTHER_METHODS = ("bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "random_")
+_OTHER_FUNCTIONS = ("bernoulli", "multinomial", "poisson", "randint", "randint_like", "randperm")
+
+_ANSWERS: dict[Any, Callable[..., Any]] = {
+    Tensor.normal_: _fills(laws.normal_, tracked=True),
+    Tensor.uniform_: _fills(_uniform_method, tracked=True),
+    torch.randn: _makes(torch.empty, laws.normal_),
+    torch.rand: _makes(torch.empty, laws.uniform_),
+    torch.randn_like: _makes_like(laws.normal_),
+    torch.rand_like: _makes_like(laws.uniform_),
+    torch.normal: _normal_of_size,
+    torch.empty_like: _empty_like,
+    **{getattr(init, name): _fills(law_of) for name, law_of in LAWS.items()},
+    **{getattr(torch_init, name): _fills(LAWS[name]) for name in ("normal_", "uniform_", "kaiming_uniform_")},
+    **{wrapped: _fills(LAWS[name.removeprefix("_no_grad_")]) for name, wrapped in _WRAPPED.items()},
+    **{getattr(Tensor, name): _left for name in _OTHER_METHODS},
+    **{getattr(torch, name): _left for name in _OTHER_FUNCTIONS},
+}
+_answer_to = _ANSWERS.get

@@ -1,0 +1,128 @@
+"""Names: what a tensor of a model is called, whatever the model is wrapped in; and which of them a draw is on.
+
+Wrappers' own segments are left out: ``module`` (DistributedDataParallel), ``_orig_mod`` (torch.compile),
+``_fsdp_wrapped_module``, ``_checkpoint_wrapped_module``; and ``parametrizations.weight.original`` is ``weight``. What
+remains is what the plain model calls the tensor. A pipeline stage that numbers its layers from zero says with `rename`
+what the whole model calls them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch.utils.weak import WeakIdKeyDictionary
+
+from ..arguments import refuse
+from .shards import Pieces, pieces_of, view_of
+
+Rename = Callable[[str], str]
+
+_WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+_PARAMETRIZED = re.compile(r"(^|\.)parametrizations\.([^.]+)\.original$")
+_SEVERAL = re.compile(r"(^|\.)parametrizations\.([^.]+)\.(original\d+)$")
+
+
+def canonical_name(name: str, rename: Rename | None = None) -> str:
+    """The name that a tensor has in the plain model.
+
+    Parameters
+    ----------
+    name : str
+        As ``named_parameters`` gives it.
+    rename : callable
+        From the name without wrappers to that in the whole model.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Examples
+    --------
+    >>> from fastinit.torch import canonical_name
+    >>> canonical_name("_orig_mod.layers.0._checkpoint_wrapped_module.fc.parametrizations.weight.original")
+    'layers.0.fc.weight'
+    """
+    name = ".".join(segment for segment in name.split(".") if segment not in _WRAPPERS)
+    name = _PARAMETRIZED.sub(r"\1\2", _SEVERAL.sub(r"\1\2.\3", name))
+    return name if rename is None else rename(name)
+
+
+class Named(NamedTuple):
+    """A tensor of a model, whether it is a parameter, and its names: its own first, more where it is tied."""
+
+    names: tuple[str, ...]
+    tensor: torch.Tensor
+    parameter: bool
+
+
+def named_tensors(model: torch.nn.Module, rename: Rename | None = None) -> list[Named]:
+    """Every parameter and buffer, once."""
+    found: dict[int, Named] = {}
+    owners: dict[str, torch.Tensor] = {}
+    parameters = model.named_parameters(remove_duplicate=False)
+    buffers = model.named_buffers(remove_duplicate=False)
+    for parameter, tensors in ((True, parameters), (False, buffers)):
+        for full_name, tensor in tensors:
+            name = canonical_name(full_name, rename)
+            if owners.setdefault(name, tensor) is not tensor:
+                refuse("rename", f"such that no two tensors have one name ({full_name})", name)
+            before = found[id(tensor)].names if id(tensor) in found else ()
+            found[id(tensor)] = Named((*before, name), tensor, parameter)
+    return list(found.values())
+
+
+class Register:
+    """Finds the tensor of a model that a given tensor is, or is a view of, or was made like."""
+
+    def __init__(self, model: torch.nn.Module, rename: Rename | None = None) -> None:
+        self._model, self._rename = model, rename
+        self._likenesses = WeakIdKeyDictionary()
+        self._read()
+
+    def _read(self) -> None:
+        self._owners: dict[int, list[tuple[str, Pieces]]] = {}
+        for named in named_tensors(self._model, self._rename):
+            pieces = pieces_of(named.tensor)
+            if pieces is not None:
+                owners = self._owners.setdefault(_storage(pieces.local), [])
+                owners.append((named.names[0], pieces))
+
+    def find(self, tensor: torch.Tensor, pieces: Pieces) -> tuple[str, Pieces] | None:
+        """Its name, and what of the whole is here. One that is not known may be new: the model is read again."""
+        if tensor in self._likenesses:
+            return self._likenesses[tensor], pieces
+        return self._known(pieces.local) or (self._read() or self._known(pieces.local))
+
+    def _known(self, local: torch.Tensor) -> tuple[str, Pieces] | None:
+        for name, owner in self._owners.get(_storage(local), []):
+            if _begin(owner.local) <= local.storage_offset() and _end(local) <= _end(owner.local):
+                pieces = view_of(owner, local)
+                return None if pieces is None else (name, pieces)
+        return None
+
+    def liken(self, tensor: torch.Tensor, other: torch.Tensor) -> None:
+        """A tensor of the shape of another takes its name."""
+        pieces = pieces_of(other)
+        found = None if pieces is None else self.find(other, pieces)
+        if found is not None and found[1].part is None and tensor.shape == other.shape:
+            self._likenesses[tensor] = found[0]
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _begin(tensor: torch.Tensor) -> int:
+    return tensor.storage_offset()
+
+
+def _end(tensor: torch.Tensor) -> int:
+    """One past the last element, in elements of the storage."""
+    if not tensor.numel():
+        return tensor.storage_offset()
+    reach = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.storage_offset() + reach + 1

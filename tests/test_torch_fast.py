@@ -1,0 +1,245 @@
+"""fast_init without a model: every random fill inside the block is ours, and what is not is counted."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import fastinit as fi
+import fastinit.torch as ft
+from fastinit.torch import pages
+
+TRUNC_NORMAL = nn.init.trunc_normal_  # as libraries keep it from their import on
+OWN = {name: getattr(nn.init, name) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")}
+
+
+def law(scheme, *arguments, number=0, shape=(4, 4), **keywords):
+    return torch.from_numpy(scheme(shape, *arguments, seed=7, name=f"#{number}", **keywords))
+
+
+BOUND = 3**0.5 * (nn.init.calculate_gain("leaky_relu", 5**0.5) / 4**0.5)
+SEEN = {
+    "normal_": (lambda t: t.normal_(1, std=2), law(fi.normal, 1, 2)),
+    "uniform_": (lambda t: t.uniform_(), law(fi.uniform)),
+    "uniform_ from to": (lambda t: t.uniform_(**{"from": -1, "to": 2}), law(fi.uniform, -1, 2)),
+    "uniform_ to": (lambda t: t.uniform_(-1, to=2), law(fi.uniform, -1, 2)),
+    "randn": (lambda t: torch.randn(4, 4), law(fi.normal)),
+    "rand": (lambda t: torch.rand((4, 4), generator=torch.Generator()), law(fi.uniform)),
+    "randn_like": (torch.randn_like, law(fi.normal)),
+    "rand_like": (lambda t: torch.rand_like(input=t), law(fi.uniform)),
+    "normal": (lambda t: torch.normal(1.0, 2.0, (4, 4)), law(fi.normal, 1, 2)),
+    "normal size": (lambda t: torch.normal(mean=1.0, std=2.0, size=(4, 4)), law(fi.normal, 1, 2)),
+    "init.normal_": (nn.init.normal_, law(fi.normal)),
+    "init.uniform_": (lambda t: nn.init.uniform_(t, b=2.0), law(fi.uniform, 0, 2)),
+    "init.kaiming_uniform_": (lambda t: nn.init.kaiming_uniform_(t, 5**0.5), law(fi.uniform, -BOUND, BOUND)),
+    "init.xavier_normal_": (nn.init.xavier_normal_, law(fi.glorot_normal)),
+    "init.trunc_normal_": (lambda t: nn.init.trunc_normal_(t, std=2.0), law(fi.truncated_normal, 0, 2, -1, 1)),
+    "kept trunc_normal_": (lambda t: TRUNC_NORMAL(t, std=2.0), law(fi.truncated_normal, 0, 2, -1, 1)),
+    "init.orthogonal_": (lambda t: nn.init.orthogonal_(t, 2), law(fi.orthogonal, gain=2, in_axis=1, out_axis=0)),
+    "init.sparse_": (lambda t: nn.init.sparse_(t, 0.5), law(fi.sparse, 0.5)),
+    "ours": (ft.normal_, law(fi.normal)),
+    "our xavier_normal_": (ft.xavier_normal_, law(fi.glorot_normal)),
+    "our trunc_normal_": (lambda t: ft.trunc_normal_(t, std=2.0), law(fi.truncated_normal, 0, 2, -1, 1)),
+    "our orthogonal_": (ft.orthogonal_, law(fi.orthogonal, in_axis=1, out_axis=0)),
+    "our sparse_": (lambda t: ft.sparse_(t, 0.5), law(fi.sparse, 0.5)),
+    "under torch.device": (lambda t: under_device(t), law(fi.truncated_normal, 0, 2, -1, 1)),
+}
+
+
+def under_device(tensor):
+    with torch.device("cpu"):
+        return nn.init.trunc_normal_(tensor, std=2.0)
+
+
+@pytest.mark.parametrize(("call", "values"), SEEN.values(), ids=SEEN)
+def test_what_is_seen(call, values):
+    before = torch.get_rng_state()
+    tensor = torch.empty(4, 4)
+    with ft.fast_init(seed=7) as fast:
+        result = call(tensor)
+    assert torch.equal(result, values)
+    assert fast.filled == 1 and not fast.left_to_torch
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_without_a_seed_torchs_generators_govern():
+    def made(seed, **keywords):
+        torch.manual_seed(seed)
+        with ft.fast_init(**keywords):
+            return nn.Linear(8, 8), torch.randn(3)
+
+    linear, values = made(0)
+    again, _ = made(0)
+    other, _ = made(1)
+    assert torch.equal(linear.weight, again.weight) and torch.equal(linear.bias, again.bias)
+    assert not torch.equal(linear.weight, other.weight)
+    torch.manual_seed(0)
+    tensors = [ft.kaiming_uniform_(torch.empty(8, 8), 5**0.5), ft.uniform_(torch.empty(8), -(8**-0.5), 8**-0.5)]
+    assert torch.equal(linear.weight, tensors[0]) and torch.equal(linear.bias, tensors[1])
+    assert torch.equal(values, ft.normal_(torch.empty(3)))
+    generator = torch.Generator().manual_seed(0)
+    with ft.fast_init():
+        drawn = torch.empty(5).normal_(generator=generator)
+    assert torch.equal(drawn, ft.normal_(torch.empty(5), generator=torch.Generator().manual_seed(0)))
+
+
+def test_fills_of_a_block_are_numbered():
+    with ft.fast_init(seed=7) as fast:
+        values = [
+            torch.randn(4, 4),
+            torch.empty(0).normal_(),
+            torch.rand(4, 4),
+            torch.empty(3, device="meta").normal_(),
+        ]
+    assert torch.equal(values[0], law(fi.normal)) and torch.equal(values[2], law(fi.uniform, number=1))
+    assert repr(fast) == "fast_init(filled=2, left_to_torch={})"
+
+
+@pytest.mark.parametrize(
+    "module", [nn.Linear(5, 3), nn.Conv2d(4, 6, 3, groups=2), nn.LSTM(3, 4), nn.Embedding(5, 3, 1)]
+)
+def test_modules_leave_nothing_to_torch(module):
+    with ft.fast_init(seed=0) as fast:
+        module.reset_parameters()
+    assert fast.filled and not fast.left_to_torch
+    if isinstance(module, nn.Embedding):
+        assert not module.weight[1].any() and module.weight[0].any()
+
+
+def tracked():
+    leaf = torch.ones(4, 4, requires_grad=True)
+    return (leaf * 2).normal_()
+
+
+LEFT = {
+    "bernoulli_": lambda: torch.empty(4, 4).bernoulli_(),
+    "randperm": lambda: torch.randperm(5),
+    "randn": lambda: torch.randn(4, dtype=torch.complex64),
+    "normal_": tracked,
+    "normal": lambda: torch.normal(torch.zeros(3), 1.0),
+    "trunc_normal_": lambda: nn.init.trunc_normal_(torch.empty(3), 0.0, 0.1, 1.0, 1.2),
+    "uniform_": lambda: torch.empty(4, dtype=torch.complex64).conj().imag.uniform_(),
+}
+
+
+@pytest.mark.parametrize(("name", "call"), LEFT.items(), ids=LEFT)
+@pytest.mark.filterwarnings("ignore:mean is more than 2 std")
+def test_what_is_left_to_torch_is_counted(name, call):
+    torch.manual_seed(0)
+    alone = call()
+    torch.manual_seed(0)
+    with ft.fast_init(seed=7) as fast:
+        inside = call()
+    assert torch.equal(alone, inside) and fast.left_to_torch == {name: 1}
+    assert alone.requires_grad == inside.requires_grad
+
+
+def test_what_we_refuse_torch_may_refuse_itself():
+    tensor = torch.zeros(3)
+    with ft.fast_init(seed=0) as fast, pytest.raises(RuntimeError, match="normal expects std >= 0"):
+        tensor.normal_(0, -1)
+    with ft.fast_init(seed=0), pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
+        nn.Parameter(tensor).normal_()
+    assert not tensor.any() and fast.left_to_torch == {"normal_": 1}
+
+
+def test_functions_are_wrapped_for_the_block_only():
+    def here():
+        return {name: getattr(nn.init, name) for name in OWN}
+
+    def fail():
+        with ft.fast_init():
+            with ft.fast_init():
+                assert all(here()[name] is not own for name, own in OWN.items())
+            assert all(here()[name] is not own for name, own in OWN.items())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert here() == OWN
+    try:
+        with ft.fast_init():
+            nn.init.sparse_ = print
+        assert nn.init.sparse_ is print
+    finally:
+        nn.init.sparse_ = OWN["sparse_"]
+    assert here() == OWN
+
+
+def test_another_thread_is_not_inside():
+    def fill():
+        generator = torch.Generator().manual_seed(0)
+        return nn.init.orthogonal_(TRUNC_NORMAL(torch.empty(3, 3), generator=generator), generator=generator)
+
+    results = []
+    with ft.fast_init(seed=0) as fast:
+        thread = threading.Thread(target=lambda: results.append(fill()))
+        thread.start()
+        thread.join()
+    assert fast.filled == 0 and torch.equal(results[0], fill())
+
+
+def test_blocks_in_blocks():
+    with ft.fast_init(seed=1) as outer, ft.fast_init(seed=7) as inner:
+        first = torch.randn(4, 4)
+        torch.randperm(3)
+    assert torch.equal(first, law(fi.normal))
+    assert (outer.filled, inner.filled) == (0, 1)
+    assert outer.left_to_torch == inner.left_to_torch == {"randperm": 1}
+
+
+def test_other_devices():
+    with ft.fast_init(seed=0) as fast, torch.device("meta"):
+        assert nn.Linear(3, 3).weight.is_meta and torch.randn(3).is_meta
+    try:
+        torch.set_default_device("meta")
+        with ft.fast_init(seed=0) as fast:
+            assert nn.Linear(3, 3).weight.is_meta
+    finally:
+        torch.set_default_device(None)
+    assert fast.filled == 0 and not fast.left_to_torch
+
+
+def test_what_is_made_keeps_its_manners():
+    with ft.fast_init(seed=7):
+        made = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
+        out = torch.empty(4, 4)
+        assert torch.rand(4, 4, out=out) is out
+    assert made.requires_grad and made.is_leaf and made.dtype is torch.float64
+    assert torch.equal(out, law(fi.uniform, number=1))
+
+
+def test_large_pages_are_asked_for_within_the_storage(monkeypatch):
+    asked = []
+    monkeypatch.setattr(pages, "_madvise", lambda address, length, advice: asked.append((address, length, advice)))
+    with ft.fast_init(seed=0):
+        small, large = torch.randn(1000), torch.randn(3, 1 << 20)
+    (address, length, advice) = asked[0]
+    assert len(asked) == 1 and small.any() and advice == 14
+    assert address.value % 2**21 == 0 and length.value % 2**21 == 0 and length.value >= 2**23
+    assert large.data_ptr() <= address.value < address.value + length.value <= large.data_ptr() + large.nbytes
+    assert np.array_equal(large, fi.normal(large.shape, seed=0, name="#1"))
+
+
+@pytest.mark.slow
+def test_compiled_code_runs_inside():
+    layer = nn.Linear(4, 4)
+    step = torch.compile(lambda x: layer(x) + torch.zeros(4), backend="eager")
+    torch._dynamo.reset()
+    x = torch.ones(2, 4)
+    with ft.fast_init(seed=7):
+        inside = step(x)
+        values = torch.randn(4, 4)
+    assert torch.equal(inside, layer(x)) and torch.equal(values, law(fi.normal))
+    assert torch.equal(step(x), inside)
+
+
+def test_refused():
+    with pytest.raises(ValueError) as raised:
+        ft.fast_init(model=nn.Linear(2, 2))
+    assert str(raised.value) == "`seed` must be given where model is (a rank alone would draw another), got None"
+    with pytest.raises(ValueError) as raised:
+        ft.fast_init(seed=0, rename=str)
+    assert str(raised.value) == "`model` must be given where rename is, got None"
