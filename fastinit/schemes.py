@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Mode = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
 Distribution = Literal["normal", "truncated_normal", "uniform"]
 
-_FAN: dict[str, Callable[[int, int], float]] = {
+FANS: dict[str, Callable[[int, int], float]] = {
     "fan_in": lambda fan_in, fan_out: fan_in,
     "fan_out": lambda fan_in, fan_out: fan_out,
     "fan_avg": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
@@ -98,10 +98,10 @@ def variance_scaling(
     >>> bool(abs(W.var() * 384 / 2 - 1) < 0.02)
     True
     """
-    if not isinstance(mode, str) or mode not in _FAN:
-        choice("mode", mode, _FAN)
+    if not isinstance(mode, str) or mode not in FANS:
+        choice("mode", mode, FANS)
     shape = checked_shape(shape)
-    fan = _FAN[mode](*fan_pair(shape, in_axis, out_axis, batch_axis)) or 1  # zero only where there are no elements
+    fan = FANS[mode](*fan_pair(shape, in_axis, out_axis, batch_axis)) or 1  # zero only where there are no elements
     std = real("gain", gain, low=0) * sqrt(real("scale", scale, low=0) / fan)
     if distribution == "normal":
         return draw("normal", (0.0, std), shape, **common)

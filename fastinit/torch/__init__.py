@@ -34,9 +34,18 @@ from .init import (
     xavier_uniform_,
     zeros_,
 )
+from .initialize import initialize_
 from .names import canonical_name
+from .planning import Entry, Plan, plan
+from .rules import Deepnorm, Gpt2, Llama, Weight, fans_of, law_of
 
 __all__ = [
+    "Deepnorm",
+    "Entry",
+    "Gpt2",
+    "Llama",
+    "Plan",
+    "Weight",
     "calculate_gain",
     "canonical_name",
     "constant",
@@ -45,16 +54,20 @@ __all__ = [
     "dirac_",
     "eye",
     "eye_",
+    "fans_of",
     "fast_init",
+    "initialize_",
     "kaiming_normal",
     "kaiming_normal_",
     "kaiming_uniform",
     "kaiming_uniform_",
+    "law_of",
     "normal",
     "normal_",
     "ones_",
     "orthogonal",
     "orthogonal_",
+    "plan",
     "sparse",
     "sparse_",
     "trunc_normal_",

@@ -82,7 +82,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.filled = self.unnamed = 0
         self.left_to_torch: Counter[str] = Counter()
         self._draws: Counter[str] = Counter()
-        self._register = None if model is None else Register(model, rename)
+        self.register = None if model is None else Register(model, rename)
 
     def __repr__(self) -> str:
         return f"fast_init(filled={self.filled}, left_to_torch={dict(self.left_to_torch)})"
@@ -95,7 +95,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     def __exit__(self, *raised: Any) -> None:
         super().__exit__(*raised)
         _unwrap()
-        if self._register is not None and raised[0] is None and (self.left_to_torch or self.unnamed):
+        if self.register is not None and raised[0] is None and (self.left_to_torch or self.unnamed):
             done = [f"{self.unnamed} fills on no tensor of the model"] if self.unnamed else []
             done += [f"{name} on torch, {count} times" for name, count in self.left_to_torch.items()]
             warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
@@ -124,17 +124,28 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.filled += 1
         return True
 
+    def passes(self, tensor: Tensor) -> bool:
+        """Whether there is nothing to fill."""
+        return tensor.is_meta or not tensor.numel()
+
+    def place(self, tensor: Tensor, pieces: Pieces) -> tuple[str, Pieces]:
+        """The name of a tensor, "" if it has none, and what of the whole it holds."""
+        found = None if self.register is None else self.register.find(tensor, pieces)
+        return ("", pieces) if found is None else found
+
+    def stream(self, name: str) -> str:
+        """The name of the next draw's stream."""
+        number = self._draws[name]
+        self._draws[name] += 1
+        return f"{name}#{number}" if number or not name else name
+
     def _key(self, tensor: Tensor, pieces: Pieces, law: Law) -> tuple[Pieces, int, str]:
         if self.seed is None:
             return pieces, seed_from(law.generator), ""
-        found = None if self._register is None else self._register.find(tensor, pieces)
-        name, place = ("", pieces) if found is None else found
-        self.unnamed += self._register is not None and found is None
-        number = self._draws[name]
-        self._draws[name] += 1
-        if place.part is None or law.scheme in BY_POSITION:
-            pieces = place
-        return pieces, self.seed, f"{name}#{number}" if number or not name else name
+        name, place = self.place(tensor, pieces)
+        self.unnamed += self.register is not None and not name
+        whole = place.part is None or law.scheme in BY_POSITION
+        return place if whole else pieces, self.seed, self.stream(name)
 
 
 def _fills(law_of: Callable[..., Law | None], tracked: bool = False) -> Callable[..., Any]:
@@ -142,7 +153,7 @@ def _fills(law_of: Callable[..., Law | None], tracked: bool = False) -> Callable
 
     def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
         tensor = args[0] if args else kwargs["tensor"]
-        if tensor.is_meta or not tensor.numel():
+        if mode.passes(tensor):
             return func(*args, **kwargs)
         recorded = tracked and tensor.requires_grad and torch.is_grad_enabled()
         if not recorded and mode.fill(tensor, law_of, args, kwargs):
@@ -154,7 +165,7 @@ def _fills(law_of: Callable[..., Law | None], tracked: bool = False) -> Callable
 
 def _made(mode: fast_init, tensor: Tensor, law_of: Callable[..., Law], generator: Generator | None) -> bool:
     """Whether a tensor just made has its values."""
-    return tensor.is_meta or not tensor.numel() or mode.fill(tensor, law_of, (tensor,), {"generator": generator})
+    return mode.passes(tensor) or mode.fill(tensor, law_of, (tensor,), {"generator": generator})
 
 
 def _makes(empty: Callable[..., Tensor], law_of: Callable[..., Law]) -> Callable[..., Any]:
@@ -195,8 +206,8 @@ def _normal_of_size(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
 
 def _empty_like(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
     tensor = func(*args, **kwargs)
-    if mode._register is not None:
-        mode._register.liken(tensor, args[0] if args else kwargs["input"])
+    if mode.register is not None:
+        mode.register.liken(tensor, args[0] if args else kwargs["input"])
     return tensor
 
 
@@ -269,3 +280,8 @@ _ANSWERS: dict[Any, Callable[..., Any]] = {
     **{getattr(torch, name): _left for name in _OTHER_FUNCTIONS},
 }
 _answer_to = _ANSWERS.get
+
+
+def is_answered(function: Any) -> bool:
+    """Whether a mode sees to calls of a function itself."""
+    return function in _ANSWERS

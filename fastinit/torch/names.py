@@ -109,7 +109,11 @@ class Register:
         pieces = pieces_of(other)
         found = None if pieces is None else self.find(other, pieces)
         if found is not None and found[1].part is None and tensor.shape == other.shape:
-            self._likenesses[tensor] = found[0]
+            self.adopt(tensor, found[0])
+
+    def adopt(self, tensor: torch.Tensor, name: str) -> None:
+        """A tensor beside the model is known by a name from now on."""
+        self._likenesses[tensor] = name
 
 
 def _storage(tensor: torch.Tensor) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import torch
 
+from ..arguments import refuse
 from ..layout import Part, whole_steps
 
 if TYPE_CHECKING:
@@ -98,6 +99,27 @@ def _rectangles(tensor: DTensor) -> list[Rectangle] | None:
             return None
     local_shape = tuple(sum(stop - start for start, stop in along) for along in runs)
     return rectangles_of(runs) if local_shape == tuple(tensor._local_tensor.shape) else None
+
+
+def rows_of(pieces: Pieces, row: int) -> list[torch.Tensor]:
+    """The parts of a row of the whole that are in local memory."""
+    local = pieces.local.detach()
+    if pieces.rectangles is None:
+        return [local[row]]
+    row %= pieces.shape[0]
+    here = [one for one in pieces.rectangles if one.offset[0] <= row < one.offset[0] + one.size[0]]
+    return [local[one.local_index][row - one.offset[0]] for one in here]
+
+
+def agree(seed: int, tensors: Iterable[torch.Tensor]) -> None:
+    """Raise on every rank of a mesh on which a tensor lies where not all have the same seed."""
+    meshes = {tensor.device_mesh for tensor in tensors if is_dtensor(tensor)}
+    for mesh in sorted(meshes, key=repr):
+        for axis in range(mesh.ndim if mesh.get_coordinate() is not None else 0):
+            seeds: list[int | None] = [None] * mesh.size(axis)
+            torch.distributed.all_gather_object(seeds, seed, group=mesh.get_group(axis))
+            if set(seeds) != {seed}:
+                refuse("seed", "the same on every rank", seeds)
 
 
 def view_of(owner: Pieces, view: torch.Tensor) -> Pieces | None:

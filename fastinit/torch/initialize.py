@@ -1,0 +1,167 @@
+"""initialize_: the weights of a model, sharded or not, as a function of a seed and rules alone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from ..arguments import refuse
+from ..stream import seed_number
+from .fast import fast_init
+from .names import Rename, canonical_name
+from .planning import Entry, Plan, own_tensors, parts_without_parameters, plan, reset_of, resets
+from .rules import Rules
+from .shards import agree, is_dtensor, pieces_of, rows_of
+from .tensors import DTYPES, fill_pieces_
+
+
+def initialize_(
+    model: nn.Module,
+    rules: Rules = "torch",
+    seed: Any = 0,
+    *,
+    rename: Rename | None = None,
+    split: Mapping[str, int] | None = None,
+    buffers: bool = True,
+) -> Plan:
+    """Fill every parameter of a model, each from the stream of its canonical name; of a shard, only what is there.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Plain or parallelised (``parallelize_module``, ``fully_shard``), with its memory (``to_empty`` is enough).
+    rules : str, list or callable
+        ``"torch"``: what each module's own ``reset_parameters`` asks for. A list of ``(pattern, scheme)`` or
+        ``(pattern, scheme, keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name
+        that fastinit knows or a function like one. Or a recipe: `Gpt2`, `Llama`, `Deepnorm`, `Mup`, or any function
+        from a `Weight` to a law (see `law_of`).
+    seed : int or numpy.random.SeedSequence
+        The same on every rank.
+    rename : callable
+        See `canonical_name`.
+    split : mapping of str to int
+        Pattern to the number of projections that a weight is packed from, along its outputs: each has its own fan.
+    buffers : bool
+        Restore buffers, which ``to_empty`` leaves without values, where a module can.
+
+    Returns
+    -------
+    Plan
+        What was done; see `plan`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If nothing matches a parameter, or a rule matches nothing; if a tensor is complex, sparse, quantised, without
+        memory, or sharded so that its place cannot be told; if ranks disagree on the seed. Then nothing has been
+        written.
+
+    Warns
+    -----
+    UserWarning
+        Naming the buffers that no module restores, and what a module's own reset leaves to torch.
+
+    Notes
+    -----
+    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero. A parametrized tensor is
+    assigned, so that its parametrization inverts it. In schemes the fan is that of the whole tensor, groups, transposed
+    convolutions and `split` considered; ``"torch"`` keeps torch's own idea of it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastinit as fi
+    >>> import fastinit.torch
+    >>> with torch.device("meta"):
+    ...     model = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
+    >>> model = model.to_empty(device="cpu")
+    >>> plan = fastinit.torch.initialize_(model, [("*.bias", "zeros"), ("*", "he_normal")], seed=1)
+    >>> weight = fi.he_normal((256, 784), in_axis=1, out_axis=0, seed=1, name="0.weight")
+    >>> bool((model[0].weight.detach().numpy() == weight).all())
+    True
+    """
+    entries = plan(model, rules, rename=rename, split=split)
+    if seed is None:
+        refuse("seed", "given (a rank alone would draw another)", seed)
+    number = seed_number(seed)
+    for full_name, module, leaf, tensor in own_tensors(model):
+        _check(full_name, module, leaf, tensor)
+    agree(number, [tensor for *_, tensor in own_tensors(model)])
+    with torch.no_grad():
+        if buffers:
+            _restore_buffers(model)
+        if rules == "torch":
+            with fast_init(number, model=model, rename=rename) as fast:
+                for _ in resets(model, fast.register, rename):
+                    pass
+        else:
+            _fill(model, entries, number)
+        _zero_padding(model)
+    return entries
+
+
+def _check(full_name: str, module: nn.Module, leaf: str, tensor: Tensor) -> None:
+    """Raise where a tensor cannot be filled."""
+    if tensor.is_meta:
+        refuse("model", "in memory (to_empty gives it some)", f"{full_name} on the meta device")
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.dtype not in DTYPES:
+        kind = "quantised" if tensor.is_quantized else f"{tensor.layout} of {tensor.dtype}"
+        refuse("model", "of dense float16, bfloat16, float32 or float64 parameters", f"{full_name}, {kind}", TypeError)
+    if pieces_of(tensor) is None:
+        layout = getattr(tensor, "placements", type(tensor).__name__)
+        refuse("model", "of tensors that are whole, replicated or sharded", f"{full_name}, {layout}")
+    if is_parametrized(module, leaf):
+        held = module.parametrizations[leaf]
+        if is_dtensor(tensor) or not all(hasattr(one, "right_inverse") for one in held):
+            refuse("model", "of parametrizations that are whole and have a right inverse", full_name)
+
+
+def _fill(model: nn.Module, entries: Plan, seed: int) -> None:
+    by_name: dict[str, Entry] = {entry.full_name: entry for entry in entries}
+    for full_name, module, leaf, tensor in own_tensors(model):
+        law, parametrized = by_name[full_name].law, is_parametrized(module, leaf)
+        target = torch.empty_like(tensor) if parametrized else tensor
+        if law is not None and target.numel():
+            fill_pieces_(pieces_of(target), law.scheme, seed=seed, name=by_name[full_name].stream, **law.keywords)
+        if parametrized:
+            setattr(module, leaf, target)
+
+
+def _zero_padding(model: nn.Module) -> None:
+    for module in model.modules():
+        row = getattr(module, "padding_idx", None)
+        weight = getattr(module, "weight", None)
+        if row is not None and isinstance(module, (nn.Embedding, nn.EmbeddingBag)) and weight is not None:
+            for part in rows_of(pieces_of(weight), row):
+                part.zero_()
+
+
+def _restore_buffers(model: nn.Module) -> None:
+    left = []
+    for prefix, module in model.named_modules():
+        if module._buffers and not _restored(module):
+            left += [canonical_name(f"{prefix}.{leaf}".removeprefix(".")) for leaf in module._buffers]
+    if left:
+        warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=3)
+
+
+def _restored(module: nn.Module) -> bool:
+    """Whether a module could give its buffers their values: by its own reset, or as rotary embeddings do."""
+    for name in ("reset_buffers", "rope_init", "reset_running_stats"):
+        if hasattr(type(module), name):
+            getattr(module, name)()
+            return True
+    rotary = getattr(module, "rope_init_fn", None) or getattr(module, "compute_default_rope_parameters", None)
+    if rotary is not None and "inv_freq" in module._buffers:
+        module.inv_freq.copy_(rotary(module.config, module.inv_freq.device)[0])
+        return set(module._buffers) == {"inv_freq"}
+    if reset_of(module) is None:
+        return False
+    with parts_without_parameters(module):
+        reset_of(module)()
+    return True

@@ -1,0 +1,207 @@
+"""Rules: which law each tensor of a model gets, by its name and its module, with the fans that it really has."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from torch import nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from ..arguments import choice, integer, refuse
+from ..fill import normal, truncated_normal, uniform
+from ..scaling import TRUNCATED_STD, Fans
+from ..schemes import FANS, SCHEMES
+from .laws import Law
+
+
+class Weight(NamedTuple):
+    """A parameter as rules see it: its canonical name, its module and its shape; `fans` is None below two axes."""
+
+    name: str
+    module: nn.Module
+    shape: tuple[int, ...]
+    fans: Fans | None
+
+    @property
+    def is_norm(self) -> bool:
+        """Whether it scales or shifts a normalisation."""
+        return "Norm" in type(self.module).__name__
+
+    @property
+    def layer(self) -> int | None:
+        """The first number in the name."""
+        found = re.search(r"(?:^|\.)(\d+)\.", self.name)
+        return None if found is None else int(found[1])
+
+
+Choice = str | Callable[..., Any] | tuple[Any, ...]
+Rule = Callable[[Weight], Law | None]
+Rules = str | Sequence[tuple[Any, ...]] | Rule
+
+_AUTHORS = {"lecun": (1.0, "fan_in"), "glorot": (1.0, "fan_avg"), "he": (2.0, "fan_in")}
+_AUTHORS |= {"xavier": _AUTHORS["glorot"], "kaiming": _AUTHORS["he"]}
+_SCALED = {
+    f"{author}_{distribution}": {"scale": scale, "mode": mode, "distribution": distribution}
+    for author, (scale, mode) in _AUTHORS.items()
+    for distribution in ("normal", "uniform")
+}
+_IN_TORCHS_ORDER = {"orthogonal", "delta_orthogonal", "dirac"}
+
+
+def output_axis(module: nn.Module) -> int:
+    """Along which the outputs of a module's weight are."""
+    transposed = isinstance(module, _ConvTransposeNd) or any(one.__name__ == "Conv1D" for one in type(module).__mro__)
+    return int(transposed)  # that Conv1D is transformers', a Linear with its weight turned
+
+
+def fans_of(module: nn.Module, shape: Sequence[int], split: int = 1) -> Fans | None:
+    """How many inputs an output of the module sums over, and how many outputs an input reaches.
+
+    torch's own rule knows neither groups nor transposition nor packing: it takes the first axis for the outputs.
+    """
+    if len(shape) < 2:
+        return None
+    outputs = output_axis(module)
+    inputs, places = 1 - outputs, math.prod(shape[2:])
+    lengths = [shape[0], shape[1]]
+    if isinstance(module, _ConvNd):
+        lengths[0] //= module.groups  # the other axis is that of one group already
+    return Fans(lengths[inputs] * places, lengths[outputs] // split * places)
+
+
+def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Law:
+    """The law of a scheme (a name, or a function of fastinit's, or one like them) for a weight."""
+    while isinstance(scheme, functools.partial):
+        keywords = {**scheme.keywords, **keywords}
+        scheme = scheme.func
+    names = [name for name, function in SCHEMES.items() if function is scheme]
+    if callable(scheme) and not names:
+        return Law(scheme, keywords)
+    name = names[0] if names else choice("scheme", scheme, SCHEMES)
+    if name in _SCALED:
+        return _scaled(weight, **{**_SCALED[name], **keywords})
+    if name == "variance_scaling":
+        return _scaled(weight, **keywords)
+    if name == "small_normal":
+        return Law(normal, {"std": 0.01, **keywords})
+    if name in _IN_TORCHS_ORDER:
+        keywords = {"in_axis": 1, "out_axis": 0, **keywords}
+    return Law(SCHEMES[name], keywords)
+
+
+def _scaled(
+    weight: Weight, scale: float = 1.0, mode: str = "fan_in", distribution: str = "normal", gain: float = 1.0
+) -> Law:
+    """variance_scaling, for fans that a shape does not tell."""
+    if weight.fans is None:
+        refuse("rules", "such that a scheme with a fan is for weights of two axes or more", (weight.name, weight.shape))
+    choice("mode", mode, FANS)
+    choice("distribution", distribution, ["normal", "truncated_normal", "uniform"])
+    std = gain * math.sqrt(scale / (FANS[mode](*weight.fans) or 1))
+    if distribution == "normal":
+        return Law(normal, {"std": std})
+    if distribution == "uniform":
+        return Law(uniform, {"low": -math.sqrt(3.0) * std, "high": math.sqrt(3.0) * std})
+    return Law(truncated_normal, {"std": std / TRUNCATED_STD, "low": -2.0, "high": 2.0})
+
+
+class Listed:
+    """Rules of (pattern, scheme) or (pattern, scheme, keywords): the first whose pattern the name matches."""
+
+    def __init__(self, rules: Sequence[tuple[Any, ...]]) -> None:
+        self.rules = [(*rule, {})[:3] for rule in rules]
+        self.unmatched = [pattern for pattern, *_ in self.rules]
+
+    def __call__(self, weight: Weight) -> Law | None:
+        for pattern, scheme, keywords in self.rules:
+            if fnmatchcase(weight.name, pattern):
+                if pattern in self.unmatched:
+                    self.unmatched.remove(pattern)
+                return law_of(scheme, weight, **keywords)
+        return None
+
+
+def _plain(weight: Weight) -> Law | None:
+    """What most recipes agree on: norms begin as the identity, biases at zero."""
+    if weight.name.endswith("bias") or (len(weight.shape) < 2 and not weight.is_norm):
+        return law_of("zeros", weight)
+    return law_of("ones", weight) if weight.is_norm else None
+
+
+def _ends(weight: Weight, *names: str) -> bool:
+    """Whether the weight is, or is that of, something so called."""
+    segments = weight.name.removesuffix(".weight").split(".")
+    return segments[-1] in names
+
+
+class Gpt2:
+    """Normal of standard deviation 0.02; projections back to the residual stream divided by sqrt(2 L).
+
+    *Reference*: Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.3.
+    """
+
+    def __init__(self, layers: int, std: float = 0.02, residual: Sequence[str] = ("c_proj",)) -> None:
+        self.layers, self.std, self.residual = integer("layers", layers, 1), std, tuple(residual)
+
+    def __call__(self, weight: Weight) -> Law:
+        std = self.std / math.sqrt(2 * self.layers) if _ends(weight, *self.residual) else self.std
+        return _plain(weight) or law_of("normal", weight, std=std)
+
+
+class Llama:
+    """Normal of standard deviation 0.02; what leads out of block l divided by sqrt(2 (l + 1)).
+
+    The embedding has standard deviation 1, the head 1 / sqrt(d), cut at three of them.
+
+    *Reference*: the recipe by which torchtitan trains Llama 3.
+    """
+
+    INNER = ("wo", "w2", "w3", "o_proj", "down_proj", "up_proj")
+
+    def __init__(self, std: float = 0.02) -> None:
+        self.std = std
+
+    def __call__(self, weight: Weight) -> Law:
+        if (plain := _plain(weight)) is not None:
+            return plain
+        if isinstance(weight.module, nn.Embedding):
+            return law_of("normal", weight, std=1.0)
+        if _ends(weight, "output", "lm_head"):
+            return law_of("truncated_normal", weight, std=weight.shape[1] ** -0.5, low=-3.0, high=3.0)
+        if _ends(weight, *self.INNER) and weight.layer is not None:
+            return law_of("normal", weight, std=self.std / math.sqrt(2 * (weight.layer + 1)))
+        return law_of("normal", weight, std=self.std)
+
+
+class Deepnorm:
+    """Glorot, times beta = (8 L)^(-1/4) in values, outputs and feed-forward layers; the residual is times `alpha`.
+
+    Parameters
+    ----------
+    layers : int
+        Of a model that is an encoder or a decoder.
+
+    Attributes
+    ----------
+    alpha, beta : float
+        ``(2 L)**(1/4)``, by which the model must multiply its residual, and ``(8 L)**(-1/4)``.
+
+    Notes
+    -----
+    *Reference*: Wang et al., "DeepNet: scaling transformers to 1,000 layers", 2022, figure 2.
+    """
+
+    SMALLER = ("v_proj", "out_proj", "o_proj", "fc1", "fc2", "linear1", "linear2", "gate_proj", "up_proj", "down_proj")
+
+    def __init__(self, layers: int) -> None:
+        self.layers = integer("layers", layers, 1)
+        self.alpha, self.beta = (2 * layers) ** 0.25, (8 * layers) ** -0.25
+
+    def __call__(self, weight: Weight) -> Law:
+        gain = self.beta if _ends(weight, *self.SMALLER) else 1.0
+        return _plain(weight) or law_of("glorot_normal", weight, gain=gain)
