@@ -16,6 +16,7 @@ from torch.nn.utils.parametrize import ParametrizationList, is_parametrized, typ
 from ..arguments import choice, integer, refuse
 from ..deterministic import constant, ones, zeros
 from ..fill import normal, truncated_normal, uniform
+from ..layout import flat
 from ..scaling import Fans
 from ..structured import orthogonal, sparse
 from .fast import fast_init, is_answered
@@ -23,6 +24,7 @@ from .laws import Law
 from .names import Register, Rename, canonical_name
 from .rules import Listed, Rules, Weight, fans_of, output_axis
 from .shards import Pieces, is_dtensor
+from .tensors import BY_POSITION, DTYPES
 
 _RESETS = ("reset_parameters", "_reset_parameters")
 
@@ -152,10 +154,13 @@ def plan(
     missing = [weight.name for weight in weights.values() if weight.name not in drawn]
     if missing:
         refuse("rules", "such that each parameter has a law (one that no module resets needs a rule)", missing)
-    return Plan(
-        Entry(weight.name, weight.shape, *drawn[weight.name], weight.fans, full_name)
-        for full_name, weight in weights.items()
-    )
+    entries = Plan()
+    for full_name, weight in weights.items():
+        law, stream = drawn[weight.name]
+        if law is not None and law.scheme in BY_POSITION and weight.dtype in DTYPES:  # its numbers are checked alone
+            law.scheme(weight.shape, index=flat[:0], seed=0, dtype=DTYPES[weight.dtype], **law.keywords)
+        entries.append(Entry(weight.name, weight.shape, law, stream, weight.fans, full_name))
+    return entries
 
 
 def _weights(model: nn.Module, rename: Rename | None, split: Mapping[str, int]) -> dict[str, Weight]:
@@ -172,7 +177,7 @@ def _weights(model: nn.Module, rename: Rename | None, split: Mapping[str, int]) 
                     refuse("split", f"a divisor of the outputs of {name} {tuple(tensor.shape)}", parts)
                 unused = [one for one in unused if one != pattern]
         shape = tuple(tensor.shape)
-        found[full_name] = Weight(name, module, shape, fans_of(module, shape, parts))
+        found[full_name] = Weight(name, module, shape, tensor.dtype, fans_of(module, shape, parts))
     if unused:
         refuse("split", "patterns that match a parameter", unused)
     return found

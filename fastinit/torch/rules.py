@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
@@ -25,6 +26,7 @@ class Weight(NamedTuple):
     name: str
     module: nn.Module
     shape: tuple[int, ...]
+    dtype: torch.dtype
     fans: Fans | None
 
     @property

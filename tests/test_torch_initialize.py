@@ -1,0 +1,485 @@
+"""Names, plans, rules, and fast_init on a model: each value a function of the seed, the name and the place."""
+
+import functools
+import math
+import types
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+from torch.nn.utils import parametrizations
+
+import fastinit as fi
+import fastinit.torch as ft
+from fastinit.torch.names import Register, named_tensors
+from fastinit.torch.shards import pieces_of
+
+HE = [("*bias*", "zeros"), ("*norm*", "ones"), ("*", "he_normal")]
+
+
+class Block(nn.Module):
+    """Some of everything."""
+
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(10, 4, padding_idx=2)
+        self.conv = nn.Conv2d(4, 8, 3, groups=2)
+        self.up = nn.ConvTranspose2d(8, 6, 3, groups=2)
+        self.norm = nn.BatchNorm2d(6)
+        self.attention = nn.MultiheadAttention(4, 2)
+        self.head = nn.Linear(4, 10, bias=False)
+        self.head.weight = self.emb.weight
+
+    def init_weights(self):
+        for module in self.modules():
+            if isinstance(module, (nn.Linear, nn.Conv2d)):
+                nn.init.trunc_normal_(module.weight, std=0.5, a=-1, b=1)
+            elif isinstance(module, nn.Embedding):
+                module.weight.data.normal_(0, 0.02)
+        nn.init.orthogonal_(self.up.weight)
+
+
+def weights(model):
+    return {named.names[0]: named.tensor.detach().clone() for named in named_tensors(model) if named.parameter}
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def values(scheme, shape, *arguments, name, seed=0, **keywords):
+    return torch.from_numpy(np.asarray(scheme(shape, *arguments, seed=seed, name=name, **keywords)))
+
+
+NAMES = {
+    "a.weight": "a.weight",
+    "module.a.weight": "a.weight",
+    "_orig_mod.a._checkpoint_wrapped_module.b.weight": "a.b.weight",
+    "_fsdp_wrapped_module.a._fsdp_wrapped_module._checkpoint_wrapped_module.weight": "a.weight",
+    "a.parametrizations.weight.original": "a.weight",
+    "parametrizations.weight.original": "weight",
+    "a.parametrizations.weight.original1": "a.weight.original1",
+    "a.parametrizations.weight.0.scale": "a.parametrizations.weight.0.scale",
+    "original": "original",
+    "a.modules.weight": "a.modules.weight",
+}
+
+
+@pytest.mark.parametrize(("name", "canonical"), NAMES.items())
+def test_canonical_names(name, canonical):
+    assert ft.canonical_name(name) == canonical
+    assert ft.canonical_name(name, lambda plain: f"stage.{plain}") == f"stage.{canonical}"
+
+
+def test_tensors_of_a_model_are_named_once():
+    named = {one.names: one.parameter for one in named_tensors(Block())}
+    assert named[("emb.weight", "head.weight")] is True
+    assert named[("norm.running_mean",)] is False
+    with pytest.raises(ValueError) as raised:
+        named_tensors(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), rename=lambda name: name[2:])
+    assert str(raised.value) == "`rename` must be such that no two tensors have one name (1.weight), got 'weight'"
+
+
+def test_a_view_is_found_with_its_place_in_the_whole():
+    """Every element of a view is the element of the whole that shares its memory."""
+    numbers = torch.arange(2 * 4 * 6 * 5.0).reshape(2, 4, 6, 5)
+    for memory in (torch.contiguous_format, torch.channels_last):
+        module = nn.Module()
+        module.weight = nn.Parameter(numbers.clone(memory_format=memory))
+        register, whole = Register(module), module.weight
+        with torch.no_grad():
+            views = [
+                whole,
+                whole.data,
+                whole[1],
+                whole[:, 1:3],
+                whole[..., ::2, 3],
+                whole.transpose(1, 3),
+                whole[1, 2, 3, 4],
+            ]
+            views += [whole.permute(2, 0, 3, 1)[1:4], whole[:, None, :2], whole[1:1]]
+            views += [whole.view(-1)[7:50:3], whole.view(8, 30)] if memory is torch.contiguous_format else []
+        for view in views:
+            name, pieces = register.find(view, pieces_of(view))
+            assert name == "weight"
+            if pieces.part is None:
+                assert pieces.shape == tuple(whole.shape)
+            else:
+                flat = torch.arange(240.0).as_strided(view.shape, pieces.part.steps, pieces.part.first)
+                assert torch.equal(flat, view)
+        assert register.find(torch.empty(2), pieces_of(torch.empty(2))) is None
+    turned = module.weight.detach().permute(0, 2, 3, 1).reshape(2, -1)[:, 3:9]  # round an edge of channels last
+    assert register.find(turned, pieces_of(turned)) is None
+
+
+def test_the_users_own_code_is_keyed_by_name_and_draw():
+    model = Block()
+    with ft.fast_init(model=model, seed=5) as fast:
+        model.init_weights()
+        nn.init.uniform_(model.conv.weight)
+        model.attention.in_proj_weight.data[4:8].normal_()
+        for module in (model.norm, model.emb):
+            module.reset_parameters()
+    draw = functools.partial(values, seed=5)
+    assert torch.equal(model.conv.weight, draw(fi.uniform, (8, 2, 3, 3), name="conv.weight#1"))
+    assert torch.equal(model.emb.weight[:2], draw(fi.normal, (10, 4), name="emb.weight#2")[:2])
+    assert not model.emb.weight[2].any()
+    head = draw(fi.truncated_normal, (4, 4), 0, 0.5, name="attention.out_proj.weight")
+    assert torch.equal(model.attention.out_proj.weight, head)
+    whole = draw(fi.normal, (12, 4), name="attention.in_proj_weight")
+    assert torch.equal(model.attention.in_proj_weight[4:8], whole[4:8])
+    assert torch.equal(model.up.weight, draw(fi.orthogonal, (8, 3, 3, 3), name="up.weight", in_axis=1, out_axis=0))
+    assert fast.unnamed == 0 and not fast.left_to_torch
+
+
+def test_order_does_not_matter_and_what_does_is_said():
+    def made(order):
+        model = nn.Sequential(*(nn.Linear(3, 3) for _ in range(4)))
+        with ft.fast_init(model=model, seed=5):
+            for number in order:
+                model[number].reset_parameters()
+        return weights(model)
+
+    assert_same(made([0, 1, 2, 3]), made([3, 1, 0, 2]))
+    model = nn.Linear(3, 3)
+    message = (
+        "fast_init: these values depend on the layout: 1 fills on no tensor of the model, bernoulli_ on torch, 2 times"
+    )
+
+    def draw(fast):
+        with fast:
+            nn.init.normal_(model.weight.data.bernoulli_().bernoulli_())
+            return torch.randn(3)
+
+    with pytest.warns(UserWarning, match="fast_init") as caught:
+        loose = draw(fast := ft.fast_init(model=model, seed=5))
+    assert [str(one.message) for one in caught] == [message] and fast.unnamed == 1
+    assert torch.equal(loose, values(fi.normal, 3, name="#0", seed=5))
+
+
+def test_what_is_made_like_a_parameter_has_its_name():
+    model = nn.Conv2d(4, 8, 3).to(memory_format=torch.channels_last)
+    plain = nn.Conv2d(4, 8, 3)
+    for one in (model, plain):
+        with ft.fast_init(model=one, seed=5):
+            one.reset_parameters()
+    assert_same(weights(model), weights(plain))
+    with ft.fast_init(model=plain, seed=5), torch.no_grad():
+        plain.weight.copy_(torch.randn_like(plain.weight))
+        plain.bias = nn.Parameter(torch.empty(8))
+        plain.bias.data.uniform_()  # found although it came later
+    assert torch.equal(plain.weight, values(fi.normal, (8, 4, 3, 3), name="weight", seed=5))
+    assert torch.equal(plain.bias, values(fi.uniform, 8, name="bias", seed=5))
+
+
+def wrapped(model):
+    """The same model in what people put around it."""
+    layers = nn.Sequential(*(checkpoint_wrapper(layer) for layer in model))
+    return {
+        "compiled": torch.compile(model, backend="eager"),
+        "checkpointed": layers,
+        "data parallel": nn.DataParallel(layers),
+        "compiled layers": nn.Sequential(*(torch.compile(layer, backend="eager") for layer in model)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["compiled", "checkpointed", "data parallel", "compiled layers"])
+@pytest.mark.parametrize("rules", ["torch", HE], ids=["torch", "he"])
+def test_wrapped_models_get_the_weights_of_the_plain_one(kind, rules):
+    def model():
+        return nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+
+    plain = model()
+    expected = ft.initialize_(plain, rules if rules == "torch" else [("1.weight", "ones"), *rules[:1], *rules[2:]])
+    other = wrapped(model())[kind]
+    found = ft.initialize_(other, rules if rules == "torch" else [("1.weight", "ones"), *rules[:1], *rules[2:]])
+    assert_same(weights(other), weights(plain))
+    assert str(found) == str(expected)
+
+
+def test_a_stage_renames_its_layers():
+    whole = nn.Sequential(*(nn.Linear(3, 3) for _ in range(4)))
+    stage = nn.Sequential(*(nn.Linear(3, 3) for _ in range(2)))
+    ft.initialize_(whole, seed=1)
+    ft.initialize_(stage, seed=1, rename=lambda name: f"{int(name[0]) + 2}{name[1:]}")
+    for mine, theirs in zip(stage.parameters(), whole[2:].parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+MODULES = [
+    lambda: nn.Linear(5, 3),
+    lambda: nn.Bilinear(3, 4, 5),
+    lambda: nn.Conv2d(4, 6, 3, groups=2),
+    lambda: nn.ConvTranspose1d(4, 6, 3),
+    lambda: nn.LSTM(3, 4, 2),
+    lambda: nn.Embedding(7, 3, padding_idx=1),
+    lambda: nn.MultiheadAttention(4, 2, kdim=3),
+    lambda: nn.TransformerEncoderLayer(4, 2, 8),
+    lambda: nn.GroupNorm(2, 4),
+]
+
+
+@pytest.mark.parametrize("make", MODULES)
+def test_the_preset_torch_is_the_modules_own_law_and_the_plan_tells_it(make):
+    """Each value is that which the plan says; the plan is made without memory."""
+    model = make()
+    with torch.device("meta"):
+        planned = ft.plan(make())
+    done = ft.initialize_(model, seed=3)
+    assert str(done) == str(planned)
+    for entry, (name, parameter) in zip(done, model.named_parameters(), strict=True):
+        assert entry.name == name and entry.shape == tuple(parameter.shape)
+        drawn = values(entry.law.scheme, entry.shape, name=entry.stream, seed=3, **entry.law.keywords)
+        if isinstance(model, nn.Embedding):
+            assert not parameter[1].any()
+            drawn[1] = 0
+        assert torch.equal(parameter, drawn)
+
+
+def test_the_preset_torch_has_torchs_variance():
+    """1 / (3 fan) of 10,000 values: five standard errors are 5 * sqrt(0.8 / 10,000) = 4.5 %, missed once in 2e6."""
+    torch.manual_seed(0)
+    theirs, ours = nn.Linear(100, 100), nn.Linear(100, 100)
+    ft.initialize_(ours)
+    assert abs(ours.weight.var() / theirs.weight.var() - 1) < 0.06
+    assert ours.weight.abs().max() <= 0.1 and ours.bias.abs().max() <= 0.1
+
+
+FANS = [
+    (nn.Linear(6, 4), (6, 4)),
+    (nn.Conv2d(4, 6, 3), (36, 54)),
+    (nn.Conv2d(4, 6, 3, groups=2), (18, 27)),
+    (nn.Conv2d(4, 4, 3, groups=4), (9, 9)),
+    (nn.ConvTranspose2d(4, 6, 3), (36, 54)),
+    (nn.ConvTranspose2d(4, 6, 3, groups=2), (18, 27)),
+    (types.new_class("Conv1D", (nn.Linear,))(4, 6), (6, 4)),
+    (nn.Bilinear(2, 3, 4), (6, 12)),
+    (nn.LayerNorm(4), None),
+]
+
+
+@pytest.mark.parametrize(("module", "fans"), FANS)
+def test_fans(module, fans):
+    assert ft.fans_of(module, module.weight.shape) == fans
+
+
+@pytest.mark.parametrize(("module", "fans"), FANS[:6])
+def test_fans_are_what_a_unit_has(module, fans):
+    """How many inputs reach an output, and how many outputs an input, in the middle of an image."""
+    module = module.double()
+    nn.init.ones_(module.weight)
+    x = torch.zeros(1, 6 if isinstance(module, nn.Linear) else 4, *(() if isinstance(module, nn.Linear) else (9, 9)))
+    x = x.double().requires_grad_()
+    out = module(x)
+    middle = (0, 0) if out.ndim == 2 else (0, 0, *(length // 2 for length in out.shape[2:]))
+    (gradient,) = torch.autograd.grad(out[middle], x, retain_graph=True)
+    assert torch.count_nonzero(gradient) == fans[0]
+    centre = (0, 0) if out.ndim == 2 else (0, 0, 4, 4)
+    reached = torch.autograd.functional.jvp(
+        module,
+        x.detach(),
+        torch.zeros_like(x).index_put_(tuple(torch.tensor([at]) for at in centre), torch.ones(1, dtype=torch.float64)),
+    )[1]
+    assert torch.count_nonzero(reached) == fans[1]
+
+
+def test_rules():
+    model = nn.Sequential(
+        nn.Linear(8, 6), nn.Conv1d(4, 4, 3, groups=2), nn.Linear(6, 6), nn.Linear(6, 4), nn.Linear(2, 2)
+    )
+    rules = [
+        ("*.bias", fi.constant, {"value": 0.5}),
+        ("0.*", functools.partial(fi.he_normal, gain=2.0)),
+        ("1.weight", "glorot_uniform", {"gain": 3.0}),
+        ("2.weight", "orthogonal"),
+        ("3.weight", lambda shape, **common: fi.normal(shape, 1.0, 2.0, **common)),
+        ("*", "variance_scaling", {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"}),
+    ]
+    planned = ft.initialize_(model, rules, seed=9)
+    axes = {"in_axis": 1, "out_axis": 0, "seed": 9}
+    limit = math.sqrt(3.0) * 3.0 * math.sqrt(1.0 / 6)
+    expected = [
+        values(fi.he_normal, (6, 8), gain=2.0, name="0.weight", **axes),
+        values(fi.uniform, (4, 2, 3), -limit, limit, name="1.weight", seed=9),
+        values(fi.orthogonal, (6, 6), name="2.weight", **axes),
+        values(fi.normal, (4, 6), 1.0, 2.0, name="3.weight", seed=9),
+        values(fi.variance_scaling, (2, 2), 2.0, "fan_out", "truncated_normal", name="4.weight", **axes),
+    ]
+    for module, weight in zip(model, expected, strict=True):
+        assert torch.equal(module.weight, weight) and (module.bias == 0.5).all()
+    stds = [entry.std for entry in planned if entry.name.endswith("weight")]
+    assert np.allclose(stds, [1.0, 3 * 6**-0.5, 6**-0.5, math.nan, 1.0], equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_dtypes(dtype):
+    model = nn.Sequential(nn.Linear(8, 6), nn.Linear(6, 6)).to(dtype)
+    ft.initialize_(model, [("*.bias", "ones"), ("0.*", "he_normal"), ("*", "orthogonal")])
+    own = np.float64 if dtype is torch.float64 else np.float32
+    axes = {"in_axis": 1, "out_axis": 0, "dtype": own}
+    assert torch.equal(model[0].weight, values(fi.he_normal, (6, 8), name="0.weight", **axes).to(dtype))
+    assert torch.equal(model[1].weight, values(fi.orthogonal, (6, 6), name="1.weight", **axes).to(dtype))
+    assert (model[0].bias == 1).all()
+
+
+def test_packed_projections_have_fans_of_their_own():
+    model = nn.MultiheadAttention(4, 2, bias=False)
+    planned = ft.initialize_(model, [("*", "glorot_normal")], split={"in_proj_weight": 3})
+    assert [entry.fans for entry in planned] == [(4, 4), (4, 4)]
+    assert torch.equal(model.in_proj_weight, values(fi.normal, (12, 4), 0, 0.5, name="in_proj_weight"))
+
+
+def test_parametrized_tensors_are_assigned():
+    def model():
+        linear, square = nn.Linear(4, 3), nn.Linear(3, 3)
+        return nn.Sequential(parametrizations.weight_norm(linear), parametrizations.orthogonal(square))
+
+    for rules in ("torch", [("*bias", "zeros"), ("0.*", "he_normal"), ("*", "orthogonal")]):
+        parametrized, plain = model(), nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3))
+        planned = ft.initialize_(parametrized, rules, seed=1, buffers=False)
+        ft.initialize_(plain, rules, seed=1)
+        assert {entry.name for entry in planned} == {"0.weight", "0.bias", "1.weight", "1.bias"}
+        torch.testing.assert_close(parametrized[0].weight, plain[0].weight)
+        assert torch.equal(parametrized[0].bias, plain[0].bias)
+        if rules != "torch":
+            torch.testing.assert_close(parametrized[1].weight, plain[1].weight)
+
+
+class Rotary(nn.Module):
+    """As transformers has it."""
+
+    def __init__(self):
+        super().__init__()
+        self.config = 4
+        self.register_buffer("inv_freq", self.rope_init_fn(4, None)[0], persistent=False)
+
+    @staticmethod
+    def rope_init_fn(config, device):
+        return 10_000.0 ** -(torch.arange(0, config, device=device) / config), 1.0
+
+
+def test_buffers_are_restored_or_named():
+    def model():
+        return nn.Sequential(nn.BatchNorm1d(4), Rotary(), nn.Linear(4, 4))
+
+    def lost():
+        empty = model().to("meta").to_empty(device="cpu")
+        for tensor in (*empty.parameters(), *empty.buffers()):
+            tensor.data.fill_(7)
+        return empty
+
+    for rules in ("torch", [("*bias", "zeros"), ("0.weight", "ones"), ("*", "he_normal")]):
+        restored = lost()
+        ft.initialize_(restored, rules)
+        for buffer, original in zip(restored.buffers(), model().buffers(), strict=True):
+            assert torch.equal(buffer, original)
+        left = lost()
+        ft.initialize_(left, rules, buffers=False)
+        assert (left[1].inv_freq == 7).all()
+    with pytest.warns(UserWarning, match="initialize_") as caught:
+        ft.initialize_(nn.Sequential(parametrizations.spectral_norm(nn.Linear(2, 2))))
+    names = "0.parametrizations.weight.0._u, 0.parametrizations.weight.0._v"
+    assert str(caught[0].message) == f"initialize_: buffers that no module restores are as they were: {names}"
+
+
+def test_recipes():
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm1 = nn.LayerNorm(4)
+            self.q_proj, self.o_proj = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.c_proj, self.w2 = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    model = nn.ModuleDict({"embed": nn.Embedding(9, 4), "layers": nn.ModuleList([Layer(), Layer()])})
+    model["lm_head"] = nn.Linear(4, 9, bias=False)
+
+    def stds(rules):
+        return {entry.name: entry.std for entry in ft.plan(model, rules)}
+
+    gpt2 = stds(ft.Gpt2(layers=2))
+    assert gpt2["layers.1.c_proj.weight"] == 0.01 and gpt2["embed.weight"] == gpt2["lm_head.weight"] == 0.02
+    assert gpt2["layers.0.norm1.weight"] == gpt2["layers.0.q_proj.bias"] == 0
+    llama = stds(ft.Llama())
+    assert llama["layers.1.o_proj.weight"] == 0.01 and llama["layers.0.w2.weight"] == 0.02 / math.sqrt(2)
+    assert llama["embed.weight"] == 1 and llama["layers.1.q_proj.weight"] == 0.02
+    assert math.isclose(llama["lm_head.weight"], 0.5 * 0.98658, rel_tol=1e-5)
+    recipe = ft.Deepnorm(layers=2)
+    assert (recipe.alpha, recipe.beta) == (2**0.5, 0.5)
+    deepnorm = stds(recipe)
+    assert deepnorm["layers.0.o_proj.weight"] == 0.25 and deepnorm["layers.0.q_proj.weight"] == 0.5
+    ft.initialize_(model, recipe, seed=2)
+    assert (model["layers"][0].norm1.weight == 1).all()
+    q = values(fi.normal, (4, 4), 0, 0.5, name="layers.0.q_proj.weight", seed=2)
+    assert torch.equal(model["layers"][0].q_proj.weight, q)
+
+
+class Bare(nn.Module):
+    def __init__(self, tensor=None):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(3) if tensor is None else tensor, requires_grad=False)
+
+
+class Computing(Bare):
+    def reset_parameters(self):
+        self.scale.normal_().mul_(2)
+
+
+def test_what_a_module_computes_itself_the_plan_says():
+    (entry,) = ft.plan(Computing())
+    assert entry.law is None and entry.description == "computed by its module" and math.isnan(entry.std)
+    model = Computing()
+    ft.initialize_(model)
+    assert torch.equal(model.scale, 2 * values(fi.normal, 3, name="scale"))
+
+
+REFUSED = [
+    (lambda: ft.initialize_(Bare()), ValueError,
+     "`rules` must be such that each parameter has a law (one that no module resets needs a rule), got ['scale']"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), [("weight", "he_normal")]), ValueError,
+     "`rules` must be such that each parameter has a law (one that no module resets needs a rule), "
+     "got ['bias']"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), [("bias", "zeros"), ("*", "ones"), ("gain", "ones")]), ValueError,
+     "`rules` must be patterns of which each comes first for a parameter, got ['gain']"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), [("*", "he_normal")]), ValueError,
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more, got ('bias', (2,))"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), "gpt2"), ValueError, "`rules` must be one of 'torch', got 'gpt2'"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), seed=None), ValueError,
+     "`seed` must be given (a rank alone would draw another), got None"),
+    (lambda: ft.initialize_(nn.Linear(2, 2, device="meta")), ValueError,
+     "`model` must be in memory (to_empty gives it some), got 'weight on the meta device'"),
+    (lambda: ft.initialize_(Bare(torch.ones(2, dtype=torch.complex64)), [("*", "zeros")]), TypeError,
+     "`model` must be of dense float16, bfloat16, float32 or float64 parameters, "
+     "got 'scale, torch.strided of torch.complex64'"),
+    (lambda: ft.initialize_(Bare(torch.eye(2).to_sparse()), [("*", "zeros")]), TypeError,
+     "`model` must be of dense float16, bfloat16, float32 or float64 parameters, "
+     "got 'scale, torch.sparse_coo of torch.float32'"),
+    (lambda: ft.initialize_(Bare(torch.quantize_per_tensor(torch.ones(2), 1.0, 0, torch.quint8)), [("*", "zeros")]),
+     TypeError,
+     "`model` must be of dense float16, bfloat16, float32 or float64 parameters, got 'scale, quantised'"),
+    (lambda: ft.initialize_(nn.Linear(2, 3), [("*", "ones")], split={"weight": 2}), ValueError,
+     "`split` must be a divisor of the outputs of weight (3, 2), got 2"),
+    (lambda: ft.initialize_(nn.Linear(2, 3), [("*", "ones")], split={"qkv": 3}), ValueError,
+     "`split` must be patterns that match a parameter, got ['qkv']"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "error", "message"), REFUSED, ids=[message[:60] for *_, message in REFUSED])
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:")
+def test_refused_with_one_sentence(call, error, message):
+    with pytest.raises(error) as raised:
+        call()
+    assert str(raised.value) == message
+
+
+def test_nothing_is_written_where_something_is_refused():
+    model = nn.Sequential(nn.Linear(2, 2), Bare(torch.ones(2, dtype=torch.complex64)))
+    before = weights(model)
+    with pytest.raises(TypeError):
+        ft.initialize_(model, [("*", "zeros")])
+    with pytest.raises(ValueError):
+        ft.initialize_(model[0], [("bias", "normal", {"std": -1.0}), ("*", "zeros")])
+    assert_same(before, weights(model))
