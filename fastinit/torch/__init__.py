@@ -36,6 +36,7 @@ from .init import (
 )
 from .initialize import initialize_
 from .names import canonical_name
+from .parts import fill_flat_, fill_partition_, fill_rectangles_
 from .planning import Entry, Plan, plan
 from .rules import Deepnorm, Gpt2, Llama, Weight, fans_of, law_of
 
@@ -56,6 +57,9 @@ __all__ = [
     "eye_",
     "fans_of",
     "fast_init",
+    "fill_flat_",
+    "fill_partition_",
+    "fill_rectangles_",
     "initialize_",
     "kaiming_normal",
     "kaiming_normal_",

@@ -20,7 +20,7 @@ from . import init, laws
 from .laws import LAWS, Law
 from .names import Register, Rename
 from .pages import advise_large_pages
-from .shards import Pieces, pieces_of
+from .shards import Partition, Pieces, check_agreement, pieces_of
 from .tensors import BY_POSITION, DTYPES, fill_pieces_, seed_from
 
 
@@ -40,6 +40,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         Of a DTensor only the local shard is computed. Needs a seed.
     rename : callable
         With `model`: see `canonical_name`.
+    partition : (int, int)
+        With `model`: see `initialize_`.
 
     Attributes
     ----------
@@ -72,7 +74,14 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     (2, {})
     """
 
-    def __init__(self, seed: Any = None, *, model: torch.nn.Module | None = None, rename: Rename | None = None) -> None:
+    def __init__(
+        self,
+        seed: Any = None,
+        *,
+        model: torch.nn.Module | None = None,
+        rename: Rename | None = None,
+        partition: Partition | None = None,
+    ) -> None:
         super().__init__()
         if model is None and rename is not None:
             refuse("model", "given where rename is", model)
@@ -82,7 +91,10 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.filled = self.unnamed = 0
         self.left_to_torch: Counter[str] = Counter()
         self._draws: Counter[str] = Counter()
-        self.register = None if model is None else Register(model, rename)
+        self.register = None
+        if model is not None:
+            check_agreement(self.seed, model.parameters(), partition)
+            self.register = Register(model, rename, partition)
 
     def __repr__(self) -> str:
         return f"fast_init(filled={self.filled}, left_to_torch={dict(self.left_to_torch)})"

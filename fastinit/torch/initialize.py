@@ -16,7 +16,7 @@ from .fast import fast_init
 from .names import Rename, canonical_name
 from .planning import Entry, Plan, own_tensors, parts_without_parameters, plan, reset_of, resets
 from .rules import Rules
-from .shards import agree, is_dtensor, pieces_of, rows_of
+from .shards import Partition, check_agreement, is_dtensor, pieces_of, rows_of
 from .tensors import DTYPES, fill_pieces_
 
 
@@ -27,6 +27,7 @@ def initialize_(
     *,
     rename: Rename | None = None,
     split: Mapping[str, int] | None = None,
+    partition: Partition | None = None,
     buffers: bool = True,
 ) -> Plan:
     """Fill every parameter of a model, each from the stream of its canonical name; of a shard, only what is there.
@@ -46,6 +47,9 @@ def initialize_(
         See `canonical_name`.
     split : mapping of str to int
         Pattern to the number of projections that a weight is packed from, along its outputs: each has its own fan.
+    partition : (int, int)
+        This rank and how many there are in the group over which Megatron has partitioned tensors (those with
+        ``tensor_model_parallel``, ``partition_dim`` and ``partition_stride``).
     buffers : bool
         Restore buffers, which ``to_empty`` leaves without values, where a module can.
 
@@ -85,23 +89,23 @@ def initialize_(
     >>> bool((model[0].weight.detach().numpy() == weight).all())
     True
     """
-    entries = plan(model, rules, rename=rename, split=split)
+    entries = plan(model, rules, rename=rename, split=split, partition=partition)
     if seed is None:
         refuse("seed", "given (a rank alone would draw another)", seed)
     number = seed_number(seed)
     for full_name, module, leaf, tensor in own_tensors(model):
         _check(full_name, module, leaf, tensor)
-    agree(number, [tensor for *_, tensor in own_tensors(model)])
+    check_agreement(number, [tensor for *_, tensor in own_tensors(model)], partition)
     with torch.no_grad():
         if buffers:
             _restore_buffers(model)
         if rules == "torch":
-            with fast_init(number, model=model, rename=rename) as fast:
+            with fast_init(number, model=model, rename=rename, partition=partition) as fast:
                 for _ in resets(model, fast.register, rename):
                     pass
         else:
-            _fill(model, entries, number)
-        _zero_padding(model)
+            _fill(model, entries, number, partition)
+        _zero_padding(model, partition)
     return entries
 
 
@@ -112,7 +116,7 @@ def _check(full_name: str, module: nn.Module, leaf: str, tensor: Tensor) -> None
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.dtype not in DTYPES:
         kind = "quantised" if tensor.is_quantized else f"{tensor.layout} of {tensor.dtype}"
         refuse("model", "of dense float16, bfloat16, float32 or float64 parameters", f"{full_name}, {kind}", TypeError)
-    if pieces_of(tensor) is None:
+    if pieces_of(tensor) is None or (hasattr(tensor, "ds_numel") and tensor.numel() != tensor.ds_numel):
         layout = getattr(tensor, "placements", type(tensor).__name__)
         refuse("model", "of tensors that are whole, replicated or sharded", f"{full_name}, {layout}")
     if is_parametrized(module, leaf):
@@ -121,23 +125,24 @@ def _check(full_name: str, module: nn.Module, leaf: str, tensor: Tensor) -> None
             refuse("model", "of parametrizations that are whole and have a right inverse", full_name)
 
 
-def _fill(model: nn.Module, entries: Plan, seed: int) -> None:
+def _fill(model: nn.Module, entries: Plan, seed: int, partition: Partition | None) -> None:
     by_name: dict[str, Entry] = {entry.full_name: entry for entry in entries}
     for full_name, module, leaf, tensor in own_tensors(model):
         law, parametrized = by_name[full_name].law, is_parametrized(module, leaf)
         target = torch.empty_like(tensor) if parametrized else tensor
         if law is not None and target.numel():
-            fill_pieces_(pieces_of(target), law.scheme, seed=seed, name=by_name[full_name].stream, **law.keywords)
+            pieces, stream = pieces_of(target, partition), by_name[full_name].stream
+            fill_pieces_(pieces, law.scheme, seed=seed, name=stream, **law.keywords)
         if parametrized:
             setattr(module, leaf, target)
 
 
-def _zero_padding(model: nn.Module) -> None:
+def _zero_padding(model: nn.Module, partition: Partition | None) -> None:
     for module in model.modules():
         row = getattr(module, "padding_idx", None)
         weight = getattr(module, "weight", None)
         if row is not None and isinstance(module, (nn.Embedding, nn.EmbeddingBag)) and weight is not None:
-            for part in rows_of(pieces_of(weight), row):
+            for part in rows_of(pieces_of(weight, partition), row):
                 part.zero_()
 
 

@@ -16,7 +16,7 @@ import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..arguments import refuse
-from .shards import Pieces, pieces_of, view_of
+from .shards import Partition, Pieces, pieces_of, view_of
 
 Rename = Callable[[str], str]
 
@@ -78,15 +78,17 @@ def named_tensors(model: torch.nn.Module, rename: Rename | None = None) -> list[
 class Register:
     """Finds the tensor of a model that a given tensor is, or is a view of, or was made like."""
 
-    def __init__(self, model: torch.nn.Module, rename: Rename | None = None) -> None:
-        self._model, self._rename = model, rename
+    def __init__(
+        self, model: torch.nn.Module, rename: Rename | None = None, partition: Partition | None = None
+    ) -> None:
+        self._model, self._rename, self._partition = model, rename, partition
         self._likenesses = WeakIdKeyDictionary()
         self._read()
 
     def _read(self) -> None:
         self._owners: dict[int, list[tuple[str, Pieces]]] = {}
         for named in named_tensors(self._model, self._rename):
-            pieces = pieces_of(named.tensor)
+            pieces = pieces_of(named.tensor, self._partition)
             if pieces is not None:
                 owners = self._owners.setdefault(_storage(pieces.local), [])
                 owners.append((named.names[0], pieces))

@@ -23,7 +23,7 @@ from .fast import fast_init, is_answered
 from .laws import Law
 from .names import Register, Rename, canonical_name
 from .rules import Listed, Rules, Weight, fans_of, output_axis
-from .shards import Pieces, is_dtensor
+from .shards import Partition, Pieces, is_dtensor, pieces_of
 from .tensors import BY_POSITION, DTYPES
 
 _RESETS = ("reset_parameters", "_reset_parameters")
@@ -107,12 +107,13 @@ def plan(
     *,
     rename: Rename | None = None,
     split: Mapping[str, int] | None = None,
+    partition: Partition | None = None,
 ) -> Plan:
     """What `initialize_` would do to a model, which may be on the meta device: name, shape, law, deviation, fans.
 
     Parameters
     ----------
-    model, rules, rename, split
+    model, rules, rename, split, partition
         As for `initialize_`.
 
     Returns
@@ -138,7 +139,7 @@ def plan(
     2.weight  10x256   normal(std=0.08839)  0.08839  256     10
     2.bias    10       zeros()              0        -       -
     """
-    weights = _weights(model, rename, split or {})
+    weights = _weights(model, rename, split or {}, partition)
     if isinstance(rules, str):
         choice("rules", rules, ["torch"])
         drawn = _recorded(model, rename)
@@ -163,20 +164,22 @@ def plan(
     return entries
 
 
-def _weights(model: nn.Module, rename: Rename | None, split: Mapping[str, int]) -> dict[str, Weight]:
+def _weights(
+    model: nn.Module, rename: Rename | None, split: Mapping[str, int], partition: Partition | None
+) -> dict[str, Weight]:
     """Every parameter by its full name; a parametrized tensor is one, whatever it is computed from."""
     found: dict[str, Weight] = {}
     unused = list(split)
     for full_name, module, _, tensor in own_tensors(model):
         name = canonical_name(full_name, rename)
-        parts = 1
+        pieces = pieces_of(tensor, partition)
+        shape, parts = tuple(tensor.shape) if pieces is None else pieces.shape, 1
         for pattern in split:
             if fnmatchcase(name, pattern):
                 parts = integer("split", split[pattern], 1)
-                if tensor.ndim < 2 or tensor.shape[output_axis(module)] % parts:
-                    refuse("split", f"a divisor of the outputs of {name} {tuple(tensor.shape)}", parts)
+                if len(shape) < 2 or shape[output_axis(module)] % parts:
+                    refuse("split", f"a divisor of the outputs of {name} {shape}", parts)
                 unused = [one for one in unused if one != pattern]
-        shape = tuple(tensor.shape)
         found[full_name] = Weight(name, module, shape, tensor.dtype, fans_of(module, shape, parts))
     if unused:
         refuse("split", "patterns that match a parameter", unused)

@@ -45,7 +45,11 @@ class Pieces(NamedTuple):
     part: Part | None = None
 
 
-def pieces_of(tensor: torch.Tensor) -> Pieces | None:
+#: (rank, ranks) of the group that a Megatron tensor is partitioned over, which it does not say itself.
+Partition = tuple[int, int]
+
+
+def pieces_of(tensor: torch.Tensor, partition: Partition | None = None) -> Pieces | None:
     """What a tensor holds of the whole; None where that cannot be told, or not in memory that we know."""
     if is_dtensor(tensor):
         local, rectangles = tensor._local_tensor, _rectangles(tensor)
@@ -54,7 +58,26 @@ def pieces_of(tensor: torch.Tensor) -> Pieces | None:
         return None
     if hasattr(tensor, "global_offsets"):
         return _checkpointable(tensor)
+    if partition is not None and is_partitioned(tensor):
+        return partitioned(tensor, partition, tensor.partition_dim, getattr(tensor, "partition_stride", 1))
     return Pieces(tuple(tensor.shape), tensor)
+
+
+def is_partitioned(tensor: torch.Tensor) -> bool:
+    """Whether it is Megatron's, and a part."""
+    return getattr(tensor, "tensor_model_parallel", False)
+
+
+def partitioned(tensor: torch.Tensor, partition: Partition, axis: int, stride: int) -> Pieces:
+    """What Megatron leaves a rank: of each of `stride` chunks along an axis, the rank's share."""
+    rank, ranks = partition
+    shape = list(tensor.shape)
+    shape[axis] *= ranks
+    if tensor.shape[axis] % stride:
+        refuse("stride", f"a divisor of axis {axis} of {tuple(tensor.shape)}", stride)
+    runs: list[Runs] = [[(0, length)] for length in shape]
+    runs[axis] = strided_chunk(runs[axis], stride, ranks, rank)
+    return Pieces(tuple(shape), tensor, rectangles_of(runs))
 
 
 def is_dtensor(tensor: torch.Tensor) -> TypeGuard[DTensor]:
@@ -111,11 +134,16 @@ def rows_of(pieces: Pieces, row: int) -> list[torch.Tensor]:
     return [local[one.local_index][row - one.offset[0]] for one in here]
 
 
-def agree(seed: int, tensors: Iterable[torch.Tensor]) -> None:
-    """Raise on every rank of a mesh on which a tensor lies where not all have the same seed."""
-    meshes = {tensor.device_mesh for tensor in tensors if is_dtensor(tensor)}
+def check_agreement(seed: int, tensors: Iterable[torch.Tensor], partition: Partition | None) -> None:
+    """Raise on every rank that holds part of a tensor, unless all of these have the same seed."""
+    meshes = set()
+    for tensor in tensors:
+        if partition is None and is_partitioned(tensor):
+            refuse("partition", "(rank, ranks), for tensors that Megatron has partitioned", partition)
+        if is_dtensor(tensor) and tensor.device_mesh.get_coordinate() is not None:
+            meshes.add(tensor.device_mesh)
     for mesh in sorted(meshes, key=repr):
-        for axis in range(mesh.ndim if mesh.get_coordinate() is not None else 0):
+        for axis in range(mesh.ndim):
             seeds: list[int | None] = [None] * mesh.size(axis)
             torch.distributed.all_gather_object(seeds, seed, group=mesh.get_group(axis))
             if set(seeds) != {seed}:

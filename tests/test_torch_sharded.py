@@ -1,0 +1,342 @@
+"""Shards: real processes over gloo; whatever the world and the layout, the gathered model is the plain one exactly."""
+
+import itertools
+import traceback
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import multiprocessing, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+from torch.distributed.tensor.placement_types import _StridedShard
+
+import fastinit as fi
+import fastinit.torch as ft
+from fastinit.torch.shards import chunk, pieces_of, rectangles_of, strided_chunk
+
+RULES = [("*bias", "zeros"), ("*norm.weight", "ones"), ("*w2.weight", "orthogonal"), ("*", "he_normal")]
+
+
+class Layer(nn.Module):
+    """Of odd lengths, so that shards are uneven and some are empty."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.w1, self.w2 = nn.LayerNorm(6), nn.Linear(6, 10), nn.Linear(10, 6)
+        self.conv = nn.Conv1d(3, 5, 2)
+
+
+class Model(nn.Module):
+    def __init__(self, layers=2):
+        super().__init__()
+        self.embed = nn.Embedding(11, 6, padding_idx=9)
+        self.layers = nn.ModuleList(Layer() for _ in range(layers))
+
+    def init_weights(self):
+        """A trainer's own code."""
+        nn.init.normal_(self.embed.weight, std=0.5)
+        for layer in self.layers:
+            layer.norm.reset_parameters()
+            nn.init.trunc_normal_(layer.w1.weight, std=0.5, a=-1.0, b=1.0)
+            nn.init.orthogonal_(layer.w2.weight)
+            layer.conv.weight.data.uniform_(-1, 1)
+            for bias in (layer.w1.bias, layer.w2.bias, layer.conv.bias):
+                nn.init.zeros_(bias)
+
+
+def by_preset(model, **keywords):
+    ft.initialize_(model, "torch", seed=1, **keywords)
+
+
+def by_rules(model, **keywords):
+    ft.initialize_(model, RULES, seed=1, **keywords)
+
+
+def by_own_code(model, **keywords):
+    with ft.fast_init(model=model, seed=1, **keywords):
+        model.init_weights()
+
+
+WAYS = [by_preset, by_rules, by_own_code]
+
+
+def sharded(apply, way, layers=2, **keywords):
+    """From meta, parallelised, to memory full of something else, to weights."""
+    with torch.device("meta"):
+        model = Model(layers)
+    apply(model)
+    model.to_empty(device="cpu")
+    for tensor in model.parameters():
+        (tensor._local_tensor if isinstance(tensor, DTensor) else tensor).data.fill_(7)
+    way(model, **keywords)
+    return model
+
+
+def assert_plain(model, way, rename=lambda name: name):
+    plain = Model()
+    way(plain)
+    plain = dict(plain.named_parameters())
+    for name, tensor in model.named_parameters():
+        whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        assert torch.equal(whole, plain[rename(name)]), (way.__name__, name)
+
+
+def shard_fully(mesh, model, **keywords):
+    for layer in model.layers:
+        fully_shard(layer, mesh=mesh, **keywords)
+    fully_shard(model, mesh=mesh, **keywords)
+
+
+def parallelise(mesh, model):
+    for layer in model.layers:
+        parallelize_module(layer, mesh, {"w1": ColwiseParallel(), "w2": RowwiseParallel()})
+
+
+def fully_sharded(world):
+    mesh = init_device_mesh("cpu", (world,))
+    for way in WAYS:
+        assert_plain(sharded(lambda model: shard_fully(mesh, model), way), way)
+    second = {"shard_placement_fn": lambda tensor: Shard(tensor.ndim - 1)}
+    if world < 3:  # FSDP wants other axes than the first to be divided evenly
+        assert_plain(sharded(lambda model: fully_shard(model.layers[0].w1, mesh=mesh, **second), by_rules), by_rules)
+
+
+def tensor_parallel(world):
+    mesh = init_device_mesh("cpu", (world,))
+    for way in WAYS:
+        assert_plain(sharded(lambda model: parallelise(mesh, model), way), way)
+
+
+def two_axes(world):
+    if world < 4:
+        return
+    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "model"))
+    for way in WAYS:
+        model = sharded(lambda model: shard_fully(mesh, model), way)  # replicated, then sharded
+        assert_plain(model, way)
+        local = model.embed.weight.to_local().contiguous()
+        others = [torch.empty_like(local) for _ in range(2)]
+        dist.all_gather(others, local, group=mesh.get_group("data"))
+        assert torch.equal(*others)
+
+        def both(model):
+            parallelise(mesh["model"], model)
+            shard_fully(mesh["data"], model)
+
+        model = sharded(both, way)
+        assert any(isinstance(one, _StridedShard) for one in model.layers[0].w1.weight.placements)
+        assert_plain(model, way)
+
+
+def pipeline(world):
+    """Two stages, each fully sharded over the rest, its layers numbered from zero."""
+    if world != 4:
+        return
+    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("stage", "data"))
+    stage = mesh.get_local_rank("stage")
+
+    def rename(name):
+        return name.replace("layers.0", f"layers.{stage}")
+
+    for way in WAYS:
+        model = sharded(lambda model: shard_fully(mesh["data"], model), way, layers=1, rename=rename)
+        assert_plain(model, way, rename)
+
+
+def any_placement(world):
+    """Each shard is what distributing the whole would have put there."""
+    meshes = [init_device_mesh("cpu", shape) for shape in [(world,)] + [(2, 2)] * (world == 4)]
+    plain = [Replicate(), Shard(0), Shard(1), Shard(2)]
+    first = [*plain, _StridedShard(0, split_factor=2), _StridedShard(1, split_factor=3)]
+    for mesh in meshes:
+        for placements in itertools.product(first, *[plain] * (mesh.ndim - 1)):
+            for shape in [(7, 5, 2), (3, 1, 4), (8, 8, 8)]:
+                torch.manual_seed(3)
+                whole = ft.normal_(torch.empty(shape))
+                tensor = distribute_tensor(torch.zeros(shape), mesh, placements, src_data_rank=None)
+                expected = distribute_tensor(whole, mesh, placements, src_data_rank=None)
+                torch.manual_seed(3)
+                ft.normal_(tensor)
+                assert torch.equal(tensor.to_local(), expected.to_local()), (placements, shape)
+    dtensor = distribute_tensor(torch.zeros(7, 6), meshes[0], [Shard(0)])
+    with ft.fast_init(seed=3) as fast:
+        dtensor.normal_()
+        nn.init.orthogonal_(dtensor)
+    assert fast.filled == 2
+    whole = torch.from_numpy(fi.orthogonal((7, 6), in_axis=1, out_axis=0, seed=3, name="#1"))
+    assert torch.equal(dtensor.full_tensor(), whole)
+
+
+def what_is_refused(world):
+    mesh = init_device_mesh("cpu", (world,))
+    model = sharded(lambda model: shard_fully(mesh, model), by_rules)
+    before = [tensor.to_local().clone() for tensor in model.parameters()]
+    if world > 1:
+        seeds = [min(rank, 1) for rank in range(world)]
+        mine = seeds[dist.get_rank()]
+        for call in (lambda: ft.initialize_(model, seed=mine), lambda: ft.fast_init(mine, model=model)):
+            message = refusal(call)
+            assert message == f"`seed` must be the same on every rank, got {seeds}", message
+    holder = nn.Module()
+    holder.weight = nn.Parameter(DTensor.from_local(torch.zeros(3, 3), mesh, [Partial()]))
+    message = refusal(lambda: ft.initialize_(holder, [("*", "ones")]))
+    expected = "`model` must be of tensors that are whole, replicated or sharded, got 'weight, (Partial(sum),)'"
+    assert message == expected, message
+    for tensor, kept in zip(model.parameters(), before, strict=True):
+        assert torch.equal(tensor.to_local(), kept)
+
+
+def refusal(call):
+    try:
+        call()
+    except ValueError as error:
+        return str(error)
+    raise AssertionError("nothing was refused")
+
+
+def work(rank, world, folder, queue):
+    torch.set_num_threads(1)
+    try:
+        dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world)
+        for check in (fully_sharded, tensor_parallel, two_axes, pipeline, any_placement, what_is_refused):
+            check(world)
+        queue.put("ok")
+    except BaseException:
+        queue.put(f"rank {rank} of {world}: {traceback.format_exc()}")
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+def test_real_processes(world, tmp_path):
+    """The server of the processes imports torch once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch.distributed.tensor.parallel", "torch.distributed.fsdp", "fastinit.torch"])
+    queue = context.Queue()
+    processes = [context.Process(target=work, args=(rank, world, str(tmp_path), queue)) for rank in range(world)]
+    for process in processes:
+        process.start()
+    try:
+        for _ in processes:
+            assert (said := queue.get(timeout=120)) == "ok", said
+    finally:
+        for process in processes:
+            process.join(10)
+            process.kill()
+
+
+@pytest.mark.parametrize("length", [*range(10), 17])
+def test_chunks_are_torchs(length):
+    for count, split in itertools.product(range(1, 6), range(1, 5)):
+        positions = torch.arange(length)
+        pieces = [*torch.chunk(positions, count), *[positions[:0]] * count][:count]
+        for number in range(count):
+            runs = chunk([(0, length)], count, number)
+            assert [at for start, stop in runs for at in range(start, stop)] == pieces[number].tolist()
+            strided = strided_chunk([(0, length)], split, count, number)
+            _, theirs = _StridedShard(0, split_factor=split).local_shard_size_and_offset(length, count, number, 1)
+            assert [at for start, stop in strided for at in range(start, stop)] == theirs
+
+
+def test_rectangles_join_runs_that_meet():
+    assert rectangles_of([[(0, 2), (2, 3)], [(1, 2), (4, 6)]]) == [((0, 1), (0, 0), (3, 1)), ((0, 4), (0, 1), (3, 2))]
+    assert rectangles_of([[(0, 2)], []]) == [] and rectangles_of([]) == [((), (), ())]
+
+
+WHOLE = torch.from_numpy(fi.he_normal((12, 6), in_axis=1, out_axis=0, seed=4, name="w"))
+STREAM = {"seed": 4, "name": "w"}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_flat_shards_with_padding(dtype):
+    for ranks in (1, 2, 5, 7, 30):
+        size = -(-72 // ranks)
+        shards = [
+            ft.fill_flat_(torch.full((size,), 7.0, dtype=dtype), rank * size, (12, 6), "he_normal", **STREAM)
+            for rank in range(ranks)
+        ]
+        flat = torch.cat(shards)
+        assert torch.equal(flat[:72], WHOLE.flatten().to(dtype)) and (flat[72:] == 7).all()
+
+
+def test_rectangles_of_a_tensor():
+    tensor = torch.full((5, 9), 7.0)
+    ft.fill_rectangles_(tensor, (12, 6), [((1, 2), (0, 0), (3, 4)), ((8, 0), (3, 4), (2, 5))], "he_normal", **STREAM)
+    assert torch.equal(tensor[:3, :4], WHOLE[1:4, 2:]) and torch.equal(tensor[3:, 4:], WHOLE[8:10, :5])
+    assert (tensor == 7).sum() == 45 - 12 - 10
+    tensor.global_shape, tensor.global_offsets = (12, 6), ((4, 1), (0, 0))
+    tensor.local_offsets, tensor.local_sizes = ((0, 0), (4, 0)), ((4, 5), (1, 6))
+    holder = nn.Module()
+    holder.w = nn.Parameter(tensor)
+    for name in ("global_shape", "global_offsets", "local_offsets", "local_sizes"):
+        setattr(holder.w, name, getattr(tensor, name))
+    assert pieces_of(holder.w).shape == (12, 6)
+    ft.initialize_(holder, [("*", "he_normal")], seed=4)
+    assert torch.equal(holder.w[:4, :5], WHOLE[4:8, 1:]) and torch.equal(holder.w[4, :6], WHOLE[0])
+
+
+def test_megatrons_partitions():
+    for axis, stride, ranks in [(0, 1, 3), (0, 2, 3), (1, 1, 2), (0, 1, 1)]:
+        parts = torch.split(WHOLE, WHOLE.shape[axis] // ranks // stride, axis)
+        for rank in range(ranks):
+            expected = torch.cat(parts[rank::ranks], axis)
+            tensor = ft.fill_partition_(
+                torch.empty_like(expected),
+                "he_normal",
+                partition=(rank, ranks),
+                partition_dim=axis,
+                stride=stride,
+                **STREAM,
+            )
+            assert torch.equal(tensor, expected)
+            holder = nn.Module()
+            holder.w = nn.Parameter(torch.empty_like(expected))
+            holder.w.tensor_model_parallel, holder.w.partition_dim, holder.w.partition_stride = True, axis, stride
+            (entry,) = ft.initialize_(holder, [("*", "he_normal")], seed=4, partition=(rank, ranks))
+            assert torch.equal(holder.w, expected) and entry.shape == (12, 6)
+            with ft.fast_init(model=holder, seed=4, partition=(rank, ranks)):
+                holder.w.data.normal_(0, (1 / 3) ** 0.5)
+            assert torch.equal(holder.w, expected)
+
+
+def placed(**attributes):
+    holder = nn.Module()
+    holder.w = nn.Parameter(torch.empty(0))
+    for name, value in attributes.items():
+        setattr(holder.w, name, value)
+    return holder
+
+
+EMPTY = torch.empty(3, 4)
+REFUSED = [
+    (lambda: ft.initialize_(placed(tensor_model_parallel=True), [("*", "zeros")]), ValueError,
+     "`partition` must be (rank, ranks), for tensors that Megatron has partitioned, got None"),
+    (lambda: ft.initialize_(placed(ds_numel=6), [("*", "zeros")]), ValueError,
+     "`model` must be of tensors that are whole, replicated or sharded, got 'w, Parameter'"),
+    (lambda: ft.fill_flat_(EMPTY, -1, (3, 4), "zeros", **STREAM), ValueError,
+     "`start` must be an integer of at least 0, got -1"),
+    (lambda: ft.fill_flat_(EMPTY.T, 0, (3, 4), "zeros", **STREAM), ValueError,
+     "`buffer` must be contiguous, got 'strides (1, 4) for shape (4, 3)'"),
+    (lambda: ft.fill_flat_(EMPTY.long(), 0, (3, 4), "zeros", **STREAM), TypeError,
+     "`tensor` must be a dense one of float16, bfloat16, float32 or float64, got 'Tensor of torch.int64'"),
+    (lambda: ft.fill_flat_(EMPTY, 0, (3, 4), "zeros", seed=None, name="w"), ValueError,
+     "`seed` must be given (a rank alone would draw another), got None"),
+    (lambda: ft.fill_rectangles_(EMPTY, (4, 4), [((2, 0), (0, 0), (3, 4))], "zeros", **STREAM), ValueError,
+     "`rectangles` must be within (4, 4), and in place within (3, 4), got ((2, 0), (0, 0), (3, 4))"),
+    (lambda: ft.fill_partition_(EMPTY, "zeros", partition=(2, 2), partition_dim=0, **STREAM), ValueError,
+     "`partition` must be an integer in [0, 2), got 2"),
+    (lambda: ft.fill_partition_(EMPTY, "zeros", partition=(0, 2), **STREAM), ValueError,
+     "`partition_dim` must be given, or an attribute of the tensor, got None"),
+    (lambda: ft.fill_partition_(EMPTY, "zeros", partition=(0, 2), partition_dim=0, stride=2, **STREAM), ValueError,
+     "`stride` must be a divisor of axis 0 of (3, 4), got 2"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "error", "message"), REFUSED, ids=[message[:60] for *_, message in REFUSED])
+def test_refused_with_one_sentence(call, error, message):
+    with pytest.raises(error) as raised:
+        call()
+    assert str(raised.value) == message
