@@ -4,7 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORE := $(wildcard setup.py pyproject.toml fastinit/_core.pyx fastinit/src/*)
 
-PEERS := torch==2.13.0 jax jaxlib mkl mkl_random randompack bottleneck
+# A bare "torch" would be a build of several GB.
+TORCH := torch==2.13.0
+PEERS := $(TORCH) jax jaxlib mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1
 KERNEL_TESTS := $(addprefix tests/test_,ars.py stream.py laws.py moments.py machine.py generator.py)
 C_WARNINGS := -std=gnu11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers -Werror
@@ -17,7 +19,7 @@ bench: .venv/installed-bench ## the benchmark suite, in under two minutes
 bench-peers: .venv/installed-bench .venv/installed-peers ## the same against every peer this machine can have
 	$(BIN)/python -m bench
 
-test: .venv/installed-test ## the tests
+test: .venv/installed-test .venv/installed-torch ## the tests
 	$(BIN)/python -m pytest
 
 lint: .venv/installed-linters ## Python, Cython and C
@@ -53,6 +55,10 @@ $(BIN)/python:
 # One by one: not every machine can have every peer.
 .venv/installed-peers: Makefile | $(BIN)/python
 	for peer in $(PEERS); do $(BIN)/python -m pip install --quiet "$$peer" || echo "without $$peer"; done
+	touch $@
+
+.venv/installed-torch: Makefile | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(TORCH)
 	touch $@
 
 .venv/installed-linters: Makefile | $(BIN)/python
