@@ -1,5 +1,6 @@
 """fast_init without a model: every random fill inside the block is ours, and what is not is counted."""
 
+import functools
 import threading
 
 import numpy as np
@@ -168,6 +169,18 @@ def test_functions_are_wrapped_for_the_block_only():
     assert here() == OWN
 
 
+def test_functions_that_others_have_replaced(monkeypatch):
+    """As transformers does, around torch's own."""
+    for name in ("normal_", "kaiming_uniform_"):
+        own = getattr(nn.init, name)
+        around = functools.wraps(own)(lambda *arguments, own=own, **keywords: own(*arguments, **keywords))
+        monkeypatch.setattr(nn.init, name, around)
+    with ft.fast_init(seed=7) as fast:
+        tensors = [nn.init.normal_(torch.empty(4, 4)), nn.init.kaiming_uniform_(torch.empty(4, 4), 5**0.5)]
+    assert torch.equal(tensors[0], law(fi.normal)) and fast.filled == 2
+    assert torch.equal(tensors[1], law(fi.uniform, -BOUND, BOUND, number=1))
+
+
 def test_another_thread_is_not_inside():
     def fill():
         generator = torch.Generator().manual_seed(0)
@@ -216,6 +229,8 @@ def test_large_pages_are_asked_for_within_the_storage(monkeypatch):
     monkeypatch.setattr(pages, "_madvise", lambda address, length, advice: asked.append((address, length, advice)))
     with ft.fast_init(seed=0):
         small, large = torch.randn(1000), torch.randn(3, 1 << 20)
+    with ft.fast_init(seed=0, large_pages=False):
+        torch.randn(3, 1 << 20)
     (address, length, advice) = asked[0]
     assert len(asked) == 1 and small.any() and advice == 14
     assert address.value % 2**21 == 0 and length.value % 2**21 == 0 and length.value >= 2**23

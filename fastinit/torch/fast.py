@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from threading import Lock
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_
 from ..arguments import refuse
 from ..stream import seed_number
 from . import init, laws
+from .init import TORCH
 from .laws import LAWS, Law
 from .names import Register, Rename
 from .pages import advise_large_pages
@@ -42,6 +44,10 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         With `model`: see `canonical_name`.
     partition : (int, int)
         With `model`: see `initialize_`.
+    large_pages : bool
+        Ask the system for large pages under a tensor of four megabytes or more. Touching fresh memory takes longer than
+        the fill, and half as long in large pages; but in a virtual machine that hands its free blocks back to its host
+        they must first be fetched again, which small pages just freed need not.
 
     Attributes
     ----------
@@ -62,7 +68,6 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     -----
     Calls that torch lets a mode see are seen in this thread alone. Those functions of ``torch.nn.init`` that it does
     not (``trunc_normal_``, ``orthogonal_``, ``sparse_``) are wrapped for the time of the block so that it does.
-    A tensor of four megabytes or more gets large pages where the system grants them.
 
     Examples
     --------
@@ -81,6 +86,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         model: torch.nn.Module | None = None,
         rename: Rename | None = None,
         partition: Partition | None = None,
+        large_pages: bool = True,
     ) -> None:
         super().__init__()
         if model is None and rename is not None:
@@ -88,6 +94,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         if model is not None and seed is None:
             refuse("seed", "given where model is (a rank alone would draw another)", seed)
         self.seed = None if seed is None else seed_number(seed)
+        self.large_pages = large_pages
         self.filled = self.unnamed = 0
         self.left_to_torch: Counter[str] = Counter()
         self._draws: Counter[str] = Counter()
@@ -113,8 +120,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        answer = _answer_to(func)
-        if answer is None:
+        answer = _answer_to(func) or (type(func) is FunctionType and _answer_in_place_of(func))
+        if not answer:
             return func(*args, **kwargs) if kwargs else func(*args)
         return answer(self, func, args, kwargs or {})
 
@@ -128,7 +135,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             if law is None:
                 return False
             pieces, seed, name = self._key(tensor, pieces, law)
-            if pieces.local.device.type == "cpu":
+            if self.large_pages and pieces.local.device.type == "cpu":
                 advise_large_pages(pieces.local)
             fill_pieces_(pieces, law.scheme, seed=seed, name=name, **law.keywords)
         except (TypeError, ValueError):
@@ -273,6 +280,7 @@ def _unwrap() -> None:
                 setattr(torch_init, name, wrapped.__wrapped__)
 
 
+_ANNOUNCED = ("normal_", "uniform_", "kaiming_uniform_")
 _OTHER_METHODS = ("bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "random_")
 _OTHER_FUNCTIONS = ("bernoulli", "multinomial", "poisson", "randint", "randint_like", "randperm")
 
@@ -286,12 +294,18 @@ _ANSWERS: dict[Any, Callable[..., Any]] = {
     torch.normal: _normal_of_size,
     torch.empty_like: _empty_like,
     **{getattr(init, name): _fills(law_of) for name, law_of in LAWS.items()},
-    **{getattr(torch_init, name): _fills(LAWS[name]) for name in ("normal_", "uniform_", "kaiming_uniform_")},
+    **{TORCH[name]: _fills(LAWS[name]) for name in _ANNOUNCED},
     **{wrapped: _fills(LAWS[name.removeprefix("_no_grad_")]) for name, wrapped in _WRAPPED.items()},
     **{getattr(Tensor, name): _left for name in _OTHER_METHODS},
     **{getattr(torch, name): _left for name in _OTHER_FUNCTIONS},
 }
 _answer_to = _ANSWERS.get
+
+
+def _answer_in_place_of(function: Any) -> Callable[..., Any] | None:
+    """That to torch's own function where another is in its place: torch's announces itself by what has its name."""
+    name = function.__name__
+    return _ANSWERS[TORCH[name]] if name in _ANNOUNCED and getattr(torch_init, name) is function else None
 
 
 def is_answered(function: Any) -> bool:
