@@ -400,14 +400,16 @@ def test_recipes():
     def stds(rules):
         return {entry.name: entry.std for entry in ft.plan(model, rules)}
 
-    gpt2 = stds(ft.Gpt2(layers=2))
+    gpt2 = stds(ft.gpt2(layers=2))
     assert gpt2["layers.1.c_proj.weight"] == 0.01 and gpt2["embed.weight"] == gpt2["lm_head.weight"] == 0.02
+    assert all(entry.law.keywords.get("std") in (0.01, 0.02, None) for entry in ft.plan(model, "gpt2"))
+    assert stds("gpt2") == gpt2 and stds("llama") == stds(ft.llama())
     assert gpt2["layers.0.norm1.weight"] == gpt2["layers.0.q_proj.bias"] == 0
-    llama = stds(ft.Llama())
+    llama = stds(ft.llama())
     assert llama["layers.1.o_proj.weight"] == 0.01 and llama["layers.0.w2.weight"] == 0.02 / math.sqrt(2)
     assert llama["embed.weight"] == 1 and llama["layers.1.q_proj.weight"] == 0.02
     assert math.isclose(llama["lm_head.weight"], 0.5 * 0.98658, rel_tol=1e-5)
-    recipe = ft.Deepnorm(layers=2)
+    recipe = ft.deepnorm(layers=2)
     assert (recipe.alpha, recipe.beta) == (2**0.5, 0.5)
     deepnorm = stds(recipe)
     assert deepnorm["layers.0.o_proj.weight"] == 0.25 and deepnorm["layers.0.q_proj.weight"] == 0.5
@@ -415,6 +417,36 @@ def test_recipes():
     assert (model["layers"][0].norm1.weight == 1).all()
     q = values(fi.normal, (4, 4), 0, 0.5, name="layers.0.q_proj.weight", seed=2)
     assert torch.equal(model["layers"][0].q_proj.weight, q)
+
+
+def test_mup():
+    """Table 8 of Tensor Programs V, between widths 8 and 32."""
+
+    class Net(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.embed = nn.Embedding(7, width)
+            self.hidden, self.norm = nn.Linear(width, 2 * width), nn.LayerNorm(2 * width)
+            self.readout = nn.Linear(2 * width, 7)
+
+    recipe = ft.mup(Net(8))
+    factors = recipe.factors(Net(32))
+    assert factors == {
+        "embed.weight": ("input", 1, 1, 4),
+        "hidden.weight": ("hidden", 1, 0.25, 1),
+        "hidden.bias": ("input", 1, 1, 4),
+        "norm.weight": ("input", 1, 1, 4),
+        "norm.bias": ("input", 1, 1, 4),
+        "readout.weight": ("output", 0.25, 1, 4),
+        "readout.bias": ("fixed", 1, 1, 1),
+    }
+    stds = {entry.name: entry.std for entry in ft.plan(Net(32), recipe)}
+    assert np.allclose([stds["embed.weight"], stds["hidden.weight"], stds["readout.weight"]], [8**-0.5, 32**-0.5, 0.25])
+    uniform = ft.mup(Net(8), [("*bias", "zeros"), ("norm*", "ones"), ("*", "glorot_uniform")])
+    model = Net(32)
+    ft.initialize_(model, uniform)
+    limit = math.sqrt(3.0) * math.sqrt(1 / 12) / 2
+    assert torch.equal(model.hidden.weight, values(fi.uniform, (64, 32), -limit, limit, name="hidden.weight"))
 
 
 class Bare(nn.Module):
@@ -446,7 +478,14 @@ REFUSED = [
      "`rules` must be patterns of which each comes first for a parameter, got ['gain']"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("*", "he_normal")]), ValueError,
      "`rules` must be such that a scheme with a fan is for weights of two axes or more, got ('bias', (2,))"),
-    (lambda: ft.initialize_(nn.Linear(2, 2), "gpt2"), ValueError, "`rules` must be one of 'torch', got 'gpt2'"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), "gpt3"), ValueError,
+     "`rules` must be one of 'torch', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
+    (lambda: ft.plan(nn.Linear(2, 2), "gpt2", rename=str), ValueError,
+     "`rules` must be gpt2(layers=...) where rename is given (a stage does not know how many there are), got 'gpt2'"),
+    (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1)})), ValueError,
+     "`base_shapes` must be such that bias has one of 1 axes, got None"),
+    (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1), "bias": (1,)}, [("*", "ones")])), ValueError,
+     "`rules` must be a law around zero for weight, which grows on both sides, got 'ones'"),
     (lambda: ft.initialize_(nn.Linear(2, 2), seed=None), ValueError,
      "`seed` must be given (a rank alone would draw another), got None"),
     (lambda: ft.initialize_(nn.Linear(2, 2, device="meta")), ValueError,

@@ -38,19 +38,19 @@ from .initialize import initialize_
 from .names import canonical_name
 from .parts import fill_flat_, fill_partition_, fill_rectangles_
 from .planning import Entry, Plan, plan
-from .rules import Deepnorm, Gpt2, Llama, Weight, fans_of, law_of
+from .recipes import Factors, deepnorm, gpt2, llama, mup
+from .rules import Weight, fans_of, law_of
 
 __all__ = [
-    "Deepnorm",
     "Entry",
-    "Gpt2",
-    "Llama",
+    "Factors",
     "Plan",
     "Weight",
     "calculate_gain",
     "canonical_name",
     "constant",
     "constant_",
+    "deepnorm",
     "dirac",
     "dirac_",
     "eye",
@@ -60,12 +60,15 @@ __all__ = [
     "fill_flat_",
     "fill_partition_",
     "fill_rectangles_",
+    "gpt2",
     "initialize_",
     "kaiming_normal",
     "kaiming_normal_",
     "kaiming_uniform",
     "kaiming_uniform_",
     "law_of",
+    "llama",
+    "mup",
     "normal",
     "normal_",
     "ones_",

@@ -39,8 +39,8 @@ def initialize_(
     rules : str, list or callable
         ``"torch"``: what each module's own ``reset_parameters`` asks for. A list of ``(pattern, scheme)`` or
         ``(pattern, scheme, keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name
-        that fastinit knows or a function like one. Or a recipe: `Gpt2`, `Llama`, `Deepnorm`, `Mup`, or any function
-        from a `Weight` to a law (see `law_of`).
+        that fastinit knows or a function like one. A recipe: `gpt2`, `llama` (these also by name), `deepnorm`, `mup`,
+        or any function from a `Weight` to a law (see `law_of`).
     seed : int or numpy.random.SeedSequence
         The same on every rank.
     rename : callable

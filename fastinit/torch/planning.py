@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -22,7 +22,8 @@ from ..structured import orthogonal, sparse
 from .fast import fast_init, is_answered
 from .laws import Law
 from .names import Register, Rename, canonical_name
-from .rules import Listed, Rules, Weight, fans_of, output_axis
+from .recipes import gpt2, llama
+from .rules import Listed, Rule, Rules, Weight, fans_of, output_axis
 from .shards import Partition, Pieces, is_dtensor, pieces_of
 from .tensors import BY_POSITION, DTYPES
 
@@ -140,10 +141,11 @@ def plan(
     2.bias    10       zeros()              0        -       -
     """
     weights = _weights(model, rename, split or {}, partition)
-    if isinstance(rules, str):
-        choice("rules", rules, ["torch"])
+    if rules == "torch":
         drawn = _recorded(model, rename)
     else:
+        if isinstance(rules, str):
+            rules = _recipe(rules, weights.values(), rename)
         rule = rules if callable(rules) else Listed(rules)
         drawn = {}
         for weight in weights.values():
@@ -162,6 +164,15 @@ def plan(
             law.scheme(weight.shape, index=flat[:0], seed=0, dtype=DTYPES[weight.dtype], **law.keywords)
         entries.append(Entry(weight.name, weight.shape, law, stream, weight.fans, full_name))
     return entries
+
+
+def _recipe(name: str, weights: Iterable[Weight], rename: Rename | None) -> Rule:
+    """The recipe of that name, with as many layers as the model has."""
+    if choice("rules", name, ["torch", "gpt2", "llama"]) == "llama":
+        return llama()
+    if rename is not None:
+        refuse("rules", "gpt2(layers=...) where rename is given (a stage does not know how many there are)", name)
+    return gpt2(1 + max((weight.layer for weight in weights if weight.layer is not None), default=0))
 
 
 def _weights(

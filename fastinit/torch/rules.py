@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from ..arguments import choice, integer, refuse
+from ..arguments import choice, refuse
 from ..fill import normal, truncated_normal, uniform
 from ..scaling import TRUNCATED_STD, Fans
 from ..schemes import FANS, SCHEMES
@@ -126,84 +126,3 @@ class Listed:
                     self.unmatched.remove(pattern)
                 return law_of(scheme, weight, **keywords)
         return None
-
-
-def _plain(weight: Weight) -> Law | None:
-    """What most recipes agree on: norms begin as the identity, biases at zero."""
-    if weight.name.endswith("bias") or (len(weight.shape) < 2 and not weight.is_norm):
-        return law_of("zeros", weight)
-    return law_of("ones", weight) if weight.is_norm else None
-
-
-def _ends(weight: Weight, *names: str) -> bool:
-    """Whether the weight is, or is that of, something so called."""
-    segments = weight.name.removesuffix(".weight").split(".")
-    return segments[-1] in names
-
-
-class Gpt2:
-    """Normal of standard deviation 0.02; projections back to the residual stream divided by sqrt(2 L).
-
-    *Reference*: Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.3.
-    """
-
-    def __init__(self, layers: int, std: float = 0.02, residual: Sequence[str] = ("c_proj",)) -> None:
-        self.layers, self.std, self.residual = integer("layers", layers, 1), std, tuple(residual)
-
-    def __call__(self, weight: Weight) -> Law:
-        std = self.std / math.sqrt(2 * self.layers) if _ends(weight, *self.residual) else self.std
-        return _plain(weight) or law_of("normal", weight, std=std)
-
-
-class Llama:
-    """Normal of standard deviation 0.02; what leads out of block l divided by sqrt(2 (l + 1)).
-
-    The embedding has standard deviation 1, the head 1 / sqrt(d), cut at three of them.
-
-    *Reference*: the recipe by which torchtitan trains Llama 3.
-    """
-
-    INNER = ("wo", "w2", "w3", "o_proj", "down_proj", "up_proj")
-
-    def __init__(self, std: float = 0.02) -> None:
-        self.std = std
-
-    def __call__(self, weight: Weight) -> Law:
-        if (plain := _plain(weight)) is not None:
-            return plain
-        if isinstance(weight.module, nn.Embedding):
-            return law_of("normal", weight, std=1.0)
-        if _ends(weight, "output", "lm_head"):
-            return law_of("truncated_normal", weight, std=weight.shape[1] ** -0.5, low=-3.0, high=3.0)
-        if _ends(weight, *self.INNER) and weight.layer is not None:
-            return law_of("normal", weight, std=self.std / math.sqrt(2 * (weight.layer + 1)))
-        return law_of("normal", weight, std=self.std)
-
-
-class Deepnorm:
-    """Glorot, times beta = (8 L)^(-1/4) in values, outputs and feed-forward layers; the residual is times `alpha`.
-
-    Parameters
-    ----------
-    layers : int
-        Of a model that is an encoder or a decoder.
-
-    Attributes
-    ----------
-    alpha, beta : float
-        ``(2 L)**(1/4)``, by which the model must multiply its residual, and ``(8 L)**(-1/4)``.
-
-    Notes
-    -----
-    *Reference*: Wang et al., "DeepNet: scaling transformers to 1,000 layers", 2022, figure 2.
-    """
-
-    SMALLER = ("v_proj", "out_proj", "o_proj", "fc1", "fc2", "linear1", "linear2", "gate_proj", "up_proj", "down_proj")
-
-    def __init__(self, layers: int) -> None:
-        self.layers = integer("layers", layers, 1)
-        self.alpha, self.beta = (2 * layers) ** 0.25, (8 * layers) ** -0.25
-
-    def __call__(self, weight: Weight) -> Law:
-        gain = self.beta if _ends(weight, *self.SMALLER) else 1.0
-        return _plain(weight) or law_of("glorot_normal", weight, gain=gain)

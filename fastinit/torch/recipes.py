@@ -1,0 +1,232 @@
+"""Recipes: what is known to train, as rules. What a recipe asks for beside the weights, it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from operator import truediv
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from ..arguments import integer, refuse
+from ..fill import normal, truncated_normal, uniform
+from .laws import Law
+from .names import canonical_name
+from .rules import Listed, Weight, fans_of, law_of
+
+
+def _plain(weight: Weight) -> Law | None:
+    """What most recipes agree on: norms begin as the identity, biases at zero."""
+    if weight.name.endswith("bias") or (len(weight.shape) < 2 and not weight.is_norm):
+        return law_of("zeros", weight)
+    return law_of("ones", weight) if weight.is_norm else None
+
+
+def _ends(weight: Weight, *names: str) -> bool:
+    """Whether the weight is, or is that of, something so called."""
+    segments = weight.name.removesuffix(".weight").split(".")
+    return segments[-1] in names
+
+
+class gpt2:  # noqa: N801
+    """Recipe: normal of standard deviation `std`; projections back to the residual stream divided by sqrt(2 layers).
+
+    Parameters
+    ----------
+    layers : int
+        Of the whole model.
+    std : float
+        Of all else, embeddings included.
+    residual : sequence of str
+        Last names of the modules that lead back.
+
+    Notes
+    -----
+    *Reference*: Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastinit.torch
+    >>> model = torch.nn.ModuleDict({"c_fc": torch.nn.Linear(4, 16), "c_proj": torch.nn.Linear(16, 4)})
+    >>> [entry.std for entry in fastinit.torch.plan(model, fastinit.torch.gpt2(layers=2))]
+    [0.02, 0.0, 0.01, 0.0]
+    """
+
+    def __init__(self, layers: int, std: float = 0.02, residual: Sequence[str] = ("c_proj",)) -> None:
+        self.layers, self.std, self.residual = integer("layers", layers, 1), std, tuple(residual)
+
+    def __call__(self, weight: Weight) -> Law:
+        std = self.std / math.sqrt(2 * self.layers) if _ends(weight, *self.residual) else self.std
+        return _plain(weight) or law_of("normal", weight, std=std)
+
+
+class llama:  # noqa: N801
+    """Recipe: normal of standard deviation `std`; what leads out of block l divided by sqrt(2 (l + 1)).
+
+    The embedding has standard deviation 1, the head 1 / sqrt(d), cut at three of them.
+
+    Parameters
+    ----------
+    std : float
+        Of all else.
+
+    Notes
+    -----
+    *Reference*: the recipe by which torchtitan trains Llama 3.
+    """
+
+    INNER = ("wo", "w2", "w3", "o_proj", "down_proj", "up_proj")
+
+    def __init__(self, std: float = 0.02) -> None:
+        self.std = std
+
+    def __call__(self, weight: Weight) -> Law:
+        if (plain := _plain(weight)) is not None:
+            return plain
+        if isinstance(weight.module, nn.Embedding):
+            return law_of("normal", weight, std=1.0)
+        if _ends(weight, "output", "lm_head"):
+            return law_of("truncated_normal", weight, std=weight.shape[1] ** -0.5, low=-3.0, high=3.0)
+        if _ends(weight, *self.INNER) and weight.layer is not None:
+            return law_of("normal", weight, std=self.std / math.sqrt(2 * (weight.layer + 1)))
+        return law_of("normal", weight, std=self.std)
+
+
+class deepnorm:  # noqa: N801
+    """Recipe: Glorot, times ``beta = (8 L)**(-1/4)`` in values, outputs and feed-forward layers.
+
+    Parameters
+    ----------
+    layers : int
+        Of a model that is an encoder or a decoder.
+
+    Attributes
+    ----------
+    alpha, beta : float
+        ``(2 L)**(1/4)``, by which the model must multiply its residual, and ``(8 L)**(-1/4)``.
+
+    Notes
+    -----
+    *Reference*: Wang et al., "DeepNet: scaling transformers to 1,000 layers", 2022, figure 2.
+    """
+
+    SMALLER = ("v_proj", "out_proj", "o_proj", "fc1", "fc2", "linear1", "linear2", "gate_proj", "up_proj", "down_proj")
+
+    def __init__(self, layers: int) -> None:
+        self.layers = integer("layers", layers, 1)
+        self.alpha, self.beta = (2 * layers) ** 0.25, (8 * layers) ** -0.25
+
+    def __call__(self, weight: Weight) -> Law:
+        gain = self.beta if _ends(weight, *self.SMALLER) else 1.0
+        return _plain(weight) or law_of("glorot_normal", weight, gain=gain)
+
+
+class Factors(NamedTuple):
+    """What muP asks for beside a weight's law: factors on its output and on the learning rates of the base model."""
+
+    kind: str
+    multiplier: float
+    adam: float
+    sgd: float
+
+
+class mup:  # noqa: N801
+    """Recipe: maximal update parametrisation, by which the best learning rate of a small model is that of a wide one.
+
+    A weight gets the law that it has in the base model; one that grows on both sides, narrowed by ``1 / sqrt(w)``, with
+    w its fan-in over that in the base model. This alone is not muP: `factors` has what else there is to do.
+
+    Parameters
+    ----------
+    base_shapes : mapping of str to shape, or torch.nn.Module
+        The shape of each parameter in the base model, by canonical name; or that model, on the meta device too.
+    rules : list or callable
+        Of the base model. None: norms one, biases zero, all else ``lecun_normal``.
+
+    Notes
+    -----
+    *Reference*: Yang et al., "Tensor programs V: tuning large neural networks via zero-shot hyperparameter transfer",
+    2022, table 8.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastinit.torch
+    >>> def model(width):
+    ...     sides = [8, width, width, 2]
+    ...     with torch.device("meta"):
+    ...         return torch.nn.Sequential(*map(torch.nn.Linear, sides, sides[1:]))
+    >>> recipe = fastinit.torch.mup(model(64))
+    >>> [round(entry.std, 4) for entry in fastinit.torch.plan(model(256), recipe)][::2]
+    [0.3536, 0.0625, 0.125]
+    >>> recipe.factors(model(256))["2.weight"]
+    Factors(kind='output', multiplier=0.25, adam=1.0, sgd=4.0)
+    """
+
+    def __init__(self, base_shapes: Mapping[str, Any] | nn.Module, rules: Any = None) -> None:
+        if isinstance(base_shapes, nn.Module):
+            named = base_shapes.named_parameters(remove_duplicate=False)
+            base_shapes = {canonical_name(name): tensor.shape for name, tensor in named}
+        self.base_shapes = {name: tuple(shape) for name, shape in base_shapes.items()}
+        self.rule = rules if callable(rules) else Listed(rules or [])
+        self._default = rules is None
+
+    def __call__(self, weight: Weight) -> Law | None:
+        base = self._base(weight)
+        law = (_plain(base) or law_of("lecun_normal", base)) if self._default else self.rule(base)
+        if law is None or self._kind(weight, base) != "hidden":
+            return law
+        return _narrowed(law, math.sqrt(base.fans.fan_in / weight.fans.fan_in), weight.name)
+
+    def factors(self, model: nn.Module, rename: Callable[[str], str] | None = None) -> dict[str, Factors]:
+        """By canonical name: the kind of a weight, and what to multiply its output and its learning rates by.
+
+        The multiplier is for the output of a weight that leads to a fixed number of units (a tied one under the name by
+        which it does). Attention must be scaled by 1 / d, not 1 / sqrt(d), up to a constant.
+        """
+        found = {}
+        for prefix, module in model.named_modules():
+            for leaf, tensor in module.named_parameters(recurse=False):
+                name = canonical_name(f"{prefix}.{leaf}".removeprefix("."), rename)
+                shape = tuple(tensor.shape)
+                found[name] = self._factors(Weight(name, module, shape, tensor.dtype, fans_of(module, shape)))
+        return found
+
+    def _factors(self, weight: Weight) -> Factors:
+        base = self._base(weight)
+        kind = self._kind(weight, base)
+        fan_in, fan_out = (1.0, 1.0) if weight.fans is None else map(truediv, weight.fans, base.fans)
+        if kind == "input":
+            lookup = weight.fans is None or isinstance(weight.module, nn.Embedding)
+            return Factors(kind, 1.0, 1.0, weight.shape[-1] / base.shape[-1] if lookup else fan_out)
+        return {
+            "hidden": Factors(kind, 1.0, 1 / fan_in, 1.0),
+            "output": Factors(kind, 1 / fan_in, 1.0, fan_in),
+            "fixed": Factors(kind, 1.0, 1.0, 1.0),
+        }[kind]
+
+    def _base(self, weight: Weight) -> Weight:
+        shape = self.base_shapes.get(weight.name)
+        if shape is None or len(shape) != len(weight.shape):
+            refuse("base_shapes", f"such that {weight.name} has one of {len(weight.shape)} axes", shape)
+        return weight._replace(shape=shape, fans=fans_of(weight.module, shape))
+
+    def _kind(self, weight: Weight, base: Weight) -> str:
+        """By which sides grow with the width."""
+        if weight.shape == base.shape:
+            return "fixed"
+        if weight.fans is None or isinstance(weight.module, nn.Embedding):
+            return "input"
+        grows = tuple(one != other for one, other in zip(weight.fans, base.fans, strict=True))
+        return {(True, True): "hidden", (True, False): "output"}.get(grows, "input")
+
+
+def _narrowed(law: Law, factor: float, name: str) -> Law:
+    """A law around zero with another standard deviation."""
+    if law.scheme not in (normal, uniform, truncated_normal) or law.keywords.get("mean", 0) != 0:
+        refuse("rules", f"a law around zero for {name}, which grows on both sides", law.scheme.__name__)
+    scaled = {"std": 1.0} | law.keywords if law.scheme is not uniform else {"low": 0.0, "high": 1.0} | law.keywords
+    keys = ("low", "high") if law.scheme is uniform else ("std",)
+    return law._replace(keywords=scaled | {key: scaled[key] * factor for key in keys})
