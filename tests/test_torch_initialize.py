@@ -315,6 +315,15 @@ def test_rules():
     assert np.allclose(stds, [1.0, 3 * 6**-0.5, 6**-0.5, math.nan, 1.0], equal_nan=True)
 
 
+def test_a_list_may_leave_the_rest_to_the_modules():
+    listed, whole = nn.TransformerEncoderLayer(4, 2, 8), nn.TransformerEncoderLayer(4, 2, 8)
+    ft.initialize_(listed, [("linear1.*", "ones"), ("*", "torch")], seed=1)
+    ft.initialize_(whole, seed=1)
+    nn.init.ones_(whole.linear1.weight)
+    nn.init.ones_(whole.linear1.bias)
+    assert_same(weights(listed), weights(whole))
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_dtypes(dtype):
     model = nn.Sequential(nn.Linear(8, 6), nn.Linear(6, 6)).to(dtype)
@@ -480,6 +489,9 @@ REFUSED = [
      "`rules` must be such that a scheme with a fan is for weights of two axes or more, got ('bias', (2,))"),
     (lambda: ft.initialize_(nn.Linear(2, 2), "gpt3"), ValueError,
      "`rules` must be one of 'torch', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
+    (lambda: ft.plan(nn.ModuleList([Bare(), Computing()]), [("*", "torch")]), ValueError,
+     "`rules` must be 'torch' in a list where a module's reset draws the values, and does no more, "
+     "got ['0.scale', '1.scale']"),
     (lambda: ft.plan(nn.Linear(2, 2), "gpt2", rename=str), ValueError,
      "`rules` must be gpt2(layers=...) where rename is given (a stage does not know how many there are), got 'gpt2'"),
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1)})), ValueError,

@@ -316,6 +316,8 @@ REFUSED = [
      "`partition` must be (rank, ranks), for tensors that Megatron has partitioned, got None"),
     (lambda: ft.initialize_(placed(ds_numel=6), [("*", "zeros")]), ValueError,
      "`model` must be of tensors that are whole, replicated or sharded, got 'w, Parameter'"),
+    (lambda: ft.initialize_(placed(_fsdp_flattened=True), [("*", "zeros")]), ValueError,
+     "`model` must be of tensors that are whole, replicated or sharded, got 'w, Parameter'"),
     (lambda: ft.fill_flat_(EMPTY, -1, (3, 4), "zeros", **STREAM), ValueError,
      "`start` must be an integer of at least 0, got -1"),
     (lambda: ft.fill_flat_(EMPTY.T, 0, (3, 4), "zeros", **STREAM), ValueError,

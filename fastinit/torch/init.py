@@ -3,6 +3,7 @@
 What needs no random numbers is torch's own. A tensor whose memory we cannot see (complex, sparse, quantised, inside
 ``vmap`` or ``torch.compile``) is torch's to fill. Each call takes one 64-bit seed from `generator`, or from torch's
 default generator wherever the tensor is: so ``torch.manual_seed`` governs, and an accelerator gets the bits of a CPU.
+Where generators of all ranks are in the same state, shards of a DTensor are those of one whole.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .shards import pieces_of
 from .tensors import DTYPES, fill_pieces_, seed_from
 
 #: torch's own, whatever is put in their place later.
-TORCH = {name: getattr(torch_init, name) for name in torch_init.__all__}
+TORCH = {name: getattr(torch_init, name) for name in LAWS}
 
 
 def _fill(function: str, tensor: Tensor, *arguments: Any) -> Tensor:

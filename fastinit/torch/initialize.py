@@ -39,8 +39,8 @@ def initialize_(
     rules : str, list or callable
         ``"torch"``: what each module's own ``reset_parameters`` asks for. A list of ``(pattern, scheme)`` or
         ``(pattern, scheme, keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name
-        that fastinit knows or a function like one. A recipe: `gpt2`, `llama` (these also by name), `deepnorm`, `mup`,
-        or any function from a `Weight` to a law (see `law_of`).
+        that fastinit knows, a function like one, or ``"torch"``. A recipe: `gpt2`, `llama` (these also by name),
+        `deepnorm`, `mup`, or any function from a `Weight` to a law (see `law_of`).
     seed : int or numpy.random.SeedSequence
         The same on every rank.
     rename : callable
@@ -116,7 +116,7 @@ def _check(full_name: str, module: nn.Module, leaf: str, tensor: Tensor) -> None
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.dtype not in DTYPES:
         kind = "quantised" if tensor.is_quantized else f"{tensor.layout} of {tensor.dtype}"
         refuse("model", "of dense float16, bfloat16, float32 or float64 parameters", f"{full_name}, {kind}", TypeError)
-    if pieces_of(tensor) is None or (hasattr(tensor, "ds_numel") and tensor.numel() != tensor.ds_numel):
+    if pieces_of(tensor) is None:
         layout = getattr(tensor, "placements", type(tensor).__name__)
         refuse("model", "of tensors that are whole, replicated or sharded", f"{full_name}, {layout}")
     if is_parametrized(module, leaf):

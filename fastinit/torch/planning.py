@@ -23,7 +23,7 @@ from .fast import fast_init, is_answered
 from .laws import Law
 from .names import Register, Rename, canonical_name
 from .recipes import gpt2, llama
-from .rules import Listed, Rule, Rules, Weight, fans_of, output_axis
+from .rules import OWN, Listed, Rule, Rules, Weight, fans_of, output_axis
 from .shards import Partition, Pieces, is_dtensor, pieces_of
 from .tensors import BY_POSITION, DTYPES
 
@@ -141,19 +141,7 @@ def plan(
     2.bias    10       zeros()              0        -       -
     """
     weights = _weights(model, rename, split or {}, partition)
-    if rules == "torch":
-        drawn = _recorded(model, rename)
-    else:
-        if isinstance(rules, str):
-            rules = _recipe(rules, weights.values(), rename)
-        rule = rules if callable(rules) else Listed(rules)
-        drawn = {}
-        for weight in weights.values():
-            law = rule(weight)
-            if law is not None:
-                drawn[weight.name] = (law, weight.name)
-        if isinstance(rule, Listed) and rule.unmatched:
-            refuse("rules", "patterns of which each comes first for a parameter", rule.unmatched)
+    drawn = _recorded(model, rename) if rules == "torch" else _ruled(model, rules, weights.values(), rename)
     missing = [weight.name for weight in weights.values() if weight.name not in drawn]
     if missing:
         refuse("rules", "such that each parameter has a law (one that no module resets needs a rule)", missing)
@@ -164,6 +152,22 @@ def plan(
             law.scheme(weight.shape, index=flat[:0], seed=0, dtype=DTYPES[weight.dtype], **law.keywords)
         entries.append(Entry(weight.name, weight.shape, law, stream, weight.fans, full_name))
     return entries
+
+
+def _ruled(
+    model: nn.Module, rules: Rules, weights: Iterable[Weight], rename: Rename | None
+) -> dict[str, tuple[Law | None, str]]:
+    """By name, the law that rules give each weight that they have one for, and its stream."""
+    rule = _recipe(rules, weights, rename) if isinstance(rules, str) else rules if callable(rules) else Listed(rules)
+    laws = {weight.name: law for weight in weights if (law := rule(weight)) is not None}
+    if isinstance(rule, Listed) and rule.unmatched:
+        refuse("rules", "patterns of which each comes first for a parameter", rule.unmatched)
+    recorded = _recorded(model, rename) if OWN in laws.values() else {}
+    drawn = {name: recorded.get(name) if law is OWN else (law, name) for name, law in laws.items()}
+    computed = [name for name, law in laws.items() if law is OWN and (drawn[name] is None or drawn[name][0] is None)]
+    if computed:
+        refuse("rules", "'torch' in a list where a module's reset draws the values, and does no more", computed)
+    return drawn
 
 
 def _recipe(name: str, weights: Iterable[Weight], rename: Rename | None) -> Rule:

@@ -41,9 +41,11 @@ class Weight(NamedTuple):
         return None if found is None else int(found[1])
 
 
-Choice = str | Callable[..., Any] | tuple[Any, ...]
 Rule = Callable[[Weight], Law | None]
 Rules = str | Sequence[tuple[Any, ...]] | Rule
+
+#: In a list of rules: what the module's own reset draws.
+OWN = Law("torch", {})
 
 _AUTHORS = {"lecun": (1.0, "fan_in"), "glorot": (1.0, "fan_avg"), "he": (2.0, "fan_in")}
 _AUTHORS |= {"xavier": _AUTHORS["glorot"], "kaiming": _AUTHORS["he"]}
@@ -124,5 +126,5 @@ class Listed:
             if fnmatchcase(weight.name, pattern):
                 if pattern in self.unmatched:
                     self.unmatched.remove(pattern)
-                return law_of(scheme, weight, **keywords)
+                return OWN if scheme == "torch" else law_of(scheme, weight, **keywords)
         return None

@@ -54,7 +54,7 @@ def pieces_of(tensor: torch.Tensor, partition: Partition | None = None) -> Piece
     if is_dtensor(tensor):
         local, rectangles = tensor._local_tensor, _rectangles(tensor)
         return Pieces(tuple(tensor.shape), local, rectangles) if rectangles is not None and has_memory(local) else None
-    if not has_memory(tensor):
+    if not has_memory(tensor) or _is_placeless(tensor):
         return None
     if hasattr(tensor, "global_offsets"):
         return _checkpointable(tensor)
@@ -84,6 +84,11 @@ def is_dtensor(tensor: torch.Tensor) -> TypeGuard[DTensor]:
     """Whether a tensor is one of torch.distributed's; importing that takes half a second, so only who has one does."""
     distributed = sys.modules.get("torch.distributed.tensor")
     return distributed is not None and isinstance(tensor, distributed.DTensor)
+
+
+def _is_placeless(tensor: torch.Tensor) -> bool:
+    """Whether it is a view of FSDP1's flat parameter, or what DeepSpeed leaves of a tensor that it has partitioned."""
+    return getattr(tensor, "_fsdp_flattened", False) or getattr(tensor, "ds_numel", tensor.numel()) != tensor.numel()
 
 
 def has_memory(tensor: torch.Tensor) -> bool:
