@@ -371,6 +371,15 @@ class Rotary(nn.Module):
         return 10_000.0 ** -(torch.arange(0, config, device=device) / config), 1.0
 
 
+class Features(nn.Linear):
+    """With a buffer that is drawn."""
+
+    def reset_parameters(self):
+        super().reset_parameters()
+        self.register_buffer("directions", torch.empty(4))
+        self.directions.normal_()
+
+
 def test_buffers_are_restored_or_named():
     def model():
         return nn.Sequential(nn.BatchNorm1d(4), Rotary(), nn.Linear(4, 4))
@@ -389,6 +398,10 @@ def test_buffers_are_restored_or_named():
         left = lost()
         ft.initialize_(left, rules, buffers=False)
         assert (left[1].inv_freq == 7).all()
+    for rules in ("torch", [("*", "ones")]):
+        features = Features(3, 2)
+        ft.initialize_(features, rules)
+        assert torch.equal(features.directions, values(fi.normal, 4, name="directions"))
     with pytest.warns(UserWarning, match="initialize_") as caught:
         ft.initialize_(nn.Sequential(parametrizations.spectral_norm(nn.Linear(2, 2))))
     names = "0.parametrizations.weight.0._u, 0.parametrizations.weight.0._v"
@@ -456,6 +469,28 @@ def test_mup():
     ft.initialize_(model, uniform)
     limit = math.sqrt(3.0) * math.sqrt(1 / 12) / 2
     assert torch.equal(model.hidden.weight, values(fi.uniform, (64, 32), -limit, limit, name="hidden.weight"))
+
+
+class Renewing(nn.Linear):
+    """Makes a tensor anew, and one more."""
+
+    def reset_parameters(self):
+        self.weight.data.mul_(0).add_(1)
+        self.bias = nn.Parameter(torch.empty_like(self.bias).uniform_())
+        self.more = nn.Parameter(torch.empty(2))
+
+
+def test_a_plan_changes_nothing_and_a_reset_may_change_all():
+    model = Renewing(3, 2)
+    del model.more
+    before = dict(model.named_parameters())
+    with torch.device("meta"):
+        entries = ft.plan(model)
+    after = dict(model.named_parameters())
+    assert after.keys() == before.keys() and all(after[name] is before[name] for name in before)
+    assert [entry.law is None for entry in entries] == [True, False]
+    ft.initialize_(model)
+    assert torch.equal(model.bias, values(fi.uniform, 2, name="bias")) and model.bias is not before["bias"]
 
 
 class Bare(nn.Module):

@@ -14,7 +14,7 @@ from ..arguments import refuse
 from ..stream import seed_number
 from .fast import fast_init
 from .names import Rename, canonical_name
-from .planning import Entry, Plan, own_tensors, parts_without_parameters, plan, reset_of, resets
+from .planning import Entry, Plan, own_tensors, plan, reset_of, resets, without_parameters
 from .rules import Rules
 from .shards import Partition, check_agreement, is_dtensor, pieces_of, rows_of
 from .tensors import DTYPES, fill_pieces_
@@ -96,15 +96,14 @@ def initialize_(
     for full_name, module, leaf, tensor in own_tensors(model):
         _check(full_name, module, leaf, tensor)
     check_agreement(number, [tensor for *_, tensor in own_tensors(model)], partition)
-    with torch.no_grad():
-        if buffers:
-            _restore_buffers(model)
+    with torch.no_grad(), fast_init(number, model=model, rename=rename, partition=partition) as fast:
         if rules == "torch":
-            with fast_init(number, model=model, rename=rename, partition=partition) as fast:
-                for _ in resets(model, fast.register, rename):
-                    pass
+            for _ in resets(model, fast.register, rename):
+                pass
         else:
             _fill(model, entries, number, partition)
+        if buffers:
+            _restore_buffers(model, by_reset=rules != "torch")
         _zero_padding(model, partition)
     return entries
 
@@ -146,16 +145,18 @@ def _zero_padding(model: nn.Module, partition: Partition | None) -> None:
                 part.zero_()
 
 
-def _restore_buffers(model: nn.Module) -> None:
+def _restore_buffers(model: nn.Module, by_reset: bool) -> None:
+    """By the modules' resets only where these have not run."""
     left = []
     for prefix, module in model.named_modules():
-        if module._buffers and not _restored(module):
-            left += [canonical_name(f"{prefix}.{leaf}".removeprefix(".")) for leaf in module._buffers]
+        held = [leaf for leaf, buffer in module._buffers.items() if buffer is not None]
+        if held and not _restored(module, by_reset):
+            left += [canonical_name(f"{prefix}.{leaf}".removeprefix(".")) for leaf in held]
     if left:
         warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=3)
 
 
-def _restored(module: nn.Module) -> bool:
+def _restored(module: nn.Module, by_reset: bool) -> bool:
     """Whether a module could give its buffers their values: by its own reset, or as rotary embeddings do."""
     for name in ("reset_buffers", "rope_init", "reset_running_stats"):
         if hasattr(type(module), name):
@@ -165,8 +166,8 @@ def _restored(module: nn.Module) -> bool:
     if rotary is not None and "inv_freq" in module._buffers:
         module.inv_freq.copy_(rotary(module.config, module.inv_freq.device)[0])
         return set(module._buffers) == {"inv_freq"}
-    if reset_of(module) is None:
-        return False
-    with parts_without_parameters(module):
-        reset_of(module)()
-    return True
+    reset = reset_of(module)
+    if reset is not None and by_reset:
+        with without_parameters(module):
+            reset()
+    return reset is not None

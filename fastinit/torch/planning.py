@@ -251,17 +251,16 @@ def _parts_first(module: nn.Module, seen: set[nn.Module] | None = None) -> Itera
 @contextmanager
 def _only(module: nn.Module, leaves: list[str]) -> Iterator[None]:
     """A module all of whose parameters but those are on the meta device, where nothing reaches them."""
-    held = dict(module._parameters)
+    parameters = module._parameters
+    away = {leaf: tensor for leaf, tensor in parameters.items() if tensor is not None and leaf not in leaves}
     try:
-        for leaf, tensor in held.items():
-            if tensor is not None and leaf not in leaves:
-                module._parameters[leaf] = _meta(tensor)
+        parameters.update({leaf: _meta(tensor) for leaf, tensor in away.items()})
         yield
     finally:
-        module._parameters.update(held)
+        parameters.update(away)
 
 
-def parts_without_parameters(module: nn.Module) -> AbstractContextManager[None]:
+def without_parameters(module: nn.Module) -> AbstractContextManager[None]:
     """A module whose reset reaches its buffers alone."""
     return _only(module, [])
 
@@ -301,6 +300,7 @@ def _on_meta(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         for tensors, before in held:
+            tensors.clear()
             tensors.update(before)
 
 

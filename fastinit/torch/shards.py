@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import torch
 
@@ -141,13 +141,13 @@ def rows_of(pieces: Pieces, row: int) -> list[torch.Tensor]:
 
 def check_agreement(seed: int, tensors: Iterable[torch.Tensor], partition: Partition | None) -> None:
     """Raise on every rank that holds part of a tensor, unless all of these have the same seed."""
-    meshes = set()
+    meshes: dict[Any, None] = {}  # in the order of the model, which is that of every rank
     for tensor in tensors:
         if partition is None and is_partitioned(tensor):
             refuse("partition", "(rank, ranks), for tensors that Megatron has partitioned", partition)
         if is_dtensor(tensor) and tensor.device_mesh.get_coordinate() is not None:
-            meshes.add(tensor.device_mesh)
-    for mesh in sorted(meshes, key=repr):
+            meshes[tensor.device_mesh] = None
+    for mesh in meshes:
         for axis in range(mesh.ndim):
             seeds: list[int | None] = [None] * mesh.size(axis)
             torch.distributed.all_gather_object(seeds, seed, group=mesh.get_group(axis))
