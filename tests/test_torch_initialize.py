@@ -504,9 +504,27 @@ class Computing(Bare):
         self.scale.normal_().mul_(2)
 
 
+class Setting(Bare):
+    def reset_parameters(self):
+        self.scale.normal_()[1:].fill_(2)
+
+
+class Assigning(Bare):
+    def reset_parameters(self):
+        self.scale.normal_()[1] = 2
+
+
+class Touching(Bare):
+    def reset_parameters(self):
+        self.scale.normal_().requires_grad_(False)
+
+
 def test_what_a_module_computes_itself_the_plan_says():
-    (entry,) = ft.plan(Computing())
-    assert entry.law is None and entry.description == "computed by its module" and math.isnan(entry.std)
+    for module in (Computing(), Setting(), Assigning()):
+        (entry,) = ft.plan(module)
+        assert entry.law is None and entry.description == "computed by its module" and math.isnan(entry.std)
+    (entry,) = ft.plan(Touching())
+    assert entry.description == "normal(mean=0, std=1)"
     model = Computing()
     ft.initialize_(model)
     assert torch.equal(model.scale, 2 * values(fi.normal, 3, name="scale"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from fnmatch import fnmatchcase
@@ -318,6 +319,11 @@ class _Recorder(fast_init):
     def __init__(self, model: nn.Module, rename: Rename | None) -> None:
         super().__init__(seed=0, model=model, rename=rename)
         self.drawn: dict[str, tuple[Law | None, str]] = {}
+        self._padded = {
+            canonical_name(f"{prefix}.weight".removeprefix("."), rename)
+            for prefix, module in model.named_modules()
+            if getattr(module, "padding_idx", None) is not None
+        }
 
     def __exit__(self, *raised: Any) -> None:
         self.left_to_torch.clear()  # nothing depends on the layout yet
@@ -329,7 +335,9 @@ class _Recorder(fast_init):
         name = getattr(func, "__name__", "")
         if func in _CONSTANTS:
             self._note_constant(target, _CONSTANTS[func](*args, **(kwargs or {})))
-        elif name.endswith("_") and not name.startswith("_") and not is_answered(func):
+        elif func is Tensor.__setitem__:
+            self._note_constant(target[args[1]], math.nan)
+        elif _changes(name) and isinstance(target, Tensor) and not is_answered(func):
             self._note_computed(target, args[1:])
         return super().__torch_function__(func, types, args, kwargs)
 
@@ -345,20 +353,22 @@ class _Recorder(fast_init):
         return True
 
     def _note_constant(self, tensor: Tensor, value: float) -> None:
-        """One of a part, such as the row of a padding index, leaves the law of the rest."""
+        """One of the row of a padding index leaves the law of the rest; NaN is what we do not know."""
         name, place = self.place(tensor, Pieces(tuple(tensor.shape), tensor))
-        if name and place.part is None:
-            self.drawn[name] = (Law(constant, {"value": float(value)}), name)
+        if name and (place.part is None or name not in self._padded):
+            known = place.part is None and not math.isnan(value)
+            self.drawn[name] = (Law(constant, {"value": float(value)}) if known else None, name)
 
     def _note_computed(self, tensor: Tensor, others: tuple[Any, ...]) -> None:
         """A copy of what was drawn beside a tensor, under its name, is no computation."""
-        places = [
-            self.place(one, Pieces(tuple(one.shape), one)) for one in (tensor, *others) if isinstance(one, Tensor)
-        ]
-        if places[0][0] and [name for name, _ in places[1:]] != [places[0][0]]:
-            self.drawn[places[0][0]] = (None, places[0][0])
+        tensors = [tensor, *(one for one in others if isinstance(one, Tensor))]
+        name, *beside = (self.place(one, Pieces(tuple(one.shape), one))[0] for one in tensors)
+        if name and beside != [name]:
+            self.drawn[name] = (None, name)
 
 
+#: Names of the methods that write to a tensor.
+_changes = re.compile(r"(?!_|requires_grad_$|detach_$|share_memory_$)\w+(?<!_)_$").match
 #: What each writes.
 _CONSTANTS: dict[Any, Callable[..., float]] = {
     Tensor.zero_: lambda tensor: 0.0,
