@@ -14,7 +14,7 @@ import numpy as np
 from ..activations import Activation
 from .norms import Normalised, normalised
 from .statistics import Tally, distinct_columns, gram, inner, mean_cosine, squared_norm
-from .weights import Dense, Tiled
+from .weights import Weights
 
 Array = np.ndarray[Any, Any]
 
@@ -40,7 +40,7 @@ class Product:
     whichever needs nothing else to be kept.
     """
 
-    def __init__(self, weights: Dense | Tiled, tally: Tally, learns: bool) -> None:
+    def __init__(self, weights: Weights, tally: Tally, learns: bool) -> None:
         self.weights, self._tally, self._learns = weights, tally, learns
         self._kept: tuple[Array | None, Array | None, Array | None] | None = None
         self._gradient: Array | None = None
