@@ -24,10 +24,10 @@ USUAL = {
 }  # fmt: skip
 
 
-def layers_of(seed=0, tiled=False, learns=False, **keywords):
+def layers_of(seed=0, method="dense", learns=False, **keywords):
     network = network_from(**USUAL | keywords)
     tallies = [Tally() for _ in range(network.depth + 1)]
-    return network, Builder(network, seed, tallies, tiled, learns).layers(), tallies
+    return network, Builder(network, seed, tallies, method, learns).layers(), tallies
 
 
 def through(layers, x):

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from .conditioned import Conditioned
 from .network import Image, Network
 from .statistics import Tally
 from .steps import Activate, Activity, Bias, Normalise, Preactivation, Product, Residual, Step
 from .transformer import Embed, block
-from .weights import Buffers, Dense, Tiled, bias
+from .weights import Buffers, Dense, Tiled, Weights, bias
 
 Array = np.ndarray[Any, Any]
 
@@ -60,17 +61,22 @@ def _overlap(shift: int, size: int) -> tuple[slice, slice]:
 class Builder:
     """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read."""
 
-    def __init__(self, network: Network, seed: int, tallies: list[Tally], tiled: bool, learns: bool) -> None:
-        self.network, self.seed, self.tallies, self.tiled, self.learns = network, seed, tallies, tiled, learns
+    def __init__(self, network: Network, seed: int, tallies: list[Tally], method: str, learns: bool) -> None:
+        self.network, self.seed, self.tallies, self.method, self.learns = network, seed, tallies, method, learns
         self._buffers = Buffers()
 
     def product(self, shape: tuple[int, ...], tally: Tally, name: str, gain: float = 1.0) -> Product:
         """The product with weights of that shape and stream, times a gain."""
-        scheme, dtype = self.network.scheme, self.network.dtype
-        scheme = replace(scheme, gain=scheme.gain * gain)
-        if self.tiled:
-            return Product(Tiled(scheme, shape, self.seed, name, dtype), tally, self.learns)
-        return Product(Dense(scheme, shape, self.seed, name, dtype, self._buffers, self.learns), tally, self.learns)
+        scheme = replace(self.network.scheme, gain=self.network.scheme.gain * gain)
+        given = (scheme, shape, self.seed, name, self.network.dtype)
+        weights: Weights
+        if self.method == "matrix_free":
+            weights = Conditioned(*given)
+        elif self.method == "tiled":
+            weights = Tiled(*given)
+        else:
+            weights = Dense(*given, self._buffers, self.learns)
+        return Product(weights, tally, self.learns)
 
     def layers(self) -> list[list[Step]]:
         """The steps of every layer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from time import perf_counter
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from ..arguments import integer
 from ..machine import threads_limited
 from ..stream import SEED_BITS, seed_number
+from . import matrix_free
 from .expectation import expected
 from .network import Network, Signals, method_for, network_from, signals_from
 from .progress import progress as progress_bar
@@ -245,16 +246,20 @@ class Runs:
         """Draw one more network and follow its signals; of a first one that is interrupted, keep what was seen."""
         tallies = [Tally() for _ in range(self._network.depth + 1)]
         seed = (self._seed + repeat) % (1 << SEED_BITS)
-        tiled = self._method == "tiled"
         rows: list[dict[str, Any]] = []
         try:
-            for whole in propagate(self._network, self._signals, seed, tallies, report, tiled):
+            for whole in self._propagate(seed, tallies, report):
                 rows.append(_row(tallies) | whole)
         except KeyboardInterrupt:
             if not self._rows[-1]:
                 self._keep([*rows, _row(tallies)])
             raise
         self._keep(rows)
+
+    def _propagate(self, seed: int, tallies: list[Tally], report: Report) -> Iterator[dict[str, float]]:
+        if self._method == "matrix_free" and not self._signals.asks_again:
+            return matrix_free.propagate(self._network, self._signals, seed, tallies, report)
+        return propagate(self._network, self._signals, seed, tallies, report, self._method)
 
     def _keep(self, rows: list[dict[str, Any]]) -> None:
         for step, row in zip(self._rows, rows, strict=False):

@@ -13,10 +13,11 @@ import numpy as np
 from ..activations import Activation, activation_of
 from ..arguments import choice, integer, real, refuse
 from ..fill import normal, uniform
-from ..machine import available_memory
+from ..machine import available_memory, threads_for
 from ..scaling import gain as exact_gain
 from .norms import NORMS
 from .weights import TILE, Scheme, scheme_from
+from .workspace import LEAST_COLUMNS, PART
 
 Array = np.ndarray[Any, Any]
 
@@ -170,6 +171,11 @@ class Signals:
     sgd_steps: int = 0
     rates: tuple[float, ...] = field(default=())
 
+    @property
+    def asks_again(self) -> bool:
+        """Whether a matrix is multiplied more often than once on each way."""
+        return self.jacobian or self.sgd_steps > 0
+
     def first(self, network: Network, seed: int) -> Array:
         """The inputs as a matrix of rows: the user's, or of the stream "input" standard normals or uniform tokens."""
         inputs = self.inputs
@@ -196,9 +202,9 @@ class Signals:
         return gradient.astype(x.dtype).reshape(x.shape)
 
 
-def random_signs(shape: tuple[int, ...], seed: int, name: str, dtype: Any, index: Any = None) -> Array:
-    """Independent fair signs: of each element of a normal stream."""
-    drawn = normal(shape, seed=seed, name=name, dtype=dtype, index=index)
+def random_signs(shape: tuple[int, ...], seed: int, name: str, dtype: Any, **where: Any) -> Array:
+    """Independent fair signs: of each element of a normal stream, or with `index` of some."""
+    drawn = normal(shape, seed=seed, name=name, dtype=dtype, **where)
     return np.copysign(drawn.dtype.type(1), drawn, out=drawn)
 
 
@@ -431,6 +437,9 @@ def _obstacle(network: Network, signals: Signals, method: str) -> str:
             return f"{other} for kind {network.kind!r}"
         if scheme.law not in ("normal", "orthogonal") or scheme.keywords.get("mean"):
             return f"{other} for weights that are neither Gaussian of mean zero nor Haar ({scheme})"
+        if scheme.law == "orthogonal" and signals.asks_again:
+            again = "sgd_steps" if signals.sgd_steps else "jacobian"
+            return f"'dense' for orthogonal weights that are multiplied again ({again})"
         if network.batch >= min(network.widths):
             return f"{other} for a batch ({network.batch}) that is not below every width ({min(network.widths)})"
     return ""
@@ -442,9 +451,7 @@ def memory(network: Network, signals: Signals, method: str) -> int:
     shapes = [shape for layer in range(network.depth) for shape in network.matrices(layer + 1).values()]
     rows, widest = network.rows, max(network.widths)
     if method == "matrix_free":
-        streams = 3 * rows * widest if network.residual or signals.inputs is not None else 0
-        kept = 4 * network.batch * sum(network.widths) * (signals.sgd_steps + 1) if signals.sgd_steps else 0
-        return item * (streams + kept) + 8 * 6 * network.depth * network.batch**2 + (64 << 20)
+        return item * _wide_arrays(network, signals) + (0 if signals.asks_again else _parts_and_products(network))
     if network.text:
         signal = _text_signal(network, network.text, signals)
     else:
@@ -469,6 +476,27 @@ def _text_signal(network: Network, text: Text, signals: Signals) -> int:
     attention = 12 * rows * width + 4 * min(heads, max(ATTENTION, text.positions**2))
     mlp = rows * (2 * width + (6 + 3 * text.gated) * text.hidden)
     return rows * kept * (network.depth if signals.backward else 1) + max(attention, mlp)
+
+
+def _wide_arrays(network: Network, signals: Signals) -> int:
+    """Elements of what "matrix_free" keeps as wide as the network."""
+    batch, widths, widest = network.batch, network.widths, max(network.widths)
+    if signals.asks_again:  # bases and images on both sides, what was learned; and what the steps keep
+        seen = 2 * (signals.sgd_steps + 1) + signals.jacobian + signals.sgd_steps
+        sides = sum(widths[:-1]) + sum(widths[1:])
+        return batch * (seen * sides + 6 * sum(widths) + (seen + 6) * widest)
+    outputs = 4 * batch * widths[-1] if signals.loss is not None else 0
+    # a stream in float64, its gradient, and where no norm keeps branches small, a copy for each growth by 2**20
+    copies = 1 if network.norm else 1 + network.depth // 40
+    stream = batch * widest * (1 + copies * 8 // network.dtype.itemsize) if network.residual else 0
+    return outputs + stream
+
+
+def _parts_and_products(network: Network) -> int:
+    """Bytes of the parts that threads work on, and of what each layer keeps between its two passes."""
+    batch = network.batch
+    part = min(threads_for(None) * max(PART, LEAST_COLUMNS * batch), batch * max(network.widths))
+    return part * (14 * network.dtype.itemsize + 24) + 8 * batch**2 * (8 * network.depth + 16)
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:

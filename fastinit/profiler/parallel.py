@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from functools import cache
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,29 +18,67 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 
-def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Result]:
-    """The results for all pieces, in their order.
+class Workers:
+    """Threads that share out pieces of work; with `map` any number of times, in a context.
 
     NumPy and the core let go of the interpreter's lock. A BLAS with threads of its own would have them wait for ours:
     it is limited to one, for which threadpoolctl is needed; where that is missing the pieces come one after another.
     """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._held = ExitStack()
+
+    def __enter__(self) -> Workers:
+        limit = one_blas_thread()
+        if limit is not None:
+            self._held.enter_context(limit)
+            if self._threads > 1:
+                self._pool = self._held.enter_context(ThreadPoolExecutor(self._threads))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._held.close()
+
+    def map(self, work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iterator[Result]:
+        """The results for all pieces, in their order; few of them wait at a time."""
+        if self._pool is None:
+            yield from map(work, pieces)
+            return
+
+        def quiet(piece: Piece) -> Result:
+            with np.errstate(all="ignore"):
+                return work(piece)
+
+        rest = iter(pieces)
+        waiting: deque[Future[Result]] = deque(
+            self._pool.submit(quiet, piece) for piece in islice(rest, 4 * self._threads)
+        )
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(self._pool.submit(quiet, piece) for piece in islice(rest, 1))
+
+
+def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Result]:
+    """The results for all pieces, in their order; of one thread, whose BLAS then has all, one after the other."""
     threads = min(threads_for(None), len(pieces))
-    limit = one_blas_thread() if threads > 1 else None
-    if limit is None:
+    if threads == 1:
         return [work(piece) for piece in pieces]
+    with Workers(threads) as workers:
+        return list(workers.map(work, pieces))
 
-    def quiet(piece: Piece) -> Result:
-        with np.errstate(all="ignore"):
-            return work(piece)
 
-    with limit, ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(quiet, pieces))
+@cache
+def _blas() -> Any:
+    """Those who set the threads of BLAS, or None: looking for them takes longer than setting."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    return ThreadpoolController()
 
 
 def one_blas_thread() -> AbstractContextManager[Any] | None:
     """A context in which BLAS has one thread, where threadpoolctl is there to see to it."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        return None
-    return threadpool_limits(1, "blas")
+    return None if _blas() is None else _blas().limit(limits=1, user_api="blas")

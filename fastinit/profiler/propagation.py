@@ -1,4 +1,4 @@
-"""Propagation through weights that are multiplied: made whole (dense) or tile by tile (tiled)."""
+"""Propagation step by step: through weights made whole (dense), tile by tile (tiled), or known by their products."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Report = Callable[[], None]
 
 
 def propagate(network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report,
-              tiled: bool = False) -> Iterator[dict[str, float]]:  # fmt: skip
+              method: str = "dense") -> Iterator[dict[str, float]]:  # fmt: skip
     """Send the signals through one drawing of the network, and fill in the tallies, one for each layer.
 
     Yields once for each step of gradient descent, and once after the last, what is known of the whole network; the
     tallies then hold that step's layers. `report` is called once for each layer passed.
     """
     steps = signals.sgd_steps
-    layers = Builder(network, seed, tallies, tiled, learns=steps > 0).layers()
+    layers = Builder(network, seed, tallies, method, learns=steps > 0).layers()
     inputs = signals.first(network, seed)
     for step in range(steps + 1):
         for tally in tallies:

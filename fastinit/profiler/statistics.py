@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -31,24 +32,24 @@ FIELDS = (
 )
 
 #: Columns multiplied at once for a Gram matrix; sums of so many products in float32 are added in float64.
-_BLOCK = 4096
+BLOCK = 4096
 #: Elements multiplied and summed at once by BLAS, which has dozens of partial sums: some hundreds go into each.
 _RUN = 1 << 14
 #: Two units are the same where they differ by less than this, in rounding errors of their dtype and in their size.
 _ROUNDINGS = 64
 
 
-def gram(x: Array, y: Array | None = None) -> Array:
-    """x y' (y being x where it is not given) in float64, for rows of many columns.
+def gram(x: Array, dtype: Any = None) -> Array:
+    """xx' in float64, for rows of many columns; products and their first sums are in `dtype`, by default that of x.
 
     What is so small or large that products would leave the range of the dtype is scaled by a power of two before.
     """
-    (x, power), (y, other) = (_scaled(z) for z in (x, x if y is None else y))
-    total = np.zeros((len(x), len(y)))
-    for start in range(0, x.shape[1], _BLOCK):
-        some = slice(start, start + _BLOCK)
-        total += x[:, some] @ y[:, some].T
-    return np.ldexp(total, power + other)
+    x, power = _scaled(x)
+    total = np.zeros((len(x), len(x)))
+    for start in range(0, x.shape[1], BLOCK):
+        some = x[:, start : start + BLOCK].astype(dtype or x.dtype, copy=False)
+        total += some @ some.T
+    return np.ldexp(total, 2 * power)
 
 
 def _scaled(x: Array) -> tuple[Array, int]:
@@ -121,7 +122,8 @@ class Tally:
     def add_weights(self, **squares: float) -> None:
         """Add |W|^2, |dW|^2 and <W, dW> of one matrix to those of the layer."""
         for name, value in squares.items():
-            self.squares[name] = value + np.nan_to_num(self.squares[name])
+            seen = self.squares[name]
+            self.squares[name] = value if np.isnan(seen) else seen + value
 
     def add_slopes(self, slopes: Array, batch: int) -> None:
         """Count the units whose slope is zero on the whole batch; a unit is a column of (batch, -1)."""
@@ -129,19 +131,27 @@ class Tally:
         self.dead += int(whole.shape[1] - np.count_nonzero(whole.any(axis=0)))
         self.units += whole.shape[1]
 
+    def merge(self, part: Tally, names: Iterable[str]) -> None:
+        """Take in what was seen of the next units: moments or counts, by name."""
+        for name in names:
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+
     def row(self) -> dict[str, float]:
         """The fields of this layer; what it has not seen is not a number."""
         found = dict.fromkeys(FIELDS, np.nan)
-        for name, seen in (("preact", self.preact), ("act", self.act)):
-            if seen.count:
-                statistics = _with_infinities(seen.result())
+        results = {name: getattr(self, name).result() for name in ("preact", "act", "grad_preact", "grad_act")}
+        for name, seen in results.items():
+            if not seen.count:
+                continue
+            statistics = _with_infinities(seen)
+            if name.startswith("grad"):
+                found[f"{name}_second_moment"] = statistics["second_moment"]
+            else:
                 found |= {f"{name}_{key}": value for key, value in statistics.items()}
-        for name, seen in (("grad_preact", self.grad_preact), ("grad_act", self.grad_act)):
-            if seen.count:
-                found[f"{name}_second_moment"] = _with_infinities(seen.result())["second_moment"]
         if self.units:
             found["dead_fraction"] = self.dead / self.units
-        found |= {"distinct_units": self.distinct, "cosine": self.cosine}
+        found["distinct_units"] = np.nan if results["preact"].nonfinite else self.distinct
+        found["cosine"] = self.cosine
         for name in ("weight_norm", "weight_grad_norm"):
             found[name] = float(np.sqrt(np.maximum(self.squares[name], 0)))  # a sum of products rounds
         found["weight_dot_grad"] = self.squares["weight_dot_grad"]

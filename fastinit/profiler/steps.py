@@ -14,7 +14,7 @@ import numpy as np
 from ..activations import Activation
 from .norms import Normalised, normalised
 from .statistics import Tally, distinct_columns, gram, inner, mean_cosine, squared_norm
-from .weights import Dense, Tiled
+from .weights import Weights
 
 Array = np.ndarray[Any, Any]
 
@@ -40,7 +40,7 @@ class Product:
     whichever needs nothing else to be kept.
     """
 
-    def __init__(self, weights: Dense | Tiled, tally: Tally, learns: bool) -> None:
+    def __init__(self, weights: Weights, tally: Tally, learns: bool) -> None:
         self.weights, self._tally, self._learns = weights, tally, learns
         self._kept: tuple[Array | None, Array | None, Array | None] | None = None
         self._gradient: Array | None = None
@@ -180,18 +180,18 @@ class Residual:
     def __init__(self, branch: Sequence[Step], scale: float = 1.0, skip: float = 1.0) -> None:
         self.branch, self._scale, self._skip = branch, scale, skip
 
-    def _sum(self, x: Array, f: Array) -> Array:
-        x = x if self._skip == 1 else x * x.dtype.type(self._skip)
-        return x + (f if self._scale == 1 else f * f.dtype.type(self._scale))
-
     def forward(self, x: Array) -> Array:
-        return self._sum(x, forward(self.branch, x))
+        return _scaled(self._skip, x) + _scaled(self._scale, forward(self.branch, x))
 
     def backward(self, d: Array) -> Array:
-        return self._sum(d, backward(self.branch, d))
+        return _scaled(self._skip, d) + backward(self.branch, _scaled(self._scale, d))
 
     def tangent(self, t: Array) -> Array:
-        return self._sum(t, tangent(self.branch, t))
+        return _scaled(self._skip, t) + _scaled(self._scale, tangent(self.branch, t))
+
+
+def _scaled(scale: float, x: Array) -> Array:
+    return x if scale == 1 else x * x.dtype.type(scale)
 
 
 def forward(steps: Sequence[Step], x: Array) -> Array:

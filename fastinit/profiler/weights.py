@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod, sqrt
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -132,6 +132,24 @@ def scheme_from(scheme: Any, gain: float) -> Scheme:
     except (TypeError, ValueError) as error:
         raise type(error)(f"`scheme` {named!r}: {error}") from error
     return made
+
+
+class Weights(Protocol):
+    """A matrix (fan_in, fan_out), known by its products."""
+
+    shape: tuple[int, int]
+
+    def times(self, x: Array) -> Array:
+        """x W."""
+
+    def times_transposed(self, d: Array) -> Array:
+        """d W'."""
+
+    def squared_norm(self) -> float:
+        """|W|^2, once it has been multiplied by."""
+
+    def add(self, scale: float, x: Array, d: Array) -> None:
+        """W += scale x'd; of weights that learn."""
 
 
 class Buffers:

@@ -1,0 +1,90 @@
+"""Workspace: the columns of wide signals, some at a time, on some threads, in arrays that are used again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from threading import local
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .parallel import Workers
+
+Array = np.ndarray[Any, Any]
+Result = TypeVar("Result")
+
+#: Elements of a signal that are worked on at once: with all that is made of them they fill a core's cache.
+PART = 1 << 17
+LEAST_COLUMNS = 256
+_ROUNDING = 2.0**-53
+
+
+class Space:
+    """Arrays by name, of one thread; each is overwritten when its name is asked for again."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._dtype = dtype
+        self._held: dict[str, Array] = {}
+
+    def __call__(self, name: str, rows: int, columns: int, dtype: Any = None) -> Array:
+        """An array (rows, columns), whatever its elements."""
+        held = self._held.get(name)
+        if held is None or held.size < rows * columns:
+            self._held[name] = held = np.empty(rows * columns, dtype or self._dtype)
+        return held[: rows * columns].reshape(rows, columns)
+
+    def double(self, name: str, x: Array) -> Array:
+        """x in float64."""
+        if x.dtype == np.float64:
+            return x
+        wide = self(f"{name}, double", *x.shape, dtype=np.float64)
+        np.copyto(wide, x)
+        return wide
+
+
+def gram64(x: Array, space: Space) -> Array:
+    """xx' with products and sums in float64."""
+    wide = space.double("gram", x)
+    return wide @ wide.T
+
+
+class Parts:
+    """Cuts signals of so many rows into parts of some columns, which depend on the width and on nothing else."""
+
+    def __init__(self, rows: int, dtype: Any, workers: Workers) -> None:
+        self._most = max(LEAST_COLUMNS, PART // rows)
+        self._workers, self._dtype, self._own = workers, dtype, local()
+
+    def cuts(self, width: int) -> list[slice]:
+        """Parts of nearly the same size."""
+        count = -(-width // self._most)
+        edges = [width * part // count for part in range(count + 1)]
+        return [slice(*ends) for ends in pairwise(edges)]
+
+    def rounding(self, width: int) -> float:
+        """How far an entry of a Gram matrix may be off, relative to the lengths of its two rows.
+
+        Each is a sum of products, over a part's columns and then over parts: that many roundings at most. Eight
+        roundings of the elements themselves, squared, count as nothing too.
+        """
+        cuts = self.cuts(width)
+        sums = _ROUNDING * (max(cut.stop - cut.start for cut in cuts) + len(cuts))
+        return max(sums, float(4 * np.finfo(self._dtype).eps) ** 2)
+
+    def map(self, work: Callable[[slice, Space], Result], width: int) -> Iterator[Result]:
+        """The results for all parts, in their order."""
+        return self._workers.map(lambda cut: work(cut, self._space()), self.cuts(width))
+
+    def _space(self) -> Space:
+        if not hasattr(self._own, "space"):
+            self._own.space = Space(self._dtype)
+        return self._own.space
+
+
+def total(found: Iterable[list[Array]]) -> list[Array]:
+    """Sums of the first arrays of each, of the second ones, and so on, in their order."""
+    sums: list[Array] = []
+    for arrays in found:
+        sums = [a + b for a, b in zip(sums, arrays, strict=True)] if sums else arrays
+    return sums
