@@ -134,7 +134,8 @@ class _Prediction:
             return Law(second.mean(axis=0), x.mean(axis=(0, -1)), cross, far)
         cosines = gram(x / np.sqrt((x * x).sum(axis=-1, keepdims=True)))[np.triu_indices(batch, 1)]
         self._alike = bool(np.ptp(cosines) < 1e-6) if batch > 1 else True
-        cosine = np.nanmean(cosines) if batch > 1 else 0.0
+        cosines = cosines[~np.isnan(cosines)]  # inputs that are zero have none
+        cosine = cosines.mean() if len(cosines) else 0.0
         cross = cosine * second.mean(keepdims=True)
         return Law(second, x.mean(axis=-1), cross, cross)
 
