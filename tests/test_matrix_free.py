@@ -290,7 +290,7 @@ def test_law(more):
 @pytest.mark.slow
 @pytest.mark.parametrize("more", MORE_LAWS.values(), ids=MORE_LAWS)
 def test_law_closely(more):
-    check_law(1000, more)
+    check_law(500, more)
 
 
 @pytest.mark.parametrize("more", AGAIN.values(), ids=AGAIN)
@@ -301,7 +301,7 @@ def test_law_of_weights_that_are_asked_again(more):
 @pytest.mark.slow
 @pytest.mark.parametrize("more", MORE_AGAIN.values(), ids=MORE_AGAIN)
 def test_law_of_weights_that_are_asked_again_closely(more):
-    check_law(800, more)
+    check_law(400, more)
 
 
 # --- the reference cases of the theory
@@ -328,7 +328,7 @@ def test_v6_cosines_of_orthogonal_inputs():
 
 
 @pytest.mark.parametrize("activation, batch, rate, within", [
-    ("linear", 8, 1.2, 0.015), ("relu", 8, 1.788190, 0.015), pytest.param("relu", 32, 1.521953, 0.015, marks=pytest.mark.slow),
+    ("linear", 8, 1.2, 0.015), ("relu", 8, 1.788190, 0.015), ("relu", 32, 1.521953, 0.01),
 ])  # fmt: skip
 def test_v9_gradients_through_batch_norm(activation, batch, rate, within):
     """Of layers inside: at n = 50,000 one has a standard deviation of .011, the mean of ten a third of that."""
