@@ -1,0 +1,106 @@
+"""Passes: run a model once and look at some of its modules, and leave it as it was found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import is_dataclass
+from fnmatch import fnmatchcase
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from ..arguments import refuse
+
+
+@contextmanager
+def undisturbed(model: nn.Module) -> Iterator[ExitStack]:
+    """On the way out, buffers, modes and random generators are as they were; the stack takes hooks to remove then.
+
+    Code that ``torch.compile`` made would not call hooks: what it was made from runs.
+    """
+    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+        if is_lazy(tensor) or tensor.is_meta:
+            refuse("model", "one whose tensors have memory (no lazy module, nothing on the meta device)", name)
+    with ExitStack() as stack:
+        _keep_generators(stack, model)
+        stack.callback(_restore, [(module, module.training, _buffers(module)) for module in model.modules()])
+        if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):  # to import it takes a second
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield stack
+
+
+def _keep_generators(stack: ExitStack, model: nn.Module) -> None:
+    """That of the CPU, and those of the devices that the model is on."""
+    stack.enter_context(torch.random.fork_rng(devices=[]))
+    devices = {tensor.device for tensor in chain(model.parameters(), model.buffers())}
+    for device in devices:
+        if device.type != "cpu":
+            stack.enter_context(torch.random.fork_rng([device], device_type=device.type))
+
+
+def _buffers(module: nn.Module) -> dict[str, tuple[Tensor | None, Tensor | None]]:
+    return {name: (one, None if one is None else one.clone()) for name, one in module._buffers.items()}
+
+
+@torch.no_grad()
+def _restore(found: list[tuple[nn.Module, bool, dict[str, Any]]]) -> None:
+    for module, training, buffers in found:
+        module.training = training
+        module._buffers.clear()
+        for name, (tensor, values) in buffers.items():
+            module._buffers[name] = tensor
+            if tensor is not None and not _unchanged(tensor, values):
+                tensor.copy_(values)
+
+
+def _unchanged(one: Tensor, other: Tensor) -> bool:
+    """Whether nothing was written; what is equal is not written again, which would make a graph's version stale."""
+    return one.shape == other.shape and torch.equal(one, other)
+
+
+def first_floats(value: Any) -> Tensor | None:
+    """The first tensor of floats in what a module takes or returns: a tensor, or a tuple, dictionary or dataclass."""
+    if isinstance(value, Tensor):
+        return value if value.is_floating_point() and value.layout is torch.strided else None
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    elif is_dataclass(value):
+        value = list(vars(value).values())
+    if not isinstance(value, (list, tuple)):
+        return None
+    return next((found for found in map(first_floats, value) if found is not None), None)
+
+
+def array_of(tensor: Tensor) -> np.ndarray[Any, Any]:
+    """The values as an array of float32 or float64: the memory of the tensor itself, where that is what it holds."""
+    tensor = tensor.detach()
+    if tensor.dtype not in (torch.float32, torch.float64):
+        tensor = tensor.float()
+    return np.asarray(tensor.resolve_neg().cpu().numpy())
+
+
+class Patterns:
+    """Which modules are meant, by name: those that any of the patterns matches, or all if there are none."""
+
+    def __init__(self, names: str | Iterable[str] | None) -> None:
+        self._patterns = None if names is None else [names] if isinstance(names, str) else list(names)
+
+    def __bool__(self) -> bool:
+        return self._patterns is not None
+
+    def match(self, label: str) -> bool:
+        """Whether this one is meant."""
+        return self._patterns is None or any(fnmatchcase(label, pattern) for pattern in self._patterns)
+
+    def check(self, labels: Iterable[str], what: str) -> None:
+        """That each pattern matches one of the labels."""
+        labels = list(labels)
+        for pattern in self._patterns or []:
+            if not any(fnmatchcase(label, pattern) for label in labels):
+                refuse("names", f"patterns each of which matches {what}", pattern)

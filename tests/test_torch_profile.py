@@ -1,0 +1,356 @@
+"""Profiles of real models: the numbers of fi.profile where both can be had, and nothing of the model disturbed."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+from torch.utils.checkpoint import checkpoint
+
+import fastinit as fi
+from fastinit.profiler.network import random_signs
+from fastinit.torch.profiling import profile
+
+DEPTH, WIDTH, BATCH = 6, 64, 16
+
+
+def drawn(*shape, name="input", dtype="float32", **keywords):
+    return torch.from_numpy(fi.normal(shape, seed=0, name=name, dtype=dtype, **keywords))
+
+
+def he_net(activation=nn.ReLU, scheme=fi.he_normal, dtype="float64", depth=DEPTH):
+    """The network of fi.profile: weights (in, out) of streams layer.1, layer.2, ..."""
+    layers = []
+    for number in range(1, depth + 1):
+        linear = nn.Linear(WIDTH, WIDTH, bias=False)
+        weight = scheme((WIDTH, WIDTH), seed=0, name=f"layer.{number}", dtype=dtype)
+        linear.weight = nn.Parameter(torch.from_numpy(weight.T.copy()))
+        layers += [linear, activation()]
+    return nn.Sequential(*layers)
+
+
+ALL = ("mean", "variance", "second_moment", "kurtosis")
+
+
+def test_the_numbers_are_those_of_the_profiler():
+    """Float64 on both sides; sums of thousands of terms in another order."""
+    own = fi.profile(WIDTH, DEPTH, "relu", "he_normal", batch=BATCH, dtype="float64")
+    got = profile(he_net(), drawn(BATCH, WIDTH, dtype="float64"))
+    same = {f"act_{name}": (f"preact_{name}", f"act_{name}") for name in ALL}
+    same["grad_act_second_moment"] = ("grad_preact_second_moment", "grad_act_second_moment")
+    for name, (linear, relu) in same.items():
+        np.testing.assert_allclose(got[name][0, 1::2], own[linear][0, 1:], rtol=1e-9)
+        np.testing.assert_allclose(got[name][0, ::2], own[relu][0], rtol=1e-9)
+    for name in ("weight_norm", "weight_grad_norm", "weight_dot_grad"):
+        np.testing.assert_allclose(got[name][0, 1::2], own[name][0, 1:], rtol=1e-9)
+        assert np.isnan(got[name][0, ::2]).all()
+    np.testing.assert_allclose(got["cosine"][0, ::2], own["cosine"][0], atol=1e-12)
+    np.testing.assert_array_equal(got["dead_fraction"][0, 2::2], own["dead_fraction"][0, 1:])
+    np.testing.assert_array_equal(got["distinct_units"][0, 1::2], own["distinct_units"][0, 1:])
+    assert got["act_mean"].shape == (1, 2 * DEPTH + 1)
+    assert got.network.names == ("input", *map(str, range(2 * DEPTH)))
+
+
+def test_in_place_modules_change_nothing():
+    x = drawn(BATCH, WIDTH, dtype="float64")
+    one, other = (
+        profile(nn.Sequential(nn.ReLU(inplace=inplace), *he_net(lambda now=inplace: nn.ReLU(inplace=now))), x)
+        for inplace in (False, True)
+    )
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+    assert torch.equal(x, drawn(BATCH, WIDTH, dtype="float64"))
+
+
+class Position(nn.Module):
+    """Returns its parameter itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 8))
+
+    def forward(self):
+        return self.weight
+
+
+class Everything(nn.Module):
+    """Dropout, batch statistics, weights used twice, a parametrization, outputs that are lists or a parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(50, 8)
+        self.place = Position()
+        self.convolve = nn.Conv1d(8, 8, 3, padding=1)
+        self.norm = nn.BatchNorm1d(8)
+        self.drop = nn.Dropout()
+        self.shared = weight_norm(nn.Linear(8, 8))
+        self.recur = nn.LSTM(8, 8, batch_first=True)
+        self.attend = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.unused = nn.Linear(8, 3)
+        self.broken = False
+
+    def forward(self, ids):
+        x = self.embed(ids) + self.place()
+        x = self.drop(self.norm(self.convolve(x.mT))).mT
+        x = self.shared(torch.relu(self.shared(x)))
+        x, _ = self.recur(x)
+        x, _ = self.attend(x, x, x)
+        if self.broken:
+            raise RuntimeError("broken")
+        return {"number": 3, "aside": self.unused(x).argmax(), "state": (x,)}
+
+
+def state(model):
+    """All that must be as it was."""
+    tensors = [*model.parameters(), *model.buffers()]
+    hooks = [
+        {name: list(value) for name, value in vars(module).items() if name.endswith("_hooks")}
+        for module in model.modules()
+    ]
+    return {
+        "identity": [id(tensor) for tensor in tensors],
+        "values": [tensor.detach().clone() for tensor in tensors],
+        "gradients": [(id(tensor.grad), None if tensor.grad is None else tensor.grad.clone()) for tensor in tensors],
+        "recorded": [(tensor.requires_grad, list(tensor._backward_hooks or ())) for tensor in tensors],
+        "modes": [module.training for module in model.modules()],
+        "hooks": hooks,
+        "random": torch.get_rng_state(),
+        "grad mode": torch.is_grad_enabled(),
+    }
+
+
+def same(one, other):
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def test_a_model_is_left_as_it_was():
+    torch.manual_seed(0)
+    model, ids = Everything(), torch.arange(12).reshape(3, 4)
+    model.convolve.eval()
+    model.embed.weight.requires_grad_(False)
+    model(ids)["state"][0].sum().backward()
+    model.norm.register_forward_hook(lambda *_: None)
+    before = state(model)
+    p = profile(model, ids)
+    assert same(state(model), before)
+    labels = ["embed", "place", "convolve", "norm", "drop", "shared", "recur", "attend", "unused"]
+    assert list(p.network.names) == labels
+    for name in ("act_kurtosis", "grad_act_second_moment"):
+        assert np.isnan(p[name][0]).tolist() == [name.startswith("grad") and label == "embed" for label in labels]
+    assert p["grad_act_second_moment"][0, -1] == 0  # it returns what is no part of the output
+    again = profile(model, ids)
+    np.testing.assert_array_equal(p["grad_act_second_moment"], again["grad_act_second_moment"])
+
+    model.broken = True
+    with pytest.raises(RuntimeError, match="broken"):
+        profile(model, ids)
+    assert same(state(model), before)
+    model.broken = False
+    with pytest.raises(ZeroDivisionError):
+        profile(model, ids, loss=lambda output: 1 // 0)
+    assert same(state(model), before)
+
+
+def test_calls_of_one_module_are_taken_together():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(8, 8).double()
+
+        def forward(self, x):
+            return self.layer(self.layer(x))
+
+    model, x = Twice(), drawn(4, 8, dtype="float64")
+    p = profile(model, x)
+    first = model.layer(x)
+    seen = torch.cat([first, model.layer(first)])
+    assert p["act_variance"][0, 1] == pytest.approx(seen.var(correction=0).item(), rel=1e-12)
+    signs = torch.from_numpy(random_signs((4, 8), 0, "cotangent", "float64"))
+    back = torch.cat([signs, signs @ model.layer.weight])
+    assert p["grad_act_second_moment"][0, 1] == pytest.approx(back.square().mean().item(), rel=1e-12)
+    assert p.network.widths == (32, 64)
+
+
+def test_loss_and_its_gradient():
+    model, x = he_net(depth=1), drawn(BATCH, WIDTH, dtype="float64")
+    p = profile(model, x, loss=lambda output: output.square().sum() / 2)
+    assert p["grad_act_second_moment"][0, -1] == pytest.approx(p["act_second_moment"][0, -1], rel=1e-12)
+    assert p["weight_dot_grad"][0, 1] == pytest.approx(model(x).square().sum().item(), rel=1e-12)
+
+
+def test_without_a_gradient_nothing_is_recorded():
+    recorded = []
+
+    class Sees(nn.Module):
+        def forward(self, x):
+            recorded.append(torch.is_grad_enabled())
+            return x
+
+    p = profile(nn.Sequential(nn.Linear(4, 4), Sees()), torch.ones(2, 4), backward=False)
+    assert recorded == [False]
+    assert np.isnan(p["grad_act_second_moment"]).all() and np.isnan(p["weight_grad_norm"]).all()
+    assert p["weight_norm"][0, 1] > 0
+    assert p.verdict.backward is None
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_narrow_floats(dtype):
+    """Statistics of what the model returns, bit for bit; a half step of the dtype against float32."""
+    model, x = he_net(dtype="float32").to(dtype), drawn(BATCH, WIDTH).to(dtype)
+    p = profile(model, x)
+    assert p["act_second_moment"][0, 1] == pytest.approx(model[0](x).double().square().mean().item(), rel=1e-6)
+    wide = profile(he_net(dtype="float32"), drawn(BATCH, WIDTH))
+    for name in ("act_second_moment", "grad_act_second_moment", "weight_norm", "weight_grad_norm"):
+        np.testing.assert_allclose(p[name], wide[name], rtol=0.05)
+    assert p.network.dtype == ("float16" if dtype is torch.float16 else "float32")
+
+
+def test_units_of_images_are_channels():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(2), nn.Conv1d(4, 2, 3))
+    with torch.no_grad():
+        model[0].weight[1] = model[0].weight[0]
+        model[0].bias.copy_(torch.tensor([0.0, 0.0, -100.0, 0.5]))
+    p = profile(model, drawn(5, 3, 8, 8))
+    assert p["distinct_units"][0].tolist() == [3, 3, 3, 36, 2]
+    assert p["dead_fraction"][0].tolist() == [0, 0, 0.25, 0, 0]
+
+
+def test_blocks_and_patterns():
+    def block():
+        return nn.Sequential(nn.Linear(8, 8), nn.Tanh())
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True) for _ in range(2))
+            self.head = block()
+
+        def forward(self, x):
+            for one in self.blocks:
+                x = one(x)
+            return self.head(x)
+
+    model, x = Net().eval(), drawn(2, 3, 8)
+    leaves = ["self_attn", "dropout1", "norm1", "linear1", "dropout", "linear2", "dropout2", "norm2"]
+    blocks = [[*(f"blocks.{number}.{leaf}" for leaf in leaves), f"blocks.{number}"] for number in range(2)]
+    assert profile(model, x).network.names == ("input", *blocks[0], *blocks[1], "head.0", "head.1")
+    assert profile(model, x, names="blocks.[0-9]").network.names == ("input", "blocks.0", "blocks.1")
+    found = profile(model, x, names=["*.linear1", "stage.head"], rename=lambda name: f"stage.{name}")
+    assert found.network.names == ("input", "stage.blocks.0.linear1", "stage.blocks.1.linear1", "stage.head")
+    assert profile(nn.Linear(8, 8), x).network.names == ("input", "Linear")
+
+
+def test_wrapped_models_have_the_rows_of_the_plain_one():
+    model, x = he_net(dtype="float32"), drawn(BATCH, WIDTH)
+    plain = profile(model, x)
+    compiled = profile(torch.compile(model, backend="eager"), x)
+    assert compiled.network.names == plain.network.names
+    np.testing.assert_array_equal(compiled["grad_act_second_moment"], plain["grad_act_second_moment"])
+
+    class Recomputes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = model
+
+        def forward(self, x):
+            return checkpoint(self.module, x, use_reentrant=False)
+
+    again = profile(Recomputes(), x)
+    assert again.network.names == plain.network.names
+    for name in ("act_second_moment", "grad_act_second_moment", "weight_dot_grad"):
+        np.testing.assert_array_equal(again[name], plain[name])
+    assert again.network.widths == plain.network.widths
+
+
+def test_verdicts_are_of_modules_of_one_role():
+    x = drawn(BATCH, WIDTH, dtype="float64")
+    healthy = profile(he_net(depth=12), x)
+    assert healthy.verdict.kind == "stable" and healthy.healthy()
+    assert list(healthy.roles) == ["# (Linear)", "# (ReLU)"]
+    assert str(healthy.verdict).startswith("Stable in # (ReLU): the activations' second moment changes by a factor of ")
+    fading = profile(he_net(scheme=fi.lecun_normal, depth=12), x)
+    assert fading.verdict.kind == "vanishing" and not fading.healthy()
+    assert fading.verdict.forward.rate == pytest.approx(0.5, rel=0.15)
+    for kind, scheme in (("symmetric", fi.ones), ("dead", fi.zeros)):
+        p = profile(he_net(scheme=lambda shape, seed, name, dtype, make=scheme: make(shape, dtype=dtype)), x)
+        assert p.verdict.kind == kind
+    assert profile(he_net(depth=1), x).verdict.kind == "stable"
+    assert not fading.healthy() and fading.healthy((1e-9, 1e9), (1e-9, 1e9))
+
+
+def test_branches_that_begin_at_zero_are_not_dead():
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wide, self.narrow = nn.Linear(8, 32), nn.Linear(32, 8)
+            nn.init.zeros_(self.narrow.weight)
+            nn.init.zeros_(self.narrow.bias)
+
+        def forward(self, x):
+            return x + self.narrow(torch.relu(self.wide(x)))
+
+    p = profile(nn.Sequential(*(Block() for _ in range(4))), drawn(5, 8))
+    assert p.verdict.kind == "stable"
+    assert list(p.roles) == ["# (Block)"]
+
+
+def test_it_shows_itself_and_is_written(tmp_path):
+    pytest.importorskip("rich")
+    pytest.importorskip("matplotlib")
+    p = profile(he_net(depth=2), drawn(BATCH, WIDTH, dtype="float64"))
+    assert "Sequential, 8192 parameters, batch 16" in str(p.table())
+    p.plot(tmp_path / "p.png")
+    assert (tmp_path / "p.png").stat().st_size > 1000
+    written = json.loads(p.to_json())
+    assert written["modules"] == ["input", "0", "1", "2", "3"] and written["method"] == "torch"
+    assert len(written["fields"]["act_mean"][0]) == 5
+
+
+class ReturnsNothing(nn.Module):
+    def forward(self, x):
+        return 3
+
+
+REFUSED = {
+    "names": (
+        lambda: profile(he_net(), drawn(4, WIDTH, dtype="float64"), names=["0", "conv*"]),
+        "`names` must be patterns each of which matches a module that is called and returns floats, got 'conv*'",
+    ),
+    "meta": (
+        lambda: profile(nn.Linear(2, 2, device="meta"), torch.ones(1, 2)),
+        "`model` must be one whose tensors have memory (no lazy module, nothing on the meta device), got 'weight'",
+    ),
+    "lazy": (
+        lambda: profile(nn.LazyLinear(2), torch.ones(1, 2)),
+        "`model` must be one whose tensors have memory (no lazy module, nothing on the meta device), got 'weight'",
+    ),
+    "nothing": (
+        lambda: profile(ReturnsNothing(), torch.ones(1, 2)),
+        "`model` must be such that a module of it is called, and returns floats, got 'ReturnsNothing'",
+    ),
+    "gradient": (
+        lambda: profile(nn.Embedding(3, 2).requires_grad_(False), torch.zeros(1, dtype=torch.int64)),
+        "`backward` must be false where what the model returns depends on no tensor that takes a gradient, got True",
+    ),
+    "loss": (
+        lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), loss=lambda output: 3.5),
+        "`loss` must be a function to a tensor of one element, got 3.5",
+    ),
+    "seed": (
+        lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), seed=-1),
+        "`seed` must be None, an integer in [0, 2**128) or a SeedSequence, got -1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=REFUSED)
+def test_refusals(call, message):
+    with pytest.raises(ValueError) as raised:
+        call()
+    assert str(raised.value) == message
