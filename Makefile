@@ -6,7 +6,7 @@ CORE := $(wildcard setup.py pyproject.toml fastinit/_core.pyx fastinit/src/*)
 
 # A bare "torch" would be a build of several GB.
 TORCH := torch==2.13.0
-PEERS := $(TORCH) jax jaxlib mkl mkl_random randompack bottleneck
+PEERS := $(TORCH) transformers jax jaxlib mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1
 KERNEL_TESTS := $(addprefix tests/test_,ars.py stream.py laws.py moments.py machine.py generator.py)
 C_WARNINGS := -std=gnu11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers -Werror

@@ -22,7 +22,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--report", metavar="PATH", type=Path, help="run nothing: show these stored results")
     parser.add_argument("--readme", metavar="PATH", type=Path, nargs="?", const=Path("README.md"),
                         help="write the tables between the markers of this file (README.md)")  # fmt: skip
-    parser.add_argument("--plots", metavar="DIR", type=Path, help="write sizes.png, peers.png and profiles.png here")
+    parser.add_argument("--plots", metavar="DIR", type=Path, help="write the pictures here")
     options = parser.parse_args(argv)
     if options.report and (options.full or options.only or options.json):
         parser.error("`--report` must be given without --full, --only and --json")

@@ -241,6 +241,12 @@ class Torch(Peer):
         return {"torch": Entrant(lambda out: lambda: fill(empty(8, 8), nonlinearity="relu"))}
 
 
+class Transformers(Peer):
+    """Its models are in `torch_models`."""
+
+    name = module = "transformers"
+
+
 class Jax(Peer):
     """jax.random, compiled. One thread: NPROC is what XLA's pool on the CPU heeds, and it must come first."""
 
@@ -395,7 +401,7 @@ def read_limit() -> Entrants:
 def installed() -> tuple[Peer, ...]:
     """The peers that can be loaded here; NumPy always is."""
     found: list[Peer] = []
-    for peer in (NumPy, Torch, Jax, Randompack, MklRandom, OneMkl, Bottleneck):
+    for peer in (NumPy, Torch, Transformers, Jax, Randompack, MklRandom, OneMkl, Bottleneck):
         try:
             found.append(peer())
         except (ImportError, OSError):

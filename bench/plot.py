@@ -1,4 +1,4 @@
-"""Plot: time per value by size, the rates of all peers, and the cost of profiles, from stored results."""
+"""Plot: time per value by size, the rates of all peers, the cost of profiles, and PyTorch, from stored results."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 
 from .report import REFERENCES
-from .targets import Results
+from .targets import Results, ratio
 
 _OWN = "tab:red"
 _OTHERS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:gray", "tab:cyan")
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
-    """Write sizes.png, peers.png and profiles.png; returns their paths."""
+    """Write sizes.png, peers.png, profiles.png and torch.png; returns their paths."""
     import matplotlib
 
     matplotlib.use("Agg")
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {"sizes.png": _sizes(results), "peers.png": _peers(results), "profiles.png": _sweeps(results)}
+    draws = {"sizes": _sizes, "peers": _peers, "profiles": _sweeps, "torch": _torch}
+    figures = {f"{name}.png": draw(results) for name, draw in draws.items()}
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=130, bbox_inches="tight")
     return [folder / name for name in figures]
@@ -102,4 +103,21 @@ def _sweeps(results: Results) -> Any:
         if panel.lines:
             panel.legend()
     panels[0].set_ylabel("seconds (all threads)")
+    return figure
+
+
+def _torch(results: Results) -> Any:
+    """How many times as fast each race of PyTorch is, the greatest on top."""
+    figure, (panel,) = _panels(1)
+    times = {}
+    for race in (race for race in results["races"] if race["group"] == "torch"):
+        found = [
+            label for label in race["entrants"] if label in ("transformers", "torch", "torch, the whole, then cut")
+        ]
+        if found and "fastinit" in race["entrants"] and "calls" not in race["name"]:
+            times[race["name"]] = ratio(race, "fastinit", found[0]).times.median
+    order = sorted(times, key=times.__getitem__)
+    panel.bar_label(panel.barh(order, [times[name] for name in order], color=_OWN), fmt="%.1f", padding=3)
+    panel.set(title="fastinit.torch", xlabel="times as fast as torch", xscale="log" if times else "linear")
+    panel.margins(x=0.15)
     return figure

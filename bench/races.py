@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from math import isqrt
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -27,12 +28,14 @@ class Entrant(NamedTuple):
     """One way to do the work of a race.
 
     `bind` takes the buffer of the race and returns the call to time, which returns its result. `slack` is how far
-    beyond the bound of a sound result this one is known to be; `check` replaces that of the race.
+    beyond the bound of a sound result this one is known to be; `check` replaces that of the race; `needs` is the
+    package that it imports then.
     """
 
     bind: Callable[[Array], Call]
     slack: float = 0.0
     check: Check | None = None
+    needs: str = ""
 
 
 class Checked(NamedTuple):
@@ -48,7 +51,8 @@ class Race:
     """Entrants by label, fastinit first, and what they share.
 
     `check` takes a result, the buffer and the slack, and returns the error of the result, or raises AssertionError.
-    Races that are not `quick` are left to the full run; long ones say how many `rounds` they get.
+    Races that are not `quick` are left to the full run; long ones say how many `rounds` they get. A call that takes
+    less than `warm` seconds is made once before each sample.
     """
 
     group: str
@@ -60,11 +64,17 @@ class Race:
     threads: int = 1
     quick: bool = True
     rounds: int | None = None
+    warm: float = 0.25
 
     @property
     def key(self) -> str:
         """What results and targets call this race."""
         return f"{self.group}/{self.name}"
+
+    @property
+    def present(self) -> list[str]:
+        """The entrants whose packages are installed."""
+        return [label for label, entrant in self.entrants.items() if not entrant.needs or find_spec(entrant.needs)]
 
     def checked(self, label: str, buffer: Array) -> Checked:
         """The call to time, after one run of it whose output was found right."""

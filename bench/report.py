@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .targets import Results, judged, number, ratio
 
 START, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-REFERENCES = ("memset", "memset, all threads", "np.dot (read limit)")
+REFERENCES = ("memset", "memset, all threads", "memset, small pages", "skip_init", "np.dot (read limit)")
 KEYS = {"machine", "settings", "peers", "processes", "races", "failures"}
 
 

@@ -20,6 +20,7 @@ from .checks import BOUND, STD, check_bits, check_law, check_moment
 from .peers import Peer, installed, read_limit
 from .profiles import profiles, sweeps
 from .races import ALL_THREADS, MOST, SIZES, Array, Call, Entrant, Race, side, size_label
+from .torch_models import torch_models
 
 DTYPES = ("float32", "bfloat16", "float64", "float16")
 LAWS = {
@@ -31,7 +32,7 @@ LAWS = {
 
 def races(most: int = MOST) -> list[Race]:
     """All races, on arrays of at most `most` values (the large layer: 16 times as many)."""
-    parts = (fills, fresh, schemes, moments, calls, threads, levels, large, orthogonal, profiles, sweeps)
+    parts = (fills, fresh, schemes, moments, calls, threads, levels, large, orthogonal, profiles, sweeps, torch_models)
     return [race for part in parts for race in part(most)]
 
 

@@ -60,14 +60,14 @@ def _run(call: Call, loops: int) -> float:
     return perf_counter() - start
 
 
-def in_turn(entrants: dict[str, Checked], settings: Settings) -> dict[str, list[float]]:
-    """Seconds per call of each, one sample a round, each after a call to warm up (if that takes under 0.25 s)."""
+def in_turn(entrants: dict[str, Checked], settings: Settings, warm: float) -> dict[str, list[float]]:
+    """Seconds per call of each, one sample a round, each after a call to warm up (if that takes under `warm`)."""
     loops = {label: loops_for(entrant, settings.sample) for label, entrant in entrants.items()}
     samples: dict[str, list[float]] = {label: [] for label in entrants}
     start, rounds = perf_counter(), 0
     while rounds < settings.fewest or (rounds < settings.most and perf_counter() - start < settings.budget):
         for label, entrant in entrants.items():
-            if entrant.seconds < 0.25:
+            if entrant.seconds < warm:
                 entrant.call()
             samples[label].append(_run(entrant.call, loops[label]) / loops[label])
         rounds += 1
@@ -78,7 +78,7 @@ def run(race: Race, settings: Settings, failures: list[str]) -> dict[str, Any] |
     """The results of a race. Who fails, or gives a wrong output, is not timed; without the first there is no race."""
     use_threads(race.threads)
     buffer, checked = race.buffer(), {}
-    for label in race.entrants:
+    for label in race.present:
         try:
             checked[label] = race.checked(label, buffer)
         except AssertionError as error:
@@ -89,7 +89,7 @@ def run(race: Race, settings: Settings, failures: list[str]) -> dict[str, Any] |
         return None
     if race.rounds:
         settings = settings._replace(fewest=race.rounds, most=race.rounds)
-    samples = in_turn(checked, settings)
+    samples = in_turn(checked, settings, race.warm)
     return {
         "group": race.group,
         "name": race.name,

@@ -93,6 +93,13 @@ def test_a_ratio_that_is_not_significant_meets_nothing(results):
     assert verdicts["normal float32", "torch"] == "not significant"
 
 
+def test_a_call_may_take_so_long_beyond_another(results):
+    calls = race("torch", "1000 calls that draw nothing", 1000, fastinit=entry(3e-3, 4e-3), torch=entry(1e-3, 3e-3))
+    found = {row[0]: row for row in targets.judged(results | {"races": [calls]})}
+    what = "fast_init, a call that draws nothing"
+    assert found[what] == (what, "(beyond torch)", "1.5 us", "at most 2 us", "met")
+
+
 def test_processes_may_be_unknown(results):
     assert targets.judged(results | {"processes": {}})[-1][2:] == ("", "at most 5 seconds", "not measured")
 
@@ -115,6 +122,27 @@ def test_rounds_of_a_long_race():
     entrants = {"one": Entrant(lambda out: lambda: seen.append(1) or out)}
     long = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, rounds=2)
     assert timing.run(long, timing.Settings(5.0, 9, 41, 0.0), [])["entrants"]["one"]["rounds"] == 2
+
+
+@pytest.mark.parametrize(("warm", "calls"), [(0.0, 3), (np.inf, 5)])
+def test_a_race_says_which_calls_are_warmed_up(warm, calls):
+    """One call that is checked, and one or two for each of two rounds."""
+    seen = []
+    entrants = {"one": Entrant(lambda out: lambda: seen.append(1) or out)}
+    race = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, rounds=2, warm=warm)
+    assert timing.run(race, timing.Settings(0.1, 1, 1, 0.0), [])
+    assert len(seen) == calls
+
+
+def test_entrants_whose_package_is_missing_are_left_out():
+    entrants = {
+        "one": Entrant(lambda out: lambda: out, needs="no_such_package"),
+        "two": Entrant(lambda out: lambda: out),
+    }
+    alone = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants)
+    failures = []
+    assert alone.present == ["two"]
+    assert timing.run(alone, timing.Settings(0.1, 1, 1, 0.0), failures) is None and not failures
 
 
 def test_targets_name_races_that_there_are():
@@ -156,7 +184,12 @@ def test_report_runs_nothing_and_writes_everything(results, tmp_path, capsys):
     readme.write_text(MARKED)
     assert main(["--report", str(stored), "--readme", str(readme), "--plots", str(tmp_path / "figures")]) == 0
     assert "0.25 [0.25, 0.25]" in capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["peers.png", "profiles.png", "sizes.png"]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "peers.png",
+        "profiles.png",
+        "sizes.png",
+        "torch.png",
+    ]
 
 
 def test_plots_need_no_fills(results, tmp_path):
@@ -181,7 +214,7 @@ def test_report_with_options_of_a_run(capsys):
 
 @pytest.mark.parametrize("pattern", ["no such race", "("])
 def test_only_must_find_a_race(pattern):
-    groups = "fills, fresh, schemes, moments, calls, threads, levels, large, orthogonal, profile, sweep"
+    groups = "fills, fresh, schemes, moments, calls, threads, levels, large, orthogonal, profile, sweep, torch"
     with pytest.raises(ValueError) as raised:
         chosen(races(64), False, pattern)
     assert str(raised.value) == f"`--only` must be a pattern that finds a race (groups: {groups}), got {pattern!r}"
