@@ -301,15 +301,23 @@ def test_branches_that_begin_at_zero_are_not_dead():
 
 
 def test_it_shows_itself_and_is_written(tmp_path):
-    pytest.importorskip("rich")
-    pytest.importorskip("matplotlib")
-    p = profile(he_net(depth=2), drawn(BATCH, WIDTH, dtype="float64"))
-    assert "Sequential, 8192 parameters, batch 16" in str(p.table())
-    p.plot(tmp_path / "p.png")
+    for extra in ("rich", "matplotlib", "plotly"):
+        pytest.importorskip(extra)
+    p = profile(he_net(depth=3), drawn(BATCH, WIDTH, dtype="float64"))
+    names = ["input", "0", "1", "2", "3", "4", "5"]
+    lines = str(p.table()).splitlines()
+    assert [line.split()[:2] for line in lines[2:9]] == [[str(row), name] for row, name in enumerate(names)]
+    assert "Sequential, 12288 parameters, batch 16" in "\n".join(lines)
+    page = p.to_html()
+    assert all(f"<th>{row} {name}</th>" in page for row, name in enumerate(names))
+    assert [axes.get_title(loc="left")[:11] for axes in p.plot(tmp_path / "p.png").axes] == [
+        "activations",
+        "gradient, b",
+    ]
     assert (tmp_path / "p.png").stat().st_size > 1000
     written = json.loads(p.to_json())
-    assert written["modules"] == ["input", "0", "1", "2", "3"] and written["method"] == "torch"
-    assert len(written["fields"]["act_mean"][0]) == 5
+    assert written["modules"] == names and written["method"] == "torch"
+    assert len(written["fields"]["act_mean"][0]) == 7
 
 
 class ReturnsNothing(nn.Module):

@@ -171,8 +171,8 @@ def _layers(profile: Any) -> str:
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in asked.items())
     head = "".join(f"<th>{escape(header)}</th>" for header in ("layer", *(header for header, *_ in shown)))
     rows = "".join(
-        f"<tr><th>{layer}</th>{''.join(f'<td>{form(values[layer])}</td>' for _, values, form in shown)}</tr>"
-        for layer in range(profile.network.depth + 1)
+        f"<tr><th>{escape(label)}</th>{''.join(f'<td>{form(values[layer])}</td>' for _, values, form in shown)}</tr>"
+        for layer, label in enumerate(profile.network.labels)
     )
     return f'<dl>{listed}</dl><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
 
@@ -206,7 +206,8 @@ def _chart(profiles: Mapping[str, Any], name: str, logarithmic: bool) -> Any:
         layers = list(range(len(values)))
         drawn.append(values)
         chart.add_scatter(x=layers, y=_plain(values), name=label or "measured", mode="lines+markers",
-                          line={"color": colour, "dash": dash}, marker={"size": 5})  # fmt: skip
+                          line={"color": colour, "dash": dash}, marker={"size": 5},
+                          hovertext=profile.network.labels)  # fmt: skip
         if f"theory_{name}" in profile:
             theory = _plain(profile[f"theory_{name}"])
             chart.add_scatter(x=layers, y=theory, name=f"{label} theory".strip(), mode="lines", showlegend=False,

@@ -110,6 +110,11 @@ class Network:
         return len(self.widths) - 1
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """What tables call the input and the layers."""
+        return tuple(map(str, range(self.depth + 1)))
+
+    @property
     def rows(self) -> int:
         """Rows of a signal: examples, times positions."""
         several = self.image or self.text

@@ -14,7 +14,7 @@ from .comparison import COLOURS, decades
 from .verdict import LIMITS
 
 #: With these, profiles are told apart without colour too.
-_MARKERS = "os^Dvph"
+_MARKERS = "os^DvphX"
 FORWARD, BACKWARD = "act_second_moment", "grad_act_second_moment"
 #: Decades between data and a limit of a dtype within which the limit is drawn.
 _NEAR = 2.0
@@ -69,7 +69,8 @@ def overlay(axes: Any, profiles: Mapping[str, Any], name: str) -> Panel:
 def legend(figure: Any) -> None:
     """One legend below all panels."""
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), frameon=False)
+    across = 140 // (max(map(len, labels), default=0) + 8)  # characters that there is room for
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(max(across, 1), 5), frameon=False)
 
 
 class Panel:

@@ -73,23 +73,25 @@ def columns(profile: Any) -> list[Column]:
     return [column for column in found if not np.isnan(column[1]).all()]
 
 
-def _width(shown: list[Column]) -> int:
-    return 5 + sum(1 + max(len(header), *(len(form(value)) for value in values)) for header, values, form in shown)
+def _width(profile: Any, shown: list[Column]) -> int:
+    first = max(map(len, ("layer", *profile.network.labels)))
+    return first + sum(1 + max(len(header), *(len(form(value)) for value in values)) for header, values, form in shown)
 
 
 def table(profile: Any, layers: str = "some") -> Shown:
     """The table of one profile; columns at the right that a terminal of this width has no room for are left out."""
     choice("layers", layers, ("some", "all"))
-    depth = profile.network.depth
+    depth, labels = profile.network.depth, profile.network.labels
     step = -(-depth // SHOWN) if layers == "some" else 1
-    rows = sorted({*range(0, depth + 1, step), 1, depth})
+    rows = sorted({*range(0, depth + 1, step), min(1, depth), depth})
     shown = columns(profile)
-    while len(shown) > 1 and _width(shown) > get_terminal_size().columns:
+    while len(shown) > 1 and _width(profile, shown) > get_terminal_size().columns:
         shown.pop()
     made = _empty(escape(f"{profile.network}\n{profile.verdict}"), ["layer", *(header for header, *_ in shown)])
-    made.padding = (0, int(_width(shown) + len(shown) < get_terminal_size().columns), 0, 0)
+    made.padding = (0, int(_width(profile, shown) + len(shown) < get_terminal_size().columns), 0, 0)
+    made.columns[0].justify = "right" if labels[-1].isdigit() else "left"
     for layer in rows:
-        made.add_row(str(layer), *(form(values[layer]) for _, values, form in shown))
+        made.add_row(escape(labels[layer]), *(form(values[layer]) for _, values, form in shown))
     return made
 
 
