@@ -35,9 +35,11 @@ from .init import (
     zeros_,
 )
 from .initialize import initialize_
+from .lsuv import lsuv_
 from .names import canonical_name
 from .parts import fill_flat_, fill_partition_, fill_rectangles_
 from .planning import Entry, Plan, plan
+from .profiling import profile
 from .recipes import Factors, deepnorm, gpt2, llama, mup
 from .rules import Weight, fans_of, law_of
 
@@ -68,6 +70,7 @@ __all__ = [
     "kaiming_uniform_",
     "law_of",
     "llama",
+    "lsuv_",
     "mup",
     "normal",
     "normal_",
@@ -75,6 +78,7 @@ __all__ = [
     "orthogonal",
     "orthogonal_",
     "plan",
+    "profile",
     "sparse",
     "sparse_",
     "trunc_normal_",
