@@ -479,7 +479,8 @@ def test_gain():
 X = np.zeros((4, 8))
 REFUSED = [
     ({"width": 0}, ValueError, "`width` must be an integer of at least 1, got 0"),
-    ({"depth": 0}, ValueError, "`depth` must be an integer of at least 1, got 0"),
+    ({"depth": 0}, ValueError, "`depth` must be an integer in [1, 1048576), got 0"),
+    ({"depth": 10**9, "width": 1}, ValueError, "`depth` must be an integer in [1, 1048576), got 1000000000"),
     ({"width": 2.5}, TypeError, "`width` must be an integer of at least 1, got 2.5"),
     ({"widths": [8]}, ValueError, "`widths` must be at least two: of the input and of one layer, got (8,)"),
     ({"widths": [8, 0]}, ValueError, "`widths` must be an integer of at least 1, got 0"),

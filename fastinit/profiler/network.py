@@ -22,6 +22,8 @@ from .workspace import LEAST_COLUMNS, PART
 Array = np.ndarray[Any, Any]
 
 KINDS = ("mlp", "conv", "transformer")
+#: Layers of a network are fewer than this: some kilobytes are kept for each.
+_DEEPEST = 1 << 20
 #: Width, depth and batch of each kind where the user names none.
 _USUAL = {"mlp": (1024, 50, 256), "conv": (32, 20, 32), "transformer": (256, 12, 8)}
 METHODS = ("dense", "tiled", "matrix_free")
@@ -317,7 +319,7 @@ def _widths(width: Any, depth: Any, widths: Any) -> tuple[int, ...]:
     if widths is None and isinstance(width, Sequence) and not isinstance(width, str):
         widths = width
     if widths is None:
-        return (integer("width", width, 1),) * (integer("depth", depth, 1) + 1)
+        return (integer("width", width, 1),) * (integer("depth", depth, 1, _DEEPEST) + 1)
     try:
         listed = tuple(integer("widths", n, 1) for n in widths)
     except TypeError:
