@@ -109,6 +109,7 @@ def _sweeps(results: Results) -> Any:
 def _torch(results: Results) -> Any:
     """How many times as fast each race of PyTorch is, the greatest on top."""
     figure, (panel,) = _panels(1)
+    figure.set_figwidth(9)
     times = {}
     for race in (race for race in results["races"] if race["group"] == "torch"):
         found = [
@@ -118,6 +119,6 @@ def _torch(results: Results) -> Any:
             times[race["name"]] = ratio(race, "fastinit", found[0]).times.median
     order = sorted(times, key=times.__getitem__)
     panel.bar_label(panel.barh(order, [times[name] for name in order], color=_OWN), fmt="%.1f", padding=3)
-    panel.set(title="fastinit.torch", xlabel="times as fast as torch", xscale="log" if times else "linear")
-    panel.margins(x=0.15)
+    panel.set(title="fastinit.torch", xlabel="times as fast as torch alone", xscale="log" if times else "linear")
+    panel.set_xlim(right=2 * max(times.values(), default=1))
     return figure
