@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 import fastinit as fi
-from fastinit.torch.lsuv import lsuv_
+from fastinit.torch import lsuv_
 
 
 def drawn(*shape, dtype="float32"):

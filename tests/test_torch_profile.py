@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 import fastinit as fi
 from fastinit.profiler.network import random_signs
-from fastinit.torch.profiling import profile
+from fastinit.torch import profile
 
 DEPTH, WIDTH, BATCH = 6, 64, 16
 

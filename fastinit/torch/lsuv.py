@@ -92,10 +92,9 @@ def lsuv_(
     --------
     >>> import torch
     >>> import fastinit.torch
-    >>> from fastinit.torch.lsuv import lsuv_
     >>> model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.Tanh(), torch.nn.Linear(64, 64))
     >>> x = torch.from_numpy(fastinit.normal((32, 64), seed=0))
-    >>> for layer in lsuv_(model, x):
+    >>> for layer in fastinit.torch.lsuv_(model, x):
     ...     print(f"{layer.name} {layer.before:.2f} {layer.after:.2f}")
     0 0.99 1.00
     2 0.63 1.00

@@ -224,10 +224,9 @@ def profile(
     --------
     >>> import torch
     >>> import fastinit.torch
-    >>> from fastinit.torch.profiling import profile
     >>> with fastinit.torch.fast_init(seed=0):
     ...     layers = [torch.nn.Sequential(torch.nn.Linear(256, 256), torch.nn.ReLU()) for _ in range(10)]
-    >>> p = profile(torch.nn.Sequential(*layers), fastinit.torch.normal_(torch.empty(64, 256)))
+    >>> p = fastinit.torch.profile(torch.nn.Sequential(*layers), fastinit.torch.normal_(torch.empty(64, 256)))
     >>> p.network.names[:3]
     ('input', '0.0', '0.1')
     >>> p.verdict.kind
