@@ -339,14 +339,14 @@ def test_v9_gradients_through_batch_norm(activation, batch, rate, within):
 
 @pytest.mark.slow
 def test_a_million_units():
-    """The factor per layer of batch norm and ReLU at a batch of 32, in 50 MB."""
+    """The factor per layer of batch norm and ReLU at a batch of 32, in 100 MB."""
     tracemalloc.start()
     p = matrix_free_profile(1_000_000, 4, norm="batch", batch=32)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     gradient = p["grad_act_second_moment"][0]
     assert abs(gradient[1] / gradient[2] / 1.521953 - 1) < 0.01
-    assert peak < 50e6
+    assert peak < 100e6
 
 
 # --- weights that are asked again

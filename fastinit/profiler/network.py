@@ -503,7 +503,7 @@ def _parts_and_products(network: Network) -> int:
     """Bytes of the parts that threads work on, and of what each layer keeps between its two passes."""
     batch = network.batch
     part = min(threads_for(None) * max(PART, LEAST_COLUMNS * batch), batch * max(network.widths))
-    return part * (14 * network.dtype.itemsize + 24) + 8 * batch**2 * (8 * network.depth + 16)
+    return part * (12 * network.dtype.itemsize + 24) + 8 * batch**2 * (8 * network.depth + 16)
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:
