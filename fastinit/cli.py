@@ -6,7 +6,8 @@ import argparse
 import re
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from .arguments import refuse
+from .fill import kind_of
 from .layout import Flat
 from .machine import STREAM, VERSION, info
 from .profiler import Comparison, Profile, compare, profile
@@ -43,7 +45,8 @@ _AXES = {
     "out_axis": "axis of the outputs (default -1; PyTorch's layout: 0)",
     "batch_axis": "axis along which weights are independent",
 }
-
+#: As .safetensors files call the dtypes that weights can have.
+_FLOATS = {"F16", "BF16", "F32", "F64"}
 
 #: From the name of an option and what was typed to a value.
 Reader = Callable[[str, str], Any]
@@ -97,6 +100,30 @@ def read_array(path: Path, member: str | None) -> tuple[Any, str]:
         raise ValueError(f"{path} cannot be read as an .npy or .npz file: {error}") from error
 
 
+def read_tensors(path: Path, pattern: str | None) -> Iterator[tuple[str, Any]]:
+    """Name of each tensor of a .safetensors file that a pattern matches, and the array; None where it is not to check.
+
+    Without a pattern, what has fewer than two axes is not.
+    """
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise ImportError("a .safetensors file needs safetensors: pip install 'fastinit-nn[torch]'") from error
+    try:
+        with safe_open(path, framework="np") as file:
+            names = [name for name in file.keys() if fnmatchcase(name, pattern or "*")]  # noqa: SIM118 (no mapping)
+            if not names:
+                refuse("--array", "a pattern that a tensor's name matches", pattern)
+            for name in names:
+                entry = file.get_slice(name)
+                checked = entry.get_dtype() in _FLOATS and (pattern is not None or len(entry.get_shape()) > 1)
+                if checked and entry.get_dtype() == "BF16":
+                    kind_of("bfloat16")  # which NumPy knows from then on
+                yield name, file.get_tensor(name) if checked else None
+    except SafetensorError as error:
+        raise ValueError(f"{path} cannot be read as a .safetensors file: {error}") from error
+
+
 def _run_info(_: argparse.Namespace) -> int:
     for key, value in info().items():
         print(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
@@ -104,14 +131,43 @@ def _run_info(_: argparse.Namespace) -> int:
 
 
 def _run_verify(options: argparse.Namespace) -> int:
+    keywords = {key: value for key in (*_NUMBERS, *_WORDS, *_AXES) if (value := getattr(options, key)) is not None}
+    run = _verify_tensors if options.file.suffix == ".safetensors" else _verify_array
+    return run(options, keywords)
+
+
+def _verify_tensors(options: argparse.Namespace, keywords: dict[str, Any]) -> int:
+    """Each tensor of a file under its own name: a line for one that is wrong."""
+    for option in ("shape", "index", "name", "dtype"):
+        if getattr(options, option) is not None:
+            refuse(f"--{option}", "left out for a .safetensors file", getattr(options, option))
+    unchecked, checked, wrong = [], 0, 0
+    for name, array in read_tensors(options.file, options.array):
+        if array is None:
+            unchecked.append(name)
+            continue
+        try:
+            found = verify(array, options.scheme, seed=options.seed, name=name, **keywords)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"tensor {name!r}: {error}") from error
+        checked += 1
+        if not found:
+            wrong += 1
+            print(f"PROBLEM {name}: {found.summary}")
+    if not checked:
+        refuse("--array", "such that a tensor of floats is checked", options.array)
+    if unchecked:
+        print(f"not checked: {', '.join(unchecked)}")
+    print(f"tensors checked: {checked}", "not ok" if wrong else "ok", sep="\n")
+    return int(wrong > 0)
+
+
+def _verify_array(options: argparse.Namespace, keywords: dict[str, Any]) -> int:
     array, member = read_array(options.file, options.array)
     if options.dtype == "bfloat16":
         if array.dtype.itemsize != 2:
             refuse("--dtype", f"left out for items of {array.dtype.itemsize} bytes", options.dtype)
-        from .fill import kind_of
-
         array = array.view(kind_of("bfloat16").dtype)
-    keywords = {key: getattr(options, key) for key in (*_NUMBERS, *_WORDS, *_AXES)}
     found = verify(
         array,
         options.scheme,
@@ -119,7 +175,7 @@ def _run_verify(options: argparse.Namespace) -> int:
         index=None if options.index is None else read_index(options.index),
         seed=options.seed,
         name=member if options.name is None else options.name,
-        **{key: value for key, value in keywords.items() if value is not None},
+        **keywords,
     )
     print(found)
     return 0 if found else 1
@@ -373,17 +429,24 @@ def parser() -> argparse.ArgumentParser:
     _add_profile(commands)
     one = commands.add_parser(
         "verify",
-        help="does an array in a file have the law it claims?",
-        description="Exit status: 0 the array is right, 1 it is not, 2 the question was wrong.",
-        epilog="Example: fastinit verify w.npy --scheme he_normal --seed 0 --name mlp.0",
+        help="do the arrays in a file have the law they claim?",
+        description="Exit status: 0 all is right, 1 it is not, 2 the question was wrong. Of a .safetensors file each "
+        "tensor is checked, under its own name. For the rules of a whole model: python -m fastinit.torch verify --help",
+        epilog="Examples: fastinit verify w.npy --scheme he_normal --seed 0 --name mlp.0; "
+        "fastinit verify model.safetensors --array '*.weight' --scheme he_normal --in-axis 1 --out-axis 0 --seed 0",
     )
-    one.add_argument("file", type=Path, help=".npy or .npz")
+    one.add_argument("file", type=Path, help=".npy, .npz or .safetensors")
     one.add_argument("--scheme", required=True, metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES))
-    one.add_argument("--array", metavar="KEY", help="which array of an .npz file")
+    one.add_argument(
+        "--array",
+        metavar="KEY",
+        help="which array of an .npz file; which tensors of a .safetensors "
+        "file, by a pattern with * and ? (default: those with two axes or more)",
+    )
     one.add_argument("--shape", help="shape of the whole array, if the file holds a part: 4096,4096")
     one.add_argument("--index", help="which part: 0:1024,: or flat[0:1000]")
     one.add_argument("--seed", type=int, help="compare every bit with the stream of this seed and name")
-    one.add_argument("--name", help="the stream's name (default: the array's in an .npz file, or none)")
+    one.add_argument("--name", help="the stream's name (default: the array's in its file, or none)")
     one.add_argument("--dtype", choices=["bfloat16"], help="read 16-bit items as bfloat16")
     for number, meaning in _NUMBERS.items():
         one.add_argument(f"--{number}", type=float, help=meaning)

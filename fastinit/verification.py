@@ -19,9 +19,13 @@ from .structured import delta_orthogonal, orthogonal, sparse
 
 #: A check fails beyond so many standard errors: at most 2e-9 of right arrays a check, 2e-8 in all.
 LIMIT = 6.0
-_PIECE = 1 << 20
+#: Elements that are worked on together: their 64-bit hashes stay in the cache.
+_PIECE = 1 << 15
 _SAMPLE = 1 << 22
 _WINDOW = 16
+#: Stretches are compared where two values of the law are equal less often: a window so by chance once in 2**96.
+_ALIKE = 1 / 64
+_SKETCH = 32
 _FIXED = (constant, zeros, ones, identity, dirac)
 _MADE_WHOLE = (orthogonal, delta_orthogonal, sparse)
 
@@ -38,11 +42,15 @@ class Verification:
         Name of each check to what was measured.
     statistics : Statistics
         Moments of the array.
+    sketch : tuple of int
+        Hashes of some stretches of 16 values, the least of all there are: two arrays that share one have values in
+        common. Empty where the law has few values, or every bit was compared and is right.
     """
 
     statistics: Statistics
     problems: list[str] = field(default_factory=list)
     checks: dict[str, Any] = field(default_factory=dict)
+    sketch: tuple[int, ...] = field(default=(), repr=False)
 
     @property
     def ok(self) -> bool:
@@ -51,6 +59,12 @@ class Verification:
 
     def __bool__(self) -> bool:
         return self.ok
+
+    @property
+    def summary(self) -> str:
+        """The problems in one line: the first, and how many more."""
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        return "".join(self.problems[:1]) + more
 
     def __str__(self) -> str:
         lines = [f"{name}: {value}" for name, value in self.checks.items()]
@@ -69,9 +83,9 @@ def verify(
 ) -> Verification:
     """Does this array, or this part of one, have the law it claims?
 
-    Its moments, tails and number of distinct values are compared with those of a sample that the scheme itself makes
-    (under a seed of its own); stretches that occur twice, as when two shards were filled alike, are looked for; and
-    where a seed is given every bit is compared.
+    Where a seed is given every bit is compared. Where none is, or bits differ, its moments, tails and number of
+    distinct values are compared with those of a sample that the scheme itself makes (under a seed of its own), and
+    stretches that occur twice, as when two shards were filled alike, are looked for.
 
     Parameters
     ----------
@@ -100,9 +114,9 @@ def verify(
 
     Notes
     -----
-    *False alarms*: each comparison allows six standard errors (2e-9 for a normal error). Below 1,000 elements the shape
-    of the distribution is not looked at. That rows or columns are orthonormal, and how many zeros a column has, is
-    checked of a whole array only.
+    *False alarms*: each comparison allows six standard errors (2e-9 for a normal error); a comparison of bits has none.
+    Below 1,000 elements the shape of the distribution is not looked at. That rows or columns are orthonormal, and how
+    many zeros a column has, is checked of a whole array only.
 
     Examples
     --------
@@ -134,13 +148,14 @@ def verify(
     keywords = {"dtype": kind.dtype.name, **keywords}
     found = Verification(_moments_of(pieces))
     found.checks["elements"] = found.statistics.count
+    right = False
     if found.statistics.nonfinite:
         found.problems.append(f"{found.statistics.nonfinite} elements are not finite")
     elif make in _FIXED or seed is not None:
-        _check_bits(found, pieces, make, lengths, indices, {"seed": seed, "name": name, **keywords})
+        right = _check_bits(found, pieces, make, lengths, indices, {"seed": seed, "name": name, **keywords})
     if make in _STRUCTURED:
         _STRUCTURED[make](found, pieces[0] if index is None else None, keywords)
-    if make not in _FIXED and found.statistics.count:
+    if make not in _FIXED and found.statistics.count and not right:
         sample = _sample(make, lengths, min(max(found.statistics.count, 1024), _SAMPLE), keywords)
         measured = found.statistics
         if make in (sparse, delta_orthogonal):  # of the elements that are not zero; how many are is another question
@@ -178,7 +193,7 @@ def _check_bits(
     lengths: tuple[int, ...],
     indices: list[Any],
     keywords: dict[str, Any],
-) -> None:
+) -> bool:
     # The library of products rounds as it likes: in units of the greatest element.
     rounding = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float64": 2.0**-40}.get(pieces[0].dtype.name, 2.0**-17)
     wrong = 0
@@ -194,6 +209,7 @@ def _check_bits(
     if wrong:
         whose = "the scheme" if keywords["seed"] is None else f"seed {keywords['seed']} and name {keywords['name']!r}"
         found.problems.append(f"{wrong} of {found.statistics.count} elements are not those of {whose}")
+    return not wrong
 
 
 def _side_by_side(
@@ -211,10 +227,11 @@ def _side_by_side(
 
 def _check_orthogonal(found: Verification, whole: Any, keywords: dict[str, Any]) -> None:
     """Orthonormal rows or columns, whichever are fewer, to the rounding of the dtype."""
-    if whole is None or not whole.size or {"in_axis", "out_axis", "batch_axis"} & set(keywords):
-        found.checks["orthogonality"] = "not checked (of a part, or with axes of its own)"
+    columns = keywords.get("out_axis", -1)
+    if whole is None or not whole.size or "batch_axis" in keywords or not isinstance(columns, int):
+        found.checks["orthogonality"] = "not checked (of a part, or with several axes for one)"
         return
-    matrix = whole.reshape(-1, whole.shape[-1]).astype(np.float64)
+    matrix = np.moveaxis(whole, columns, -1).reshape(-1, whole.shape[columns]).astype(np.float64)
     matrix = matrix.T if matrix.shape[0] < matrix.shape[1] else matrix
     square = float(keywords.get("gain", 1.0)) ** 2
     away = float(np.abs(matrix.T @ matrix - square * np.eye(matrix.shape[1])).max())
@@ -243,11 +260,6 @@ _STRUCTURED = {orthogonal: _check_orthogonal, sparse: _check_sparse}
 def _check_law(found: Verification, s: Statistics, pieces: list[Any], sample: Any) -> None:
     """Moments (`s`), extremes, tails and distinct values against a sample."""
     claimed = _moments_of([sample])
-    reach = max(abs(claimed.minimum), abs(claimed.maximum))
-    extreme = max(abs(s.minimum), abs(s.maximum))
-    found.checks["greatest absolute value"] = f"{extreme:.4g} (sample: {reach:.4g})"
-    if extreme > 2 * reach:
-        found.problems.append(f"greatest absolute value {extreme:.4g} where a sample of the law has {reach:.4g}")
     n, m, variance = s.count, claimed.count, claimed.variance
     error = sqrt(1 / n + 1 / m)
     kurtosis = claimed.kurtosis if claimed.kurtosis == claimed.kurtosis else 3.0
@@ -261,10 +273,14 @@ def _check_law(found: Verification, s: Statistics, pieces: list[Any], sample: An
                 f"{what} {measured:.3g} where {expected:.3g} is claimed ({away:.0f} standard errors away)"
             )
 
-    compare("mean", s.mean, claimed.mean, spread * error)
-    compare("standard deviation", s.std, claimed.std, 0.5 * spread * sqrt(max(kurtosis - 1, 0.1)) * error)
     if s.count > 1 and s.variance == 0 < variance:
         found.problems.append(f"all {s.count} elements are {s.mean:.4g}")
+    compare("mean", s.mean, claimed.mean, spread * error)
+    compare("standard deviation", s.std, claimed.std, 0.5 * spread * sqrt(max(kurtosis - 1, 0.1)) * error)
+    reach, extreme = (max(abs(one.minimum), abs(one.maximum)) for one in (claimed, s))
+    found.checks["greatest absolute value"] = f"{extreme:.4g} (sample: {reach:.4g})"
+    if extreme > 2 * reach:
+        found.problems.append(f"greatest absolute value {extreme:.4g} where a sample of the law has {reach:.4g}")
     if s.count < 1000:
         found.checks["too few elements for"] = "skewness, kurtosis, tails, distinct values"
         return
@@ -274,11 +290,12 @@ def _check_law(found: Verification, s: Statistics, pieces: list[Any], sample: An
         scatter = [float(np.std(shape)) * sqrt(m / 32) for shape in (seen.skewness, seen.kurtosis)]
         compare("skewness", s.skewness, claimed.skewness, max(sqrt(24.0), scatter[0]) * error)
         compare("kurtosis", s.kurtosis, claimed.kurtosis, max(sqrt(96.0), scatter[1]) * error)
-    for sigmas in (1.0, 2.0, 3.0, 4.0):
-        mine, theirs = (_share_beyond(some, claimed.mean, sigmas * spread) for some in (pieces, [sample]))
+    sigmas = np.arange(1.0, 5.0)
+    shares = (_shares_beyond(some, claimed.mean, sigmas * spread) for some in (pieces, [sample]))
+    for sigma, mine, theirs in zip(sigmas, *shares, strict=True):
         pooled = (mine * n + theirs * m) / (n + m)
         if pooled * min(n, m) > 25:
-            compare(f"share beyond {sigmas:g} sigma", mine, theirs, sqrt(pooled * (1 - pooled)) * error)
+            compare(f"share beyond {sigma:g} sigma", mine, theirs, sqrt(pooled * (1 - pooled)) * error)
     some = np.concatenate([np.ravel(piece)[:65536] for piece in pieces])[:65536]
     few = min(len(some), len(sample))
     distinct, expected = (len(np.unique(values[:few].astype(np.float64))) for values in (some, sample))
@@ -287,14 +304,14 @@ def _check_law(found: Verification, s: Statistics, pieces: list[Any], sample: An
         found.problems.append(f"{distinct} distinct values among {few} where a sample of the law has {expected}")
 
 
-def _share_beyond(pieces: list[Any], centre: float, distance: float) -> float:
-    count = beyond = 0
+def _shares_beyond(pieces: list[Any], centre: float, distances: Any) -> list[float]:
+    beyond = np.zeros(len(distances), np.int64)
     for piece in pieces:
-        for start in range(0, piece.size, _PIECE):
-            values = piece.reshape(-1)[start : start + _PIECE].astype(np.float64)
-            beyond += int(np.sum(np.abs(values - centre) > distance))
-            count += len(values)
-    return beyond / count
+        elements = piece.reshape(-1)
+        for start in range(0, len(elements), _PIECE):
+            away = np.abs(elements[start : start + _PIECE].astype(np.float64) - centre)
+            beyond += [np.count_nonzero(away > distance) for distance in distances]
+    return (beyond / sum(piece.size for piece in pieces)).tolist()
 
 
 def _check_repeats(found: Verification, pieces: list[Any], sample: Any) -> None:
@@ -302,31 +319,42 @@ def _check_repeats(found: Verification, pieces: list[Any], sample: Any) -> None:
 
     Windows of 16 values are hashed; those whose hash is 0 mod 64 are kept, so that equal stretches keep the same ones.
     """
-    hashes, places = [], []
+    hashes, places = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+    sketch = hashes[0]
     done = alike = 0
     for piece in pieces:
         bits = _bits(piece)
-        for start in range(0, len(bits), _PIECE):
+        for start in range(0, len(bits) - _WINDOW + 1, _PIECE):
             some = bits[start : start + _PIECE + _WINDOW - 1]
             alike += _equal_windows(some)
             window = _window_hashes(some)
-            kept = np.flatnonzero(window % np.uint64(64) == 0)
+            few = window if len(sketch) < _SKETCH else window[window < sketch[-1]]
+            sketch = np.unique(np.concatenate([sketch, few]))[:_SKETCH]
+            kept = np.flatnonzero(window & np.uint64(63) == 0)
             hashes.append(window[kept])
             places.append(kept + start + done)
         done += len(bits)
     found.checks["stretches of one value"] = alike
     if alike and not _equal_windows(_bits(sample)):  # as those of a law with few values are
         found.problems.append(f"{alike} windows of {_WINDOW} equal neighbours (memory that was left unfilled?)")
+    if _chance_alike(_bits(sample)) > _ALIKE:
+        return
+    found.sketch = tuple(sketch.tolist())
     all_hashes, all_places = np.concatenate(hashes), np.concatenate(places)
     order = np.argsort(all_hashes, kind="stable")
     same = np.flatnonzero(all_hashes[order][1:] == all_hashes[order][:-1])
     found.checks["repeated stretches"] = len(same)
-    few_values = len(np.unique(_bits(sample)[:65536])) < 4096
-    if len(same) and not few_values:
+    if len(same):
         first, second = all_places[order][same[0]], all_places[order][same[0] + 1]
         found.problems.append(
             f"values from element {first} on occur again from element {second} on ({len(same)} windows)"
         )
+
+
+def _chance_alike(bits: Any) -> float:
+    """How often two of these values are equal."""
+    counts = np.unique(bits[:65536], return_counts=True)[1].astype(float)
+    return float(np.sum(counts * (counts - 1))) / max(1.0, float(np.sum(counts)) ** 2)
 
 
 def _bits(array: Any) -> Any:

@@ -197,11 +197,11 @@ def refusal(call):
     raise AssertionError("nothing was refused")
 
 
-def work(rank, world, folder, queue):
+def work(rank, world, folder, checks, queue):
     torch.set_num_threads(1)
     try:
         dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world)
-        for check in (fully_sharded, tensor_parallel, two_axes, pipeline, any_placement, what_is_refused):
+        for check in checks:
             check(world)
         queue.put("ok")
     except BaseException:
@@ -210,13 +210,13 @@ def work(rank, world, folder, queue):
         dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("world", [1, 2, 3, 4])
-def test_real_processes(world, tmp_path):
-    """The server of the processes imports torch once."""
+def run_in_processes(world, folder, checks):
+    """Each check, in every process of a world. Their server imports torch once."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch.distributed.tensor.parallel", "torch.distributed.fsdp", "fastinit.torch"])
     queue = context.Queue()
-    processes = [context.Process(target=work, args=(rank, world, str(tmp_path), queue)) for rank in range(world)]
+    arguments = [(rank, world, str(folder), checks, queue) for rank in range(world)]
+    processes = [context.Process(target=work, args=each) for each in arguments]
     for process in processes:
         process.start()
     try:
@@ -226,6 +226,12 @@ def test_real_processes(world, tmp_path):
         for process in processes:
             process.join(10)
             process.kill()
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 4])
+def test_real_processes(world, tmp_path):
+    checks = [fully_sharded, tensor_parallel, two_axes, pipeline, any_placement, what_is_refused]
+    run_in_processes(world, tmp_path, checks)
 
 
 @pytest.mark.parametrize("length", [*range(10), 17])

@@ -56,6 +56,9 @@ def test_right_arrays_raise_no_alarm(seed):
 
 def test_structure_and_small_arrays_are_looked_at():
     assert "of an orthogonal matrix" in problem(fi.normal((256, 256), std=1 / 16, seed=0), "orthogonal")
+    turned = {"in_axis": 1, "out_axis": 0}
+    assert "of an orthogonal matrix" in problem(fi.normal((256, 64, 2, 2), std=1 / 16, seed=0), "orthogonal", **turned)
+    assert fi.verify(fi.orthogonal((64, 16, 2, 2), seed=0, **turned), "orthogonal", **turned)
     scattered = fi.normal((400, 50), std=0.01, seed=0) * (fi.uniform((400, 50), seed=1) < 0.1)
     assert "zeros they should have" in problem(scattered, "sparse", sparsity=0.9)
     assert "standard deviation" in problem(fi.he_normal((30, 30), seed=0) * 3)
@@ -98,6 +101,28 @@ def test_repeated_and_unfilled_memory_is_found():
     hole[500:503] = 0
     assert "memory that was left unfilled" in problem(hole)
     assert "are not finite" in problem(np.where(weights > 0.2, np.nan, weights))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_repeats_are_found_among_few_values(dtype):
+    """bfloat16 has some 2,500 values for a normal law, of which 16 in a row are never alike by chance."""
+    weights = fi.he_normal(SHAPE, seed=1, dtype=dtype)
+    weights[700:710] = weights[20:30]
+    assert "occur again" in problem(weights)
+    assert fi.verify(fi.normal(SHAPE, 1, 1e-3, seed=1, dtype=dtype), "normal", mean=1, std=1e-3)  # three values
+
+
+def test_sketches_tell_that_arrays_have_values_in_common():
+    def sketch(array, **keywords):
+        return set(fi.verify(array, "he_normal", shape=SHAPE, **keywords).sketch)
+
+    first, second = (fi.he_normal(SHAPE, seed=1, index=index) for index in (np.s_[:512], np.s_[512:]))
+    mine = sketch(first, index=np.s_[:512])
+    assert len(mine) == 32 and sketch(first, index=np.s_[512:]) == mine
+    assert not sketch(second, index=np.s_[512:]) & mine
+    assert sketch(first[:300], index=np.s_[512:812]) & mine
+    assert not sketch(first, index=np.s_[:512], seed=1)  # every bit is right
+    assert not fi.verify(first[0, :15], "normal").sketch
 
 
 def test_one_wrong_bit_is_found():

@@ -42,10 +42,12 @@ from .planning import Entry, Plan, plan
 from .profiling import profile
 from .recipes import Factors, deepnorm, gpt2, llama, mup
 from .rules import Weight, fans_of, law_of
+from .verification import ModelVerification, verify
 
 __all__ = [
     "Entry",
     "Factors",
+    "ModelVerification",
     "Plan",
     "Weight",
     "calculate_gain",
@@ -84,6 +86,7 @@ __all__ = [
     "trunc_normal_",
     "uniform",
     "uniform_",
+    "verify",
     "xavier_normal",
     "xavier_normal_",
     "xavier_uniform",

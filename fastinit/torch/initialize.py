@@ -17,7 +17,7 @@ from .names import Rename, canonical_name
 from .planning import Entry, Plan, own_tensors, plan, reset_of, resets, without_parameters
 from .rules import Rules
 from .shards import Partition, check_agreement, is_dtensor, pieces_of, rows_of
-from .tensors import DTYPES, fill_pieces_
+from .tensors import check_tensor, fill_pieces_
 
 
 def initialize_(
@@ -110,14 +110,7 @@ def initialize_(
 
 def _check(full_name: str, module: nn.Module, leaf: str, tensor: Tensor) -> None:
     """Raise where a tensor cannot be filled."""
-    if tensor.is_meta:
-        refuse("model", "in memory (to_empty gives it some)", f"{full_name} on the meta device")
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.dtype not in DTYPES:
-        kind = "quantised" if tensor.is_quantized else f"{tensor.layout} of {tensor.dtype}"
-        refuse("model", "of dense float16, bfloat16, float32 or float64 parameters", f"{full_name}, {kind}", TypeError)
-    if pieces_of(tensor) is None:
-        layout = getattr(tensor, "placements", type(tensor).__name__)
-        refuse("model", "of tensors that are whole, replicated or sharded", f"{full_name}, {layout}")
+    check_tensor(full_name, tensor)
     if is_parametrized(module, leaf):
         held = module.parametrizations[leaf]
         if is_dtensor(tensor) or not all(hasattr(one, "right_inverse") for one in held):

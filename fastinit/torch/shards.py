@@ -35,6 +35,14 @@ class Rectangle(NamedTuple):
         """Of the local tensor."""
         return tuple(slice(at, at + length) for at, length in zip(self.local_offset, self.size, strict=True))
 
+    def cut(self, axis: int, begin: int, length: int) -> Rectangle:
+        """The part of it from its position `begin` of an axis on, so long."""
+        offset, local_offset, size = map(list, self)
+        offset[axis] += begin
+        local_offset[axis] += begin
+        size[axis] = length
+        return Rectangle(tuple(offset), tuple(local_offset), tuple(size))
+
 
 class Pieces(NamedTuple):
     """The shape of the whole tensor, the local one, and what that holds: rectangles, or a part, or (None) the whole."""
@@ -66,6 +74,12 @@ def pieces_of(tensor: torch.Tensor, partition: Partition | None = None) -> Piece
 def is_partitioned(tensor: torch.Tensor) -> bool:
     """Whether it is Megatron's, and a part."""
     return getattr(tensor, "tensor_model_parallel", False)
+
+
+def check_partition(tensor: torch.Tensor, partition: Partition | None) -> None:
+    """Raise where a tensor is a part of Megatron's, and nobody says which."""
+    if partition is None and is_partitioned(tensor):
+        refuse("partition", "(rank, ranks), for tensors that Megatron has partitioned", partition)
 
 
 def partitioned(tensor: torch.Tensor, partition: Partition, axis: int, stride: int) -> Pieces:
@@ -143,8 +157,7 @@ def check_agreement(seed: int, tensors: Iterable[torch.Tensor], partition: Parti
     """Raise on every rank that holds part of a tensor, unless all of these have the same seed."""
     meshes: dict[Any, None] = {}  # in the order of the model, which is that of every rank
     for tensor in tensors:
-        if partition is None and is_partitioned(tensor):
-            refuse("partition", "(rank, ranks), for tensors that Megatron has partitioned", partition)
+        check_partition(tensor, partition)
         if is_dtensor(tensor) and tensor.device_mesh.get_coordinate() is not None:
             meshes[tensor.device_mesh] = None
     for mesh in meshes:

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch.autograd.graph import increment_version
 
+from ..arguments import refuse
 from ..fill import BFLOAT16_BITS, normal, truncated_normal, uniform
 from ..layout import Part
-from .shards import Pieces, Rectangle
+from .shards import Pieces, Rectangle, pieces_of
 
 Scheme = Callable[..., Any]
 
@@ -34,6 +35,18 @@ def seed_from(generator: torch.Generator | None) -> int:
     with torch._C.DisableTorchFunction():
         number = torch.empty((), dtype=torch.int64, device="cpu" if generator is None else generator.device)
         return int(number.random_(-(1 << 63), None, generator=generator).item()) & _NUMBERS
+
+
+def check_tensor(full_name: str, tensor: torch.Tensor) -> None:
+    """Raise where a tensor of a model is not one of floats whose memory and place we know."""
+    if tensor.is_meta:
+        refuse("model", "in memory (to_empty gives it some)", f"{full_name} on the meta device")
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.dtype not in DTYPES:
+        kind = "quantised" if tensor.is_quantized else f"{tensor.layout} of {tensor.dtype}"
+        refuse("model", "of dense float16, bfloat16, float32 or float64 parameters", f"{full_name}, {kind}", TypeError)
+    if pieces_of(tensor) is None:
+        layout = getattr(tensor, "placements", type(tensor).__name__)
+        refuse("model", "of tensors that are whole, replicated or sharded", f"{full_name}, {layout}")
 
 
 def fill_pieces_(pieces: Pieces, scheme: Scheme, *, seed: int, name: str, **keywords: Any) -> None:
@@ -103,8 +116,4 @@ def chunks(rectangle: Rectangle, most: int) -> Iterator[Rectangle]:
     axis = next(axis for axis, length in enumerate(rectangle.size) if length > 1)
     half = rectangle.size[axis] // 2
     for begin, length in ((0, half), (half, rectangle.size[axis] - half)):
-        moved = [list(one) for one in rectangle]
-        moved[0][axis] += begin
-        moved[1][axis] += begin
-        moved[2][axis] = length
-        yield from chunks(Rectangle(*map(tuple, moved)), most)
+        yield from chunks(rectangle.cut(axis, begin, length), most)

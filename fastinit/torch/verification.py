@@ -1,0 +1,346 @@
+"""verify: whether every shard of a model has its law and its bits; and one hash of it that no sharding changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from .. import verification
+from ..arguments import refuse
+from ..fill import kind_of
+from ..layout import whole_steps
+from ..stream import seed_number
+from .names import Rename, canonical_name, named_tensors
+from .planning import Entry, own_tensors, plan
+from .rules import Rules
+from .shards import Partition, Pieces, Rectangle, check_partition, pieces_of, rows_of
+from .tensors import check_tensor, chunks
+
+#: Elements that are hashed together: their 64-bit words stay in the cache.
+_CHUNK = 1 << 15
+_BITS = {2: (torch.int16, np.uint16), 4: (torch.int32, np.uint32), 8: (torch.int64, np.uint64)}
+
+
+@dataclass(frozen=True)
+class ModelVerification:
+    """What was found, the same on every rank. It is true if nothing was wrong.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        One line for each tensor that is wrong, with the ranks where it is.
+    checked : int
+        How many tensors were checked.
+    unchecked : tuple of str
+        Names of those whose law is not known: a module computes the values, or a parametrization lies over them.
+    digest : str
+        Hash of the bits of all parameters, in hexadecimal.
+    """
+
+    problems: tuple[str, ...]
+    checked: int
+    unchecked: tuple[str, ...]
+    digest: str
+
+    def __bool__(self) -> bool:
+        return not self.problems
+
+    def __str__(self) -> str:
+        lines = [f"PROBLEM {problem}" for problem in self.problems]
+        lines += [f"not checked: {', '.join(self.unchecked)}"] if self.unchecked else []
+        lines += [f"tensors checked: {self.checked}", f"digest: {self.digest}", "ok" if self else "not ok"]
+        return "\n".join(lines)
+
+
+class _Shard(NamedTuple):
+    """What a rank tells the others of a tensor: which it is, what is here of it, and what was found."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    places: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    total: int
+    checked: bool
+    problems: tuple[str, ...] = ()
+    sketch: tuple[int, ...] = ()
+
+    @property
+    def whole(self) -> tuple[str, tuple[int, ...], str]:
+        """Which tensor it is of."""
+        return self[:3]
+
+    @property
+    def elements(self) -> int:
+        """How many are here."""
+        return sum(prod(size) for _, size in self.places)
+
+
+def verify(
+    model: nn.Module,
+    rules: Rules = "torch",
+    seed: Any = None,
+    *,
+    rename: Rename | None = None,
+    split: Mapping[str, int] | None = None,
+    partition: Partition | None = None,
+) -> ModelVerification:
+    """Does a model, sharded or not, have the weights that `initialize_` gives it?
+
+    Each rank compares what it holds with the laws of `plan` (see `fastinit.verify`), and where a seed is given every
+    bit. Where ``torch.distributed`` is initialised every rank must call this, and what they found is put together:
+    replicas must be equal, shards of a tensor must make up the whole, and different shards or tensors must not hold the
+    same values, as they do where every rank has drawn its shard from the same generator.
+
+    Parameters
+    ----------
+    model, rules, rename, split, partition
+        As for `initialize_`. Buffers are not looked at.
+    seed : int, numpy.random.SeedSequence or None
+        None: laws alone are checked. The same on every rank.
+
+    Returns
+    -------
+    ModelVerification
+        True if nothing was wrong, and the same on every rank.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `initialize_`, on every rank.
+
+    Notes
+    -----
+    *False alarms*: with a seed none (``orthogonal`` must agree up to rounding). Without, a right shard of a tensor is
+    doubted less than once in 10**7 (see `fastinit.verify`).
+
+    *What it cannot see*: without a seed, tensors of one law that have changed places; of a shard of fewer than 1,000
+    elements, anything but mean and deviation; stretches that shards have in common of fewer than 16 elements, and short
+    ones in long shards, of which 32 stretches each are compared. That two tensors should be tied, rules do not say: if
+    they are not, one that is a copy of the other is found, and one that has a stream of its own is not.
+
+    *Digest*: a tensor's is the sum modulo 2**64, over its elements, of a mix of the element's number in the whole and
+    its bits: so it does not matter who holds which. The sums, sorted, with names, shapes and dtypes go through BLAKE2b.
+    A replica counts once, a tied weight too, under its first name. Two models that differ by accident have the same
+    digest once in 2**64; somebody who wants two with the same one can make them. Without a process group it is that of
+    what is here.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastinit.torch
+    >>> model = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
+    >>> rules = [("*.bias", "zeros"), ("*", "he_normal")]
+    >>> _ = fastinit.torch.initialize_(model, rules, seed=1)
+    >>> print(fastinit.torch.verify(model, rules, seed=1))
+    tensors checked: 4
+    digest: 6fc1b481f96e06b03e40e202c9e2ec90
+    ok
+    >>> print(fastinit.torch.verify(model, "torch").problems[0])
+    0.weight: standard deviation 0.0505 where 0.0206 is claimed (1028 standard errors away) (and 6 more)
+    """
+    try:
+        number = None if seed is None else seed_number(seed)
+        found: Any = number, list(_shards(model, rules, number, rename, split, partition))
+    except Exception as error:  # which the others must hear of, or they would wait
+        found = error
+    everyone = _from_all_ranks(found)
+    for one in everyone:
+        if isinstance(one, Exception):
+            raise one
+    seeds = [one for one, _ in everyone]
+    if len(set(seeds)) > 1:
+        refuse("seed", "the same on every rank", seeds)
+    return _put_together([shards for _, shards in everyone])
+
+
+def _from_all_ranks(found: Any) -> list[Any]:
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return [found]
+    everyone = [None] * distributed.get_world_size()
+    distributed.all_gather_object(everyone, found)
+    return everyone
+
+
+def _shards(
+    model: nn.Module,
+    rules: Rules,
+    seed: int | None,
+    rename: Rename | None,
+    split: Mapping[str, int] | None,
+    partition: Partition | None,
+) -> Iterator[_Shard]:
+    entries = {entry.full_name: entry for entry in plan(model, rules, rename=rename, split=split, partition=partition)}
+    laws: dict[str, Entry] = {}
+    for full_name, module, leaf, _ in own_tensors(model):
+        if entries[full_name].law is not None and not is_parametrized(module, leaf):
+            laws[canonical_name(full_name, rename)] = entries[full_name]
+    padding = _padding(model)
+    for named in named_tensors(model, rename):
+        if named.parameter:
+            name, tensor = named.names[0], named.tensor
+            check_tensor(name, tensor)
+            check_partition(tensor, partition)
+            yield _shard(name, pieces_of(tensor, partition), laws.get(name), seed, padding.get(id(tensor), []))
+
+
+def _padding(model: nn.Module) -> dict[int, list[int]]:
+    """By the id of a weight, its rows that are zero."""
+    rows: dict[int, list[int]] = {}
+    for module in model.modules():
+        weight, row = module._parameters.get("weight"), getattr(module, "padding_idx", None)
+        if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) and weight is not None and row is not None:
+            rows.setdefault(id(weight), []).append(row)
+    return rows
+
+
+def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, padding: list[int]) -> _Shard:
+    shape, local = pieces.shape, pieces.local.detach().cpu()
+    whole = Rectangle((0,) * len(shape), (0,) * len(shape), shape)
+    held = [whole] if pieces.rectangles is None else pieces.rectangles
+    held = [one for one in held if prod(one.size)]
+    places = tuple((one.offset, one.size) for one in held)
+    total = sum(_digest(local, one, shape) for one in held) % 2**64
+    shard = _Shard(name, shape, str(local.dtype).removeprefix("torch."), places, total, entry is not None)
+    if entry is None:
+        return shard
+    problems = [
+        f"row {row}, that of a padding index, is not zero"
+        for row in padding
+        if any(bool(part.any()) for part in rows_of(pieces, row))
+    ]
+    for row in padding:
+        held = [part for one in held for part in _beside(one, row) if prod(part.size)]
+    if not held:
+        return shard._replace(problems=tuple(problems))
+    arrays = [_array(local[one.local_index]) for one in held]
+    index = None if held == [whole] else [one.index for one in held]
+    found = verification.verify(
+        arrays if index else arrays[0],
+        entry.law.scheme,
+        shape=shape,
+        index=index,
+        seed=seed,
+        name=entry.stream,
+        **entry.law.keywords,
+    )
+    problems += [found.summary] if found.problems else []
+    return shard._replace(problems=tuple(problems), sketch=found.sketch)
+
+
+def _beside(rectangle: Rectangle, row: int) -> list[Rectangle]:
+    """What there is of a rectangle before and after a row."""
+    at, length = row - rectangle.offset[0], rectangle.size[0]
+    if not 0 <= at < length:
+        return [rectangle]
+    return [rectangle.cut(0, 0, at), rectangle.cut(0, at + 1, length - at - 1)]
+
+
+def _array(tensor: Tensor) -> Any:
+    if tensor.dtype is torch.bfloat16:
+        return tensor.view(torch.int16).numpy().view(kind_of("bfloat16").dtype)
+    return tensor.numpy()
+
+
+def _digest(local: Tensor, rectangle: Rectangle, shape: tuple[int, ...]) -> int:
+    """The sum over the elements of a rectangle of a mix of their numbers and bits."""
+    signed, unsigned = _BITS[local.element_size()]
+    total = 0
+    for part in chunks(rectangle, _CHUNK):
+        bits = local[part.local_index].view(signed).numpy().view(unsigned)
+        words = _mix(_numbers(part, shape))
+        words += bits
+        total += int(_mix(words).sum(dtype=np.uint64))
+    return total
+
+
+def _numbers(rectangle: Rectangle, shape: tuple[int, ...]) -> Any:
+    """Numbers of its elements in the flattened whole, from one on."""
+    numbers = np.ones((), np.uint64)
+    for at, length, step in zip(rectangle.offset, rectangle.size, whole_steps(shape), strict=True):
+        numbers = np.add.outer(numbers, np.arange(at, at + length, dtype=np.uint64) * np.uint64(step))
+    return np.asarray(numbers)
+
+
+def _mix(words: Any) -> Any:
+    """The mix of SplitMix64, a bijection, in place. (Stafford, "Better bit mixing", 2011, variant 13.)"""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        words ^= words >> np.uint64(shift)
+        words *= np.uint64(factor)
+    words ^= words >> np.uint64(31)
+    return words
+
+
+def _put_together(everyone: list[list[_Shard]]) -> ModelVerification:
+    """The verdict on what every rank has found of its shards."""
+    found: dict[tuple[str, int], list[str]] = {}
+    first: dict[Any, tuple[int, _Shard]] = {}
+    holders: dict[int, tuple[int, str]] = {}
+    for rank, shards in enumerate(everyone):
+        for shard in shards:
+            problems = found.setdefault((shard.name, rank), list(shard.problems))
+            other, replica = first.setdefault((shard.whole, shard.places), (rank, shard))
+            if replica.total != shard.total:
+                problems.append(f"not equal to its replica on rank {other}")
+            if other == rank:
+                problems += _copied(shard, rank, holders)
+    distinct = [shard for _, shard in first.values()]
+    lines = _by_ranks(found, len(everyone))
+    if len(everyone) > 1:
+        lines += _incomplete(distinct)
+    checked = {shard.name: shard.checked for shards in everyone for shard in shards}
+    unchecked = tuple(name for name, was in checked.items() if not was)
+    return ModelVerification(tuple(lines), len(checked) - len(unchecked), unchecked, _combined(distinct))
+
+
+def _copied(shard: _Shard, rank: int, holders: dict[int, tuple[int, str]]) -> list[str]:
+    """Whether values of it have been seen elsewhere; now they have been seen here."""
+    held = next((holders[one] for one in shard.sketch if one in holders), None)
+    for one in shard.sketch:
+        holders.setdefault(one, (rank, shard.name))
+    if held is None:
+        return []
+    other, name = held
+    return [f"has values of {'that' if name == shard.name else name}" + (f" on rank {other}" if other != rank else "")]
+
+
+def _by_ranks(found: Mapping[tuple[str, int], list[str]], ranks: int) -> list[str]:
+    """One line for each tensor and what is wrong with it, with the ranks."""
+    where: dict[tuple[str, str], list[int]] = {}
+    for (name, rank), problems in found.items():
+        if problems:
+            where.setdefault((name, "; ".join(problems)), []).append(rank)
+    if ranks == 1:
+        return [f"{name}: {what}" for name, what in where]
+    return [
+        f"{name}, rank{'s' * (len(at) > 1)} {', '.join(map(str, at))}: {what}" for (name, what), at in where.items()
+    ]
+
+
+def _incomplete(shards: Iterable[_Shard]) -> list[str]:
+    """Tensors whose shards are not the whole."""
+    held: Counter[Any] = Counter()
+    for shard in shards:
+        held[shard.whole] += shard.elements
+    return [
+        f"{name}: its shards have {count} elements where {dtype} of shape {shape} has {prod(shape)}"
+        for (name, shape, dtype), count in held.items()
+        if count != prod(shape)
+    ]
+
+
+def _combined(shards: Iterable[_Shard]) -> str:
+    totals: Counter[Any] = Counter()
+    for shard in shards:
+        totals[shard.whole] += shard.total
+    text = repr(sorted((*whole, total % 2**64) for whole, total in totals.items()))
+    return blake2b(text.encode(), digest_size=16, person=b"fastinit model").hexdigest()
