@@ -361,14 +361,12 @@ def test_parametrized_tensors_are_assigned():
 class Rotary(nn.Module):
     """As transformers has it."""
 
-    def __init__(self):
+    def __init__(self, config):
         super().__init__()
-        self.config = 4
-        self.register_buffer("inv_freq", self.rope_init_fn(4, None)[0], persistent=False)
-
-    @staticmethod
-    def rope_init_fn(config, device):
-        return 10_000.0 ** -(torch.arange(0, config, device=device) / config), 1.0
+        self.config = config
+        frequencies = 10_000.0 ** -(torch.arange(0, config) / config)
+        self.register_buffer("inv_freq", frequencies, persistent=False)
+        self.register_buffer("original_inv_freq", frequencies.clone(), persistent=False)
 
 
 class Features(nn.Linear):
@@ -382,7 +380,7 @@ class Features(nn.Linear):
 
 def test_buffers_are_restored_or_named():
     def model():
-        return nn.Sequential(nn.BatchNorm1d(4), Rotary(), nn.Linear(4, 4))
+        return nn.Sequential(nn.BatchNorm1d(4), Rotary(4), nn.Linear(4, 4))
 
     def lost():
         empty = model().to("meta").to_empty(device="cpu")

@@ -149,16 +149,28 @@ def _restore_buffers(model: nn.Module, by_reset: bool) -> None:
         warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=3)
 
 
+def _remade(module: nn.Module) -> bool:
+    """Whether the buffers of rotary embeddings could be copied from new ones, of the same configuration."""
+    try:
+        with torch.device("cpu"):
+            buffers = dict(type(module)(module.config).named_buffers())
+    except TypeError:  # a constructor of other arguments
+        return False
+    if set(module._buffers) - set(buffers):
+        return False
+    for name, buffer in module._buffers.items():
+        buffer.copy_(buffers[name])
+    return True
+
+
 def _restored(module: nn.Module, by_reset: bool) -> bool:
     """Whether a module could give its buffers their values: by its own reset, or as rotary embeddings do."""
     for name in ("reset_buffers", "rope_init", "reset_running_stats"):
         if hasattr(type(module), name):
             getattr(module, name)()
             return True
-    rotary = getattr(module, "rope_init_fn", None) or getattr(module, "compute_default_rope_parameters", None)
-    if rotary is not None and "inv_freq" in module._buffers:
-        module.inv_freq.copy_(rotary(module.config, module.inv_freq.device)[0])
-        return set(module._buffers) == {"inv_freq"}
+    if "inv_freq" in module._buffers and hasattr(module, "config"):
+        return _remade(module)
     reset = reset_of(module)
     if reset is not None and by_reset:
         with without_parameters(module):
