@@ -496,6 +496,9 @@ REFUSED = [
     ({"scheme": ("normal", {"stdd": 1})}, TypeError, None),
     ({"scheme": ("normal", 3)}, TypeError,
      "`scheme` must be a name, (name, {keyword: value}) or a callable, got ('normal', 3)"),
+    ({"scheme": ("he_normal", {"out_axis": 0})}, ValueError,
+     "`scheme` must be a name with keywords of its law alone (the profile gives the others), "
+     "got ('he_normal', {'out_axis': 0})"),
     ({"gain": "auto", "scheme": "he_normal"}, ValueError,
      "`scheme` must be 'lecun_normal' (or left out) with gain='auto', got 'he_normal'"),
     ({"gain": -1.0}, ValueError, "`gain` must be a finite number of at least 0, got -1.0"),
