@@ -245,6 +245,11 @@ def read_cotangent(option: str, text: str) -> Any:
     return read_npy(option, text) if text.endswith(".npy") else text
 
 
+def read_norm(_: str, text: str) -> str | None:
+    """What was typed, or None."""
+    return None if text == "none" else text
+
+
 def read_text(_: str, text: str) -> str:
     """What was typed: `profile` checks it."""
     return text
@@ -260,8 +265,8 @@ _PROFILE: dict[str, dict[str, tuple[Reader | None, str]]] = {
         "activation": (read_activation, "relu, tanh, gelu, ..., leaky_relu:0.2"),
         "scheme": (read_scheme, "he_normal, orthogonal, ..., small_normal:std=0.02"),
         "gain": (read_number_or_word, "factor of the weights, or auto: the activation's own on lecun_normal"),
-        "norm": (read_text, "batch, layer or rms"),
-        "norm_position": (read_text, "pre_act or post_act"),
+        "norm": (read_norm, "none, batch, layer or rms"),
+        "norm_position": (read_text, "pre_act or post_act; of a transformer pre or post"),
         "norm_eps": (read_number, "what is added to the variance"),
         "residual": (None, "residual blocks, in pre-activation order"),
         "branch_scale": (read_number, "factor of their branches"),
@@ -365,7 +370,7 @@ def _show(shown: Any, table: bool) -> None:
         Console().print(shown.table())
     elif isinstance(shown, Profile):
         print(shown.verdict)
-    if isinstance(shown, Comparison) and not isinstance(shown, Story):
+    if isinstance(shown, Comparison) and not (table and isinstance(shown, Story)):
         print(*(f"\n{name}: {verdict}" for name, verdict in shown.verdicts.items()), sep="\n")
 
 
@@ -385,8 +390,8 @@ def _add_profile(commands: Any) -> None:
         "profile",
         help="does a network carry a signal forward and a gradient back?",
         description="Without options: the story of five initialisations in a deep ReLU network, with and without batch "
-        "normalisation. Exit status: 0; 1 if --healthy is asked for and it is not; 2 the question was wrong; 130 "
-        "interrupted.",
+        "normalisation, with a picture in fastinit-profile.png. Exit status: 0; 1 if --healthy is asked for and it is "
+        "not; 2 the question was wrong; 130 interrupted.",
         epilog="Example: fastinit profile --width 1e6 --depth 50 --norm batch --method matrix_free --html out.html",
     )
     for title, options in _PROFILE.items():

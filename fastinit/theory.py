@@ -461,7 +461,7 @@ def edge_of_chaos(activation: Any, *, bias_variance: float | None = None, q: flo
     Raises
     ------
     ValueError
-        If there is no critical point with a bias variance of at least 0 (softplus, sigmoid).
+        If there is no critical point with a bias variance of at least 0 (softplus).
 
     Notes
     -----

@@ -84,18 +84,31 @@ def test_what_names_an_activation():
     assert activation_of("relu") is relu and activation_of(relu) is relu
     assert activation_of(("elu", 0.5)).function(np.array([-50.0])) == -0.5
     assert activation_of(("leaky_relu", -1)).function(np.array([-2.0, 3.0])).tolist() == [2, 3]
-    pair = activation_of((np.tanh, FUNCTIONS["abs"]))
+    pair = activation_of((np.tanh, lambda x: 1 - np.tanh(x) ** 2))
     assert (pair.name, pair.function, pair.kinks, pair.degree) == ("tanh", np.tanh, (), None)
+    assert activation_of((np.abs, np.sign)).name == "absolute"
+    assert activation_of((np.rint, np.zeros_like)).name == "rint"
     with pytest.raises(TypeError) as raised:
         activation_of(np.tanh)
     message = "`activation` must be a pair (phi, phi'): the derivative is needed too, got <ufunc 'tanh'>"
     assert str(raised.value) == message
 
 
+@pytest.mark.parametrize("pair, error, message", [
+    ((np.tanh, np.tanh), ValueError, "the second is the derivative of the first"),
+    ((np.sum, np.ones_like), ValueError, "elementwise: shape (8, 8) for shape (8, 8), got ((), (8, 8))"),
+    ((math.tanh, math.cos), TypeError, "`activation` must be a pair of functions of arrays: "),
+])  # fmt: skip
+def test_pairs_are_looked_at(pair, error, message):
+    with pytest.raises(error) as raised:
+        activation_of(pair)
+    assert message in str(raised.value)
+
+
 def test_gain_takes_all_that_names_an_activation():
     assert list(_GAINS) == list(ACTIVATIONS)
     assert fi.gain(ACTIVATIONS["mish"]) == fi.gain("mish")
-    assert fi.gain((np.tanh, np.cos)) == fi.gain(np.tanh)
+    assert fi.gain((np.sin, np.cos)) == fi.gain(np.sin)
     assert fi.gain(("elu", 1)) == pytest.approx(fi.gain("elu"), rel=1e-12)
     assert fi.gain(Activation("shifted", lambda x: x + 1, np.ones_like)) == pytest.approx(math.sqrt(0.5), rel=1e-12)
     assert fi.gain(ACTIVATIONS["relu"]) == math.sqrt(2)

@@ -18,7 +18,7 @@ PYTHON_FLOORS = {
     3: ("_core", "reference"),
     4: ("arguments", "activations", "machine", "layout", "stream", "scaling", "fill", "streaming", "generator"),
     5: ("deterministic", "structured", "schemes", "theory", "profiler", "verification"),
-    6: ("__init__", "cli", "torch", "jax", "keras", "dask"),
+    6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}
 #: The twin shares the arithmetic of shapes and keys, and nothing that makes values.

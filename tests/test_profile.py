@@ -51,7 +51,8 @@ def back(layers, d):
                                   {"scheme": "small_normal"}, {"widths": [9, 20, 3, 8]}], ids=str)  # fmt: skip
 def test_v1_weights_and_gradients_have_one_inner_product(activation, more, dtype, within):
     """Of a homogeneous network without biases <W, dL/dW> is the same for every layer: any weights, any loss."""
-    p = fi.profile(24, 6, activation, batch=5, loss=lambda x: np.sin(x) + 1, dtype=dtype, **more)
+    sizes = {} if "widths" in more else {"depth": 6} if "channels" in more else {"width": 24, "depth": 6}
+    p = fi.profile(activation=activation, batch=5, loss=lambda x: np.sin(x) + 1, dtype=dtype, **sizes, **more)
     products = p["weight_dot_grad"][0, 1:]
     largest = (p["weight_norm"] * p["weight_grad_norm"])[0, 1:]
     assert np.abs(products - products[0]).max() <= within * largest.max()
@@ -317,7 +318,7 @@ def test_tiled_products_agree(dtype):
 
 
 @pytest.mark.parametrize("more", [
-    {}, {"norm": "batch"}, {"residual": True, "norm": "layer"}, {"kind": "conv", "channels": 4, "image_size": 4},
+    {}, {"norm": "batch"}, {"residual": True, "norm": "layer"}, {"kind": "conv", "width": 4, "image_size": 4},
     {"bias_std": 0.1, "activation": "gelu"},
 ], ids=str)  # fmt: skip
 def test_methods_agree(more):
@@ -482,8 +483,9 @@ REFUSED = [
     ({"depth": 0}, ValueError, "`depth` must be an integer in [1, 1048576), got 0"),
     ({"depth": 10**9, "width": 1}, ValueError, "`depth` must be an integer in [1, 1048576), got 1000000000"),
     ({"width": 2.5}, TypeError, "`width` must be an integer of at least 1, got 2.5"),
-    ({"widths": [8]}, ValueError, "`widths` must be at least two: of the input and of one layer, got (8,)"),
-    ({"widths": [8, 0]}, ValueError, "`widths` must be an integer of at least 1, got 0"),
+    ({"width": None, "depth": None, "widths": [8]}, ValueError,
+     "`widths` must be at least two: of the input and of one layer, got (8,)"),
+    ({"width": None, "depth": None, "widths": [8, 0]}, ValueError, "`widths` must be an integer of at least 1, got 0"),
     ({"batch": 0}, ValueError, "`batch` must be an integer of at least 1, got 0"),
     ({"batch": 1, "norm": "batch"}, ValueError, "`batch` must be at least 2 for batch normalisation, got 1"),
     ({"norm": "bach"}, ValueError, "`norm` must be one of 'batch', 'layer', 'rms', got 'bach' (nearest: 'batch')"),
@@ -493,16 +495,21 @@ REFUSED = [
     ({"kind": "rnn"}, ValueError, None),
     ({"activation": "rleu"}, ValueError, None),
     ({"scheme": "he_norml"}, ValueError, None),
-    ({"scheme": ("normal", {"stdd": 1})}, TypeError, None),
+    ({"scheme": ("normal", {"std": "x"})}, TypeError, None),
     ({"scheme": ("normal", 3)}, TypeError,
      "`scheme` must be a name, (name, {keyword: value}) or a callable, got ('normal', 3)"),
     ({"scheme": ("he_normal", {"out_axis": 0})}, ValueError,
-     "`scheme` must be a name with keywords of its law alone (the profile gives the others), "
-     "got ('he_normal', {'out_axis': 0})"),
+     "`scheme` must be 'he_normal' with keywords among ['distribution'], got {'out_axis': 0}"),
+    ({"scheme": ("small_normal", {"sd": 0.02})}, ValueError,
+     "`scheme` must be 'small_normal' with keywords among ['std'], got {'sd': 0.02}"),
+    ({"widths": [8, 9]}, ValueError, "`widths` must be left out where width, depth or channels is given, got [8, 9]"),
+    ({"channels": 3}, ValueError, "`channels` must be given for kind 'conv', in place of width, got 3"),
+    ({"inputs": np.zeros((4, 8)), "batch": 5}, ValueError,
+     "`batch` must be the number of inputs (4), or left out, got 5"),
     ({"gain": "auto", "scheme": "he_normal"}, ValueError,
      "`scheme` must be 'lecun_normal' (or left out) with gain='auto', got 'he_normal'"),
     ({"gain": -1.0}, ValueError, "`gain` must be a finite number of at least 0, got -1.0"),
-    ({"residual": True, "widths": [8, 9]}, ValueError,
+    ({"residual": True, "width": [8, 9], "depth": None}, ValueError,
      "`widths` must be the same for all layers of a residual network, got (8, 9)"),
     ({"inputs": np.zeros((4, 7))}, ValueError, "`inputs` must be an array of shape (4, 8), got (4, 7)"),
     ({"inputs": X + np.nan}, ValueError, "`inputs` must be finite everywhere, got '32 elements that are not'"),
@@ -589,3 +596,18 @@ def test_batch_norm_of_few_rows_warns():
 def test_a_network_describes_itself():
     p = fi.profile(8, 2, "tanh", ("small_normal", {"std": 0.02}), gain=2.0, norm="rms", residual=True, batch=3)
     assert str(p.network) == "mlp 8, depth 2, tanh, small_normal(std=0.02) x 2, rms norm, residual, batch 3"
+
+
+def test_sizes_are_those_of_the_inputs():
+    assert fi.profile(depth=1, inputs=np.ones((4, 7))).network.widths == (7, 7)
+    images = fi.profile(4, 1, kind="conv", inputs=np.ones((2, 5, 5, 4)))
+    assert (images.network.image.size, images.network.batch) == (5, 2)
+    assert fi.profile(8, 1, inputs=np.ones((3, 8)), batch=3).network.batch == 3
+
+
+def test_descent_that_goes_astray_is_not_called_dead():
+    p = fi.profile(64, 4, "relu", batch=8, sgd_steps=3, lr=1e3)
+    assert p.verdict.kind in ("not finite", "exploding")
+    usual = [fi.profile(width, 4, batch=8, sgd_steps=3)["act_second_moment"][0, 4] for width in (64, 256, 1024)]
+    assert max(usual) / min(usual) < 2  # the usual rate suits every width
+    assert p.description.endswith("after 3 steps of gradient descent")

@@ -78,25 +78,26 @@ def test_rectangular_layers_keep_the_norm_of_the_gradient():
 def test_whole_sentences():
     said = crafted(0.3**LAYERS, 0.3 ** LAYERS[::-1], {"act_second_moment": 0.25**LAYERS}).verdict
     assert str(said) == (
-        "Vanishing: the activations' second moment shrinks by a factor of 0.3 (theory 0.25) per layer, 3.87e-10 from "
-        "layer 1 to 19 (underflow: float16 at layer 17, by extrapolation float32 and bfloat16 after about 146 layers); "
-        "the gradient's second moment shrinks by a factor of 0.3 per layer, 3.87e-10 from layer 19 to 1 (underflow: "
-        "float16 at layer 3, by extrapolation float32 and bfloat16 after about 146 layers)."
+        "Vanishing: the activations' second moment shrinks by a factor of 0.3 (theory 0.25) per layer, 3.87e-10 in all "
+        "from layer 1 to 19 (underflow: float16 at layer 17, by extrapolation float32 and bfloat16 after about 146 "
+        "layers); "
+        "the gradient's second moment shrinks by a factor of 0.3 per layer, 3.87e-10 in all from layer 19 to 1 "
+        "(underflow: float16 at layer 3, by extrapolation float32 and bfloat16 after about 146 layers)."
     )
     assert said.forward.rate == pytest.approx(0.3) == said.backward.rate
     assert said.forward.theory == pytest.approx(0.25)
     assert np.isnan(said.backward.theory)
     assert str(crafted(FLAT, 1.5 ** LAYERS[::-1]).verdict) == (
         "Gradient exploding: though the activations are stable, the gradient's second moment grows by a factor of 1.5 "
-        "per layer, 1.48e+03 from layer 19 to 1 (overflow: by extrapolation float16 after about 55 layers, float32 and "
-        "bfloat16 after about 438 layers)."
+        "per layer, 1.48e+03 in all from layer 19 to 1 (overflow: by extrapolation float16 after about 55 layers, "
+        "float32 and bfloat16 after about 438 layers)."
     )
     assert str(crafted(FLAT, 1.01**LAYERS).verdict) == (
-        "Stable: the activations' second moment changes by a factor of 1 per layer, 1 from layer 1 to 19; the "
-        "gradient's by a factor of 0.9901 per layer, 0.836 from layer 19 to 1."
+        "Stable: the activations' second moment changes by a factor of 1 per layer, 1 in all from layer 1 to 19; the "
+        "gradient's by a factor of 0.9901 per layer, 0.836 in all from layer 19 to 1."
     )
     assert str(crafted(1.0 + 2 * LAYERS).verdict) == (
-        "Stable: the activations' second moment changes as layer^0.89, 13 from layer 1 to 19."
+        "Stable: the activations' second moment changes as layer^0.89, 13 in all from layer 1 to 19."
     )
     same = np.ones(21)
     assert str(crafted(FLAT, FLAT, distinct_units=same, steps=[None, None]).verdict) == (
@@ -126,8 +127,8 @@ def test_a_signal_that_underflows_has_vanished_and_is_not_dead():
 def test_what_an_interrupted_run_did_not_reach_is_no_finding():
     p = crafted(np.where(LAYERS < 12, 1, np.nan), interrupted=True)
     assert str(p.verdict) == (
-        "Stable: the activations' second moment changes by a factor of 1 per layer, 1 from layer 1 to 11; interrupted: "
-        "of the layers and repeats done by then."
+        "Stable: the activations' second moment changes by a factor of 1 per layer, 1 in all from layer 1 to 11; "
+        "interrupted: of the layers and repeats done by then."
     )
     assert crafted(np.where(LAYERS < 12, 0.1**LAYERS, np.nan), interrupted=True).verdict.kind == "vanishing"
 
@@ -135,7 +136,9 @@ def test_what_an_interrupted_run_did_not_reach_is_no_finding():
 def test_few_rows_of_batch_normalisation_are_pointed_out():
     with pytest.warns(UserWarning, match="infinite"):
         p = crafted(FLAT, FLAT, network={"norm": "batch", "batch": 3})
-    assert str(p.verdict).endswith("; batch normalisation over 3 rows has no finite expected gradient: read logs.")
+    assert str(p.verdict).endswith(
+        "; batch normalisation over 3 rows has a gradient whose expectation is infinite: read medians and mean_log()."
+    )
 
 
 def test_bounds_of_healthy():

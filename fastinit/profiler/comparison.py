@@ -70,7 +70,7 @@ def compare(profiles: Iterable[Profile], names: Iterable[str] | None = None) -> 
     >>> {name: verdict.kind for name, verdict in found.verdicts.items()}
     {'he_normal': 'stable', 'lecun_normal': 'vanishing'}
     """
-    listed = list(profiles)
+    listed = [profiles] if isinstance(profiles, Profile) else list(profiles)
     if not listed or not all(isinstance(one, Profile) for one in listed):
         refuse("profiles", "one profile or more", listed, ValueError if not listed else TypeError)
     named = _names(listed) if names is None else [str(name) for name in names]

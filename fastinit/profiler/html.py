@@ -16,6 +16,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from ..arguments import refuse
 from ..machine import STREAM, VERSION
 from .comparison import COLOURS, decades, shared
 from .table import columns
@@ -104,6 +105,8 @@ def to_html(profiles: Mapping[str, Any], path: Any = None) -> str | None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file that is there whole or not at all."""
+    if not path.absolute().parent.is_dir():
+        refuse("path", "in a folder that exists", str(path))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ from ..machine import threads_limited
 from ..stream import SEED_BITS, seed_number
 from . import matrix_free
 from .expectation import expected
-from .network import Network, Signals, method_for, network_from, signals_from
+from .network import Network, Signals, check_sizes, method_for, network_from, signals_from
 from .progress import progress as progress_bar
 from .propagation import Report, passes, propagate
 from .result import Profile
@@ -39,7 +39,7 @@ def profile(
     kind: str = "mlp",
     channels: Any = None,
     kernel_size: int = 3,
-    image_size: int = 16,
+    image_size: int | None = None,
     padding: str = "zero",
     sequence_length: int = 64,
     vocabulary: int = 1024,
@@ -59,7 +59,7 @@ def profile(
     backward: bool = True,
     jacobian: bool = False,
     sgd_steps: int = 0,
-    lr: Any = 0.1,
+    lr: Any = None,
     seed: Any = 0,
     repeats: int = 1,
     method: str = "auto",
@@ -97,7 +97,8 @@ def profile(
         is over examples and positions, "layer" and "rms" over the channels of a position; a transformer has "layer" or
         "rms", over the units of a token.
     norm_position : {"pre_act", "post_act"} or {"pre", "post"}
-        Before or after the activation; in a transformer before f or after the sum. The first where it is left out.
+        Before or after the activation ("pre_act", "post_act"); in a transformer before f or after the sum ("pre",
+        "post"). Before, where it is left out.
     norm_eps : float
         What is added to the variance, or for "rms" to the second moment.
     residual : bool
@@ -130,7 +131,8 @@ def profile(
     batch : int
         Examples: 256 where left out; of a convolutional net 32, of a transformer 8.
     inputs : array_like
-        (batch, width), or (batch, height, width, channels); standard normal where left out. For a transformer integer
+        (batch, width), or (batch, height, width, channels); standard normal where left out. Width, or image size, is
+        theirs where it is not given. For a transformer integer
         tokens (batch, sequence_length), which are uniform where left out, or (batch, sequence_length, width) of what
         would be embedded tokens.
     cotangent : "random_sign" or array_like
@@ -147,7 +149,8 @@ def profile(
         Steps of gradient descent on `loss` ("mse" where it is left out) before the profile is taken; the profiles
         before each are in ``.steps``.
     lr : float or sequence of float
-        Learning rate of weights and biases, or one for each layer.
+        Learning rate of weights and biases, or one for each layer; 0.1 / width where left out, which suits "mse", a sum
+        over units.
     seed : int, SeedSequence or None
         Repeat r uses seed + r; None takes fresh entropy. Streams are "layer.1", ..., "layer.1.bias", ..., "input",
         "cotangent" and "target"; of a transformer "embedding.token", "embedding.position", and those of "layer.1.query"
@@ -201,11 +204,12 @@ def profile(
     >>> p["distinct_units"][0, 20].item()
     256.0
     """
+    check_sizes(kind, width, depth, widths, channels)
     network = network_from(
         kind=kind, width=width, depth=depth, widths=widths, channels=channels, activation=activation, scheme=scheme,
         gain=gain, norm=norm, norm_position=norm_position, norm_eps=norm_eps, residual=residual,
         branch_scale=branch_scale, bias_std=bias_std, kernel_size=kernel_size, image_size=image_size, padding=padding,
-        batch=batch if inputs is None else len(inputs), dtype=dtype, inputs=inputs, sequence_length=sequence_length,
+        batch=batch, dtype=dtype, inputs=inputs, sequence_length=sequence_length,
         vocabulary=vocabulary, embedding_std=embedding_std, positional=positional, heads=heads, mlp_ratio=mlp_ratio,
         gated=gated, causal=causal, stream_scale=stream_scale, residual_gain=residual_gain, logit_scale=logit_scale,
     )  # fmt: skip

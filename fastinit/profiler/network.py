@@ -15,7 +15,7 @@ from ..arguments import choice, integer, real, refuse
 from ..fill import normal, uniform
 from ..machine import available_memory, threads_for
 from ..scaling import gain as exact_gain
-from .norms import NORMS
+from .norms import FEW_ROWS, NORMS
 from .weights import TILE, Scheme, scheme_from
 from .workspace import LEAST_COLUMNS, PART
 
@@ -236,10 +236,19 @@ def network_from(
     padding: Any,
     batch: Any,
     dtype: Any,
+    inputs: Any = None,
     **text: Any,
 ) -> Network:
-    """A checked `Network` from the keywords of `profile`; `text` has those of a transformer, and the inputs."""
+    """A checked `Network` from the keywords of `profile`; `text` has those of a transformer."""
     choice("kind", kind, KINDS)
+    width, shape = channels if channels is not None else width, np.shape(inputs)
+    if shape and batch not in (None, shape[0]):
+        refuse("batch", f"the number of inputs ({shape[0]}), or left out", batch)
+    batch = shape[0] if shape else batch
+    if width is None and (kind, len(shape)) == ("mlp", 2):
+        width = shape[1]
+    if image_size is None:
+        image_size = shape[1] if (kind, len(shape)) == ("conv", 4) else 16
     width, depth, batch = (
         usual if given is None else given for given, usual in zip((width, depth, batch), _USUAL[kind], strict=True)
     )
@@ -252,7 +261,6 @@ def network_from(
         )
         if image.kernel > image.size:
             refuse("kernel_size", f"at most image_size ({image.size})", image.kernel)
-        width = channels if channels is not None else width
     if kind == "transformer":
         norms, positions = ("layer", "rms"), BLOCK_POSITIONS
     units = _widths(width, depth, widths)
@@ -270,13 +278,21 @@ def network_from(
         bias_std=real("bias_std", bias_std, low=0),
         dtype=np.dtype(choice("dtype", getattr(dtype, "__name__", dtype), ("float32", "float64"))),
         image=image,
-        text=_text(units, **text) if kind == "transformer" else None,
+        text=_text(units, inputs=inputs, **text) if kind == "transformer" else None,
     )
     if network.residual and len(set(network.widths)) > 1:
         refuse("widths", "the same for all layers of a residual network", network.widths)
     if network.norm == "batch":
         _check_batch(network)
     return network
+
+
+def check_sizes(kind: Any, width: Any, depth: Any, widths: Any, channels: Any) -> None:
+    """That sizes are given in one way only."""
+    if channels is not None and (kind != "conv" or width is not None):
+        refuse("channels", "given for kind 'conv', in place of width", channels)
+    if widths is not None and (width, depth, channels) != (None, None, None):
+        refuse("widths", "left out where width, depth or channels is given", widths)
 
 
 def _text(units: tuple[int, ...], *, inputs: Any, sequence_length: Any, vocabulary: Any, embedding_std: Any,
@@ -342,12 +358,8 @@ def _scheme(scheme: Any, gain: Any, activation: Any) -> Scheme:
 def _check_batch(network: Network) -> None:
     if network.rows < 2:
         refuse("batch", "at least 2 for batch normalisation", network.batch)
-    few = {
-        2: "sends no gradient back (but for norm_eps)",
-        3: "has a gradient whose expectation is infinite: read medians and logs",
-    }
-    if network.rows in few:
-        warnings.warn(f"batch normalisation over {network.rows} rows {few[network.rows]}", stacklevel=4)
+    if network.rows in FEW_ROWS:
+        warnings.warn(f"batch normalisation over {network.rows} rows {FEW_ROWS[network.rows]}", stacklevel=4)
 
 
 def signals_from(network: Network, **given: Any) -> Signals:
@@ -379,7 +391,7 @@ def signals_from(network: Network, **given: Any) -> Signals:
         backward=bool(given["backward"]),
         jacobian=bool(given["jacobian"]),
         sgd_steps=steps,
-        rates=_rates(given["lr"], network.depth),
+        rates=_rates(0.1 / max(network.widths) if given["lr"] is None else given["lr"], network.depth),
     )
 
 

@@ -9,6 +9,11 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 NORMS = ("batch", "layer", "rms")
+#: What so few rows do to the gradient through batch normalisation.
+FEW_ROWS = {
+    2: "sends no gradient back (but for norm_eps)",
+    3: "has a gradient whose expectation is infinite: read medians and mean_log()",
+}
 #: Mean and deviation are over rows (the batch, and the positions of an image), or over the units of a row.
 _AXIS = {"batch": 0, "layer": 1, "rms": 1}
 

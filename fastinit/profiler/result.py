@@ -97,6 +97,14 @@ class Profile(Mapping[str, Any]):
         """Networks drawn."""
         return len(self._fields["act_second_moment"])
 
+    @property
+    def description(self) -> str:
+        """What was profiled, and how, in one line."""
+        words = [str(self.network), self.method, f"seed {self.seed}"]
+        words += [f"{self.repeats} repeats"] if self.repeats > 1 else []
+        words += [f"after {len(self.steps)} steps of gradient descent"] if self.steps else []
+        return ", ".join(words)
+
     def deviation(self, name: str) -> Array:
         """How far the mean of a field is from theory, in standard errors of the mean, (depth + 1,)."""
         measured = self[name]
@@ -136,6 +144,11 @@ class Profile(Mapping[str, Any]):
 
     def table(self, layers: str = "some") -> Any:
         """A table of layers, with the description and the verdict below it.
+
+        ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and, over repeats, with
+        its deviation from it in standard errors (``SE``); then cosine, dead_fraction, distinct_units (``units``), and
+        the norms of weights and of their gradients. Columns at the right for which a terminal has no room are left
+        out.
 
         Parameters
         ----------
@@ -193,6 +206,7 @@ class Profile(Mapping[str, Any]):
         """All of it as dictionaries, lists and numbers; NaN and infinities are None."""
         return {
             "network": str(self.network),
+            "verdict": {"kind": self.verdict.kind, "sentence": str(self.verdict), "healthy": self.verdict.healthy},
             "method": self.method,
             "seed": self.seed,
             "seconds": self.seconds,

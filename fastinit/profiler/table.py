@@ -87,7 +87,7 @@ def table(profile: Any, layers: str = "some") -> Shown:
     shown = columns(profile)
     while len(shown) > 1 and _width(profile, shown) > get_terminal_size().columns:
         shown.pop()
-    made = _empty(escape(f"{profile.network}\n{profile.verdict}"), ["layer", *(header for header, *_ in shown)])
+    made = _empty(escape(f"{profile.description}\n{profile.verdict}"), ["layer", *(header for header, *_ in shown)])
     made.padding = (0, int(_width(profile, shown) + len(shown) < get_terminal_size().columns), 0, 0)
     made.columns[0].justify = "right" if labels[-1].isdigit() else "left"
     for layer in rows:

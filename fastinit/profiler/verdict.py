@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .norms import FEW_ROWS
+
 Array = np.ndarray[Any, Any]
 
 #: Change of a second moment over the depth that still is stable.
@@ -109,7 +111,9 @@ def judge(profile: Any, forward: tuple[float, float] = BOUNDS, backward: tuple[f
     """The verdict on a profile, a change of the interior layers between these bounds being stable."""
     there = course(profile, "act_second_moment")
     back = course(profile, "grad_act_second_moment") if _measured(profile, "grad_act_second_moment") else None
-    found = [*_dead(profile, there, back), *_symmetric(profile, there), *_not_finite(profile, there, back)]
+    found = _not_finite(profile, there, back)
+    if not found or not profile.steps:  # steps of descent that went astray leave nothing else to tell
+        found = [*_dead(profile, there, back), *_symmetric(profile, there), *found]
     if not {"dead", "not finite"} & {kind for kind, _ in found}:
         found += _unstable(there, forward, back, backward)
     kind = found[0][0] if found else "stable"
@@ -264,7 +268,7 @@ def _how(one: Course) -> str:
     rate = f"by a factor of {one.rate:.4g}{theory} per layer"
     if not np.isnan(one.power) and not BOUNDS[0] <= one.change <= BOUNDS[1]:
         rate = f"as layer^{one.power:.2f}"
-    return f"{rate}, {one.change:.3g} from layer {one.span[0]} to {one.span[1]}"
+    return f"{rate}, {one.change:.3g} in all from layer {one.span[0]} to {one.span[1]}"
 
 
 def _limits(one: Course) -> str:
@@ -286,8 +290,8 @@ def _limits(one: Course) -> str:
 
 def _cautions(profile: Any) -> list[str]:
     found = []
-    if profile.network.norm == "batch" and profile.network.rows <= 3:
-        found.append(f"batch normalisation over {profile.network.rows} rows has no finite expected gradient: read logs")
+    if profile.network.norm == "batch" and profile.network.rows in FEW_ROWS:
+        found.append(f"batch normalisation over {profile.network.rows} rows {FEW_ROWS[profile.network.rows]}")
     if profile.interrupted:
         found.append("interrupted: of the layers and repeats done by then")
     return found

@@ -27,8 +27,9 @@ _SCALES |= {"glorot": (1.0, "fan_avg"), "xavier": (1.0, "fan_avg")}
 _SCALED = (*(f"{author}_{law}" for author in _SCALES for law in ("normal", "uniform")), "variance_scaling")
 #: Schemes that take the gain themselves; the values of others are multiplied by it.
 _WITH_GAIN = (*_SCALED, "orthogonal", "delta_orthogonal", "identity")
-#: Keywords that a profile gives to a scheme, or has a keyword of its own for.
-_GIVEN = {"seed", "name", "dtype", "index", "out", "threads", "gain", "in_axis", "out_axis", "batch_axis"}
+#: Parameters that a profile gives to a scheme, or has keywords of its own for.
+_OWN = {"shape", "seed", "name", "dtype", "index", "out", "threads", "gain", "in_axis", "out_axis", "batch_axis"}
+_OWN |= {"common", "keywords"}
 #: Schemes whose matrix is made whole before any part of it can be had.
 _WHOLE = ("orthogonal", "delta_orthogonal", "sparse", "dirac")
 
@@ -128,9 +129,10 @@ def scheme_from(scheme: Any, gain: float) -> Scheme:
         return Scheme(getattr(named, "__name__", type(named).__name__), {}, named, gain)
     if not isinstance(keywords, dict):
         refuse("scheme", "a name, (name, {keyword: value}) or a callable", scheme, TypeError)
-    if _GIVEN & set(keywords):
-        refuse("scheme", "a name with keywords of its law alone (the profile gives the others)", (name, keywords))
-    made = Scheme(choice("scheme", named, SCHEMES), dict(keywords), None, gain)
+    known = [key for key in inspect.signature(SCHEMES[choice("scheme", named, SCHEMES)]).parameters if key not in _OWN]
+    if set(keywords) - set(known):
+        refuse("scheme", f"{named!r} with keywords among {known}", keywords)
+    made = Scheme(named, dict(keywords), None, gain)
     try:  # an unknown keyword, or one out of range, before anything large is made
         made.draw((2, 2) if made.name != "delta_orthogonal" else (1, 2, 2), 0, "", "float32")
     except (TypeError, ValueError) as error:
