@@ -11,10 +11,12 @@ import numpy as np
 from ..activations import ACTIVATIONS, Activation
 from ..theory import activation_moments, batch_norm, expectation, kernel
 from .network import Image, Network, Signals
-from .statistics import FIELDS, gram
+from .statistics import FIELDS, mean_cosine_of_rows
 
 Array = np.ndarray[Any, Any]
 
+#: Rows whose cosines with all others are looked at together.
+_ROWS = 256
 #: Second moments from here on are not followed.
 _LARGEST = 1e290
 
@@ -132,10 +134,8 @@ class _Prediction:
             )
             self._alike = False
             return Law(second.mean(axis=0), x.mean(axis=(0, -1)), cross, far)
-        cosines = gram(x / np.sqrt((x * x).sum(axis=-1, keepdims=True)))[np.triu_indices(batch, 1)]
-        self._alike = bool(np.ptp(cosines) < 1e-6) if batch > 1 else True
-        cosines = cosines[~np.isnan(cosines)]  # inputs that are zero have none
-        cosine = cosines.mean() if len(cosines) else 0.0
+        cosine = np.nan_to_num(mean_cosine_of_rows(x))
+        self._alike = _alike(x, cosine)
         cross = cosine * second.mean(keepdims=True)
         return Law(second, x.mean(axis=-1), cross, cross)
 
@@ -278,6 +278,17 @@ class _Prediction:
             return Gradient(d.second * np.nan, d.cross * np.nan)
 
         return Law(*(np.full(1, np.nan) for _ in law)), back
+
+
+def _alike(x: Array, cosine: float) -> bool:
+    """Whether any two rows have this cosine."""
+    unit = x / np.sqrt((x * x).sum(axis=-1, keepdims=True))
+    for start in range(0, len(unit), _ROWS):
+        cosines = unit[start : start + _ROWS] @ unit.T
+        cosines[np.arange(len(cosines)), start + np.arange(len(cosines))] = cosine
+        if not (abs(cosines - cosine) < 5e-7).all():
+            return False
+    return True
 
 
 def _taps(image: Image) -> tuple[Array, Array]:

@@ -35,6 +35,8 @@ FIELDS = (
 BLOCK = 4096
 #: Elements multiplied and summed at once by BLAS, which has dozens of partial sums: some hundreds go into each.
 _RUN = 1 << 14
+#: What underflow may take from a product in float32 is below 1e-7 of this.
+_LOST = 1e-30
 #: Two units are the same where they differ by less than this, in rounding errors of their dtype and in their size.
 _ROUNDINGS = 64
 
@@ -60,10 +62,16 @@ def _scaled(x: Array) -> tuple[Array, int]:
 
 
 def inner(x: Array, y: Array) -> float:
-    """<x, y>: products of `_RUN` elements in their dtype, which in float32 is right to 1e-5, summed in float64."""
+    """<x, y>: products of `_RUN` elements in their dtype, which in float32 is right to 1e-5, summed in float64.
+
+    Where products may have left the range of float32, they are made again in float64.
+    """
     runs = [slice(start, start + _RUN) for start in range(0, x.size, _RUN)]
     x, y = x.reshape(-1), y.reshape(-1)
-    return float(sum(float(np.vdot(x[run], y[run])) for run in runs))
+    total = float(sum(float(np.vdot(x[run], y[run])) for run in runs))
+    if x.dtype == np.float32 and not x.size * _LOST <= abs(total) < np.inf:
+        total = float(sum(float(np.vdot(x[run].astype(np.float64), y[run].astype(np.float64))) for run in runs))
+    return total
 
 
 def squared_norm(x: Array) -> float:
@@ -81,6 +89,19 @@ def mean_cosine(products: Array) -> float:
     unit = 1 / np.sqrt(squares[some])
     cosines = products[np.ix_(some, some)] * unit[:, None] * unit
     return float((cosines.sum() - np.trace(cosines)) / (count * (count - 1)))
+
+
+def mean_cosine_of_rows(x: Array) -> float:
+    """The same from the rows themselves, in a time and memory linear in their number: |sum of unit vectors|^2."""
+    x = _scaled(x)[0]
+    blocks = [slice(start, start + BLOCK) for start in range(0, x.shape[1], BLOCK)]
+    squares = sum(np.einsum("ij,ij->i", some, some) for some in (x[:, at].astype(np.float64) for at in blocks))
+    count = np.count_nonzero(squares)
+    if count < 2:
+        return np.nan
+    unit = np.divide(1, np.sqrt(squares), out=np.zeros(len(x)), where=squares != 0)
+    total = sum(float(np.square(unit @ x[:, at].astype(np.float64)).sum()) for at in blocks)
+    return (total - count) / (count * (count - 1))
 
 
 def distinct_columns(x: Array) -> float:
@@ -117,13 +138,12 @@ class Tally:
         self.units = 0
         self.distinct: float = np.nan
         self.cosine = np.nan
-        self.squares = {"weight_norm": np.nan, "weight_grad_norm": np.nan, "weight_dot_grad": np.nan}
+        self.squares: dict[str, float] = {}
 
     def add_weights(self, **squares: float) -> None:
         """Add |W|^2, |dW|^2 and <W, dW> of one matrix to those of the layer."""
         for name, value in squares.items():
-            seen = self.squares[name]
-            self.squares[name] = value if np.isnan(seen) else seen + value
+            self.squares[name] = self.squares.get(name, 0.0) + value
 
     def add_slopes(self, slopes: Array, batch: int) -> None:
         """Count the units whose slope is zero on the whole batch; a unit is a column of (batch, -1)."""
@@ -153,8 +173,8 @@ class Tally:
         found["distinct_units"] = np.nan if results["preact"].nonfinite else self.distinct
         found["cosine"] = self.cosine
         for name in ("weight_norm", "weight_grad_norm"):
-            found[name] = float(np.sqrt(np.maximum(self.squares[name], 0)))  # a sum of products rounds
-        found["weight_dot_grad"] = self.squares["weight_dot_grad"]
+            found[name] = float(np.sqrt(np.maximum(self.squares.get(name, np.nan), 0)))  # a sum of products rounds
+        found["weight_dot_grad"] = self.squares.get("weight_dot_grad", np.nan)
         return {name: float(found[name]) for name in FIELDS}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..activations import Activation
 from .norms import Normalised, normalised
-from .statistics import Tally, distinct_columns, gram, inner, mean_cosine, squared_norm
+from .statistics import Tally, distinct_columns, gram, inner, mean_cosine_of_rows, squared_norm
 from .weights import Weights
 
 Array = np.ndarray[Any, Any]
@@ -163,7 +163,7 @@ class Activity:
 
     def forward(self, x: Array) -> Array:
         self._tally.act.update(x)
-        self._tally.cosine = mean_cosine(gram(x.reshape(self._batch, -1)))
+        self._tally.cosine = mean_cosine_of_rows(x.reshape(self._batch, -1))
         return x
 
     def backward(self, d: Array) -> Array:
