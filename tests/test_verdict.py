@@ -133,6 +133,28 @@ def test_what_an_interrupted_run_did_not_reach_is_no_finding():
     assert crafted(np.where(LAYERS < 12, 0.1**LAYERS, np.nan), interrupted=True).verdict.kind == "vanishing"
 
 
+def test_an_interrupted_run_that_reached_nothing_is_not_called_stable():
+    p = crafted(np.full(21, np.nan), interrupted=True)
+    assert str(p.verdict) == "Unknown: too few layers were passed; interrupted: of the layers and repeats done by then."
+    assert not p.healthy()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_loss_whose_gradient_is_no_number_is_not_called_stable(bad):
+    p = fi.profile(8, 5, batch=4, loss=lambda x: x * bad)
+    assert str(p.verdict) == "Not finite: the gradient is not finite from layer 5 down."
+    assert not p.healthy()
+
+
+def test_a_steep_power_is_held_against_a_network():
+    """sin(3 x) in normalised residual blocks: the gradient grows by nine orders of magnitude."""
+    sine = (lambda x: np.sin(3 * x)), (lambda x: 3 * np.cos(3 * x))
+    p = fi.profile(100, 50, sine, residual=True, norm="rms", batch=8)
+    assert p.verdict.backward.change > 1e8
+    assert p.verdict.kind == "gradient exploding"
+    assert "the gradient's second moment grows as layer^-" in str(p.verdict)
+
+
 def test_few_rows_of_batch_normalisation_are_pointed_out():
     with pytest.warns(UserWarning, match="infinite"):
         p = crafted(FLAT, FLAT, network={"norm": "batch", "batch": 3})
@@ -166,7 +188,7 @@ ANY = st.lists(
 def test_there_is_a_verdict_on_any_numbers(act, grad, split, interrupted, units):
     act, grad = (np.reshape(values, (split, -1)) for values in (act, grad))
     p = crafted(act, grad, interrupted=interrupted, distinct_units=units)
-    kinds = "dead, symmetric, not finite, vanishing, exploding, gradient vanishing, gradient exploding, stable"
+    kinds = "dead, symmetric, not finite, vanishing, exploding, gradient vanishing, gradient exploding, stable, unknown"
     assert p.verdict.kind in kinds.split(", ")
     assert str(p.verdict).endswith(".")
     assert len(str(p.table())) > 0

@@ -62,14 +62,18 @@ class Profile(Mapping[str, Any]):
         Whether it was stopped before all repeats and layers were done.
     seconds : float
         Of the whole run.
+    backward : bool
+        Whether a gradient was sent back.
     """
 
     def __init__(self, network: Network, method: str, seed: int, fields: Mapping[str, Array],
                  theory: Mapping[str, Array], steps: tuple[Profile, ...] = (), interrupted: bool = False,
-                 seconds: float = 0.0) -> None:  # fmt: skip
+                 seconds: float = 0.0, backward: bool | None = None) -> None:  # fmt: skip
         self.network, self.method, self.seed = network, method, seed
         self.steps, self.interrupted, self.seconds = steps, interrupted, seconds
         self._fields = {name: np.asarray(values).view(Field) for name, values in fields.items()}
+        measured = not np.isnan(np.asarray(fields["grad_act_second_moment"], float)).all()
+        self.backward = measured if backward is None else backward
         self._theory = {f"theory_{name}": values for name, values in theory.items()}
 
     def __getitem__(self, name: str) -> Any:

@@ -26,6 +26,8 @@ _NEARLY_ZERO = 1e10
 _DEAD = 0.99
 #: A fit of a power of the layer is taken where its squares are below this share of those of a factor per layer.
 _POWER = 0.5
+#: From this power on, twenty layers make a thousand: that is held against a network.
+_STEEP = 2.5
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Verdict:
     ----------
     kind : str
         stable, or the worst that was found: dead, symmetric, not finite, vanishing, exploding, gradient vanishing,
-        gradient exploding.
+        gradient exploding; unknown where a run was interrupted too early.
     sentence : str
         All that was found.
     forward, backward : Course
@@ -110,12 +112,15 @@ Finding = tuple[str, str]
 def judge(profile: Any, forward: tuple[float, float] = BOUNDS, backward: tuple[float, float] = BOUNDS) -> Verdict:
     """The verdict on a profile, a change of the interior layers between these bounds being stable."""
     there = course(profile, "act_second_moment")
-    back = course(profile, "grad_act_second_moment") if _measured(profile, "grad_act_second_moment") else None
+    sent = profile.backward and not (profile.interrupted and not _measured(profile, "grad_act_second_moment"))
+    back = course(profile, "grad_act_second_moment") if sent else None
     found = _not_finite(profile, there, back)
     if not found or not profile.steps:  # steps of descent that went astray leave nothing else to tell
         found = [*_dead(profile, there, back), *_symmetric(profile, there), *found]
     if not {"dead", "not finite"} & {kind for kind, _ in found}:
         found += _unstable(there, forward, back, backward)
+    if not found and profile.interrupted and np.isnan(there.change):
+        found.append(("unknown", "too few layers were passed"))
     kind = found[0][0] if found else "stable"
     texts = [text for _, text in found] or [_stable(there, back)]
     sentence = f"{kind.capitalize()}: " + "; ".join([*texts, *_cautions(profile)]) + "."
@@ -242,7 +247,7 @@ def _unstable(there: Course, forward: tuple[float, float], back: Course | None,
               backward: tuple[float, float]) -> list[Finding]:  # fmt: skip
     found = []
     for one, bounds, kind in ((there, forward, ""), (back, backward, "gradient ")):
-        if one is None or not np.isnan(one.power):
+        if one is None or abs(one.power) < _STEEP:
             continue
         zero = one.first(np.isneginf(one.logs))
         if kind and np.isnan(one.change) and zero is not None:
