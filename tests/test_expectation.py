@@ -199,3 +199,11 @@ def test_measured_profiles_agree(keywords):
         if name == "dead_fraction":
             within += 0.01
         assert (np.isnan(values) | (error <= within)).all(), (name, error / size, within / size)
+
+
+def test_cosines_stay_cosines_where_inputs_differ_in_size():
+    """A zero input has an inverse deviation of 1/sqrt(eps), which is none of the others'."""
+    x = np.random.default_rng(0).normal(size=(16, 64))
+    x[0] = 0
+    given = {"activation": "gelu", "norm": "layer", "norm_position": "post_act", "norm_eps": 1e-5, "batch": 16}
+    assert (np.abs(of(Signals(inputs=x), **given)["cosine"]) <= 1).all()

@@ -242,7 +242,9 @@ class _Prediction:
         variance = law.second + common
         inverse = 1 / ((np.mean(variance) if batch else variance) + network.norm_eps)
         mean = np.sqrt(inverse) * law.mean if network.norm == "rms" else 0 * law.mean
-        cross = (law.cross + self._shared(common)) * self._shared(inverse * np.ones_like(variance))
+        centred, known = law.cross + self._shared(common), self._shared(variance)
+        cosine = np.divide(centred, known, out=np.zeros_like(centred), where=known != 0)  # as if of rows alike
+        cross = cosine * self._shared(inverse * variance)
         far = np.zeros_like(cross)
         if batch and not network.image:
             cross = far = -np.mean(inverse * variance, keepdims=True) / (network.batch - 1)
