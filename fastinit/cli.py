@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from io import TextIOWrapper
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, NoReturn
@@ -465,6 +466,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; wrong questions get one line, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe on Windows has no square sign
     options = parser().parse_args(arguments)
     try:
         return int(options.run(options))

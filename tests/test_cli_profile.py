@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 
@@ -148,6 +149,15 @@ def test_one_line_for_an_unknown_option():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "fastinit: unrecognized arguments: --dpeth 3 (see fastinit --help)\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_pipe_that_cannot_encode_all_signs(encoding):
+    command = [sys.executable, "-m", "fastinit.cli", "profile", *SMALL]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0
+    assert b"E x" in done.stdout and done.stderr == b""
 
 
 def test_what_is_not_installed_is_missed_before_the_run(capsys, monkeypatch):

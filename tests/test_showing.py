@@ -276,3 +276,15 @@ def test_progress_stops_with_the_work(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         work()
     assert sys.stderr.getvalue().endswith("\x1b[2K")
+
+
+def test_a_picture_shows_names_as_they_are(three, tmp_path):
+    names = ["$\\frac{$", "_hidden"]
+    figure = compare([three, three], names=names).plot(tmp_path / "p.png")
+    assert {text.get_text() for text in figure.legends[0].get_texts()} >= {r"\$\frac{\$", " _hidden"}
+
+
+def test_numbers_of_all_profiles_are_in_the_page_whatever_their_names():
+    page = compare([crafted(FLAT), crafted(FLAT)], names=["", "b"]).to_html()
+    numbers = page.split('id="numbers">')[1].split("</script>")[0]
+    assert list(json.loads(numbers)) == ["", "b"]

@@ -10,6 +10,7 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 from string import Template
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def write_whole(path: Path, text: str) -> None:
     """Write a file that is there whole or not at all."""
     if not path.absolute().parent.is_dir():
         refuse("path", "in a folder that exists", str(path))
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.part")
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
@@ -140,7 +141,7 @@ def _page(profiles: Mapping[str, Any]) -> str:
         version=VERSION,
         stream=STREAM,
         figures=_inert(f"[{','.join(chart.to_json() for _, chart in found)}]"),
-        numbers=_inert(json.dumps(numbers.get("", numbers), allow_nan=False)),
+        numbers=_inert(json.dumps(numbers[""] if [*numbers] == [""] else numbers, allow_nan=False)),
         library=library,
         script=_SCRIPT,
     )

@@ -88,7 +88,7 @@ class Panel:
             return
         layers, mean = np.arange(values.shape[1]), values.mean(axis=0)
         every = max(1, len(layers) // 10)  # and staggered, so that lines that lie on each other are all seen
-        style = {"color": colour, "label": label, "linewidth": 1.8, "marker": marker, "markersize": 4}
+        style = {"color": colour, "label": _literal(label), "linewidth": 1.8, "marker": marker, "markersize": 4}
         self.axes.plot(layers, _drawable(mean), markevery=(len(self._values) % every, every), **style)
         if len(values) > 1:
             for low, high, alpha in ((0, 1, 0.12), (0.25, 0.75, 0.25)):
@@ -110,7 +110,7 @@ class Panel:
         low, high = decades(np.concatenate(self._values) if self._values else np.ones(1))
         low, high = self._limits(low, high)
         axes.set_ylim(10.0**low, 10.0**high)
-        axes.set_title(title, fontsize=10, loc="left", wrap=True)
+        axes.set_title(_literal(title), fontsize=10, loc="left", wrap=True)
         axes.set_xlabel("layer")
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -158,6 +158,11 @@ class Panel:
         text, up, marker = ("0", 5, "v") if edge == bottom else ("∞", -11, "^")
         self.axes.annotate(text, (layer, edge), (6, up), textcoords="offset points", **_SMALL)
         self.axes.plot([layer], [edge], marker=marker, markersize=8, color=colour, clip_on=False)
+
+
+def _literal(text: str) -> str:
+    """Without what matplotlib reads into a text: mathematics between dollars, an underscore that hides a line."""
+    return text.replace("$", r"\$").replace("_", " _", text.startswith("_"))
 
 
 def _drawable(values: Any) -> Any:
