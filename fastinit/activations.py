@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from math import pi, sqrt
 from typing import Any
 
@@ -158,6 +159,10 @@ def _tanh_derivative(x: Array) -> Array:
     return 1.0 - tanh * tanh
 
 
+def _relu(x: Array) -> Array:
+    return np.maximum(x, 0.0)
+
+
 def _relu_derivative(x: Array) -> Array:
     return (x > 0).astype(x.dtype)
 
@@ -172,29 +177,61 @@ def _relu2(x: Array) -> Array:
     return positive * positive
 
 
+def _relu2_derivative(x: Array) -> Array:
+    return 2.0 * np.maximum(x, 0.0)
+
+
+def _softsign(x: Array) -> Array:
+    return x / (1.0 + np.abs(x))
+
+
+def _leaky(x: Array, slope: float) -> Array:
+    return np.maximum(x, 0.0) + slope * np.minimum(x, 0.0)
+
+
+def _leaky_derivative(x: Array, slope: float) -> Array:
+    above = _relu_derivative(x)
+    return above + slope * (1.0 - above)
+
+
+def _exponential(x: Array, above: float, below: float) -> Array:
+    return above * np.maximum(x, 0.0) + below * np.expm1(np.minimum(x, 0.0))
+
+
+def _exponential_derivative(x: Array, above: float, below: float) -> Array:
+    positive = _relu_derivative(x)
+    return above * positive + below * (1.0 - positive) * np.exp(np.minimum(x, 0.0))
+
+
+# Parts of named functions, unlike closures, can be pickled: a profile with them goes to other processes.
 def _leaky_relu(slope: float) -> Activation:
-    def derivative(x: Array) -> Array:
-        above = _relu_derivative(x)
-        return above + slope * (1.0 - above)
-
-    def function(x: Array) -> Array:
-        return np.maximum(x, 0.0) + slope * np.minimum(x, 0.0)
-
-    return Activation("leaky_relu", function, derivative, (0.0,), 1)
+    functions = (partial(one, slope=slope) for one in (_leaky, _leaky_derivative))
+    return Activation("leaky_relu", *functions, (0.0,), 1)
 
 
 def _elu(alpha: float, scale: float = 1.0, name: str = "elu") -> Activation:
     """scale x for positive x, scale alpha (exp(x) - 1) for the others."""
-    below = scale * alpha
+    functions = (partial(one, above=scale, below=scale * alpha) for one in (_exponential, _exponential_derivative))
+    return Activation(name, *functions, (0.0,))
 
-    def function(x: Array) -> Array:
-        return scale * np.maximum(x, 0.0) + below * np.expm1(np.minimum(x, 0.0))
 
-    def derivative(x: Array) -> Array:
-        above = _relu_derivative(x)
-        return scale * above + below * (1.0 - above) * np.exp(np.minimum(x, 0.0))
+def _kept_to_shape(function: Callable[[Array], Any]) -> Function:
+    return function if isinstance(function, np.ufunc) else _Own(function)
 
-    return Activation(name, function, derivative, (0.0,))
+
+@dataclass(frozen=True)
+class _Own:
+    """A function of the user's, of an array that it may change, to an array of the same shape and dtype."""
+
+    function: Callable[[Array], Any]
+
+    def __call__(self, x: Array) -> Array:
+        y = np.asarray(self.function(x.copy()))
+        if y.shape != x.shape:
+            refuse("activation", f"a pair of functions that keep the shape {x.shape} of what they get", y.shape)
+        if y.dtype.kind not in "fiub":
+            refuse("activation", "a pair of functions that give real numbers", y.dtype.name, TypeError)
+        return y.astype(x.dtype, copy=False)
 
 
 _LINEAR = Activation("linear", np.positive, np.ones_like, degree=1)
@@ -206,7 +243,7 @@ ACTIVATIONS: dict[str, Activation] = {
     for activation in (
         _LINEAR,
         replace(_LINEAR, name="identity"),
-        Activation("relu", lambda x: np.maximum(x, 0.0), _relu_derivative, (0.0,), 1),
+        Activation("relu", _relu, _relu_derivative, (0.0,), 1),
         _leaky_relu(0.01),
         _elu(1.0),
         # Klambauer et al., "Self-normalizing neural networks", 2017: E phi = 0 and E phi**2 = 1 for a standard normal.
@@ -221,9 +258,9 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("softplus", _softplus, _sigmoid),
         Activation("erf", _erf, _erf_derivative),
         Activation("sin", np.sin, np.cos),
-        Activation("softsign", lambda x: x / (1.0 + np.abs(x)), _softsign_derivative, (0.0,)),
+        Activation("softsign", _softsign, _softsign_derivative, (0.0,)),
         Activation("abs", np.abs, np.sign, (0.0,), 1),
-        Activation("relu2", _relu2, lambda x: 2.0 * np.maximum(x, 0.0), (0.0,), 2),
+        Activation("relu2", _relu2, _relu2_derivative, (0.0,), 2),
     )
 }
 
@@ -279,7 +316,7 @@ def activation_of(value: Any) -> Activation:
             return replace(_elu(alpha), name=f"elu({alpha:g})")
         if callable(value[0]) and callable(value[1]):
             _check_pair(*value)
-            return Activation(getattr(value[0], "__name__", "activation"), *value)
+            return Activation(str(getattr(value[0], "__name__", "activation")), *map(_kept_to_shape, value))
     forms = "a pair of functions (phi, phi'), ('leaky_relu', slope), ('elu', alpha) or "
     if callable(value):
         refuse("activation", "a pair (phi, phi'): the derivative is needed too", value, TypeError)

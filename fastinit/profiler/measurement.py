@@ -274,7 +274,7 @@ class Runs:
         theory, profiles = expected(self._network, self._signals), ()
         for rows in filter(None, self._rows):
             fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-            done = (profiles, self.interrupted, seconds)
+            done = (profiles, self.interrupted, seconds, self._signals.backward)
             profiles = (*profiles, Profile(self._network, self._method, self._seed, fields, theory, *done))
             theory = {}  # for weights as they were drawn
         return profiles[-1]

@@ -203,7 +203,7 @@ class Signals:
             return (x - normal(x.shape, seed=seed, name="target", dtype=x.dtype)) / x.dtype.type(network.batch)
         assert callable(self.loss)
         shape = network.output_shape
-        gradient = np.asarray(self.loss(x.reshape(shape)))
+        gradient = np.asarray(self.loss(x.reshape(shape).copy()))  # the steps keep x for the way back
         if gradient.shape != shape:
             refuse("loss", f"a function whose gradient has the shape of the outputs, {shape}", gradient.shape)
         return gradient.astype(x.dtype).reshape(x.shape)
@@ -241,7 +241,7 @@ def network_from(
 ) -> Network:
     """A checked `Network` from the keywords of `profile`; `text` has those of a transformer."""
     choice("kind", kind, KINDS)
-    width, shape = channels if channels is not None else width, np.shape(inputs)
+    width, shape = channels if channels is not None else width, _shape(inputs)
     if shape and batch not in (None, shape[0]):
         refuse("batch", f"the number of inputs ({shape[0]}), or left out", batch)
     batch = shape[0] if shape else batch
@@ -276,7 +276,7 @@ def network_from(
         residual=bool(residual) or kind == "transformer",
         branch_scale=real("branch_scale", branch_scale),
         bias_std=real("bias_std", bias_std, low=0),
-        dtype=np.dtype(choice("dtype", getattr(dtype, "__name__", dtype), ("float32", "float64"))),
+        dtype=np.dtype(choice("dtype", _dtype_name(dtype), ("float32", "float64"))),
         image=image,
         text=_text(units, inputs=inputs, **text) if kind == "transformer" else None,
     )
@@ -293,6 +293,18 @@ def check_sizes(kind: Any, width: Any, depth: Any, widths: Any, channels: Any) -
         refuse("channels", "given for kind 'conv', in place of width", channels)
     if widths is not None and (width, depth, channels) != (None, None, None):
         refuse("widths", "left out where width, depth or channels is given", widths)
+
+
+def _dtype_name(dtype: Any) -> Any:
+    return dtype.name if isinstance(dtype, np.dtype) else getattr(dtype, "__name__", dtype)
+
+
+def _shape(inputs: Any) -> tuple[int, ...]:
+    try:
+        shape = np.shape(inputs)
+    except ValueError:  # lists of different lengths
+        refuse("inputs", "an array", inputs)
+    return refuse("inputs", "an array of one example or more", shape) if 0 in shape else shape
 
 
 def _text(units: tuple[int, ...], *, inputs: Any, sequence_length: Any, vocabulary: Any, embedding_std: Any,
@@ -382,8 +394,9 @@ def signals_from(network: Network, **given: Any) -> Signals:
     steps = integer("sgd_steps", steps, 0)
     if steps and not given["backward"]:
         refuse("backward", "true where sgd_steps is not 0", given["backward"])
-    if given["jacobian"] and (loss is not None or cotangent is not None or not given["backward"]):
-        refuse("jacobian", "false, or with backward, cotangent='random_sign' and no loss", given["jacobian"])
+    if given["jacobian"] and (loss is not None or cotangent is not None or steps or not given["backward"]):
+        rule = "false, or with backward, cotangent='random_sign', and neither loss nor sgd_steps"
+        refuse("jacobian", rule, given["jacobian"])
     return Signals(
         inputs=inputs,
         cotangent=cotangent,

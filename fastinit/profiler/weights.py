@@ -34,6 +34,10 @@ _OWN |= {"common", "keywords"}
 _WHOLE = ("orthogonal", "delta_orthogonal", "sparse", "dirac")
 
 
+#: Schemes of convolutional kernels alone.
+_OF_KERNELS = ("delta_orthogonal", "dirac")
+
+
 @dataclass(frozen=True)
 class Scheme:
     """A named scheme with its keywords, or a callable ``(shape, seed, name) -> array``; and a gain."""
@@ -93,7 +97,7 @@ class Scheme:
             "small_normal": words.get("std", 0.01) ** 2,
             "normal": None if words.get("mean", 0.0) else words.get("std", 1.0) ** 2,
             "uniform": _uniform_variance(words.get("low", 0.0), words.get("high", 1.0)),
-            "orthogonal": 1 / max(fan_in, fan_out),
+            "orthogonal": 1 / max(prod(shape[:-1]), shape[-1]),
             "zeros": 0.0,
         }
         variance = None if self.call else known.get(self.name)
@@ -126,7 +130,7 @@ def scheme_from(scheme: Any, gain: float) -> Scheme:
     name, keywords = scheme if isinstance(scheme, tuple) and len(scheme) == 2 else (scheme, {})
     named = next((known for known, function in SCHEMES.items() if function is name), name)
     if callable(named):
-        return Scheme(getattr(named, "__name__", type(named).__name__), {}, named, gain)
+        return Scheme(str(getattr(named, "__name__", type(named).__name__)), {}, named, gain)
     if not isinstance(keywords, dict):
         refuse("scheme", "a name, (name, {keyword: value}) or a callable", scheme, TypeError)
     known = [key for key in inspect.signature(SCHEMES[choice("scheme", named, SCHEMES)]).parameters if key not in _OWN]
@@ -134,7 +138,7 @@ def scheme_from(scheme: Any, gain: float) -> Scheme:
         refuse("scheme", f"{named!r} with keywords among {known}", keywords)
     made = Scheme(named, dict(keywords), None, gain)
     try:  # an unknown keyword, or one out of range, before anything large is made
-        made.draw((2, 2) if made.name != "delta_orthogonal" else (1, 2, 2), 0, "", "float32")
+        made.draw((1, 2, 2) if made.name in _OF_KERNELS else (2, 2), 0, "", "float32")
     except (TypeError, ValueError) as error:
         raise type(error)(f"`scheme` {named!r}: {error}") from error
     return made
