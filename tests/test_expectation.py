@@ -184,7 +184,7 @@ def test_measured_profiles_agree(keywords):
     """
     shape = {"channels": 48, "image_size": 6} if keywords.get("kind") == "conv" else {"width": 200, "depth": 4}
     if "widths" in keywords:
-        shape = {}
+        shape = {"depth": None}
     p = fi.profile(**{"batch": 16, "depth": 4, "repeats": 12, "seed": 1, "progress": False} | shape | keywords)
     n, limit = min(p.network.widths), p.network.norm == "batch" and (
         p.network.image is not None or p.network.norm_position == "post_act")  # fmt: skip

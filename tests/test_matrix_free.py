@@ -23,6 +23,11 @@ def matrix_free_profile(*given, **keywords):
     return fi.profile(*given, method="matrix_free", progress=False, **keywords)
 
 
+def sized(width, depth, more):
+    """Width and depth, where there are no widths."""
+    return {"width": None if "widths" in more else width, "depth": None if "widths" in more else depth} | more
+
+
 # --- factors of Gram matrices
 
 
@@ -134,7 +139,8 @@ def test_equal_inputs_keep_their_bits(scheme):
                                   {"widths": [40, 20, 30, 17], "scheme": "orthogonal"}], ids=str)  # fmt: skip
 @pytest.mark.parametrize("dtype, within", [("float64", 1e-10), ("float32", 1e-4)])
 def test_v1_weights_and_gradients_have_one_inner_product(activation, more, dtype, within):
-    p = matrix_free_profile(24, 6, activation, batch=5, loss=lambda x: np.sin(x) + 1, dtype=dtype, **more)
+    more = sized(24, 6, more)
+    p = matrix_free_profile(activation=activation, batch=5, loss=lambda x: np.sin(x) + 1, dtype=dtype, **more)
     products = p["weight_dot_grad"][0, 1:]
     assert np.abs(products - products[0]).max() <= within * (p["weight_norm"] * p["weight_grad_norm"])[0, 1:].max()
 
@@ -267,7 +273,7 @@ def check_law(repeats, more):
 
     About 30 comparisons at 1e-6: a right sampler fails with another seed once in 3e4.
     """
-    size = {"width": 12, "depth": 3, "batch": 5, "dtype": "float64", "repeats": repeats, **more}
+    size = {"batch": None if "inputs" in more else 5, "dtype": "float64", "repeats": repeats, **sized(12, 3, more)}
     ours = fi.profile(**size, method="matrix_free", seed=10**6)
     dense = fi.profile(**size, method="dense", seed=0)
     compared = 0

@@ -679,3 +679,19 @@ def test_descent_that_goes_astray_is_not_called_dead():
     usual = [fi.profile(width, 4, batch=8, sgd_steps=3)["act_second_moment"][0, 4] for width in (64, 256, 1024)]
     assert max(usual) / min(usual) < 2  # the usual rate suits every width
     assert p.description.endswith("after 3 steps of gradient descent")
+
+
+def test_profiles_at_once_leave_blas_its_threads():
+    from concurrent.futures import ThreadPoolExecutor
+
+    from threadpoolctl import threadpool_info
+
+    def threads():
+        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+    before = threads()
+    alone = fi.profile(2 * TILE, 1, batch=2, method="tiled")
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: fi.profile(2 * TILE, 1, batch=2, method="tiled"), range(6)))
+    assert threads() == before
+    assert all(p["act_mean"][0, 1] == alone["act_mean"][0, 1] for p in found)

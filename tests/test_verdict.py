@@ -192,3 +192,18 @@ def test_there_is_a_verdict_on_any_numbers(act, grad, split, interrupted, units)
     assert p.verdict.kind in kinds.split(", ")
     assert str(p.verdict).endswith(".")
     assert len(str(p.table())) > 0
+
+
+def test_what_happens_between_is_seen():
+    def shape(size, seed, name):
+        weights = fi.he_normal(size, seed=seed, name=name)
+        return weights * {"layer.5": 1e6, "layer.12": 1e-6}.get(name, 1)
+
+    verdict = fi.profile(64, 20, scheme=shape, batch=8).verdict
+    assert verdict.kind == "exploding"
+    assert "of that of layer 1 at layer" in str(verdict)
+
+
+@pytest.mark.parametrize("seed", range(0, 70, 7))
+def test_few_layers_are_no_power_of_the_layer(seed):
+    assert fi.profile(16, 6, "relu", ("small_normal", {"std": 0.05}), batch=8, seed=seed).verdict.kind == "vanishing"

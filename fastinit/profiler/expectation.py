@@ -58,10 +58,10 @@ def expected(network: Network, signals: Signals | None = None) -> dict[str, Arra
     a convolutional one. Cosines, and all fields under batch normalisation, are exact where inputs have one second
     moment and one cosine. Gradients are those of random signs.
 
-    No answer: weights whose variance is not known from the scheme (callables, constants, the identity, ...), from their
-    layer on; residual nets with the user's inputs, which are not Gaussian; gradients of the user's cotangent or of a
-    loss; transformers; kurtosis, distinct units, gradients of weights; dead units but for piecewise linear functions
-    and relu2 without batch normalisation, and inputs with one cosine.
+    No answer: weights whose variance is not known from the scheme (callables, constants, the identity, ...), from
+    their layer on; residual nets with the user's inputs, which are not Gaussian; images of different second moments;
+    gradients of the user's cotangent or of a loss; transformers; kurtosis, distinct units, gradients of weights; dead
+    units but for piecewise linear functions and relu2 without batch normalisation, and inputs with one cosine.
 
     Parameters
     ----------
@@ -128,6 +128,9 @@ class _Prediction:
         x = inputs.astype(float)
         second, batch = np.mean(x * x, axis=-1), network.batch
         if network.image:
+            sizes = second.reshape(batch, -1).mean(axis=1)
+            if np.ptp(sizes) > 1e-6 * sizes.max() and (network.norm or network.activation.degree != 1):
+                second = second * np.nan  # what is not linear in the second moment is not that of their mean
             everywhere, pairs = x.mean(axis=(1, 2), keepdims=True), batch * max(batch - 1, 1)
             cross, far = (
                 np.mean(x.sum(axis=0) * y.sum(axis=0) - (x * y).sum(axis=0), axis=-1) / pairs for y in (x, everywhere)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from itertools import islice
+from threading import RLock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +17,8 @@ from ..machine import threads_for
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+
+_TURN = RLock()
 
 
 class Workers:
@@ -81,4 +84,11 @@ def _blas() -> Any:
 
 def one_blas_thread() -> AbstractContextManager[Any] | None:
     """A context in which BLAS has one thread, where threadpoolctl is there to see to it."""
-    return None if _blas() is None else _blas().limit(limits=1, user_api="blas")
+    return None if _blas() is None else _limited()
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Limits that overlapped in time would put back each other's: profiles on other threads wait."""
+    with _TURN, _blas().limit(limits=1, user_api="blas"):
+        yield

@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Field(np.ndarray[Any, Any]):
-    """Values of one quantity, (repeats, depth + 1); an array whose reductions go over the repeats.
+    """Values of one quantity, (repeats, depth + 1); an array whose `mean` goes over the repeats.
 
     Over repeats a second moment q and its logarithm tell different things: in a finite ReLU network E q stays while
     E log q falls by 5/2 for each unit of depth / width.

@@ -26,6 +26,8 @@ _NEARLY_ZERO = 1e10
 _DEAD = 0.99
 #: A fit of a power of the layer is taken where its squares are below this share of those of a factor per layer.
 _POWER = 0.5
+#: A power of the layer needs so many layers in a residual network, and twice as many in another.
+_FEW = 4
 #: From this power on, twenty layers make a thousand: that is held against a network.
 _STEEP = 2.5
 
@@ -46,6 +48,8 @@ class Course:
         The rate of the theory; NaN where it has none.
     span : (int, int)
         First and last of the interior layers, on the way of the signal.
+    furthest : (float, int)
+        The greatest change from the first of them, up or down, and its layer.
     """
 
     rate: float
@@ -53,6 +57,7 @@ class Course:
     power: float
     theory: float
     span: tuple[int, int]
+    furthest: tuple[float, int]
     logs: Array = field(repr=False)
     backward: bool = False
 
@@ -168,7 +173,16 @@ def course(profile: Any, name: str) -> Course:
     if f"theory_{name}" in profile:
         with np.errstate(divide="ignore", invalid="ignore"):
             theory = _fits(np.log(np.asarray(profile[f"theory_{name}"], float)) + sizes, network, sign)[0]
-    return Course(rate, change, power, theory, (first, last), logs, backward)
+    furthest = _furthest((logs + sizes)[inside], inside) if len(inside) else (1.0, first)
+    return Course(rate, change, power, theory, (first, last), furthest, logs, backward)
+
+
+def _furthest(logs: Array, layers: Array) -> tuple[float, int]:
+    """The greatest change from the first that is a number, and its layer."""
+    with np.errstate(invalid="ignore"):
+        moved = logs - logs[0]
+    far = int(np.argmax(np.where(np.isfinite(moved), np.abs(moved), -1)))
+    return (exp(min(moved[far], 700.0)) if np.isfinite(moved[far]) else 1.0), int(layers[far])
 
 
 def _fits(logs: Array, network: Any, sign: int) -> tuple[float, float]:
@@ -180,7 +194,9 @@ def _fits(logs: Array, network: Any, sign: int) -> tuple[float, float]:
     if some.sum() < 2:
         return float("nan"), float("nan")
     slope, left = _line(layers[some], logs[some])
-    power, left_of_power = _line(np.log(layers[some]), logs[some]) if some.sum() > 3 and not some[0] else (0.0, left)
+    enough = _FEW if getattr(network, "residual", True) else 2 * _FEW  # of few layers any curve fits one
+    fits = some.sum() >= enough and not some[0]
+    power, left_of_power = _line(np.log(layers[some]), logs[some]) if fits else (0.0, left)
     return exp(min(sign * slope, 700.0)), power if left_of_power < _POWER * left else float("nan")
 
 
@@ -260,6 +276,11 @@ def _unstable(there: Course, forward: tuple[float, float], back: Course | None,
             whose = "the gradient's second moment" if kind else "the activations' second moment"
             text = f"{though}{whose} {verb} {_how(one)}"
             found.append((kind + way, text + _limits(one)))
+        elif not bounds[0] <= one.furthest[0] <= bounds[1]:
+            way = "vanishing" if one.furthest[0] < bounds[0] else "exploding"
+            whose = "the gradient's second moment" if kind else "the activations' second moment"
+            text = f"{whose} is {one.furthest[0]:.3g} of that of layer {one.span[0]} at layer {one.furthest[1]}"
+            found.append((kind + way, text))
     return found
 
 
