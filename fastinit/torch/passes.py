@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..arguments import refuse
+from .shards import sharded_part
 
 
 @contextmanager
@@ -33,6 +34,12 @@ def undisturbed(model: nn.Module) -> Iterator[ExitStack]:
         if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):  # to import it takes a second
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield stack
+
+
+def check_whole(model: nn.Module, what: str) -> None:
+    """Raise where a model is sharded: its layers return parts, and its weights come and go around their calls."""
+    if found := sharded_part(model):
+        refuse("model", f"one that is not sharded ({what} before fully_shard or parallelize_module)", found)
 
 
 def _keep_generators(stack: ExitStack, model: nn.Module) -> None:

@@ -24,7 +24,7 @@ from ..profiler.statistics import FIELDS, Tally, distinct_columns, inner, square
 from ..profiler.verdict import BOUNDS, Verdict, judge
 from ..stream import seed_number
 from .names import Rename, canonical_name
-from .passes import Patterns, array_of, first_floats, undisturbed
+from .passes import Patterns, array_of, check_whole, first_floats, undisturbed
 
 Array = np.ndarray[Any, Any]
 
@@ -189,6 +189,7 @@ def profile(
     ----------
     model : torch.nn.Module
         In the mode it is in. Parameters, their gradients, buffers, hooks and random generators are left as they are.
+        Not sharded: profile it before ``fully_shard`` or ``parallelize_module``.
     *inputs, **keywords
         What the model takes. If the first is a tensor of floats, it is the first row.
     loss : callable
@@ -218,7 +219,8 @@ def profile(
     Raises
     ------
     ValueError, TypeError
-        If an argument breaks its rule, a pattern matches no module, or tensors of the model have no memory.
+        If an argument breaks its rule, a pattern matches no module, or tensors of the model have no memory or are
+        sharded.
 
     Examples
     --------
@@ -232,6 +234,7 @@ def profile(
     >>> p.verdict.kind
     'gradient vanishing'
     """
+    check_whole(model, "profile it")
     start, number = perf_counter(), seed_number(seed)
     watch = _Watch(model, Patterns(names), rename, backward)
     with undisturbed(model) as stack, np.errstate(all="ignore"), torch.set_grad_enabled(backward):
