@@ -21,18 +21,14 @@ from ..profiler.comparison import Comparison
 from ..profiler.network import random_signs
 from ..profiler.result import Profile
 from ..profiler.statistics import FIELDS, Tally, distinct_columns, inner, squared_norm
-from ..profiler.verdict import BOUNDS, Verdict, judge
+from ..profiler.verdict import BOUNDS, Verdict
 from ..stream import seed_number
 from .names import Rename, canonical_name
 from .passes import Patterns, array_of, check_whole, first_floats, undisturbed
+from .verdicts import COURSE, judge_model
 
 Array = np.ndarray[Any, Any]
 
-#: So many modules of one role make a course.
-_COURSE = 3
-#: From the worst on.
-_KINDS = ("dead", "symmetric", "not finite", "vanishing", "exploding", "gradient vanishing", "gradient exploding",
-          "stable")  # fmt: skip
 #: Where units are along axis 1 whatever the number of axes; elsewhere they are from four axes on, but for the last.
 _CHANNELS_FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm)
 _LISTS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
@@ -40,11 +36,15 @@ _CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)
 
 
 class Row(NamedTuple):
-    """A module, or the input: its name and class, how many elements it returned, and whether a gradient could come."""
+    """A module, or the input: its name, its class (none for the input), and what it returned.
+
+    `positions` are the elements of one unit, over all calls; `traced`, whether a gradient could come.
+    """
 
     name: str
     kind: str
     elements: int
+    positions: int
     traced: bool
 
     @property
@@ -75,8 +75,8 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What tables call each row: its number, for the verdict, and its name."""
-        return tuple(f"{number} {name}" for number, name in enumerate(self.names))
+        """What tables call each row: its name and class."""
+        return tuple(f"{row.name} ({row.kind})" if row.kind else row.name for row in self.modules)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -109,6 +109,11 @@ class ModelProfile(Profile):
         fields = {name: np.asarray(self[name])[:, list(rows)] for name in self}
         return ModelProfile(model, self.method, self.seed, fields, {}, seconds=self.seconds)  # type: ignore[arg-type]
 
+    def without(self, name: str) -> ModelProfile:
+        """The same, a field being unknown."""
+        fields = {one: np.asarray(self[one]) * (np.nan if one == name else 1) for one in self}
+        return ModelProfile(self.network, self.method, self.seed, fields, {}, seconds=self.seconds)  # type: ignore[arg-type]
+
     @property
     def roles(self) -> Comparison:
         """Profiles of modules that do the same in layer after layer: of one class, and one name but for numbers.
@@ -119,7 +124,7 @@ class ModelProfile(Profile):
         found: dict[tuple[str, ...], list[int]] = {}
         for row in self._passed():
             found.setdefault(self.network.modules[row].role, []).append(row)
-        found = {role: rows for role, rows in found.items() if len(rows) >= _COURSE}
+        found = {role: rows for role, rows in found.items() if len(rows) >= COURSE}
         words = zip(*(path[:-2] for path in found), strict=False)
         shared = sum(1 for _ in takewhile(lambda word: len(set(word)) == 1, words))
         return Comparison(
@@ -132,35 +137,33 @@ class ModelProfile(Profile):
         if not np.isnan(backward).all():
             around |= (backward == 0) & _any_after(backward[::-1] != 0)[::-1]
             around |= [not row.traced for row in self.network.modules]
+        around |= [not row.elements for row in self.network.modules]
         return [int(row) for row in np.flatnonzero(~around)]
 
     @property
     def verdict(self) -> Verdict:
-        """What the numbers mean: the worst that is found in any role; layers are counted within it, from 0.
+        """What the numbers mean: the worst that is found.
 
-        Of roles that are equally bad it is that with the most modules, and then the last: the blocks of a transformer.
+        Any module may be dead, symmetric, not finite, or out of the range of the weights' dtype. How fast signal and
+        gradient change is told only of roles that have three modules, blocks before what is within them: between unlike
+        modules it says nothing. Gradients are compared only between outputs of one size, which no pool has changed.
         """
-        return self._worst(BOUNDS, BOUNDS)
+        return self._judged(BOUNDS, BOUNDS)
 
     def healthy(self, forward: tuple[float, float] = BOUNDS, backward: tuple[float, float] = BOUNDS) -> bool:
-        """Whether signal and gradient pass in every role; see `fastinit.Profile.healthy`."""
-        return self._worst(forward, backward).healthy
+        """Whether signal and gradient pass, by `verdict`; see `fastinit.Profile.healthy` for the bounds."""
+        return self._judged(forward, backward).healthy
 
-    def _worst(self, forward: tuple[float, float], backward: tuple[float, float]) -> Verdict:
-        roles: dict[str, Any] = self.roles or {"": self.only(self._passed())}
-        verdicts = {role: judge(profile, forward, backward) for role, profile in roles.items()}
-        rank = {role: (_KINDS.index(verdicts[role].kind), -roles[role].network.depth) for role in reversed(verdicts)}
-        role = min(rank, key=lambda one: rank[one])
-        worst = verdicts[role]
-        return replace(worst, sentence=worst.sentence.replace(": ", f" in {role}: ", 1)) if role else worst
+    def _judged(self, forward: tuple[float, float], backward: tuple[float, float]) -> Verdict:
+        return judge_model(self.only(self._passed()), self.roles, forward, backward)
 
     def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
         """A picture of each role, over its modules; of all modules where there is none, or in axes that are given."""
         several = self.roles
         return several.plot(path) if len(several) > 1 and ax is None else super().plot(path, ax)
 
-    def table(self, layers: str = "all") -> Any:
-        """A table of all modules, or of "some"; see `fastinit.Profile.table`."""
+    def table(self, layers: str = "some") -> Any:
+        """A table of some modules where there are many, or of "all"; see `fastinit.Profile.table`."""
         return super().table(layers)
 
     def to_dict(self) -> dict[str, Any]:
@@ -271,6 +274,7 @@ class _Seen:
     weights: list[Tensor]
     tally: Tally = field(default_factory=Tally)
     elements: int = 0
+    positions: int = 0
     traced: bool = False
     cosines: list[float] = field(default_factory=list)
 
@@ -282,8 +286,10 @@ class _Seen:
         if array.ndim >= 2 and array.size:
             axis = _unit_axis(module, array.ndim)
             units = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+            self.positions += len(units)
             self.tally.add_slopes(units, len(units))
-            self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
+            if units.shape[1] > 1:  # one unit is the same as no other
+                self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
             self.cosines.append(_mean_cosine(array.reshape(len(array), -1)))
 
     def take_gradient(self, gradient: Tensor) -> None:
@@ -388,7 +394,9 @@ class _Watch:
         """What was seen."""
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
-        modules = tuple(Row(seen.label, seen.kind, seen.elements, seen.traced) for seen in self._seen.values())
+        modules = tuple(
+            Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced) for seen in self._seen.values()
+        )
         count = sum(one.numel() for one in self._model.parameters())
         model = Model(type(self._model).__name__, modules, count, self._batch, self._dtype())
         return ModelProfile(model, "torch", seed, fields, {}, seconds=seconds)  # type: ignore[arg-type]
