@@ -439,6 +439,17 @@ def test_recipes():
     assert torch.equal(model["layers"][0].q_proj.weight, q)
 
 
+def test_recipes_find_residual_projections_by_their_usual_names():
+    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8), 2, enable_nested_tensor=False)
+    last = {"layers.1.self_attn.out_proj.weight", "layers.1.linear2.weight"}
+    for rules in ("gpt2", "llama"):
+        stds = {entry.name: entry.std for entry in ft.plan(model, rules)}
+        assert {name for name in stds if name.startswith("layers.1") and stds[name] == 0.01} == last
+    stage = ft.plan(nn.Sequential(nn.Linear(4, 4)), ft.gpt2(layers=2), rename=lambda name: f"embed.{name}")
+    none = ft.plan(nn.Sequential(nn.Linear(4, 4)), ft.gpt2(layers=2, residual=()))
+    assert stage[0].std == none[0].std == 0.02
+
+
 def test_mup():
     """Table 8 of Tensor Programs V, between widths 8 and 32."""
 
@@ -543,6 +554,9 @@ REFUSED = [
     (lambda: ft.plan(nn.ModuleList([Bare(), Computing()]), [("*", "torch")]), ValueError,
      "`rules` must be 'torch' in a list where a module's reset draws the values, and does no more, "
      "got ['0.scale', '1.scale']"),
+    (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.llama(residual=("proj", "out"))), ValueError,
+     "`residual` must be last names of residual projections in numbered blocks of the model (() where it has none): "
+     "llama(residual=...), which has 0, got ('proj', 'out')"),
     (lambda: ft.plan(nn.Linear(2, 2), "gpt2", rename=str), ValueError,
      "`rules` must be gpt2(layers=...) where rename is given (a stage does not know how many there are), got 'gpt2'"),
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1)})), ValueError,

@@ -163,12 +163,23 @@ def _ruled(
     laws = {weight.name: law for weight in weights if (law := rule(weight)) is not None}
     if isinstance(rule, Listed) and rule.unmatched:
         refuse("rules", "patterns of which each comes first for a parameter", rule.unmatched)
+    if isinstance(rule, (gpt2, llama)) and rename is None:  # a renamed stage may have no block
+        _check_residual(rule, [weight for weight in weights if len(weight.shape) > 1])
     recorded = _recorded(model, rename) if OWN in laws.values() else {}
     drawn = {name: recorded.get(name) if law is OWN else (law, name) for name, law in laws.items()}
     computed = [name for name, law in laws.items() if law is OWN and (drawn[name] is None or drawn[name][0] is None)]
     if computed:
         refuse("rules", "'torch' in a list where a module's reset draws the values, and does no more", computed)
     return drawn
+
+
+def _check_residual(rule: gpt2 | llama, weights: list[Weight]) -> None:
+    """Raise where a recipe would scale no residual projection, which is what it is for."""
+    if rule.residual and not any(map(rule.leads_back, weights)):
+        recipe, last = type(rule).__name__, {weight.name.removesuffix(".weight").split(".")[-1] for weight in weights}
+        where = "in numbered blocks of" if isinstance(rule, llama) else "of"
+        names = f"last names of residual projections {where} the model (() where it has none): {recipe}(residual=...)"
+        refuse("residual", f"{names}, which has {', '.join(sorted(last))}", rule.residual)
 
 
 def _recipe(name: str, weights: Iterable[Weight], rename: Rename | None) -> Rule:
