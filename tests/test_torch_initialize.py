@@ -543,12 +543,16 @@ REFUSED = [
     (lambda: ft.initialize_(Bare()), ValueError,
      "`rules` must be such that each parameter has a law (one that no module resets needs a rule), got ['scale']"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("weight", "he_normal")]), ValueError,
-     "`rules` must be such that each parameter has a law (one that no module resets needs a rule), "
-     "got ['bias']"),
+     "`rules` must be such that each parameter has a law (a list may end with ('*', 'torch')), got ['bias']"),
+    (lambda: ft.plan(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), [("*.bias", "zeros"), ("*", "he_normal")]),
+     ValueError,
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more "
+     "(others need a rule before it: ('1.weight', 'torch')), got ('1.weight', (2,))"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("bias", "zeros"), ("*", "ones"), ("gain", "ones")]), ValueError,
      "`rules` must be patterns of which each comes first for a parameter, got ['gain']"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("*", "he_normal")]), ValueError,
-     "`rules` must be such that a scheme with a fan is for weights of two axes or more, got ('bias', (2,))"),
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more "
+     "(others need a rule before it: ('bias', 'torch')), got ('bias', (2,))"),
     (lambda: ft.initialize_(nn.Linear(2, 2), "gpt3"), ValueError,
      "`rules` must be one of 'torch', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
     (lambda: ft.plan(nn.ModuleList([Bare(), Computing()]), [("*", "torch")]), ValueError,

@@ -145,7 +145,9 @@ def plan(
     drawn = _recorded(model, rename) if rules == "torch" else _ruled(model, rules, weights.values(), rename)
     missing = [weight.name for weight in weights.values() if weight.name not in drawn]
     if missing:
-        refuse("rules", "such that each parameter has a law (one that no module resets needs a rule)", missing)
+        own = rules == "torch"
+        remedy = "one that no module resets needs a rule" if own else "a list may end with ('*', 'torch')"
+        refuse("rules", f"such that each parameter has a law ({remedy})", missing)
     entries = Plan()
     for full_name, weight in weights.items():
         law, stream = drawn[weight.name]

@@ -103,7 +103,9 @@ def _scaled(
 ) -> Law:
     """variance_scaling, for fans that a shape does not tell."""
     if weight.fans is None:
-        refuse("rules", "such that a scheme with a fan is for weights of two axes or more", (weight.name, weight.shape))
+        first = f"others need a rule before it: ({weight.name!r}, 'torch')"
+        rule = f"such that a scheme with a fan is for weights of two axes or more ({first})"
+        refuse("rules", rule, (weight.name, weight.shape))
     choice("mode", mode, FANS)
     choice("distribution", distribution, ["normal", "truncated_normal", "uniform"])
     std = gain * math.sqrt(scale / (FANS[mode](*weight.fans) or 1))
