@@ -315,6 +315,20 @@ def test_rules():
     assert np.allclose(stds, [1.0, 3 * 6**-0.5, 6**-0.5, math.nan, 1.0], equal_nan=True)
 
 
+def test_a_rule_may_name_axes():
+    """Of a parameter that is used as x @ W, of experts, and of a scheme that is no fan's."""
+    model = nn.ParameterDict({"w": torch.empty(6, 8), "experts": torch.empty(3, 6, 8), "square": torch.empty(4, 6)})
+    turned = {"in_axis": 0, "out_axis": 1}
+    experts = {"in_axis": 1, "out_axis": 2, "batch_axis": 0}
+    rules = [("w", "he_normal", turned), ("experts", "glorot_uniform", experts), ("square", "orthogonal", turned)]
+    planned = ft.initialize_(model, rules, seed=4)
+    assert torch.equal(model["w"], values(fi.he_normal, (6, 8), name="w", seed=4, **turned))
+    assert torch.equal(model["experts"], values(fi.glorot_uniform, (3, 6, 8), name="experts", seed=4, **experts))
+    assert torch.equal(model["square"], values(fi.orthogonal, (4, 6), name="square", seed=4, **turned))
+    assert {entry.name: entry.fans for entry in planned} == {"w": (6, 8), "experts": (6, 8), "square": (4, 6)}
+    assert ft.verify(model, rules, seed=4)
+
+
 def test_a_list_may_leave_the_rest_to_the_modules():
     listed, whole = nn.TransformerEncoderLayer(4, 2, 8), nn.TransformerEncoderLayer(4, 2, 8)
     ft.initialize_(listed, [("linear1.*", "ones"), ("*", "torch")], seed=1)

@@ -153,7 +153,8 @@ def plan(
         law, stream = drawn[weight.name]
         if law is not None and law.scheme in BY_POSITION and weight.dtype in DTYPES:  # its numbers are checked alone
             law.scheme(weight.shape, index=flat[:0], seed=0, dtype=DTYPES[weight.dtype], **law.keywords)
-        entries.append(Entry(weight.name, weight.shape, law, stream, weight.fans, full_name))
+        fans = weight.fans if law is None or law.fans is None else law.fans
+        entries.append(Entry(weight.name, weight.shape, law, stream, fans, full_name))
     return entries
 
 

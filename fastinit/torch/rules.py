@@ -15,7 +15,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from ..arguments import choice, refuse
 from ..fill import normal, truncated_normal, uniform
-from ..scaling import TRUNCATED_STD, Fans
+from ..scaling import TRUNCATED_STD, Axes, Fans, fan_pair
 from ..schemes import FANS, SCHEMES
 from .laws import Law
 
@@ -93,27 +93,38 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Law:
         return _scaled(weight, **keywords)
     if name == "small_normal":
         return Law(normal, {"std": 0.01, **keywords})
+    axes = {axis: keywords[axis] for axis in ("in_axis", "out_axis", "batch_axis") if axis in keywords}
     if name in _IN_TORCHS_ORDER:
         keywords = {"in_axis": 1, "out_axis": 0, **keywords}
-    return Law(SCHEMES[name], keywords)
+    return Law(SCHEMES[name], keywords, fans=_fans_along(weight.shape, **axes) if axes else None)
 
 
 def _scaled(
-    weight: Weight, scale: float = 1.0, mode: str = "fan_in", distribution: str = "normal", gain: float = 1.0
+    weight: Weight,
+    scale: float = 1.0,
+    mode: str = "fan_in",
+    distribution: str = "normal",
+    gain: float = 1.0,
+    **axes: Axes,
 ) -> Law:
-    """variance_scaling, for fans that a shape does not tell."""
+    """variance_scaling, for fans that a shape does not tell: those of the module, unless axes are named."""
     if weight.fans is None:
         first = f"others need a rule before it: ({weight.name!r}, 'torch')"
         rule = f"such that a scheme with a fan is for weights of two axes or more ({first})"
         refuse("rules", rule, (weight.name, weight.shape))
     choice("mode", mode, FANS)
     choice("distribution", distribution, ["normal", "truncated_normal", "uniform"])
-    std = gain * math.sqrt(scale / (FANS[mode](*weight.fans) or 1))
+    fans = _fans_along(weight.shape, **axes) if axes else None
+    std = gain * math.sqrt(scale / (FANS[mode](*(fans or weight.fans)) or 1))
     if distribution == "normal":
-        return Law(normal, {"std": std})
+        return Law(normal, {"std": std}, fans=fans)
     if distribution == "uniform":
-        return Law(uniform, {"low": -math.sqrt(3.0) * std, "high": math.sqrt(3.0) * std})
-    return Law(truncated_normal, {"std": std / TRUNCATED_STD, "low": -2.0, "high": 2.0})
+        return Law(uniform, {"low": -math.sqrt(3.0) * std, "high": math.sqrt(3.0) * std}, fans=fans)
+    return Law(truncated_normal, {"std": std / TRUNCATED_STD, "low": -2.0, "high": 2.0}, fans=fans)
+
+
+def _fans_along(shape: tuple[int, ...], in_axis: Axes = 1, out_axis: Axes = 0, batch_axis: Axes = ()) -> Fans:
+    return Fans(*fan_pair(shape, in_axis, out_axis, batch_axis))
 
 
 class Listed:
