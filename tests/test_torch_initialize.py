@@ -553,7 +553,19 @@ def test_what_a_module_computes_itself_the_plan_says():
     assert torch.equal(model.scale, 2 * values(fi.normal, 3, name="scale"))
 
 
+A_LIST = "a list of (pattern, scheme) or (pattern, scheme, keywords)"
 REFUSED = [
+    (lambda: ft.initialize_(nn.Linear(2, 2), {"*": "zeros"}), TypeError,
+     f"`rules` must be a name, {A_LIST}, or a function from a Weight to a law, got {{'*': 'zeros'}}"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), ("*", "zeros")), TypeError, f"`rules` must be {A_LIST}, got '*'"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), [("*", "normal", 0.02)]), TypeError,
+     f"`rules` must be {A_LIST}, got ('*', 'normal', 0.02)"),
+    (lambda: ft.initialize_(torch.ones(2, 3)), TypeError,
+     "`model` must be a torch.nn.Module (for a tensor: the functions of fastinit.torch), "
+     "got 'a tensor of shape (2, 3) and torch.float32'"),
+    (lambda: ft.fast_init(0, model="x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
+    (lambda: ft.profile("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
+    (lambda: ft.lsuv_("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
     (lambda: ft.initialize_(Bare()), ValueError,
      "`rules` must be such that each parameter has a law (one that no module resets needs a rule), got ['scale']"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("weight", "he_normal")]), ValueError,

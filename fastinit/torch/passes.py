@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from ..arguments import refuse
 from .shards import sharded_part
+from .tensors import check_model
 
 
 @contextmanager
@@ -37,7 +38,8 @@ def undisturbed(model: nn.Module) -> Iterator[ExitStack]:
 
 
 def check_whole(model: nn.Module, what: str) -> None:
-    """Raise where a model is sharded: its layers return parts, and its weights come and go around their calls."""
+    """Raise where a model is none, or is sharded: layers return parts, and weights come and go around their calls."""
+    check_model(model)
     if found := sharded_part(model):
         refuse("model", f"one that is not sharded ({what} before fully_shard or parallelize_module)", found)
 

@@ -26,7 +26,7 @@ from .names import Register, Rename, canonical_name
 from .recipes import gpt2, llama
 from .rules import OWN, Listed, Rule, Rules, Weight, fans_of, output_axis
 from .shards import Partition, Pieces, is_dtensor, pieces_of
-from .tensors import BY_POSITION, DTYPES
+from .tensors import BY_POSITION, DTYPES, check_model
 
 _RESETS = ("reset_parameters", "_reset_parameters")
 
@@ -141,6 +141,7 @@ def plan(
     2.weight  10x256   normal(std=0.08839)  0.08839  256     10
     2.bias    10       zeros()              0        -       -
     """
+    check_model(model)
     weights = _weights(model, rename, split or {}, partition)
     drawn = _recorded(model, rename) if rules == "torch" else _ruled(model, rules, weights.values(), rename)
     missing = [weight.name for weight in weights.values() if weight.name not in drawn]

@@ -25,6 +25,7 @@ from ..profiler.verdict import BOUNDS, Verdict
 from ..stream import seed_number
 from .names import Rename, canonical_name
 from .passes import Patterns, array_of, check_whole, first_floats, undisturbed
+from .tensors import kind_of_value
 from .verdicts import COURSE, judge_model
 
 Array = np.ndarray[Any, Any]
@@ -254,7 +255,7 @@ def _gradients(output: Any, loss: Any, sources: list[Tensor], seed: int) -> dict
     """At the input and the parameters, by `id`; the others are seen on the way there."""
     target = first_floats(output) if loss is None else loss(output)
     if loss is not None and not (isinstance(target, Tensor) and target.numel() == 1):
-        refuse("loss", "a function to a tensor of one element", target)
+        refuse("loss", "a function to a tensor of one element", kind_of_value(target))
     if target is None or not target.requires_grad:
         refuse("backward", "false where what the model returns depends on no tensor that takes a gradient", True)
     signs = torch.ones_like(target)

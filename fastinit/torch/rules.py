@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -127,10 +127,28 @@ def _fans_along(shape: tuple[int, ...], in_axis: Axes = 1, out_axis: Axes = 0, b
     return Fans(*fan_pair(shape, in_axis, out_axis, batch_axis))
 
 
+_LIST = "a list of (pattern, scheme) or (pattern, scheme, keywords)"
+
+
+def _is_rule(rule: Any) -> bool:
+    if not isinstance(rule, (list, tuple)) or len(rule) not in (2, 3):
+        return False
+    return (
+        isinstance(rule[0], str)
+        and (isinstance(rule[1], str) or callable(rule[1]))
+        and isinstance((*rule, {})[2], Mapping)
+    )
+
+
 class Listed:
     """Rules of (pattern, scheme) or (pattern, scheme, keywords): the first whose pattern the name matches."""
 
     def __init__(self, rules: Sequence[tuple[Any, ...]]) -> None:
+        if not isinstance(rules, (list, tuple)):
+            refuse("rules", f"a name, {_LIST}, or a function from a Weight to a law", rules, TypeError)
+        for rule in rules:
+            if not _is_rule(rule):
+                refuse("rules", _LIST, rule, TypeError)
         self.rules = [(*rule, {})[:3] for rule in rules]
         self.unmatched = [pattern for pattern, *_ in self.rules]
 
