@@ -353,6 +353,10 @@ def test_what_no_role_excuses_is_told_of_any_module():
     said = "Dead: the signal is zero from module 1 on and no gradient comes back to module 0 or before it"
     nn.init.zeros_(net[2].bias)
     assert str(profile(net, x).verdict).startswith(said)
+    lost = profile(he_net(), drawn(8, WIDTH, dtype="float64"), loss=lambda output: (output * torch.nan).sum())
+    assert str(lost.verdict) == "Not finite: the gradient is not finite from module 11 down."
+    frozen = nn.Sequential(nn.Embedding(5, 8).requires_grad_(False), nn.Linear(8, 8))
+    assert profile(frozen, torch.arange(4), names="0").healthy()  # no gradient could come to what is shown
     narrow = profile(nn.Linear(16, 16).half(), x.half() * 1e-5)
     assert str(narrow.verdict) == "Vanishing: the activations are below the range of float16 at the input."
 

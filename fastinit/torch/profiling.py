@@ -108,12 +108,12 @@ class ModelProfile(Profile):
         """Some of the rows, as a profile."""
         model = replace(self.network, modules=tuple(self.network.modules[row] for row in rows))
         fields = {name: np.asarray(self[name])[:, list(rows)] for name in self}
-        return ModelProfile(model, self.method, self.seed, fields, {}, seconds=self.seconds)  # type: ignore[arg-type]
+        return ModelProfile(model, self.method, self.seed, fields, {}, (), False, self.seconds, self.backward)  # type: ignore[arg-type]
 
-    def without(self, name: str) -> ModelProfile:
-        """The same, a field being unknown."""
-        fields = {one: np.asarray(self[one]) * (np.nan if one == name else 1) for one in self}
-        return ModelProfile(self.network, self.method, self.seed, fields, {}, seconds=self.seconds)  # type: ignore[arg-type]
+    def without_gradient(self) -> ModelProfile:
+        """The same, as if none had been sent."""
+        fields = {name: np.asarray(self[name]) * (np.nan if "grad" in name else 1) for name in self}
+        return ModelProfile(self.network, self.method, self.seed, fields, {}, (), False, self.seconds, False)  # type: ignore[arg-type]
 
     @property
     def roles(self) -> Comparison:
@@ -135,7 +135,7 @@ class ModelProfile(Profile):
     def _passed(self) -> list[int]:
         forward, backward = (np.asarray(self[name])[0] for name in ("act_second_moment", "grad_act_second_moment"))
         around = (forward == 0) & _any_after(forward != 0)
-        if not np.isnan(backward).all():
+        if self.backward:
             around |= (backward == 0) & _any_after(backward[::-1] != 0)[::-1]
             around |= [not row.traced for row in self.network.modules]
         around |= [not row.elements for row in self.network.modules]
@@ -156,7 +156,8 @@ class ModelProfile(Profile):
         return self._judged(forward, backward).healthy
 
     def _judged(self, forward: tuple[float, float], backward: tuple[float, float]) -> Verdict:
-        return judge_model(self.only(self._passed()), self.roles, forward, backward)
+        rows = self._passed()
+        return judge_model(self.only(rows) if rows else self.without_gradient(), self.roles, forward, backward)
 
     def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
         """A picture of each role, over its modules; of all modules where there is none, or in axes that are given."""
@@ -400,7 +401,7 @@ class _Watch:
         )
         count = sum(one.numel() for one in self._model.parameters())
         model = Model(type(self._model).__name__, modules, count, self._batch, self._dtype())
-        return ModelProfile(model, "torch", seed, fields, {}, seconds=seconds)  # type: ignore[arg-type]
+        return ModelProfile(model, "torch", seed, fields, {}, (), False, seconds, self._backward)  # type: ignore[arg-type]
 
     def _dtype(self) -> Any:
         """Of the weights; NumPy has no bfloat16, whose range is that of float32."""

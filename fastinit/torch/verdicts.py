@@ -56,7 +56,7 @@ def _judge_role(profile: Any, forward: Bounds, backward: Bounds) -> Verdict:
     """Gradients are not compared where modules return as many values a unit as others do not: a pool changes them."""
     modules = profile.network.modules
     if len({row.positions for row in modules}) > 1:
-        profile = profile.without("grad_act_second_moment")
+        profile = profile.without_gradient()
     verdict = judge(profile, forward, backward)
     return replace(verdict, sentence=_named(verdict.sentence, modules))
 
