@@ -315,6 +315,20 @@ def test_rules():
     assert np.allclose(stds, [1.0, 3 * 6**-0.5, 6**-0.5, math.nan, 1.0], equal_nan=True)
 
 
+def test_a_rule_may_name_axes():
+    """Of a parameter that is used as x @ W, of experts, and of a scheme that is no fan's."""
+    model = nn.ParameterDict({"w": torch.empty(6, 8), "experts": torch.empty(3, 6, 8), "square": torch.empty(4, 6)})
+    turned = {"in_axis": 0, "out_axis": 1}
+    experts = {"in_axis": 1, "out_axis": 2, "batch_axis": 0}
+    rules = [("w", "he_normal", turned), ("experts", "glorot_uniform", experts), ("square", "orthogonal", turned)]
+    planned = ft.initialize_(model, rules, seed=4)
+    assert torch.equal(model["w"], values(fi.he_normal, (6, 8), name="w", seed=4, **turned))
+    assert torch.equal(model["experts"], values(fi.glorot_uniform, (3, 6, 8), name="experts", seed=4, **experts))
+    assert torch.equal(model["square"], values(fi.orthogonal, (4, 6), name="square", seed=4, **turned))
+    assert {entry.name: entry.fans for entry in planned} == {"w": (6, 8), "experts": (6, 8), "square": (4, 6)}
+    assert ft.verify(model, rules, seed=4)
+
+
 def test_a_list_may_leave_the_rest_to_the_modules():
     listed, whole = nn.TransformerEncoderLayer(4, 2, 8), nn.TransformerEncoderLayer(4, 2, 8)
     ft.initialize_(listed, [("linear1.*", "ones"), ("*", "torch")], seed=1)
@@ -439,6 +453,17 @@ def test_recipes():
     assert torch.equal(model["layers"][0].q_proj.weight, q)
 
 
+def test_recipes_find_residual_projections_by_their_usual_names():
+    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8), 2, enable_nested_tensor=False)
+    last = {"layers.1.self_attn.out_proj.weight", "layers.1.linear2.weight"}
+    for rules in ("gpt2", "llama"):
+        stds = {entry.name: entry.std for entry in ft.plan(model, rules)}
+        assert {name for name in stds if name.startswith("layers.1") and stds[name] == 0.01} == last
+    stage = ft.plan(nn.Sequential(nn.Linear(4, 4)), ft.gpt2(layers=2), rename=lambda name: f"embed.{name}")
+    none = ft.plan(nn.Sequential(nn.Linear(4, 4)), ft.gpt2(layers=2, residual=()))
+    assert stage[0].std == none[0].std == 0.02
+
+
 def test_mup():
     """Table 8 of Tensor Programs V, between widths 8 and 32."""
 
@@ -528,21 +553,40 @@ def test_what_a_module_computes_itself_the_plan_says():
     assert torch.equal(model.scale, 2 * values(fi.normal, 3, name="scale"))
 
 
+A_LIST = "a list of (pattern, scheme) or (pattern, scheme, keywords)"
 REFUSED = [
+    (lambda: ft.initialize_(nn.Linear(2, 2), {"*": "zeros"}), TypeError,
+     f"`rules` must be a name, {A_LIST}, or a function from a Weight to a law, got {{'*': 'zeros'}}"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), ("*", "zeros")), TypeError, f"`rules` must be {A_LIST}, got '*'"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), [("*", "normal", 0.02)]), TypeError,
+     f"`rules` must be {A_LIST}, got ('*', 'normal', 0.02)"),
+    (lambda: ft.initialize_(torch.ones(2, 3)), TypeError,
+     "`model` must be a torch.nn.Module (for a tensor: the functions of fastinit.torch), "
+     "got 'a tensor of shape (2, 3) and torch.float32'"),
+    (lambda: ft.fast_init(0, model="x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
+    (lambda: ft.profile("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
+    (lambda: ft.lsuv_("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
     (lambda: ft.initialize_(Bare()), ValueError,
      "`rules` must be such that each parameter has a law (one that no module resets needs a rule), got ['scale']"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("weight", "he_normal")]), ValueError,
-     "`rules` must be such that each parameter has a law (one that no module resets needs a rule), "
-     "got ['bias']"),
+     "`rules` must be such that each parameter has a law (a list may end with ('*', 'torch')), got ['bias']"),
+    (lambda: ft.plan(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), [("*.bias", "zeros"), ("*", "he_normal")]),
+     ValueError,
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more "
+     "(others need a rule before it: ('1.weight', 'torch')), got ('1.weight', (2,))"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("bias", "zeros"), ("*", "ones"), ("gain", "ones")]), ValueError,
      "`rules` must be patterns of which each comes first for a parameter, got ['gain']"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("*", "he_normal")]), ValueError,
-     "`rules` must be such that a scheme with a fan is for weights of two axes or more, got ('bias', (2,))"),
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more "
+     "(others need a rule before it: ('bias', 'torch')), got ('bias', (2,))"),
     (lambda: ft.initialize_(nn.Linear(2, 2), "gpt3"), ValueError,
      "`rules` must be one of 'torch', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
     (lambda: ft.plan(nn.ModuleList([Bare(), Computing()]), [("*", "torch")]), ValueError,
      "`rules` must be 'torch' in a list where a module's reset draws the values, and does no more, "
      "got ['0.scale', '1.scale']"),
+    (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.llama(residual=("proj", "out"))), ValueError,
+     "`residual` must be last names of residual projections in numbered blocks of the model (() where it has none): "
+     "llama(residual=...), which has 0, got ('proj', 'out')"),
     (lambda: ft.plan(nn.Linear(2, 2), "gpt2", rename=str), ValueError,
      "`rules` must be gpt2(layers=...) where rename is given (a stage does not know how many there are), got 'gpt2'"),
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1)})), ValueError,

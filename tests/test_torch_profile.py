@@ -273,7 +273,9 @@ def test_verdicts_are_of_modules_of_one_role():
     healthy = profile(he_net(depth=12), x)
     assert healthy.verdict.kind == "stable" and healthy.healthy()
     assert list(healthy.roles) == ["# (Linear)", "# (ReLU)"]
-    assert str(healthy.verdict).startswith("Stable in # (ReLU): the activations' second moment changes by a factor of ")
+    said = str(healthy.verdict)
+    assert said.startswith("Stable in modules # (ReLU), 12 of them: the activations' second moment changes by a factor")
+    assert "from module 3 to 21; the gradient's" in said and said.endswith("from module 21 to 3.")
     fading = profile(he_net(scheme=fi.lecun_normal, depth=12), x)
     assert fading.verdict.kind == "vanishing" and not fading.healthy()
     assert fading.verdict.forward.rate == pytest.approx(0.5, rel=0.15)
@@ -282,6 +284,81 @@ def test_verdicts_are_of_modules_of_one_role():
         assert p.verdict.kind == kind
     assert profile(he_net(depth=1), x).verdict.kind == "stable"
     assert not fading.healthy() and fading.healthy((1e-9, 1e9), (1e-9, 1e9))
+
+
+class Residual(nn.Module):
+    """Two convolutions with batch norm, and a way around them that a stride makes shorter."""
+
+    def __init__(self, channels, out, stride=1):
+        super().__init__()
+        self.c1, self.b1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out)
+        self.c2, self.b2 = nn.Conv2d(out, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out)
+        self.skip = nn.Identity() if channels == out else nn.Conv2d(channels, out, 1, stride, bias=False)
+
+    def forward(self, x):
+        return torch.relu(self.b2(self.c2(torch.relu(self.b1(self.c1(x))))) + self.skip(x))
+
+
+def residual(*blocks):
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+
+
+def plain_convolutions():
+    first, second = ((nn.Conv2d(*sides, 3), nn.BatchNorm2d(8), nn.ReLU()) for sides in ((3, 8), (8, 8)))
+    return nn.Sequential(*first, *second, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+
+
+def encoder(norm_first):
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, norm_first=norm_first)
+    return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+
+HEALTHY = {
+    "gelu": (lambda: nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 10)), (32, 64)),
+    "relu": (lambda: nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10)), (32, 784)),
+    "post-norm": (lambda: encoder(False), (4, 10, 16)),
+    "pre-norm": (lambda: encoder(True), (4, 10, 16)),
+    "convolutions": (plain_convolutions, (8, 3, 16, 16)),
+    "lstm": (lambda: nn.LSTM(32, 64, 2, batch_first=True), (8, 12, 32)),
+}
+
+
+@pytest.mark.parametrize(("make", "shape"), HEALTHY.values(), ids=HEALTHY)
+def test_unlike_modules_are_not_compared(make, shape):
+    torch.manual_seed(0)
+    p = profile(make(), drawn(*shape))
+    assert p.healthy() and str(p.verdict) == "Stable: no module repeats three times: no rate is told."
+    assert np.isnan([p.verdict.forward.rate, p.verdict.backward.change]).all()
+
+
+def test_of_residual_networks_the_stream_is_judged():
+    """In front of a batch norm the gradient follows that norm's deviation, which is no matter of depth."""
+    torch.manual_seed(0)
+    alike = profile(residual(*(Residual(8, 8) for _ in range(4))), drawn(8, 3, 16, 16))
+    assert str(alike.verdict).startswith("Stable in modules # (Residual), 4 of them: the activations'")
+    assert alike.healthy() and alike.verdict.backward is not None
+    sides = ((8, 16), (16, 32), (32, 16), (16, 8))
+    smaller = profile(residual(*(Residual(*pair, 2) for pair in sides)), drawn(8, 3, 32, 32))
+    assert smaller.healthy() and smaller.verdict.backward is None  # each stride changes the gradient
+
+
+def test_what_no_role_excuses_is_told_of_any_module():
+    x = drawn(8, 16)
+    net = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 1), nn.Tanh())
+    assert profile(net, x).healthy()  # one unit is no set of equal ones
+    nn.init.constant_(net[0].weight, 0.1)
+    nn.init.zeros_(net[0].bias)
+    assert str(profile(net, x).verdict).startswith("Symmetric: all units of a layer are the same from module 0 on and ")
+    nn.init.constant_(net[0].bias, -100.0)
+    said = "Dead: the signal is zero from module 1 on and no gradient comes back to module 0 or before it"
+    nn.init.zeros_(net[2].bias)
+    assert str(profile(net, x).verdict).startswith(said)
+    lost = profile(he_net(), drawn(8, WIDTH, dtype="float64"), loss=lambda output: (output * torch.nan).sum())
+    assert str(lost.verdict) == "Not finite: the gradient is not finite from module 11 down."
+    frozen = nn.Sequential(nn.Embedding(5, 8).requires_grad_(False), nn.Linear(8, 8))
+    assert profile(frozen, torch.arange(4), names="0").healthy()  # no gradient could come to what is shown
+    narrow = profile(nn.Linear(16, 16).half(), x.half() * 1e-5)
+    assert str(narrow.verdict) == "Vanishing: the activations are below the range of float16 at the input."
 
 
 def test_branches_that_begin_at_zero_are_not_dead():
@@ -305,11 +382,14 @@ def test_it_shows_itself_and_is_written(tmp_path):
         pytest.importorskip(extra)
     p = profile(he_net(depth=3), drawn(BATCH, WIDTH, dtype="float64"))
     names = ["input", "0", "1", "2", "3", "4", "5"]
+    labels = ["input", *(f"{name} ({'ReLU' if int(name) % 2 else 'Linear'})" for name in names[1:])]
     lines = str(p.table()).splitlines()
-    assert [line.split()[:2] for line in lines[2:9]] == [[str(row), name] for row, name in enumerate(names)]
+    assert all(line.startswith(f"{label} ") for line, label in zip(lines[2:9], labels, strict=True))
+    long = profile(he_net(depth=40), drawn(2, WIDTH, dtype="float64"))
+    assert len(long.table().rows) == 22 and len(long.table("all").rows) == 81
     assert "Sequential, 12288 parameters, batch 16" in "\n".join(lines)
     page = p.to_html()
-    assert all(f"<th>{row} {name}</th>" in page for row, name in enumerate(names))
+    assert all(f"<th>{label}</th>" in page for label in labels)
     assert [axes.get_title(loc="left")[:11] for axes in p.plot(tmp_path / "p.png").axes] == [
         "activations",
         "gradient, b",
@@ -348,7 +428,11 @@ REFUSED = {
     ),
     "loss": (
         lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), loss=lambda output: 3.5),
-        "`loss` must be a function to a tensor of one element, got 3.5",
+        "`loss` must be a function to a tensor of one element, got 'float 3.5'",
+    ),
+    "loss of many": (
+        lambda: profile(nn.Linear(2, 2), torch.ones(9, 2), loss=lambda output: output),
+        "`loss` must be a function to a tensor of one element, got 'a tensor of shape (9, 2) and torch.float32'",
     ),
     "seed": (
         lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), seed=-1),

@@ -2,6 +2,7 @@
 
 import itertools
 import traceback
+from functools import partial
 
 import pytest
 import torch
@@ -189,6 +190,29 @@ def what_is_refused(world):
         assert torch.equal(tensor.to_local(), kept)
 
 
+def passes_are_refused(world):
+    """Profiles and LSUV of sharded models, which then still run and hold what they held."""
+    mesh = init_device_mesh("cpu", (world,))
+
+    def nested():
+        model = nn.Sequential(nn.Sequential(nn.Linear(8, 8), nn.ReLU()), nn.Linear(8, 8))
+        for module in (model[0], model):
+            fully_shard(module, mesh=mesh)
+        return model
+
+    def tensor_parallel():
+        return parallelize_module(nn.Sequential(nn.Linear(8, 8)), mesh, {"0": ColwiseParallel()})
+
+    for make, got in ((nested, "FSDPSequential under fully_shard"), (tensor_parallel, "0.weight, (Shard(dim=0),)")):
+        model, x = make(), torch.ones(2, 8)
+        before = model(x)  # the root's parameters are whole from here on
+        for call, what in ((ft.profile, "profile it"), (ft.lsuv_, "call lsuv_")):
+            message = refusal(partial(call, model, x))
+            rule = f"one that is not sharded ({what} before fully_shard or parallelize_module)"
+            assert message == f"`model` must be {rule}, got {got!r}", message
+        assert torch.equal(model(x), before)
+
+
 def refusal(call):
     try:
         call()
@@ -230,7 +254,7 @@ def run_in_processes(world, folder, checks):
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
 def test_real_processes(world, tmp_path):
-    checks = [fully_sharded, tensor_parallel, two_axes, pipeline, any_placement, what_is_refused]
+    checks = [fully_sharded, tensor_parallel, two_axes, pipeline, any_placement, what_is_refused, passes_are_refused]
     run_in_processes(world, tmp_path, checks)
 
 

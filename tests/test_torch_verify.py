@@ -260,13 +260,13 @@ def test_torchs_own_models_raise_no_alarm(seed):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("rules", ["torch", "gpt2", "llama"])
 def test_presets_and_dtypes(rules, dtype):
-    model = nn.ModuleDict({"embed": nn.Embedding(300, 64, 5), "c_proj": nn.Linear(64, 256), "norm": nn.LayerNorm(64)})
-    model = model.to(dtype)
+    block = nn.ModuleDict({"c_proj": nn.Linear(64, 256)})
+    model = nn.ModuleDict({"embed": nn.Embedding(300, 64, 5), "0": block, "norm": nn.LayerNorm(64)}).to(dtype)
     ft.initialize_(model, rules, seed=3)
     assert ft.verify(model, rules, seed=3)
     assert ft.verify(model, rules)
     with torch.no_grad():
-        model["c_proj"].weight[:20] = model["c_proj"].weight[100:120]
+        block["c_proj"].weight[:20] = block["c_proj"].weight[100:120]
     (line,) = ft.verify(model, rules).problems
     assert "occur again from element" in line
 

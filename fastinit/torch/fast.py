@@ -23,7 +23,7 @@ from .laws import LAWS, Law
 from .names import Register, Rename
 from .pages import advise_large_pages
 from .shards import Partition, Pieces, check_agreement, pieces_of
-from .tensors import BY_POSITION, DTYPES, fill_pieces_, seed_from
+from .tensors import BY_POSITION, DTYPES, check_model, fill_pieces_, seed_from
 
 
 class fast_init(TorchFunctionMode):  # noqa: N801
@@ -91,6 +91,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         super().__init__()
         if model is None and rename is not None:
             refuse("model", "given where rename is", model)
+        if model is not None:
+            check_model(model)
         if model is not None and seed is None:
             refuse("seed", "given where model is (a rank alone would draw another)", seed)
         self.seed = None if seed is None else seed_number(seed)

@@ -39,8 +39,10 @@ def initialize_(
     rules : str, list or callable
         ``"torch"``: what each module's own ``reset_parameters`` asks for. A list of ``(pattern, scheme)`` or
         ``(pattern, scheme, keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name
-        that fastinit knows, a function like one, or ``"torch"``. A recipe: `gpt2`, `llama` (these also by name),
-        `deepnorm`, `mup`, or any function from a `Weight` to a law (see `law_of`).
+        that fastinit knows, a function like one, or ``"torch"``. Keywords are those of the scheme: ``in_axis``,
+        ``out_axis`` and ``batch_axis`` where a module does not tell, as for a parameter used as ``x @ W``. A recipe:
+        `gpt2`, `llama` (these also by name), `deepnorm`, `mup`, or any function from a `Weight` to a law (see
+        `law_of`).
     seed : int or numpy.random.SeedSequence
         The same on every rank.
     rename : callable
@@ -74,7 +76,7 @@ def initialize_(
     -----
     A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero. A parametrized tensor is
     assigned, so that its parametrization inverts it. In schemes the fan is that of the whole tensor, groups, transposed
-    convolutions and `split` considered; ``"torch"`` keeps torch's own idea of it.
+    convolutions and `split` considered, unless axes are named; ``"torch"`` keeps torch's own idea of it.
 
     Examples
     --------

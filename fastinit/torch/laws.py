@@ -12,15 +12,16 @@ from torch.nn.init import _calculate_correct_fan, calculate_gain
 from .. import structured
 from ..arguments import refuse
 from ..fill import REACH, normal, truncated_normal, uniform
-from ..scaling import normal_interval
+from ..scaling import Fans, normal_interval
 
 
 class Law(NamedTuple):
-    """A scheme of ours, its keywords, and the generator that the call named."""
+    """A scheme of ours, its keywords, the generator that the call named, and the fans where axes were named."""
 
     scheme: Callable[..., Any]
     keywords: dict[str, Any]
     generator: Generator | None = None
+    fans: Fans | None = None
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Law:

@@ -18,7 +18,7 @@ from ..stream import seed_number
 from ..streaming import Moments
 from ..structured import orthogonal
 from .names import Rename, canonical_name
-from .passes import Patterns, array_of, undisturbed
+from .passes import Patterns, array_of, check_whole, undisturbed
 from .shards import pieces_of
 from .tensors import DTYPES, fill_pieces_
 
@@ -49,14 +49,15 @@ def lsuv_(
     ----------
     model : torch.nn.Module
         Changed in place: ``weight`` of those layers that are called, and ``bias``, which becomes zero. It runs in
-        evaluation mode; its modes, buffers and hooks, and random generators are left as they are.
+        evaluation mode; its modes, buffers and hooks, and random generators are left as they are. Not sharded: call
+        this before ``fully_shard`` or ``parallelize_module``.
     *inputs, **keywords
         What the model takes: a batch of the data.
     target_std : float
         Standard deviation that outputs get.
     seed : int or SeedSequence
         The weights have the bits of `fastinit.orthogonal` for this seed and their canonical names before they are
-        scaled, so they do not depend on the layout.
+        scaled.
     names : str or iterable of str
         Patterns (of `fnmatch`) for the names of the layers. Where left out: all.
     rename : callable
@@ -70,8 +71,9 @@ def lsuv_(
     Raises
     ------
     ValueError, TypeError
-        If an argument breaks its rule, or a weight is computed from other tensors (a parametrization); then nothing has
-        been written. If the output of a layer does not vary, or is not finite; layers before it have their weights.
+        If an argument breaks its rule, the model is sharded, or a weight is computed from other tensors (a
+        parametrization); then nothing has been written. If the output of a layer does not vary, or is not finite;
+        layers before it have their weights.
 
     Warns
     -----
@@ -99,6 +101,7 @@ def lsuv_(
     0 0.99 1.00
     2 0.63 1.00
     """
+    check_whole(model, "call lsuv_")
     target = real("target_std", target_std, low=0)
     if not target:
         refuse("target_std", "positive", target_std)

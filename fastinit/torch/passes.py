@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..arguments import refuse
+from .shards import sharded_part
+from .tensors import check_model
 
 
 @contextmanager
@@ -33,6 +35,13 @@ def undisturbed(model: nn.Module) -> Iterator[ExitStack]:
         if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):  # to import it takes a second
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield stack
+
+
+def check_whole(model: nn.Module, what: str) -> None:
+    """Raise where a model is none, or is sharded: layers return parts, and weights come and go around their calls."""
+    check_model(model)
+    if found := sharded_part(model):
+        refuse("model", f"one that is not sharded ({what} before fully_shard or parallelize_module)", found)
 
 
 def _keep_generators(stack: ExitStack, model: nn.Module) -> None:

@@ -26,7 +26,7 @@ from .names import Register, Rename, canonical_name
 from .recipes import gpt2, llama
 from .rules import OWN, Listed, Rule, Rules, Weight, fans_of, output_axis
 from .shards import Partition, Pieces, is_dtensor, pieces_of
-from .tensors import BY_POSITION, DTYPES
+from .tensors import BY_POSITION, DTYPES, check_model
 
 _RESETS = ("reset_parameters", "_reset_parameters")
 
@@ -141,17 +141,21 @@ def plan(
     2.weight  10x256   normal(std=0.08839)  0.08839  256     10
     2.bias    10       zeros()              0        -       -
     """
+    check_model(model)
     weights = _weights(model, rename, split or {}, partition)
     drawn = _recorded(model, rename) if rules == "torch" else _ruled(model, rules, weights.values(), rename)
     missing = [weight.name for weight in weights.values() if weight.name not in drawn]
     if missing:
-        refuse("rules", "such that each parameter has a law (one that no module resets needs a rule)", missing)
+        own = rules == "torch"
+        remedy = "one that no module resets needs a rule" if own else "a list may end with ('*', 'torch')"
+        refuse("rules", f"such that each parameter has a law ({remedy})", missing)
     entries = Plan()
     for full_name, weight in weights.items():
         law, stream = drawn[weight.name]
         if law is not None and law.scheme in BY_POSITION and weight.dtype in DTYPES:  # its numbers are checked alone
             law.scheme(weight.shape, index=flat[:0], seed=0, dtype=DTYPES[weight.dtype], **law.keywords)
-        entries.append(Entry(weight.name, weight.shape, law, stream, weight.fans, full_name))
+        fans = weight.fans if law is None or law.fans is None else law.fans
+        entries.append(Entry(weight.name, weight.shape, law, stream, fans, full_name))
     return entries
 
 
@@ -163,12 +167,23 @@ def _ruled(
     laws = {weight.name: law for weight in weights if (law := rule(weight)) is not None}
     if isinstance(rule, Listed) and rule.unmatched:
         refuse("rules", "patterns of which each comes first for a parameter", rule.unmatched)
+    if isinstance(rule, (gpt2, llama)) and rename is None:  # a renamed stage may have no block
+        _check_residual(rule, [weight for weight in weights if len(weight.shape) > 1])
     recorded = _recorded(model, rename) if OWN in laws.values() else {}
     drawn = {name: recorded.get(name) if law is OWN else (law, name) for name, law in laws.items()}
     computed = [name for name, law in laws.items() if law is OWN and (drawn[name] is None or drawn[name][0] is None)]
     if computed:
         refuse("rules", "'torch' in a list where a module's reset draws the values, and does no more", computed)
     return drawn
+
+
+def _check_residual(rule: gpt2 | llama, weights: list[Weight]) -> None:
+    """Raise where a recipe would scale no residual projection, which is what it is for."""
+    if rule.residual and not any(map(rule.leads_back, weights)):
+        recipe, last = type(rule).__name__, {weight.name.removesuffix(".weight").split(".")[-1] for weight in weights}
+        where = "in numbered blocks of" if isinstance(rule, llama) else "of"
+        names = f"last names of residual projections {where} the model (() where it has none): {recipe}(residual=...)"
+        refuse("residual", f"{names}, which has {', '.join(sorted(last))}", rule.residual)
 
 
 def _recipe(name: str, weights: Iterable[Weight], rename: Rename | None) -> Rule:

@@ -21,18 +21,15 @@ from ..profiler.comparison import Comparison
 from ..profiler.network import random_signs
 from ..profiler.result import Profile
 from ..profiler.statistics import FIELDS, Tally, distinct_columns, inner, squared_norm
-from ..profiler.verdict import BOUNDS, Verdict, judge
+from ..profiler.verdict import BOUNDS, Verdict
 from ..stream import seed_number
 from .names import Rename, canonical_name
-from .passes import Patterns, array_of, first_floats, undisturbed
+from .passes import Patterns, array_of, check_whole, first_floats, undisturbed
+from .tensors import kind_of_value
+from .verdicts import COURSE, judge_model
 
 Array = np.ndarray[Any, Any]
 
-#: So many modules of one role make a course.
-_COURSE = 3
-#: From the worst on.
-_KINDS = ("dead", "symmetric", "not finite", "vanishing", "exploding", "gradient vanishing", "gradient exploding",
-          "stable")  # fmt: skip
 #: Where units are along axis 1 whatever the number of axes; elsewhere they are from four axes on, but for the last.
 _CHANNELS_FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm)
 _LISTS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
@@ -40,11 +37,15 @@ _CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)
 
 
 class Row(NamedTuple):
-    """A module, or the input: its name and class, how many elements it returned, and whether a gradient could come."""
+    """A module, or the input: its name, its class (none for the input), and what it returned.
+
+    `positions` are the elements of one unit, over all calls; `traced`, whether a gradient could come.
+    """
 
     name: str
     kind: str
     elements: int
+    positions: int
     traced: bool
 
     @property
@@ -75,8 +76,8 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What tables call each row: its number, for the verdict, and its name."""
-        return tuple(f"{number} {name}" for number, name in enumerate(self.names))
+        """What tables call each row: its name and class."""
+        return tuple(f"{row.name} ({row.kind})" if row.kind else row.name for row in self.modules)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -107,7 +108,12 @@ class ModelProfile(Profile):
         """Some of the rows, as a profile."""
         model = replace(self.network, modules=tuple(self.network.modules[row] for row in rows))
         fields = {name: np.asarray(self[name])[:, list(rows)] for name in self}
-        return ModelProfile(model, self.method, self.seed, fields, {}, seconds=self.seconds)  # type: ignore[arg-type]
+        return ModelProfile(model, self.method, self.seed, fields, {}, (), False, self.seconds, self.backward)  # type: ignore[arg-type]
+
+    def without_gradient(self) -> ModelProfile:
+        """The same, as if none had been sent."""
+        fields = {name: np.asarray(self[name]) * (np.nan if "grad" in name else 1) for name in self}
+        return ModelProfile(self.network, self.method, self.seed, fields, {}, (), False, self.seconds, False)  # type: ignore[arg-type]
 
     @property
     def roles(self) -> Comparison:
@@ -119,7 +125,7 @@ class ModelProfile(Profile):
         found: dict[tuple[str, ...], list[int]] = {}
         for row in self._passed():
             found.setdefault(self.network.modules[row].role, []).append(row)
-        found = {role: rows for role, rows in found.items() if len(rows) >= _COURSE}
+        found = {role: rows for role, rows in found.items() if len(rows) >= COURSE}
         words = zip(*(path[:-2] for path in found), strict=False)
         shared = sum(1 for _ in takewhile(lambda word: len(set(word)) == 1, words))
         return Comparison(
@@ -129,38 +135,37 @@ class ModelProfile(Profile):
     def _passed(self) -> list[int]:
         forward, backward = (np.asarray(self[name])[0] for name in ("act_second_moment", "grad_act_second_moment"))
         around = (forward == 0) & _any_after(forward != 0)
-        if not np.isnan(backward).all():
+        if self.backward:
             around |= (backward == 0) & _any_after(backward[::-1] != 0)[::-1]
             around |= [not row.traced for row in self.network.modules]
+        around |= [not row.elements for row in self.network.modules]
         return [int(row) for row in np.flatnonzero(~around)]
 
     @property
     def verdict(self) -> Verdict:
-        """What the numbers mean: the worst that is found in any role; layers are counted within it, from 0.
+        """What the numbers mean: the worst that is found.
 
-        Of roles that are equally bad it is that with the most modules, and then the last: the blocks of a transformer.
+        Any module may be dead, symmetric, not finite, or out of the range of the weights' dtype. How fast signal and
+        gradient change is told only of roles that have three modules, blocks before what is within them: between unlike
+        modules it says nothing. Gradients are compared only between outputs of one size, which no pool has changed.
         """
-        return self._worst(BOUNDS, BOUNDS)
+        return self._judged(BOUNDS, BOUNDS)
 
     def healthy(self, forward: tuple[float, float] = BOUNDS, backward: tuple[float, float] = BOUNDS) -> bool:
-        """Whether signal and gradient pass in every role; see `fastinit.Profile.healthy`."""
-        return self._worst(forward, backward).healthy
+        """Whether signal and gradient pass, by `verdict`; see `fastinit.Profile.healthy` for the bounds."""
+        return self._judged(forward, backward).healthy
 
-    def _worst(self, forward: tuple[float, float], backward: tuple[float, float]) -> Verdict:
-        roles: dict[str, Any] = self.roles or {"": self.only(self._passed())}
-        verdicts = {role: judge(profile, forward, backward) for role, profile in roles.items()}
-        rank = {role: (_KINDS.index(verdicts[role].kind), -roles[role].network.depth) for role in reversed(verdicts)}
-        role = min(rank, key=lambda one: rank[one])
-        worst = verdicts[role]
-        return replace(worst, sentence=worst.sentence.replace(": ", f" in {role}: ", 1)) if role else worst
+    def _judged(self, forward: tuple[float, float], backward: tuple[float, float]) -> Verdict:
+        rows = self._passed()
+        return judge_model(self.only(rows) if rows else self.without_gradient(), self.roles, forward, backward)
 
     def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
         """A picture of each role, over its modules; of all modules where there is none, or in axes that are given."""
         several = self.roles
         return several.plot(path) if len(several) > 1 and ax is None else super().plot(path, ax)
 
-    def table(self, layers: str = "all") -> Any:
-        """A table of all modules, or of "some"; see `fastinit.Profile.table`."""
+    def table(self, layers: str = "some") -> Any:
+        """A table of some modules where there are many, or of "all"; see `fastinit.Profile.table`."""
         return super().table(layers)
 
     def to_dict(self) -> dict[str, Any]:
@@ -189,6 +194,7 @@ def profile(
     ----------
     model : torch.nn.Module
         In the mode it is in. Parameters, their gradients, buffers, hooks and random generators are left as they are.
+        Not sharded: profile it before ``fully_shard`` or ``parallelize_module``.
     *inputs, **keywords
         What the model takes. If the first is a tensor of floats, it is the first row.
     loss : callable
@@ -218,7 +224,8 @@ def profile(
     Raises
     ------
     ValueError, TypeError
-        If an argument breaks its rule, a pattern matches no module, or tensors of the model have no memory.
+        If an argument breaks its rule, a pattern matches no module, or tensors of the model have no memory or are
+        sharded.
 
     Examples
     --------
@@ -232,6 +239,7 @@ def profile(
     >>> p.verdict.kind
     'gradient vanishing'
     """
+    check_whole(model, "profile it")
     start, number = perf_counter(), seed_number(seed)
     watch = _Watch(model, Patterns(names), rename, backward)
     with undisturbed(model) as stack, np.errstate(all="ignore"), torch.set_grad_enabled(backward):
@@ -248,7 +256,7 @@ def _gradients(output: Any, loss: Any, sources: list[Tensor], seed: int) -> dict
     """At the input and the parameters, by `id`; the others are seen on the way there."""
     target = first_floats(output) if loss is None else loss(output)
     if loss is not None and not (isinstance(target, Tensor) and target.numel() == 1):
-        refuse("loss", "a function to a tensor of one element", target)
+        refuse("loss", "a function to a tensor of one element", kind_of_value(target))
     if target is None or not target.requires_grad:
         refuse("backward", "false where what the model returns depends on no tensor that takes a gradient", True)
     signs = torch.ones_like(target)
@@ -268,6 +276,7 @@ class _Seen:
     weights: list[Tensor]
     tally: Tally = field(default_factory=Tally)
     elements: int = 0
+    positions: int = 0
     traced: bool = False
     cosines: list[float] = field(default_factory=list)
 
@@ -279,8 +288,10 @@ class _Seen:
         if array.ndim >= 2 and array.size:
             axis = _unit_axis(module, array.ndim)
             units = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+            self.positions += len(units)
             self.tally.add_slopes(units, len(units))
-            self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
+            if units.shape[1] > 1:  # one unit is the same as no other
+                self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
             self.cosines.append(_mean_cosine(array.reshape(len(array), -1)))
 
     def take_gradient(self, gradient: Tensor) -> None:
@@ -385,10 +396,12 @@ class _Watch:
         """What was seen."""
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
-        modules = tuple(Row(seen.label, seen.kind, seen.elements, seen.traced) for seen in self._seen.values())
+        modules = tuple(
+            Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced) for seen in self._seen.values()
+        )
         count = sum(one.numel() for one in self._model.parameters())
         model = Model(type(self._model).__name__, modules, count, self._batch, self._dtype())
-        return ModelProfile(model, "torch", seed, fields, {}, seconds=seconds)  # type: ignore[arg-type]
+        return ModelProfile(model, "torch", seed, fields, {}, (), False, seconds, self._backward)  # type: ignore[arg-type]
 
     def _dtype(self) -> Any:
         """Of the weights; NumPy has no bfloat16, whose range is that of float32."""

@@ -29,6 +29,10 @@ def _ends(weight: Weight, *names: str) -> bool:
     return segments[-1] in names
 
 
+#: Last names of the modules that lead back to the residual stream, in the usual libraries.
+RESIDUAL = ("c_proj", "out_proj", "o_proj", "down_proj", "linear2", "fc2", "wo", "w2", "dense_4h_to_h")
+
+
 class gpt2:  # noqa: N801
     """Recipe: normal of standard deviation `std`; projections back to the residual stream divided by sqrt(2 layers).
 
@@ -39,7 +43,7 @@ class gpt2:  # noqa: N801
     std : float
         Of all else, embeddings included.
     residual : sequence of str
-        Last names of the modules that lead back.
+        Last names of the modules that lead back; a model must have one. None at all: ``()``.
 
     Notes
     -----
@@ -54,11 +58,15 @@ class gpt2:  # noqa: N801
     [0.02, 0.0, 0.01, 0.0]
     """
 
-    def __init__(self, layers: int, std: float = 0.02, residual: Sequence[str] = ("c_proj",)) -> None:
+    def __init__(self, layers: int, std: float = 0.02, residual: Sequence[str] = RESIDUAL) -> None:
         self.layers, self.std, self.residual = integer("layers", layers, 1), std, tuple(residual)
 
+    def leads_back(self, weight: Weight) -> bool:
+        """Whether it is of a residual projection."""
+        return _ends(weight, *self.residual)
+
     def __call__(self, weight: Weight) -> Law:
-        std = self.std / math.sqrt(2 * self.layers) if _ends(weight, *self.residual) else self.std
+        std = self.std / math.sqrt(2 * self.layers) if self.leads_back(weight) else self.std
         return _plain(weight) or law_of("normal", weight, std=std)
 
 
@@ -71,16 +79,22 @@ class llama:  # noqa: N801
     ----------
     std : float
         Of all else.
+    residual : sequence of str
+        Last names of the modules of a numbered block that lead out of it; a model must have one. None at all: ``()``.
 
     Notes
     -----
+    ``w3`` and ``up_proj``, which end within the block, are among the default names as they are in the reference.
+
     *Reference*: the recipe by which torchtitan trains Llama 3.
     """
 
-    INNER = ("wo", "w2", "w3", "o_proj", "down_proj", "up_proj")
+    def __init__(self, std: float = 0.02, residual: Sequence[str] = (*RESIDUAL, "w3", "up_proj")) -> None:
+        self.std, self.residual = std, tuple(residual)
 
-    def __init__(self, std: float = 0.02) -> None:
-        self.std = std
+    def leads_back(self, weight: Weight) -> bool:
+        """Whether it is of a residual projection."""
+        return weight.layer is not None and _ends(weight, *self.residual)
 
     def __call__(self, weight: Weight) -> Law:
         if (plain := _plain(weight)) is not None:
@@ -89,7 +103,7 @@ class llama:  # noqa: N801
             return law_of("normal", weight, std=1.0)
         if _ends(weight, "output", "lm_head"):
             return law_of("truncated_normal", weight, std=weight.shape[1] ** -0.5, low=-3.0, high=3.0)
-        if _ends(weight, *self.INNER) and weight.layer is not None:
+        if weight.layer is not None and self.leads_back(weight):
             return law_of("normal", weight, std=self.std / math.sqrt(2 * (weight.layer + 1)))
         return law_of("normal", weight, std=self.std)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from ..arguments import choice, refuse
 from ..fill import normal, truncated_normal, uniform
-from ..scaling import TRUNCATED_STD, Fans
+from ..scaling import TRUNCATED_STD, Axes, Fans, fan_pair
 from ..schemes import FANS, SCHEMES
 from .laws import Law
 
@@ -93,31 +93,62 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Law:
         return _scaled(weight, **keywords)
     if name == "small_normal":
         return Law(normal, {"std": 0.01, **keywords})
+    axes = {axis: keywords[axis] for axis in ("in_axis", "out_axis", "batch_axis") if axis in keywords}
     if name in _IN_TORCHS_ORDER:
         keywords = {"in_axis": 1, "out_axis": 0, **keywords}
-    return Law(SCHEMES[name], keywords)
+    return Law(SCHEMES[name], keywords, fans=_fans_along(weight.shape, **axes) if axes else None)
 
 
 def _scaled(
-    weight: Weight, scale: float = 1.0, mode: str = "fan_in", distribution: str = "normal", gain: float = 1.0
+    weight: Weight,
+    scale: float = 1.0,
+    mode: str = "fan_in",
+    distribution: str = "normal",
+    gain: float = 1.0,
+    **axes: Axes,
 ) -> Law:
-    """variance_scaling, for fans that a shape does not tell."""
+    """variance_scaling, for fans that a shape does not tell: those of the module, unless axes are named."""
     if weight.fans is None:
-        refuse("rules", "such that a scheme with a fan is for weights of two axes or more", (weight.name, weight.shape))
+        first = f"others need a rule before it: ({weight.name!r}, 'torch')"
+        rule = f"such that a scheme with a fan is for weights of two axes or more ({first})"
+        refuse("rules", rule, (weight.name, weight.shape))
     choice("mode", mode, FANS)
     choice("distribution", distribution, ["normal", "truncated_normal", "uniform"])
-    std = gain * math.sqrt(scale / (FANS[mode](*weight.fans) or 1))
+    fans = _fans_along(weight.shape, **axes) if axes else None
+    std = gain * math.sqrt(scale / (FANS[mode](*(fans or weight.fans)) or 1))
     if distribution == "normal":
-        return Law(normal, {"std": std})
+        return Law(normal, {"std": std}, fans=fans)
     if distribution == "uniform":
-        return Law(uniform, {"low": -math.sqrt(3.0) * std, "high": math.sqrt(3.0) * std})
-    return Law(truncated_normal, {"std": std / TRUNCATED_STD, "low": -2.0, "high": 2.0})
+        return Law(uniform, {"low": -math.sqrt(3.0) * std, "high": math.sqrt(3.0) * std}, fans=fans)
+    return Law(truncated_normal, {"std": std / TRUNCATED_STD, "low": -2.0, "high": 2.0}, fans=fans)
+
+
+def _fans_along(shape: tuple[int, ...], in_axis: Axes = 1, out_axis: Axes = 0, batch_axis: Axes = ()) -> Fans:
+    return Fans(*fan_pair(shape, in_axis, out_axis, batch_axis))
+
+
+_LIST = "a list of (pattern, scheme) or (pattern, scheme, keywords)"
+
+
+def _is_rule(rule: Any) -> bool:
+    if not isinstance(rule, (list, tuple)) or len(rule) not in (2, 3):
+        return False
+    return (
+        isinstance(rule[0], str)
+        and (isinstance(rule[1], str) or callable(rule[1]))
+        and isinstance((*rule, {})[2], Mapping)
+    )
 
 
 class Listed:
     """Rules of (pattern, scheme) or (pattern, scheme, keywords): the first whose pattern the name matches."""
 
     def __init__(self, rules: Sequence[tuple[Any, ...]]) -> None:
+        if not isinstance(rules, (list, tuple)):
+            refuse("rules", f"a name, {_LIST}, or a function from a Weight to a law", rules, TypeError)
+        for rule in rules:
+            if not _is_rule(rule):
+                refuse("rules", _LIST, rule, TypeError)
         self.rules = [(*rule, {})[:3] for rule in rules]
         self.unmatched = [pattern for pattern, *_ in self.rules]
 

@@ -100,9 +100,26 @@ def is_dtensor(tensor: torch.Tensor) -> TypeGuard[DTensor]:
     return distributed is not None and isinstance(tensor, distributed.DTensor)
 
 
+def sharded_part(model: torch.nn.Module) -> str:
+    """The first parameter or module that is sharded, in words; empty where there is none.
+
+    Modules are asked too: between passes FSDP2 may have whole parameters in place of its shards.
+    """
+    fsdp = sys.modules.get("torch.distributed.fsdp")
+    for name, module in model.named_modules():
+        if fsdp is not None and isinstance(module, fsdp.FSDPModule):
+            return f"{name or type(module).__name__} under fully_shard"
+    for name, tensor in model.named_parameters():
+        if is_dtensor(tensor) or _is_placeless(tensor):
+            return f"{name}, {getattr(tensor, 'placements', type(tensor).__name__)}"
+    return ""
+
+
 def _is_placeless(tensor: torch.Tensor) -> bool:
     """Whether it is a view of FSDP1's flat parameter, or what DeepSpeed leaves of a tensor that it has partitioned."""
-    return getattr(tensor, "_fsdp_flattened", False) or getattr(tensor, "ds_numel", tensor.numel()) != tensor.numel()
+    if getattr(tensor, "_fsdp_flattened", False):
+        return True
+    return hasattr(tensor, "ds_numel") and tensor.ds_numel != tensor.numel()
 
 
 def has_memory(tensor: torch.Tensor) -> bool:

@@ -37,6 +37,21 @@ def seed_from(generator: torch.Generator | None) -> int:
         return int(number.random_(-(1 << 63), None, generator=generator).item()) & _NUMBERS
 
 
+def kind_of_value(value: Any) -> str:
+    """What a refused value is: of a tensor the shape and dtype, never its elements."""
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)} and {value.dtype}"
+    return f"{type(value).__name__} {value!r}"
+
+
+def check_model(model: Any) -> None:
+    """Raise where a model is none."""
+    if not isinstance(model, torch.nn.Module):
+        rule = "a torch.nn.Module"
+        rule += " (for a tensor: the functions of fastinit.torch)" if isinstance(model, torch.Tensor) else ""
+        refuse("model", rule, kind_of_value(model), TypeError)
+
+
 def check_tensor(full_name: str, tensor: torch.Tensor) -> None:
     """Raise where a tensor of a model is not one of floats whose memory and place we know."""
     if tensor.is_meta:
