@@ -21,29 +21,34 @@ def peak():
 start = time.perf_counter()
 """
 _FILL = """
-threads = {threads}
+threads = int(sys.argv[1])
 out = np.ones(1 << 24, np.float32)
 before = peak()
 fi.normal(out.shape, seed=0, out=out, threads=threads)
-print(json.dumps({{"MiB": (peak() - before) / threads}}))
+print(json.dumps({"MiB": (peak() - before) / threads}))
 """
 _PROFILE = """
-p = fi.profile({arguments})
+p = fi.profile(ARGUMENTS)
 q = p["act_second_moment"][0]
 assert np.isfinite(q).all() and 0.1 < q[-1] / q[1] < 10
-print(json.dumps({{"MiB": peak(), "seconds": time.perf_counter() - start}}))
+print(json.dumps({"MiB": peak(), "seconds": time.perf_counter() - start}))
 """
+
+
+def _profile(arguments: str) -> str:
+    return _PROFILE.replace("ARGUMENTS", arguments)
+
 
 PROGRAMS = {
     "fill, beyond out, for each thread": _FILL,
-    "tiled 65536, depth 2, batch 64, forward": _PROFILE.format(
-        arguments="width=65536, depth=2, batch=64, method='tiled', backward=False"
+    "tiled 65536, depth 2, batch 64, forward": _profile(
+        "width=65536, depth=2, batch=64, method='tiled', backward=False"
     ),
-    "matrix_free 1000000, depth 50, batch 32, batch norm": _PROFILE.format(
-        arguments="width=1_000_000, depth=50, batch=32, norm='batch', method='matrix_free'"
+    "matrix_free 1000000, depth 50, batch 32, batch norm": _profile(
+        "width=1_000_000, depth=50, batch=32, norm='batch', method='matrix_free'"
     ),
-    "matrix_free 4096, depth 20, batch 64, 1000 networks": _PROFILE.format(
-        arguments="width=4096, depth=20, batch=64, method='matrix_free', repeats=1000"
+    "matrix_free 4096, depth 20, batch 64, 1000 networks": _profile(
+        "width=4096, depth=20, batch=64, method='matrix_free', repeats=1000"
     ),
 }
 
@@ -52,14 +57,14 @@ def measured(threads: int, *, full: bool) -> dict[str, dict[str, float]]:
     """Peak MiB and seconds of each program, by its name; the 1000 networks only in a full run. Linux only."""
     if not Path("/proc/self/status").exists():
         return {}
-    found = {
-        name: _run(text.format(threads=threads)) for name, text in PROGRAMS.items() if full or "1000 n" not in name
-    }
-    return found | {"fastinit profile": _story()}
+    programs = {name: text for name, text in PROGRAMS.items() if full or "networks" not in name}
+    return {name: run(text, threads) for name, text in programs.items()} | {"fastinit profile": _story()}
 
 
-def _run(program: str) -> dict[str, float]:
-    done = subprocess.run([sys.executable, "-c", _PEAK + program], capture_output=True, text=True, check=True)
+def run(program: str, threads: int) -> dict[str, float]:
+    """What a program of its own process printed."""
+    command = [sys.executable, "-c", _PEAK + program, str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 

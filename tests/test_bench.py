@@ -108,6 +108,13 @@ def test_limits_name_processes_that_there_are():
     assert {name for name, *_ in targets.LIMITS} <= {*processes.PROGRAMS, "fastinit profile"}
 
 
+def test_processes_say_what_they_took():
+    assert 0 <= processes.run(processes.PROGRAMS["fill, beyond out, for each thread"], 1)["MiB"] < 8
+    small = next(text for name, text in processes.PROGRAMS.items() if name.startswith("tiled"))
+    found = processes.run(small.replace("65536", "64"), 1)
+    assert 0 < found["seconds"] < 60 and found["MiB"] > 1
+
+
 @pytest.mark.parametrize("name", ["profile/dense 64", "profile/tiled 1024", "profile/matrix_free 4096"])
 def test_baselines_of_profiles_are_right(name):
     """Each entrant passes the check of its race; the two ways of the same work give nearly the same."""
