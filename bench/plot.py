@@ -91,7 +91,7 @@ def _peers(results: Results) -> Any:
 def _sweeps(results: Results) -> Any:
     """Seconds of a profile by width and by depth, log-log, with the exponent that a straight line through them has."""
     figure, panels = _panels(2)
-    for panel, by, fixed in zip(panels, ("width", "depth"), ("depth 4", "width 1024 and 16384"), strict=True):
+    for panel, by, fixed in zip(panels, ("width", "depth"), ("depth 4", "width 1024 (dense) and 16384"), strict=True):
         races = [race for race in results["races"] if race["group"] == "sweep" and race["name"].startswith(by)]
         for label, color in (("dense", "tab:blue"), ("matrix_free", _OWN)):
             points = [(r["values"], r["entrants"][label]["median"]) for r in races if label in r["entrants"]]
@@ -99,10 +99,13 @@ def _sweeps(results: Results) -> Any:
                 x, y = np.array(points).T
                 power = np.polyfit(np.log(x[-3:]), np.log(y[-3:]), 1)[0]
                 panel.loglog(x, y, marker="o", color=color, label=f"{label}: {by}^{power:.2f} at the end")
-        panel.set(title=f"profile forward and back, batch 32, {fixed}", xlabel=by)
+        panel.set(title=f"batch 32, {fixed}", xlabel=by)
+        if by == "depth":
+            panel.set_xticks([4, 8, 16, 32, 64], ["4", "8", "16", "32", "64"])
+            panel.minorticks_off()
         if panel.lines:
             panel.legend()
-    panels[0].set_ylabel("seconds (all threads)")
+    panels[0].set_ylabel("seconds of a profile, forward and back")
     return figure
 
 

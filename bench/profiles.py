@@ -26,13 +26,14 @@ def profiles(most: int) -> Iterator[Race]:
 
 def sweeps(most: int) -> Iterator[Race]:
     """Time by width and by depth: dense is to grow with n squared, matrix_free with n, both with depth."""
-    for n in (512, 1024, 2048, 4096, 16384, 65536, 262144):
+    for n in (512, 1024, 2048, 4096, 16384, 65536, 262144, 1048576):
         if n <= most:
             methods = ("dense", "matrix_free") if n <= 4096 else ("matrix_free",)
             yield _sweep(f"width {n}", n, {method: {"width": n, "depth": 4} for method in methods})
     for depth in (4, 8, 16, 32, 64):
-        sizes = {"dense": {"width": 1024, "depth": depth}, "matrix_free": {"width": 16384, "depth": depth}}
-        yield _sweep(f"depth {depth}", depth, {k: v for k, v in sizes.items() if v["width"] ** 2 <= max(most, 1 << 20)})
+        sizes = {"dense": {"width": side(1024, most), "depth": depth}}
+        sizes["matrix_free"] = {"width": min(16384, most), "depth": depth}
+        yield _sweep(f"depth {depth}", depth, sizes)
 
 
 def _sweep(name: str, values: int, sizes: dict[str, dict[str, int]]) -> Race:
