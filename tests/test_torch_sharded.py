@@ -132,18 +132,23 @@ def two_axes(world):
         assert_plain(model, way)
 
 
-def pipeline(world):
-    """Two stages, each fully sharded over the rest, its layers numbered from zero."""
-    if world != 4:
-        return
+def stage_of_a_pipeline(way):
+    """One of two stages, fully sharded over the rest, and what its layer is called in the whole."""
     mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("stage", "data"))
     stage = mesh.get_local_rank("stage")
 
     def rename(name):
         return name.replace("layers.0", f"layers.{stage}")
 
+    return sharded(lambda model: shard_fully(mesh["data"], model), way, layers=1, rename=rename), rename
+
+
+def pipeline(world):
+    """Two stages, each fully sharded over the rest, its layers numbered from zero."""
+    if world != 4:
+        return
     for way in WAYS:
-        model = sharded(lambda model: shard_fully(mesh["data"], model), way, layers=1, rename=rename)
+        model, rename = stage_of_a_pipeline(way)
         assert_plain(model, way, rename)
 
 

@@ -21,6 +21,7 @@ from test_torch_sharded import (
     run_in_processes,
     shard_fully,
     sharded,
+    stage_of_a_pipeline,
 )
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
@@ -100,13 +101,7 @@ def every_layout_is_right_and_has_one_digest(world):
 def stages_of_a_pipeline(world):
     if world != 4:
         return
-    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("stage", "data"))
-    stage = mesh.get_local_rank("stage")
-
-    def rename(name):
-        return name.replace("layers.0", f"layers.{stage}")
-
-    model = sharded(lambda model: shard_fully(mesh["data"], model), by_preset, layers=1, rename=rename)
+    model, rename = stage_of_a_pipeline(by_preset)
     found = alike(ft.verify(model, "torch", seed=1, rename=rename))
     assert found and found.digest == DIGEST, str(found)
     clashing = alike(ft.verify(model, "torch"))

@@ -105,13 +105,6 @@ class Builder:
         return steps
 
     def _units(self, tally: Tally) -> list[Step]:
-        """Activation and norm: h is what the weights give in a plain layer, what the norm gives in a residual block."""
         network = self.network
-        act = Activate(network.activation, tally, network.batch)
-        read = Preactivation(tally)
-        if network.norm is None:
-            return [read, act]
-        norm = Normalise(network.norm, network.norm_eps)
-        if network.norm_position == "post_act":
-            return [read, act, norm]
-        return [norm, read, act] if network.residual else [read, norm, act]
+        norm = Normalise(network.norm, network.norm_eps) if network.norm else None
+        return network.in_order(Preactivation(tally), norm, Activate(network.activation, tally, network.batch))

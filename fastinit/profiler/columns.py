@@ -74,14 +74,9 @@ class Read:
 
 
 def units(network: Network, rows: Rows, part: Tally, back: bool) -> list[Step]:
-    """Norm and activation in order, as `Builder` has them."""
-    act, read = Activate(network.activation, part, network.batch), Read(part, back)
-    if network.norm is None:
-        return [read, act]
-    norm = NormalisePart(network.norm, network.norm_eps, rows)
-    if network.norm_position == "post_act":
-        return [read, act, norm]
-    return [norm, read, act] if network.residual else [read, norm, act]
+    """Norm and activation of some columns, in order."""
+    norm = NormalisePart(network.norm, network.norm_eps, rows) if network.norm else None
+    return network.in_order(Read(part, back), norm, Activate(network.activation, part, network.batch))
 
 
 def norm_of(steps: Sequence[Step]) -> tuple[int, NormalisePart]:

@@ -18,10 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..fill import normal
-from ..generator import ARS, Generator
-from ..stream import stream_key
 from .statistics import BLOCK, gram, inner, squared_norm
-from .unmade import factor
+from .unmade import factor, random_of
 from .weights import Scheme
 
 Array = np.ndarray[Any, Any]
@@ -137,7 +135,7 @@ class Conditioned:
         return (self.shape[0] - len(self._inputs.basis)) * (self.shape[1] - len(self._outputs.basis))
 
     def _random(self, what: str) -> np.random.Generator:
-        return Generator(ARS(int.from_bytes(stream_key(self._seed, "bits", f"{self._name}.{what}"), "little")))
+        return random_of(self._seed, f"{self._name}.{what}")
 
     def squared_norm(self) -> float:
         """|W|^2: what was seen, and when it is asked for first, a chi square for the rest."""

@@ -176,14 +176,9 @@ class _Prediction:
     def _units(self) -> list[Callable[[int, Law], Passed]]:
         """Activation and norm in the order of the network's layers."""
         network = self._network
-        if network.norm is None:
-            return [self._read, self._activate]
-        if network.norm_position == "post_act":
-            return [self._read, self._activate, self._normalise]
-        if network.norm == "batch" and not network.image:
+        if (network.norm, network.norm_position, network.image) == ("batch", "pre_act", None):
             return [self._batch_units] if network.residual else [self._read, self._batch_units]
-        return [self._normalise, self._read, self._activate] if network.residual else [
-            self._read, self._normalise, self._activate]  # fmt: skip
+        return network.in_order(self._read, self._normalise, self._activate)
 
     # --- Steps, forward; each gives its way back
 

@@ -7,6 +7,7 @@ what is kept for each layer has the size of the batch, squared. A residual strea
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -53,7 +54,7 @@ def propagate(
     yield {}
 
 
-class Passes:
+class Passes(ABC):
     """What plain and residual networks share: one layer's columns forward, and back.
 
     Layer l has a signal x, made of the one below; its units (norm and activation) are those before it in a plain
@@ -74,21 +75,21 @@ class Passes:
 
     # --- what differs
 
+    @abstractmethod
     def forward(self, layer: int) -> None:
         """Pass a layer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def backward(self, layer: int) -> None:
         """Pass a layer, back."""
-        raise NotImplementedError
 
+    @abstractmethod
     def source(self, layer: int, cut: slice, space: Space) -> tuple[Array, Array | None]:
         """What the units of this layer take in, and the normals it is made of."""
-        raise NotImplementedError
 
+    @abstractmethod
     def has_units(self, layer: int) -> bool:
         """Whether the layer has norm and activation."""
-        raise NotImplementedError
 
     # --- signals from outside
 

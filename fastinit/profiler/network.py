@@ -140,6 +140,17 @@ class Network:
         sides = (self.image.kernel,) * 2 if self.image else ()
         return (*sides, self.widths[layer - 1], self.widths[layer])
 
+    def in_order(self, read: Any, norm: Any, act: Any) -> list[Any]:
+        """What reads h, normalises and activates, as a layer has them; without a norm, none is among them.
+
+        In a plain layer h is what the weights give, in a residual block what the norm gives.
+        """
+        if self.norm is None:
+            return [read, act]
+        if self.norm_position == "post_act":
+            return [read, act, norm]
+        return [norm, read, act] if self.residual else [read, norm, act]
+
     def matrices(self, layer: int) -> dict[str, tuple[int, ...]]:
         """Shapes of all weights of layer 1 to `depth`, by the name of their stream."""
         name = f"layer.{layer}"

@@ -208,9 +208,10 @@ class Profile(Mapping[str, Any]):
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as dictionaries, lists and numbers; NaN and infinities are None."""
+        verdict = self.verdict
         return {
             "network": str(self.network),
-            "verdict": {"kind": self.verdict.kind, "sentence": str(self.verdict), "healthy": self.verdict.healthy},
+            "verdict": {"kind": verdict.kind, "sentence": str(verdict), "healthy": verdict.healthy},
             "method": self.method,
             "seed": self.seed,
             "seconds": self.seconds,

@@ -26,6 +26,7 @@ from ..fill import normal
 from ..generator import ARS, Generator
 from ..stream import stream_key
 from .network import Network
+from .weights import bias
 from .workspace import Space, gram64
 
 Array = np.ndarray[Any, Any]
@@ -88,6 +89,11 @@ def _cholesky(matrix: Array) -> Array:
     return np.linalg.cholesky(matrix) if np.isfinite(matrix).all() else np.full_like(matrix, np.nan)
 
 
+def random_of(seed: int, name: str) -> np.random.Generator:
+    """A generator of the few numbers that have no law of ours, of a stream of that name."""
+    return Generator(ARS(int.from_bytes(stream_key(seed, "bits", name), "little")))
+
+
 def wishart(size: int, freedom: int, random: np.random.Generator) -> Array:
     """NN' for N of (size, freedom) independent standard normals, by Bartlett's triangular root where it is smaller."""
     if freedom < size:
@@ -123,7 +129,7 @@ class Unmade:
                       index=np.s_[:rows, cut], out=out, threads=1)  # fmt: skip
 
     def _random(self, what: str) -> np.random.Generator:
-        return Generator(ARS(int.from_bytes(stream_key(self._seed, "bits", f"{self._name}.{what}"), "little")))
+        return random_of(self._seed, f"{self._name}.{what}")
 
     # --- forward
 
@@ -164,8 +170,7 @@ class Unmade:
         if self._same is not None:
             h = np.take(h, self._same, axis=0, out=space("same", self._rows, columns), mode="clip")
         if self._bias_std:
-            h += normal(self.fan_out, 0.0, self._bias_std, seed=self._seed, name=f"{self._name}.bias",
-                        dtype=self._dtype.name, index=cut, threads=1)  # fmt: skip
+            h += bias(self._bias_std, self.fan_out, self._seed, self._name, self._dtype.name, index=cut, threads=1)
         return h, z
 
     # --- back

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import prod, sqrt
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from ..arguments import choice, refuse
 from ..fill import normal
 from ..scaling import fan_pair
-from ..schemes import SCHEMES
+from ..schemes import FANS, SCHEMES
 from .parallel import in_parallel
 from .statistics import squared_norm
 
@@ -32,8 +32,6 @@ _OWN = {"shape", "seed", "name", "dtype", "index", "out", "threads", "gain", "in
 _OWN |= {"common", "keywords"}
 #: Schemes whose matrix is made whole before any part of it can be had.
 _WHOLE = ("orthogonal", "delta_orthogonal", "sparse", "dirac")
-
-
 #: Schemes of convolutional kernels alone.
 _OF_KERNELS = ("delta_orthogonal", "dirac")
 
@@ -84,15 +82,12 @@ class Scheme:
 
     def variance(self, shape: tuple[int, ...]) -> float | None:
         """Var(w) of a layer's weights of mean zero; None where that is not known from the name."""
-        fan_in, fan_out = fan_pair(shape, -2, -1, ())
-        fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
-        fans["fan_geo_avg"] = sqrt(fan_in * fan_out)
         words = self.keywords
         if self.name in _SCALED:
             scale, mode = _SCALES.get(
                 self.name.rsplit("_", 1)[0], (words.get("scale", 1.0), words.get("mode", "fan_in"))
             )
-            return self.gain**2 * scale / fans[mode]
+            return self.gain**2 * scale / FANS[mode](*fan_pair(shape, -2, -1, ()))
         known = {
             "small_normal": words.get("std", 0.01) ** 2,
             "normal": None if words.get("mean", 0.0) else words.get("std", 1.0) ** 2,
@@ -186,8 +181,6 @@ class Dense:
         self._draw = lambda **where: scheme.draw(shape, seed, name, dtype, **where)
         self._full_shape, self._dtype, self._buffers = shape, dtype, buffers
         self._matrix = self._draw().reshape(self.shape) if hold or not scheme.can_be_cut else None
-        if self._matrix is not None and hold and not self._matrix.flags.writeable:
-            self._matrix = self._matrix.copy()
 
     def matrix(self) -> Array:
         """(fan_in, fan_out)."""
@@ -293,6 +286,6 @@ def _moved(cut: slice, by: int) -> slice:
     return slice(cut.start + by, cut.stop + by)
 
 
-def bias(std: float, width: int, seed: int, name: str, dtype: Any) -> Array:
-    """The biases of a layer: normal of mean zero."""
-    return normal(width, 0.0, std, seed=seed, name=f"{name}.bias", dtype=dtype)
+def bias(std: float, width: int, seed: int, name: str, dtype: Any, **where: Any) -> Array:
+    """The biases of a layer, or with `index` some: normal of mean zero."""
+    return normal(width, 0.0, std, seed=seed, name=f"{name}.bias", dtype=dtype, **where)

@@ -20,7 +20,7 @@ from ..arguments import refuse
 from ..profiler.comparison import Comparison
 from ..profiler.network import random_signs
 from ..profiler.result import Profile
-from ..profiler.statistics import FIELDS, Tally, distinct_columns, inner, squared_norm
+from ..profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
 from ..profiler.verdict import BOUNDS, Verdict
 from ..stream import seed_number
 from .names import Rename, canonical_name
@@ -164,10 +164,6 @@ class ModelProfile(Profile):
         several = self.roles
         return several.plot(path) if len(several) > 1 and ax is None else super().plot(path, ax)
 
-    def table(self, layers: str = "some") -> Any:
-        """A table of some modules where there are many, or of "all"; see `fastinit.Profile.table`."""
-        return super().table(layers)
-
     def to_dict(self) -> dict[str, Any]:
         """All of it as dictionaries, lists and numbers; "modules" are their names."""
         return super().to_dict() | {"modules": list(self.network.names)}
@@ -292,7 +288,7 @@ class _Seen:
             self.tally.add_slopes(units, len(units))
             if units.shape[1] > 1:  # one unit is the same as no other
                 self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
-            self.cosines.append(_mean_cosine(array.reshape(len(array), -1)))
+            self.cosines.append(mean_cosine_of_rows(array.reshape(len(array), -1)))
 
     def take_gradient(self, gradient: Tensor) -> None:
         """What came back to a call."""
@@ -415,13 +411,3 @@ def _unit_axis(module: nn.Module | None, axes: int) -> int:
     if isinstance(module, _CHANNELS_FIRST):
         return 1
     return 1 if axes >= 4 and not isinstance(module, _CHANNELS_LAST) else -1
-
-
-def _mean_cosine(x: Array) -> float:
-    """Mean over pairs of rows of the cosine between them, from the sum of unit vectors; rows of zeros have none."""
-    squares = np.array([squared_norm(row) for row in x])
-    count = np.count_nonzero(squares)
-    if count < 2:
-        return np.nan
-    unit = np.divide(1, np.sqrt(squares), out=np.zeros_like(squares), where=squares != 0)
-    return (squared_norm(unit.astype(x.dtype) @ x) - count) / (count * (count - 1))
