@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from difflib import get_close_matches
 from operator import index as as_index
 from typing import Any, NoReturn
 
@@ -47,6 +46,8 @@ def choice(name: str, value: Any, choices: Iterable[str], other: str = "") -> An
     listed = list(choices)
     if isinstance(value, str) and value in listed:
         return value
+    from difflib import get_close_matches  # for a message only: it would lengthen every import
+
     nearest = get_close_matches(value, listed, 1) if isinstance(value, str) else []
     hint = f" (nearest: {nearest[0]!r})" if nearest else ""
     message = f"`{name}` must be {other}one of {', '.join(map(repr, listed))}, got {value!r}{hint}"
