@@ -25,7 +25,7 @@ DOORS = {"cli", "torch", "jax", "keras", "dask"}
 TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 
 C_FLOORS = {
-    0: ("portability.h", "cpu.h", "threads.h", "threads.c"),
+    0: ("portability.h", "cpu.h", "threads.*", "pages.*"),
     1: ("ars.h", "ars.c", "real.h", "normal.h", "moments.h"),
     2: ("kernels*", "ars_wide.inc", "laws.inc", "moments.inc", "dispatch.*", "fill.*", "streaming.*"),
 }

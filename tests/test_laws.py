@@ -1,5 +1,9 @@
 """The laws against their twin: exact, on every level, at every edge, into memory of every kind."""
 
+import ctypes
+import mmap
+import sys
+
 import numpy as np
 import pytest
 from conftest import DTYPES, LAWS, LENGTHS, bits
@@ -191,6 +195,22 @@ def test_out_of_any_layout_and_nothing_beside_it(level, dtype, kind, make):
                 )
             inside[places] = True
         assert (buffer[~inside] == guard).all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="guard pages are made by mprotect")
+def test_fresh_memory_between_pages_that_may_not_be_touched(level):
+    """The system is asked for pages ahead of the writes: for those of the array, from its first byte to its last."""
+    page, inside = mmap.PAGESIZE, 5 << 20
+    memory = np.frombuffer(mmap.mmap(-1, inside + 2 * page), np.uint8)
+    protect = ctypes.CDLL(None).mprotect
+    for guard in (0, page + inside):
+        assert protect(ctypes.c_void_p(memory.ctypes.data + guard), ctypes.c_size_t(page), 0) == 0
+    parts = [fi.normal(inside // 4, seed=2, index=fi.flat[at : at + 100_000]) for at in range(0, inside // 4, 100_000)]
+    whole = np.concatenate(parts)
+    for start in (page + 4000, page):  # the memory is fresh, and then it is not
+        out = memory[start : page + inside].view(np.float32)
+        fi.normal(len(out), seed=2, out=out, threads=2)
+        assert np.array_equal(bits(out), bits(whole[: len(out)]))
 
 
 def test_dtype_none_is_that_of_out():

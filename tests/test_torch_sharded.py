@@ -268,12 +268,13 @@ def test_chunks_are_torchs(length):
     for count, split in itertools.product(range(1, 6), range(1, 5)):
         positions = torch.arange(length)
         pieces = [*torch.chunk(positions, count), *[positions[:0]] * count][:count]
+        placement = _StridedShard(0, split_factor=split)
+        strided, _ = placement._split_tensor(positions, count, with_padding=False, contiguous=False)
         for number in range(count):
             runs = chunk([(0, length)], count, number)
             assert [at for start, stop in runs for at in range(start, stop)] == pieces[number].tolist()
-            strided = strided_chunk([(0, length)], split, count, number)
-            _, theirs = _StridedShard(0, split_factor=split).local_shard_size_and_offset(length, count, number, 1)
-            assert [at for start, stop in strided for at in range(start, stop)] == theirs
+            runs = strided_chunk([(0, length)], split, count, number)
+            assert [at for start, stop in runs for at in range(start, stop)] == strided[number].tolist()
 
 
 def test_rectangles_join_runs_that_meet():

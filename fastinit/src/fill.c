@@ -1,10 +1,13 @@
 #include "fill.h"
 
+#include "pages.h"
 #include "threads.h"
 
 /* Work is dealt out in pieces of so many values: about 30 us, and a multiple of the batch. */
 #define PIECE ((size_t)1 << 16)
 #define WIDEST_ITEM 8
+/* Memory of so many bytes is asked whether it is fresh. */
+#define LARGE ((size_t)1 << 20)
 
 typedef struct {
     fi_fill_fn *fill;
@@ -13,6 +16,7 @@ typedef struct {
     const fi_region *region;
     char *out;
     size_t item, values;
+    int fresh;
 } job;
 
 static void scatter(const char *items, int64_t item_step, char *out, int64_t out_step, size_t count, size_t item) {
@@ -51,6 +55,7 @@ static void fill_piece(void *context, size_t piece) {
     const fi_region *r = j->region;
     const int last = r->axes - 1;
     size_t done = piece * PIECE, end = j->values - done < PIECE ? j->values : done + PIECE;
+    if (j->fresh) fi_give_pages(j->out + done * j->item, (end - done) * j->item);
     int64_t index[FI_MOST_AXES];
     size_t rest = done;
     for (int axis = last; axis >= 0; axis--) {
@@ -98,7 +103,9 @@ static fi_region joined(const fi_region *r) {
 void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
              void *out, int threads) {
     const fi_region few = joined(region);
-    job j = {fi_level_in_use()->kernels->fill[law][dtype], key, parameters, &few, out, fi_item_bytes[dtype], 1};
+    job j = {fi_level_in_use()->kernels->fill[law][dtype], key, parameters, &few, out, fi_item_bytes[dtype], 1, 0};
     for (int axis = 0; axis < few.axes; axis++) j.values *= (size_t)few.shape[axis];
+    const int contiguous = few.axes == 1 && few.target_step[0] == (int64_t)j.item;
+    j.fresh = contiguous && j.values * j.item >= LARGE && fi_is_fresh(j.out + j.values / 2 * j.item);
     fi_run_parallel(fill_piece, &j, (j.values + PIECE - 1) / PIECE, threads);
 }

@@ -39,6 +39,12 @@
 #define FI_WINDOWS 0
 #endif
 
+#if defined __linux__
+#define FI_LINUX 1
+#else
+#define FI_LINUX 0
+#endif
+
 #define FI_QUOTED(text) #text
 #define FI_NUMBER(number) FI_QUOTED(number)
 #if defined __clang__
