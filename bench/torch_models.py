@@ -33,7 +33,7 @@ def torch_models(most: int) -> Iterator[Race]:
     """Whole models, a stack of layers, single functions, a shard, and what the context costs a call."""
     if most >= MOST:
         settings = {"n_embd": 1280, "n_layer": 36, "n_head": 20}
-        yield _transformer("GPT-2 774M", 774_030_080, "GPT2LMHeadModel", "GPT2Config", settings, quick=False)
+        yield _transformer("GPT-2 774M", 774_030_080, "GPT2LMHeadModel", "GPT2Config", settings)
     yield from _small_models(max(64, side(768, most) // 64 * 64), most)
     yield _stack(side(4096, most))
     yield _orthogonal(side(2048, most))
@@ -82,7 +82,7 @@ def _small_models(width: int, most: int) -> Iterator[Race]:
         yield _transformer(f"{name}, 4 layers of {width}", values, model, config, settings)
 
 
-def _transformer(name: str, values: int, model: str, config: str, settings: dict[str, Any], quick: bool = True) -> Race:
+def _transformer(name: str, values: int, model: str, config: str, settings: dict[str, Any]) -> Race:
     """A model of random weights from its configuration, as transformers makes it, in fresh memory."""
 
     def make() -> Call:
@@ -98,7 +98,7 @@ def _transformer(name: str, values: int, model: str, config: str, settings: dict
     entrants["transformers"] = _torch(lambda *_: make())
     entrants = {label: entrant._replace(needs="transformers") for label, entrant in entrants.items()}
     return Race("torch", name, values, _no_buffer, _check_model(settings.get("n_layer", 0)), entrants, ALL_THREADS,
-                quick=quick, rounds=3, warm=inf)  # fmt: skip
+                rounds=3, warm=inf)  # fmt: skip
 
 
 def _inside(context: Callable[..., Any], make: Callable[[], Any], **settings: Any) -> Call:
