@@ -158,6 +158,29 @@ def test_a_weight_shared_with_an_embedding_is_left():
     assert [one.name for one in done] == ["layer"] and torch.equal(model.embed.weight, before)
 
 
+def test_layers_of_one_weight_have_no_bias():
+    model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 8))
+    model[2].weight = model[0].weight
+    done = lsuv_(model, drawn(32, 8))
+    assert [one.name for one in done] == ["0"]  # one weight, one correction
+    assert not model[0].bias.any() and not model[2].bias.any()
+
+
+class Breaks(Net):
+    def forward(self, x):
+        super().forward(x)
+        raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("make", [lambda: nn.Sequential(Net(), nn.Linear(3, 3)), Breaks], ids=["shape", "raises"])
+def test_an_error_of_the_model_leaves_its_weights(make):
+    model, x = make(), drawn(4, 3, 10, 10)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(RuntimeError):
+        lsuv_(model, x)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
 REFUSED = {
     "target": (lambda m, x: lsuv_(m, x, target_std=0), "`target_std` must be positive, got 0"),
     "names": (
@@ -175,6 +198,10 @@ REFUSED = {
     "complex": (
         lambda m, x: lsuv_(nn.Sequential(m, nn.Linear(2, 2, dtype=torch.complex64)), x),
         "`model` must be such that its layers have weights of floats in memory, got '1'",
+    ),
+    "lazy": (
+        lambda m, x: lsuv_(nn.Sequential(m, nn.LazyLinear(2)), x),
+        "`model` must be one whose tensors have memory (no lazy module, nothing on the meta device), got '1.weight'",
     ),
     "meta": (
         lambda m, x: lsuv_(nn.Sequential(m, nn.Linear(2, 2, device="meta")), x),
@@ -197,6 +224,9 @@ def test_refusals_write_nothing(call, message):
     ("x", "std"), [(torch.zeros(4, 3, 10, 10), "0.0"), (torch.full((4, 3, 10, 10), torch.inf), "nan")]
 )
 def test_outputs_that_cannot_be_scaled(x, std):
+    model = Net()
+    stem = model.stem.weight.clone()
     with pytest.raises(ValueError) as raised:
-        lsuv_(Net(), x)
+        lsuv_(model, x)
+    assert torch.equal(model.stem.weight, stem)
     assert str(raised.value) == f"`inputs` must be such that the output of 'stem' varies and is finite, got 'std {std}'"

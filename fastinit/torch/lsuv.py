@@ -71,9 +71,9 @@ def lsuv_(
     Raises
     ------
     ValueError, TypeError
-        If an argument breaks its rule, the model is sharded, or a weight is computed from other tensors (a
-        parametrization); then nothing has been written. If the output of a layer does not vary, or is not finite;
-        layers before it have their weights.
+        If an argument breaks its rule, the model is sharded, a weight is computed from other tensors (a
+        parametrization), or the output of a layer does not vary or is not finite. After these and any error of the
+        model itself all weights are what they were: a copy of them is held until the pass is over.
 
     Warns
     -----
@@ -111,7 +111,11 @@ def lsuv_(
         model.eval()
         for module, (label, name) in layers.items():
             made.attach(stack, module, label, name)
-        model(*inputs, **keywords)
+        try:
+            model(*inputs, **keywords)
+        except BaseException:
+            made.undo()
+            raise
     return made.done
 
 
@@ -122,6 +126,7 @@ class _Corrections:
         self._target, self._seed = target, seed
         self._filled: set[int] = set()
         self._scaled: set[int] = set()
+        self._before: list[tuple[Tensor, Tensor]] = []
         self.done: list[Correction] = []
 
     def attach(self, stack: ExitStack, module: nn.Module, label: str, name: str) -> None:
@@ -130,12 +135,21 @@ class _Corrections:
         stack.callback(module.register_forward_hook(partial(self._scale, label)).remove)
 
     def _fill(self, name: str, module: Any, _: Any) -> None:
-        if id(module.weight) in self._filled:
-            return
-        self._filled.add(id(module.weight))
-        fill_pieces_(pieces_of(module.weight), orthogonal, seed=self._seed, name=name, in_axis=1, out_axis=0)
-        if module.bias is not None:
+        if module.bias is not None and id(module.bias) not in self._filled:
+            self._keep(module.bias)
             module.bias.zero_()
+        if id(module.weight) not in self._filled:
+            self._keep(module.weight)
+            fill_pieces_(pieces_of(module.weight), orthogonal, seed=self._seed, name=name, in_axis=1, out_axis=0)
+
+    def _keep(self, tensor: Tensor) -> None:
+        self._filled.add(id(tensor))
+        self._before.append((tensor, tensor.detach().clone()))
+
+    def undo(self) -> None:
+        """Give all tensors the values that they had."""
+        for tensor, values in self._before:
+            tensor.copy_(values)
 
     def _scale(self, label: str, module: Any, _: Any, output: Tensor) -> Tensor | None:
         if id(module.weight) in self._scaled:

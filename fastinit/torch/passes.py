@@ -26,9 +26,6 @@ def undisturbed(model: nn.Module) -> Iterator[ExitStack]:
 
     Code that ``torch.compile`` made would not call hooks: what it was made from runs.
     """
-    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
-        if is_lazy(tensor) or tensor.is_meta:
-            refuse("model", "one whose tensors have memory (no lazy module, nothing on the meta device)", name)
     with ExitStack() as stack:
         _keep_generators(stack, model)
         stack.callback(_restore, [(module, module.training, _buffers(module)) for module in model.modules()])
@@ -38,8 +35,17 @@ def undisturbed(model: nn.Module) -> Iterator[ExitStack]:
 
 
 def check_whole(model: nn.Module, what: str) -> None:
-    """Raise where a model is none, or is sharded: layers return parts, and weights come and go around their calls."""
+    """Raise where a model is none, has no memory, cannot be hooked or is sharded.
+
+    Layers of sharded models return parts, and weights come and go around their calls.
+    """
     check_model(model)
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            refuse("model", "one whose modules run in Python (not scripted or traced)", name or type(module).__name__)
+    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+        if is_lazy(tensor) or tensor.is_meta:
+            refuse("model", "one whose tensors have memory (no lazy module, nothing on the meta device)", name)
     if found := sharded_part(model):
         refuse("model", f"one that is not sharded ({what} before fully_shard or parallelize_module)", found)
 
@@ -87,8 +93,13 @@ def first_floats(value: Any) -> Tensor | None:
 
 
 def array_of(tensor: Tensor) -> np.ndarray[Any, Any]:
-    """The values as an array of float32 or float64: the memory of the tensor itself, where that is what it holds."""
+    """The values as an array of float32 or float64: the memory of the tensor itself, where that is what it holds.
+
+    Of complex numbers it has the real and imaginary parts.
+    """
     tensor = tensor.detach()
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor.resolve_conj())
     if tensor.dtype not in (torch.float32, torch.float64):
         tensor = tensor.float()
     return np.asarray(tensor.resolve_neg().cpu().numpy())
