@@ -1,11 +1,13 @@
 """Profiles of real models: the numbers of fi.profile where both can be had, and nothing of the model disturbed."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.checkpoint import checkpoint
 
@@ -268,6 +270,48 @@ def test_wrapped_models_have_the_rows_of_the_plain_one():
     assert again.network.widths == plain.network.widths
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_wrapped_blocks_are_one_row(compiled):
+    def wrapped(module):
+        return torch.compile(module, backend="eager") if compiled else checkpoint_wrapper(module)
+
+    model, x = he_net(dtype="float32"), drawn(BATCH, WIDTH)
+    plain = profile(model, x)
+    found = profile(nn.Sequential(*map(wrapped, model)), x)
+    assert found.network.labels == plain.network.labels
+    np.testing.assert_array_equal(found["grad_act_second_moment"], plain["grad_act_second_moment"])
+    assert profile(wrapped(nn.Linear(WIDTH, 4)), x).network.names == ("input", "Linear")
+
+
+def test_complex_weights_count_with_both_parts():
+    """Those of a Fourier neural operator."""
+
+    class Spectral(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.complex(drawn(5, 4), drawn(4, 5).T.contiguous()))
+
+        def forward(self, x):
+            return torch.fft.irfft(torch.fft.rfft(x) @ self.weight.conj(), n=8)
+
+    model, x = Spectral(), drawn(3, 8)
+    p = profile(model, x, loss=lambda output: output.square().sum() / 2)
+    output = model(x)
+    (gradient,) = torch.autograd.grad(output.square().sum() / 2, model.weight)
+    assert p["weight_norm"][0, 1] == pytest.approx(torch.linalg.vector_norm(model.weight).item(), rel=1e-6)
+    assert p["weight_grad_norm"][0, 1] == pytest.approx(torch.linalg.vector_norm(gradient).item(), rel=1e-6)
+    assert p["weight_dot_grad"][0, 1] == pytest.approx(output.square().sum().item(), rel=1e-5)  # homogeneous
+
+
+def test_inference_mode_of_the_caller_is_left():
+    model, x = he_net(dtype="float32"), drawn(BATCH, WIDTH)
+    plain = profile(model, x)
+    with torch.inference_mode():
+        found = profile(model, x.clone())
+        assert torch.is_inference_mode_enabled()
+    np.testing.assert_array_equal(found["grad_act_second_moment"], plain["grad_act_second_moment"])
+
+
 def test_verdicts_are_of_modules_of_one_role():
     x = drawn(BATCH, WIDTH, dtype="float64")
     healthy = profile(he_net(depth=12), x)
@@ -308,10 +352,17 @@ def plain_convolutions():
     return nn.Sequential(*first, *second, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
 
 
-def encoder(norm_first):
+def encoder(norm_first, layers=2):
     layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, norm_first=norm_first)
-    return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
+
+def multilayer(layers, activation=nn.ReLU):
+    hidden = [module for _ in range(layers - 1) for module in (nn.Linear(64, 64), activation())]
+    return nn.Sequential(*hidden, nn.Linear(64, 10))
+
+
+NO_RATE = "Stable: no role has enough modules to compare: no rate is told."
 
 HEALTHY = {
     "gelu": (lambda: nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 10)), (32, 64)),
@@ -320,6 +371,7 @@ HEALTHY = {
     "pre-norm": (lambda: encoder(True), (4, 10, 16)),
     "convolutions": (plain_convolutions, (8, 3, 16, 16)),
     "lstm": (lambda: nn.LSTM(32, 64, 2, batch_first=True), (8, 12, 32)),
+    "three layers": (lambda: multilayer(3), (32, 64)),
 }
 
 
@@ -327,7 +379,7 @@ HEALTHY = {
 def test_unlike_modules_are_not_compared(make, shape):
     torch.manual_seed(0)
     p = profile(make(), drawn(*shape))
-    assert p.healthy() and str(p.verdict) == "Stable: no module repeats three times: no rate is told."
+    assert p.healthy() and str(p.verdict) == NO_RATE
     assert np.isnan([p.verdict.forward.rate, p.verdict.backward.change]).all()
 
 
@@ -339,7 +391,71 @@ def test_of_residual_networks_the_stream_is_judged():
     assert alike.healthy() and alike.verdict.backward is not None
     sides = ((8, 16), (16, 32), (32, 16), (16, 8))
     smaller = profile(residual(*(Residual(*pair, 2) for pair in sides)), drawn(8, 3, 32, 32))
-    assert smaller.healthy() and smaller.verdict.backward is None  # each stride changes the gradient
+    assert str(smaller.verdict) == NO_RATE  # each begins anew, behind its norms
+
+
+def test_a_stream_that_grows_by_sums_is_stable():
+    """Blocks behind norms add to it; a gain would make the gradient grow as much."""
+    torch.manual_seed(0)
+    p = profile(encoder(True, 16), drawn(4, 10, 16))
+    assert p.verdict.forward.change > 10 and p.verdict.kind == "stable" and p.healthy()
+    assert not p.healthy(forward=(0.5, 2.0))  # bounds that are asked for are kept
+    without = profile(encoder(True, 16), drawn(4, 10, 16), backward=False)
+    assert without.verdict.kind == "stable"
+
+    assert str(without.verdict).startswith("Stable in modules # (TransformerEncoderLayer), 16 of them: ")
+
+    class Gain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(64, 64)
+            nn.init.kaiming_normal_(self.layer.weight)
+
+        def forward(self, x):
+            return x + self.layer(torch.relu(x))
+
+    assert profile(nn.Sequential(*(Gain() for _ in range(8))), drawn(BATCH, WIDTH)).verdict.kind == "exploding"
+
+
+def test_stages_between_pools_are_compared_only_without_norms():
+    """Batch norms in evaluation mode, as they begin, are none."""
+
+    def stages(norm):
+        sides = [3, 16, 32, 64, 64, 64]
+        layers = (
+            (nn.Conv2d(*pair, 3, padding=1), norm(pair[1]), nn.ReLU(), nn.MaxPool2d(2)) for pair in pairwise(sides)
+        )
+        return nn.Sequential(*(module for block in layers for module in block))
+
+    torch.manual_seed(0)
+    x = drawn(4, 3, 32, 32)
+    assert str(profile(stages(nn.BatchNorm2d), x).verdict) == NO_RATE
+    assert str(profile(stages(nn.InstanceNorm2d), x, names="*[0-9]").verdict).startswith("Stable")
+    assert profile(stages(nn.Identity), x).verdict.kind == "vanishing"
+    assert profile(stages(nn.BatchNorm2d).eval(), x).verdict.kind == "vanishing"
+
+
+def test_a_last_layer_that_begins_at_zero_is_not_dead():
+    torch.manual_seed(0)
+    model, x = he_net(depth=6, dtype="float32"), drawn(BATCH, WIDTH)
+    head = nn.Linear(WIDTH, 10)
+    nn.init.zeros_(head.weight)
+    for bias in (0.0, 1.0):
+        nn.init.constant_(head.bias, bias)
+        p = profile(nn.Sequential(*model, head), x)
+        assert p.healthy() and str(p.verdict).startswith("Stable in modules # (ReLU), 6 of them: the activations'")
+        assert str(p.verdict).endswith("; no gradient passes module 12 in the first step: its weights are zero.")
+    head.requires_grad_(False)
+    assert profile(nn.Sequential(*model, head), x).verdict.kind == "dead"  # it stays zero
+    fades = he_net(scheme=fi.lecun_normal, dtype="float32", depth=12)
+    nn.init.zeros_(fades[-2].weight)
+    fades[-1] = nn.Tanh()
+    assert profile(fades, x).verdict.kind == "vanishing"
+    flat = multilayer(8)
+    for layer in flat[::2]:
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    assert profile(flat, x).verdict.kind == "dead"  # two in a row give each other no gradient
 
 
 def test_what_no_role_excuses_is_told_of_any_module():
@@ -418,6 +534,14 @@ REFUSED = {
         lambda: profile(nn.LazyLinear(2), torch.ones(1, 2)),
         "`model` must be one whose tensors have memory (no lazy module, nothing on the meta device), got 'weight'",
     ),
+    "scripted": (
+        lambda: profile(nn.Sequential(torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2))), torch.ones(1, 2)),
+        "`model` must be one whose modules run in Python (not scripted or traced), got '0'",
+    ),
+    "no row": (
+        lambda: profile(nn.Linear(2, 2), torch.ones(0, 2)),
+        "`inputs` must be such that modules return something: a batch of one row at least, got 'nothing'",
+    ),
     "nothing": (
         lambda: profile(ReturnsNothing(), torch.ones(1, 2)),
         "`model` must be such that a module of it is called, and returns floats, got 'ReturnsNothing'",
@@ -441,6 +565,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=REFUSED)
 def test_refusals(call, message):
     with pytest.raises(ValueError) as raised:

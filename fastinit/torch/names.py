@@ -20,7 +20,8 @@ from .shards import Partition, Pieces, pieces_of, view_of
 
 Rename = Callable[[str], str]
 
-_WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+_WRAPPED = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+_WRAPPERS = {"module", *_WRAPPED}
 _PARAMETRIZED = re.compile(r"(^|\.)parametrizations\.([^.]+)\.original$")
 _SEVERAL = re.compile(r"(^|\.)parametrizations\.([^.]+)\.(original\d+)$")
 
@@ -49,6 +50,12 @@ def canonical_name(name: str, rename: Rename | None = None) -> str:
     name = ".".join(segment for segment in name.split(".") if segment not in _WRAPPERS)
     name = _PARAMETRIZED.sub(r"\1\2", _SEVERAL.sub(r"\1\2.\3", name))
     return name if rename is None else rename(name)
+
+
+def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
+    """The module of a plain model that compilation, FSDP or checkpoints have wrapped; any other is itself."""
+    inner = next((module._modules[name] for name in _WRAPPED if name in module._modules), None)
+    return module if inner is None else unwrapped(inner)
 
 
 class Named(NamedTuple):

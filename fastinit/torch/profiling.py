@@ -23,15 +23,16 @@ from ..profiler.result import Profile
 from ..profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
 from ..profiler.verdict import BOUNDS, Verdict
 from ..stream import seed_number
-from .names import Rename, canonical_name
+from .names import Rename, canonical_name, unwrapped
 from .passes import Patterns, array_of, check_whole, first_floats, undisturbed
 from .tensors import kind_of_value
 from .verdicts import COURSE, judge_model
 
 Array = np.ndarray[Any, Any]
 
+_BATCH = nn.modules.batchnorm._NormBase
 #: Where units are along axis 1 whatever the number of axes; elsewhere they are from four axes on, but for the last.
-_CHANNELS_FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm)
+_CHANNELS_FIRST = (nn.modules.conv._ConvNd, _BATCH, nn.GroupNorm)
 _LISTS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
 _CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)
 
@@ -59,7 +60,8 @@ class Row(NamedTuple):
 class Model:
     """What a profile says of its model. To tables, pictures and the verdict this is a network with a layer a module.
 
-    `widths` are the elements of all outputs of a module: |g|^2 is what a gradient keeps.
+    `widths` are the elements of all outputs of a module: |g|^2 is what a gradient keeps. `normalises`: whether it has a
+    norm that divides by the deviation it finds.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Model:
     parameters: int
     rows: int
     dtype: Any
+    normalises: bool
     norm: None = None
 
     @property
@@ -141,13 +144,25 @@ class ModelProfile(Profile):
         around |= [not row.elements for row in self.network.modules]
         return [int(row) for row in np.flatnonzero(~around)]
 
+    def _start(self) -> int | None:
+        """The module whose weights are zero, so that no gradient passes, and get a gradient: one step, and it does."""
+        weights, learns, backward = (
+            np.asarray(self[name])[0] for name in ("weight_norm", "weight_grad_norm", "grad_act_second_moment")
+        )
+        starts = np.flatnonzero((weights == 0) & (learns > 0))
+        before = backward[: starts[0]] if len(starts) else backward[:0]
+        return int(starts[0]) if len(before) and not np.nan_to_num(before).any() else None
+
     @property
     def verdict(self) -> Verdict:
         """What the numbers mean: the worst that is found.
 
         Any module may be dead, symmetric, not finite, or out of the range of the weights' dtype. How fast signal and
-        gradient change is told only of roles that have three modules, blocks before what is within them: between unlike
-        modules it says nothing. Gradients are compared only between outputs of one size, which no pool has changed.
+        gradient change is told only of roles that have three modules, blocks before what is within them, without the
+        output layer: between unlike modules it says nothing. Gradients are compared only between outputs of one size,
+        which no pool has changed; in models with norms, signals are too. A signal that changes while its gradient does
+        not is a sum, of blocks or biases, and not held against a model. A last layer that begins at zero is not dead:
+        it learns, and the others from the second step on.
         """
         return self._judged(BOUNDS, BOUNDS)
 
@@ -156,6 +171,13 @@ class ModelProfile(Profile):
         return self._judged(forward, backward).healthy
 
     def _judged(self, forward: tuple[float, float], backward: tuple[float, float]) -> Verdict:
+        start = self._start()
+        if start:
+            found = self.only(range(start)).without_gradient()._judged(forward, backward)
+            sentence = (
+                f"{str(found)[:-1]}; no gradient passes module {self.network.names[start]} in the first step: its "
+            )
+            return replace(found, sentence=f"{sentence}weights are zero.")
         rows = self._passed()
         return judge_model(self.only(rows) if rows else self.without_gradient(), self.roles, forward, backward)
 
@@ -238,7 +260,12 @@ def profile(
     check_whole(model, "profile it")
     start, number = perf_counter(), seed_number(seed)
     watch = _Watch(model, Patterns(names), rename, backward)
-    with undisturbed(model) as stack, np.errstate(all="ignore"), torch.set_grad_enabled(backward):
+    with (
+        torch.inference_mode(False),
+        undisturbed(model) as stack,
+        np.errstate(all="ignore"),
+        torch.set_grad_enabled(backward),
+    ):
         args, kwargs = watch.inputs(stack, inputs, keywords)
         with ExitStack() as hooks:
             watch.attach(hooks, stack)
@@ -317,7 +344,7 @@ class _Watch:
             child
             for module in model.modules()
             if isinstance(module, _LISTS)
-            for child in module.children()
+            for child in map(unwrapped, module.children())
             if not isinstance(child, _LISTS)
         }
 
@@ -328,7 +355,8 @@ class _Watch:
         if isinstance(first, Tensor) and first.ndim:
             self._batch = len(first)
             if first_floats(first) is not None:
-                leaf = first.detach().requires_grad_(self._backward)
+                whole = first.clone() if first.is_inference() else first.detach()
+                leaf = whole.requires_grad_(self._backward)
                 given[key] = leaf.clone()  # a model may write into what it is given, if it is no leaf
                 self.sources.append(leaf)
                 self._take(stack, None, "input", given[key])
@@ -337,8 +365,8 @@ class _Watch:
     def attach(self, hooks: ExitStack, stack: ExitStack) -> None:
         """Hooks on all modules that may be called; those on tensors stay until the stack is left."""
         for name, module in self._model.named_modules():
-            if ".parametrizations." not in f".{name}.":
-                label = canonical_name(name, self._rename) if name else type(module).__name__
+            if ".parametrizations." not in f".{name}." and unwrapped(module) is module:
+                label = canonical_name(name, self._rename) if canonical_name(name) else type(module).__name__
                 hooks.callback(module.register_forward_pre_hook(self._enter).remove)
                 leave = partial(self._leave, stack, label)
                 hooks.callback(module.register_forward_hook(leave, always_call=True).remove)
@@ -373,6 +401,8 @@ class _Watch:
         self._patterns.check(modules, "a module that is called and returns floats")
         if not modules:
             refuse("model", "such that a module of it is called, and returns floats", type(self._model).__name__)
+        if not any(seen.elements for seen in self._seen.values()):
+            refuse("inputs", "such that modules return something: a batch of one row at least", "nothing")
 
     def weights(self, gradients: dict[int, Tensor | None]) -> None:
         """Take in the weights, and the gradients that there are of them."""
@@ -396,8 +426,15 @@ class _Watch:
             Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced) for seen in self._seen.values()
         )
         count = sum(one.numel() for one in self._model.parameters())
-        model = Model(type(self._model).__name__, modules, count, self._batch, self._dtype())
+        model = Model(type(self._model).__name__, modules, count, self._batch, self._dtype(), self._normalises())
         return ModelProfile(model, "torch", seed, fields, {}, (), False, seconds, self._backward)  # type: ignore[arg-type]
+
+    def _normalises(self) -> bool:
+        """Batch norms do only where they have no running statistics to use."""
+        return any(
+            one.training or one.running_mean is None if isinstance(one, _BATCH) else "Norm" in type(one).__name__
+            for one in self._model.modules()
+        )
 
     def _dtype(self) -> Any:
         """Of the weights; NumPy has no bfloat16, whose range is that of float32."""

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..profiler.verdict import Course, Verdict, judge
+from ..profiler.verdict import BOUNDS, Course, Verdict, judge
 
 #: So many modules of one role make a course.
 COURSE = 3
+#: And so many of one stage.
+_STAGE = 8
 #: From the worst on.
 _KINDS = ("dead", "symmetric", "not finite", "vanishing", "exploding", "gradient vanishing", "gradient exploding",
           "stable")  # fmt: skip
@@ -28,23 +30,48 @@ def judge_model(passed: Any, roles: Mapping[str, Any], forward: Bounds, backward
     Of roles that are equally bad it is that with the most modules, and then the last.
     """
     everything = _judge_unlike(passed)
-    rated = _rated(roles)
+    rated = _rated(roles, _output_layer(passed))
     if not rated or everything.kind in _KINDS[:3]:
         return everything
-    found = {role: _judge_role(rated[role], forward, backward) for role in reversed(rated)}
-    role = min(found, key=lambda one: (_KINDS.index(found[one].kind), -rated[one].network.depth))
-    if _KINDS.index(everything.kind) < _KINDS.index(found[role].kind):
+    found = [(role, one, _judge_role(one, forward, backward)) for role, one in reversed(rated)]
+    role, profile, worst = min(found, key=lambda one: (_KINDS.index(one[2].kind), -one[1].network.depth))
+    if _KINDS.index(everything.kind) < _KINDS.index(worst.kind):
         return everything
-    count = len(rated[role].network.modules)
-    return replace(
-        found[role], sentence=found[role].sentence.replace(": ", f" in modules {role}, {count} of them: ", 1)
-    )
+    count = len(profile.network.modules)
+    return replace(worst, sentence=worst.sentence.replace(": ", f" in modules {role}, {count} of them: ", 1))
 
 
-def _rated(roles: Mapping[str, Any]) -> dict[str, Any]:
+def _rated(roles: Mapping[str, Any], output: str) -> list[tuple[str, Any]]:
     """Those that are in no other: what passes through a model is the outputs of its blocks, not what is within."""
-    members = {name for profile in roles.values() for name in profile.network.names}
-    return {role: one for role, one in roles.items() if not all(_within(name, members) for name in one.network.names)}
+    sets = [(role, one) for role, profile in roles.items() for one in _alike(profile, output)]
+    members = {name for profile in roles.values() if not _are_stages(profile) for name in profile.network.names}
+    return [(role, one) for role, one in sets if not all(_within(name, members) for name in one.network.names)]
+
+
+def _alike(profile: Any, output: str) -> list[Any]:
+    """A role without the output layer, which has a law of its own; where norms are, only modules between two pools.
+
+    With norms each of these stages begins anew. Of so few blocks as most have, a power of the layer is no rate.
+    """
+    found: dict[int, list[int]] = {}
+    for at, row in enumerate(profile.network.modules):
+        if row.name != output:
+            found.setdefault(row.positions if profile.network.normalises else 0, []).append(at)
+    least = COURSE if len(found) == 1 else _STAGE
+    return [profile.only(rows) for rows in found.values() if len(rows) >= least]
+
+
+def _are_stages(profile: Any) -> bool:
+    """Whether between any two there is a pool, so that a model with norms begins anew in each."""
+    modules = profile.network.modules
+    return profile.network.normalises and len({row.positions for row in modules}) == len(modules)
+
+
+def _output_layer(profile: Any) -> str:
+    """The last module that has weights, and none within it."""
+    weights = np.isfinite(np.asarray(profile["weight_norm"])[0])
+    names = [name for name, there in zip(profile.network.names, weights, strict=True) if there]
+    return next((one for one in reversed(names) if not any(name.startswith(f"{one}.") for name in names)), "")
 
 
 def _within(name: str, members: set[str]) -> bool:
@@ -53,11 +80,20 @@ def _within(name: str, members: set[str]) -> bool:
 
 
 def _judge_role(profile: Any, forward: Bounds, backward: Bounds) -> Verdict:
-    """Gradients are not compared where modules return as many values a unit as others do not: a pool changes them."""
+    """Gradients are not compared where modules return as many values a unit as others do not: a pool changes them.
+
+    A gain multiplies signal and gradient alike. Where the gradient keeps its size, a signal that changes is a sum, as
+    the stream of blocks that begin with a norm is: that is held against it only by bounds that are asked for. Where no
+    gradient is known, norms are taken to excuse a signal that grows.
+    """
     modules = profile.network.modules
     if len({row.positions for row in modules}) > 1:
         profile = profile.without_gradient()
     verdict = judge(profile, forward, backward)
+    sums = {"vanishing", "exploding"} if profile.backward else {"exploding"} if profile.network.normalises else set()
+    if forward == BOUNDS and verdict.kind in sums:
+        alone = judge(profile, _ANY, backward)
+        verdict = alone if alone.healthy else verdict
     return replace(verdict, sentence=_named(verdict.sentence, modules))
 
 
@@ -68,7 +104,7 @@ def _judge_unlike(profile: Any) -> Verdict:
     if kind == "stable":
         found = _out_of_range(verdict, profile.network.dtype)
         kind = found[0][0] if found else kind
-        texts = [text for _, text in found] or ["no module repeats three times: no rate is told"]
+        texts = [text for _, text in found] or ["no role has enough modules to compare: no rate is told"]
         sentence = f"{kind.capitalize()}: {'; '.join(texts)}."
     back = None if verdict.backward is None else _without_rate(verdict.backward)
     return Verdict(kind, _named(sentence, profile.network.modules), _without_rate(verdict.forward), back)
