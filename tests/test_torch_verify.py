@@ -456,6 +456,10 @@ MODEL_COMMANDS = [
      "fastinit: `--model` must be a name that test_torch_verify has, got 'narrow'\n"),
     (["right", "--model", f"{HERE}:wide", "--rules", "gpt3"], 2,
      "fastinit: `rules` must be one of 'torch', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')\n"),
+    (["right", "--model", f"{HERE}:breaks"], 2, "RuntimeError: needs more memory"),
+    (["right", "--model", f"{HERE}:HERE"], 2, "TypeError: 'str' object is not callable"),
+    (["right", "--model", f"{HERE}:no_model"], 2,
+     "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got 'list'\n"),
     (["bad", "--model", f"{HERE}:wide"], 2, "cannot be read as a .safetensors file: "),
     (["missing", "--model", f"{HERE}:wide"], 2, "No such file"),
 ]  # fmt: skip
@@ -463,6 +467,14 @@ MODEL_COMMANDS = [
 
 def first():
     return wide()[:1]
+
+
+def breaks():
+    raise RuntimeError("needs more memory")
+
+
+def no_model():
+    return []
 
 
 @pytest.mark.parametrize(

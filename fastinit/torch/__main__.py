@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -78,9 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         make = read_object("--model", options.model)
     except (ValueError, ImportError) as error:
         return _wrong(error)
-    with torch.device("meta"):
-        model = make()
     try:
+        with torch.device("meta"):
+            model = make()
+    except Exception:  # of the user's own code, whose line is wanted
+        traceback.print_exc()
+        return 2
+    try:
+        if not isinstance(model, nn.Module):
+            refuse("--model", "what makes a torch.nn.Module when it is called", type(model).__name__)
         load(model, options.file)
         found = verify(model, rules, options.seed)
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
