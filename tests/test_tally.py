@@ -53,6 +53,9 @@ def test_distinct_columns_of_special_signals():
     assert math.isnan(distinct_columns(np.array([[1.0, np.inf]])))
     x = np.array([[1.0, 1.0, 1e-8, 2e-8]])
     assert distinct_columns(x) == 3  # small columns differ by their own measure
+    late = np.ones((50, 30), np.float32)
+    late[40] = np.arange(30) // 3  # far down in columns that begin alike
+    assert distinct_columns(late) == 10
 
 
 @settings(max_examples=60, deadline=None)
