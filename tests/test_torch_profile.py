@@ -49,7 +49,7 @@ def test_the_numbers_are_those_of_the_profiler():
         np.testing.assert_allclose(got[name][0, 1::2], own[name][0, 1:], rtol=1e-9)
         assert np.isnan(got[name][0, ::2]).all()
     np.testing.assert_allclose(got["cosine"][0, ::2], own["cosine"][0], atol=1e-12)
-    np.testing.assert_array_equal(got["dead_fraction"][0, 2::2], own["dead_fraction"][0, 1:])
+    np.testing.assert_array_equal(got["dead_fraction"][0, ::2], own["dead_fraction"][0])
     np.testing.assert_array_equal(got["distinct_units"][0, 1::2], own["distinct_units"][0, 1:])
     assert got["act_mean"].shape == (1, 2 * DEPTH + 1)
     assert got.network.names == ("input", *map(str, range(2 * DEPTH)))
@@ -220,7 +220,7 @@ def test_units_of_images_are_channels():
         model[0].bias.copy_(torch.tensor([0.0, 0.0, -100.0, 0.5]))
     p = profile(model, drawn(5, 3, 8, 8))
     assert p["distinct_units"][0].tolist() == [3, 3, 3, 36, 2]
-    assert p["dead_fraction"][0].tolist() == [0, 0, 0.25, 0, 0]
+    assert p["dead_fraction"][0, 1:].tolist() == [0, 0.25, 0, 0] and np.isnan(p["dead_fraction"][0, 0])
 
 
 def test_blocks_and_patterns():
@@ -464,9 +464,11 @@ def test_what_no_role_excuses_is_told_of_any_module():
     assert profile(net, x).healthy()  # one unit is no set of equal ones
     nn.init.constant_(net[0].weight, 0.1)
     nn.init.zeros_(net[0].bias)
+    assert profile(net, x).healthy()  # the gradients of the layer behind part them
+    nn.init.constant_(net[2].weight, 0.1)
     assert str(profile(net, x).verdict).startswith("Symmetric: all units of a layer are the same from module 0 on and ")
     nn.init.constant_(net[0].bias, -100.0)
-    said = "Dead: the signal is zero from module 1 on and no gradient comes back to module 0 or before it"
+    said = "Dead: the signal is zero from module 1 on and no gradient comes back to module 0"
     nn.init.zeros_(net[2].bias)
     assert str(profile(net, x).verdict).startswith(said)
     lost = profile(he_net(), drawn(8, WIDTH, dtype="float64"), loss=lambda output: (output * torch.nan).sum())
@@ -475,6 +477,38 @@ def test_what_no_role_excuses_is_told_of_any_module():
     assert profile(frozen, torch.arange(4), names="0").healthy()  # no gradient could come to what is shown
     narrow = profile(nn.Linear(16, 16).half(), x.half() * 1e-5)
     assert str(narrow.verdict) == "Vanishing: the activations are below the range of float16 at the input."
+
+
+def test_gates_that_begin_as_a_constant_are_not_symmetric():
+    class Highway(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.gate = nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 8), nn.Sigmoid())
+            nn.init.zeros_(self.gate[0].weight)
+            nn.init.constant_(self.gate[0].bias, -2.0)
+
+        def forward(self, x):
+            gate = self.gate(x)
+            return gate * torch.tanh(self.layer(x)) + (1 - gate) * x
+
+    torch.manual_seed(0)
+    p = profile(nn.Sequential(*(Highway() for _ in range(4))), drawn(5, 8))
+    assert str(p.verdict).startswith("Stable in modules # (Highway), 4 of them: ")
+    gates = [name.endswith("gate.1") for name in p.network.names]
+    assert (p["distinct_units"][0, gates] == 1).all()
+
+
+def test_of_inputs_no_slope_and_no_gradient_are_asked():
+    class Integers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Embedding(10, 8)
+
+        def forward(self, x):
+            return self.embed(x.long())
+
+    assert profile(Integers(), torch.arange(6.0).reshape(2, 3)).healthy()
+    assert profile(nn.Sequential(nn.Linear(900, 8), nn.ReLU(), nn.Linear(8, 2)), torch.eye(900)[:4]).healthy()
 
 
 def test_branches_that_begin_at_zero_are_not_dead():

@@ -40,7 +40,8 @@ _CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)
 class Row(NamedTuple):
     """A module, or the input: its name, its class (none for the input), and what it returned.
 
-    `positions` are the elements of one unit, over all calls; `traced`, whether a gradient could come.
+    `positions` are the elements of one unit, over all calls; `traced`, whether a gradient could come; `parting`,
+    whether units that are all the same got gradients that are not.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Row(NamedTuple):
     elements: int
     positions: int
     traced: bool
+    parting: bool
 
     @property
     def role(self) -> tuple[str, ...]:
@@ -141,7 +143,8 @@ class ModelProfile(Profile):
         if self.backward:
             around |= (backward == 0) & _any_after(backward[::-1] != 0)[::-1]
             around |= [not row.traced for row in self.network.modules]
-        around |= [not row.elements for row in self.network.modules]
+            around |= [not row.kind for row in self.network.modules] & (backward == 0)  # an input needs no gradient
+        around |= [row.parting or not row.elements for row in self.network.modules]
         return [int(row) for row in np.flatnonzero(~around)]
 
     def _start(self) -> int | None:
@@ -233,11 +236,11 @@ def profile(
     ModelProfile
         A mapping of the fields of `fastinit.profile` to arrays (1, modules), NaN where a module has no such thing:
         ``act_*`` are of the module's first output of floats, ``grad_act_second_moment`` of the gradient there,
-        ``dead_fraction`` is of units (features, or channels) that are zero on the whole batch, weights are all
-        parameters of two axes or more below the module. ``.verdict``, ``.table()``, ``.plot()``, ``.to_html()`` and
-        ``.to_json()`` are those of `fastinit.Profile`, ``.roles`` sets like modules of all layers side by side. Calls
-        of one module are taken together: moments and the share of dead units over all, the mean of the cosines, the
-        least of the distinct units.
+        ``dead_fraction`` is of units (features, or channels) that are zero on the whole batch (the input has none),
+        weights are all parameters of two axes or more below the module. ``.verdict``, ``.table()``, ``.plot()``,
+        ``.to_html()`` and ``.to_json()`` are those of `fastinit.Profile`, ``.roles`` sets like modules of all layers
+        side by side. Calls of one module are taken together: moments and the share of dead units over all, the mean of
+        the cosines, the least of the distinct units.
 
     Raises
     ------
@@ -301,6 +304,7 @@ class _Seen:
     elements: int = 0
     positions: int = 0
     traced: bool = False
+    parting: bool = False
     cosines: list[float] = field(default_factory=list)
 
     def take(self, module: nn.Module | None, tensor: Tensor) -> None:
@@ -309,17 +313,20 @@ class _Seen:
         self.elements += array.size
         self.tally.act.update(array)
         if array.ndim >= 2 and array.size:
-            axis = _unit_axis(module, array.ndim)
-            units = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+            units = _units(module, array)
             self.positions += len(units)
-            self.tally.add_slopes(units, len(units))
+            if module is not None:  # an input has no slope
+                self.tally.add_slopes(units, len(units))
             if units.shape[1] > 1:  # one unit is the same as no other
                 self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
             self.cosines.append(mean_cosine_of_rows(array.reshape(len(array), -1)))
 
-    def take_gradient(self, gradient: Tensor) -> None:
+    def take_gradient(self, module: nn.Module | None, gradient: Tensor) -> None:
         """What came back to a call."""
-        self.tally.grad_act.update(array_of(gradient))
+        array = array_of(gradient)
+        self.tally.grad_act.update(array)
+        if self.tally.distinct == 1 and array.ndim >= 2:
+            self.parting |= distinct_columns(_units(module, array)) > 1
 
     def fields(self) -> dict[str, float]:
         """By name."""
@@ -393,7 +400,7 @@ class _Watch:
         seen.take(module, tensor)
         if tensor.requires_grad:
             seen.traced = True
-            stack.callback(tensor.register_hook(seen.take_gradient).remove)
+            stack.callback(tensor.register_hook(partial(seen.take_gradient, module)).remove)
 
     def check(self) -> None:
         """That there is something to show, for each pattern."""
@@ -423,7 +430,8 @@ class _Watch:
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
         modules = tuple(
-            Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced) for seen in self._seen.values()
+            Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting)
+            for seen in self._seen.values()
         )
         count = sum(one.numel() for one in self._model.parameters())
         model = Model(type(self._model).__name__, modules, count, self._batch, self._dtype(), self._normalises())
@@ -442,6 +450,12 @@ class _Watch:
         if torch.float16 in kinds:
             return np.dtype(np.float16)
         return np.dtype(np.float64 if kinds == {torch.float64} else np.float32)
+
+
+def _units(module: nn.Module | None, array: Array) -> Array:
+    """Units as columns."""
+    axis = _unit_axis(module, array.ndim)
+    return np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
 
 
 def _unit_axis(module: nn.Module | None, axes: int) -> int:
