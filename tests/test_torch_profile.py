@@ -317,6 +317,7 @@ def test_verdicts_are_of_modules_of_one_role():
     healthy = profile(he_net(depth=12), x)
     assert healthy.verdict.kind == "stable" and healthy.healthy()
     assert list(healthy.roles) == ["# (Linear)", "# (ReLU)"]
+    assert str(healthy.roles["# (ReLU)"].verdict) == str(healthy.verdict)
     said = str(healthy.verdict)
     assert said.startswith("Stable in modules # (ReLU), 12 of them: the activations' second moment changes by a factor")
     assert "from module 3 to 21; the gradient's" in said and said.endswith("from module 21 to 3.")

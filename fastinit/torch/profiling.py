@@ -63,7 +63,7 @@ class Model:
     """What a profile says of its model. To tables, pictures and the verdict this is a network with a layer a module.
 
     `widths` are the elements of all outputs of a module: |g|^2 is what a gradient keeps. `normalises`: whether it has a
-    norm that divides by the deviation it finds.
+    norm that divides by the deviation it finds; `output`: the name of the last layer.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Model:
     rows: int
     dtype: Any
     normalises: bool
+    output: str
     norm: None = None
 
     @property
@@ -434,8 +435,14 @@ class _Watch:
             for seen in self._seen.values()
         )
         count = sum(one.numel() for one in self._model.parameters())
-        model = Model(type(self._model).__name__, modules, count, self._batch, self._dtype(), self._normalises())
+        about = self._batch, self._dtype(), self._normalises(), self._output()
+        model = Model(type(self._model).__name__, modules, count, *about)
         return ModelProfile(model, "torch", seed, fields, {}, (), False, seconds, self._backward)  # type: ignore[arg-type]
+
+    def _output(self) -> str:
+        """The last module that has weights, and none within it that has."""
+        names = [seen.label for seen in self._seen.values() if seen.weights]
+        return next((one for one in reversed(names) if not any(name.startswith(f"{one}.") for name in names)), "")
 
     def _normalises(self) -> bool:
         """Batch norms do only where they have no running statistics to use."""

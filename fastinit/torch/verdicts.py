@@ -30,7 +30,7 @@ def judge_model(passed: Any, roles: Mapping[str, Any], forward: Bounds, backward
     Of roles that are equally bad it is that with the most modules, and then the last.
     """
     everything = _judge_unlike(passed)
-    rated = _rated(roles, _output_layer(passed))
+    rated = _rated(roles)
     if not rated or everything.kind in _KINDS[:3]:
         return everything
     found = [(role, one, _judge_role(one, forward, backward)) for role, one in reversed(rated)]
@@ -41,21 +41,21 @@ def judge_model(passed: Any, roles: Mapping[str, Any], forward: Bounds, backward
     return replace(worst, sentence=worst.sentence.replace(": ", f" in modules {role}, {count} of them: ", 1))
 
 
-def _rated(roles: Mapping[str, Any], output: str) -> list[tuple[str, Any]]:
+def _rated(roles: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Those that are in no other: what passes through a model is the outputs of its blocks, not what is within."""
-    sets = [(role, one) for role, profile in roles.items() for one in _alike(profile, output)]
+    sets = [(role, one) for role, profile in roles.items() for one in _alike(profile)]
     members = {name for profile in roles.values() if not _are_stages(profile) for name in profile.network.names}
     return [(role, one) for role, one in sets if not all(_within(name, members) for name in one.network.names)]
 
 
-def _alike(profile: Any, output: str) -> list[Any]:
+def _alike(profile: Any) -> list[Any]:
     """A role without the output layer, which has a law of its own; where norms are, only modules between two pools.
 
     With norms each of these stages begins anew. Of so few blocks as most have, a power of the layer is no rate.
     """
     found: dict[int, list[int]] = {}
     for at, row in enumerate(profile.network.modules):
-        if row.name != output:
+        if row.name != profile.network.output:
             found.setdefault(row.positions if profile.network.normalises else 0, []).append(at)
     least = COURSE if len(found) == 1 else _STAGE
     return [profile.only(rows) for rows in found.values() if len(rows) >= least]
@@ -65,13 +65,6 @@ def _are_stages(profile: Any) -> bool:
     """Whether between any two there is a pool, so that a model with norms begins anew in each."""
     modules = profile.network.modules
     return profile.network.normalises and len({row.positions for row in modules}) == len(modules)
-
-
-def _output_layer(profile: Any) -> str:
-    """The last module that has weights, and none within it."""
-    weights = np.isfinite(np.asarray(profile["weight_norm"])[0])
-    names = [name for name, there in zip(profile.network.names, weights, strict=True) if there]
-    return next((one for one in reversed(names) if not any(name.startswith(f"{one}.") for name in names)), "")
 
 
 def _within(name: str, members: set[str]) -> bool:
