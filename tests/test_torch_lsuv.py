@@ -158,11 +158,13 @@ def test_a_weight_shared_with_an_embedding_is_left():
     assert [one.name for one in done] == ["layer"] and torch.equal(model.embed.weight, before)
 
 
-def test_layers_of_one_weight_have_no_bias():
-    model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 8))
-    model[2].weight = model[0].weight
-    done = lsuv_(model, drawn(32, 8))
+@pytest.mark.parametrize("tie", [lambda weight: weight, lambda weight: nn.Parameter(weight.data)], ids=["one", "view"])
+def test_layers_of_one_weight(tie):
+    model, x = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 8)), drawn(32, 8)
+    model[2].weight = tie(model[0].weight)
+    done = lsuv_(model, x)
     assert [one.name for one in done] == ["0"]  # one weight, one correction
+    assert deviations(model, x)["0"] == pytest.approx(1, rel=1e-5)
     assert not model[0].bias.any() and not model[2].bias.any()
 
 

@@ -135,26 +135,26 @@ class _Corrections:
         stack.callback(module.register_forward_hook(partial(self._scale, label)).remove)
 
     def _fill(self, name: str, module: Any, _: Any) -> None:
-        if module.bias is not None and id(module.bias) not in self._filled:
+        if module.bias is not None and module.bias.data_ptr() not in self._filled:
             self._keep(module.bias)
             module.bias.zero_()
-        if id(module.weight) not in self._filled:
+        if module.weight.data_ptr() not in self._filled:
             self._keep(module.weight)
             fill_pieces_(pieces_of(module.weight), orthogonal, seed=self._seed, name=name, in_axis=1, out_axis=0)
 
     def _keep(self, tensor: Tensor) -> None:
-        self._filled.add(id(tensor))
+        self._filled.add(tensor.data_ptr())
         self._before.append((tensor, tensor.detach().clone()))
 
     def undo(self) -> None:
         """Give all tensors the values that they had."""
-        for tensor, values in self._before:
+        for tensor, values in reversed(self._before):
             tensor.copy_(values)
 
     def _scale(self, label: str, module: Any, _: Any, output: Tensor) -> Tensor | None:
-        if id(module.weight) in self._scaled:
+        if module.weight.data_ptr() in self._scaled:
             return None
-        self._scaled.add(id(module.weight))
+        self._scaled.add(module.weight.data_ptr())
         before = _std(output)
         if not 0 < before < inf:
             refuse("inputs", f"such that the output of {label!r} varies and is finite", f"std {before}")
@@ -197,7 +197,9 @@ def _check(module: Any, label: str) -> None:
 
 def _other_owner(module: Any, model: nn.Module, layers: Iterable[nn.Module]) -> str:
     """A module with the weight of this one that is none of the layers; empty where there is none."""
+    memory = module.weight.data_ptr()
     for name, other in model.named_modules():
-        if other not in layers and any(one is module.weight for one in other._parameters.values()):
+        held = (one for one in other._parameters.values() if one is not None and one.layout is torch.strided)
+        if other not in layers and any(one.data_ptr() == memory for one in held):
             return f"{canonical_name(name)!r} ({type(other).__name__})"
     return ""
