@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 from torch.nn.utils.parametrizations import weight_norm
 
 import fastinit as fi
@@ -195,6 +196,14 @@ REFUSED = {
     ),
     "parametrized": (
         lambda m, x: lsuv_(nn.Sequential(m, weight_norm(nn.Linear(2, 2))), x),
+        "`model` must be such that its layers have weights of their own (no parametrizations), got '1'",
+    ),
+    "normed by hooks": (
+        lambda m, x: lsuv_(nn.Sequential(m, nn.utils.spectral_norm(nn.Linear(2, 2))), x),
+        "`model` must be such that its layers have weights of their own (no parametrizations), got '1'",
+    ),
+    "pruned": (
+        lambda m, x: lsuv_(nn.Sequential(m, prune.random_unstructured(nn.Linear(2, 2), "bias", 0.5)), x),
         "`model` must be such that its layers have weights of their own (no parametrizations), got '1'",
     ),
     "complex": (

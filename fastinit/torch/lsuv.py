@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from ..arguments import real, refuse
 from ..stream import seed_number
@@ -189,7 +188,8 @@ def _layers(model: nn.Module, patterns: Patterns, rename: Rename | None) -> dict
 
 
 def _check(module: Any, label: str) -> None:
-    if is_parametrized(module, "weight"):
+    computed = {"weight", "bias"} - module._parameters.keys()  # also by hooks: spectral_norm and prune make such
+    if any(getattr(module, name) is not None for name in computed):
         refuse("model", "such that its layers have weights of their own (no parametrizations)", label)
     if module.weight.dtype not in DTYPES or pieces_of(module.weight) is None:
         refuse("model", "such that its layers have weights of floats in memory", label)
