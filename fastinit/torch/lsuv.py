@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from functools import partial
 from math import inf
@@ -178,9 +178,10 @@ def _layers(model: nn.Module, patterns: Patterns, rename: Rename | None) -> dict
     found = {module: names for module, names in found.items() if patterns.match(names[0])}
     if not found:
         refuse("model", "one with a linear or convolutional layer", type(model).__name__)
+    owners = _other_owners(model, found)
     for module, (label, _) in list(found.items()):
         _check(module, label)
-        owner = _other_owner(module, model, found)
+        owner = owners.get(module.weight.data_ptr())
         if owner:
             warnings.warn(f"lsuv_: {label!r} shares its weight with {owner}, and is left as it is", stacklevel=3)
             del found[module]
@@ -195,11 +196,12 @@ def _check(module: Any, label: str) -> None:
         refuse("model", "such that its layers have weights of floats in memory", label)
 
 
-def _other_owner(module: Any, model: nn.Module, layers: Iterable[nn.Module]) -> str:
-    """A module with the weight of this one that is none of the layers; empty where there is none."""
-    memory = module.weight.data_ptr()
-    for name, other in model.named_modules():
-        held = (one for one in other._parameters.values() if one is not None and one.layout is torch.strided)
-        if other not in layers and any(one.data_ptr() == memory for one in held):
-            return f"{canonical_name(name)!r} ({type(other).__name__})"
-    return ""
+def _other_owners(model: nn.Module, layers: Collection[nn.Module]) -> dict[int, str]:
+    """The modules with parameters that are none of the layers, by where in memory those are."""
+    return {
+        one.data_ptr(): f"{canonical_name(name)!r} ({type(other).__name__})"
+        for name, other in model.named_modules()
+        if other not in layers
+        for one in other._parameters.values()
+        if one is not None and one.layout is torch.strided
+    }
