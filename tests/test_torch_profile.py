@@ -436,6 +436,24 @@ def test_stages_between_pools_are_compared_only_without_norms():
     assert profile(stages(nn.BatchNorm2d).eval(), x).verdict.kind == "vanishing"
 
 
+def test_blocks_of_a_long_stage_are_compared():
+    class Stage(nn.Module):
+        def __init__(self, blocks, pool):
+            super().__init__()
+            self.blocks = nn.ModuleList(Residual(8, 8) for _ in range(blocks))
+            self.pool = pool
+
+        def forward(self, x):
+            for block in self.blocks:
+                x = block(x)
+            return self.pool(x)
+
+    torch.manual_seed(0)
+    model = nn.Sequential(Stage(2, nn.MaxPool2d(2)), Stage(9, nn.MaxPool2d(2)), Stage(2, nn.Identity()))
+    said = str(profile(model, drawn(8, 8, 16, 16)).verdict)
+    assert "in modules #.blocks.# (Residual), 9 of them: " in said
+
+
 def test_a_last_layer_that_begins_at_zero_is_not_dead():
     torch.manual_seed(0)
     model, x = he_net(depth=6, dtype="float32"), drawn(BATCH, WIDTH)

@@ -62,9 +62,9 @@ def _alike(profile: Any) -> list[Any]:
 
 
 def _are_stages(profile: Any) -> bool:
-    """Whether between any two there is a pool, so that a model with norms begins anew in each."""
+    """Whether between most of them there is a pool, so that a model with norms begins anew in each."""
     modules = profile.network.modules
-    return profile.network.normalises and len({row.positions for row in modules}) == len(modules)
+    return profile.network.normalises and 2 * len({row.positions for row in modules}) > len(modules)
 
 
 def _within(name: str, members: set[str]) -> bool:
