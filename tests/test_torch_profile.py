@@ -530,6 +530,22 @@ def test_of_inputs_no_slope_and_no_gradient_are_asked():
     assert profile(nn.Sequential(nn.Linear(900, 8), nn.ReLU(), nn.Linear(8, 2)), torch.eye(900)[:4]).healthy()
 
 
+def test_adapters_that_begin_at_zero_hide_nothing():
+    class Adapted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.base = nn.Linear(8, 8, bias=False).requires_grad_(False)
+            nn.init.normal_(self.base.weight, std=0.05)
+            self.a, self.b = nn.Linear(8, 2, bias=False), nn.Linear(2, 8, bias=False)
+            nn.init.zeros_(self.b.weight)
+
+        def forward(self, x):
+            return self.base(x) + self.b(self.a(x))
+
+    model = nn.Sequential(nn.Embedding(9, 8).requires_grad_(False), *(Adapted() for _ in range(5)))
+    assert profile(model, torch.arange(9).reshape(3, 3)).verdict.kind == "vanishing"
+
+
 def test_branches_that_begin_at_zero_are_not_dead():
     class Block(nn.Module):
         def __init__(self):

@@ -33,6 +33,8 @@ Array = np.ndarray[Any, Any]
 _BATCH = nn.modules.batchnorm._NormBase
 #: Where units are along axis 1 whatever the number of axes; elsewhere they are from four axes on, but for the last.
 _CHANNELS_FIRST = (nn.modules.conv._ConvNd, _BATCH, nn.GroupNorm)
+#: From this cosine on rows are the same.
+_ALIKE = 1 - 1e-6
 _LISTS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
 _CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)
 
@@ -150,12 +152,15 @@ class ModelProfile(Profile):
 
     def _start(self) -> int | None:
         """The module whose weights are zero, so that no gradient passes, and get a gradient: one step, and it does."""
-        weights, learns, backward = (
-            np.asarray(self[name])[0] for name in ("weight_norm", "weight_grad_norm", "grad_act_second_moment")
+        weights, learns, backward, cosine = (
+            np.asarray(self[name])[0]
+            for name in ("weight_norm", "weight_grad_norm", "grad_act_second_moment", "cosine")
         )
         starts = np.flatnonzero((weights == 0) & (learns > 0))
-        before = backward[: starts[0]] if len(starts) else backward[:0]
-        return int(starts[0]) if len(before) and not np.nan_to_num(before).any() else None
+        if not len(starts) or np.nan_to_num(backward[: starts[0]]).any():
+            return None
+        alike = np.isnan(cosine) | (cosine > _ALIKE)  # behind it no row of the batch is told from another
+        return int(starts[0]) if alike[starts[0] :].all() else None
 
     @property
     def verdict(self) -> Verdict:
