@@ -312,6 +312,14 @@ def test_inference_mode_of_the_caller_is_left():
     np.testing.assert_array_equal(found["grad_act_second_moment"], plain["grad_act_second_moment"])
 
 
+def test_the_default_device_of_the_caller_is_not_asked():
+    model, x = he_net(dtype="float32"), drawn(BATCH, WIDTH)
+    plain = profile(model, x)
+    with torch.device("meta"):
+        found = profile(model, x)
+    np.testing.assert_array_equal(found["grad_act_second_moment"], plain["grad_act_second_moment"])
+
+
 def test_verdicts_are_of_modules_of_one_role():
     x = drawn(BATCH, WIDTH, dtype="float64")
     healthy = profile(he_net(depth=12), x)

@@ -294,7 +294,7 @@ def _gradients(output: Any, loss: Any, sources: list[Tensor], seed: int) -> dict
     signs = torch.ones_like(target)
     if loss is None:
         drawn = random_signs(tuple(target.shape), seed, "cotangent", np.float32)
-        signs = torch.as_tensor(drawn).to(target)
+        signs = torch.from_numpy(np.asarray(drawn)).to(target)
     found = torch.autograd.grad(target, sources, signs, allow_unused=True)
     return dict(zip(map(id, sources), found, strict=True))
 
