@@ -187,6 +187,7 @@ def draw(
 
 
 def draw_whole(
+    check: Callable[..., Any],
     build: Callable[..., None],
     shape: Any,
     *,
@@ -199,10 +200,12 @@ def draw_whole(
 ) -> Any:
     """An array that can only be made whole, or what `index` names, cut from it.
 
-    build(array, kind, seed, name, threads) fills a C-contiguous array, and checks what it was told before it writes.
+    check(lengths, kind) raises where there is no such array; build(array, kind, seed, name, threads) fills one that is
+    C-contiguous.
     """
     kind = kind_for(dtype, out)
     lengths = checked_shape(shape)
+    check(lengths, kind)
     number = _number_for(seed, index)
 
     def built(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

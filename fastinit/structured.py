@@ -15,6 +15,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from . import _core
 from .arguments import real, refuse
 from .fill import Kind, draw, draw_whole, kind_of
+from .layout import flat
 from .scaling import Axes, fan_pair
 from .stream import stream_key
 
@@ -102,13 +103,16 @@ def orthogonal(
     True
     """
 
+    def check(lengths: tuple[int, ...], kind: Kind) -> None:
+        _scale(kind, gain)
+        fan_pair(lengths, in_axis, out_axis, batch_axis)
+
     def build(array: Array, kind: Kind, seed: int, name: str, threads: int) -> None:
         key, scale = stream_key(seed, "orthogonal", name), _scale(kind, gain)
-        fan_pair(array.shape, in_axis, out_axis, batch_axis)
         columns, batch = (normalize_axis_tuple(axes, array.ndim) for axes in (out_axis, batch_axis))
         _fill_orthogonal(array, batch, columns, kind, scale, key, threads)
 
-    return draw_whole(build, shape, **common)
+    return draw_whole(check, build, shape, **common)
 
 
 def delta_orthogonal(
@@ -158,6 +162,10 @@ def delta_orthogonal(
     8
     """
 
+    def check(lengths: tuple[int, ...], kind: Kind) -> None:
+        _scale(kind, gain)
+        _centre(np.broadcast_to(np.empty((), kind.dtype), lengths), in_axis, out_axis)
+
     def build(array: Array, kind: Kind, seed: int, name: str, threads: int) -> None:
         key, scale = stream_key(seed, "orthogonal", name), _scale(kind, gain)
         centre, rows = _centre(array, in_axis, out_axis)
@@ -165,7 +173,7 @@ def delta_orthogonal(
         if array.size:
             _fill_orthogonal(centre, (), tuple(range(rows, centre.ndim)), kind, scale, key, threads)
 
-    return draw_whole(build, shape, **common)
+    return draw_whole(check, build, shape, **common)
 
 
 def sparse(shape: Any, sparsity: float, std: float = 0.01, **common: Unpack[Common]) -> Any:
@@ -211,13 +219,17 @@ def sparse(shape: Any, sparsity: float, std: float = 0.01, **common: Unpack[Comm
     array([8, 8, 8, 8])
     """
 
+    def check(lengths: tuple[int, ...], kind: Kind) -> None:
+        _zeros_wanted(lengths, sparsity)
+        draw("normal", (0.0, std), lengths, seed=0, dtype=kind.dtype, index=flat[:0])
+
     def build(array: Array, kind: Kind, seed: int, name: str, threads: int) -> None:
         zeros, key = _zeros_wanted(array.shape, sparsity), stream_key(seed, "sparse", name)
         draw("normal", (0.0, std), array.shape, seed=seed, name=name, dtype=kind.dtype, out=array, threads=threads)
         if zeros:
             _put_zeros(array, zeros, key)
 
-    return draw_whole(build, shape, **common)
+    return draw_whole(check, build, shape, **common)
 
 
 def _scale(kind: Kind, gain: Any) -> float:

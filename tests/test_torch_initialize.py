@@ -606,6 +606,13 @@ REFUSED = [
     (lambda: ft.initialize_(Bare(torch.quantize_per_tensor(torch.ones(2), 1.0, 0, torch.quint8)), [("*", "zeros")]),
      TypeError,
      "`model` must be of dense float16, bfloat16, float32 or float64 parameters, got 'scale, quantised'"),
+    (lambda: ft.initialize_(Bare(torch.eye(2).to_sparse_csr())), TypeError,
+     "`model` must be of dense float16, bfloat16, float32 or float64 parameters, "
+     "got 'scale, torch.sparse_csr of torch.float32'"),
+    (lambda: ft.initialize_(Bare(torch.ones(1, 2).expand(2, 2)), [("*", "ones")]), ValueError,
+     "`model` must be of parameters each element of which has its own memory, got 'scale, expanded'"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), lambda weight: "zeros"), TypeError,
+     "`rules` must be such that a function gives a law (weight), got 'zeros'"),
     (lambda: ft.initialize_(nn.Linear(2, 3), [("*", "ones")], split={"weight": 2}), ValueError,
      "`split` must be a divisor of the outputs of weight (3, 2), got 2"),
     (lambda: ft.initialize_(nn.Linear(2, 3), [("*", "ones")], split={"qkv": 3}), ValueError,
@@ -614,11 +621,33 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("call", "error", "message"), REFUSED, ids=[message[:60] for *_, message in REFUSED])
-@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:")
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:", "ignore:Sparse CSR")
 def test_refused_with_one_sentence(call, error, message):
     with pytest.raises(error) as raised:
         call()
     assert str(raised.value) == message
+
+
+#: What the last parameter cannot have: the first ones must not have been filled before that is found.
+WRONG_LAST = [
+    ("orthogonal", {"gian": 2}, TypeError, "draw_whole() got an unexpected keyword argument 'gian'"),
+    ("orthogonal", {"gain": -1}, ValueError, "`gain` must be a finite number of at least 0, got -1.0"),
+    ("dirac", {}, ValueError, "`shape` must be of three to five axes, for a convolution, got (4, 4)"),
+    ("delta_orthogonal", {}, ValueError, "`shape` must be of three to five axes, for a convolution, got (4, 4)"),
+    ("sparse", {"sparsity": 2}, ValueError, "`sparsity` must be a number in [0, 1], got 2.0"),
+    ("constant", {}, TypeError, "constant() missing 1 required positional argument: 'value'"),
+    (lambda shape, seed, name: None, {}, TypeError, "got an unexpected keyword argument 'dtype'"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "keywords", "error", "message"), WRONG_LAST)
+def test_a_law_that_cannot_be_is_refused_before_the_first_is_filled(scheme, keywords, error, message):
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+    before = weights(model)
+    with pytest.raises(error) as raised:
+        ft.initialize_(model, [("0.*", "ones"), ("*", scheme, keywords)])
+    assert str(raised.value) == message
+    assert_same(weights(model), before)
 
 
 def test_nothing_is_written_where_something_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ from ..deterministic import constant, ones, zeros
 from ..fill import normal, truncated_normal, uniform
 from ..layout import flat
 from ..scaling import Fans
+from ..schemes import SCHEMES
 from ..structured import orthogonal, sparse
 from .fast import fast_init, is_answered
 from .laws import Law
@@ -152,11 +154,20 @@ def plan(
     entries = Plan()
     for full_name, weight in weights.items():
         law, stream = drawn[weight.name]
-        if law is not None and law.scheme in BY_POSITION and weight.dtype in DTYPES:  # its numbers are checked alone
-            law.scheme(weight.shape, index=flat[:0], seed=0, dtype=DTYPES[weight.dtype], **law.keywords)
+        if law is not None:
+            _check_law(law, weight)
         fans = weight.fans if law is None or law.fans is None else law.fans
         entries.append(Entry(weight.name, weight.shape, law, stream, fans, full_name))
     return entries
+
+
+def _check_law(law: Law, weight: Weight) -> None:
+    """Raise where a scheme of ours cannot give the weight, or another cannot be called as it would be."""
+    through_float32 = weight.dtype is torch.bfloat16 and law.scheme not in BY_POSITION
+    dtype = "float32" if through_float32 else DTYPES.get(weight.dtype, "float32")
+    ours = any(law.scheme is scheme for scheme in SCHEMES.values())
+    call = law.scheme if ours else inspect.signature(law.scheme).bind
+    call(weight.shape, seed=0, name=weight.name, dtype=dtype, index=flat[:0], **law.keywords)
 
 
 def _ruled(
@@ -165,6 +176,9 @@ def _ruled(
     """By name, the law that rules give each weight that they have one for, and its stream."""
     rule = _recipe(rules, weights, rename) if isinstance(rules, str) else rules if callable(rules) else Listed(rules)
     laws = {weight.name: law for weight in weights if (law := rule(weight)) is not None}
+    for name, law in laws.items():
+        if not isinstance(law, Law):
+            refuse("rules", f"such that a function gives a law ({name})", law, TypeError)
     if isinstance(rule, Listed) and rule.unmatched:
         refuse("rules", "patterns of which each comes first for a parameter", rule.unmatched)
     if isinstance(rule, (gpt2, llama)) and rename is None:  # a renamed stage may have no block

@@ -59,6 +59,8 @@ def check_tensor(full_name: str, tensor: torch.Tensor) -> None:
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.dtype not in DTYPES:
         kind = "quantised" if tensor.is_quantized else f"{tensor.layout} of {tensor.dtype}"
         refuse("model", "of dense float16, bfloat16, float32 or float64 parameters", f"{full_name}, {kind}", TypeError)
+    if any(not step and length > 1 for step, length in zip(tensor.stride(), tensor.shape, strict=True)):
+        refuse("model", "of parameters each element of which has its own memory", f"{full_name}, expanded")
     if pieces_of(tensor) is None:
         layout = getattr(tensor, "placements", type(tensor).__name__)
         refuse("model", "of tensors that are whole, replicated or sharded", f"{full_name}, {layout}")
