@@ -195,6 +195,38 @@ def what_is_refused(world):
         assert torch.equal(tensor.to_local(), kept)
 
 
+def disagreement_is_refused(world):
+    """On every rank, whichever differs, and before anything is written: none waits for one that has raised."""
+    if world > 1:
+        refused_on(init_device_mesh("cpu", (world,)))
+    if world == 4:
+        refused_on(init_device_mesh("cpu", (2, 2), mesh_dim_names=("replicas", "shards")))
+
+
+def refused_on(mesh):
+    first, ones = dist.get_rank() == 0, [("*", "ones")]
+    model = sharded(lambda model: shard_fully(mesh, model), by_rules)
+    before = [tensor.to_local().clone() for tensor in model.parameters()]
+    other = fully_shard(nn.Sequential(*[nn.Linear(4, 4) for _ in range(1 + first)]), mesh=mesh)
+    odd = f"`seed` must be the same on every rank, got {[1, *[0] * (mesh.size() - 1)]}"
+    missing = "`seed` must be given (a rank alone would draw another), got None"
+    unmatched = "`rules` must be patterns of which each comes first for a parameter, got ['x']"
+    unequal = "`model` must be the same on every rank, with the same rules (digests of both), got ["
+    for call, start in (
+        (lambda: ft.initialize_(model, ones, seed=int(first)), odd),
+        (lambda: ft.fast_init(int(first), model=model), odd),
+        (lambda: ft.initialize_(model, ones, seed=None if first else 0), missing),
+        (lambda: ft.initialize_(model, [("x", "ones")] if first else ones), unmatched),
+        (lambda: ft.initialize_(model, [("*", "constant", {"value": 1e-9 * first})]), unequal),
+        (lambda: ft.initialize_(other, ones), unequal),
+        (lambda: ft.fast_init(0, model=other), unequal),
+    ):
+        message = refusal(call)
+        assert message.startswith(start), message
+    for tensor, kept in zip(model.parameters(), before, strict=True):
+        assert torch.equal(tensor.to_local(), kept)
+
+
 def passes_are_refused(world):
     """Profiles and LSUV of sharded models, which then still run and hold what they held."""
     mesh = init_device_mesh("cpu", (world,))
@@ -259,7 +291,8 @@ def run_in_processes(world, folder, checks):
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
 def test_real_processes(world, tmp_path):
-    checks = [fully_sharded, tensor_parallel, two_axes, pipeline, any_placement, what_is_refused, passes_are_refused]
+    checks = [fully_sharded, tensor_parallel, two_axes, pipeline, any_placement, what_is_refused]
+    checks += [disagreement_is_refused, passes_are_refused]
     run_in_processes(world, tmp_path, checks)
 
 
@@ -350,6 +383,10 @@ EMPTY = torch.empty(3, 4)
 REFUSED = [
     (lambda: ft.initialize_(placed(tensor_model_parallel=True), [("*", "zeros")]), ValueError,
      "`partition` must be (rank, ranks), for tensors that Megatron has partitioned, got None"),
+    (lambda: ft.initialize_(placed(tensor_model_parallel=True, partition_dim=0), [("*", "zeros")], partition=(2, 2)),
+     ValueError, "`partition` must be an integer in [0, 2), got 2"),
+    (lambda: ft.initialize_(placed(tensor_model_parallel=True, partition_dim=0), [("*", "zeros")], partition=2),
+     TypeError, "`partition` must be (rank, ranks), got 2"),
     (lambda: ft.initialize_(placed(ds_numel=6), [("*", "zeros")]), ValueError,
      "`model` must be of tensors that are whole, replicated or sharded, got 'w, Parameter'"),
     (lambda: ft.initialize_(placed(_fsdp_flattened=True), [("*", "zeros")]), ValueError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from types import FunctionType
 from typing import Any
@@ -20,9 +20,9 @@ from ..stream import seed_number
 from . import init, laws
 from .init import TORCH
 from .laws import LAWS, Law
-from .names import Register, Rename
+from .names import Register, Rename, canonical_name
 from .pages import advise_large_pages
-from .shards import Partition, Pieces, check_agreement, pieces_of
+from .shards import Partition, Pieces, agreed, check_partition, pieces_of
 from .tensors import BY_POSITION, DTYPES, check_model, fill_pieces_, seed_from
 
 
@@ -91,19 +91,15 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         super().__init__()
         if model is None and rename is not None:
             refuse("model", "given where rename is", model)
-        if model is not None:
-            check_model(model)
-        if model is not None and seed is None:
-            refuse("seed", "given where model is (a rank alone would draw another)", seed)
-        self.seed = None if seed is None else seed_number(seed)
+        self.seed = None if seed is None or model is not None else seed_number(seed)
         self.large_pages = large_pages
         self.filled = self.unnamed = 0
         self.left_to_torch: Counter[str] = Counter()
         self._draws: Counter[str] = Counter()
         self.register = None
         if model is not None:
-            check_agreement(self.seed, model.parameters(), partition)
-            self.register = Register(model, rename, partition)
+            check_model(model)
+            self.seed, self.register = _of_model(seed, model, rename, partition)
 
     def __repr__(self) -> str:
         return f"fast_init(filled={self.filled}, left_to_torch={dict(self.left_to_torch)})"
@@ -167,6 +163,23 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.unnamed += self.register is not None and not name
         whole = place.part is None or law.scheme in BY_POSITION
         return place if whole else pieces, self.seed, self.stream(name)
+
+
+def _of_model(
+    seed: Any, model: torch.nn.Module, rename: Rename | None, partition: Partition | None
+) -> tuple[int, Register]:
+    """The seed, and the tensors by which draws are known; the same on every rank."""
+    named = dict(model.named_parameters())
+
+    def find() -> tuple[int, Iterable[str], Register]:
+        if seed is None:
+            refuse("seed", "given where model is (a rank alone would draw another)", seed)
+        for tensor in named.values():
+            check_partition(tensor, partition)
+        deeds = (f"{canonical_name(name, rename)} {tuple(tensor.shape)}" for name, tensor in named.items())
+        return seed_number(seed), deeds, Register(model, rename, partition)
+
+    return agreed(find, list(named.values()))
 
 
 def _fills(law_of: Callable[..., Law | None], tracked: bool = False) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -16,8 +16,8 @@ from .fast import fast_init
 from .names import Rename, canonical_name
 from .planning import Entry, Plan, own_tensors, plan, reset_of, resets, without_parameters
 from .rules import Rules
-from .shards import Partition, check_agreement, is_dtensor, pieces_of, rows_of
-from .tensors import check_tensor, fill_pieces_
+from .shards import Partition, agreed, check_partition, is_dtensor, pieces_of, rows_of
+from .tensors import check_model, check_tensor, fill_pieces_
 
 
 def initialize_(
@@ -64,8 +64,8 @@ def initialize_(
     ------
     ValueError, TypeError
         If nothing matches a parameter, or a rule matches nothing; if a tensor is complex, sparse, quantised, without
-        memory, or sharded so that its place cannot be told; if ranks disagree on the seed. Then nothing has been
-        written.
+        memory, or sharded so that its place cannot be told; if ranks disagree on the seed, the rules or the model, or
+        one of them refuses. Then every rank that holds part of a tensor raises, and nothing has been written.
 
     Warns
     -----
@@ -91,13 +91,18 @@ def initialize_(
     >>> bool((model[0].weight.detach().numpy() == weight).all())
     True
     """
-    entries = plan(model, rules, rename=rename, split=split, partition=partition)
-    if seed is None:
-        refuse("seed", "given (a rank alone would draw another)", seed)
-    number = seed_number(seed)
-    for full_name, module, leaf, tensor in own_tensors(model):
-        _check(full_name, module, leaf, tensor)
-    check_agreement(number, [tensor for *_, tensor in own_tensors(model)], partition)
+    check_model(model)
+    own = list(own_tensors(model))
+
+    def find() -> tuple[int, Iterable[str], Plan]:
+        if seed is None:
+            refuse("seed", "given (a rank alone would draw another)", seed)
+        for full_name, module, leaf, tensor in own:
+            _check(full_name, module, leaf, tensor, partition)
+        entries = plan(model, rules, rename=rename, split=split, partition=partition)
+        return seed_number(seed), map(_deed, entries), entries
+
+    number, entries = agreed(find, [tensor for *_, tensor in own])
     with torch.no_grad(), fast_init(number, model=model, rename=rename, partition=partition) as fast:
         if rules == "torch":
             for _ in resets(model, fast.register, rename):
@@ -110,9 +115,19 @@ def initialize_(
     return entries
 
 
-def _check(full_name: str, module: nn.Module, leaf: str, tensor: Tensor) -> None:
+def _deed(entry: Entry) -> str:
+    """What is going to be done to a tensor, in words that are the same in every process."""
+    if entry.law is None:
+        return f"{entry.name} {entry.shape}"
+    known = {name: value for name, value in entry.law.keywords.items() if isinstance(value, (int, float, str, tuple))}
+    scheme = getattr(entry.law.scheme, "__name__", type(entry.law.scheme).__name__)
+    return f"{entry.stream} {entry.shape} {scheme} {sorted(known.items())}"
+
+
+def _check(full_name: str, module: nn.Module, leaf: str, tensor: Tensor, partition: Partition | None) -> None:
     """Raise where a tensor cannot be filled."""
     check_tensor(full_name, tensor)
+    check_partition(tensor, partition)
     if is_parametrized(module, leaf):
         held = module.parametrizations[leaf]
         if is_dtensor(tensor) or not all(hasattr(one, "right_inverse") for one in held):

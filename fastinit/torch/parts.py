@@ -157,8 +157,6 @@ def fill_partition_(
     ValueError, TypeError
         If an argument breaks its rule; then nothing has been written.
     """
-    rank, ranks = partition
-    partition = (integer("partition", rank, 0, integer("partition", ranks, 1)), ranks)
     axis = getattr(tensor, "partition_dim", None) if partition_dim is None else partition_dim
     if axis is None:
         refuse("partition_dim", "given, or an attribute of the tensor", axis)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar
 
 import torch
 
-from ..arguments import refuse
+from ..arguments import integer, refuse
 from ..layout import Part, whole_steps
 
 if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
     from torch.distributed.tensor import DTensor
 
 Runs = list[tuple[int, int]]
@@ -82,9 +84,17 @@ def check_partition(tensor: torch.Tensor, partition: Partition | None) -> None:
         refuse("partition", "(rank, ranks), for tensors that Megatron has partitioned", partition)
 
 
+def checked_partition(partition: Any) -> Partition:
+    """A rank and how many there are."""
+    if not (isinstance(partition, (tuple, list)) and len(partition) == 2):
+        refuse("partition", "(rank, ranks)", partition, TypeError)
+    rank, ranks = partition
+    return integer("partition", rank, 0, integer("partition", ranks, 1)), ranks
+
+
 def partitioned(tensor: torch.Tensor, partition: Partition, axis: int, stride: int) -> Pieces:
     """What Megatron leaves a rank: of each of `stride` chunks along an axis, the rank's share."""
-    rank, ranks = partition
+    rank, ranks = checked_partition(partition)
     shape = list(tensor.shape)
     shape[axis] *= ranks
     if tensor.shape[axis] % stride:
@@ -170,19 +180,64 @@ def rows_of(pieces: Pieces, row: int) -> list[torch.Tensor]:
     return [local[one.local_index][row - one.offset[0]] for one in here]
 
 
-def check_agreement(seed: int, tensors: Iterable[torch.Tensor], partition: Partition | None) -> None:
-    """Raise on every rank that holds part of a tensor, unless all of these have the same seed."""
-    meshes: dict[Any, None] = {}  # in the order of the model, which is that of every rank
-    for tensor in tensors:
-        check_partition(tensor, partition)
+Found = TypeVar("Found")
+
+
+def agreed(find: Callable[[], tuple[int, Iterable[str], Found]], tensors: Sequence[torch.Tensor]) -> tuple[int, Found]:
+    """The seed and the last of what `find` returns: a seed, what this rank is going to do to each tensor, and more.
+
+    Raises on every rank that holds part of a tensor, unless for all of these the seed is the same, what happens to the
+    tensors of a mesh is the same, and nothing was raised.
+    """
+    meshes: dict[Any, list[int]] = {}  # in the order of the model, which is that of every rank
+    for number, tensor in enumerate(tensors):
         if is_dtensor(tensor) and tensor.device_mesh.get_coordinate() is not None:
-            meshes[tensor.device_mesh] = None
+            meshes.setdefault(tensor.device_mesh, []).append(number)
+    try:
+        seed, deeds, found = find()
+        texts = list(deeds)
+        mine = {_ranks(mesh): _digest([texts[one] for one in at]) for mesh, at in meshes.items()} | {"seed": seed}
+    except Exception as error:  # which the others must hear of, or they would wait
+        _told(_portable(error), meshes)
+        raise
+    everyone = _told(mine, meshes)
+    for one in everyone:
+        if isinstance(one, Exception):
+            raise one
+    for fact, ours in reversed(mine.items()):
+        values = [one[fact] for one in everyone if fact in one]
+        if set(values) != {ours}:
+            if fact == "seed":
+                refuse("seed", "the same on every rank", values)
+            refuse("model", "the same on every rank, with the same rules (digests of both)", values)
+    return seed, found
+
+
+def _ranks(mesh: DeviceMesh) -> str:
+    return str(mesh.mesh.tolist())
+
+
+def _digest(texts: list[str]) -> str:
+    return blake2b("\n".join(texts).encode(), digest_size=4).hexdigest()
+
+
+def _portable(error: Exception) -> Exception:
+    """One that every rank can unpickle."""
+    return type(error)(str(error)) if type(error) in (ValueError, TypeError) else RuntimeError(repr(error))
+
+
+def _told(mine: Any, meshes: Iterable[DeviceMesh]) -> list[Any]:
+    """What the ranks of the meshes have to tell, in their order.
+
+    The ranks along an axis hand on what those along the axes before have told them: so each hears of all.
+    """
+    everyone = {torch.distributed.get_rank() if meshes else 0: mine}
     for mesh in meshes:
         for axis in range(mesh.ndim):
-            seeds: list[int | None] = [None] * mesh.size(axis)
-            torch.distributed.all_gather_object(seeds, seed, group=mesh.get_group(axis))
-            if set(seeds) != {seed}:
-                refuse("seed", "the same on every rank", seeds)
+            told: list[Any] = [None] * mesh.size(axis)
+            torch.distributed.all_gather_object(told, everyone, group=mesh.get_group(axis))
+            everyone = {rank: one for some in told for rank, one in some.items()}
+    return [everyone[rank] for rank in sorted(everyone)]
 
 
 def view_of(owner: Pieces, view: torch.Tensor) -> Pieces | None:
