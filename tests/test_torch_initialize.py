@@ -392,6 +392,14 @@ class Features(nn.Linear):
         self.directions.normal_()
 
 
+class Masked(nn.Linear):
+    """With a buffer that its reset does not know."""
+
+    def __init__(self):
+        super().__init__(2, 2)
+        self.register_buffer("mask", torch.ones(2, 2))
+
+
 def test_buffers_are_restored_or_named():
     def model():
         return nn.Sequential(nn.BatchNorm1d(4), Rotary(4), nn.Linear(4, 4))
@@ -416,6 +424,9 @@ def test_buffers_are_restored_or_named():
         assert torch.equal(features.directions, values(fi.normal, 4, name="directions"))
     with pytest.warns(UserWarning, match="initialize_") as caught:
         ft.initialize_(nn.Sequential(parametrizations.spectral_norm(nn.Linear(2, 2))))
+    for rules in ("torch", [("*", "ones")]):
+        with pytest.warns(UserWarning, match="buffers that no module restores are as they were: 0.mask$"):
+            ft.initialize_(nn.Sequential(Masked()), rules)
     names = "0.parametrizations.weight.0._u, 0.parametrizations.weight.0._v"
     assert str(caught[0].message) == f"initialize_: buffers that no module restores are as they were: {names}"
 

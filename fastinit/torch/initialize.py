@@ -103,6 +103,7 @@ def initialize_(
         return seed_number(seed), map(_deed, entries), entries
 
     number, entries = agreed(find, [tensor for *_, tensor in own])
+    before = {module: _versions(module) for module in model.modules()}
     with torch.no_grad(), fast_init(number, model=model, rename=rename, partition=partition) as fast:
         if rules == "torch":
             for _ in resets(model, fast.register, rename):
@@ -110,7 +111,7 @@ def initialize_(
         else:
             _fill(model, entries, number, partition)
         if buffers:
-            _restore_buffers(model, by_reset=rules != "torch")
+            _restore_buffers(model, before, by_reset=rules != "torch")
         _zero_padding(model, partition)
     return entries
 
@@ -155,41 +156,44 @@ def _zero_padding(model: nn.Module, partition: Partition | None) -> None:
                 part.zero_()
 
 
-def _restore_buffers(model: nn.Module, by_reset: bool) -> None:
-    """By the modules' resets only where these have not run."""
+def _restore_buffers(model: nn.Module, before: Mapping[Any, Any], by_reset: bool) -> None:
+    """By the modules' resets only where these have not run. What nothing has written since `before` is named."""
     left = []
     for prefix, module in model.named_modules():
-        held = [leaf for leaf, buffer in module._buffers.items() if buffer is not None]
-        if held and not _restored(module, by_reset):
-            left += [canonical_name(f"{prefix}.{leaf}".removeprefix(".")) for leaf in held]
+        if any(buffer is not None for buffer in module._buffers.values()):
+            _restore(module, by_reset)
+            for leaf, (buffer, version) in _versions(module).items():
+                held, was = before.get(module, {}).get(leaf, (None, version))
+                if held is buffer and was == version:
+                    left.append(canonical_name(f"{prefix}.{leaf}".removeprefix(".")))
     if left:
         warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=3)
 
 
-def _remade(module: nn.Module) -> bool:
-    """Whether the buffers of rotary embeddings could be copied from new ones, of the same configuration."""
+def _versions(module: nn.Module) -> dict[str, tuple[Tensor, int]]:
+    """Each buffer, and a number that changes when it is written."""
+    held = {leaf: buffer for leaf, buffer in module._buffers.items() if buffer is not None}
+    return {leaf: (buffer, 0 if buffer.is_inference() else buffer._version) for leaf, buffer in held.items()}
+
+
+def _remake(module: nn.Module) -> None:
+    """The buffers of rotary embeddings are copied from new ones, of the same configuration, where that makes them."""
     try:
         with torch.device("cpu"):
             buffers = dict(type(module)(module.config).named_buffers())
     except TypeError:  # a constructor of other arguments
-        return False
-    if set(module._buffers) - set(buffers):
-        return False
-    for name, buffer in module._buffers.items():
-        buffer.copy_(buffers[name])
-    return True
+        return
+    for name in module._buffers.keys() & buffers.keys():
+        module._buffers[name].copy_(buffers[name])
 
 
-def _restored(module: nn.Module, by_reset: bool) -> bool:
-    """Whether a module could give its buffers their values: by its own reset, or as rotary embeddings do."""
+def _restore(module: nn.Module, by_reset: bool) -> None:
+    """Give buffers their values where a module can: by its own reset, or as rotary embeddings do."""
     for name in ("reset_buffers", "rope_init", "reset_running_stats"):
         if hasattr(type(module), name):
-            getattr(module, name)()
-            return True
+            return getattr(module, name)()
     if "inv_freq" in module._buffers and hasattr(module, "config"):
-        return _remade(module)
-    reset = reset_of(module)
-    if reset is not None and by_reset:
+        _remake(module)
+    elif by_reset and (reset := reset_of(module)) is not None:
         with without_parameters(module):
             reset()
-    return reset is not None
