@@ -505,6 +505,65 @@ def test_mup():
     assert torch.equal(model.hidden.weight, values(fi.uniform, (64, 32), -limit, limit, name="hidden.weight"))
 
 
+class Wide(nn.Module):
+    """What grows on one side only, wherever it is; and what grows on both, unequally."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.positions, self.experts = nn.Parameter(torch.ones(1, 5, width)), nn.Parameter(torch.ones(3, width, width))
+        self.depthwise, self.up = nn.Conv1d(width, width, 3, groups=width), nn.Linear(width, width**2 // 4)
+
+
+def test_mup_of_parameters_that_no_linear_layer_holds():
+    experts = ("experts", "lecun_normal", {"batch_axis": 0, "in_axis": 1, "out_axis": 2})
+    rules = [experts, ("*bias", "zeros"), ("positions", "normal"), ("up.weight", "zeros"), ("*", "he_normal")]
+    recipe = ft.mup(Wide(4), rules)
+    factors = recipe.factors(Wide(16))
+    assert {name: factors[name] for name in ("positions", "depthwise.weight", "experts", "up.weight")} == {
+        "positions": ("input", 1, 1, 4),
+        "depthwise.weight": ("input", 1, 1, 4),
+        "experts": ("hidden", 1, 0.25, 1),
+        "up.weight": ("hidden", 1, 0.25, 4),
+    }
+    stds = {entry.name: entry.std for entry in ft.plan(Wide(16), recipe)}
+    assert stds["positions"] == 1 and math.isclose(stds["experts"], 0.25) and stds["up.weight"] == 0
+    assert math.isclose(stds["depthwise.weight"], math.sqrt(2 / 3))
+
+
+def test_coordinates_change_alike_at_every_width():
+    """The coordinate check: how far units move in three steps of Adam, at width 32 and 512 (slope 0 against 1/2)."""
+
+    class Net(nn.Sequential):
+        def __init__(self, width):
+            sides = [16, width, width, 1]
+            super().__init__(*map(functools.partial(nn.Linear, bias=False), sides, sides[1:]))
+
+    def moved(width, rules, factors, seed):
+        model, x = Net(width), torch.from_numpy(np.asarray(fi.normal((16, 16), seed=seed)))
+        ft.initialize_(model, rules, seed=seed)
+        first = model[1](torch.relu(model[0](x))).detach()
+        optimizer = torch.optim.Adam([{"params": [one], "lr": 0.01 * factors(name, "adam")}
+                                      for name, one in model.named_parameters()])  # fmt: skip
+        for _ in range(3):
+            optimizer.zero_grad()
+            out = model[2](torch.relu(model[1](torch.relu(model[0](x))))) * factors("2.weight", "multiplier")
+            (out - x[:, :1]).square().mean().backward()
+            optimizer.step()
+        return (model[1](torch.relu(model[0](x))) - first).abs().mean().item()
+
+    rules = [("*", "he_normal")]
+    recipe = ft.mup(Net(32), rules)
+    growth = {}
+    for known in (True, False):
+        distances = []
+        for width in (32, 512):
+            found = recipe.factors(Net(width))
+            factors = (lambda name, what, found=found: getattr(found[name], what)) if known else lambda name, what: 1.0
+            distances.append(np.mean([moved(width, recipe if known else rules, factors, seed) for seed in range(3)]))
+        growth[known] = distances[1] / distances[0]
+    assert 0.7 < growth[True] < 1.4 and growth[False] > 3, growth
+
+
 class Renewing(nn.Linear):
     """Makes a tensor anew, and one more."""
 
@@ -604,6 +663,12 @@ REFUSED = [
      "`base_shapes` must be such that bias has one of 1 axes, got None"),
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1), "bias": (1,)}, [("*", "ones")])), ValueError,
      "`rules` must be a law around zero for weight, which grows on both sides, got 'ones'"),
+    (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1), "bias": (1,)}, [("*", "torch")])), ValueError,
+     "`rules` must be such that weight has the law of the base model, not its module's own, got 'torch'"),
+    (lambda: ft.plan(nn.Linear(2, 2), ft.mup(nn.Linear(2, 2), [("x", "ones"), ("*", "zeros")])), ValueError,
+     "`rules` must be patterns of which each comes first for a parameter, got ['x']"),
+    (lambda: ft.plan(Bare(torch.ones(2, 4, 4)), ft.mup({"scale": (2, 2, 2)})), ValueError,
+     "`rules` must be such that the axes of scale are named, several of which grow, got (2, 4, 4)"),
     (lambda: ft.initialize_(nn.Linear(2, 2), seed=None), ValueError,
      "`seed` must be given (a rank alone would draw another), got None"),
     (lambda: ft.initialize_(nn.Linear(2, 2, device="meta")), ValueError,

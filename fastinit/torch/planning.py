@@ -25,7 +25,7 @@ from ..structured import orthogonal, sparse
 from .fast import fast_init, is_answered
 from .laws import Law
 from .names import Register, Rename, canonical_name
-from .recipes import gpt2, llama
+from .recipes import gpt2, llama, mup
 from .rules import OWN, Listed, Rule, Rules, Weight, fans_of, output_axis
 from .shards import Partition, Pieces, is_dtensor, pieces_of
 from .tensors import BY_POSITION, DTYPES, check_model
@@ -179,7 +179,7 @@ def _ruled(
     for name, law in laws.items():
         if not isinstance(law, Law):
             refuse("rules", f"such that a function gives a law ({name})", law, TypeError)
-    if isinstance(rule, Listed) and rule.unmatched:
+    if isinstance(rule, (Listed, mup)) and rule.unmatched:
         refuse("rules", "patterns of which each comes first for a parameter", rule.unmatched)
     if isinstance(rule, (gpt2, llama)) and rename is None:  # a renamed stage may have no block
         _check_residual(rule, [weight for weight in weights if len(weight.shape) > 1])

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from operator import truediv
 from typing import Any, NamedTuple
 
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from ..arguments import integer, refuse
+from ..deterministic import zeros
 from ..fill import normal, truncated_normal, uniform
 from .laws import Law
 from .names import canonical_name
-from .rules import Listed, Weight, fans_of, law_of
+from .rules import OWN, Listed, Weight, fans_of, law_of, output_axis
 
 
 def _plain(weight: Weight) -> Law | None:
@@ -161,6 +162,10 @@ class mup:  # noqa: N801
 
     Notes
     -----
+    A parameter of three axes or more that no convolution holds is an input if one axis grows (embeddings of positions);
+    if several do, as in stacked experts, its rule must name the axes. Where the sides of a hidden weight grow unequally
+    SGD wants fan-out over fan-in, which is 1 in the table.
+
     *Reference*: Yang et al., "Tensor programs V: tuning large neural networks via zero-shot hyperparameter transfer",
     2022, table 8.
 
@@ -187,12 +192,21 @@ class mup:  # noqa: N801
         self.rule = rules if callable(rules) else Listed(rules or [])
         self._default = rules is None
 
+    @property
+    def unmatched(self) -> list[str]:
+        """Patterns of the base model's rules that have come first for no parameter."""
+        return getattr(self.rule, "unmatched", [])
+
     def __call__(self, weight: Weight) -> Law | None:
         base = self._base(weight)
-        law = (_plain(base) or law_of("lecun_normal", base)) if self._default else self.rule(base)
-        if law is None or self._kind(weight, base) != "hidden":
-            return law
-        return _narrowed(law, math.sqrt(base.fans.fan_in / weight.fans.fan_in), weight.name)
+        law = self._law(base)
+        if law is OWN:
+            refuse("rules", f"such that {weight.name} has the law of the base model, not its module's own", law.scheme)
+        kind, (fan_in, _) = self._growth(weight, base)
+        return law if law is None or kind != "hidden" else _narrowed(law, 1 / math.sqrt(fan_in), weight.name)
+
+    def _law(self, weight: Weight) -> Law | None:
+        return (_plain(weight) or law_of("lecun_normal", weight)) if self._default else self.rule(weight)
 
     def factors(self, model: nn.Module, rename: Callable[[str], str] | None = None) -> dict[str, Factors]:
         """By canonical name: the kind of a weight, and what to multiply its output and its learning rates by.
@@ -209,14 +223,10 @@ class mup:  # noqa: N801
         return found
 
     def _factors(self, weight: Weight) -> Factors:
-        base = self._base(weight)
-        kind = self._kind(weight, base)
-        fan_in, fan_out = (1.0, 1.0) if weight.fans is None else map(truediv, weight.fans, base.fans)
-        if kind == "input":
-            lookup = weight.fans is None or isinstance(weight.module, nn.Embedding)
-            return Factors(kind, 1.0, 1.0, weight.shape[-1] / base.shape[-1] if lookup else fan_out)
+        kind, (fan_in, fan_out) = self._growth(weight, self._base(weight))
         return {
-            "hidden": Factors(kind, 1.0, 1 / fan_in, 1.0),
+            "input": Factors(kind, 1.0, 1.0, fan_out),
+            "hidden": Factors(kind, 1.0, 1 / fan_in, fan_out / fan_in),
             "output": Factors(kind, 1 / fan_in, 1.0, fan_in),
             "fixed": Factors(kind, 1.0, 1.0, 1.0),
         }[kind]
@@ -225,20 +235,39 @@ class mup:  # noqa: N801
         shape = self.base_shapes.get(weight.name)
         if shape is None or len(shape) != len(weight.shape):
             refuse("base_shapes", f"such that {weight.name} has one of {len(weight.shape)} axes", shape)
-        return weight._replace(shape=shape, fans=fans_of(weight.module, shape))
+        whole = fans_of(weight.module, weight.shape)
+        split = 1 if whole is None or not weight.fans.fan_out else whole.fan_out // weight.fans.fan_out
+        return weight._replace(shape=shape, fans=fans_of(weight.module, shape, split))
 
-    def _kind(self, weight: Weight, base: Weight) -> str:
-        """By which sides grow with the width."""
+    def _growth(self, weight: Weight, base: Weight) -> tuple[str, tuple[float, float]]:
+        """By which sides grow with the width, the kind of a weight; and how much they do."""
         if weight.shape == base.shape:
-            return "fixed"
-        if weight.fans is None or isinstance(weight.module, nn.Embedding):
-            return "input"
-        grows = tuple(one != other for one, other in zip(weight.fans, base.fans, strict=True))
-        return {(True, True): "hidden", (True, False): "output"}.get(grows, "input")
+            return "fixed", (1.0, 1.0)
+        sides = self._sides(weight, base)
+        grows = (sides[0] != 1, sides[1] != 1)
+        return {(True, True): "hidden", (True, False): "output"}.get(grows, "input"), sides
+
+    def _sides(self, weight: Weight, base: Weight) -> tuple[float, float]:
+        """How much its inputs and its outputs have grown, without those of a kernel's places or of a group."""
+        named = [law.fans for one in (weight, base) if (law := self._law(one)) is not None and law.fans is not None]
+        if len(named) == 2:
+            return named[0].fan_in / named[1].fan_in, named[0].fan_out / named[1].fan_out
+        ratios = [length / before for length, before in zip(weight.shape, base.shape, strict=True)]
+        if len(ratios) == 1 or isinstance(weight.module, nn.Embedding):
+            return 1.0, ratios[-1]
+        if len(ratios) == 2 or isinstance(weight.module, _ConvNd):
+            outputs = output_axis(weight.module)
+            return ratios[1 - outputs], ratios[outputs]
+        grown = [ratio for ratio in ratios if ratio != 1]
+        if len(grown) > 1:  # experts, or a convolution that torch does not know
+            refuse("rules", f"such that the axes of {weight.name} are named, several of which grow", weight.shape)
+        return 1.0, grown[0]
 
 
 def _narrowed(law: Law, factor: float, name: str) -> Law:
     """A law around zero with another standard deviation."""
+    if law.scheme is zeros:
+        return law
     if law.scheme not in (normal, uniform, truncated_normal) or law.keywords.get("mean", 0) != 0:
         refuse("rules", f"a law around zero for {name}, which grows on both sides", law.scheme.__name__)
     scaled = {"std": 1.0} | law.keywords if law.scheme is not uniform else {"low": 0.0, "high": 1.0} | law.keywords
