@@ -1,6 +1,7 @@
 """verify: right models pass in worlds of 1 to 4 with one digest, each fault is found, and files are judged alike."""
 
 import itertools
+import math
 import subprocess
 import sys
 
@@ -396,6 +397,10 @@ def files(tmp_path):
     model[1].weight.data.mul_(1.1)
     save_model(model, tmp_path / "wrong.safetensors")
     save_model(right().bfloat16(), tmp_path / "rounded.safetensors")
+    model[1].weight.data[2, 3] = math.nan
+    save_model(model, tmp_path / "nan.safetensors")
+    save_file({"weight": torch.ones(2), "module.weight": torch.zeros(2)}, tmp_path / "twice.safetensors")
+    save_file({"weight": torch.ones(2).to(torch.float8_e5m2)}, tmp_path / "small8.safetensors")
     save_file({"w": torch.zeros(3), "i": torch.zeros(3, 3, dtype=torch.int64)}, tmp_path / "small.safetensors")
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
     return tmp_path
@@ -460,6 +465,13 @@ MODEL_COMMANDS = [
     (["right", "--model", f"{HERE}:HERE"], 2, "TypeError: 'str' object is not callable"),
     (["right", "--model", f"{HERE}:no_model"], 2,
      "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got 'list'\n"),
+    (["nan", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE"], 1, "PROBLEM 1.weight: 1 elements are not finite"),
+    (["twice", "--model", f"{HERE}:norm"], 2,
+     "fastinit: `file` must be one without two tensors of one name but for wrappers, "
+     "got ['module.weight', 'weight']\n"),
+    (["small8", "--model", f"{HERE}:norm"], 2,
+     "fastinit: `model` must be of dense float16, bfloat16, float32 or float64 parameters, "
+     "got 'weight, torch.strided of torch.float8_e5m2'\n"),
     (["bad", "--model", f"{HERE}:wide"], 2, "cannot be read as a .safetensors file: "),
     (["missing", "--model", f"{HERE}:wide"], 2, "No such file"),
 ]  # fmt: skip
@@ -475,6 +487,10 @@ def breaks():
 
 def no_model():
     return []
+
+
+def norm():
+    return nn.RMSNorm(2)
 
 
 @pytest.mark.parametrize(

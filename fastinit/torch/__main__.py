@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..arguments import refuse
 from .names import canonical_name, named_tensors
@@ -35,9 +35,12 @@ def load(model: nn.Module, path: Path) -> None:
     except ImportError as error:
         raise ImportError("a .safetensors file needs safetensors: pip install 'fastinit-nn[torch]'") from error
     try:
-        there = {canonical_name(name): tensor for name, tensor in load_file(path).items()}
+        stored = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read as a .safetensors file: {error}") from error
+    there = {canonical_name(name): tensor for name, tensor in stored.items()}
+    if len(there) < len(stored):
+        refuse("file", "one without two tensors of one name but for wrappers", sorted(stored))
     held: dict[int, nn.Parameter] = {}
     for named in named_tensors(model):
         found = [there.pop(name) for name in named.names if name in there]
@@ -45,13 +48,18 @@ def load(model: nn.Module, path: Path) -> None:
             name, shape = named.names[0], tuple(named.tensor.shape)
             if [tuple(one.shape) for one in found[:1]] != [shape]:
                 refuse("file", f"one with {name} of shape {shape}", [tuple(one.shape) for one in found])
-            if not all(torch.equal(found[0], one) for one in found):
+            if not all(_same_bits(found[0], one) for one in found[1:]):
                 refuse("file", "one with one value for weights that the model has tied", named.names)
             held[id(named.tensor)] = nn.Parameter(found[0], requires_grad=False)
     if there:
         refuse("file", "one without tensors that the model has not", sorted(there))
     for module in model.modules():
         module._parameters.update({leaf: held[id(one)] for leaf, one in module._parameters.items() if one is not None})
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    one_bits, other_bits = (tensor.reshape(-1).view(torch.uint8) for tensor in (one, other))
+    return one.dtype is other.dtype and one.shape == other.shape and torch.equal(one_bits, other_bits)
 
 
 def parser() -> argparse.ArgumentParser:
