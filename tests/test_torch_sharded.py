@@ -16,7 +16,7 @@ from torch.distributed.tensor.placement_types import _StridedShard
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.torch.shards import chunk, pieces_of, rectangles_of, strided_chunk
+from fastinit.torch.shards import _cut_in_order, chunk, pieces_of, rectangles_of, strided_chunk
 
 RULES = [("*bias", "zeros"), ("*norm.weight", "ones"), ("*w2.weight", "orthogonal"), ("*", "he_normal")]
 
@@ -308,6 +308,19 @@ def test_chunks_are_torchs(length):
             assert [at for start, stop in runs for at in range(start, stop)] == pieces[number].tolist()
             runs = strided_chunk([(0, length)], split, count, number)
             assert [at for start, stop in runs for at in range(start, stop)] == strided[number].tolist()
+
+
+@pytest.mark.parametrize("length", [1, 5, 13, 26])
+def test_a_strided_cut_comes_after_those_to_its_right(length):
+    """FSDP2 over 3 or 4 of what tensor parallel over 2 has left, and over both of these of a third; however uneven."""
+    whole = [(0, length)]
+    for data, model in itertools.product((3, 4), (2, 3)):
+        for rank, other in itertools.product(range(data), range(model)):
+            cuts = [(0, model, data, rank), (0, 1, model, other)]
+            assert _cut_in_order(cuts, (length,)) == [chunk(chunk(whole, model, other), data, rank)]
+            three = [(0, model, 2, 1), *cuts]  # cut after the last, and before the middle one
+            assert _cut_in_order(three, (length,)) == [chunk(chunk(chunk(whole, model, other), 2, 1), data, rank)]
+            assert _cut_in_order([(0, 5, data, rank), (0, 1, model, other)], (length,)) == []
 
 
 def test_rectangles_join_runs_that_meet():

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar
 
 import torch
@@ -158,16 +159,45 @@ def _rectangles(tensor: DTensor) -> list[Rectangle] | None:
     coordinate = tensor.device_mesh.get_coordinate()
     if coordinate is None:  # a rank outside the mesh holds nothing
         return []
-    runs: list[Runs] = [[(0, length)] for length in tensor.shape]
+    cuts = []
     for placement, count, number in zip(tensor.placements, tensor.device_mesh.shape, coordinate, strict=True):
-        if isinstance(placement, _StridedShard):
-            runs[placement.dim] = strided_chunk(runs[placement.dim], placement.split_factor, count, number)
-        elif isinstance(placement, Shard):
-            runs[placement.dim] = chunk(runs[placement.dim], count, number)
+        if isinstance(placement, (Shard, _StridedShard)):
+            cuts.append((placement.dim, getattr(placement, "split_factor", 1), count, number))
         elif not isinstance(placement, Replicate):
             return None
-    local_shape = tuple(sum(stop - start for start, stop in along) for along in runs)
-    return rectangles_of(runs) if local_shape == tuple(tensor._local_tensor.shape) else None
+    for runs in (_cut_in_order(cuts, tensor.shape), _cut_as_written(cuts, tensor.shape)):
+        local_shape = tuple(sum(stop - start for start, stop in along) for along in runs)
+        if local_shape == tuple(tensor._local_tensor.shape):
+            return rectangles_of(runs)
+    return None
+
+
+def _cut_in_order(cuts: list[tuple[int, int, int, int]], shape: Sequence[int]) -> list[Runs]:
+    """What (axis, split, count, number) leave a rank, where each cut of a split comes after cuts to its right.
+
+    So FSDP2 cuts what tensor parallel has left; with `_cut_as_written` uneven lengths would come out otherwise. Empty
+    where there is no such order.
+    """
+    runs: list[Runs] = [[(0, length)] for length in shape]
+    orders: dict[int, list[tuple[int, int]]] = {}
+    for axis, split, count, number in reversed(cuts):
+        order = orders.setdefault(axis, [])
+        places = [at for at in range(len(order) + 1) if prod(before for before, _ in order[:at]) == split]
+        if not places:
+            return []
+        order.insert(places[0], (count, number))
+    for axis, order in orders.items():
+        for count, number in order:
+            runs[axis] = chunk(runs[axis], count, number)
+    return runs
+
+
+def _cut_as_written(cuts: list[tuple[int, int, int, int]], shape: Sequence[int]) -> list[Runs]:
+    """What they leave a rank one after the other, each of every one of its `split` parts."""
+    runs: list[Runs] = [[(0, length)] for length in shape]
+    for axis, split, count, number in cuts:
+        runs[axis] = strided_chunk(runs[axis], split, count, number)
+    return runs
 
 
 def rows_of(pieces: Pieces, row: int) -> list[torch.Tensor]:
