@@ -350,6 +350,7 @@ def test_dtypes(dtype):
 
 
 def test_packed_projections_have_fans_of_their_own():
+    assert len(ft.plan(nn.Linear(2, 6), [("bias", "zeros"), ("*", "he_normal")], split={"*": 3})) == 2  # bias too
     model = nn.MultiheadAttention(4, 2, bias=False)
     planned = ft.initialize_(model, [("*", "glorot_normal")], split={"in_proj_weight": 3})
     assert [entry.fans for entry in planned] == [(4, 4), (4, 4)]
@@ -473,6 +474,28 @@ def test_recipes_find_residual_projections_by_their_usual_names():
     stage = ft.plan(nn.Sequential(nn.Linear(4, 4)), ft.gpt2(layers=2), rename=lambda name: f"embed.{name}")
     none = ft.plan(nn.Sequential(nn.Linear(4, 4)), ft.gpt2(layers=2, residual=()))
     assert stage[0].std == none[0].std == 0.02
+
+
+def test_recipes_do_not_guess_what_a_vector_is():
+    """A factor on a branch would be zero for ever, and dead if it multiplies the embedding."""
+
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.o_proj, self.in_proj_bias = nn.Linear(2, 2), nn.Parameter(torch.ones(2))
+            self.factor = nn.Parameter(torch.ones(2))
+            self.norm = nn.RMSNorm(2)
+
+    model = nn.ModuleDict({"0": Scaled()})
+    for recipe in ("gpt2", "llama", ft.deepnorm(1), ft.mup(model)):
+        with pytest.raises(ValueError, match="each parameter has a law") as raised:
+            ft.plan(model, recipe)
+        remedy = "a function may give one, and call a recipe for the rest"
+        assert str(raised.value) == f"`rules` must be such that each parameter has a law ({remedy}), got ['0.factor']"
+    recipe = ft.gpt2(1)
+    entries = ft.plan(model, lambda one: ft.law_of("ones", one) if one.name == "0.factor" else recipe(one))
+    laws = {entry.name: entry.description for entry in entries}
+    assert laws["0.factor"] == laws["0.norm.weight"] == "ones()" and laws["0.in_proj_bias"] == "zeros()"
 
 
 def test_mup():
@@ -657,6 +680,9 @@ REFUSED = [
     (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.llama(residual=("proj", "out"))), ValueError,
      "`residual` must be last names of residual projections in numbered blocks of the model (() where it has none): "
      "llama(residual=...), which has 0, got ('proj', 'out')"),
+    (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.deepnorm(2, smaller=("c_proj",))), ValueError,
+     "`smaller` must be last names of values, outputs and feed-forward layers of the model (() where it has none): "
+     "deepnorm(smaller=...), which has 0, got ('c_proj',)"),
     (lambda: ft.plan(nn.Linear(2, 2), "gpt2", rename=str), ValueError,
      "`rules` must be gpt2(layers=...) where rename is given (a stage does not know how many there are), got 'gpt2'"),
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1)})), ValueError,

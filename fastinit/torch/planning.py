@@ -25,7 +25,7 @@ from ..structured import orthogonal, sparse
 from .fast import fast_init, is_answered
 from .laws import Law
 from .names import Register, Rename, canonical_name
-from .recipes import gpt2, llama, mup
+from .recipes import deepnorm, gpt2, llama, mup
 from .rules import OWN, Listed, Rule, Rules, Weight, fans_of, output_axis
 from .shards import Partition, Pieces, is_dtensor, pieces_of
 from .tensors import BY_POSITION, DTYPES, check_model
@@ -105,6 +105,9 @@ def _truncated_std(low: float, high: float) -> float:
     return math.sqrt(max(0.0, 1 + ends / mass - mean * mean))
 
 
+_ANOTHER = "a function may give one, and call a recipe for the rest"
+
+
 def plan(
     model: nn.Module,
     rules: Rules = "torch",
@@ -148,8 +151,8 @@ def plan(
     drawn = _recorded(model, rename) if rules == "torch" else _ruled(model, rules, weights.values(), rename)
     missing = [weight.name for weight in weights.values() if weight.name not in drawn]
     if missing:
-        own = rules == "torch"
-        remedy = "one that no module resets needs a rule" if own else "a list may end with ('*', 'torch')"
+        remedy = "a list may end with ('*', 'torch')" if isinstance(rules, (list, tuple)) else _ANOTHER
+        remedy = "one that no module resets needs a rule" if rules == "torch" else remedy
         refuse("rules", f"such that each parameter has a law ({remedy})", missing)
     entries = Plan()
     for full_name, weight in weights.items():
@@ -181,8 +184,8 @@ def _ruled(
             refuse("rules", f"such that a function gives a law ({name})", law, TypeError)
     if isinstance(rule, (Listed, mup)) and rule.unmatched:
         refuse("rules", "patterns of which each comes first for a parameter", rule.unmatched)
-    if isinstance(rule, (gpt2, llama)) and rename is None:  # a renamed stage may have no block
-        _check_residual(rule, [weight for weight in weights if len(weight.shape) > 1])
+    if isinstance(rule, (gpt2, llama, deepnorm)) and rename is None:  # a renamed stage may have no block
+        _check_sought(rule, [weight for weight in weights if len(weight.shape) > 1])
     recorded = _recorded(model, rename) if OWN in laws.values() else {}
     drawn = {name: recorded.get(name) if law is OWN else (law, name) for name, law in laws.items()}
     computed = [name for name, law in laws.items() if law is OWN and (drawn[name] is None or drawn[name][0] is None)]
@@ -191,13 +194,22 @@ def _ruled(
     return drawn
 
 
-def _check_residual(rule: gpt2 | llama, weights: list[Weight]) -> None:
-    """Raise where a recipe would scale no residual projection, which is what it is for."""
-    if rule.residual and not any(map(rule.leads_back, weights)):
+#: The argument by which a recipe knows what it is for, and what that names.
+_SOUGHT = {
+    gpt2: ("residual", "residual projections of"),
+    llama: ("residual", "residual projections in numbered blocks of"),
+    deepnorm: ("smaller", "values, outputs and feed-forward layers of"),
+}
+
+
+def _check_sought(rule: gpt2 | llama | deepnorm, weights: list[Weight]) -> None:
+    """Raise where a recipe would scale none of the weights that it is there to scale."""
+    argument, what = _SOUGHT[type(rule)]
+    names = getattr(rule, argument)
+    if names and not any(map(rule.seeks, weights)):
         recipe, last = type(rule).__name__, {weight.name.removesuffix(".weight").split(".")[-1] for weight in weights}
-        where = "in numbered blocks of" if isinstance(rule, llama) else "of"
-        names = f"last names of residual projections {where} the model (() where it has none): {recipe}(residual=...)"
-        refuse("residual", f"{names}, which has {', '.join(sorted(last))}", rule.residual)
+        rule_text = f"last names of {what} the model (() where it has none): {recipe}({argument}=...)"
+        refuse(argument, f"{rule_text}, which has {', '.join(sorted(last))}", names)
 
 
 def _recipe(name: str, weights: Iterable[Weight], rename: Rename | None) -> Rule:
@@ -222,7 +234,7 @@ def _weights(
         for pattern in split:
             if fnmatchcase(name, pattern):
                 parts = integer("split", split[pattern], 1)
-                if len(shape) < 2 or shape[output_axis(module)] % parts:
+                if len(shape) > 1 and shape[output_axis(module)] % parts:
                     refuse("split", f"a divisor of the outputs of {name} {shape}", parts)
                 unused = [one for one in unused if one != pattern]
         found[full_name] = Weight(name, module, shape, tensor.dtype, fans_of(module, shape, parts))

@@ -17,9 +17,14 @@ from .names import canonical_name
 from .rules import OWN, Listed, Weight, fans_of, law_of, output_axis
 
 
+def _is_plain(weight: Weight) -> bool:
+    """Whether recipes agree on it."""
+    return weight.is_norm or weight.name.endswith("bias") or len(weight.shape) < 2
+
+
 def _plain(weight: Weight) -> Law | None:
-    """What most recipes agree on: norms begin as the identity, biases at zero."""
-    if weight.name.endswith("bias") or (len(weight.shape) < 2 and not weight.is_norm):
+    """Norms begin as the identity, biases at zero. Of other vectors and numbers, which may be factors, nobody knows."""
+    if weight.name.endswith("bias") or (len(weight.shape) < 2 and "bias" in weight.name.split(".")[-1]):
         return law_of("zeros", weight)
     return law_of("ones", weight) if weight.is_norm else None
 
@@ -62,13 +67,13 @@ class gpt2:  # noqa: N801
     def __init__(self, layers: int, std: float = 0.02, residual: Sequence[str] = RESIDUAL) -> None:
         self.layers, self.std, self.residual = integer("layers", layers, 1), std, tuple(residual)
 
-    def leads_back(self, weight: Weight) -> bool:
+    def seeks(self, weight: Weight) -> bool:
         """Whether it is of a residual projection."""
         return _ends(weight, *self.residual)
 
-    def __call__(self, weight: Weight) -> Law:
-        std = self.std / math.sqrt(2 * self.layers) if self.leads_back(weight) else self.std
-        return _plain(weight) or law_of("normal", weight, std=std)
+    def __call__(self, weight: Weight) -> Law | None:
+        std = self.std / math.sqrt(2 * self.layers) if self.seeks(weight) else self.std
+        return _plain(weight) if _is_plain(weight) else law_of("normal", weight, std=std)
 
 
 class llama:  # noqa: N801
@@ -93,20 +98,25 @@ class llama:  # noqa: N801
     def __init__(self, std: float = 0.02, residual: Sequence[str] = (*RESIDUAL, "w3", "up_proj")) -> None:
         self.std, self.residual = std, tuple(residual)
 
-    def leads_back(self, weight: Weight) -> bool:
+    def seeks(self, weight: Weight) -> bool:
         """Whether it is of a residual projection."""
         return weight.layer is not None and _ends(weight, *self.residual)
 
-    def __call__(self, weight: Weight) -> Law:
-        if (plain := _plain(weight)) is not None:
-            return plain
+    def __call__(self, weight: Weight) -> Law | None:
+        if _is_plain(weight):
+            return _plain(weight)
         if isinstance(weight.module, nn.Embedding):
             return law_of("normal", weight, std=1.0)
         if _ends(weight, "output", "lm_head"):
             return law_of("truncated_normal", weight, std=weight.shape[1] ** -0.5, low=-3.0, high=3.0)
-        if weight.layer is not None and self.leads_back(weight):
+        if self.seeks(weight):
             return law_of("normal", weight, std=self.std / math.sqrt(2 * (weight.layer + 1)))
         return law_of("normal", weight, std=self.std)
+
+
+#: Those of values, outputs and feed-forward layers.
+SMALLER = ("v_proj", "out_proj", "o_proj", "fc1", "fc2", "linear1", "linear2", "gate_proj", "up_proj", "down_proj",
+           "wv", "wo", "w1", "w2", "w3")  # fmt: skip
 
 
 class deepnorm:  # noqa: N801
@@ -116,6 +126,8 @@ class deepnorm:  # noqa: N801
     ----------
     layers : int
         Of a model that is an encoder or a decoder.
+    smaller : sequence of str
+        Last names of the modules that are values, outputs and feed-forward layers; a model must have one. None: ``()``.
 
     Attributes
     ----------
@@ -124,18 +136,22 @@ class deepnorm:  # noqa: N801
 
     Notes
     -----
+    Values that are packed with queries and keys keep what these have.
+
     *Reference*: Wang et al., "DeepNet: scaling transformers to 1,000 layers", 2022, figure 2.
     """
 
-    SMALLER = ("v_proj", "out_proj", "o_proj", "fc1", "fc2", "linear1", "linear2", "gate_proj", "up_proj", "down_proj")
-
-    def __init__(self, layers: int) -> None:
-        self.layers = integer("layers", layers, 1)
+    def __init__(self, layers: int, smaller: Sequence[str] = SMALLER) -> None:
+        self.layers, self.smaller = integer("layers", layers, 1), tuple(smaller)
         self.alpha, self.beta = (2 * layers) ** 0.25, (8 * layers) ** -0.25
 
-    def __call__(self, weight: Weight) -> Law:
-        gain = self.beta if _ends(weight, *self.SMALLER) else 1.0
-        return _plain(weight) or law_of("glorot_normal", weight, gain=gain)
+    def seeks(self, weight: Weight) -> bool:
+        """Whether it is of values, outputs or a feed-forward layer."""
+        return _ends(weight, *self.smaller)
+
+    def __call__(self, weight: Weight) -> Law | None:
+        gain = self.beta if self.seeks(weight) else 1.0
+        return _plain(weight) if _is_plain(weight) else law_of("glorot_normal", weight, gain=gain)
 
 
 class Factors(NamedTuple):
@@ -145,6 +161,10 @@ class Factors(NamedTuple):
     multiplier: float
     adam: float
     sgd: float
+
+
+def _lecun(weight: Weight) -> Law | None:
+    return _plain(weight) if _is_plain(weight) else law_of("lecun_normal", weight)
 
 
 class mup:  # noqa: N801
@@ -189,8 +209,7 @@ class mup:  # noqa: N801
             named = base_shapes.named_parameters(remove_duplicate=False)
             base_shapes = {canonical_name(name): tensor.shape for name, tensor in named}
         self.base_shapes = {name: tuple(shape) for name, shape in base_shapes.items()}
-        self.rule = rules if callable(rules) else Listed(rules or [])
-        self._default = rules is None
+        self.rule = _lecun if rules is None else rules if callable(rules) else Listed(rules)
 
     @property
     def unmatched(self) -> list[str]:
@@ -206,7 +225,7 @@ class mup:  # noqa: N801
         return law if law is None or kind != "hidden" else _narrowed(law, 1 / math.sqrt(fan_in), weight.name)
 
     def _law(self, weight: Weight) -> Law | None:
-        return (_plain(weight) or law_of("lecun_normal", weight)) if self._default else self.rule(weight)
+        return self.rule(weight)
 
     def factors(self, model: nn.Module, rename: Callable[[str], str] | None = None) -> dict[str, Factors]:
         """By canonical name: the kind of a weight, and what to multiply its output and its learning rates by.
