@@ -161,6 +161,27 @@ def test_order_does_not_matter_and_what_does_is_said():
     assert torch.equal(loose, values(fi.normal, 3, name="#0", seed=5))
 
 
+def test_a_model_is_read_again_only_where_it_has_changed(monkeypatch):
+    reads, model = [], nn.Sequential(nn.Linear(3, 3))
+    read = Register._read
+    monkeypatch.setattr(Register, "_read", lambda self: reads.append(1) or read(self))
+
+    def draw():
+        with ft.fast_init(model=model, seed=5):
+            model[0].bias.data.copy_(torch.randn(3) + torch.normal(0.0, 1.0, (3,)) + torch.empty(3).normal_())
+            assert len(reads) == 1
+            model[0].weight.data = torch.empty(3, 3)
+            model[0].weight.data.normal_()
+            model[0].scale = nn.Parameter(torch.empty(3))
+            model[0].scale.data.normal_()
+            assert len(reads) == 3
+
+    with pytest.warns(UserWarning, match="3 fills on no tensor"):
+        draw()
+    for name, tensor in (("0.weight", model[0].weight), ("0.scale", model[0].scale)):
+        assert torch.equal(tensor, values(fi.normal, tensor.shape, seed=5, name=name))
+
+
 def test_what_is_made_like_a_parameter_has_its_name():
     model = nn.Conv2d(4, 8, 3).to(memory_format=torch.channels_last)
     plain = nn.Conv2d(4, 8, 3)

@@ -96,6 +96,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.filled = self.unnamed = 0
         self.left_to_torch: Counter[str] = Counter()
         self._draws: Counter[str] = Counter()
+        self._new: Tensor | None = None
         self.register = None
         if model is not None:
             check_model(model)
@@ -147,7 +148,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     def place(self, tensor: Tensor, pieces: Pieces) -> tuple[str, Pieces]:
         """The name of a tensor, "" if it has none, and what of the whole it holds."""
-        found = None if self.register is None else self.register.find(tensor, pieces)
+        found = None if self.register is None else self.register.find(tensor, pieces, tensor is self._new)
         return ("", pieces) if found is None else found
 
     def stream(self, name: str) -> str:
@@ -199,7 +200,11 @@ def _fills(law_of: Callable[..., Law | None], tracked: bool = False) -> Callable
 
 def _made(mode: fast_init, tensor: Tensor, law_of: Callable[..., Law], generator: Generator | None) -> bool:
     """Whether a tensor just made has its values."""
-    return mode.passes(tensor) or mode.fill(tensor, law_of, (tensor,), {"generator": generator})
+    mode._new = tensor
+    try:
+        return mode.passes(tensor) or mode.fill(tensor, law_of, (tensor,), {"generator": generator})
+    finally:
+        mode._new = None
 
 
 def _makes(empty: Callable[..., Tensor], law_of: Callable[..., Law]) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ import torch
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..arguments import refuse
-from .shards import Partition, Pieces, pieces_of, view_of
+from .shards import Partition, Pieces, is_dtensor, pieces_of, view_of
 
 Rename = Callable[[str], str]
 
@@ -100,11 +100,27 @@ class Register:
                 owners = self._owners.setdefault(_storage(pieces.local), [])
                 owners.append((named.names[0], pieces))
 
-    def find(self, tensor: torch.Tensor, pieces: Pieces) -> tuple[str, Pieces] | None:
-        """Its name, and what of the whole is here. One that is not known may be new: the model is read again."""
+    def find(self, tensor: torch.Tensor, pieces: Pieces, new: bool = False) -> tuple[str, Pieces] | None:
+        """Its name, and what of the whole is here. The model is read again if it has come by one that was not known.
+
+        A `new` tensor was made just now, so it is not the model's.
+        """
         if tensor in self._likenesses:
             return self._likenesses[tensor], pieces
-        return self._known(pieces.local) or (self._read() or self._known(pieces.local))
+        found = self._known(pieces.local)
+        if found is None and not new and self._holds(_storage(pieces.local)):
+            self._read()
+            found = self._known(pieces.local)
+        return found
+
+    def _holds(self, storage: int) -> bool:
+        """Whether a tensor of the model has that storage now: reading it again takes thirty times as long."""
+        for module in self._model.modules():
+            for tensor in (*module._parameters.values(), *module._buffers.values()):
+                local = tensor._local_tensor if is_dtensor(tensor) else tensor
+                if local is not None and local.layout is torch.strided and _storage(local) == storage:
+                    return True
+        return False
 
     def _known(self, local: torch.Tensor) -> tuple[str, Pieces] | None:
         for name, owner in self._owners.get(_storage(local), []):
