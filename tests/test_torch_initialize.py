@@ -182,6 +182,15 @@ def test_a_model_is_read_again_only_where_it_has_changed(monkeypatch):
         assert torch.equal(tensor, values(fi.normal, tensor.shape, seed=5, name=name))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_filled_tensor_can_be_resized_as_after_torchs_own_fill(dtype):
+    model = nn.Linear(3, 3, dtype=dtype)
+    ft.initialize_(model, [("*", "normal")])
+    assert ft.verify(model, [("*", "normal")], seed=0)
+    tensor = ft.orthogonal_(ft.normal_(torch.empty(3, 3, dtype=dtype)))
+    assert all(one.untyped_storage().resizable() for one in (tensor, *model.parameters()))
+
+
 def test_what_is_made_like_a_parameter_has_its_name():
     model = nn.Conv2d(4, 8, 3).to(memory_format=torch.channels_last)
     plain = nn.Conv2d(4, 8, 3)

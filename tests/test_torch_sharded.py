@@ -250,6 +250,35 @@ def passes_are_refused(world):
         assert torch.equal(model(x), before)
 
 
+def whole_parameters(world):
+    """After a forward pass FSDP2 leaves those of the root whole, and frees them later."""
+    mesh = init_device_mesh("cpu", (world,))
+    for way in (by_rules_of_two, by_code_of_two):
+        plain, model = (nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)) for _ in range(2))
+        fully_shard(model[0], mesh=mesh)
+        fully_shard(model, mesh=mesh)
+        model(torch.ones(2, 4))
+        assert not isinstance(model[1].weight, DTensor)
+        ft.plan(model)
+        model(torch.ones(2, 4))
+        way(model)
+        way(plain)
+        for tensor, whole in zip(model.parameters(), plain.parameters(), strict=True):
+            assert torch.equal(tensor.full_tensor(), whole)
+        model(torch.ones(2, 4))
+        model.reshard()
+
+
+def by_rules_of_two(model):
+    ft.initialize_(model, [("*", "normal")], seed=1)
+
+
+def by_code_of_two(model):
+    with ft.fast_init(model=model, seed=1):
+        for tensor in model.parameters():
+            nn.init.normal_(tensor)
+
+
 def refusal(call):
     try:
         call()
@@ -292,7 +321,7 @@ def run_in_processes(world, folder, checks):
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
 def test_real_processes(world, tmp_path):
     checks = [fully_sharded, tensor_parallel, two_axes, pipeline, any_placement, what_is_refused]
-    checks += [disagreement_is_refused, passes_are_refused]
+    checks += [disagreement_is_refused, passes_are_refused, whole_parameters]
     run_in_processes(world, tmp_path, checks)
 
 

@@ -22,7 +22,7 @@ from .init import TORCH
 from .laws import LAWS, Law
 from .names import Register, Rename, canonical_name
 from .pages import advise_large_pages
-from .shards import Partition, Pieces, agreed, check_partition, pieces_of
+from .shards import Partition, Pieces, agreed, check_partition, pieces_of, reshard
 from .tensors import BY_POSITION, DTYPES, check_model, fill_pieces_, seed_from
 
 
@@ -100,6 +100,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.register = None
         if model is not None:
             check_model(model)
+            reshard(model)
             self.seed, self.register = _of_model(seed, model, rename, partition)
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from .fast import fast_init
 from .names import Rename, canonical_name
 from .planning import Entry, Plan, own_tensors, plan, reset_of, resets, without_parameters
 from .rules import Rules
-from .shards import Partition, agreed, check_partition, is_dtensor, pieces_of, rows_of
+from .shards import Partition, agreed, check_partition, is_dtensor, pieces_of, reshard, rows_of
 from .tensors import check_model, check_tensor, fill_pieces_
 
 
@@ -92,6 +92,7 @@ def initialize_(
     True
     """
     check_model(model)
+    reshard(model)
     own = list(own_tensors(model))
 
     def find() -> tuple[int, Iterable[str], Plan]:

@@ -17,7 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from ..arguments import refuse
 from .shards import sharded_part
-from .tensors import check_model
+from .tensors import array_over, check_model
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def array_of(tensor: Tensor) -> np.ndarray[Any, Any]:
         tensor = torch.view_as_real(tensor.resolve_conj())
     if tensor.dtype not in (torch.float32, torch.float64):
         tensor = tensor.float()
-    return np.asarray(tensor.resolve_neg().cpu().numpy())
+    return array_over(tensor.resolve_neg().cpu())
 
 
 class Patterns:

@@ -27,7 +27,7 @@ from .laws import Law
 from .names import Register, Rename, canonical_name
 from .recipes import deepnorm, gpt2, llama, mup
 from .rules import OWN, Listed, Rule, Rules, Weight, fans_of, output_axis
-from .shards import Partition, Pieces, is_dtensor, pieces_of
+from .shards import Partition, Pieces, is_dtensor, pieces_of, reshard
 from .tensors import BY_POSITION, DTYPES, check_model
 
 _RESETS = ("reset_parameters", "_reset_parameters")
@@ -147,6 +147,7 @@ def plan(
     2.bias    10       zeros()              0        -       -
     """
     check_model(model)
+    reshard(model)
     weights = _weights(model, rename, split or {}, partition)
     drawn = _recorded(model, rename) if rules == "torch" else _ruled(model, rules, weights.values(), rename)
     missing = [weight.name for weight in weights.values() if weight.name not in drawn]

@@ -126,6 +126,14 @@ def sharded_part(model: torch.nn.Module) -> str:
     return ""
 
 
+def reshard(model: torch.nn.Module) -> None:
+    """Put FSDP2's shards in their place: what is written to whole parameters between passes is lost."""
+    fsdp = sys.modules.get("torch.distributed.fsdp")
+    for module in model.modules():
+        if fsdp is not None and isinstance(module, fsdp.FSDPModule):
+            module.reshard()
+
+
 def _is_placeless(tensor: torch.Tensor) -> bool:
     """Whether it is a view of FSDP1's flat parameter, or what DeepSpeed leaves of a tensor that it has partitioned."""
     if getattr(tensor, "_fsdp_flattened", False):
@@ -228,7 +236,7 @@ def agreed(find: Callable[[], tuple[int, Iterable[str], Found]], tensors: Sequen
         texts = list(deeds)
         mine = {_ranks(mesh): _digest([texts[one] for one in at]) for mesh, at in meshes.items()} | {"seed": seed}
     except Exception as error:  # which the others must hear of, or they would wait
-        _told(_portable(error), meshes)
+        _told(portable(error), meshes)
         raise
     everyone = _told(mine, meshes)
     for one in everyone:
@@ -244,14 +252,14 @@ def agreed(find: Callable[[], tuple[int, Iterable[str], Found]], tensors: Sequen
 
 
 def _ranks(mesh: DeviceMesh) -> str:
-    return str(mesh.mesh.tolist())
+    return _digest([str(mesh.mesh.tolist())])
 
 
 def _digest(texts: list[str]) -> str:
     return blake2b("\n".join(texts).encode(), digest_size=4).hexdigest()
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """One that every rank can unpickle."""
     return type(error)(str(error)) if type(error) in (ValueError, TypeError) else RuntimeError(repr(error))
 

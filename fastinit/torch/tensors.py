@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.autograd.graph import increment_version
+from torch.utils.dlpack import from_dlpack, to_dlpack
 
 from ..arguments import refuse
 from ..fill import BFLOAT16_BITS, normal, truncated_normal, uniform
@@ -100,8 +101,16 @@ def _fill_memory(targets: list[torch.Tensor], indices: list[Any], scheme: Scheme
         scheme(shape, index=indices, dtype=kind, out=arrays, **keywords)
 
 
+def array_over(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+    """The memory of a tensor without gradient as an array.
+
+    That of an alias: torch does not resize any more what it has once made an array of, and FSDP frees so.
+    """
+    return from_dlpack(to_dlpack(tensor)).numpy()
+
+
 def _items(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
-    return (tensor.view(torch.int16) if tensor.dtype is torch.bfloat16 else tensor).numpy()
+    return array_over(tensor.view(torch.int16) if tensor.dtype is torch.bfloat16 else tensor)
 
 
 def _fill_device(targets: list[torch.Tensor], indices: list[Any], scheme: Scheme, shape: Any, keywords: Any) -> None:

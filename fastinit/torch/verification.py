@@ -22,8 +22,8 @@ from ..stream import seed_number
 from .names import Rename, canonical_name, named_tensors
 from .planning import Entry, own_tensors, plan
 from .rules import Rules
-from .shards import Partition, Pieces, Rectangle, check_partition, pieces_of, rows_of
-from .tensors import check_tensor, chunks
+from .shards import Partition, Pieces, Rectangle, check_partition, pieces_of, portable, rows_of
+from .tensors import array_over, check_tensor, chunks
 
 #: Elements that are hashed together: their 64-bit words stay in the cache.
 _CHUNK = 1 << 15
@@ -151,7 +151,7 @@ def verify(
         number = None if seed is None else seed_number(seed)
         found: Any = number, list(_shards(model, rules, number, rename, split, partition))
     except Exception as error:  # which the others must hear of, or they would wait
-        found = error
+        found = portable(error)
     everyone = _from_all_ranks(found)
     for one in everyone:
         if isinstance(one, Exception):
@@ -247,8 +247,8 @@ def _beside(rectangle: Rectangle, row: int) -> list[Rectangle]:
 
 def _array(tensor: Tensor) -> Any:
     if tensor.dtype is torch.bfloat16:
-        return tensor.view(torch.int16).numpy().view(kind_of("bfloat16").dtype)
-    return tensor.numpy()
+        return array_over(tensor.view(torch.int16)).view(kind_of("bfloat16").dtype)
+    return array_over(tensor)
 
 
 def _digest(local: Tensor, rectangle: Rectangle, shape: tuple[int, ...]) -> int:
@@ -256,7 +256,7 @@ def _digest(local: Tensor, rectangle: Rectangle, shape: tuple[int, ...]) -> int:
     signed, unsigned = _BITS[local.element_size()]
     total = 0
     for part in chunks(rectangle, _CHUNK):
-        bits = local[part.local_index].view(signed).numpy().view(unsigned)
+        bits = array_over(local[part.local_index].view(signed)).view(unsigned)
         words = _mix(_numbers(part, shape))
         words += bits
         total += int(_mix(words).sum(dtype=np.uint64))
