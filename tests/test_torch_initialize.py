@@ -768,7 +768,14 @@ WRONG_LAST = [
     ("delta_orthogonal", {}, ValueError, "`shape` must be of three to five axes, for a convolution, got (4, 4)"),
     ("sparse", {"sparsity": 2}, ValueError, "`sparsity` must be a number in [0, 1], got 2.0"),
     ("constant", {}, TypeError, "constant() missing 1 required positional argument: 'value'"),
-    (lambda shape, seed, name: None, {}, TypeError, "got an unexpected keyword argument 'dtype'"),
+    ("normal", {"seed": 1}, TypeError, "fastinit.fill.normal() got multiple values for keyword argument 'seed'"),
+    (
+        nn.init.normal_,
+        {},
+        TypeError,
+        "`rules` must be of schemes that are called as fastinit's are "
+        "(1.weight: got an unexpected keyword argument 'seed'), got 'normal_'",
+    ),
 ]
 
 

@@ -169,9 +169,15 @@ def _check_law(law: Law, weight: Weight) -> None:
     """Raise where a scheme of ours cannot give the weight, or another cannot be called as it would be."""
     through_float32 = weight.dtype is torch.bfloat16 and law.scheme not in BY_POSITION
     dtype = "float32" if through_float32 else DTYPES.get(weight.dtype, "float32")
-    ours = any(law.scheme is scheme for scheme in SCHEMES.values())
-    call = law.scheme if ours else inspect.signature(law.scheme).bind
-    call(weight.shape, seed=0, name=weight.name, dtype=dtype, index=flat[:0], **law.keywords)
+    keywords = {"seed": 0, "name": weight.name, "dtype": dtype, "index": flat[:0], "out": None}
+    if any(law.scheme is scheme for scheme in SCHEMES.values()):
+        law.scheme(weight.shape, **keywords, **law.keywords)
+        return
+    try:
+        inspect.signature(law.scheme).bind(weight.shape, **keywords, **law.keywords)
+    except (TypeError, ValueError) as error:  # the latter of what tells no signature
+        called = getattr(law.scheme, "__name__", law.scheme)
+        refuse("rules", f"of schemes that are called as fastinit's are ({weight.name}: {error})", called, TypeError)
 
 
 def _ruled(

@@ -80,7 +80,7 @@ def fans_of(module: nn.Module, shape: Sequence[int], split: int = 1) -> Fans | N
 
 def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Law:
     """The law of a scheme (a name, or a function of fastinit's, or one like them) for a weight."""
-    while isinstance(scheme, functools.partial):
+    while isinstance(scheme, functools.partial) and not scheme.args:
         keywords = {**scheme.keywords, **keywords}
         scheme = scheme.func
     names = [name for name, function in SCHEMES.items() if function is scheme]
