@@ -12,7 +12,7 @@ from ..arguments import integer, refuse
 from ..layout import Part, checked_shape
 from ..stream import seed_number
 from .rules import Weight, fans_of, law_of
-from .shards import Pieces, Rectangle, has_memory, partitioned
+from .shards import Pieces, Rectangle, has_memory, is_within, partitioned
 from .tensors import DTYPES, fill_pieces_
 
 
@@ -110,16 +110,10 @@ def fill_rectangles_(
     shape = checked_shape(shape)
     boxes = [Rectangle(*(checked_shape(one, "rectangles") for one in box)) for box in rectangles]
     for box in boxes:
-        if not (_within(box.offset, box.size, shape) and _within(box.local_offset, box.size, tuple(tensor.shape))):
+        if not is_within(box, shape, tuple(tensor.shape)):
             refuse("rectangles", f"within {shape}, and in place within {tuple(tensor.shape)}", tuple(box))
     _fill(Pieces(shape, tensor, boxes), scheme, seed, name, keywords)
     return tensor
-
-
-def _within(offset: tuple[int, ...], size: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    if not len(offset) == len(size) == len(shape):
-        return False
-    return all(at + length <= most for at, length, most in zip(offset, size, shape, strict=True))
 
 
 def fill_partition_(

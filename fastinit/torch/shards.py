@@ -154,10 +154,23 @@ def has_memory(tensor: torch.Tensor) -> bool:
     return True
 
 
-def _checkpointable(tensor: torch.Tensor) -> Pieces:
+def _checkpointable(tensor: torch.Tensor) -> Pieces | None:
     """That of torch's CheckpointableTensor protocol: several rectangles a tensor, the rest being padding."""
     places = zip(tensor.global_offsets, tensor.local_offsets, tensor.local_sizes, strict=True)
-    return Pieces(tuple(tensor.global_shape), tensor, [Rectangle(*map(tuple, place)) for place in places])
+    shape, rectangles = tuple(tensor.global_shape), [Rectangle(*map(tuple, place)) for place in places]
+    fit = all(is_within(one, shape, tuple(tensor.shape)) for one in rectangles)
+    return Pieces(shape, tensor, rectangles) if fit else None
+
+
+def is_within(rectangle: Rectangle, shape: tuple[int, ...], local_shape: tuple[int, ...]) -> bool:
+    """Whether a rectangle is one of the whole, and in place one of the local tensor."""
+    for offset, lengths in ((rectangle.offset, shape), (rectangle.local_offset, local_shape)):
+        if not len(offset) == len(rectangle.size) == len(lengths):
+            return False
+        ends = [at + length for at, length in zip(offset, rectangle.size, strict=True)]
+        if any(end > most for end, most in zip(ends, lengths, strict=True)) or min(offset, default=0) < 0:
+            return False
+    return True
 
 
 def _rectangles(tensor: DTensor) -> list[Rectangle] | None:
