@@ -223,6 +223,17 @@ def refused_on(mesh):
     ):
         message = refusal(call)
         assert message.startswith(start), message
+
+    class UnpicklableError(Exception):
+        pass
+
+    def broken(weight):
+        raise UnpicklableError(weight.name)
+
+    for call in (ft.initialize_, ft.verify):
+        with pytest.raises(Exception, match=r"embed\.weight") as raised:
+            call(model, broken if first else ones)
+        assert "UnpicklableError('embed.weight')" in repr(raised.value)
     for tensor, kept in zip(model.parameters(), before, strict=True):
         assert torch.equal(tensor.to_local(), kept)
 
