@@ -53,6 +53,8 @@ class gpt2:  # noqa: N801
 
     Notes
     -----
+    Norms are told by the name of their class and get ones; such as multiply by 1 + w, as Gemma's, want zeros.
+
     *Reference*: Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.3.
 
     Examples
@@ -90,7 +92,8 @@ class llama:  # noqa: N801
 
     Notes
     -----
-    ``w3`` and ``up_proj``, which end within the block, are among the default names as they are in the reference.
+    Norms as in `gpt2`. ``w3`` and ``up_proj``, which end within the block, are among the default names as they are in
+    the reference.
 
     *Reference*: the recipe by which torchtitan trains Llama 3.
     """
