@@ -102,8 +102,10 @@ def trunc_normal_(
     Notes
     -----
     By the inverse distribution function, so exact at any `std`: at 0 every value is `mean`, or the bound next to it.
-    Where the bounds are beyond every value of the normal law, the values are those of `normal_`. Where less than
-    2**-48 of the distribution is between the bounds, torch's own rejection takes over.
+    Where the bounds are beyond every value of the normal law, the values are those of `normal_`; where they are so
+    close that the law differs from the uniform one by less than 2**-26, those of `uniform_`. Where less than 2**-48 of
+    the distribution is between the bounds, or in float32 and below so little that its values would be fewer than 2**16,
+    torch's own rejection takes over.
 
     Examples
     --------

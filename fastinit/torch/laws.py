@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import Generator, Tensor
 from torch.nn.init import _calculate_correct_fan, calculate_gain
 
 from .. import structured
-from ..arguments import refuse
+from ..arguments import real, refuse
 from ..fill import REACH, normal, truncated_normal, uniform
 from ..scaling import Fans, normal_interval
 
@@ -64,8 +65,14 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Law | None:
-    """None where less than 2**-48 of the distribution is between the cut-offs."""
-    mean, std, a, b = float(mean), float(std), float(a), float(b)
+    """None where torch's rejection is more exact.
+
+    That is where less than 2**-48 of the distribution is between the cut-offs, or float32 has fewer than 2**16
+    probabilities there; but where they are so close that the uniform law has the same distribution function to 2**-26,
+    it is that.
+    """
+    mean, std = real("mean", mean), real("std", std)
+    a, b = real("a", a, infinite=True), real("b", b, infinite=True)
     if a > b:
         refuse("a", f"at most b ({b!r})", a)
     if std == 0 or a == b:
@@ -74,7 +81,11 @@ def trunc_normal_(
     low, high = (a - mean) / std, (b - mean) / std
     if std < 0 or (low < -REACH and high > REACH):
         return normal_(tensor, mean, std, generator)
-    if normal_interval(low, high)[1] < 2**-48:
+    below, between, above = normal_interval(low, high)
+    if between < 2**-24 * min(below, above):
+        return uniform_(tensor, a, b, generator)
+    coarse = tensor.dtype is not torch.float64 and between < 2**-8 * min(below, above)
+    if coarse or between < 2**-48:
         return None
     low, high = _inward(mean, std, low, a, 1), _inward(mean, std, high, b, -1)
     return Law(truncated_normal, {"mean": mean, "std": std, "low": low, "high": high}, generator)

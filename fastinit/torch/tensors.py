@@ -33,6 +33,8 @@ _NUMBERS = (1 << 64) - 1
 
 def seed_from(generator: torch.Generator | None) -> int:
     """The next 64 bits of a generator, or of torch's default one."""
+    if not isinstance(generator, torch.Generator | None):
+        refuse("generator", "a torch.Generator or None", generator, TypeError)
     with torch._C.DisableTorchFunction():
         number = torch.empty((), dtype=torch.int64, device="cpu" if generator is None else generator.device)
         return int(number.random_(-(1 << 63), None, generator=generator).item()) & _NUMBERS
