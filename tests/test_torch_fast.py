@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import fastinit as fi
 import fastinit.torch as ft
@@ -116,6 +117,13 @@ def tracked():
 
 LEFT = {
     "bernoulli_": lambda: torch.empty(4, 4).bernoulli_(),
+    "bernoulli": lambda: torch.full((4, 4), 0.5).bernoulli(),
+    "multinomial": lambda: torch.ones(5).multinomial(2),
+    "binomial": lambda: torch.binomial(torch.full((3,), 9.0), torch.full((3,), 0.5)),
+    "_standard_gamma": lambda: torch.distributions.Gamma(torch.ones(3), 1.0).sample(),
+    "gumbel_softmax": lambda: nn.functional.gumbel_softmax(torch.ones(3)),
+    "dropout": lambda: nn.Dropout()(torch.ones(9)),
+    "alpha_dropout": lambda: nn.AlphaDropout()(torch.ones(9)),
     "randperm": lambda: torch.randperm(5),
     "randn": lambda: torch.randn(4, dtype=torch.complex64),
     "normal_": tracked,
@@ -135,6 +143,35 @@ def test_what_is_left_to_torch_is_counted(name, call):
         inside = call()
     assert torch.equal(alone, inside) and fast.left_to_torch == {name: 1}
     assert alone.requires_grad == inside.requires_grad
+
+
+def test_without_training_nothing_is_dropped():
+    with ft.fast_init(seed=7) as fast:
+        nn.Dropout().eval()(torch.ones(9))
+    assert not fast.left_to_torch
+
+
+FOLLOWED = {
+    "repeated": lambda f: torch.func.vmap(f, randomness="different")(torch.zeros(2, 3)),
+    "recorded": lambda f: make_fx(f)(torch.zeros(3))(torch.zeros(3)),
+    "traced": lambda f: torch.jit.trace(f, torch.zeros(3), check_trace=False)(torch.zeros(3)),
+}
+
+
+@pytest.mark.parametrize("follow", FOLLOWED.values(), ids=FOLLOWED)
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:`torch.jit:DeprecationWarning")
+def test_calls_that_are_repeated_or_recorded_stay_torchs(follow):
+    """What we wrote would be the same in every row, or missing from the record."""
+
+    def draw(x):
+        return torch.randn(3) + ft.normal_(x.clone())
+
+    torch.manual_seed(0)
+    alone = follow(lambda x: torch.randn(3) + nn.init.normal_(x.clone()))
+    torch.manual_seed(0)
+    with ft.fast_init(seed=7) as fast:
+        inside = follow(draw)
+    assert torch.equal(alone, inside) and not fast.filled
 
 
 def test_what_we_refuse_torch_may_refuse_itself():

@@ -54,8 +54,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     filled : int
         How many fills ran here.
     left_to_torch : collections.Counter
-        How many ran on torch, by name of the function: other distributions and integers, other dtypes, tensors whose
-        memory cannot be seen or whose gradient is being recorded.
+        How many ran on torch, by name of the function: other distributions, integers and dropout, other dtypes, tensors
+        whose memory cannot be seen or whose gradient is being recorded, and calls under ``vmap`` or a tracer.
     unnamed : int
         With `model`: how many of the fills were on none of its tensors, and so are keyed by their order.
 
@@ -256,6 +256,10 @@ def _left(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
     return func(*args, **kwargs)
 
 
+def _left_in_training(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
+    return _left(mode, func, args, kwargs) if kwargs["training"] else func(*args, **kwargs)
+
+
 def _uniform_method(tensor: Tensor, *ends: float, generator: Generator | None = None, **named: float) -> Law:
     """Tensor.uniform_, one of whose arguments is called `from`."""
     ends = ends + tuple(named[name] for name in ("from", "to")[len(ends) :] if name in named)
@@ -302,8 +306,20 @@ def _unwrap() -> None:
 
 
 _ANNOUNCED = ("normal_", "uniform_", "kaiming_uniform_")
-_OTHER_METHODS = ("bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "random_")
-_OTHER_FUNCTIONS = ("bernoulli", "multinomial", "poisson", "randint", "randint_like", "randperm")
+_OTHER_METHODS = (
+    "bernoulli",
+    "multinomial",
+    "bernoulli_",
+    "cauchy_",
+    "exponential_",
+    "geometric_",
+    "log_normal_",
+    "random_",
+)
+_OTHER_FUNCTIONS = ("bernoulli", "binomial", "multinomial", "poisson", "randint", "randint_like", "randperm")
+_DISTRIBUTIONS = ("_sample_dirichlet", "_standard_gamma")  # torch.distributions draws these
+#: Of torch.nn.functional, which a mode sees in place of what they call; those draw where `training` is true.
+_DROPPING = ("alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "rrelu")
 
 _ANSWERS: dict[Any, Callable[..., Any]] = {
     Tensor.normal_: _fills(laws.normal_, tracked=True),
@@ -318,7 +334,9 @@ _ANSWERS: dict[Any, Callable[..., Any]] = {
     **{TORCH[name]: _fills(LAWS[name]) for name in _ANNOUNCED},
     **{wrapped: _fills(LAWS[name.removeprefix("_no_grad_")]) for name, wrapped in _WRAPPED.items()},
     **{getattr(Tensor, name): _left for name in _OTHER_METHODS},
-    **{getattr(torch, name): _left for name in _OTHER_FUNCTIONS},
+    **{getattr(torch, name): _left for name in _OTHER_FUNCTIONS + _DISTRIBUTIONS},
+    **{getattr(torch.nn.functional, name): _left_in_training for name in _DROPPING},
+    torch.nn.functional.gumbel_softmax: _left,
 }
 _answer_to = _ANSWERS.get
 

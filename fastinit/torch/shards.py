@@ -10,6 +10,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar
 
 import torch
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch.nn.parameter import is_lazy
 
 from ..arguments import integer, refuse
 from ..layout import Part, whole_steps
@@ -143,15 +145,21 @@ def _is_placeless(tensor: torch.Tensor) -> bool:
 
 def has_memory(tensor: torch.Tensor) -> bool:
     """Whether the elements of a tensor lie where its strides say: no wrapper, no other layout, no negation pending."""
-    if type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
+    if type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__ or is_lazy(tensor) or _is_followed():
         return False
     if tensor.layout is not torch.strided or tensor.is_neg() or tensor.is_quantized:
         return False
     try:
         tensor.data_ptr()
-    except RuntimeError:  # inside vmap and its kin
+    except RuntimeError:
         return False
     return True
+
+
+def _is_followed() -> bool:
+    """Whether calls are repeated (``vmap`` and its kin) or recorded: neither sees what is written past torch."""
+    repeated = torch._C._functorch.maybe_current_level() is not None
+    return repeated or torch.jit.is_tracing() or get_proxy_mode() is not None
 
 
 def _checkpointable(tensor: torch.Tensor) -> Pieces | None:
