@@ -400,6 +400,41 @@ def test_rectangles_of_a_tensor():
     assert torch.equal(holder.w[:4, :5], WHOLE[4:8, 1:]) and torch.equal(holder.w[4, :6], WHOLE[0])
 
 
+def shard(**more):
+    tensor = torch.zeros(3, 6)
+    fields = {"global_offsets": ((4, 0),), "local_offsets": ((0, 0),), "local_sizes": ((3, 6),)} | more
+    for name, value in ({"global_shape": (12, 600)} | fields).items():
+        setattr(tensor, name, value)
+    return tensor
+
+
+@pytest.mark.parametrize("fill", [ft.kaiming_uniform_, ft.kaiming_normal_, ft.xavier_uniform_, ft.xavier_normal_])
+def test_fans_are_those_of_the_whole(fill):
+    def filled(tensor):
+        torch.manual_seed(0)
+        return fill(tensor)
+
+    whole = filled(torch.empty(12, 600))
+    assert torch.equal(filled(shard()), whole[4:7, :6])
+
+
+def test_fans_of_a_call_that_is_seen_are_those_of_the_whole():
+    with ft.fast_init(seed=1):
+        part = nn.init.kaiming_uniform_(shard())
+    with ft.fast_init(seed=1):
+        whole = nn.init.kaiming_uniform_(torch.empty(12, 600))
+    assert torch.equal(part, whole[4:7, :6])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"global_offsets": ((10, 0),)}, {"local_offsets": ((1, 0),)}, {"local_sizes": ((3, 6), (1, 1))}],
+)
+def test_shards_that_are_nowhere_have_no_place(more):
+    assert pieces_of(shard()).shape == (12, 600) and pieces_of(shard(**more)) is None
+    assert pieces_of(shard(local_sizes=None)).shape == (3, 6)  # says nothing
+
+
 def test_megatrons_partitions():
     for axis, stride, ranks in [(0, 1, 3), (0, 2, 3), (1, 1, 2), (0, 1, 1)]:
         parts = torch.split(WHOLE, WHOLE.shape[axis] // ranks // stride, axis)

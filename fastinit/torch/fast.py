@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 from torch.nn import init as torch_init
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_variadic
 
 from ..arguments import refuse
@@ -22,7 +23,7 @@ from .init import TORCH
 from .laws import LAWS, Law
 from .names import Register, Rename, canonical_name
 from .pages import advise_large_pages
-from .shards import Partition, Pieces, agreed, check_partition, pieces_of, reshard
+from .shards import Partition, Pieces, agreed, check_partition, pieces_of, reshard, whole_of
 from .tensors import BY_POSITION, DTYPES, check_model, fill_pieces_, seed_from
 
 
@@ -131,13 +132,17 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         if pieces is None:
             return False
         try:
-            law = law_of(*args, **kwargs)
+            name, place = self.place(tensor, pieces)
+            shape = place.shape if place.part is None else tuple(tensor.shape)
+            law = law_of(whole_of(tensor, shape), *args, **kwargs)
             if law is None:
                 return False
-            pieces, seed, name = self._key(tensor, pieces, law)
+            seed, stream = self._key(law, name)
+            if place.part is None or law.scheme in BY_POSITION:
+                pieces = place
             if self.large_pages and pieces.local.device.type == "cpu":
                 advise_large_pages(pieces.local)
-            fill_pieces_(pieces, law.scheme, seed=seed, name=name, **law.keywords)
+            fill_pieces_(pieces, law.scheme, seed=seed, name=stream, **law.keywords)
         except (TypeError, ValueError):
             return False
         self.filled += 1
@@ -158,20 +163,18 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self._draws[name] += 1
         return f"{name}#{number}" if number or not name else name
 
-    def _key(self, tensor: Tensor, pieces: Pieces, law: Law) -> tuple[Pieces, int, str]:
+    def _key(self, law: Law, name: str) -> tuple[int, str]:
         if self.seed is None:
-            return pieces, seed_from(law.generator), ""
-        name, place = self.place(tensor, pieces)
+            return seed_from(law.generator), ""
         self.unnamed += self.register is not None and not name
-        whole = place.part is None or law.scheme in BY_POSITION
-        return place if whole else pieces, self.seed, self.stream(name)
+        return self.seed, self.stream(name)
 
 
 def _of_model(
     seed: Any, model: torch.nn.Module, rename: Rename | None, partition: Partition | None
 ) -> tuple[int, Register]:
     """The seed, and the tensors by which draws are known; the same on every rank."""
-    named = dict(model.named_parameters())
+    named = {name: tensor for name, tensor in model.named_parameters() if not is_lazy(tensor)}
 
     def find() -> tuple[int, Iterable[str], Register]:
         if seed is None:
@@ -188,11 +191,12 @@ def _fills(law_of: Callable[..., Law | None], tracked: bool = False) -> Callable
     """The answer to a call that fills its first argument; a `tracked` one may be recorded for its gradient."""
 
     def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
-        tensor = args[0] if args else kwargs["tensor"]
+        rest = dict(kwargs)
+        tensor = args[0] if args else rest.pop("tensor")
         if mode.passes(tensor):
             return func(*args, **kwargs)
         recorded = tracked and tensor.requires_grad and torch.is_grad_enabled()
-        if not recorded and mode.fill(tensor, law_of, args, kwargs):
+        if not recorded and mode.fill(tensor, law_of, args[1:], rest):
             return tensor
         return _left(mode, func, args, kwargs)
 
@@ -203,7 +207,7 @@ def _made(mode: fast_init, tensor: Tensor, law_of: Callable[..., Law], generator
     """Whether a tensor just made has its values."""
     mode._new = tensor
     try:
-        return mode.passes(tensor) or mode.fill(tensor, law_of, (tensor,), {"generator": generator})
+        return mode.passes(tensor) or mode.fill(tensor, law_of, (), {"generator": generator})
     finally:
         mode._new = None
 

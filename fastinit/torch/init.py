@@ -19,7 +19,7 @@ from torch.nn.init import _calculate_fan_in_and_fan_out, _make_deprecate
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from .laws import LAWS, kaiming_std
-from .shards import pieces_of
+from .shards import is_checkpointable, pieces_of, whole_of
 from .tensors import DTYPES, fill_pieces_, seed_from
 
 #: torch's own, whatever is put in their place later.
@@ -30,12 +30,17 @@ def _fill(function: str, tensor: Tensor, *arguments: Any) -> Tensor:
     """Fill a tensor where we can, and let torch's function fill it where we cannot."""
     seen = tensor.dtype in DTYPES and not torch.compiler.is_compiling()
     pieces = pieces_of(tensor) if seen else None
-    law = LAWS[function](tensor, *arguments)
+    law = LAWS[function](_whole(tensor), *arguments)
     if pieces is None or law is None:
         return TORCH[function](tensor, *arguments)
     if not tensor.is_meta and tensor.numel():
         fill_pieces_(pieces, law.scheme, seed=seed_from(law.generator), name="", **law.keywords)
     return tensor
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    """What the fans of a tensor that says what it holds of a whole are computed from."""
+    return whole_of(tensor, tuple(tensor.global_shape)) if is_checkpointable(tensor) else tensor
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -128,13 +133,13 @@ def trunc_normal_(
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform of variance ``2 gain**2 / (fan_in + fan_out)``. See `uniform_`."""
-    bound = gain * math.sqrt(6.0 / sum(_calculate_fan_in_and_fan_out(tensor)))
+    bound = gain * math.sqrt(6.0 / sum(_calculate_fan_in_and_fan_out(_whole(tensor))))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal of variance ``2 gain**2 / (fan_in + fan_out)``. See `uniform_`."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_calculate_fan_in_and_fan_out(tensor))), generator)
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_calculate_fan_in_and_fan_out(_whole(tensor)))), generator)
 
 
 def kaiming_uniform_(
@@ -165,7 +170,7 @@ def kaiming_normal_(
     if 0 in tensor.shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
         return tensor
-    return normal_(tensor, 0.0, kaiming_std(tensor, a, mode, nonlinearity), generator)
+    return normal_(tensor, 0.0, kaiming_std(_whole(tensor), a, mode, nonlinearity), generator)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:

@@ -393,7 +393,7 @@ class _Recorder(fast_init):
         return False
 
     def fill(self, tensor: Tensor, law_of: Callable[..., Law | None], args: Any, kwargs: Any) -> bool:
-        law = law_of(*args, **kwargs) if tensor.numel() else Law(constant, {"value": 0.0})
+        law = law_of(tensor, *args, **kwargs) if tensor.numel() else Law(constant, {"value": 0.0})
         name, place = self.place(tensor, Pieces(tuple(tensor.shape), tensor))
         stream = self.stream(name)
         if name:

@@ -69,7 +69,7 @@ def pieces_of(tensor: torch.Tensor, partition: Partition | None = None) -> Piece
         return Pieces(tuple(tensor.shape), local, rectangles) if rectangles is not None and has_memory(local) else None
     if not has_memory(tensor) or _is_placeless(tensor):
         return None
-    if hasattr(tensor, "global_offsets"):
+    if is_checkpointable(tensor):
         return _checkpointable(tensor)
     if partition is not None and is_partitioned(tensor):
         return partitioned(tensor, partition, tensor.partition_dim, getattr(tensor, "partition_stride", 1))
@@ -162,12 +162,21 @@ def _is_followed() -> bool:
     return repeated or torch.jit.is_tracing() or get_proxy_mode() is not None
 
 
+#: Of torch's CheckpointableTensor protocol.
+_FIELDS = ("global_shape", "global_offsets", "local_offsets", "local_sizes")
+
+
+def is_checkpointable(tensor: torch.Tensor) -> bool:
+    """Whether a tensor says by attributes what it holds of a whole."""
+    return all(getattr(tensor, field, None) is not None for field in _FIELDS)
+
+
 def _checkpointable(tensor: torch.Tensor) -> Pieces | None:
-    """That of torch's CheckpointableTensor protocol: several rectangles a tensor, the rest being padding."""
-    places = zip(tensor.global_offsets, tensor.local_offsets, tensor.local_sizes, strict=True)
-    shape, rectangles = tuple(tensor.global_shape), [Rectangle(*map(tuple, place)) for place in places]
+    """Several rectangles a tensor, the rest being padding."""
+    shape, *places = (tuple(getattr(tensor, field)) for field in _FIELDS)
+    rectangles = [Rectangle(*(tuple(map(int, one)) for one in place)) for place in zip(*places, strict=False)]
     fit = all(is_within(one, shape, tuple(tensor.shape)) for one in rectangles)
-    return Pieces(shape, tensor, rectangles) if fit else None
+    return Pieces(shape, tensor, rectangles) if fit and len(set(map(len, places))) == 1 else None
 
 
 def is_within(rectangle: Rectangle, shape: tuple[int, ...], local_shape: tuple[int, ...]) -> bool:
@@ -179,6 +188,11 @@ def is_within(rectangle: Rectangle, shape: tuple[int, ...], local_shape: tuple[i
         if any(end > most for end, most in zip(ends, lengths, strict=True)) or min(offset, default=0) < 0:
             return False
     return True
+
+
+def whole_of(tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """A tensor of the shape of the whole, for what is computed from that: fans."""
+    return tensor if tuple(tensor.shape) == shape else torch.empty(shape, dtype=tensor.dtype, device="meta")
 
 
 def _rectangles(tensor: DTensor) -> list[Rectangle] | None:
