@@ -292,6 +292,7 @@ def test_refused():
     with pytest.raises(ValueError) as raised:
         ft.fast_init(model=nn.Linear(2, 2))
     assert str(raised.value) == "`seed` must be given where model is (a rank alone would draw another), got None"
-    with pytest.raises(ValueError) as raised:
-        ft.fast_init(seed=0, rename=str)
-    assert str(raised.value) == "`model` must be given where rename is, got None"
+    for name, value in (("rename", str), ("partition", (0, 2))):
+        with pytest.raises(ValueError) as raised:
+            ft.fast_init(seed=0, **{name: value})
+        assert str(raised.value) == f"`model` must be given where {name} is, got None"

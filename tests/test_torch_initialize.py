@@ -215,6 +215,27 @@ def test_what_becomes_a_tensor_inside_has_its_name():
     assert fast.filled == 2 and not fast.unnamed
 
 
+def test_tensors_tied_inside_are_named(recwarn):
+    """Tied before, the second draw is on the same tensor as the first; tied after, it is lost."""
+
+    def made(tie_first):
+        model = nn.ModuleDict({"wte": nn.Embedding(5, 3), "head": nn.Linear(3, 5, bias=False)})
+        if tie_first:
+            model["head"].weight = model["wte"].weight
+        with ft.fast_init(model=model, seed=5):
+            for module in (model["wte"], model["head"]):
+                nn.init.normal_(module.weight)
+            model["head"].weight = model["wte"].weight
+            model["alias"] = model["wte"]
+        return model["wte"].weight
+
+    assert not torch.equal(made(True), made(False))
+    message = (
+        "fast_init: these values depend on the layout: wte.weight and head.weight and alias.weight were tied inside"
+    )
+    assert [str(one.message) for one in recwarn] == [f"{message} (tie them before)"]
+
+
 def wrapped(model):
     """The same model in what people put around it."""
     layers = nn.Sequential(*(checkpoint_wrapper(layer) for layer in model))

@@ -63,7 +63,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     Warns
     -----
     UserWarning
-        With `model`, where something was left to torch, or unnamed.
+        With `model`, where something was left to torch, or unnamed, or where parameters were tied in the block (as
+        after ``to_empty``, which unties them): one tensor has had the draws of all its names.
 
     Notes
     -----
@@ -90,8 +91,9 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         large_pages: bool = True,
     ) -> None:
         super().__init__()
-        if model is None and rename is not None:
-            refuse("model", "given where rename is", model)
+        for name, value in (("rename", rename), ("partition", partition)):
+            if model is None and value is not None:
+                refuse("model", f"given where {name} is", model)
         self.seed = None if seed is None or model is not None else seed_number(seed)
         self.large_pages = large_pages
         self.filled = self.unnamed = 0
@@ -115,10 +117,12 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     def __exit__(self, *raised: Any) -> None:
         super().__exit__(*raised)
         _unwrap()
-        if self.register is not None and raised[0] is None and (self.left_to_torch or self.unnamed):
+        if self.register is not None and raised[0] is None:
             done = [f"{self.unnamed} fills on no tensor of the model"] if self.unnamed else []
             done += [f"{name} on torch, {count} times" for name, count in self.left_to_torch.items()]
-            warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
+            done += [f"{names} were tied inside (tie them before)" for names in self.register.tied_since()]
+            if done:
+                warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         answer = _answer_to(func) or (type(func) is FunctionType and _answer_in_place_of(func))

@@ -90,7 +90,16 @@ class Register:
     ) -> None:
         self._model, self._rename, self._partition = model, rename, partition
         self._likenesses = WeakIdKeyDictionary()
+        self._first = {name: named.names[0] for named in named_tensors(model, rename) for name in named.names}
         self._read()
+
+    def tied_since(self) -> list[str]:
+        """The names of one tensor that were names of several when the model was first read."""
+        tied = []
+        for named in named_tensors(self._model, self._rename):
+            if len({self._first[name] for name in named.names if name in self._first}) > 1:
+                tied.append(" and ".join(named.names))
+        return tied
 
     def _read(self) -> None:
         self._owners: dict[int, list[tuple[str, Pieces]]] = {}
