@@ -215,6 +215,21 @@ def test_what_becomes_a_tensor_inside_has_its_name():
     assert fast.filled == 2 and not fast.unnamed
 
 
+def test_parameters_that_share_memory_are_told_apart():
+    def made(flatten):
+        model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+        if flatten:
+            flat = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+            torch.nn.utils.vector_to_parameters(flat, model.parameters())
+            assert model[1].bias.untyped_storage().data_ptr() == model[0].weight.data_ptr()
+        with ft.fast_init(model=model, seed=5):
+            for layer in model:
+                layer.reset_parameters()
+        return weights(model)
+
+    assert_same(made(True), made(False))
+
+
 def test_tensors_tied_inside_are_named(recwarn):
     """Tied before, the second draw is on the same tensor as the first; tied after, it is lost."""
 

@@ -102,12 +102,12 @@ class Register:
         return tied
 
     def _read(self) -> None:
-        self._owners: dict[int, list[tuple[str, Pieces]]] = {}
+        self._owners: dict[int, list[tuple[int, int, str, Pieces]]] = {}  # by storage, each from where to where
         for named in named_tensors(self._model, self._rename):
             pieces = pieces_of(named.tensor, self._partition)
             if pieces is not None:
                 owners = self._owners.setdefault(_storage(pieces.local), [])
-                owners.append((named.names[0], pieces))
+                owners.append((pieces.local.storage_offset(), _end(pieces.local), named.names[0], pieces))
 
     def find(self, tensor: torch.Tensor, pieces: Pieces, new: bool = False) -> tuple[str, Pieces] | None:
         """Its name, and what of the whole is here. The model is read again if it has come by one that was not known.
@@ -132,8 +132,9 @@ class Register:
         return False
 
     def _known(self, local: torch.Tensor) -> tuple[str, Pieces] | None:
-        for name, owner in self._owners.get(_storage(local), []):
-            if _begin(owner.local) <= local.storage_offset() and _end(local) <= _end(owner.local):
+        first, last = local.storage_offset(), _end(local)
+        for begin, end, name, owner in self._owners.get(_storage(local), []):
+            if begin <= first and last <= end:
                 pieces = view_of(owner, local)
                 return None if pieces is None else (name, pieces)
         return None
@@ -152,10 +153,6 @@ class Register:
 
 def _storage(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage()._cdata
-
-
-def _begin(tensor: torch.Tensor) -> int:
-    return tensor.storage_offset()
 
 
 def _end(tensor: torch.Tensor) -> int:
