@@ -3,6 +3,7 @@
 import functools
 import math
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -228,6 +229,18 @@ def test_parameters_that_share_memory_are_told_apart():
         return weights(model)
 
     assert_same(made(True), made(False))
+
+
+def test_a_context_that_is_kept_keeps_no_memory():
+    model = nn.Linear(3, 3)
+    with ft.fast_init(model=model, seed=5) as fast:
+        model.reset_parameters()
+    before = weakref.ref(model.weight)
+    model.weight = nn.Parameter(torch.empty(3, 3))
+    assert before() is None
+    with fast:  # goes on where it ended
+        model.weight.data.normal_()
+    assert torch.equal(model.weight, values(fi.normal, (3, 3), name="weight#1", seed=5))
 
 
 def test_tensors_tied_inside_are_named(recwarn):

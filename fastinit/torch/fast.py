@@ -117,7 +117,10 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     def __exit__(self, *raised: Any) -> None:
         super().__exit__(*raised)
         _unwrap()
-        if self.register is not None and raised[0] is None:
+        if self.register is None:
+            return
+        self.register.forget()
+        if raised[0] is None:
             done = [f"{self.unnamed} fills on no tensor of the model"] if self.unnamed else []
             done += [f"{name} on torch, {count} times" for name, count in self.left_to_torch.items()]
             done += [f"{names} were tied inside (tie them before)" for names in self.register.tied_since()]

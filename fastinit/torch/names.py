@@ -109,6 +109,10 @@ class Register:
                 owners = self._owners.setdefault(_storage(pieces.local), [])
                 owners.append((pieces.local.storage_offset(), _end(pieces.local), named.names[0], pieces))
 
+    def forget(self) -> None:
+        """Let go of memory that may be the model's no longer: shards that were replaced would stay."""
+        self._owners = {}
+
     def find(self, tensor: torch.Tensor, pieces: Pieces, new: bool = False) -> tuple[str, Pieces] | None:
         """Its name, and what of the whole is here. The model is read again if it has come by one that was not known.
 
