@@ -208,9 +208,9 @@ def test_what_is_made_like_a_parameter_has_its_name():
 
 
 def test_what_becomes_a_tensor_inside_has_its_name():
-    model = nn.Sequential(nn.LazyLinear(4))
+    model = nn.Sequential(nn.LazyLinear(4), nn.LazyLinear(4))
     with ft.fast_init(model=model, seed=5) as fast:
-        model(torch.ones(2, 3))
+        model[0](torch.ones(2, 3))  # the other one stays lazy
     bound = 3**0.5 * (nn.init.calculate_gain("leaky_relu", 5**0.5) / 3**0.5)
     assert torch.equal(model[0].weight, values(fi.uniform, (4, 3), -bound, bound, name="0.weight", seed=5))
     assert fast.filled == 2 and not fast.unnamed

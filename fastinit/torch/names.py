@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from torch.nn.parameter import is_lazy
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..arguments import refuse
@@ -131,7 +132,9 @@ class Register:
         for module in self._model.modules():
             for tensor in (*module._parameters.values(), *module._buffers.values()):
                 local = tensor._local_tensor if is_dtensor(tensor) else tensor
-                if local is not None and local.layout is torch.strided and _storage(local) == storage:
+                if local is None or is_lazy(local) or local.layout is not torch.strided:
+                    continue
+                if _storage(local) == storage:
                     return True
         return False
 
