@@ -6,8 +6,10 @@
 /* Work is dealt out in pieces of so many values: about 30 us, and a multiple of the batch. */
 #define PIECE ((size_t)1 << 16)
 #define WIDEST_ITEM 8
-/* Memory of so many bytes is asked whether it is fresh. */
+/* Memory of so many bytes is asked whether it is fresh; and so much of what is, where there is enough for all threads,
+   is one piece: the system locks pages by the table of theirs, which at 4 KiB a page has 512. */
 #define LARGE ((size_t)1 << 20)
+#define TABLE ((size_t)1 << 21)
 
 typedef struct {
     fi_fill_fn *fill;
@@ -15,7 +17,7 @@ typedef struct {
     const fi_parameters *parameters;
     const fi_region *region;
     char *out;
-    size_t item, values;
+    size_t item, values, piece;
     int fresh;
 } job;
 
@@ -54,7 +56,7 @@ static void fill_piece(void *context, size_t piece) {
     const job *j = context;
     const fi_region *r = j->region;
     const int last = r->axes - 1;
-    size_t done = piece * PIECE, end = j->values - done < PIECE ? j->values : done + PIECE;
+    size_t done = piece * j->piece, end = j->values - done < j->piece ? j->values : done + j->piece;
     if (j->fresh) fi_give_pages(j->out + done * j->item, (end - done) * j->item);
     int64_t index[FI_MOST_AXES];
     size_t rest = done;
@@ -103,9 +105,12 @@ static fi_region joined(const fi_region *r) {
 void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
              void *out, int threads) {
     const fi_region few = joined(region);
-    job j = {fi_level_in_use()->kernels->fill[law][dtype], key, parameters, &few, out, fi_item_bytes[dtype], 1, 0};
+    fi_fill_fn *fill = fi_level_in_use()->kernels->fill[law][dtype];
+    job j = {fill, key, parameters, &few, out, fi_item_bytes[dtype], .values = 1, .piece = PIECE};
     for (int axis = 0; axis < few.axes; axis++) j.values *= (size_t)few.shape[axis];
     const int contiguous = few.axes == 1 && few.target_step[0] == (int64_t)j.item;
     j.fresh = contiguous && j.values * j.item >= LARGE && fi_is_fresh(j.out + j.values / 2 * j.item);
-    fi_run_parallel(fill_piece, &j, (j.values + PIECE - 1) / PIECE, threads);
+    const size_t share = threads > 1 ? j.values / (size_t)threads : j.values;
+    while (j.fresh && j.piece * j.item < TABLE && j.piece * 2 <= share) j.piece *= 2;
+    fi_run_parallel(fill_piece, &j, (j.values + j.piece - 1) / j.piece, threads);
 }
