@@ -98,7 +98,7 @@ def _transformer(name: str, values: int, model: str, config: str, settings: dict
     entrants["transformers"] = _torch(lambda *_: make())
     entrants = {label: entrant._replace(needs="transformers") for label, entrant in entrants.items()}
     return Race("torch", name, values, _no_buffer, _check_model(settings.get("n_layer", 0)), entrants, ALL_THREADS,
-                rounds=3, warm=inf)  # fmt: skip
+                rounds=5, warm=inf)  # fmt: skip
 
 
 def _inside(context: Callable[..., Any], make: Callable[[], Any], **settings: Any) -> Call:
@@ -158,7 +158,7 @@ def _stack(n: int) -> Race:
     entrants["memset, small pages"] = _torch(cleared, False, check=check_zeros)
     entrants["skip_init"] = _torch(lambda torch, *_: partial(skipped, torch), check=lambda *_: 0.0)
     return Race("torch", f"{_LAYERS} x nn.Linear({n}, {n})", _LAYERS * n * n, _no_buffer, check, entrants, ALL_THREADS,
-                rounds=3, warm=inf)  # fmt: skip
+                rounds=5, warm=inf)  # fmt: skip
 
 
 def _into(tensor: Any, out: Array, fill: Callable[..., Any], **settings: Any) -> Call:
