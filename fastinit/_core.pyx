@@ -143,7 +143,7 @@ cdef int read_key(bytes key, fi_key *k) except -1:
     return 0
 
 
-def fill(int law, int dtype, bytes key, tuple parameters, cnp.ndarray out, int64_t first, tuple steps, int threads):
+def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t first, tuple steps, int threads):
     """Fill `out` with values number first + i steps[0] + j steps[1] + ... (None: in C order) of the stream of `key`."""
     cdef fi_key k
     cdef fi_parameters p
@@ -151,7 +151,9 @@ def fill(int law, int dtype, bytes key, tuple parameters, cnp.ndarray out, int64
     cdef int axis
     cdef void *data = cnp.PyArray_DATA(out)
     read_key(key, &k)
-    p.shift, p.scale, p.least, p.greatest, p.left, p.mass, p.right, p.tails = parameters
+    if not isinstance(parameters, tuple):
+        raise TypeError(f"`parameters` must be a tuple, got {type(parameters).__name__}")
+    p.shift, p.scale, p.least, p.greatest, p.left, p.mass, p.right, p.tails = <tuple>parameters
     if not 0 <= law < FI_LAWS:
         raise ValueError(f"`law` must be below {<int>FI_LAWS}, got {law}")
     check_items(dtype, out)
