@@ -27,7 +27,16 @@ TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 C_FLOORS = {
     0: ("portability.h", "cpu.h", "threads.*", "pages.*"),
     1: ("ars.h", "ars.c", "real.h", "normal.h", "moments.h"),
-    2: ("kernels*", "ars_wide.inc", "laws.inc", "moments.inc", "dispatch.*", "fill.*", "streaming.*"),
+    2: (
+        "kernels*",
+        "ars_wide.inc",
+        "laws.inc",
+        "moments.inc",
+        "moment_blocks.inc",
+        "dispatch.*",
+        "fill.*",
+        "streaming.*",
+    ),
 }
 #: Compilers and platforms are told apart here only.
 CONDITIONAL = {"portability.h", "cpu.h"}
