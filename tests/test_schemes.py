@@ -149,7 +149,7 @@ def test_every_scheme_is_public_and_documented(name):
     assert "Examples" in function.__doc__ or function.__name__ != name
     assert (scheme_of(function).scale, scheme_of(function).family) == (scheme.scale, scheme.family)
     parameters = inspect.signature(function).parameters
-    assert list(parameters)[0] == "shape" and tuple(parameters)[-len(COMMON) :] == COMMON
+    assert next(iter(parameters)) == "shape" and tuple(parameters)[-len(COMMON) :] == COMMON
     own = {key: one.default for key, one in parameters.items() if key not in ("shape", *COMMON)}
     assert own == {
         key: one if one is not REQUIRED else inspect.Parameter.empty for key, one in scheme.parameters.items()
