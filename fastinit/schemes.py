@@ -198,7 +198,7 @@ class Scheme:
         """Var(w) times the square of `gain`, for weights of mean zero that are independent or Haar; else NaN."""
         if self.needs_fans:
             scale, mode = keywords.get("scale", self.scale), keywords.get("mode", self.mode)
-            return float(gain**2 * scale / FANS[mode](*fan_pair(shape, **AXES)))
+            return float(gain**2 * scale / FANS[mode](*fan_pair(shape, -2, -1, ())))  # type: ignore[operator]
         law = self.law(**keywords)
         known = law.mean == 0 and (law.is_independent or isinstance(law, Orthogonal))
         return gain**2 * law.variance(shape) if known else nan

@@ -331,7 +331,7 @@ def _check_repeats(found: Verification, pieces: list[Any], sample: Any) -> None:
     if not has_many_values(sample):
         return
     found.sketch = seen.sketch
-    found.checks["repeated stretches"] = seen.count
-    if seen.count:
+    found.checks["repeated stretches"] = seen.again
+    if seen.again:
         places = f"from element {seen.first} on occur again from element {seen.second} on"
-        found.problems.append(f"values {places} ({seen.count} windows)")
+        found.problems.append(f"values {places} ({seen.again} windows)")
