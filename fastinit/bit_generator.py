@@ -11,6 +11,7 @@ from .arguments import integer, refuse
 from .layout import LIMIT
 from .machine import STREAM
 from .stream import SEED_BITS, seed_number, stream_key
+from .typing import Seed
 
 #: Values that `ARS.jumped` goes ahead by: 2**15 jumps leave the stream.
 JUMP = 1 << 48
