@@ -133,7 +133,7 @@ class Generator(np.random.Generator):
         kind = _kind(dtype, out)
         return self._values("uniform", _standard("uniform", kind), kind, size, out)
 
-    def normal(  # type: ignore[override]
+    def normal(
         self,
         loc: ArrayLike = 0.0,
         scale: ArrayLike = 1.0,
@@ -182,7 +182,7 @@ class Generator(np.random.Generator):
             z += mean
             return _put(z, shape, kind, size, out)
 
-    def uniform(  # type: ignore[override]
+    def uniform(
         self,
         low: ArrayLike = 0.0,
         high: ArrayLike = 1.0,

@@ -74,10 +74,10 @@ def _elements(x: Any) -> tuple[int, np.ndarray[Any, Any]]:
     return kind_of("float64").code, array.astype(np.float64)
 
 
-def _checked_order(order: Any) -> int:
+def _checked_order(order: Any) -> Literal[2, 4]:
     if integer("order", order, 2, 5) == 3:
         refuse("order", "2 or 4", order)
-    return int(order)
+    return 2 if order == 2 else 4
 
 
 class Moments:
@@ -119,7 +119,7 @@ class Moments:
         self._sums = _core.Accumulator(self._order)
 
     @property
-    def order(self) -> int:
+    def order(self) -> Literal[2, 4]:
         """4, or 2."""
         return self._order
 

@@ -37,3 +37,12 @@ Out: TypeAlias = Array | Sequence[Array | None] | None
 
 Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
 Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
+SchemeName: TypeAlias = Literal[
+    "normal", "uniform", "truncated_normal", "constant", "zeros", "ones", "identity", "dirac", "variance_scaling",
+    "small_normal", "lecun_normal", "lecun_uniform", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform",
+    "xavier_normal", "xavier_uniform", "kaiming_normal", "kaiming_uniform", "orthogonal", "delta_orthogonal", "sparse",
+]  # fmt: skip
+ActivationName: TypeAlias = Literal[
+    "linear", "identity", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "swish", "mish", "tanh",
+    "sigmoid", "softplus", "erf", "sin", "softsign", "abs", "relu2",
+]  # fmt: skip
