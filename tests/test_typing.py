@@ -27,7 +27,7 @@ def test_hints_of_every_public_callable_resolve(name):
 
 @pytest.mark.parametrize("stub", ["distributions", "fan_scaling", "structured"])
 def test_stubs_have_the_parameters_of_their_functions(stub):
-    """Each overload: the names in order, and defaults where the function has them (but for what tells overloads apart)."""
+    """Each overload: the names in order, and the defaults, but for what tells overloads apart."""
     module = __import__(f"fastinit.{stub}", fromlist=["_"])
     nodes = [
         node for node in ast.parse((PACKAGE / f"{stub}.pyi").read_text()).body if isinstance(node, ast.FunctionDef)
