@@ -12,12 +12,13 @@ import pytest
 
 import fastinit as fi
 from fastinit.activations import ACTIVATIONS
-from fastinit.profiler import measurement
-from fastinit.profiler.architecture import Builder
-from fastinit.profiler.network import network_from
+from fastinit.profiler import runs
+from fastinit.profiler.description.initialisation import initialisation_from
+from fastinit.profiler.description.keywords import network_from
 from fastinit.profiler.statistics import FIELDS, Tally
-from fastinit.profiler.steps import backward, forward, tangent
-from fastinit.profiler.weights import TILE, Tiled, scheme_from
+from fastinit.profiler.steps.layers import Builder
+from fastinit.profiler.steps.matrices import TILE, Tiled
+from fastinit.profiler.steps.step import backward, forward, tangent
 
 USUAL = {
     "kind": "mlp", "width": 6, "depth": 2, "widths": None, "channels": None, "activation": "relu", "scheme": None,
@@ -296,7 +297,7 @@ CUT = ["he_normal", "lecun_uniform", "small_normal", "zeros", "ones", "identity"
 def test_tiles_are_the_weights_bit_for_bit(scheme, shape):
     if scheme == "identity" and len(shape) > 2:
         return
-    scheme = scheme_from(scheme, 1.5)
+    scheme = initialisation_from(scheme, 1.5)
     whole = scheme.draw(shape, 3, "layer.1", "float32").reshape(-1, shape[-1])
     tiled, seen = Tiled(scheme, shape, 3, "layer.1", np.dtype("float32")), np.full(whole.shape, np.nan, np.float32)
     for rows in tiled._rows:
@@ -310,7 +311,7 @@ def test_tiles_are_the_weights_bit_for_bit(scheme, shape):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_tiled_products_agree(dtype):
     """Two orders of summing n products differ by at most 2 n u sum |x w|."""
-    scheme, shape = scheme_from("he_normal", 1.0), (2 * TILE + 5, TILE + 3)
+    scheme, shape = initialisation_from("he_normal", 1.0), (2 * TILE + 5, TILE + 3)
     tiled = Tiled(scheme, shape, 0, "layer.1", np.dtype(dtype))
     w = scheme.draw(shape, 0, "layer.1", dtype)
     x, d = (fi.normal((4, n), seed=1, dtype=dtype) for n in shape)
@@ -463,7 +464,7 @@ def test_callables_and_functions_as_schemes():
 def test_variance_is_that_of_the_weights(scheme):
     """2e5 weights: the variance is known to 4 sqrt(2 / 2e5) = 1.3 %."""
     for shape in ((500, 400), (3, 3, 200, 112), (3, 3, 100, 224)):
-        made = scheme_from(scheme, 0.5)
+        made = initialisation_from(scheme, 0.5)
         assert made.draw(shape, 0, "w", "float64").var() == pytest.approx(made.variance(shape), rel=0.013)
 
 
@@ -631,7 +632,7 @@ def test_unknown_names_are_listed_with_the_nearest():
 
 
 def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
-    monkeypatch.setattr("fastinit.profiler.network.available_memory", lambda: 2.0 * 2**30)
+    monkeypatch.setattr("fastinit.profiler.methods.available_memory", lambda: 2.0 * 2**30)
     with pytest.raises(ValueError) as caught:
         fi.profile(10**6, 2, batch=32, method="dense")
     assert str(caught.value).startswith(
@@ -643,7 +644,7 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
 
 def test_auto_takes_the_method_that_suits(monkeypatch):
     seen = []
-    monkeypatch.setattr(measurement, "measured", lambda network, signals, method, *_: seen.append(method))
+    monkeypatch.setattr(runs, "measured", lambda network, signals, method, *_: seen.append(method))
     for keywords in ({}, {"width": 10**5, "batch": 4}, {"width": 10**4, "batch": 4, "scheme": "he_uniform"}):
         fi.profile(depth=1, **keywords)
     assert seen == ["dense", "matrix_free", "tiled"]

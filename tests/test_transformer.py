@@ -9,11 +9,14 @@ import pytest
 
 import fastinit as fi
 from fastinit.activations import activation_of
-from fastinit.profiler import transformer, weights
-from fastinit.profiler.architecture import Builder
-from fastinit.profiler.network import Text, memory, method_for, network_from, signals_from
+from fastinit.profiler.description.keywords import network_from
+from fastinit.profiler.description.network import Text
+from fastinit.profiler.description.signals import signals_from
+from fastinit.profiler.methods import memory, method_for
 from fastinit.profiler.statistics import Tally
-from fastinit.profiler.steps import backward, forward, learn, tangent
+from fastinit.profiler.steps import attention, matrices
+from fastinit.profiler.steps.layers import Builder
+from fastinit.profiler.steps.step import backward, forward, learn, tangent
 
 USUAL = {
     "kind": "transformer", "width": 12, "depth": 1, "widths": None, "channels": None, "activation": "gelu",
@@ -199,7 +202,7 @@ def test_attention_at_initialisation():
     text = Text(positions, 0, 0.0, False, 1, units, False, False, 1.0, 1.0, math.sqrt(s2 / units))
     q, k, v = (fi.normal((pairs * positions, units), seed=0, name=name) for name in "qkv")
     q *= np.sqrt(units / np.sum(q * q, axis=1, keepdims=True))
-    out = transformer.Attention(text).forward(np.concatenate([q, k, v], axis=1))
+    out = attention.Attention(text).forward(np.concatenate([q, k, v], axis=1))
     seen = positions * np.mean(out.reshape(pairs, -1) ** 2, axis=1, dtype=float)
     expected = math.exp(s2) * (1 + (3 * math.expm1(s2) - 2 * math.expm1(2 * s2)) / positions)
     assert abs(seen.mean() - expected) < 4.5 * seen.std(ddof=1) / math.sqrt(pairs) + 5e-4 * expected
@@ -279,7 +282,7 @@ def test_tiled_agrees_with_dense(monkeypatch, gated):
     In norms that is 2 n^1.5 u of a signal whose weights keep its size, 2e-13 for n = 96. There are 14 products in two
     blocks, on the way forward and again back, each difference being passed on by maps whose gain is below 5: 3e-11.
     """
-    monkeypatch.setattr(weights, "TILE", 16)
+    monkeypatch.setattr(matrices, "TILE", 16)
     keywords = {"kind": "transformer", "norm": "layer", "sequence_length": 5, "batch": 3, "heads": 4, "mlp_ratio": 2,
                 "embedding_std": 1.0, "dtype": "float64", "gated": gated, "residual_gain": "gpt2"}  # fmt: skip
     dense, tiled = (fi.profile(48, 2, "gelu", "lecun_normal", method=m, **keywords) for m in ("dense", "tiled"))
@@ -293,7 +296,7 @@ def test_attention_a_few_heads_at_a_time(monkeypatch):
     keywords = {"kind": "transformer", "sequence_length": 7, "batch": 5, "heads": 3, "norm": "rms", "jacobian": True}
     whole = fi.profile(24, 2, "gelu", **keywords)
     for held in (1, 100):
-        monkeypatch.setattr(transformer, "ATTENTION", held)
+        monkeypatch.setattr(attention, "ATTENTION", held)
         parts = fi.profile(24, 2, "gelu", **keywords)
         assert all(np.array_equal(parts[name], whole[name], equal_nan=True) for name in whole)
 

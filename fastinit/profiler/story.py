@@ -7,9 +7,9 @@ from os import PathLike
 from typing import Any
 
 from .comparison import Comparison
-from .measurement import profile
 from .parallel import one_blas_thread
 from .result import drawn
+from .runs import profile
 
 #: Deep enough to see where each leads, and all ten networks done in a second or two.
 WIDTH, DEPTH, BATCH = 512, 30, 64

@@ -1,4 +1,4 @@
-"""Measurement: `profile` sends signals through networks and returns what it saw."""
+"""Runs: `profile` sends signals through networks, drawn once or several times, and returns what it saw."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import numpy as np
 from ..arguments import integer
 from ..machine import threads_limited
 from ..stream import SEED_BITS, seed_number
-from . import matrix_free
-from .expectation import expected
-from .network import Network, Signals, check_sizes, method_for, network_from, signals_from
+from .columns.propagation import propagate_by_columns
+from .description.keywords import check_sizes, network_from
+from .description.network import Network
+from .description.signals import Signals, signals_from
+from .methods import method_for
+from .prediction import predicted
+from .progress import Report
 from .progress import progress as progress_bar
-from .propagation import Report, passes, propagate
 from .result import Profile
 from .statistics import FIELDS, Tally
+from .steps.propagation import propagate_by_steps, reports_per_layer
 
 Array = np.ndarray[Any, Any]
 
@@ -227,18 +231,18 @@ def measured(
     network: Network, signals: Signals, method: str, seed: int, repeats: int, progress: bool | None
 ) -> Profile:
     """The profile of so many drawings; what is done when the user interrupts is kept."""
-    start, runs = perf_counter(), Runs(network, signals, method, seed)
-    passed = repeats * (network.depth + 1) * passes(signals)
+    start, drawn = perf_counter(), Repeats(network, signals, method, seed)
+    passed = repeats * (network.depth + 1) * reports_per_layer(signals)
     try:
         with progress_bar(passed, progress) as report, np.errstate(all="ignore"):  # what overflows is in the numbers
             for repeat in range(repeats):
-                runs.add(repeat, report)
+                drawn.add(repeat, report)
     except KeyboardInterrupt:
-        runs.interrupted = True
-    return runs.profile(perf_counter() - start)
+        drawn.interrupted = True
+    return drawn.profile(perf_counter() - start)
 
 
-class Runs:
+class Repeats:
     """Rows of fields: of each step of gradient descent, and in it of each repeat."""
 
     def __init__(self, network: Network, signals: Signals, method: str, seed: int) -> None:
@@ -262,8 +266,8 @@ class Runs:
 
     def _propagate(self, seed: int, tallies: list[Tally], report: Report) -> Iterator[dict[str, float]]:
         if self._method == "matrix_free" and not self._signals.asks_again:
-            return matrix_free.propagate(self._network, self._signals, seed, tallies, report)
-        return propagate(self._network, self._signals, seed, tallies, report, self._method)
+            return propagate_by_columns(self._network, self._signals, seed, tallies, report)
+        return propagate_by_steps(self._network, self._signals, seed, tallies, report, self._method)
 
     def _keep(self, rows: list[dict[str, Any]]) -> None:
         for step, row in zip(self._rows, rows, strict=False):
@@ -271,7 +275,7 @@ class Runs:
 
     def profile(self, seconds: float) -> Profile:
         """What was seen, as a `Profile` of the last step with those before it."""
-        theory, profiles = expected(self._network, self._signals), ()
+        theory, profiles = predicted(self._network, self._signals), ()
         for rows in filter(None, self._rows):
             fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
             done = (profiles, self.interrupted, seconds, self._signals.backward)

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from .network import Network
-from .norms import Normalised, normalised
-from .statistics import Tally
-from .steps import Activate, Step
+from ..description.network import Network
+from ..norms import Normalised, normalised
+from ..statistics import Tally
+from ..steps.step import Step
+from ..steps.units import Activate
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass
-class Rows:
+class RowMeans:
     """Of rows as wide as the layer, as columns: mean and variance, and back the means of d and of d y."""
 
     forward: tuple[Array, Array] | None = None
@@ -37,10 +38,10 @@ def _column(x: Array, dtype: Any) -> Array:
     return x.astype(dtype)[:, None]
 
 
-class NormalisePart:
+class NormaliseColumns:
     """Normalisation of some columns, where `rows` says what is to be known of the others."""
 
-    def __init__(self, norm: str, eps: float, rows: Rows) -> None:
+    def __init__(self, norm: str, eps: float, rows: RowMeans) -> None:
         self._norm, self._eps, self._rows = norm, eps, rows
         self.kept: Normalised | None = None
 
@@ -55,7 +56,7 @@ class NormalisePart:
     tangent = backward
 
 
-class Read:
+class PreactivationColumns:
     """Where h is read: on the way forward once only, although the columns are made again on the way back."""
 
     def __init__(self, part: Tally, back: bool) -> None:
@@ -73,15 +74,15 @@ class Read:
     tangent = backward
 
 
-def units(network: Network, rows: Rows, part: Tally, back: bool) -> list[Step]:
+def units(network: Network, rows: RowMeans, part: Tally, back: bool) -> list[Step]:
     """Norm and activation of some columns, in order."""
-    norm = NormalisePart(network.norm, network.norm_eps, rows) if network.norm else None
-    return network.in_order(Read(part, back), norm, Activate(network.activation, part, network.batch))
+    norm = NormaliseColumns(network.norm, network.norm_eps, rows) if network.norm else None
+    return network.in_order(PreactivationColumns(part, back), norm, Activate(network.activation, part, network.batch))
 
 
-def norm_of(steps: Sequence[Step]) -> tuple[int, NormalisePart]:
+def norm_of(steps: Sequence[Step]) -> tuple[int, NormaliseColumns]:
     """The norm among the steps, and its place."""
-    return next((place, step) for place, step in enumerate(steps) if isinstance(step, NormalisePart))
+    return next((place, step) for place, step in enumerate(steps) if isinstance(step, NormaliseColumns))
 
 
 def row_sums(x: Array, y: Array) -> list[Array]:
