@@ -49,6 +49,8 @@ def _obstacle(network: Network, signals: Signals, method: str) -> str:
         if scheme.law == "orthogonal" and signals.asks_again:
             again = "sgd_steps" if signals.sgd_steps else "jacobian"
             return f"'dense' for orthogonal weights that are multiplied again ({again})"
+        if network.normalisation and not network.normalisation.can_be_cut:
+            return f"{other} for a norm of which no part can be had without the rest ({network.norm})"
         if network.batch >= min(network.widths):
             return f"{other} for a batch ({network.batch}) that is not below every width ({min(network.widths)})"
     return ""

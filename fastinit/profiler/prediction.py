@@ -12,6 +12,7 @@ from ..activations import ACTIVATIONS, Activation
 from ..theory import activation_moments, batch_norm, expectation, kernel
 from .description.network import Image, Network
 from .description.signals import Signals
+from .norms import ROWS
 from .statistics import FIELDS, mean_cosine_of_rows
 
 Array = np.ndarray[Any, Any]
@@ -60,9 +61,10 @@ def predicted(network: Network, signals: Signals | None = None) -> dict[str, Arr
     moment and one cosine. Gradients are those of random signs.
 
     No answer: weights whose variance is not known from the scheme (callables, constants, the identity, ...), from
-    their layer on; residual nets with the user's inputs, which are not Gaussian; images of different second moments;
-    gradients of the user's cotangent or of a loss; transformers; kurtosis, distinct units, gradients of weights; dead
-    units but for piecewise linear functions and relu2 without batch normalisation, and inputs with one cosine.
+    their layer on; norms whose law is not known (`Norm.predicted`), from theirs on; residual nets with the user's
+    inputs, which are not Gaussian; images of different second moments; gradients of the user's cotangent or of a loss;
+    transformers; kurtosis, distinct units, gradients of weights; dead units but for piecewise linear functions and
+    relu2 without batch normalisation, and inputs with one cosine.
 
     Parameters
     ----------
@@ -91,6 +93,9 @@ class _Prediction:
         self._fields = {name: np.full(network.depth + 1, np.nan) for name in FIELDS}
         self._taps, self._far_taps = _taps(network.image) if network.image else (None, None)
         self._alike = True
+        norm = network.normalisation
+        self._over_rows = norm is not None and norm.axis == ROWS
+        self._has_law = norm is None or norm.predicted
 
     def fields(self) -> dict[str, Array]:
         """All fields, NaN where there is no answer."""
@@ -177,7 +182,7 @@ class _Prediction:
     def _units(self) -> list[Callable[[int, SignalMoments], Passed]]:
         """Activation and norm in the order of the network's layers."""
         network = self._network
-        if (network.norm, network.norm_position, network.image) == ("batch", "pre_act", None):
+        if self._over_rows and self._has_law and network.norm_position == "pre_act" and not network.image:
             return [self._batch_units] if network.residual else [self._read, self._batch_units]
         return network.in_order(self._read, self._normalise, self._activate)
 
@@ -211,7 +216,7 @@ class _Prediction:
         self._note("preact_second_moment", layer, law.second)
         self._note("preact_mean", layer, law.mean)
         self._note("preact_variance", layer, np.mean(law.second) - np.mean(law.mean) ** 2)
-        if self._alike and self._network.norm != "batch":
+        if self._alike and not self._over_rows:
             cosine = law.cross / self._shared(law.second)
             self._note("dead_fraction", layer, _dead(self._network.activation, cosine, self._network.batch))
 
@@ -229,18 +234,21 @@ class _Prediction:
 
         shared = self._shared(law.second)
         cross = far = _products(phi, law.cross / shared, shared)
-        if self._network.norm == "batch" and self._network.image:
+        if self._over_rows and self._network.image:
             far = _products(phi, law.far / shared, shared)
         return SignalMoments(square, mean, cross, far), back
 
     def _normalise(self, layer: int, law: SignalMoments) -> Passed:
         """Over the units of a row; or over so many rows that their mean and variance are those of the law."""
-        network, batch = self._network, self._network.norm == "batch"
-        centre = law.mean**2 * (network.norm == "layer")
+        network, norm, batch = self._network, self._network.normalisation, self._over_rows
+        assert norm is not None
+        if not self._has_law:
+            return self._unknown(law)
+        centre = law.mean**2 * norm.centred
         common = np.mean(law.far) - 2 * law.far if batch else -centre  # what the norm takes out adds this to products
         variance = law.second + common
         inverse = 1 / ((np.mean(variance) if batch else variance) + network.norm_eps)
-        mean = np.sqrt(inverse) * law.mean if network.norm == "rms" else 0 * law.mean
+        mean = np.sqrt(inverse) * law.mean if not norm.centred else 0 * law.mean
         centred, known = law.cross + self._shared(common), self._shared(variance)
         cosine = np.divide(centred, known, out=np.zeros_like(centred), where=known != 0)  # as if of rows alike
         cross = cosine * self._shared(inverse * variance)
@@ -278,7 +286,7 @@ class _Prediction:
         def back(d: GradientMoments) -> GradientMoments:
             return GradientMoments(d.second * np.nan, d.cross * np.nan)
 
-        return SignalMoments(*(np.full(1, np.nan) for _ in law)), back
+        return SignalMoments(*(values * np.nan for values in law)), back
 
 
 def _alike(x: Array, cosine: float) -> bool:

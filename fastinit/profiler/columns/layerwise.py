@@ -12,12 +12,13 @@ import numpy as np
 from ...fill import normal
 from ..description.network import Network
 from ..description.signals import Signals, random_signs
+from ..norms import UNITS
 from ..parallel import Workers
 from ..statistics import Tally
-from ..steps.step import Step, backward, forward
+from ..steps.step import StepBothWays, backward, forward
 from .chunks import ColumnChunks, ScratchArrays, total
 from .gram_sampling import GramSampledWeights
-from .units import RowMeans, norm_of, row_sums, units
+from .units import RowMeans, norm_of, units
 
 Array = np.ndarray[Any, Any]
 #: What is done with some columns: what was read of them, and arrays to be summed.
@@ -95,28 +96,26 @@ class NetworkByColumns(ABC):
 
     # --- units
 
-    def units(self, layer: int, part: Tally, back: bool) -> list[Step]:
+    def units(self, layer: int, part: Tally, back: bool) -> list[StepBothWays]:
         """Norm and activation of some columns, which read into `part`."""
         return units(self.network, self.rows[layer], part, back) if self.has_units(layer) else []
 
     def see_rows(self, layer: int) -> None:
-        """Mean and variance of rows, where the units need them."""
-        if not self._over_rows(layer):
+        """What the norm is to know of rows, where it goes over their units."""
+        if not self._needs_rows(layer):
             return
         width = self.network.widths[layer]
 
         def work(cut: slice, scratch: ScratchArrays) -> list[Array]:
             steps = self.units(layer, Tally(), back=True)
-            x = forward(steps[: norm_of(steps)[0]], self.source(layer, cut, scratch)[0])
-            return row_sums(x, x)
+            where, norm = norm_of(steps)
+            return norm.norm.row_sums(forward(steps[:where], self.source(layer, cut, scratch)[0]))
 
-        mean, square = (found / width for found in total(self.chunks.map(work, width)))
-        assert self.network.norm
-        self.rows[layer].see(self.network.norm, mean, square, self.network.dtype)
+        self.rows[layer].forward = [found / width for found in total(self.chunks.map(work, width))]
 
     def see_rows_back(self, layer: int) -> None:
-        """The means over rows that the gradient through a norm takes in, where it does."""
-        if not self._over_rows(layer):
+        """What the gradient through such a norm is to know of rows."""
+        if not self._needs_rows(layer):
             return
         width = self.network.widths[layer]
 
@@ -126,13 +125,13 @@ class NetworkByColumns(ABC):
             where, norm = norm_of(steps)
             d = backward(steps[where + 1 :], self.gradient(layer, x, cut, scratch))
             assert norm.kept is not None
-            return row_sums(d, norm.kept.y)
+            return norm.kept.row_sums(d)
 
-        mean, along = (found / width for found in total(self.chunks.map(work, width)))
-        self.rows[layer].see_back(mean, along, self.network.dtype)
+        self.rows[layer].backward = [found / width for found in total(self.chunks.map(work, width))]
 
-    def _over_rows(self, layer: int) -> bool:
-        return self.network.norm in ("layer", "rms") and self.has_units(layer)
+    def _needs_rows(self, layer: int) -> bool:
+        norm = self.network.normalisation
+        return norm is not None and norm.axis == UNITS and self.has_units(layer)
 
     # --- products
 

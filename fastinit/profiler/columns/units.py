@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..description.network import Network
-from ..norms import Normalised, normalised
+from ..norms import Norm, Normalised
 from ..statistics import Tally
-from ..steps.step import Step
+from ..steps.step import StepBothWays
 from ..steps.units import Activate
 
 Array = np.ndarray[Any, Any]
@@ -19,41 +19,26 @@ Array = np.ndarray[Any, Any]
 
 @dataclass
 class RowMeans:
-    """Of rows as wide as the layer, as columns: mean and variance, and back the means of d and of d y."""
+    """What a norm is to know of rows as wide as the layer: means of what it sums up, on the way forward and back."""
 
-    forward: tuple[Array, Array] | None = None
-    backward: tuple[Array, Array] | None = None
-
-    def see(self, norm: str, mean: Array, square: Array, dtype: Any) -> None:
-        """Take the means of x and of its square."""
-        mean = np.zeros_like(mean) if norm == "rms" else mean
-        self.forward = _column(mean, dtype), _column(np.maximum(square - mean * mean, 0), dtype)
-
-    def see_back(self, mean: Array, along: Array, dtype: Any) -> None:
-        """Take the means of d and of d y."""
-        self.backward = _column(mean, dtype), _column(along, dtype)
-
-
-def _column(x: Array, dtype: Any) -> Array:
-    return x.astype(dtype)[:, None]
+    forward: list[Array] | None = None
+    backward: list[Array] | None = None
 
 
 class NormaliseColumns:
     """Normalisation of some columns, where `rows` says what is to be known of the others."""
 
-    def __init__(self, norm: str, eps: float, rows: RowMeans) -> None:
-        self._norm, self._eps, self._rows = norm, eps, rows
+    def __init__(self, norm: Norm, eps: float, rows: RowMeans) -> None:
+        self.norm, self._eps, self._rows = norm, eps, rows
         self.kept: Normalised | None = None
 
     def forward(self, x: Array) -> Array:
-        self.kept = normalised(self._norm, x, self._eps, self._rows.forward)
+        self.kept = self.norm.normalised(x, self._eps, self._rows.forward)
         return self.kept.y
 
     def backward(self, d: Array) -> Array:
         assert self.kept is not None
-        return self.kept.jacobian(d, self._rows.backward)
-
-    tangent = backward
+        return self.kept.backward(d, self._rows.backward)
 
 
 class PreactivationColumns:
@@ -71,20 +56,14 @@ class PreactivationColumns:
         self._part.grad_preact.update(d, threads=1)
         return d
 
-    tangent = backward
 
-
-def units(network: Network, rows: RowMeans, part: Tally, back: bool) -> list[Step]:
+def units(network: Network, rows: RowMeans, part: Tally, back: bool) -> list[StepBothWays]:
     """Norm and activation of some columns, in order."""
-    norm = NormaliseColumns(network.norm, network.norm_eps, rows) if network.norm else None
+    known = network.normalisation
+    norm = NormaliseColumns(known, network.norm_eps, rows) if known else None
     return network.in_order(PreactivationColumns(part, back), norm, Activate(network.activation, part, network.batch))
 
 
-def norm_of(steps: Sequence[Step]) -> tuple[int, NormaliseColumns]:
+def norm_of(steps: Sequence[StepBothWays]) -> tuple[int, NormaliseColumns]:
     """The norm among the steps, and its place."""
     return next((place, step) for place, step in enumerate(steps) if isinstance(step, NormaliseColumns))
-
-
-def row_sums(x: Array, y: Array) -> list[Array]:
-    """Over columns, in float64: of x, and of x y."""
-    return [np.add.reduce(x, axis=1, dtype=float), np.einsum("ij,ij->i", x, y, dtype=float)]

@@ -11,7 +11,7 @@ import numpy as np
 from ...activations import activation_of
 from ...arguments import choice, integer, real, refuse
 from ...scaling import gain as exact_gain
-from ..norms import FEW_ROWS, NORMS
+from ..norms import NORMS
 from .initialisation import Initialisation, initialisation_from
 from .network import Image, Network, Text
 
@@ -62,7 +62,9 @@ def network_from(
     width, depth, batch = (
         usual if given is None else given for given, usual in zip((width, depth, batch), _USUAL[kind], strict=True)
     )
-    image, norms, positions = None, NORMS, POSITIONS
+    image = None
+    norms = [name for name, known in NORMS.items() if kind in known.kinds]
+    positions = BLOCK_POSITIONS if kind == "transformer" else POSITIONS
     if kind == "conv":
         image = Image(
             integer("image_size", image_size, 1),
@@ -71,8 +73,6 @@ def network_from(
         )
         if image.kernel > image.size:
             refuse("kernel_size", f"at most image_size ({image.size})", image.kernel)
-    if kind == "transformer":
-        norms, positions = ("layer", "rms"), BLOCK_POSITIONS
     units = _widths(width, depth, widths)
     network = Network(
         kind=kind,
@@ -92,8 +92,7 @@ def network_from(
     )
     if network.residual and len(set(network.widths)) > 1:
         refuse("widths", "the same for all layers of a residual network", network.widths)
-    if network.norm == "batch":
-        _check_batch(network)
+    _check_rows(network)
     return network
 
 
@@ -177,8 +176,10 @@ def _initialisation(scheme: Any, gain: Any, activation: Any) -> Initialisation:
     return initialisation_from("lecun_normal", exact_gain(activation_of(activation)))
 
 
-def _check_batch(network: Network) -> None:
-    if network.rows < 2:
-        refuse("batch", "at least 2 for batch normalisation", network.batch)
-    if network.rows in FEW_ROWS:
-        warnings.warn(f"batch normalisation over {network.rows} rows {FEW_ROWS[network.rows]}", stacklevel=4)
+def _check_rows(network: Network) -> None:
+    """That there are rows enough for the norm."""
+    norm = network.normalisation
+    if norm and network.rows < norm.least_rows:
+        refuse("batch", f"at least {norm.least_rows} for {norm.name} normalisation", network.batch)
+    for caution in network.cautions:
+        warnings.warn(caution, stacklevel=4)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...activations import Activation
+from ..norms import NORMS, Norm
 from .initialisation import Initialisation
 
 
@@ -95,6 +96,17 @@ class Network:
         """Rows of a signal: examples, times positions."""
         several = self.image or self.text
         return self.batch * (several.positions if several else 1)
+
+    @property
+    def normalisation(self) -> Norm | None:
+        """What the norm of that name is."""
+        return None if self.norm is None else NORMS[self.norm]
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What is to be borne in mind of such a network, whatever is measured."""
+        norm = self.normalisation
+        return tuple(filter(None, [norm.caution(self.rows) if norm else ""]))
 
     @property
     def input_shape(self) -> tuple[int, ...]:

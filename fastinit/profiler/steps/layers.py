@@ -63,5 +63,5 @@ class Builder:
 
     def _units(self, tally: Tally) -> list[Step]:
         network = self.network
-        norm = Normalise(network.norm, network.norm_eps) if network.norm else None
+        norm = Normalise(network.normalisation, network.norm_eps) if network.normalisation else None
         return network.in_order(Preactivation(tally), norm, Activate(network.activation, tally, network.batch))

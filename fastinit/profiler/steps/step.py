@@ -14,7 +14,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
-class Step(Protocol):
+class StepBothWays(Protocol):
     """A map of signals, at the signal that it last saw."""
 
     def forward(self, x: Array) -> Array:
@@ -23,18 +23,22 @@ class Step(Protocol):
     def backward(self, d: Array) -> Array:
         """Its Jacobian's transpose times d: from the gradient after the step to that before it."""
 
+
+class Step(StepBothWays, Protocol):
+    """One that knows the tangent too."""
+
     def tangent(self, t: Array) -> Array:
         """Its Jacobian times t."""
 
 
-def forward(steps: Sequence[Step], x: Array) -> Array:
+def forward(steps: Sequence[StepBothWays], x: Array) -> Array:
     """Through the steps in order."""
     for step in steps:
         x = step.forward(x)
     return x
 
 
-def backward(steps: Sequence[Step], d: Array) -> Array:
+def backward(steps: Sequence[StepBothWays], d: Array) -> Array:
     """The gradient back through the steps, last first."""
     for step in reversed(steps):
         d = step.backward(d)

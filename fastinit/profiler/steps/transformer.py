@@ -40,7 +40,7 @@ def block(network: Network, tally: Tally, linear: Linear) -> list[Step]:
 
 def _sum(network: Network, text: Text, branch: list[Step]) -> list[Step]:
     """``stream_scale x + branch_scale f(norm(x))``, or the norm of ``stream_scale x + branch_scale f(x)``."""
-    norm: list[Step] = [Normalise(network.norm, network.norm_eps)] if network.norm else []
+    norm: list[Step] = [Normalise(network.normalisation, network.norm_eps)] if network.normalisation else []
     if network.norm_position == "pre":
         return [ResidualSum([*norm, *branch], network.branch_scale, text.stream_scale)]
     return [ResidualSum(branch, network.branch_scale, text.stream_scale), *norm]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...activations import Activation
-from ..norms import Normalised, normalised
+from ..norms import Norm, Normalised
 from ..statistics import Tally, distinct_columns, mean_cosine_of_rows
 
 Array = np.ndarray[Any, Any]
@@ -16,19 +16,21 @@ Array = np.ndarray[Any, Any]
 class Normalise:
     """Normalisation, with the gradient through its mean and deviation."""
 
-    def __init__(self, norm: str, eps: float) -> None:
+    def __init__(self, norm: Norm, eps: float) -> None:
         self._norm, self._eps = norm, eps
         self._kept: Normalised | None = None
 
     def forward(self, x: Array) -> Array:
-        self._kept = normalised(self._norm, x, self._eps)
+        self._kept = self._norm.normalised(x, self._eps)
         return self._kept.y
 
     def backward(self, d: Array) -> Array:
         assert self._kept is not None
-        return self._kept.jacobian(d)
+        return self._kept.backward(d)
 
-    tangent = backward
+    def tangent(self, t: Array) -> Array:
+        assert self._kept is not None
+        return self._kept.tangent(t)
 
 
 class Activate:
