@@ -10,7 +10,7 @@ import numpy as np
 from ..description.network import Network
 from ..description.signals import Signals
 from ..progress import Report
-from ..statistics import Tally, squared_norm
+from ..statistics import NETWORK_FIELDS, Tally, squared_norm
 from .layers import Builder
 from .step import backward, forward, learn, tangent
 
@@ -60,7 +60,7 @@ def _jacobian_moments(layers: list[Any], d: Array, outputs: int, report: Report)
     for layer in layers:
         t = tangent(layer, t)
         report()
-    return {"jacobian_second_moment": squared_norm(d) / outputs, "jacobian_fourth_moment": squared_norm(t) / outputs}
+    return dict(zip(NETWORK_FIELDS, (squared_norm(d) / outputs, squared_norm(t) / outputs), strict=True))
 
 
 def reports_per_layer(signals: Signals) -> int:
