@@ -430,20 +430,47 @@ def test_interruption_keeps_what_is_done(monkeypatch):
             raise KeyboardInterrupt
         return x
 
+    def partial(**keywords):
+        with pytest.raises(fi.profiler.ProfileInterrupted) as caught:
+            fi.profile(8, 3, batch=2, loss=stop, **keywords)
+        assert isinstance(caught.value, KeyboardInterrupt)
+        assert str(caught.value) == "`.profile` of this exception is what was done by then"
+        assert equal(pickle.loads(pickle.dumps(caught.value)).profile, caught.value.profile)
+        assert caught.value.profile.interrupted
+        return caught.value.profile
+
     calls = []
-    p = fi.profile(8, 3, batch=2, loss=stop, repeats=10)
-    assert p.interrupted
+    p = partial(repeats=10)
     assert p.repeats == 2
     assert np.isfinite(p["grad_act_second_moment"]).all()
     calls = [1, 1]
-    p = fi.profile(8, 3, batch=2, loss=stop, repeats=10)
-    assert p.interrupted
+    p = partial(repeats=10)
     assert np.isfinite(p["act_second_moment"]).all()
     assert np.isnan(p["grad_act_second_moment"]).all()
     calls = [1]
-    p = fi.profile(8, 3, batch=2, loss=stop, sgd_steps=4)
+    p = partial(sgd_steps=4)
     assert len(p.steps) == 1
-    assert p.interrupted
+
+
+@pytest.mark.parametrize("method", ["dense", "matrix_free"])
+def test_a_loop_of_profiles_stops(method):
+    def stop(x):
+        raise KeyboardInterrupt
+
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        done.extend(fi.profile(8, 3, batch=2, loss=loss, method=method) for loss in ("mse", stop, "mse"))
+    assert len(done) == 1
+    assert not done[0].interrupted
+
+
+def test_interrupted_before_anything_was_seen():
+    def scheme(shape, seed, name):
+        raise KeyboardInterrupt
+
+    with pytest.raises(fi.profiler.ProfileInterrupted) as caught:
+        fi.profile(8, 3, batch=2, scheme=scheme)
+    assert caught.value.profile is None
 
 
 def test_callables_and_functions_as_schemes():
@@ -490,9 +517,9 @@ REFUSED = [
     ({"batch": 0}, ValueError, "`batch` must be an integer of at least 1, got 0"),
     ({"batch": 1, "norm": "batch"}, ValueError, "`batch` must be at least 2 for batch normalisation, got 1"),
     ({"norm": "bach"}, ValueError, "`norm` must be one of 'batch', 'layer', 'rms', got 'bach' (nearest: 'batch')"),
-    ({"norm_position": "pre"}, ValueError,
+    ({"norm": "layer", "norm_position": "pre"}, ValueError,
      "`norm_position` must be one of 'pre_act', 'post_act', got 'pre' (nearest: 'pre_act')"),
-    ({"norm_eps": -1.0}, ValueError, "`norm_eps` must be a finite number of at least 0, got -1.0"),
+    ({"norm": "layer", "norm_eps": -1.0}, ValueError, "`norm_eps` must be a finite number of at least 0, got -1.0"),
     ({"kind": "rnn"}, ValueError, None),
     ({"activation": "rleu"}, ValueError, None),
     ({"scheme": "he_norml"}, ValueError, None),
@@ -582,7 +609,8 @@ def test_functions_that_give_another_dtype():
 
 
 def test_dtypes_and_kernels_that_have_names():
-    assert fi.profile(8, 1, batch=2, dtype=np.dtype("float64")).network.dtype == np.float64
+    for dtype in (np.dtype("float64"), np.float64, float):
+        assert fi.profile(8, 1, batch=2, dtype=dtype).network.dtype == np.float64
     p = fi.profile(kind="conv", channels=4, depth=2, image_size=4, batch=2, activation="linear", scheme="dirac")
     assert (p["act_second_moment"][0] == p["act_second_moment"][0, 0]).all()
 

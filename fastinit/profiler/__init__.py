@@ -3,7 +3,7 @@
 from .comparison import Comparison, compare
 from .description.network import Network
 from .result import Field, Profile
-from .runs import profile
+from .runs import ProfileInterrupted, profile
 from .verdict import Verdict
 
-__all__ = ["Comparison", "Field", "Network", "Profile", "Verdict", "compare", "profile"]
+__all__ = ["Comparison", "Field", "Network", "Profile", "ProfileInterrupted", "Verdict", "compare", "profile"]

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from math import prod
+from typing import get_args
 
 from ..arguments import choice, refuse
 from ..machine import available_memory, threads_for
+from ..typing import Method
 from .columns.chunks import CHUNK, LEAST_COLUMNS
 from .description.network import Network, Text
 from .description.signals import Signals
 from .steps.attention import ATTENTION
 from .steps.matrices import TILE
 
-METHODS = ("dense", "tiled", "matrix_free")
+METHODS = get_args(Method)[1:]
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
 DENSE_WEIGHTS = 1 << 26
 
 
 def method_for(network: Network, signals: Signals, method: str) -> str:
     """The method to use: the one asked for, or for "auto" the first that suits; it is refused where it cannot be."""
-    choice("method", method, ("auto", *METHODS))
+    choice("method", method, get_args(Method))
     if method == "auto":
         largest = max(prod(shape) for layer in range(network.depth) for shape in network.matrices(layer + 1).values())
         method = "dense"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...fill import normal
+from ...distributions import normal
 from ..description.network import Network
 from ..description.signals import Signals, random_signs
 from ..norms import UNITS

@@ -120,12 +120,12 @@ def _by_name(call: Callable[..., Any]) -> Callable[[tuple[int, ...], int, str], 
 def initialisation_from(scheme: Any, gain: float) -> Initialisation:
     """From what the user gave: a name, (name, keywords), a function of this package, or a callable."""
     name, keywords = scheme if isinstance(scheme, tuple) and len(scheme) == 2 else (scheme, {})
-    named = next((known for known, function in SCHEMES.items() if function is name), name)
+    named = getattr(getattr(name, "scheme", None), "name", name)
     if callable(named):
         return Initialisation(str(getattr(named, "__name__", type(named).__name__)), {}, named, gain)
     if not isinstance(keywords, dict):
         refuse("scheme", "a name, (name, {keyword: value}) or a callable", scheme, TypeError)
-    known = [key for key in inspect.signature(SCHEMES[choice("scheme", named, SCHEMES)]).parameters if key not in _OWN]
+    known = [key for key in SCHEMES[choice("scheme", named, SCHEMES)].keywords if key not in _OWN]
     if set(keywords) - set(known):
         refuse("scheme", f"{named!r} with keywords among {known}", keywords)
     made = Initialisation(named, dict(keywords), None, gain)

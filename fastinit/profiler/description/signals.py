@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...arguments import choice, integer, real, refuse
-from ...fill import normal, uniform
+from ...distributions import normal, uniform
 from .network import Network
 
 Array = np.ndarray[Any, Any]
@@ -79,8 +79,6 @@ def signals_from(network: Network, **given: Any) -> Signals:
         cotangent = _array("cotangent", cotangent, outputs, network.dtype)
     if loss is not None and not callable(loss):
         choice("loss", loss, ("mse",))
-    if loss is not None and cotangent is not None:
-        refuse("cotangent", "left out where there is a loss", "an array")
     steps = integer("sgd_steps", steps, 0)
     if steps and not given["backward"]:
         refuse("backward", "true where sgd_steps is not 0", given["backward"])
@@ -91,8 +89,8 @@ def signals_from(network: Network, **given: Any) -> Signals:
         inputs=inputs,
         cotangent=cotangent,
         loss="mse" if steps and loss is None and cotangent is None else loss,
-        backward=bool(given["backward"]),
-        jacobian=bool(given["jacobian"]),
+        backward=given["backward"],
+        jacobian=given["jacobian"],
         sgd_steps=steps,
         rates=_rates(0.1 / max(network.widths) if given["lr"] is None else given["lr"], network.depth),
     )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ...fill import normal
+from ...distributions import normal
 from ..description.initialisation import Initialisation
 from ..parallel import in_parallel
 from ..statistics import squared_norm

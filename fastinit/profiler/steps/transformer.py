@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...fill import normal
+from ...distributions import normal
 from ..description.network import Network, Text
 from ..statistics import Tally
 from .attention import Attention
