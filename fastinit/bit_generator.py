@@ -53,7 +53,7 @@ class ARS(_core.WordGenerator):
     array([5, 5, 3, 5, 7])
     """
 
-    def __init__(self, seed: Any = None) -> None:
+    def __init__(self, seed: Seed = None) -> None:
         number = seed_number(seed)
         super().__init__(seed if isinstance(seed, SeedSequence) else number)
         self._go(number, 0, 0)
@@ -73,7 +73,7 @@ class ARS(_core.WordGenerator):
             self._position = first + count
             return self._keys[law], first
 
-    @property
+    @property  # type: ignore[override]  # NumPy's stub has a mapping that can be set to any
     def state(self) -> dict[str, Any]:
         """The seed and the two places, as a dict of plain numbers; can be set.
 

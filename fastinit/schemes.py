@@ -157,7 +157,8 @@ class Scheme:
         mode: Mode | None = None,
     ) -> Law:
         """The law of a scheme with a scale, some of what describes it being changed."""
-        mode, distribution = mode or self.mode, distribution or self.distribution
+        mode = self.mode if mode is None else mode
+        distribution = self.distribution if distribution is None else distribution
         if not isinstance(mode, str) or mode not in FANS:
             choice("mode", mode, FANS)
         fan = FANS[mode](fan_in, fan_out) or 1  # zero only where there are no elements
@@ -197,7 +198,7 @@ class Scheme:
         """Var(w) times the square of `gain`, for weights of mean zero that are independent or Haar; else NaN."""
         if self.needs_fans:
             scale, mode = keywords.get("scale", self.scale), keywords.get("mode", self.mode)
-            return float(gain**2 * scale / FANS[mode](*fan_pair(shape, **AXES)))
+            return float(gain**2 * scale / FANS[mode](*fan_pair(shape, -2, -1, ())))  # type: ignore[operator]
         law = self.law(**keywords)
         known = law.mean == 0 and (law.is_independent or isinstance(law, Orthogonal))
         return gain**2 * law.variance(shape) if known else nan

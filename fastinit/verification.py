@@ -156,9 +156,7 @@ def verify(
     if not law.is_fixed and found.statistics.count and not right:
         sample = _sample(law, lengths, min(max(found.statistics.count, 1024), _SAMPLE), kind.dtype.name)
         measured = found.statistics
-        if isinstance(
-            law, (Sparse, DeltaOrthogonal)
-        ):  # of the elements that are not zero: how many is another question
+        if isinstance(law, (Sparse, DeltaOrthogonal)):  # how many elements are zero is another question
             pieces, sample = [piece[piece != 0] for piece in pieces], sample[sample != 0]
             measured = _moments_of(pieces)
         if len(sample) and measured.count:
@@ -333,7 +331,7 @@ def _check_repeats(found: Verification, pieces: list[Any], sample: Any) -> None:
     if not has_many_values(sample):
         return
     found.sketch = seen.sketch
-    found.checks["repeated stretches"] = seen.count
-    if seen.count:
+    found.checks["repeated stretches"] = seen.again
+    if seen.again:
         places = f"from element {seen.first} on occur again from element {seen.second} on"
-        found.problems.append(f"values {places} ({seen.count} windows)")
+        found.problems.append(f"values {places} ({seen.again} windows)")

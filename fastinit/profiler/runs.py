@@ -114,7 +114,7 @@ def profile(
     seed: Seed = 0,
     repeats: SupportsIndex = 1,
     method: Method = "auto",
-    dtype: Float32 | Float64 = "float32",
+    dtype: Float32 | Float64 | np.dtype[Any] | type[Any] = "float32",
     threads: int | None = None,
     progress: bool | None = None,
 ) -> Profile:
