@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..generator import ARS, Generator
+from ..bit_generator import ARS
+from ..generator import Generator
 from ..stream import stream_key
 
 Array = np.ndarray[Any, Any]

@@ -39,7 +39,8 @@ class ScratchArrays:
         """x in float64."""
         if x.dtype == np.float64:
             return x
-        wide = self(f"{name}, double", *x.shape, dtype=np.float64)
+        rows, columns = x.shape
+        wide = self(f"{name}, double", rows, columns, np.float64)
         np.copyto(wide, x)
         return wide
 

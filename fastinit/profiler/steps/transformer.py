@@ -29,8 +29,8 @@ def block(network: Network, tally: Tally, linear: Linear) -> list[Step]:
     text = network.text
     assert text is not None
     parts = [linear(part, 1.0) for part in ("query", "key", "value")]
-    attention = [SideBySide(parts), Attention(text), *linear("output", text.residual_gain)]
-    hidden = [Preactivation(tally), Activate(network.activation, tally, network.batch)]
+    attention: list[Step] = [SideBySide(parts), Attention(text), *linear("output", text.residual_gain)]
+    hidden: list[Step] = [Preactivation(tally), Activate(network.activation, tally, network.batch)]
     mlp: list[Step] = [*linear("up", 1.0), *hidden]
     if text.gated:
         mlp = [SideBySide([[*linear("gate", 1.0), *hidden], linear("up", 1.0)]), Multiply()]
