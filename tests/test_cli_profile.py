@@ -11,7 +11,7 @@ import pytest
 
 import fastinit as fi
 from fastinit import cli
-from fastinit.profiler import story
+from fastinit.profiler import ProfileInterrupted, story
 
 SMALL = ["--width", "32", "--depth", "6", "--batch", "8"]
 
@@ -176,7 +176,7 @@ def test_interrupted(capsys, monkeypatch):
         calls.append(keywords)
         found = real(*arguments, **keywords)
         found.interrupted = True
-        return found
+        raise ProfileInterrupted(found)
 
     monkeypatch.setattr(cli, "profile", interrupted)
     monkeypatch.setattr(story, "profile", interrupted)
@@ -191,3 +191,26 @@ def test_interrupted(capsys, monkeypatch):
 
     monkeypatch.setattr(cli, "profile", stop)
     assert run(capsys, *SMALL) == (130, "", "fastinit: interrupted\n")
+
+
+def test_interrupted_before_anything_was_seen(capsys, monkeypatch):
+    """There is nothing to show; what was done before is."""
+    real, calls = fi.profile, []
+
+    def interrupted(*arguments, **keywords):
+        calls.append(keywords)
+        if len(calls) > done:
+            raise ProfileInterrupted(None)
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(cli, "profile", interrupted)
+    monkeypatch.setattr(story, "profile", interrupted)
+    done = 0
+    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):
+        assert run(capsys, *arguments) == (130, "", "fastinit: interrupted\n")
+    done = 1
+    for arguments in ([*SMALL, "--compare", "he_normal,zeros,normal"], []):
+        calls.clear()
+        status, out, _ = run(capsys, *arguments)
+        assert (status, len(calls)) == (130, 2)
+        assert "relu" in out
