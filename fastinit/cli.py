@@ -22,8 +22,8 @@ from .fill import kind_of
 from .layout import Flat
 from .machine import STREAM, VERSION, info
 from .profiler import Comparison, Profile, compare, profile
-from .profiler.result import drawn
-from .profiler.story import Story, story
+from .profiler.show.drawing import drawn
+from .profiler.show.story import Story, story
 from .schemes import SCHEMES
 from .verification import verify
 
@@ -337,7 +337,7 @@ def _run_profile(options: argparse.Namespace) -> int:
     profiles = list(shown.values()) if isinstance(shown, Comparison) else [shown]
     if any(one.interrupted for one in profiles):
         return 130
-    return int(options.healthy and not all(one.healthy() for one in profiles))
+    return int(options.healthy and not all(one.healthy for one in profiles))
 
 
 def _compared(text: str, keywords: dict[str, Any]) -> Comparison:

@@ -75,6 +75,10 @@ class Record:
             return NotImplemented
         return bool(self is other or self._identity() == other._identity())  # type: ignore[attr-defined]
 
+    def __ne__(self, other: object) -> bool:  # that of a tuple or a dictionary would be found before that of object
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
     def __hash__(self) -> int:
         return hash((type(self), _hashable(self._identity())))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import ceil, prod, sqrt
 from typing import Any
@@ -13,6 +13,7 @@ from .arguments import refuse
 from .deterministic import constant, dirac, identity, ones, zeros
 from .fill import kind_of
 from .layout import checked_shape, flat, part
+from .records import Record
 from .schemes import scheme_of
 from .streaming import Moments, Statistics, moments
 from .structured import delta_orthogonal, orthogonal, sparse
@@ -30,8 +31,8 @@ _FIXED = (constant, zeros, ones, identity, dirac)
 _MADE_WHOLE = (orthogonal, delta_orthogonal, sparse)
 
 
-@dataclass
-class Verification:
+@dataclass(eq=False, repr=False)
+class Verification(Record):
     """What was found. It is true if nothing was wrong.
 
     Attributes
@@ -50,7 +51,9 @@ class Verification:
     statistics: Statistics
     problems: list[str] = field(default_factory=list)
     checks: dict[str, Any] = field(default_factory=dict)
-    sketch: tuple[int, ...] = field(default=(), repr=False)
+    sketch: tuple[int, ...] = ()
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def ok(self) -> bool:
@@ -69,6 +72,15 @@ class Verification:
     def __str__(self) -> str:
         lines = [f"{name}: {value}" for name, value in self.checks.items()]
         return "\n".join(lines + [f"PROBLEM {problem}" for problem in self.problems] + ["ok" if self.ok else "not ok"])
+
+    def __repr__(self) -> str:
+        return f"Verification({self.statistics.count} elements, {'ok' if self.ok else f'not ok: {self.summary}'})"
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Verification:
+        """That of which `to_dict` gives these."""
+        statistics, sketch = Statistics.from_dict(found["statistics"]), tuple(found["sketch"])
+        return cls(statistics, list(found["problems"]), dict(found["checks"]), sketch)
 
 
 def verify(

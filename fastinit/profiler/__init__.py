@@ -1,9 +1,7 @@
 """The profiler: whether a network carries a signal forward and a gradient back. Names only."""
 
-from .comparison import Comparison, compare
 from .measurement import profile
 from .network import Network
-from .result import Field, Profile
-from .verdict import Verdict
+from .result import Comparison, Course, Finding, LayerProfile, Profile, Verdict, compare
 
-__all__ = ["Comparison", "Field", "Network", "Profile", "Verdict", "compare", "profile"]
+__all__ = ["Comparison", "Course", "Finding", "LayerProfile", "Network", "Profile", "Verdict", "compare", "profile"]

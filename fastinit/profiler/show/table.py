@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..arguments import choice
-from .comparison import shared
+from ...arguments import choice
+from ..result.comparison import shared
 
 #: A thinned table shows so many layers, evenly apart; and the first and the last.
 SHOWN = 20
@@ -59,15 +59,15 @@ def columns(profile: Any) -> list[Column]:
     """Header, values by layer and format of each column that has a number; what can best be spared comes last."""
     found: list[Column] = []
     for name, header in (("act_second_moment", "E x²"), ("grad_act_second_moment", "E g²")):
-        found.append((header, profile[name].mean(), number))
+        found.append((header, profile.mean(name), number))
         if f"theory_{name}" in profile:
-            found.append(("theory", np.asarray(profile[f"theory_{name}"]), number))
+            found.append(("theory", profile[f"theory_{name}"], number))
             if profile.repeats > 1:
                 found.append(("SE", profile.deviation(name), _deviation))
-    norm, gradient = profile["weight_norm"].mean(), profile["weight_grad_norm"].mean()
-    found.append(("cosine", profile["cosine"].mean(), lambda value: "" if np.isnan(value) else f"{value:.3f}"))
-    found.append(("dead", profile["dead_fraction"].mean(), _share))
-    found.append(("units", profile["distinct_units"].mean(), _count))
+    norm, gradient = profile.mean("weight_norm"), profile.mean("weight_grad_norm")
+    found.append(("cosine", profile.mean("cosine"), lambda value: "" if np.isnan(value) else f"{value:.3f}"))
+    found.append(("dead", profile.mean("dead_fraction"), _share))
+    found.append(("units", profile.mean("distinct_units"), _count))
     with np.errstate(divide="ignore", invalid="ignore"):
         found += [("|∂W|/|W|", gradient / norm, number), ("|W|", norm, number)]
     return [column for column in found if not np.isnan(column[1]).all()]
@@ -110,7 +110,7 @@ def overview(profiles: Mapping[str, Any]) -> Shown:
         verdict = profile.verdict
         hidden = max(profile.network.depth - 1, 1)
         numbers = [number(value) for one in (verdict.forward, verdict.backward) for value in _factors(one)]
-        dead, units = (profile[field].mean()[hidden] for field in ("dead_fraction", "distinct_units"))
+        dead, units = (profile.mean(field)[hidden] for field in ("dead_fraction", "distinct_units"))
         kind = f"[{_COLOURS.get(verdict.kind, 'yellow')}]{verdict.kind}[/]"
         made.add_row(escape(name), kind, *numbers, _share(dead), _count(units))
     return made

@@ -17,9 +17,11 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from ..arguments import refuse
-from ..machine import STREAM, VERSION
-from .comparison import COLOURS, decades, shared
+from ...arguments import refuse
+from ...machine import STREAM, VERSION
+from ...records import labelled
+from ..result.comparison import shared
+from .axes import COLOURS, decades
 from .table import columns
 
 _DASHES = ("1px,0px", "8px,3px", "2px,3px", "8px,3px,2px,3px")
@@ -118,7 +120,7 @@ def write_whole(path: Path, text: str) -> None:
 
 def _page(profiles: Mapping[str, Any]) -> str:
     found = _charts(profiles)
-    numbers = {name: profile.to_dict() for name, profile in profiles.items()}
+    numbers = {name: labelled(profile) for name, profile in profiles.items()}
     charts = "".join(
         f'<figure><figcaption>{escape(title)}</figcaption><div class="chart" id="chart-{number}"></div></figure>'
         for number, (title, _) in enumerate(found)
@@ -203,7 +205,7 @@ def _charts(profiles: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _chart(profiles: Mapping[str, Any], name: str, logarithmic: bool) -> Any:
     chart, drawn = go.Figure(), []
     for place, (label, profile) in enumerate(profiles.items()):
-        values = profile[name].mean() if name != "ratio" else _ratio(profile)
+        values = profile.mean(name) if name != "ratio" else _ratio(profile)
         if np.isnan(values).all():
             continue
         colour, dash = _line(place)
@@ -241,7 +243,7 @@ def _layout(values: Any, logarithmic: bool) -> dict[str, Any]:
 
 def _ratio(profile: Any) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return profile["weight_grad_norm"].mean() / profile["weight_norm"].mean()
+        return profile.mean("weight_grad_norm") / profile.mean("weight_norm")
 
 
 def _plain(values: Any) -> list[float | None]:

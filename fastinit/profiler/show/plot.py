@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .comparison import COLOURS, decades
-from .verdict import LIMITS
+from ..result.findings import LIMITS
+from .axes import COLOURS, decades
 
 #: With these, profiles are told apart without colour too.
 _MARKERS = "os^DvphX"
