@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 import fastinit as fi
 from fastinit.profiler.network import random_signs
-from fastinit.torch import profile
+from fastinit.torch import ModelProfile, profile
 
 DEPTH, WIDTH, BATCH = 6, 64, 16
 
@@ -323,7 +323,7 @@ def test_the_default_device_of_the_caller_is_not_asked():
 def test_verdicts_are_of_modules_of_one_role():
     x = drawn(BATCH, WIDTH, dtype="float64")
     healthy = profile(he_net(depth=12), x)
-    assert healthy.verdict.kind == "stable" and healthy.healthy
+    assert healthy.verdict.kind == "stable" and healthy.healthy and healthy.ok
     assert list(healthy.roles) == ["# (Linear)", "# (ReLU)"]
     assert str(healthy.roles["# (ReLU)"].verdict) == str(healthy.verdict)
     said = str(healthy.verdict)
@@ -591,6 +591,37 @@ def test_it_shows_itself_and_is_written(tmp_path):
     written = json.loads(p.to_json())
     assert written["modules"] == names and written["method"] == "torch"
     assert len(written["fields"]["act_mean"][0]) == 7
+
+
+def test_it_comes_back_from_json():
+    x = drawn(BATCH, WIDTH, dtype="float64")
+    for p in (profile(he_net(depth=12), x), profile(he_net(scheme=fi.lecun_normal), x, backward=False, seed=3)):
+        q = ModelProfile.from_json(p.to_json())
+        assert q == p and hash(q) == hash(p) and q.verdict == p.verdict and q.network == p.network
+        assert (repr(q), q.seconds, q.description) == (repr(p), p.seconds, p.description)
+        assert fi.Comparison.from_json(p.roles.to_json()) == p.roles
+    assert repr(p).startswith("ModelProfile(Sequential, 24576 parameters, batch 16, torch, ")
+    with pytest.raises(ValueError, match="`text` must be JSON of format 'fastinit Profile', version 1, got"):
+        fi.Profile.from_json(p.to_json())
+
+
+def test_findings_name_rows_of_the_whole_profile():
+    p = profile(he_net(scheme=fi.lecun_normal, depth=12), drawn(BATCH, WIDTH, dtype="float64"))
+    found = p.verdict.findings[0]
+    assert (found.kind, found.quantity) == ("vanishing", "act_second_moment")
+    names = [p.network.names[found.numbers[f"{name}_layer"]] for name in ("first", "last")]
+    assert f" in all from module {names[0]} to {names[1]}" in str(p.verdict)
+
+
+def test_a_frame_has_a_row_for_each_module():
+    pytest.importorskip("pandas")
+    p = profile(he_net(depth=3), drawn(BATCH, WIDTH, dtype="float64"), seed=5)
+    frame = p.to_frame()
+    assert frame["label"].tolist() == list(p.network.labels) and frame["module"].tolist() == list(p.network.names)
+    assert frame["kind"].tolist() == ["", *["Linear", "ReLU"] * 3] and frame["repeat"].tolist() == [0] * 7
+    np.testing.assert_array_equal(frame["act_mean"], p["act_mean"][0])
+    assert set(frame["model"]) == {"Sequential"} and set(frame["seed"]) == {5} and set(frame["batch"]) == {BATCH}
+    assert list(p.roles.to_frame().columns[:3]) == ["name", "layer", "label"]
 
 
 class ReturnsNothing(nn.Module):

@@ -196,6 +196,21 @@ def test_there_is_a_verdict_on_any_numbers(act, grad, split, interrupted, units)
     assert len(str(p.table())) > 0
 
 
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        ([1e-80, 1.0],
+         "Exploding: the activations' second moment grows by a factor of nan per layer, 1e+80 in all from layer 0 to 1."),
+        ([1.0, 1e308, 1e-75, 1e-80, 1.0],
+         "Vanishing: the activations' second moment shrinks by a factor of 0 per layer, 0 in all from layer 1 to 3 "
+         "(underflow: float16 at layer 2, float32 and bfloat16 at layer 3)."),
+    ],
+)  # fmt: skip
+def test_there_are_words_for_fits_without_a_number(act, said):
+    """One layer above the smallest normal number makes no line, and a fall may be steeper than a rate of float64."""
+    assert str(crafted(act).verdict) == said
+
+
 def test_what_happens_between_is_seen():
     def shape(size, seed, name):
         weights = fi.he_normal(size, seed=seed, name=name)

@@ -89,7 +89,8 @@ def _no_slope(finding: Finding, naming: Naming) -> str:
 
 
 def _no_gradient(finding: Finding, naming: Naming) -> str:
-    return f"no gradient comes back to {_layer(finding, naming)}" + (f" {naming.rest}" if finding.numbers["before"] else "")
+    rest = f" {naming.rest}" if finding.numbers["before"] else ""
+    return f"no gradient comes back to {_layer(finding, naming)}{rest}"
 
 
 def _symmetric(finding: Finding, naming: Naming) -> str:

@@ -77,7 +77,7 @@ class Watch:
 
     def __init__(self, model: nn.Module, patterns: Patterns, rename: Rename | None, backward: bool) -> None:
         self._model, self._patterns, self._backward = model, patterns, backward
-        self.sources = [one for one in model.parameters() if one.requires_grad]
+        self.sources: list[Tensor] = [one for one in model.parameters() if one.requires_grad]
         self._rename, self._batch = rename, 1
         self._seen: dict[nn.Module | None, Seen] = {}
         self._calls: list[int] = []
@@ -127,7 +127,7 @@ class Watch:
         return self._patterns.match(label) if self._patterns else leaf or module in self._blocks
 
     def _take(self, stack: ExitStack, module: nn.Module | None, label: str, tensor: Tensor) -> None:
-        kind, weights = "", []
+        kind, weights = "", list[Tensor]()
         if module is not None:
             kind, weights = type(module).__name__, [one for one in module.parameters() if one.ndim > 1]
         seen = self._seen.setdefault(module, Seen(label, kind, weights))
