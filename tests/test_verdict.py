@@ -200,7 +200,8 @@ def test_there_is_a_verdict_on_any_numbers(act, grad, split, interrupted, units)
     ("act", "said"),
     [
         ([1e-80, 1.0],
-         "Exploding: the activations' second moment grows by a factor of nan per layer, 1e+80 in all from layer 0 to 1."),
+         "Exploding: the activations' second moment grows by a factor of nan per layer, 1e+80 in all from layer 0 to "
+         "1."),
         ([1.0, 1e308, 1e-75, 1e-80, 1.0],
          "Vanishing: the activations' second moment shrinks by a factor of 0 per layer, 0 in all from layer 1 to 3 "
          "(underflow: float16 at layer 2, float32 and bfloat16 at layer 3)."),

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -23,6 +23,9 @@ from ...records import labelled
 from ..result.comparison import shared
 from .axes import COLOURS, decades
 from .table import columns
+
+if TYPE_CHECKING:
+    from ..result.layer_profile import LayerProfile
 
 _DASHES = ("1px,0px", "8px,3px", "2px,3px", "8px,3px,2px,3px")
 
@@ -97,7 +100,7 @@ _PAGE = Template(
 )
 
 
-def to_html(profiles: Mapping[str, Any], path: Any = None) -> str | None:
+def to_html(profiles: Mapping[str, LayerProfile[Any]], path: Any = None) -> str | None:
     """The page of one profile, named "", or of several."""
     page = _page(profiles)
     if path is None:
@@ -118,7 +121,7 @@ def write_whole(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _page(profiles: Mapping[str, Any]) -> str:
+def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
     found = _charts(profiles)
     numbers = {name: labelled(profile) for name, profile in profiles.items()}
     charts = "".join(
@@ -154,11 +157,11 @@ def _inert(text: str) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _mood(profile: Any) -> str:
+def _mood(profile: LayerProfile[Any]) -> str:
     return "stable" if profile.verdict.healthy else "ill"
 
 
-def _fold(place: int, name: str, profile: Any) -> str:
+def _fold(place: int, name: str, profile: LayerProfile[Any]) -> str:
     """One of several profiles: its line, name and kind of verdict, and all else when it is opened."""
     colour, dashes = _line(place)
     line = f'<line x2="36" y1="5" y2="5" stroke="{colour}" stroke-width="4" stroke-dasharray="{dashes}"/>'
@@ -168,7 +171,7 @@ def _fold(place: int, name: str, profile: Any) -> str:
     )
 
 
-def _layers(profile: Any) -> str:
+def _layers(profile: LayerProfile[Any]) -> str:
     """What was asked, and all layers in a table."""
     shown = columns(profile)
     asked = {"network": profile.network, "method": profile.method, "seed": profile.seed, "repeats": profile.repeats,
@@ -188,7 +191,7 @@ def _line(place: int) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], _DASHES[place // len(COLOURS) % len(_DASHES)]
 
 
-def _charts(profiles: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _charts(profiles: Mapping[str, LayerProfile[Any]]) -> list[tuple[str, Any]]:
     """Title and figure of each chart that has something to show."""
     wanted = (
         ("Activations, forward: E x²", "act_second_moment", True),
@@ -202,7 +205,7 @@ def _charts(profiles: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(title, chart) for title, chart in made if chart.data]
 
 
-def _chart(profiles: Mapping[str, Any], name: str, logarithmic: bool) -> Any:
+def _chart(profiles: Mapping[str, LayerProfile[Any]], name: str, logarithmic: bool) -> Any:
     chart, drawn = go.Figure(), []
     for place, (label, profile) in enumerate(profiles.items()):
         values = profile.mean(name) if name != "ratio" else _ratio(profile)
@@ -241,7 +244,7 @@ def _layout(values: Any, logarithmic: bool) -> dict[str, Any]:
     }
 
 
-def _ratio(profile: Any) -> Any:
+def _ratio(profile: LayerProfile[Any]) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
         return profile.mean("weight_grad_norm") / profile.mean("weight_norm")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from io import StringIO
 from shutil import get_terminal_size
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich import box
@@ -15,6 +15,10 @@ from rich.table import Table
 
 from ...arguments import choice
 from ..result.comparison import shared
+
+if TYPE_CHECKING:
+    from ..result.courses import Course
+    from ..result.layer_profile import LayerProfile
 
 #: A thinned table shows so many layers, evenly apart; and the first and the last.
 SHOWN = 20
@@ -55,7 +59,7 @@ def _deviation(value: float) -> str:
 Column = tuple[str, Any, Callable[[float], str]]
 
 
-def columns(profile: Any) -> list[Column]:
+def columns(profile: LayerProfile[Any]) -> list[Column]:
     """Header, values by layer and format of each column that has a number; what can best be spared comes last."""
     found: list[Column] = []
     for name, header in (("act_second_moment", "E x²"), ("grad_act_second_moment", "E g²")):
@@ -73,12 +77,12 @@ def columns(profile: Any) -> list[Column]:
     return [column for column in found if not np.isnan(column[1]).all()]
 
 
-def _width(profile: Any, shown: list[Column]) -> int:
+def _width(profile: LayerProfile[Any], shown: list[Column]) -> int:
     first = max(map(len, ("layer", *profile.network.labels)))
     return first + sum(1 + max(len(header), *(len(form(value)) for value in values)) for header, values, form in shown)
 
 
-def table(profile: Any, layers: str = "some") -> Shown:
+def table(profile: LayerProfile[Any], layers: str = "some") -> Shown:
     """The table of one profile; columns at the right that a terminal of this width has no room for are left out."""
     choice("layers", layers, ("some", "all"))
     depth, labels = profile.network.depth, profile.network.labels
@@ -98,7 +102,7 @@ def table(profile: Any, layers: str = "some") -> Shown:
 _COLOURS = {"stable": "green", "dead": "red", "symmetric": "red", "not finite": "red"}
 
 
-def overview(profiles: Mapping[str, Any]) -> Shown:
+def overview(profiles: Mapping[str, LayerProfile[Any]]) -> Shown:
     """One row for each of several profiles: its verdict, its factors, and units of its last hidden layer."""
     caption = f"{shared(profiles.values())}\nfactors of the second moment, per layer and over the interior layers"
     headers = ["", "verdict", "E x²\nper layer", "\nin all", "E g²\nper layer", "\nin all", "\ndead", "\nunits"]
@@ -116,7 +120,7 @@ def overview(profiles: Mapping[str, Any]) -> Shown:
     return made
 
 
-def _factors(course: Any) -> tuple[float, float]:
+def _factors(course: Course | None) -> tuple[float, float]:
     return (np.nan, np.nan) if course is None else (course.rate, course.change)
 
 
