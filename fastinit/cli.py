@@ -22,8 +22,8 @@ from .dtypes import kind_of
 from .layout import Flat
 from .machine import STREAM, VERSION, info
 from .profiler import Comparison, Profile, ProfileInterrupted, compare, profile
-from .profiler.result import drawn
-from .profiler.story import Story, story
+from .profiler.show.drawing import drawn
+from .profiler.show.story import Story, story
 from .schemes import SCHEMES
 from .verification import verify
 
@@ -341,7 +341,7 @@ def _run_profile(options: argparse.Namespace) -> int:
     profiles = list(shown.values()) if isinstance(shown, Comparison) else [shown]
     if interrupted:
         return 130
-    return int(options.healthy and not all(one.healthy() for one in profiles))
+    return int(options.healthy and not all(one.healthy for one in profiles))
 
 
 def _kept(keywords: dict[str, Any]) -> tuple[Any, bool]:

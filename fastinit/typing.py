@@ -37,13 +37,11 @@ Out: TypeAlias = Array | Sequence[Array | None] | None
 
 Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
 Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
-<<<<<<< HEAD
 SchemeName: TypeAlias = Literal[
     "normal", "uniform", "truncated_normal", "constant", "zeros", "ones", "identity", "dirac", "variance_scaling",
     "small_normal", "lecun_normal", "lecun_uniform", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform",
     "xavier_normal", "xavier_uniform", "kaiming_normal", "kaiming_uniform", "orthogonal", "delta_orthogonal", "sparse",
 ]  # fmt: skip
-=======
 
 #: Of a profile: what a network is, and how its signals are followed.
 NetworkKind: TypeAlias = Literal["mlp", "conv", "transformer"]
@@ -51,7 +49,6 @@ NormName: TypeAlias = Literal["batch", "layer", "rms"]
 NormPosition: TypeAlias = Literal["pre_act", "post_act", "pre", "post"]
 Padding: TypeAlias = Literal["zero", "circular"]
 Method: TypeAlias = Literal["auto", "dense", "tiled", "matrix_free"]
->>>>>>> wt-h2
 ActivationName: TypeAlias = Literal[
     "linear", "identity", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "swish", "mish", "tanh",
     "sigmoid", "softplus", "erf", "sin", "softsign", "abs", "relu2",

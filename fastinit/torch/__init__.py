@@ -35,18 +35,21 @@ from .init import (
     zeros_,
 )
 from .initialize import initialize_
-from .lsuv import lsuv_
 from .names import canonical_name
 from .parts import fill_flat_, fill_partition_, fill_rectangles_
 from .planning import Entry, Plan, plan
-from .profiling import profile
 from .recipes import Factors, deepnorm, gpt2, llama, mup
 from .rules import Weight, fans_of, law_of
+from .seen.lsuv import Correction, lsuv_
+from .seen.model_profile import ModelProfile
+from .seen.profiling import profile
 from .verification import ModelVerification, verify
 
 __all__ = [
+    "Correction",
     "Entry",
     "Factors",
+    "ModelProfile",
     "ModelVerification",
     "Plan",
     "Weight",

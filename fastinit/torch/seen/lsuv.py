@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..arguments import real, refuse
-from ..stream import seed_number
-from ..streaming import Moments
-from ..structured import orthogonal
-from .names import Rename, canonical_name
-from .passes import Patterns, array_of, check_whole, undisturbed
-from .shards import pieces_of
-from .tensors import DTYPES, fill_pieces_
+from ...arguments import real, refuse
+from ...stream import seed_number
+from ...streaming import Moments
+from ...structured import orthogonal
+from ..names import Rename, canonical_name
+from ..shards import pieces_of
+from ..tensors import DTYPES, fill_pieces_
+from .outputs import array_of
+from .patterns import Patterns
+from .undisturbed import check_whole, undisturbed
 
 
 class Correction(NamedTuple):
