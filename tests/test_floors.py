@@ -16,7 +16,10 @@ CORE = ROOT / "src"
 
 PYTHON_FLOORS = {
     3: ("_core", "reference"),
-    4: ("arguments", "activations", "machine", "layout", "stream", "scaling", "fill", "streaming", "generator"),
+    4: (
+        *("arguments", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
+        *("fill", "streaming", "generator"),
+    ),
     5: ("deterministic", "structured", "schemes", "theory", "profiler", "verification"),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }

@@ -14,8 +14,8 @@ from torch.nn.utils import parametrizations
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.torch.names import Register, named_tensors
-from fastinit.torch.shards import pieces_of
+from fastinit.torch.tensors.names import Register, named_tensors
+from fastinit.torch.tensors.shards import pieces_of
 
 HE = [("*bias*", "zeros"), ("*norm*", "ones"), ("*", "he_normal")]
 

@@ -16,10 +16,10 @@ from ..arguments import real, refuse
 from ..stream import seed_number
 from ..streaming import Moments
 from ..structured import orthogonal
-from .names import Rename, canonical_name
 from .passes import Patterns, array_of, check_whole, undisturbed
-from .shards import pieces_of
-from .tensors import DTYPES, fill_pieces_
+from .tensors.fills import DTYPES, fill_pieces_
+from .tensors.names import Rename, canonical_name
+from .tensors.shards import pieces_of
 
 
 class Correction(NamedTuple):

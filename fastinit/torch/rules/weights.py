@@ -1,23 +1,22 @@
-"""Rules: which law each tensor of a model gets, by its name and its module, with the fans that it really has."""
+"""Weights: a parameter as rules see it, the fans that it really has, and the law that a scheme gives it."""
 
 from __future__ import annotations
 
 import functools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from ..arguments import choice, refuse
-from ..fill import normal, truncated_normal, uniform
-from ..scaling import TRUNCATED_STD, Axes, Fans, fan_pair
-from ..schemes import FANS, SCHEMES
-from .laws import Law
+from ...arguments import choice, refuse
+from ...fill import normal, truncated_normal, uniform
+from ...scaling import TRUNCATED_STD, Axes, Fans, fan_pair
+from ...schemes import FANS, SCHEMES
+from ..calls.requests import Law
 
 
 class Weight(NamedTuple):
@@ -40,12 +39,10 @@ class Weight(NamedTuple):
         found = re.search(r"(?:^|\.)(\d+)\.", self.name)
         return None if found is None else int(found[1])
 
+    def is_of(self, *names: str) -> bool:
+        """Whether it is, or is that of, something so called."""
+        return self.name.removesuffix(".weight").split(".")[-1] in names
 
-Rule = Callable[[Weight], Law | None]
-Rules = str | Sequence[tuple[Any, ...]] | Rule
-
-#: In a list of rules: what the module's own reset draws.
-OWN = Law("torch", {})
 
 _AUTHORS = {"lecun": (1.0, "fan_in"), "glorot": (1.0, "fan_avg"), "he": (2.0, "fan_in")}
 _AUTHORS |= {"xavier": _AUTHORS["glorot"], "kaiming": _AUTHORS["he"]}
@@ -125,37 +122,3 @@ def _scaled(
 
 def _fans_along(shape: tuple[int, ...], in_axis: Axes = 1, out_axis: Axes = 0, batch_axis: Axes = ()) -> Fans:
     return Fans(*fan_pair(shape, in_axis, out_axis, batch_axis))
-
-
-_LIST = "a list of (pattern, scheme) or (pattern, scheme, keywords)"
-
-
-def _is_rule(rule: Any) -> bool:
-    if not isinstance(rule, (list, tuple)) or len(rule) not in (2, 3):
-        return False
-    return (
-        isinstance(rule[0], str)
-        and (isinstance(rule[1], str) or callable(rule[1]))
-        and isinstance((*rule, {})[2], Mapping)
-    )
-
-
-class Listed:
-    """Rules of (pattern, scheme) or (pattern, scheme, keywords): the first whose pattern the name matches."""
-
-    def __init__(self, rules: Sequence[tuple[Any, ...]]) -> None:
-        if not isinstance(rules, (list, tuple)):
-            refuse("rules", f"a name, {_LIST}, or a function from a Weight to a law", rules, TypeError)
-        for rule in rules:
-            if not _is_rule(rule):
-                refuse("rules", _LIST, rule, TypeError)
-        self.rules = [(*rule, {})[:3] for rule in rules]
-        self.unmatched = [pattern for pattern, *_ in self.rules]
-
-    def __call__(self, weight: Weight) -> Law | None:
-        for pattern, scheme, keywords in self.rules:
-            if fnmatchcase(weight.name, pattern):
-                if pattern in self.unmatched:
-                    self.unmatched.remove(pattern)
-                return OWN if scheme == "torch" else law_of(scheme, weight, **keywords)
-        return None

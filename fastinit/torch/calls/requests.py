@@ -1,4 +1,4 @@
-"""Laws: what a call of ``torch.nn.init`` asks for, as one of our schemes; the signatures are those of torch."""
+"""Requests: what a call of ``torch.nn.init`` asks for, as one of our schemes; the signatures are those of torch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.init import _calculate_correct_fan, calculate_gain
 
-from .. import structured
-from ..arguments import real, refuse
-from ..fill import REACH, normal, truncated_normal, uniform
-from ..scaling import Fans, normal_interval
+from ... import structured
+from ...arguments import real, refuse
+from ...fill import REACH, normal, truncated_normal, uniform
+from ...scaling import Fans, normal_interval
 
 
 class Law(NamedTuple):

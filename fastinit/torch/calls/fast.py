@@ -16,15 +16,17 @@ from torch.nn import init as torch_init
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_variadic
 
-from ..arguments import refuse
-from ..stream import seed_number
-from . import init, laws
+from ...arguments import refuse
+from ...stream import seed_number
+from ..pages import advise_large_pages
+from ..tensors.agreement import agreed
+from ..tensors.checks import check_model
+from ..tensors.fills import BY_POSITION, DTYPES, fill_pieces_, seed_from
+from ..tensors.names import Register, Rename, canonical_name
+from ..tensors.shards import Partition, Pieces, check_partition, pieces_of, reshard, whole_of
+from . import init, requests
 from .init import TORCH
-from .laws import LAWS, Law
-from .names import Register, Rename, canonical_name
-from .pages import advise_large_pages
-from .shards import Partition, Pieces, agreed, check_partition, pieces_of, reshard, whole_of
-from .tensors import BY_POSITION, DTYPES, check_model, fill_pieces_, seed_from
+from .requests import LAWS, Law
 
 
 class fast_init(TorchFunctionMode):  # noqa: N801
@@ -247,7 +249,7 @@ def _normal_of_size(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
     """The answer to torch.normal, which makes a tensor where its mean and standard deviation are numbers."""
     rest = dict(zip(("mean", "std", "size"), args, strict=False)) | kwargs
     if "size" in rest:
-        law_of = functools.partial(laws.normal_, mean=rest.pop("mean"), std=rest.pop("std"))
+        law_of = functools.partial(requests.normal_, mean=rest.pop("mean"), std=rest.pop("std"))
         generator = rest.pop("generator", None)
         tensor = torch.empty(rest.pop("size"), **rest)
         if _made(mode, tensor, law_of, generator):
@@ -274,7 +276,7 @@ def _left_in_training(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any
 def _uniform_method(tensor: Tensor, *ends: float, generator: Generator | None = None, **named: float) -> Law:
     """Tensor.uniform_, one of whose arguments is called `from`."""
     ends = ends + tuple(named[name] for name in ("from", "to")[len(ends) :] if name in named)
-    return laws.uniform_(tensor, *ends, generator=generator)
+    return requests.uniform_(tensor, *ends, generator=generator)
 
 
 def _dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -333,12 +335,12 @@ _DISTRIBUTIONS = ("_sample_dirichlet", "_standard_gamma")  # torch.distributions
 _DROPPING = ("alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "rrelu")
 
 _ANSWERS: dict[Any, Callable[..., Any]] = {
-    Tensor.normal_: _fills(laws.normal_, tracked=True),
+    Tensor.normal_: _fills(requests.normal_, tracked=True),
     Tensor.uniform_: _fills(_uniform_method, tracked=True),
-    torch.randn: _makes(torch.empty, laws.normal_),
-    torch.rand: _makes(torch.empty, laws.uniform_),
-    torch.randn_like: _makes_like(laws.normal_),
-    torch.rand_like: _makes_like(laws.uniform_),
+    torch.randn: _makes(torch.empty, requests.normal_),
+    torch.rand: _makes(torch.empty, requests.uniform_),
+    torch.randn_like: _makes_like(requests.normal_),
+    torch.rand_like: _makes_like(requests.uniform_),
     torch.normal: _normal_of_size,
     torch.empty_like: _empty_like,
     **{getattr(init, name): _fills(law_of) for name, law_of in LAWS.items()},

@@ -10,14 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from ..arguments import refuse
-from ..stream import seed_number
-from .fast import fast_init
-from .names import Rename, canonical_name
-from .planning import Entry, Plan, own_tensors, plan, reset_of, resets, without_parameters
-from .rules import Rules
-from .shards import Partition, agreed, check_partition, is_dtensor, pieces_of, reshard, rows_of
-from .tensors import check_model, check_tensor, fill_pieces_
+from ...arguments import refuse
+from ...stream import seed_number
+from ..calls.fast import fast_init
+from ..rules.lists import Rules
+from ..tensors.agreement import agreed
+from ..tensors.checks import check_model, check_tensor
+from ..tensors.fills import fill_pieces_
+from ..tensors.names import Rename, canonical_name
+from ..tensors.shards import Partition, check_partition, is_dtensor, pieces_of, reshard, rows_of
+from .plans import Entry, Plan, plan
+from .resets import own_tensors, reset_of, resets, without_parameters
 
 
 def initialize_(

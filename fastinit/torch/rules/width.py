@@ -1,160 +1,22 @@
-"""Recipes: what is known to train, as rules. What a recipe asks for beside the weights, it says."""
+"""Width: the recipe by which what was tuned in a small model is right in a wide one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from ..arguments import integer, refuse
-from ..deterministic import zeros
-from ..fill import normal, truncated_normal, uniform
-from .laws import Law
-from .names import canonical_name
-from .rules import OWN, Listed, Weight, fans_of, law_of, output_axis
-
-
-def _is_plain(weight: Weight) -> bool:
-    """Whether recipes agree on it."""
-    return weight.is_norm or weight.name.endswith("bias") or len(weight.shape) < 2
-
-
-def _plain(weight: Weight) -> Law | None:
-    """Norms begin as the identity, biases at zero. Of other vectors and numbers, which may be factors, nobody knows."""
-    if weight.name.endswith("bias") or (len(weight.shape) < 2 and "bias" in weight.name.split(".")[-1]):
-        return law_of("zeros", weight)
-    return law_of("ones", weight) if weight.is_norm else None
-
-
-def _ends(weight: Weight, *names: str) -> bool:
-    """Whether the weight is, or is that of, something so called."""
-    segments = weight.name.removesuffix(".weight").split(".")
-    return segments[-1] in names
-
-
-#: Last names of the modules that lead back to the residual stream, in the usual libraries.
-RESIDUAL = ("c_proj", "out_proj", "o_proj", "down_proj", "linear2", "fc2", "wo", "w2", "dense_4h_to_h")
-
-
-class gpt2:  # noqa: N801
-    """Recipe: normal of standard deviation `std`; projections back to the residual stream divided by sqrt(2 layers).
-
-    Parameters
-    ----------
-    layers : int
-        Of the whole model.
-    std : float
-        Of all else, embeddings included.
-    residual : sequence of str
-        Last names of the modules that lead back; a model must have one. None at all: ``()``.
-
-    Notes
-    -----
-    Norms are told by the name of their class and get ones; such as multiply by 1 + w, as Gemma's, want zeros.
-
-    *Reference*: Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.3.
-
-    Examples
-    --------
-    >>> import torch
-    >>> import fastinit.torch
-    >>> model = torch.nn.ModuleDict({"c_fc": torch.nn.Linear(4, 16), "c_proj": torch.nn.Linear(16, 4)})
-    >>> [entry.std for entry in fastinit.torch.plan(model, fastinit.torch.gpt2(layers=2))]
-    [0.02, 0.0, 0.01, 0.0]
-    """
-
-    def __init__(self, layers: int, std: float = 0.02, residual: Sequence[str] = RESIDUAL) -> None:
-        self.layers, self.std, self.residual = integer("layers", layers, 1), std, tuple(residual)
-
-    def seeks(self, weight: Weight) -> bool:
-        """Whether it is of a residual projection."""
-        return _ends(weight, *self.residual)
-
-    def __call__(self, weight: Weight) -> Law | None:
-        std = self.std / math.sqrt(2 * self.layers) if self.seeks(weight) else self.std
-        return _plain(weight) if _is_plain(weight) else law_of("normal", weight, std=std)
-
-
-class llama:  # noqa: N801
-    """Recipe: normal of standard deviation `std`; what leads out of block l divided by sqrt(2 (l + 1)).
-
-    The embedding has standard deviation 1, the head 1 / sqrt(d), cut at three of them.
-
-    Parameters
-    ----------
-    std : float
-        Of all else.
-    residual : sequence of str
-        Last names of the modules of a numbered block that lead out of it; a model must have one. None at all: ``()``.
-
-    Notes
-    -----
-    Norms as in `gpt2`. ``w3`` and ``up_proj``, which end within the block, are among the default names as they are in
-    the reference.
-
-    *Reference*: the recipe by which torchtitan trains Llama 3.
-    """
-
-    def __init__(self, std: float = 0.02, residual: Sequence[str] = (*RESIDUAL, "w3", "up_proj")) -> None:
-        self.std, self.residual = std, tuple(residual)
-
-    def seeks(self, weight: Weight) -> bool:
-        """Whether it is of a residual projection."""
-        return weight.layer is not None and _ends(weight, *self.residual)
-
-    def __call__(self, weight: Weight) -> Law | None:
-        if _is_plain(weight):
-            return _plain(weight)
-        if isinstance(weight.module, nn.Embedding):
-            return law_of("normal", weight, std=1.0)
-        if _ends(weight, "output", "lm_head"):
-            return law_of("truncated_normal", weight, std=weight.shape[1] ** -0.5, low=-3.0, high=3.0)
-        if self.seeks(weight):
-            return law_of("normal", weight, std=self.std / math.sqrt(2 * (weight.layer + 1)))
-        return law_of("normal", weight, std=self.std)
-
-
-#: Those of values, outputs and feed-forward layers.
-SMALLER = ("v_proj", "out_proj", "o_proj", "fc1", "fc2", "linear1", "linear2", "gate_proj", "up_proj", "down_proj",
-           "wv", "wo", "w1", "w2", "w3")  # fmt: skip
-
-
-class deepnorm:  # noqa: N801
-    """Recipe: Glorot, times ``beta = (8 L)**(-1/4)`` in values, outputs and feed-forward layers.
-
-    Parameters
-    ----------
-    layers : int
-        Of a model that is an encoder or a decoder.
-    smaller : sequence of str
-        Last names of the modules that are values, outputs and feed-forward layers; a model must have one. None: ``()``.
-
-    Attributes
-    ----------
-    alpha, beta : float
-        ``(2 L)**(1/4)``, by which the model must multiply its residual, and ``(8 L)**(-1/4)``.
-
-    Notes
-    -----
-    Values that are packed with queries and keys keep what these have.
-
-    *Reference*: Wang et al., "DeepNet: scaling transformers to 1,000 layers", 2022, figure 2.
-    """
-
-    def __init__(self, layers: int, smaller: Sequence[str] = SMALLER) -> None:
-        self.layers, self.smaller = integer("layers", layers, 1), tuple(smaller)
-        self.alpha, self.beta = (2 * layers) ** 0.25, (8 * layers) ** -0.25
-
-    def seeks(self, weight: Weight) -> bool:
-        """Whether it is of values, outputs or a feed-forward layer."""
-        return _ends(weight, *self.smaller)
-
-    def __call__(self, weight: Weight) -> Law | None:
-        gain = self.beta if self.seeks(weight) else 1.0
-        return _plain(weight) if _is_plain(weight) else law_of("glorot_normal", weight, gain=gain)
+from ...arguments import refuse
+from ...deterministic import zeros
+from ...fill import normal, truncated_normal, uniform
+from ..calls.requests import Law
+from ..tensors.names import canonical_name
+from .lists import OWN, Listed
+from .recipe import Recipe
+from .weights import Weight, fans_of, law_of, output_axis
 
 
 class Factors(NamedTuple):
@@ -166,11 +28,12 @@ class Factors(NamedTuple):
     sgd: float
 
 
-def _lecun(weight: Weight) -> Law | None:
-    return _plain(weight) if _is_plain(weight) else law_of("lecun_normal", weight)
+class _Lecun(Recipe):
+    def law(self, weight: Weight) -> Law | None:
+        return law_of("lecun_normal", weight)
 
 
-class mup:  # noqa: N801
+class mup(Recipe):  # noqa: N801
     """Recipe: maximal update parametrisation, by which the best learning rate of a small model is that of a wide one.
 
     A weight gets the law that it has in the base model; one that grows on both sides, narrowed by ``1 / sqrt(w)``, with
@@ -212,12 +75,11 @@ class mup:  # noqa: N801
             named = base_shapes.named_parameters(remove_duplicate=False)
             base_shapes = {canonical_name(name): tensor.shape for name, tensor in named}
         self.base_shapes = {name: tuple(shape) for name, shape in base_shapes.items()}
-        self.rule = _lecun if rules is None else rules if callable(rules) else Listed(rules)
+        self.rule = _Lecun() if rules is None else rules if callable(rules) else Listed(rules)
 
-    @property
-    def unmatched(self) -> list[str]:
-        """Patterns of the base model's rules that have come first for no parameter."""
-        return getattr(self.rule, "unmatched", [])
+    def unmatched(self, weights: Iterable[Weight]) -> list[str]:
+        """Patterns of the base model's rules that come first for none of the weights."""
+        return self.rule.unmatched(weights) if isinstance(self.rule, Recipe) else []
 
     def __call__(self, weight: Weight) -> Law | None:
         base = self._base(weight)

@@ -18,9 +18,9 @@ from torch.nn import init as torch_init
 from torch.nn.init import _calculate_fan_in_and_fan_out, _make_deprecate
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from .laws import LAWS, kaiming_std
-from .shards import is_checkpointable, pieces_of, whole_of
-from .tensors import DTYPES, fill_pieces_, seed_from
+from ..tensors.fills import DTYPES, fill_pieces_, seed_from
+from ..tensors.shards import is_checkpointable, pieces_of, whole_of
+from .requests import LAWS, kaiming_std
 
 #: torch's own, whatever is put in their place later.
 TORCH = {name: getattr(torch_init, name) for name in LAWS}

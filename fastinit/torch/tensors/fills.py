@@ -1,8 +1,8 @@
-"""Tensors: a law's values into a tensor's memory, wherever that is and however much of the whole it holds."""
+"""Fills: a law's values into a tensor's memory, wherever that is and however much of the whole it holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ import torch
 from torch.autograd.graph import increment_version
 from torch.utils.dlpack import from_dlpack, to_dlpack
 
-from ..arguments import refuse
-from ..fill import BFLOAT16_BITS, normal, truncated_normal, uniform
-from ..layout import Part
-from .shards import Pieces, Rectangle, pieces_of
+from ...arguments import refuse
+from ...fill import BFLOAT16_BITS, normal, truncated_normal, uniform
+from ...layout import Part
+from ...rectangles import Rectangle
+from .shards import Pieces
 
 Scheme = Callable[..., Any]
 
@@ -38,35 +39,6 @@ def seed_from(generator: torch.Generator | None) -> int:
     with torch._C.DisableTorchFunction():
         number = torch.empty((), dtype=torch.int64, device="cpu" if generator is None else generator.device)
         return int(number.random_(-(1 << 63), None, generator=generator).item()) & _NUMBERS
-
-
-def kind_of_value(value: Any) -> str:
-    """What a refused value is: of a tensor the shape and dtype, never its elements."""
-    if isinstance(value, torch.Tensor):
-        return f"a tensor of shape {tuple(value.shape)} and {value.dtype}"
-    return f"{type(value).__name__} {value!r}"
-
-
-def check_model(model: Any) -> None:
-    """Raise where a model is none."""
-    if not isinstance(model, torch.nn.Module):
-        rule = "a torch.nn.Module"
-        rule += " (for a tensor: the functions of fastinit.torch)" if isinstance(model, torch.Tensor) else ""
-        refuse("model", rule, kind_of_value(model), TypeError)
-
-
-def check_tensor(full_name: str, tensor: torch.Tensor) -> None:
-    """Raise where a tensor of a model is not one of floats whose memory and place we know."""
-    if tensor.is_meta:
-        refuse("model", "in memory (to_empty gives it some)", f"{full_name} on the meta device")
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.dtype not in DTYPES:
-        kind = "quantised" if tensor.is_quantized else f"{tensor.layout} of {tensor.dtype}"
-        refuse("model", "of dense float16, bfloat16, float32 or float64 parameters", f"{full_name}, {kind}", TypeError)
-    if any(not step and length > 1 for step, length in zip(tensor.stride(), tensor.shape, strict=True)):
-        refuse("model", "of parameters each element of which has its own memory", f"{full_name}, expanded")
-    if pieces_of(tensor) is None:
-        layout = getattr(tensor, "placements", type(tensor).__name__)
-        refuse("model", "of tensors that are whole, replicated or sharded", f"{full_name}, {layout}")
 
 
 def fill_pieces_(pieces: Pieces, scheme: Scheme, *, seed: int, name: str, **keywords: Any) -> None:
@@ -126,22 +98,7 @@ def _fill_device(targets: list[torch.Tensor], indices: list[Any], scheme: Scheme
     for target, index in zip(targets, indices, strict=True):
         corner = (0,) * target.ndim if index is None else tuple(one.start for one in index)
         buffer = torch.empty(min(CHUNK, target.numel()), dtype=target.dtype, pin_memory=target.device.type == "cuda")
-        for part in chunks(Rectangle(corner, (0,) * target.ndim, tuple(target.shape)), CHUNK):
+        for part in Rectangle(corner, (0,) * target.ndim, tuple(target.shape)).split(CHUNK):
             held = buffer[: target[part.local_index].numel()].view(part.size)
             _fill_memory([held], [part.index], scheme, shape, keywords)
             target[part.local_index].copy_(held)
-
-
-def chunks(rectangle: Rectangle, most: int) -> Iterator[Rectangle]:
-    """A rectangle in parts of at most so many elements, halved along the first axis that can be."""
-    elements = 1
-    for length in rectangle.size:
-        elements *= length
-    if elements <= most:
-        if elements:
-            yield rectangle
-        return
-    axis = next(axis for axis, length in enumerate(rectangle.size) if length > 1)
-    half = rectangle.size[axis] // 2
-    for begin, length in ((0, half), (half, rectangle.size[axis] - half)):
-        yield from chunks(rectangle.cut(axis, begin, length), most)

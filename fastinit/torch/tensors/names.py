@@ -16,7 +16,7 @@ import torch
 from torch.nn.parameter import is_lazy
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ..arguments import refuse
+from ...arguments import refuse
 from .shards import Partition, Pieces, is_dtensor, pieces_of, view_of
 
 Rename = Callable[[str], str]
