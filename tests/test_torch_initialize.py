@@ -117,6 +117,23 @@ def test_a_view_is_found_with_its_place_in_the_whole():
     assert register.find(turned, pieces_of(turned)) is None
 
 
+def test_a_view_of_a_rectangle_among_padding_is_found_with_its_place():
+    """Of three rows that begin in the third of local memory, and are the whole's from the fifth on."""
+    holder, local = nn.Module(), torch.zeros(6, 4)
+    local[2:5, :3] = torch.arange(36.0).reshape(12, 3)[4:7]
+    holder.weight = nn.Parameter(local)
+    fields = {"global_offsets": ((4, 0),), "local_offsets": ((2, 0),), "local_sizes": ((3, 3),)}
+    for field, value in ({"global_shape": (12, 3)} | fields).items():
+        setattr(holder.weight, field, value)
+    register, whole = Register(holder), holder.weight.detach()
+    for view in (whole[2:5, :3], whole[3, :3], whole[2:4, 1], whole[4, 2], whole[2::2, :2].T, whole[3:3, :3]):
+        name, pieces = register.find(view, pieces_of(view))
+        flat = torch.arange(36.0).as_strided(view.shape, pieces.part.steps, pieces.part.first)
+        assert name == "weight" and torch.equal(flat, view)
+    for view in (whole[1:3, :3], whole[:2], whole[5], whole[2:6, :3], whole[3], whole.view(-1)):
+        assert register.find(view, pieces_of(view)) is None
+
+
 def test_the_users_own_code_is_keyed_by_name_and_draw():
     model = Block()
     with ft.fast_init(model=model, seed=5) as fast:

@@ -73,6 +73,10 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     Calls that torch lets a mode see are seen in this thread alone. Those functions of ``torch.nn.init`` that it does
     not (``trunc_normal_``, ``orthogonal_``, ``sparse_``) are wrapped for the time of the block so that it does.
 
+    Entered again, it goes on counting: the next fill has the number after the last one's, so what two blocks do under
+    one object is what one block would do. Within its own block it is refused: a block in a block needs another object,
+    and has the fills to itself.
+
     Examples
     --------
     >>> import torch
@@ -102,6 +106,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.left_to_torch: Counter[str] = Counter()
         self._draws: Counter[str] = Counter()
         self._new: Tensor | None = None
+        self._entered = False
         self.register = None
         if model is not None:
             check_model(model)
@@ -112,6 +117,14 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         return f"fast_init(filled={self.filled}, left_to_torch={dict(self.left_to_torch)})"
 
     def __enter__(self) -> fast_init:
+        with _wrapping:
+            if self._entered:
+                rule = "left before it is entered again (a block within its block needs one of its own)"
+                refuse("fast_init", rule, self, RuntimeError)
+            self._entered = True
+        self._warned = self.unnamed, Counter(self.left_to_torch)
+        if self.register is not None:
+            reshard(self.register.model)
         _wrap()
         super().__enter__()
         return self
@@ -119,15 +132,19 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     def __exit__(self, *raised: Any) -> None:
         super().__exit__(*raised)
         _unwrap()
+        self._entered = False
         if self.register is None:
             return
         self.register.forget()
-        if raised[0] is None:
-            done = [f"{self.unnamed} fills on no tensor of the model"] if self.unnamed else []
-            done += [f"{name} on torch, {count} times" for name, count in self.left_to_torch.items()]
-            done += [f"{names} were tied inside (tie them before)" for names in self.register.tied_since()]
-            if done:
-                warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
+        if raised[0] is None and (done := self._done_apart()):
+            warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
+
+    def _done_apart(self) -> list[str]:
+        """What in this block was done in ways that depend on the layout of the model, in words."""
+        unnamed, left = self.unnamed - self._warned[0], self.left_to_torch - self._warned[1]
+        done = [f"{unnamed} fills on no tensor of the model"] if unnamed else []
+        done += [f"{name} on torch, {count} times" for name, count in left.items()]
+        return done + [f"{names} were tied inside (tie them before)" for names in self.register.tied_since()]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         answer = _answer_to(func) or (type(func) is FunctionType and _answer_in_place_of(func))

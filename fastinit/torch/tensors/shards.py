@@ -185,13 +185,16 @@ def view_of(owner: Pieces, view: torch.Tensor) -> Pieces | None:
     start, *moves = (_coordinates(local, number) for number in (distance, *strides))
     if len(rectangles) != 1 or start is None or None in moves:
         return None
-    corner = list(start)
+    (held,) = rectangles
+    reach = list(start)  # of the last element
     for length, move in zip(view.shape, moves, strict=True):
-        corner = [at + (length - 1) * by for at, by in zip(corner, move, strict=True)]
-    if any(at >= length for at, length in zip(corner, local.shape, strict=True)):
-        return None  # the view goes round an edge
+        reach = [at + (length - 1) * by for at, by in zip(reach, move, strict=True)]
+    for at, last, begin, length in zip(start, reach, held.local_offset, held.size, strict=True):
+        if at < begin or last >= begin + length:
+            return None  # the view goes round an edge, or has padding
     steps = whole_steps(owner.shape)
-    first = sum((at + by) * step for at, by, step in zip(start, rectangles[0].offset, steps, strict=True))
+    offsets = [at + one - begin for at, one, begin in zip(start, held.offset, held.local_offset, strict=True)]
+    first = sum(at * step for at, step in zip(offsets, steps, strict=True))
     taken = tuple(sum(by * step for by, step in zip(move, steps, strict=True)) for move in moves)
     return Pieces(owner.shape, view, part=Part(first, tuple(view.shape), taken))
 
