@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import fastinit as fi
+from fastinit import _core
 from fastinit.fill import kind_of
 
 from .checks import STD, check_law, check_orthogonal, law_error
@@ -135,7 +136,7 @@ def _stack(n: int) -> Race:
             layers = skipped(torch)
             for weight in (layer.weight for layer in layers):
                 if large_pages:
-                    import_module("fastinit.torch.pages").advise_large_pages(weight)
+                    _core.advise_large_pages(weight.data_ptr(), weight.nbytes)
                 ctypes.memset(weight.data_ptr(), 0, weight.nbytes)
             return layers
 

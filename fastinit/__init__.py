@@ -8,35 +8,35 @@ try:
 except ImportError as error:
     raise ImportError("the C core of fastinit is not built: run `pip install .` in its source folder") from error
 
-from .deterministic import constant, dirac, identity, ones, zeros
-from .fill import normal, truncated_normal, uniform
-from .generator import ARS, Generator, default_rng
-from .layout import flat
-from .machine import VERSION as __version__
-from .machine import info, set_num_threads
-from .scaling import Fans, fans, gain
-from .schemes import (
+from . import laws, typing
+from .bit_generator import ARS
+from .distributions import constant, normal, ones, small_normal, truncated_normal, uniform, zeros
+from .fan_scaling import (
     glorot_normal,
     glorot_uniform,
     he_normal,
     he_uniform,
-    init,
     kaiming_normal,
     kaiming_uniform,
     lecun_normal,
     lecun_uniform,
-    small_normal,
     variance_scaling,
     xavier_normal,
     xavier_uniform,
 )
+from .generator import Generator, default_rng
+from .layout import flat
+from .machine import VERSION as __version__
+from .machine import info, set_num_threads
+from .scaling import Fans, fans, gain
+from .schemes import Scheme, init, register, unregister
 from .streaming import Moments, Statistics, moments
-from .structured import delta_orthogonal, orthogonal, sparse
+from .structured import delta_orthogonal, dirac, identity, orthogonal, sparse
 from .verification import Verification, verify
 
 if TYPE_CHECKING:
     from . import theory
-    from .profiler import Comparison, Profile, Verdict, compare, profile
+    from .profiler import Comparison, Profile, ProfileInterrupted, Verdict, compare, profile
 
 __all__ = [
     "ARS",
@@ -45,6 +45,8 @@ __all__ = [
     "Generator",
     "Moments",
     "Profile",
+    "ProfileInterrupted",
+    "Scheme",
     "Statistics",
     "Verdict",
     "Verification",
@@ -65,6 +67,7 @@ __all__ = [
     "init",
     "kaiming_normal",
     "kaiming_uniform",
+    "laws",
     "lecun_normal",
     "lecun_uniform",
     "moments",
@@ -72,12 +75,15 @@ __all__ = [
     "ones",
     "orthogonal",
     "profile",
+    "register",
     "set_num_threads",
     "small_normal",
     "sparse",
     "theory",
     "truncated_normal",
+    "typing",
     "uniform",
+    "unregister",
     "variance_scaling",
     "verify",
     "xavier_normal",
@@ -90,11 +96,11 @@ def __getattr__(name: str) -> Any:
     """The profiler and the theory, imported when they are first asked for: half the time of the import was theirs."""
     if name == "theory":
         return import_module(f"{__name__}.theory")
-    if name in ("Comparison", "Profile", "Verdict", "compare", "profile"):
+    if name in ("Comparison", "Profile", "ProfileInterrupted", "Verdict", "compare", "profile"):
         found = globals()[name] = getattr(import_module(f"{__name__}.profiler"), name)
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "__version__"])

@@ -3,7 +3,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport SIZE_MAX, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 from numpy.random.bit_generator cimport BitGenerator
 
@@ -17,6 +17,10 @@ cnp.import_array()
 
 cdef extern from "src/portability.h" nogil:
     const char *FI_COMPILER
+
+
+cdef extern from "src/pages.h" nogil:
+    void fi_advise_large_pages(uintptr_t address, size_t bytes)
 
 
 cdef extern from "src/ars.h" nogil:
@@ -143,7 +147,7 @@ cdef int read_key(bytes key, fi_key *k) except -1:
     return 0
 
 
-def fill(int law, int dtype, bytes key, tuple parameters, cnp.ndarray out, int64_t first, tuple steps, int threads):
+def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t first, tuple steps, int threads):
     """Fill `out` with values number first + i steps[0] + j steps[1] + ... (None: in C order) of the stream of `key`."""
     cdef fi_key k
     cdef fi_parameters p
@@ -151,7 +155,9 @@ def fill(int law, int dtype, bytes key, tuple parameters, cnp.ndarray out, int64
     cdef int axis
     cdef void *data = cnp.PyArray_DATA(out)
     read_key(key, &k)
-    p.shift, p.scale, p.least, p.greatest, p.left, p.mass, p.right, p.tails = parameters
+    if not isinstance(parameters, tuple):
+        raise TypeError(f"`parameters` must be a tuple, got {type(parameters).__name__}")
+    p.shift, p.scale, p.least, p.greatest, p.left, p.mass, p.right, p.tails = <tuple>parameters
     if not 0 <= law < FI_LAWS:
         raise ValueError(f"`law` must be below {<int>FI_LAWS}, got {law}")
     check_items(dtype, out)
@@ -296,6 +302,14 @@ def moments_of_rows(int order, int dtype, cnp.ndarray elements, int threads):
     with nogil:
         fi_moments_of_rows(order, <fi_dtype>dtype, data, rows, count, numbers, threads)
     return results
+
+
+def advise_large_pages(size_t address, size_t size):
+    """Ask the system for large pages within `size` bytes of this process's memory from an address on."""
+    if size > SIZE_MAX - address:
+        raise ValueError(f"`size` must end within the address space, got {size} bytes from {address:#x}")
+    with nogil:
+        fi_advise_large_pages(address, size)
 
 
 def compiler():

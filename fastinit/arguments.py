@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import index as as_index
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
@@ -46,9 +48,21 @@ def choice(name: str, value: Any, choices: Iterable[str], other: str = "") -> An
     listed = list(choices)
     if isinstance(value, str) and value in listed:
         return value
+    message = f"`{name}` must be {other}one of {', '.join(map(repr, listed))}, got {value!r}{_nearest(value, listed)}"
+    raise (ValueError if isinstance(value, str) else TypeError)(message)
+
+
+def _nearest(value: Any, listed: list[str]) -> str:
     from difflib import get_close_matches  # for a message only: it would lengthen every import
 
     nearest = get_close_matches(value, listed, 1) if isinstance(value, str) else []
-    hint = f" (nearest: {nearest[0]!r})" if nearest else ""
-    message = f"`{name}` must be {other}one of {', '.join(map(repr, listed))}, got {value!r}{hint}"
-    raise (ValueError if isinstance(value, str) else TypeError)(message)
+    return f" (nearest: {nearest[0]!r})" if nearest else ""
+
+
+def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise, in the name of the function that was called, where a keyword is not among those it knows."""
+    listed = list(known)
+    for keyword in given:
+        if keyword not in listed:
+            hint = _nearest(keyword, listed)
+            raise TypeError(f"{function}() got an unexpected keyword argument {keyword!r}{hint}")

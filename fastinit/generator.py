@@ -7,184 +7,18 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.random import SeedSequence
 
 from . import _core
-from .arguments import integer, refuse
-from .fill import LAWS, REACH, Kind, kind_of, make
-from .layout import LIMIT, check_out, checked_shape
-from .machine import STREAM, threads_for
-from .stream import SEED_BITS, seed_number, stream_key
+from .arguments import refuse
+from .bit_generator import ARS
+from .dtypes import Kind, kind_of
+from .fill import make
+from .laws import Normal, Parameters, Uniform, check_normal, interval
+from .layout import check_out, checked_shape
+from .machine import threads_for
 
-#: Values that `ARS.jumped` goes ahead by: 2**15 jumps leave the stream.
-JUMP = 1 << 48
-_WORDS = 1 << 64
-
-
-class ARS(_core.WordGenerator):
-    """Bit generator that counts: ARS-7, seven rounds of AES over a counter (Salmon and others, SC'11).
-
-    It holds a seed and two places: `position`, the number of the value that a law gives next, and `word`, the number of
-    the 32-bit word that NumPy's own distributions read next. Both only count; any of them can be gone to at once.
-
-    Parameters
-    ----------
-    seed : int, numpy.random.SeedSequence or None
-        An integer in [0, 2**128), which is the seed as `fastinit.normal` takes it. None takes such an integer from the
-        system. Of a SeedSequence the first 128 bits.
-
-    Attributes
-    ----------
-    lock : threading.RLock
-        Held while the places move.
-    seed_seq : numpy.random.SeedSequence
-        What `spawn` draws on: `seed`, or ``SeedSequence(seed)``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If `seed` breaks its rule.
-
-    Notes
-    -----
-    *Stream*: the words are the main words of law "bits" and the empty name. A 32-bit draw is one word, a 64-bit draw
-    two (low first), a double the upper 53 bits of a 64-bit draw. There are 2**64 of them; then they begin again.
-
-    Examples
-    --------
-    >>> import numpy as np, fastinit as fi
-    >>> np.random.Generator(fi.ARS(0)).integers(10, size=5)
-    array([5, 5, 3, 5, 7])
-    """
-
-    def __init__(self, seed: Any = None) -> None:
-        number = seed_number(seed)
-        super().__init__(seed if isinstance(seed, SeedSequence) else number)
-        self._go(number, 0, 0)
-
-    def _go(self, seed: int, position: int, word: int) -> None:
-        keys = {law: stream_key(seed, law, "") for law in ("normal", "uniform", "bits")}
-        with self.lock:
-            self._seed, self._position, self._keys = seed, position, keys
-            self._seek(keys["bits"], word)
-
-    def _take(self, law: str, count: int) -> tuple[bytes, int]:
-        """The key of a law, and the number of the first of its next `count` values, which are passed over."""
-        with self.lock:
-            first = self._position
-            if count >= LIMIT - first:
-                refuse("size", f"at most the {LIMIT - 1 - first} values that the stream has left", count)
-            self._position = first + count
-            return self._keys[law], first
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """The seed and the two places, as a dict of plain numbers; can be set.
-
-        Raises
-        ------
-        ValueError, TypeError
-            On setting anything but the state of a bit generator of this class and stream. Then nothing has changed.
-
-        Examples
-        --------
-        >>> import fastinit as fi
-        >>> fi.ARS(7).state
-        {'bit_generator': 'ARS', 'stream': 0, 'state': {'seed': 7, 'position': 0, 'word': 0}}
-        """
-        with self.lock:
-            places = {"seed": self._seed, "position": self._position, "word": self._word}
-        return {"bit_generator": type(self).__name__, "stream": STREAM, "state": places}
-
-    @state.setter
-    def state(self, value: Any) -> None:
-        _check_keys("state", value, ("bit_generator", "stream", "state"))
-        for key, right in (("bit_generator", type(self).__name__), ("stream", STREAM)):
-            if value[key] != right:
-                refuse(f"state['{key}']", repr(right), value[key])
-        places = value["state"]
-        _check_keys("state['state']", places, ("seed", "position", "word"))
-        self._go(
-            integer("state['state']['seed']", places["seed"], 0, 1 << SEED_BITS),
-            integer("state['state']['position']", places["position"], 0, LIMIT),
-            integer("state['state']['word']", places["word"], 0, _WORDS),
-        )
-
-    def _room(self) -> tuple[int, int]:
-        """The least delta that `advance` takes, and the least one that is too much."""
-        least = -min(self._position, self._word // 2)
-        return least, min(LIMIT - self._position, (_WORDS + 1 - self._word) // 2)
-
-    def advance(self, delta: int) -> ARS:
-        """Go `delta` values and `delta` 64-bit draws ahead (back, if negative).
-
-        Parameters
-        ----------
-        delta : int
-            Added to the position; twice it is added to the number of the word, a 64-bit draw being two words.
-
-        Returns
-        -------
-        ARS
-            This bit generator.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If `delta` is no integer, or leads before the beginning or past the end. Then nothing has changed.
-
-        Examples
-        --------
-        >>> import fastinit as fi
-        >>> rng = fi.default_rng(0)
-        >>> ten = rng.random(10)
-        >>> bool((rng.random(2) == fi.Generator(fi.ARS(0).advance(10)).random(2)).all())
-        True
-        """
-        with self.lock:
-            delta = integer("delta", delta, *self._room())
-            self._go(self._seed, self._position + delta, self._word + 2 * delta)
-        return self
-
-    def jumped(self, jumps: int = 1) -> ARS:
-        """A new bit generator, ``jumps * 2**48`` values (and 64-bit draws) ahead of this one.
-
-        Parameters
-        ----------
-        jumps : int
-            At least 0, and fewer than lead past the end: 2**15 from the beginning.
-
-        Returns
-        -------
-        ARS
-            Of the same class and seed. It shares `seed_seq`, so that the children of the two differ.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If `jumps` is no such integer.
-
-        Examples
-        --------
-        >>> import fastinit as fi
-        >>> fi.ARS(7).jumped(2)
-        <ARS seed=7 position=562949953421312 word=1125899906842624>
-        """
-        with self.lock:
-            jumps = integer("jumps", jumps, 0, (self._room()[1] - 1) // JUMP + 1)
-            ahead = type(self)(self.seed_seq)
-            ahead.state = self.state
-        return ahead.advance(jumps * JUMP)
-
-    def __repr__(self) -> str:
-        places = " ".join(f"{name}={number}" for name, number in self.state["state"].items())
-        return f"<{type(self).__name__} {places}>"
-
-
-def _check_keys(name: str, value: Any, keys: tuple[str, ...]) -> None:
-    if not isinstance(value, dict) or set(value) != set(keys):
-        rule = "a dict with the keys " + ", ".join(map(repr, keys))
-        refuse(name, rule, value, ValueError if isinstance(value, dict) else TypeError)
+#: Of the two laws that generators give.
+_LAWS = {"normal": Normal, "uniform": Uniform}
 
 
 class Generator(np.random.Generator):
@@ -328,9 +162,9 @@ class Generator(np.random.Generator):
         """
         kind, loc, scale = _kind(dtype, out), _reals("loc", loc), _reals("scale", scale)
         shape = _joint_shape("loc", loc, "scale", scale)
-        _check_normal(kind, loc, scale)
+        check_normal(kind, loc, scale, ("loc", "scale"))
         if isinstance(loc, float) and isinstance(scale, float) and math.isfinite(loc) and math.isfinite(scale):
-            return self._values("normal", LAWS["normal"][1](kind, loc, scale), kind, size, out)
+            return self._values("normal", Parameters(loc, scale), kind, size, out)
         z = self._wide_values("normal", shape, kind, size, out)
         with np.errstate(all="ignore"):
             z *= scale
@@ -372,20 +206,21 @@ class Generator(np.random.Generator):
         """
         kind, low, high = _kind(dtype, out), _reals("low", low), _reals("high", high)
         if isinstance(low, float) and isinstance(high, float):
-            return self._values("uniform", LAWS["uniform"][1](kind, low, high), kind, size, out)
+            return self._values("uniform", Uniform(low, high).parameters(kind), kind, size, out)
         shape = _joint_shape("low", low, "high", high)
-        least, greatest = _ends(kind, low, high)
+        with np.errstate(over="ignore"):
+            least, greatest = interval(kind, low, high)
         u = self._wide_values("uniform", shape, kind, size, out)
         u *= high - low
         u += least
         return _put(np.minimum(u.astype(kind.real), greatest), shape, kind, size, out)
 
-    def _values(self, law: str, settings: tuple[float, ...], kind: Kind, size: Any, out: Any) -> Any:
+    def _values(self, law: str, settings: Parameters, kind: Kind, size: Any, out: Any) -> Any:
         """The next values of a law; a float where there is neither `size` nor `out`."""
 
         def fill(target: np.ndarray[Any, Any], _: int, steps: tuple[int, ...] | None) -> None:
             key, first = self.bit_generator._take(law, target.size)
-            _core.fill(LAWS[law][0], kind.code, key, settings, target, first, steps, threads_for(None))
+            _core.fill(_LAWS[law].number, kind.code, key, settings, target, first, steps, threads_for(None))
 
         values = make(_lengths(size, out, ()), kind, None, out, fill)
         return float(values) if size is None and out is None else values
@@ -432,9 +267,9 @@ def default_rng(seed: Any = None) -> Generator:
 
 
 @cache
-def _standard(law: str, kind: Kind) -> tuple[float, ...]:
+def _standard(law: str, kind: Kind) -> Parameters:
     """The parameters of the standard law: mean 0 and deviation 1, or low 0 and high 1."""
-    return LAWS[law][1](kind, 0.0, 1.0)
+    return _LAWS[law](0.0, 1.0).parameters(kind)
 
 
 def _kind(dtype: Any, out: Any) -> Kind:
@@ -481,49 +316,6 @@ def _lengths(size: Any, out: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     if shape and (len(shape) > len(lengths) or not all(length in (1, whole) for length, whole in joined)):
         refuse("out" if size is None else "size", f"of a shape that parameters of shape {shape} broadcast to", lengths)
     return lengths
-
-
-def _where(bad: Any, *numbers: Any) -> tuple[float, ...] | None:
-    """The numbers at the first place that is bad, if there is one."""
-    if isinstance(bad, bool):
-        return numbers if bad else None
-    if not bad.any():
-        return None
-    return tuple(float(np.broadcast_to(x, bad.shape).flat[bad.argmax()]) for x in numbers)
-
-
-def _check_normal(kind: Kind, loc: Any, scale: Any) -> None:
-    """Raise where a scale is negative, or finite parameters lead beyond the dtype."""
-    negative = _where(scale < 0, scale)
-    if negative:
-        refuse("scale", "at least 0", *negative)
-    too_great = scale > (kind.greatest - abs(loc)) / REACH
-    beyond = _where(too_great & (abs(loc) < math.inf) & (scale < math.inf), scale)
-    if beyond:
-        rule = f"such that loc + {REACH} scale stays below {kind.greatest:.6g} in {kind.dtype.name}"
-        refuse("scale", rule, *beyond)
-
-
-def _ends(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
-    """The least and the greatest number of the precision computed in that lie in [low, high)."""
-    crossed = _where(~(low <= high), low, high)
-    if crossed:
-        refuse("low", f"at most high ({crossed[1]!r})", crossed[0])
-    with np.errstate(over="ignore"):
-        reach = np.maximum(np.maximum(abs(low), abs(high)), high - low)
-    beyond = _where(reach > kind.greatest, high)
-    if beyond:
-        rule = f"such that low, high and high - low stay below {kind.greatest:.6g} in {kind.dtype.name}"
-        refuse("high", rule, *beyond)
-    least, greatest = (np.asarray(end).astype(kind.real) for end in (low, high))
-    point = low == high
-    up, down = kind.real(np.inf), kind.real(-np.inf)
-    least = np.where(point | (least.astype(np.float64) >= low), least, np.nextafter(least, up))
-    greatest = np.where(point | (greatest.astype(np.float64) < high), greatest, np.nextafter(greatest, down))
-    empty = _where(least > greatest, low, high)
-    if empty:
-        refuse("high", f"such that a {kind.real.__name__} lies in [low, high)", empty)
-    return least, greatest
 
 
 def _put(values: Any, shape: tuple[int, ...], kind: Kind, size: Any, out: Any) -> Any:

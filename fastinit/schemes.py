@@ -1,35 +1,23 @@
-"""Schemes: from a shape to a law's scale. One general rule, Var(w) = gain^2 scale / fan, and its named cases."""
+"""Schemes: from shapes and fans to laws, as values. One rule, Var(w) = gain^2 scale / fan, and what no fan scales."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import sqrt
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from functools import partial
+from inspect import signature
+from math import nan, sqrt
+from types import MappingProxyType
+from typing import Any
 
-from .arguments import choice, real, refuse
-from .deterministic import constant, dirac, identity, ones, zeros
-from .fill import draw, normal, truncated_normal, uniform
+from .arguments import Function, choice, real, refuse, unexpected
+from .fill import draw
+from .laws import Called, Constant, Law, Normal, Truncated, Uniform
 from .layout import checked_shape
-from .scaling import TRUNCATED_STD, Axes, fan_pair
+from .scaling import TRUNCATED_STD, Axes, Fans, fan_pair
 from .stream import seed_number
-from .structured import delta_orthogonal, orthogonal, sparse
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from .fill import Common
-
-    class Scaled(Common, total=False):
-        """The keywords of the named schemes."""
-
-        gain: float
-        in_axis: Axes
-        out_axis: Axes
-        batch_axis: Axes
-
-
-Mode = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
-Distribution = Literal["normal", "truncated_normal", "uniform"]
+from .structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
+from .typing import Distribution, Mode, Seed, Shape
 
 FANS: dict[str, Callable[[int, int], float]] = {
     "fan_in": lambda fan_in, fan_out: fan_in,
@@ -37,232 +25,312 @@ FANS: dict[str, Callable[[int, int], float]] = {
     "fan_avg": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
     "fan_geo_avg": lambda fan_in, fan_out: sqrt(fan_in * fan_out),
 }
+DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
+
+#: The default of a keyword that has none.
+REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "..."})()
+
+#: Keywords of every scheme; and of those that a fan scales.
+COMMON = ("seed", "name", "dtype", "index", "out", "threads")
+AXES = MappingProxyType({"in_axis": -2, "out_axis": -1, "batch_axis": ()})
+
+#: Laws that a scheme keeps, by what they were asked for with: to find one takes a third of the time of making it.
+_KEPT = 1 << 10
 
 
-def variance_scaling(
-    shape: Any,
-    scale: float = 1.0,
-    mode: Mode = "fan_in",
-    distribution: Distribution = "normal",
-    *,
-    gain: float = 1.0,
-    in_axis: Axes = -2,
-    out_axis: Axes = -1,
-    batch_axis: Axes = (),
-    **common: Unpack[Common],
-) -> Any:
-    """Weights of mean zero and variance ``gain**2 * scale / fan``.
-
-    Since Var(s) = n Var(w) Var(x) for a sum s of n = fan_in products, this sets how the variance of a signal grows or
-    shrinks from layer to layer.
+@dataclass(frozen=True)
+class Scheme:
+    """What weights mean: how a shape, or its fans, and keywords lead to a law. Called, it makes arrays.
 
     Parameters
     ----------
-    shape : sequence of int
-        Shape of the whole array, (..., fan_in, fan_out) unless the axes say otherwise; see `fans`.
-    scale : float
-        At least 0.
-    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}
-        The fan: of inputs, of outputs, their mean, or their geometric mean.
-    distribution : {"normal", "truncated_normal", "uniform"}
-        The normal; the normal cut at two of its own deviations, widened by 1 / 0.8796 so that the variance is right
-        after the cut; the uniform on ±sqrt(3) deviations.
-    gain : float
-        At least 0.
-    in_axis, out_axis, batch_axis : int or sequence of int
-        See `fans`.
-    **common
-        seed, name, dtype, index, out and threads, as for `normal`. With `index` the fan is still that of `shape`.
-
-    Returns
-    -------
-    numpy.ndarray
-        `out`, or a new array.
+    name : str
+        By which every door knows it once it is registered.
+    scale, mode, distribution : float, str, str
+        Of weights of mean zero and variance ``gain**2 * scale / fan``: see `fastinit.variance_scaling`. They take a
+        keyword ``gain``, and one for the distribution where that is the normal.
+    family : callable
+        Instead of a scale: from keywords to a law, as the classes of `fastinit.laws` are.
+    keywords : mapping of str to value
+        Keywords with their defaults: those of `family`, or of ``scale``, ``mode`` and ``distribution`` that calls may
+        change.
 
     Raises
     ------
-    ValueError, TypeError, IndexError
-        If an argument breaks its rule; then nothing has been written.
+    ValueError, TypeError
+        If there is neither a scale nor a family, or both, or one of them breaks its rule.
 
-    Notes
-    -----
-    *Stream*: the law of that distribution.
-
-    *Reference*: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, section 4.6; Glorot and Bengio, AISTATS
-    2010, equation 16; He, Zhang, Ren and Sun, ICCV 2015, equation 10.
+    See Also
+    --------
+    fastinit.register : makes it known by its name.
 
     Examples
     --------
     >>> import fastinit as fi
-    >>> W = fi.variance_scaling((512, 256), 2.0, "fan_avg", seed=0)
-    >>> bool(abs(W.var() * 384 / 2 - 1) < 0.02)
+    >>> scheme = fi.Scheme("one_and_a_half", scale=1.5, mode="fan_in")
+    >>> scheme.law(fi.Fans(600, 100))
+    Normal(mean=0.0, std=0.05)
+    >>> bool((scheme((600, 100), seed=0) == fi.variance_scaling((600, 100), 1.5, seed=0)).all())
     True
     """
-    if not isinstance(mode, str) or mode not in FANS:
-        choice("mode", mode, FANS)
-    shape = checked_shape(shape)
-    fan = FANS[mode](*fan_pair(shape, in_axis, out_axis, batch_axis)) or 1  # zero only where there are no elements
-    std = real("gain", gain, low=0) * sqrt(real("scale", scale, low=0) / fan)
-    if distribution == "normal":
-        return draw("normal", (0.0, std), shape, **common)
-    if distribution == "uniform":
-        limit = sqrt(3.0) * std
-        return draw("uniform", (-limit, limit), shape, **common)
-    choice("distribution", distribution, ["normal", "truncated_normal", "uniform"])
-    return draw("truncated", (0.0, std / TRUNCATED_STD, -2.0, 2.0), shape, **common)
+
+    name: str
+    scale: float | None = None
+    mode: Mode = "fan_in"
+    distribution: Distribution = "normal"
+    family: Callable[..., Law] | None = None
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    _laws: dict[Any, Law] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            refuse("name", "a name as Python's are", self.name, ValueError if isinstance(self.name, str) else TypeError)
+        if (self.scale is None) == (self.family is None):
+            refuse("scale", "given, or family, and not both", (self.scale, self.family))
+        words = dict(self.keywords)
+        if self.scale is not None:
+            real("scale", self.scale, low=0)
+            choice("mode", self.mode, FANS)
+            choice("distribution", self.distribution, DISTRIBUTIONS)
+            unexpected(self.name, words, ("scale", "mode", "distribution"))
+            if self.distribution == "normal":
+                words.setdefault("distribution", "normal")
+            words["gain"] = 1.0
+        object.__setattr__(self, "keywords", MappingProxyType(words))
+        object.__setattr__(self, "_laws", {})
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.scale, self.mode, self.distribution))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        own = {key: value for key, value in self.keywords.items() if self.scale is None or key != "gain"}
+        return type(self), (self.name, self.scale, self.mode, self.distribution, self.family, own)
+
+    @property
+    def needs_fans(self) -> bool:
+        """Whether its law depends on the fans."""
+        return self.scale is not None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Its own keywords, axes among them, and their defaults; `REQUIRED` where there is none."""
+        return {**self.keywords, **(AXES if self.needs_fans else {})}
+
+    @property
+    def is_called(self) -> bool:
+        """Whether it is a user's function, which takes what keywords it likes."""
+        return self.family is not None and getattr(self.family, "func", None) is Called
+
+    def check(self, keywords: Mapping[str, Any]) -> None:
+        """Raise where it does not take one of the keywords."""
+        if not self.is_called:
+            unexpected(self.name, keywords, (*self.parameters, *COMMON))
+
+    def law(self, fans: Fans | tuple[int, int] | None = None, **keywords: Any) -> Law:
+        """The law of weights with these fans, which only a scheme with a scale needs.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a keyword is not its own, or breaks its rule, or fans are missing.
+        """
+        if self.is_called:
+            return self.family(**keywords)  # type: ignore[misc]
+        unexpected(self.name, keywords, self.keywords)
+        if self.family is None:
+            if fans is None:
+                refuse("fans", f"given, for the scheme {self.name!r}", fans)
+            return self.scaled(*fans, **keywords)
+        words = {**self.keywords, **keywords}
+        for key, value in words.items():
+            if value is REQUIRED:
+                raise TypeError(f"{self.name}() missing a required argument: {key!r}")
+        return self.family(**words)
+
+    def scaled(
+        self,
+        fan_in: int,
+        fan_out: int,
+        gain: float = 1.0,
+        distribution: Distribution | None = None,
+        scale: float | None = None,
+        mode: Mode | None = None,
+    ) -> Law:
+        """The law of a scheme with a scale, some of what describes it being changed."""
+        mode, distribution = mode or self.mode, distribution or self.distribution
+        if not isinstance(mode, str) or mode not in FANS:
+            choice("mode", mode, FANS)
+        fan = FANS[mode](fan_in, fan_out) or 1  # zero only where there are no elements
+        variance = real("scale", self.scale if scale is None else scale, low=0) / fan
+        std = real("gain", gain, low=0) * sqrt(variance) + 0.0  # no -0, which would be equal and have other bits
+        if distribution == "normal":
+            return Normal(0.0, std)
+        if distribution == "uniform":
+            limit = sqrt(3.0) * std
+            return Uniform(-limit, limit)
+        choice("distribution", distribution, DISTRIBUTIONS)
+        return Truncated(0.0, std / TRUNCATED_STD)
+
+    def along(self, shape: Any, in_axis: Axes, out_axis: Axes, batch_axis: Axes, gain: float, *changes: Any) -> Law:
+        """That of an array whose fans are along these axes; the changes are those of `scaled`, in order."""
+        asked = shape, in_axis, out_axis, batch_axis, gain, changes
+        try:
+            return self._laws[asked]
+        except (KeyError, TypeError):  # the latter of what cannot be hashed
+            pass
+        law = self.scaled(*fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis), gain, *changes)
+        if type(shape) is tuple and all(isinstance(axes, int | tuple) for axes in asked[1:4]):
+            if len(self._laws) >= _KEPT:
+                self._laws.clear()
+            self._laws[asked] = law
+        return law
+
+    def law_for(self, shape: Any, **keywords: Any) -> Law:
+        """The law of an array of that shape, whose fans are along axes that keywords may name."""
+        self.check(keywords)
+        if not self.needs_fans:
+            return self.law(**keywords)
+        axes = {name: keywords.pop(name, usual) for name, usual in AXES.items()}
+        return self.law(fan_pair(checked_shape(shape), **axes), **keywords)
+
+    def variance(self, shape: tuple[int, ...], gain: float = 1.0, **keywords: Any) -> float:
+        """Var(w) times the square of `gain`, for weights of mean zero that are independent or Haar; else NaN."""
+        if self.needs_fans:
+            scale, mode = keywords.get("scale", self.scale), keywords.get("mode", self.mode)
+            return float(gain**2 * scale / FANS[mode](*fan_pair(shape, **AXES)))
+        law = self.law(**keywords)
+        known = law.mean == 0 and (law.is_independent or isinstance(law, Orthogonal))
+        return gain**2 * law.variance(shape) if known else nan
+
+    def __call__(self, shape: Any, **keywords: Any) -> Any:
+        """Arrays; keywords are its own, and seed, name, dtype, index, out and threads."""
+        self.check(keywords)
+        if self.is_called:
+            return self.family.args[0](shape, **keywords)  # type: ignore[union-attr]
+        common = {name: keywords.pop(name) for name in COMMON if name in keywords}
+        return draw(self.law_for(shape, **keywords), shape, **common)
 
 
-def lecun_normal(shape: Any, *, distribution: Distribution = "normal", **keywords: Unpack[Scaled]) -> Any:
-    """Variance 1 / fan_in: the textbook's ``randn / sqrt(n)``, right for linear units, tanh and selu.
+_ROWS = (
+    Scheme("normal", family=Normal, keywords={"mean": 0.0, "std": 1.0}),
+    Scheme("uniform", family=Uniform, keywords={"low": 0.0, "high": 1.0}),
+    Scheme("truncated_normal", family=Truncated, keywords={"mean": 0.0, "std": 1.0, "low": -2.0, "high": 2.0}),
+    Scheme("constant", family=Constant, keywords={"value": REQUIRED}),
+    Scheme("zeros", family=partial(Constant, 0.0)),
+    Scheme("ones", family=partial(Constant, 1.0)),
+    Scheme("identity", family=Identity, keywords={"gain": 1.0}),
+    Scheme("dirac", family=Dirac, keywords={"groups": 1, "in_axis": -2, "out_axis": -1}),
+    Scheme("variance_scaling", 1.0, keywords={"scale": 1.0, "mode": "fan_in"}),
+    Scheme("small_normal", family=Normal, keywords={"std": 0.01}),
+    Scheme("lecun_normal", 1.0),
+    Scheme("lecun_uniform", 1.0, distribution="uniform"),
+    Scheme("glorot_normal", 1.0, "fan_avg"),
+    Scheme("glorot_uniform", 1.0, "fan_avg", "uniform"),
+    Scheme("he_normal", 2.0),
+    Scheme("he_uniform", 2.0, distribution="uniform"),
+    Scheme("xavier_normal", 1.0, "fan_avg"),
+    Scheme("xavier_uniform", 1.0, "fan_avg", "uniform"),
+    Scheme("kaiming_normal", 2.0),
+    Scheme("kaiming_uniform", 2.0, distribution="uniform"),
+    Scheme("orthogonal", family=Orthogonal, keywords={"gain": 1.0, **AXES}),
+    Scheme("delta_orthogonal", family=DeltaOrthogonal, keywords={"gain": 1.0, "in_axis": -2, "out_axis": -1}),
+    Scheme("sparse", family=Sparse, keywords={"sparsity": REQUIRED, "std": 0.01}),
+)
 
-    See `variance_scaling` for all keywords. ``distribution="truncated_normal"`` is what JAX and Keras mean.
+#: Every scheme that is known, laws among them, by its name.
+SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in _ROWS}
 
-    Notes
-    -----
-    *Reference*: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, section 4.6.
+
+def register(scheme: Scheme) -> Scheme:
+    """Make a scheme known by its name at every door.
+
+    `init`, `verify`, `profile`, the rules of ``fastinit.torch`` and the command line then take the name.
+
+    Parameters
+    ----------
+    scheme : Scheme
+        Of a name that none has.
+
+    Returns
+    -------
+    Scheme
+        The same.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is none, or another scheme has its name.
 
     Examples
     --------
     >>> import fastinit as fi
-    >>> bool(abs(fi.lecun_normal((400, 100), seed=0).std() * 20 - 1) < 0.02)
+    >>> scheme = fi.register(fi.Scheme("nearly_he", scale=1.8))
+    >>> bool(abs(fi.init({"w": (450, 300)}, "nearly_he", seed=0)["w"].std() / (1.8 / 450) ** 0.5 - 1) < 0.01)
     True
+    >>> fi.unregister("nearly_he")
     """
-    return variance_scaling(shape, 1.0, "fan_in", distribution, **keywords)
+    if not isinstance(scheme, Scheme):
+        refuse("scheme", "a Scheme", scheme, TypeError)
+    if SCHEMES.get(scheme.name, scheme) != scheme:
+        refuse("scheme", "of a name that no other scheme has", scheme.name)
+    return SCHEMES.setdefault(scheme.name, scheme)
 
 
-def lecun_uniform(shape: Any, **keywords: Unpack[Scaled]) -> Any:
-    """Uniform of variance 1 / fan_in: on ±sqrt(3 / fan_in). See `variance_scaling` and `lecun_normal`.
+def unregister(name: str) -> None:
+    """Forget a scheme that was registered.
 
-    Examples
-    --------
-    >>> import fastinit as fi
-    >>> bool(abs(fi.lecun_uniform((3, 100), seed=0)).max() < 1)
-    True
+    Parameters
+    ----------
+    name : str
+        Its name.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If none of that name was registered; those of the package stay.
     """
-    return variance_scaling(shape, 1.0, "fan_in", "uniform", **keywords)
+    registered = set(SCHEMES) - {scheme.name for scheme in _ROWS}
+    del SCHEMES[choice("name", name, sorted(registered))]
 
 
-def glorot_normal(shape: Any, *, distribution: Distribution = "normal", **keywords: Unpack[Scaled]) -> Any:
-    """Variance 2 / (fan_in + fan_out): a compromise between the signal forward and the gradient back.
+def public(function: Function) -> Function:
+    """A public function that makes what the scheme of its name makes.
 
-    See `variance_scaling` for all keywords. ``distribution="truncated_normal"`` is what JAX and Keras mean.
-
-    Notes
-    -----
-    *Reference*: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-    AISTATS 2010, equation 12.
-
-    Examples
-    --------
-    >>> import fastinit as fi
-    >>> bool(abs(fi.glorot_normal((300, 100), seed=0).var() * 200 - 1) < 0.03)
-    True
+    Its last parameter, ``**unknown``, takes keywords that it does not know, so that `refuse_unknown` can name the
+    nearest: signatures do not show it.
     """
-    return variance_scaling(shape, 1.0, "fan_avg", distribution, **keywords)
+    shown = signature(function)
+    known = [one for one in shown.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    function.__signature__ = shown.replace(parameters=known)  # type: ignore[attr-defined]
+    function.scheme = SCHEMES[function.__name__]  # type: ignore[attr-defined]
+    return function
 
 
-def glorot_uniform(shape: Any, **keywords: Unpack[Scaled]) -> Any:
-    """Uniform of variance 2 / (fan_in + fan_out): on ±sqrt(6 / (fan_in + fan_out)). See `variance_scaling`.
-
-    Notes
-    -----
-    *Reference*: Glorot and Bengio, AISTATS 2010, equation 16.
-
-    Examples
-    --------
-    >>> import fastinit as fi
-    >>> bool(abs(fi.glorot_uniform((3, 3), seed=0)).max() < 1)
-    True
-    """
-    return variance_scaling(shape, 1.0, "fan_avg", "uniform", **keywords)
+def refuse_unknown(function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
+    """Raise in the name of a public function, whose parameters these are not."""
+    unexpected(function.__name__, unknown, signature(function).parameters)
 
 
-def he_normal(shape: Any, *, distribution: Distribution = "normal", **keywords: Unpack[Scaled]) -> Any:
-    """Variance 2 / fan_in, which keeps the second moment of a signal through ReLU layers.
-
-    See `variance_scaling` for all keywords; the factor sqrt(2) is already in, `gain` multiplies it.
-    ``distribution="truncated_normal"`` is what JAX and Keras mean.
-
-    Notes
-    -----
-    *Reference*: He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015, equation 10.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastinit as fi
-    >>> W = fi.he_normal((4096, 64), seed=0, name="mlp.0")
-    >>> S = fi.he_normal((4096, 64), seed=0, name="mlp.0", index=np.s_[1024:2048])
-    >>> bool((W[1024:2048] == S).all())
-    True
-    """
-    return variance_scaling(shape, 2.0, "fan_in", distribution, **keywords)
-
-
-def he_uniform(shape: Any, **keywords: Unpack[Scaled]) -> Any:
-    """Uniform of variance 2 / fan_in: on ±sqrt(6 / fan_in). See `variance_scaling` and `he_normal`.
-
-    Examples
-    --------
-    >>> import fastinit as fi
-    >>> bool(abs(fi.he_uniform((6, 3), seed=0)).max() < 1)
-    True
-    """
-    return variance_scaling(shape, 2.0, "fan_in", "uniform", **keywords)
-
-
-def small_normal(shape: Any, std: float = 0.01, **common: Unpack[Common]) -> Any:
-    """``0.01 * randn``: in a deep network the signal fades. See `normal`.
-
-    Examples
-    --------
-    >>> import fastinit as fi
-    >>> bool(abs(fi.small_normal((100, 100), seed=0).std() - 0.01) < 2e-4)
-    True
-    """
-    return draw("normal", (0.0, std), shape, **common)
-
-
-xavier_normal = glorot_normal
-xavier_uniform = glorot_uniform
-kaiming_normal = he_normal
-kaiming_uniform = he_uniform
-
-#: Every law and scheme by its name.
-SCHEMES: dict[str, Callable[..., Any]] = {
-    "normal": normal,
-    "uniform": uniform,
-    "truncated_normal": truncated_normal,
-    "constant": constant,
-    "zeros": zeros,
-    "ones": ones,
-    "identity": identity,
-    "dirac": dirac,
-    "variance_scaling": variance_scaling,
-    "small_normal": small_normal,
-    "lecun_normal": lecun_normal,
-    "lecun_uniform": lecun_uniform,
-    "glorot_normal": glorot_normal,
-    "glorot_uniform": glorot_uniform,
-    "he_normal": he_normal,
-    "he_uniform": he_uniform,
-    "xavier_normal": xavier_normal,
-    "xavier_uniform": xavier_uniform,
-    "kaiming_normal": kaiming_normal,
-    "kaiming_uniform": kaiming_uniform,
-    "orthogonal": orthogonal,
-    "delta_orthogonal": delta_orthogonal,
-    "sparse": sparse,
-}
-
-
-def scheme_of(scheme: str | Callable[..., Any]) -> Callable[..., Any]:
-    """The law or scheme of that name; a callable is handed back."""
-    return scheme if callable(scheme) else SCHEMES[choice("scheme", scheme, SCHEMES)]
+def scheme_of(scheme: Any) -> Scheme:
+    """The scheme of that name, or of a public function of this package; any other callable is one by itself."""
+    if isinstance(scheme, str):
+        return SCHEMES[choice("scheme", scheme, SCHEMES)]
+    if isinstance(scheme, Scheme):
+        return scheme
+    name = getattr(scheme, "__name__", "")
+    if name in SCHEMES and getattr(scheme, "scheme", None) is SCHEMES[name]:
+        return SCHEMES[name]
+    if callable(scheme):
+        name = name if str(name).isidentifier() else type(scheme).__name__
+        return Scheme(name, family=partial(Called, scheme))
+    return choice("scheme", scheme, SCHEMES)
 
 
 def init(
-    shapes: Mapping[str, Any], scheme: str | Callable[..., Any] = "he_normal", seed: Any = None, **keywords: Any
+    shapes: Mapping[str, Shape],
+    scheme: str | Scheme | Callable[..., Any] = "he_normal",
+    seed: Seed = None,
+    **keywords: Any,
 ) -> dict[str, Any]:
     """Many arrays at once, each under its own name, so that none shares numbers with another.
 
@@ -270,7 +338,7 @@ def init(
     ----------
     shapes : mapping of str to shape
         Name of each array, and its shape.
-    scheme : str or callable
+    scheme : str, Scheme or callable
         The name of a law or scheme, or a callable ``(shape, *, seed, name, ...) -> array``.
     seed : int, numpy.random.SeedSequence or None
         One for all; None takes fresh entropy, once.
@@ -301,6 +369,8 @@ def init(
     if not isinstance(shapes, Mapping):
         refuse("shapes", "a mapping of names to shapes", type(shapes).__name__, TypeError)
     make, number = scheme_of(scheme), seed_number(seed)
+    if not make.is_called:
+        unexpected("init", keywords, (*make.parameters, *COMMON[2:]))
     arrays = {}
     for name, shape in shapes.items():
         try:

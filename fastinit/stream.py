@@ -34,10 +34,15 @@ def seed_number(seed: Any) -> int:
 
 def stream_key(seed: int, law: str, name: str) -> bytes:
     """The 16-byte key: BLAKE2b-128 of a tag, the seed (16 bytes, low first), the law (16 bytes) and the UTF-8 name."""
+    message = _TAG + seed.to_bytes(16, "little") + _LAWS[law] + encoded(name)
+    return blake2b(message, digest_size=16).digest()
+
+
+def encoded(name: str) -> bytes:
+    """A name in UTF-8."""
     try:
-        message = _TAG + seed.to_bytes(16, "little") + _LAWS[law] + name.encode()
+        return name.encode()
     except UnicodeEncodeError:
         refuse("name", "a string without lone surrogates", name)
     except AttributeError:
         refuse("name", "a string", name, TypeError)
-    return blake2b(message, digest_size=16).digest()

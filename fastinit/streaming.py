@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _core
 from .arguments import integer, refuse
-from .fill import kind_of
+from .dtypes import kind_of
 from .machine import threads_for
 
 _ROWS_AT_ONCE = 1 << 22

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import ceil, prod, sqrt
-from typing import Any
+from math import prod, sqrt
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arguments import refuse
-from .deterministic import constant, dirac, identity, ones, zeros
-from .fill import kind_of
+from .arguments import refuse, unexpected
+from .dtypes import kind_of
+from .fill import draw
+from .laws import Law
 from .layout import checked_shape, flat, part
-from .schemes import scheme_of
+from .repeats import PIECE, WINDOW, bits_of, equal_windows, has_many_values, repeats
+from .schemes import Scheme, scheme_of
 from .streaming import Moments, Statistics, moments
-from .structured import delta_orthogonal, orthogonal, sparse
+from .structures import DeltaOrthogonal, Orthogonal, Sparse
+from .typing import Index, Seed, Shape
 
 #: A check fails beyond so many standard errors: at most 2e-9 of right arrays a check, 2e-8 in all.
 LIMIT = 6.0
-#: Elements that are worked on together: their 64-bit hashes stay in the cache.
-_PIECE = 1 << 15
 _SAMPLE = 1 << 22
-_WINDOW = 16
-#: Stretches are compared where two values of the law are equal less often: a window so by chance once in 2**96.
-_ALIKE = 1 / 64
-_SKETCH = 32
-_FIXED = (constant, zeros, ones, identity, dirac)
-_MADE_WHOLE = (orthogonal, delta_orthogonal, sparse)
+#: In units of the greatest element, for what a library of products rounds as it likes.
+_ROUNDING = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-17, "float64": 2.0**-40}
 
 
 @dataclass
@@ -73,11 +70,11 @@ class Verification:
 
 def verify(
     array: Any,
-    scheme: str | Callable[..., Any],
+    scheme: str | Scheme | Law | Callable[..., Any],
     *,
-    shape: Any = None,
-    index: Any = None,
-    seed: Any = None,
+    shape: Shape | None = None,
+    index: Index | list[Index] = None,
+    seed: Seed = None,
     name: str = "",
     **keywords: Any,
 ) -> Verification:
@@ -91,8 +88,8 @@ def verify(
     ----------
     array : array_like or list of numpy.ndarray
         Of dtype float16, bfloat16, float32 or float64; a list where `index` is a list.
-    scheme : str or callable
-        The name of a law or scheme, or a callable like one.
+    scheme : str, Scheme, Law or callable
+        The name of a law or scheme, one of `fastinit.laws`, or a callable like one.
     shape : sequence of int
         Shape of the whole array, if `array` is a part: the fan is taken from it.
     index : basic index, ``fi.flat[...]`` or list of these
@@ -127,7 +124,6 @@ def verify(
     >>> print(fi.verify(2 * W, "he_normal").problems[0])
     standard deviation 0.0883 where 0.0442 is claimed (721 standard errors away)
     """
-    make = scheme_of(scheme)
     pieces = list(array) if isinstance(index, list) else [array]
     pieces = [np.asarray(piece) for piece in pieces]
     if not pieces or pieces[0].dtype.name not in ("float16", "float32", "float64", "bfloat16"):
@@ -145,26 +141,54 @@ def verify(
         expected = lengths if one is None else part(lengths, one).shape
         if piece.shape != expected or piece.dtype != kind.dtype:
             refuse("array", f"of shape {expected} and dtype {kind.dtype.name}", (piece.shape, piece.dtype.name))
-    keywords = {"dtype": kind.dtype.name, **keywords}
+    law = _claimed(scheme, lengths, keywords)
     found = Verification(_moments_of(pieces))
     found.checks["elements"] = found.statistics.count
     right = False
     if found.statistics.nonfinite:
         found.problems.append(f"{found.statistics.nonfinite} elements are not finite")
-    elif make in _FIXED or seed is not None:
-        right = _check_bits(found, pieces, make, lengths, indices, {"seed": seed, "name": name, **keywords})
-    if make in _STRUCTURED:
-        _STRUCTURED[make](found, pieces[0] if index is None else None, keywords)
-    if make not in _FIXED and found.statistics.count and not right:
-        sample = _sample(make, lengths, min(max(found.statistics.count, 1024), _SAMPLE), keywords)
+    elif law.is_fixed or seed is not None:
+        right = _check_bits(found, pieces, _Claim(law, lengths, kind.dtype.name, seed, name), indices)
+    if isinstance(law, Orthogonal):
+        _check_orthogonal(found, pieces[0] if index is None else None, law)
+    elif isinstance(law, Sparse):
+        _check_sparse(found, pieces[0] if index is None else None, law)
+    if not law.is_fixed and found.statistics.count and not right:
+        sample = _sample(law, lengths, min(max(found.statistics.count, 1024), _SAMPLE), kind.dtype.name)
         measured = found.statistics
-        if make in (sparse, delta_orthogonal):  # of the elements that are not zero; how many are is another question
+        if isinstance(
+            law, (Sparse, DeltaOrthogonal)
+        ):  # of the elements that are not zero: how many is another question
             pieces, sample = [piece[piece != 0] for piece in pieces], sample[sample != 0]
             measured = _moments_of(pieces)
         if len(sample) and measured.count:
             _check_law(found, measured, pieces, sample)
             _check_repeats(found, pieces, sample)
     return found
+
+
+def _claimed(scheme: Any, lengths: tuple[int, ...], keywords: dict[str, Any]) -> Law:
+    if isinstance(scheme, Law):
+        unexpected("verify", keywords, ())
+        return scheme
+    known = scheme_of(scheme)
+    if not known.is_called:
+        unexpected("verify", keywords, known.parameters)
+    return known.law_for(lengths, **keywords)
+
+
+class _Claim(NamedTuple):
+    """What an array is said to be: any part of it can be made."""
+
+    law: Law
+    lengths: tuple[int, ...]
+    dtype: str
+    seed: Any
+    name: str
+
+    def made(self, index: Any) -> Any:
+        """What it is there."""
+        return draw(self.law, self.lengths, seed=self.seed, name=self.name, dtype=self.dtype, index=index)
 
 
 def _moments_of(pieces: list[Any]) -> Statistics:
@@ -174,66 +198,55 @@ def _moments_of(pieces: list[Any]) -> Statistics:
     return sums.result()
 
 
-def _sample(make: Callable[..., Any], lengths: tuple[int, ...], count: int, keywords: dict[str, Any]) -> Any:
-    """Elements that the scheme makes for that shape, about `count` (fewer if the array is smaller)."""
-    if make in _MADE_WHOLE:
-        return np.ravel(make(lengths, seed=2**127, name="verify", **keywords))
-    samples = []
+def _sample(law: Law, lengths: tuple[int, ...], count: int, dtype: str) -> Any:
+    """Elements that the law gives that shape, about `count` (fewer if the array is smaller)."""
+    if not law.can_be_cut:
+        return np.ravel(draw(law, lengths, seed=2**127, name="verify", dtype=dtype))
+    samples: list[Any] = []
     size = prod(lengths)
     while sum(map(len, samples)) < count:
         some = min(size, count - sum(map(len, samples)))
-        samples.append(make(lengths, seed=2**127 + len(samples), name="verify", index=flat[:some], **keywords))
+        samples.append(draw(law, lengths, seed=2**127 + len(samples), name="verify", dtype=dtype, index=flat[:some]))
     return np.concatenate(samples)
 
 
-def _check_bits(
-    found: Verification,
-    pieces: list[Any],
-    make: Callable[..., Any],
-    lengths: tuple[int, ...],
-    indices: list[Any],
-    keywords: dict[str, Any],
-) -> bool:
-    # The library of products rounds as it likes: in units of the greatest element.
-    rounding = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float64": 2.0**-40}.get(pieces[0].dtype.name, 2.0**-17)
+def _check_bits(found: Verification, pieces: list[Any], claim: _Claim, indices: list[Any]) -> bool:
     wrong = 0
     for piece, index in zip(pieces, indices, strict=True):
-        for mine, theirs in _side_by_side(piece, make, lengths, index, keywords):
-            if make in (orthogonal, delta_orthogonal):
+        for mine, theirs in _side_by_side(piece, claim, index):
+            if claim.law.is_rounded:
                 theirs = theirs.astype(float)
-                allowed = rounding * np.max(np.abs(theirs), initial=0.0)
+                allowed = _ROUNDING[claim.dtype] * np.max(np.abs(theirs), initial=0.0)
                 wrong += int(np.sum(np.abs(mine.astype(float) - theirs) > allowed))
             else:
-                wrong += int(np.sum(_bits(mine) != _bits(theirs)))
+                wrong += int(np.sum(bits_of(mine) != bits_of(theirs)))
     found.checks["elements that differ"] = wrong
     if wrong:
-        whose = "the scheme" if keywords["seed"] is None else f"seed {keywords['seed']} and name {keywords['name']!r}"
+        whose = "the scheme" if claim.seed is None else f"seed {claim.seed} and name {claim.name!r}"
         found.problems.append(f"{wrong} of {found.statistics.count} elements are not those of {whose}")
     return not wrong
 
 
-def _side_by_side(
-    piece: Any, make: Callable[..., Any], lengths: tuple[int, ...], index: Any, keywords: dict[str, Any]
-) -> Iterator[tuple[Any, Any]]:
-    """The array's elements and those the scheme makes, in pieces where the scheme can be cut."""
-    if index is not None or make in _MADE_WHOLE or not piece.flags.c_contiguous:
-        yield np.atleast_1d(piece), np.atleast_1d(make(lengths, index=index, **keywords))
+def _side_by_side(piece: Any, claim: _Claim, index: Any) -> Iterator[tuple[Any, Any]]:
+    """The array's elements and those the law gives, in pieces where it can be cut."""
+    if index is not None or not claim.law.can_be_cut or not piece.flags.c_contiguous:
+        yield np.atleast_1d(piece), np.atleast_1d(claim.made(index))
         return
     elements = piece.reshape(-1)
-    for start in range(0, len(elements), _PIECE):
-        some = slice(start, min(start + _PIECE, len(elements)))
-        yield elements[some], make(lengths, index=flat[some], **keywords)
+    for start in range(0, len(elements), PIECE):
+        some = slice(start, min(start + PIECE, len(elements)))
+        yield elements[some], claim.made(flat[some])
 
 
-def _check_orthogonal(found: Verification, whole: Any, keywords: dict[str, Any]) -> None:
+def _check_orthogonal(found: Verification, whole: Any, law: Orthogonal) -> None:
     """Orthonormal rows or columns, whichever are fewer, to the rounding of the dtype."""
-    columns = keywords.get("out_axis", -1)
-    if whole is None or not whole.size or "batch_axis" in keywords or not isinstance(columns, int):
+    columns = law.out_axis
+    if whole is None or not whole.size or law.batch_axis != () or not isinstance(columns, int):
         found.checks["orthogonality"] = "not checked (of a part, or with several axes for one)"
         return
     matrix = np.moveaxis(whole, columns, -1).reshape(-1, whole.shape[columns]).astype(np.float64)
     matrix = matrix.T if matrix.shape[0] < matrix.shape[1] else matrix
-    square = float(keywords.get("gain", 1.0)) ** 2
+    square = law.gain**2
     away = float(np.abs(matrix.T @ matrix - square * np.eye(matrix.shape[1])).max())
     allowed = square * {"float16": 2.0**-8, "bfloat16": 2.0**-5, "float64": 2.0**-40}.get(whole.dtype.name, 2.0**-16)
     found.checks["distance from orthogonality"] = f"{away:.2g} (at most {allowed:.2g})"
@@ -241,20 +254,17 @@ def _check_orthogonal(found: Verification, whole: Any, keywords: dict[str, Any])
         found.problems.append(f"products of columns are {away:.2g} away from those of an orthogonal matrix")
 
 
-def _check_sparse(found: Verification, whole: Any, keywords: dict[str, Any]) -> None:
+def _check_sparse(found: Verification, whole: Any, law: Sparse) -> None:
     """The same number of zeros in every column."""
-    if whole is None or not whole.size or "sparsity" not in keywords:
+    if whole is None or not whole.size:
         found.checks["zeros in each column"] = "not checked (of a part)"
         return
-    wanted, zeros_there = ceil(keywords["sparsity"] * whole.shape[0]), np.sum(whole == 0, axis=0)
+    wanted, zeros_there = law.zeros_of(whole.shape[0]), np.sum(whole == 0, axis=0)
     found.checks["zeros in each column"] = f"{zeros_there.min()} to {zeros_there.max()} (should be {wanted})"
-    if keywords.get("std", 0.01) and not (zeros_there == wanted).all():
+    if law.scale and not (zeros_there == wanted).all():
         found.problems.append(
             f"{int(np.sum(zeros_there != wanted))} columns have not the {wanted} zeros they should have"
         )
-
-
-_STRUCTURED = {orthogonal: _check_orthogonal, sparse: _check_sparse}
 
 
 def _check_law(found: Verification, s: Statistics, pieces: list[Any], sample: Any) -> None:
@@ -308,76 +318,22 @@ def _shares_beyond(pieces: list[Any], centre: float, distances: Any) -> list[flo
     beyond = np.zeros(len(distances), np.int64)
     for piece in pieces:
         elements = piece.reshape(-1)
-        for start in range(0, len(elements), _PIECE):
-            away = np.abs(elements[start : start + _PIECE].astype(np.float64) - centre)
+        for start in range(0, len(elements), PIECE):
+            away = np.abs(elements[start : start + PIECE].astype(np.float64) - centre)
             beyond += [np.count_nonzero(away > distance) for distance in distances]
     return (beyond / sum(piece.size for piece in pieces)).tolist()
 
 
 def _check_repeats(found: Verification, pieces: list[Any], sample: Any) -> None:
-    """Stretches of a few hundred values or more that occur twice, wherever they begin.
-
-    Windows of 16 values are hashed; those whose hash is 0 mod 64 are kept, so that equal stretches keep the same ones.
-    """
-    hashes, places = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
-    sketch = hashes[0]
-    done = alike = 0
-    for piece in pieces:
-        bits = _bits(piece)
-        for start in range(0, len(bits) - _WINDOW + 1, _PIECE):
-            some = bits[start : start + _PIECE + _WINDOW - 1]
-            alike += _equal_windows(some)
-            window = _window_hashes(some)
-            few = window if len(sketch) < _SKETCH else window[window < sketch[-1]]
-            sketch = np.unique(np.concatenate([sketch, few]))[:_SKETCH]
-            kept = np.flatnonzero(window & np.uint64(63) == 0)
-            hashes.append(window[kept])
-            places.append(kept + start + done)
-        done += len(bits)
-    found.checks["stretches of one value"] = alike
-    if alike and not _equal_windows(_bits(sample)):  # as those of a law with few values are
-        found.problems.append(f"{alike} windows of {_WINDOW} equal neighbours (memory that was left unfilled?)")
-    if _chance_alike(_bits(sample)) > _ALIKE:
+    seen = repeats(pieces)
+    found.checks["stretches of one value"] = seen.alike
+    if seen.alike and not equal_windows(bits_of(sample)):  # as those of a law with few values are
+        problem = f"{seen.alike} windows of {WINDOW} equal neighbours (memory that was left unfilled?)"
+        found.problems.append(problem)
+    if not has_many_values(sample):
         return
-    found.sketch = tuple(sketch.tolist())
-    all_hashes, all_places = np.concatenate(hashes), np.concatenate(places)
-    order = np.argsort(all_hashes, kind="stable")
-    same = np.flatnonzero(all_hashes[order][1:] == all_hashes[order][:-1])
-    found.checks["repeated stretches"] = len(same)
-    if len(same):
-        first, second = all_places[order][same[0]], all_places[order][same[0] + 1]
-        found.problems.append(
-            f"values from element {first} on occur again from element {second} on ({len(same)} windows)"
-        )
-
-
-def _chance_alike(bits: Any) -> float:
-    """How often two of these values are equal."""
-    counts = np.unique(bits[:65536], return_counts=True)[1].astype(float)
-    return float(np.sum(counts * (counts - 1))) / max(1.0, float(np.sum(counts)) ** 2)
-
-
-def _bits(array: Any) -> Any:
-    return np.ascontiguousarray(array).reshape(-1).view(f"u{array.itemsize}")
-
-
-def _equal_windows(bits: Any) -> int:
-    equal, step = bits[1:] == bits[:-1], 1
-    while step < _WINDOW and len(equal) > step:
-        equal = equal[:-step] & equal[step:]
-        step *= 2
-    return int(np.sum(equal)) if step == _WINDOW else 0
-
-
-def _window_hashes(bits: Any) -> Any:
-    """A hash of each 16 neighbours: a polynomial in an odd constant, mixed so that its low bits depend on all."""
-    factor = 0x9E3779B97F4A7C15
-    values = (bits.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD6E8FEB86659FD93)
-    values ^= values >> np.uint64(32)
-    step = 1
-    while step < _WINDOW and len(values) > step:
-        values = values[:-step] * np.uint64(pow(factor, step, 2**64)) + values[step:]
-        step *= 2
-    values ^= values >> np.uint64(29)
-    values *= np.uint64(0xBF58476D1CE4E5B9)
-    return values ^ values >> np.uint64(32)
+    found.sketch = seen.sketch
+    found.checks["repeated stretches"] = seen.count
+    if seen.count:
+        places = f"from element {seen.first} on occur again from element {seen.second} on"
+        found.problems.append(f"values {places} ({seen.count} windows)")

@@ -19,7 +19,7 @@ MARKED = f"before\n{report.START}\nold\n{report.END}\nafter\n"
 @pytest.fixture(autouse=True)
 def numpy_alone(monkeypatch):
     """No other peer is loaded: their threads would be there when other tests fork this process."""
-    monkeypatch.setattr(suite, "installed", lambda: (peers.NumPy(),))
+    monkeypatch.setattr(suite, "installed", lambda: (peers.arrays.NumPy(),))
     yield
     use_threads(ALL_THREADS)
 
@@ -240,14 +240,14 @@ def test_without_peers_numpy_is_left(monkeypatch):
             raise ImportError(name)
         return np
 
-    monkeypatch.setattr(peers, "import_module", import_numpy_only)
-    monkeypatch.setattr(peers.OneMkl, "__init__", lambda self: import_numpy_only("mkl"))
+    monkeypatch.setattr(peers.peer, "import_module", import_numpy_only)
+    monkeypatch.setattr(peers.generators.OneMkl, "__init__", lambda self: import_numpy_only("mkl"))
     alone = peers.installed.__wrapped__()
     assert [(peer.name, peer.version) for peer in alone] == [("numpy", np.__version__)]
 
 
 def test_fastest_candidate_is_chosen_once():
-    peer = peers.NumPy()
+    peer = peers.arrays.NumPy()
     bound = []
 
     def bind(label, loops):

@@ -1,4 +1,7 @@
-"""The floors of the house, by parsing: every import and every include goes down, or stays on its floor."""
+"""The floors of the house, by parsing: every import and every include goes down, or stays on its floor.
+
+Inside a package the rooms stand one above the other: what a file imports of its own package stands below it.
+"""
 
 import ast
 import os
@@ -11,7 +14,8 @@ import pytest
 
 import fastinit as fi
 
-ROOT = Path(__file__).parents[1] / "fastinit"
+HOME = Path(__file__).parents[1]
+ROOT = HOME / "fastinit"
 CORE = ROOT / "src"
 
 PYTHON_FLOORS = {
@@ -27,23 +31,97 @@ DOORS = {"cli", "torch", "jax", "keras", "dask"}
 #: The twin shares the arithmetic of shapes and keys, and nothing that makes values.
 TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 
+#: The rooms of each package, lowest first: a file by its name, a folder as (name, its rooms). The __init__ of a folder
+#: stands above its rooms, its __main__ above that.
+INSIDE = {
+    "reference": (
+        "widths",
+        "cipher",
+        "rounding",
+        "reals",
+        "placing",
+        "laws",
+        "schemes",
+        "deterministic",
+        "structured",
+        "streaming",
+    ),
+    "theory": (
+        "quadrature",
+        "planes",
+        "kernels",
+        "maps",
+        "false_position",
+        "fixed_points",
+        "criticality",
+        "normalisation",
+        "finite_width",
+    ),
+    "profiler": (
+        "norms",
+        "parallel",
+        "progress",
+        "statistics",
+        "verdict",
+        "weights",
+        "workspace",
+        "network",
+        "steps",
+        "columns",
+        "expectation",
+        "result",
+        "transformer",
+        "unmade",
+        "comparison",
+        "conditioned",
+        "architecture",
+        "plot",
+        "table",
+        "html",
+        "propagation",
+        "matrix_free",
+        "measurement",
+        "story",
+    ),
+    "torch": (
+        ("tensors", ("shards", "agreement", "fills", "checks", "names")),
+        ("rules", ("weights", "recipe", "lists", "recipes", "width")),
+        ("calls", ("requests", "init", "fast")),
+        ("models", ("resets", "recording", "plans", "initialize", "verification")),
+        "fill_parts",
+        "verdicts",
+        "passes",
+        "lsuv",
+        "profiling",
+    ),
+}
+
 C_FLOORS = {
     0: ("portability.h", "cpu.h", "threads.*", "pages.*"),
     1: ("ars.h", "ars.c", "real.h", "normal.h", "moments.h"),
-    2: ("kernels*", "ars_wide.inc", "laws.inc", "moments.inc", "dispatch.*", "fill.*", "streaming.*"),
+    2: (
+        "kernels*",
+        "ars_wide.inc",
+        "laws.inc",
+        "moments.inc",
+        "moment_blocks.inc",
+        "dispatch.*",
+        "fill.*",
+        "streaming.*",
+    ),
 }
 #: Compilers and platforms are told apart here only.
 CONDITIONAL = {"portability.h", "cpu.h"}
 BANNED = {"util", "utils", "helper", "helpers", "common", "misc", "manager"}
 
 
-def modules():
-    """{name: source} of every module; those of a package are together under its name."""
-    found = {}
-    for path in sorted(ROOT.rglob("*.py")):
-        name = path.relative_to(ROOT).parts[0].removesuffix(".py")
-        found.setdefault(name, []).append(path)
-    return found
+#: No file is longer; those of the tests may be.
+MOST_LINES = 400
+
+
+def files(root=ROOT):
+    """Every module as a path below the package."""
+    return [path.relative_to(root) for path in sorted(root.rglob("*.py"))]
 
 
 def python_floor(name):
@@ -52,37 +130,83 @@ def python_floor(name):
     return floors[0]
 
 
-def imported(source, depth=1):
-    """(line, module of ours) of each import in a module so deep; `from . import name` of no module is __init__."""
-    known = {*modules(), "_core"}
+def place_of(parts, root=ROOT):
+    """The module that a dotted name is or lies in: ("profiler", "norms"), or (..., "__init__") of a package."""
+    path = root.joinpath(*parts)
+    if path.is_dir():
+        return (*parts, "__init__")
+    if any(path.with_suffix(suffix).is_file() for suffix in (".py", ".pyx")):
+        return tuple(parts)
+    return place_of(parts[:-1], root)
+
+
+def imported(source, folder=(), root=ROOT):
+    """(line, place) of each thing of ours that a module in a folder imports, wherever in it that stands."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "fastinit"]
-        elif isinstance(node, ast.ImportFrom) and (node.level == depth or (node.module or "").startswith("fastinit")):
-            module = (node.module or "").removeprefix("fastinit").strip(".")
-            names = [f"fastinit.{module}"] if module else [f"fastinit.{alias.name}" for alias in node.names]
+            names = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = ["fastinit", *folder[: len(folder) + 1 - node.level]] if node.level else []
+            within = [*above, *(node.module or "").split(".")] if node.module else above
+            names = [[*within, alias.name] for alias in node.names]
         else:
             continue
         for name in names:
-            first = [*name.split("."), "__init__"][1]
-            yield node.lineno, first if first in known else "__init__"
+            if name[0] == "fastinit":
+                yield node.lineno, place_of(name[1:], root)
 
 
 def may_import(name, other):
-    if name == "reference":
+    """Whether a module or package at the top may import another one."""
+    if name == "reference" and other != name:
         return other in TWIN_MAY_IMPORT
     if name in DOORS and other in DOORS:
         return name == other
     return name == other or python_floor(other) <= python_floor(name)
 
 
-MODULES = [(name, path) for name, paths in modules().items() for path in paths]
+def order_of(rooms, *folder):
+    """The files of a package, lowest first."""
+    for room in rooms:
+        if isinstance(room, str):
+            yield (*folder, room)
+        else:
+            yield from order_of(room[1], *folder, room[0])
+    yield (*folder, "__init__")
+    yield (*folder, "__main__")
 
 
-@pytest.mark.parametrize(("name", "path"), MODULES, ids=[str(path.relative_to(ROOT)) for _, path in MODULES])
-def test_imports_go_down(name, path):
-    for line, other in imported(path.read_text(encoding="utf-8"), len(path.relative_to(ROOT).parts)):
-        assert may_import(name, other), f"{path.name}:{line} imports {other}"
+def upward(package, rooms, path, root=ROOT):
+    """(line, place) of what a file imports of its own package and does not stand below it."""
+    order = list(order_of(rooms, package))
+    own = order.index(path.with_suffix("").parts)
+    source = (root / path).read_text(encoding="utf-8")
+    return [
+        (line, "/".join(other))
+        for line, other in imported(source, path.parts[:-1], root)
+        if other[0] == package and not (other in order and order.index(other) < own)
+    ]
+
+
+@pytest.mark.parametrize("path", files(), ids=str)
+def test_imports_go_down(path):
+    name, source = path.with_suffix("").parts[0], (ROOT / path).read_text(encoding="utf-8")
+    for line, (other, *_) in imported(source, path.parts[:-1]):
+        assert may_import(name, other), f"{path}:{line} imports {other}"
+
+
+@pytest.mark.parametrize("path", [path for path in files() if len(path.parts) > 1], ids=str)
+def test_imports_inside_a_package_go_down(path):
+    package = path.parts[0]
+    for line, other in upward(package, INSIDE[package], path):
+        raise AssertionError(f"{path}:{line} imports {other}")
+
+
+def test_every_file_of_a_package_has_its_room():
+    found = {path.with_suffix("").parts for path in files() if len(path.parts) > 1}
+    rooms = [room for package in INSIDE for room in order_of(INSIDE[package], package)]
+    assert len(set(rooms)) == len(rooms)
+    assert {room for room in rooms if room[-1] != "__main__"} <= found <= set(rooms)
 
 
 def test_every_form_of_import_is_seen():
@@ -94,21 +218,75 @@ from fastinit.schemes import init
 from . import machine, __version__
 from .cli import main
 import numpy
+from numpy import fill
 def later():
     from .scaling import gain
 """
-    found = [other for _, other in imported(source)]
+    found = ["/".join(place) for _, place in imported(source)]
     assert found == ["__init__", "fill", "_core", "schemes", "machine", "__init__", "cli", "scaling"]
     assert [may_import("fill", other) for other in found] == [False, True, True, False, True, False, False, True]
     assert [may_import("torch", other) for other in ("jax", "cli", "torch", "schemes")] == [False, False, True, True]
-    assert [may_import("reference", other) for other in ("_core", "fill", "layout")] == [False, False, True]
+    twins = ("_core", "fill", "layout", "reference")
+    assert [may_import("reference", other) for other in twins] == [False, False, True, True]
 
 
-def test_modules_have_names_of_their_own():
+def test_rooms_of_folders_stand_one_above_the_other(tmp_path):
+    sources = {
+        "rooms/__init__.py": "from .top import a",
+        "rooms/__main__.py": "from . import a",
+        "rooms/low.py": "from .. import _core; from .high.second import f",
+        "rooms/high/__init__.py": "from .first import e",
+        "rooms/high/first.py": "if TYPE_CHECKING:\n    from .second import f\nfrom ..low import b",
+        "rooms/high/second.py": "from . import first, e\nfrom ...fill import draw\nimport fastinit.rooms.low",
+        "rooms/top.py": "from .high import e\nfrom .high.second import f\nfrom . import top, low, other",
+        "fill.py": "",
+    }
+    for name, source in sources.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+    rooms = ("low", ("high", ("first", "second")), "top")
+    found = {path.as_posix(): upward("rooms", rooms, path, tmp_path) for path in files(tmp_path)[1:]}
+    assert {name: lines for name, lines in found.items() if lines} == {
+        "rooms/low.py": [(1, "rooms/high/second")],
+        "rooms/high/first.py": [(2, "rooms/high/second")],
+        "rooms/high/second.py": [(1, "rooms/high/__init__")],
+        "rooms/top.py": [(3, "rooms/top"), (3, "rooms/__init__")],
+    }
+
+
+def bound_names(source):
+    """What the functions and classes of a module are called, its own and those that it imports by name."""
+    nodes = list(ast.walk(ast.parse(source)))
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    own = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    return own | {alias.asname or alias.name for node in imports for alias in node.names}
+
+
+@pytest.mark.parametrize("package", sorted({path.parent for path in files()}), ids=str)
+def test_modules_have_names_of_their_own(package):
     """A module and a public function of one name would hide each other."""
-    for name in modules():
-        assert not BANNED & set(name.split("_"))
+    names = {path.name.removesuffix(".py") for path in (ROOT / package).iterdir() if path.suffix in ("", ".py")}
+    assert not BANNED & {word for name in names for word in name.split("_")}
+    assert not names & bound_names((ROOT / package / "__init__.py").read_text(encoding="utf-8"))
+
+
+def test_modules_and_what_is_imported_late_have_names_of_their_own():
+    for name in {path.parts[0].removesuffix(".py") for path in files()}:
         assert name not in vars(fi) or type(vars(fi)[name]).__name__ == "module", f"{name} is a function and a module"
+
+
+LENGTHS = [
+    path.relative_to(HOME)
+    for folder in (ROOT, HOME / "bench")
+    for path in sorted(folder.rglob("*"))
+    if path.suffix in (".py", ".pyi", ".pyx", ".c", ".h", ".inc") and path != ROOT / "_core.c"  # Cython makes that
+]
+
+
+@pytest.mark.parametrize("path", [*LENGTHS, Path("setup.py"), Path("Makefile")], ids=str)
+def test_files_are_read_in_one_sitting(path):
+    lines = (HOME / path).read_text(encoding="utf-8").count("\n")
+    assert lines <= MOST_LINES, f"{path} has {lines} lines"
 
 
 def c_floor(name):

@@ -1,10 +1,13 @@
 """Threads, forks, foreign floating-point modes, forced levels, and what the environment says."""
 
 import ctypes
+import mmap
 import os
+import shlex
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from conftest import bits
 
 import fastinit as fi
 from fastinit import _core, machine
+
+MI = 1 << 20
 
 
 def run(code, **environment):
@@ -133,3 +138,69 @@ def test_words_are_those_of_the_twin(level):
     for first, count in ((0, 100), (3, 5), (31, 2), (2**34 - 3, 40), (2**63 - 64, 64)):
         for domain in (0, 1):
             assert np.array_equal(_core.words(key, domain, first, count), reference.words(key, domain, first, count))
+
+
+@pytest.fixture
+def advised(tmp_path):
+    """Compiles pages.c with a recorder for madvise: a function that gives all (address, bytes, advice) of one call."""
+    recorder = tmp_path / "recorder.c"
+    recorder.write_text("""
+        #include <stddef.h>
+        size_t calls, seen[3];
+        int recorded(void *address, size_t bytes, int advice) {
+            calls++, seen[0] = (size_t)address, seen[1] = bytes, seen[2] = (size_t)advice;
+            return 0;
+        }
+    """)
+    compiler, pages = shlex.split(os.environ.get("CC", "cc")), Path(fi.__file__).parent / "src" / "pages.c"
+    flags = ["-std=gnu11", "-shared", "-fPIC", "-Dmadvise=recorded"]
+    subprocess.run([*compiler, *flags, pages, recorder, "-o", tmp_path / "pages.so"], check=True)
+    library = ctypes.CDLL(str(tmp_path / "pages.so"))
+    calls, seen = ctypes.c_size_t.in_dll(library, "calls"), (ctypes.c_size_t * 3).in_dll(library, "seen")
+
+    def call(address, size):
+        calls.value = 0
+        library.fi_advise_large_pages(ctypes.c_size_t(address), ctypes.c_size_t(size))
+        return tuple(seen) if calls.value else None
+
+    return call
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="large pages are asked of Linux")
+@pytest.mark.parametrize(
+    ("address", "size", "expected"),
+    [
+        (64 * MI, 4 * MI, (64 * MI, 4 * MI)),
+        (64 * MI, 4 * MI - 1, None),
+        (64 * MI, 4 * MI + 1, (64 * MI, 4 * MI)),
+        (64 * MI + 64, 12 * MI, (66 * MI, 10 * MI)),
+        (64 * MI - 1, 4 * MI, (64 * MI, 2 * MI)),
+        (64 * MI - 1, 4 * MI + 1, (64 * MI, 4 * MI)),
+        (2**64 - 6 * MI, 6 * MI - 1, (2**64 - 6 * MI, 4 * MI)),
+        (0, 0, None),
+        (2**64 - 1, 0, None),
+    ],
+)
+def test_large_pages_are_asked_for_where_whole_ones_lie(advised, address, size, expected):
+    huge_page = 14  # MADV_HUGEPAGE of the kernel's interface
+    assert advised(address, size) == (expected and (*expected, huge_page))
+
+
+def test_large_pages_change_no_byte():
+    memory = np.frombuffer(mmap.mmap(-1, 9 * MI), np.uint8)
+    memory[:] = 7
+    _core.advise_large_pages(memory.ctypes.data, memory.nbytes)
+    assert (memory == 7).all()
+
+
+def test_the_border_refuses_what_is_no_memory():
+    top = 2 ** (8 * ctypes.sizeof(ctypes.c_size_t)) - 1
+    with pytest.raises(ValueError) as raised:
+        _core.advise_large_pages(top, 1)
+    assert str(raised.value) == f"`size` must end within the address space, got 1 bytes from {top:#x}"
+    for address, size in ((-1, 0), (0, -1), (top + 1, 0), (0, top + 1)):
+        with pytest.raises(OverflowError):
+            _core.advise_large_pages(address, size)
+    for wrong in (None, "0"):
+        with pytest.raises(TypeError):
+            _core.advise_large_pages(wrong, 0)

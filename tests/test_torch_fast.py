@@ -11,7 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.torch import pages
+from fastinit import _core
 
 TRUNC_NORMAL = nn.init.trunc_normal_  # as libraries keep it from their import on
 OWN = {name: getattr(nn.init, name) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")}
@@ -261,17 +261,24 @@ def test_what_is_made_keeps_its_manners():
     assert torch.equal(out, law(fi.uniform, number=1))
 
 
-def test_large_pages_are_asked_for_within_the_storage(monkeypatch):
+def test_large_pages_are_asked_for_under_the_storage(monkeypatch):
+    """Of each tensor; which of it can have them, the core tells (test_machine.py)."""
     asked = []
-    monkeypatch.setattr(pages, "_madvise", lambda address, length, advice: asked.append((address, length, advice)))
+    monkeypatch.setattr(_core, "advise_large_pages", lambda address, size: asked.append((address, size)))
     with ft.fast_init(seed=0):
         small, large = torch.randn(1000), torch.randn(3, 1 << 20)
+        part = large[1:].uniform_()
     with ft.fast_init(seed=0, large_pages=False):
         torch.randn(3, 1 << 20)
-    (address, length, advice) = asked[0]
-    assert len(asked) == 1 and small.any() and advice == 14
-    assert address.value % 2**21 == 0 and length.value % 2**21 == 0 and length.value >= 2**23
-    assert large.data_ptr() <= address.value < address.value + length.value <= large.data_ptr() + large.nbytes
+    assert asked == [(tensor.data_ptr(), tensor.nbytes) for tensor in (small, large, large)]
+    assert np.array_equal(large[0], fi.normal(large.shape, seed=0, name="#1")[0])
+    assert np.array_equal(part, fi.uniform(part.shape, seed=0, name="#2"))
+
+
+def test_large_pages_change_no_value():
+    with ft.fast_init(seed=0):
+        small, large = torch.randn(1000), torch.randn(3, 1 << 20)
+    assert np.array_equal(small, fi.normal(small.shape, seed=0, name="#0"))
     assert np.array_equal(large, fi.normal(large.shape, seed=0, name="#1"))
 
 

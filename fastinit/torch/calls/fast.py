@@ -16,9 +16,9 @@ from torch.nn import init as torch_init
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_variadic
 
+from ... import _core
 from ...arguments import refuse
 from ...stream import seed_number
-from ..pages import advise_large_pages
 from ..tensors.agreement import agreed
 from ..tensors.checks import check_model
 from ..tensors.fills import BY_POSITION, DTYPES, fill_pieces_, seed_from
@@ -167,7 +167,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             if place.part is None or law.scheme in BY_POSITION:
                 pieces = place
             if self.large_pages and pieces.local.device.type == "cpu":
-                advise_large_pages(pieces.local)
+                storage = pieces.local.untyped_storage()
+                _core.advise_large_pages(storage.data_ptr(), storage.nbytes())
             fill_pieces_(pieces, law.scheme, seed=seed, name=stream, **law.keywords)
         except (TypeError, ValueError):
             return False

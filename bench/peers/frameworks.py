@@ -1,0 +1,126 @@
+"""Frameworks: torch, transformers, whose models are in `torch_models`, and jax."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache, partial
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ..checks import BOUND, STD
+from ..races import Array, Call, Entrant
+from .peer import Entrants, Peer, into
+
+
+class Torch(Peer):
+    """torch.Tensor and torch.nn.init, on the buffer of the race."""
+
+    name, module = "torch", "torch"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.init = self.package.nn.init
+        self.package.manual_seed(1)
+
+    def tensor(self, out: Array) -> Any:
+        """The same memory as a tensor."""
+        if out.dtype.name == "bfloat16":
+            return self.package.from_numpy(out.view(np.int16)).view(self.package.bfloat16)
+        return self.package.from_numpy(out)
+
+    def _entrant(self, fill: Callable[[Any], Any], slack: float = 0.0) -> Entrant:
+        return Entrant(lambda out: into(out, partial(fill, self.tensor(out))), slack)
+
+    def fills(self, law: str, dtype: str) -> Entrants:
+        trunc = self.init.trunc_normal_
+        slack = 5e-3 if dtype in ("float16", "bfloat16") else 0.0  # 16-bit uniforms are rounded down
+        if law == "normal":
+            own = {"torch": self._entrant(lambda t: t.normal_(0, STD), slack)}
+            uncut = self._entrant(lambda t: trunc(t, std=STD), slack)  # a, b = -2, 2 are absolute: they cut nothing
+            return own | ({"torch trunc_normal_ uncut": uncut} if dtype in ("float32", "bfloat16") else {})
+        if law == "uniform":
+            return {"torch": self._entrant(lambda t: t.uniform_(-BOUND, BOUND), slack)}
+        return {"torch": self._entrant(lambda t: trunc(t, std=STD, a=-2 * STD, b=2 * STD), slack)}
+
+    def schemes(self, scheme: str) -> Entrants:
+        init = self.init
+
+        fill = {
+            "small_normal": lambda t: init.normal_(t, 0, 0.01),
+            "lecun_normal": lambda t: init.kaiming_normal_(t, nonlinearity="linear"),
+            "he_normal": lambda t: init.kaiming_normal_(t, nonlinearity="relu"),
+            "he_normal truncated": None,
+            "glorot_uniform": lambda t: init.xavier_uniform_(t),
+        }[scheme]
+        return {"torch": self._entrant(fill)} if fill else {}
+
+    def moments(self, order: int, dtype: str) -> Entrants:
+        def bind(x: Array) -> Call:
+            tensor = self.tensor(x)
+            return lambda: self.package.var_mean(tensor, correction=0)[0].item()
+
+        return {"torch": Entrant(bind, 1e-2 if dtype == "bfloat16" else 1e-4)} if order == 2 else {}
+
+    def orthogonal(self) -> Entrants:
+        return {"torch": self._entrant(self.init.orthogonal_, 1e-4)}
+
+    def small_layer(self) -> Entrants:
+        empty, fill = self.package.empty, self.init.kaiming_normal_
+        return {"torch": Entrant(lambda out: lambda: fill(empty(8, 8), nonlinearity="relu"))}
+
+
+class Transformers(Peer):
+    """Its models are in `torch_models`."""
+
+    name = module = "transformers"
+
+
+class Jax(Peer):
+    """jax.random, compiled. One thread: NPROC is what XLA's pool on the CPU heeds, and it must come first."""
+
+    name, module = "jax", "jax"
+
+    def __init__(self) -> None:
+        os.environ.setdefault("NPROC", "1")
+        super().__init__()
+        self.random = import_module("jax.random")
+        self.initializers = import_module("jax.nn.initializers")
+
+    def _entrant(self, make: Callable[[Any, Any, Any], Any], slack: float = 0.0) -> Entrant:
+        def bind(out: Array) -> Call:
+            made, key = self._compiled(make, out.shape, out.dtype.name), self.random.key(1)
+            return lambda: made(key).block_until_ready()
+
+        return Entrant(bind, slack)
+
+    @cache  # noqa: B019 (peers live as long as the process)
+    def _compiled(self, make: Callable[[Any, Any, Any], Any], shape: Any, dtype: str) -> Any:
+        return self.package.jit(lambda key: make(key, shape, dtype)).lower(self.random.key(1)).compile()
+
+    def fills(self, law: str, dtype: str) -> Entrants:
+        if dtype == "float64":
+            return {}
+        make = {
+            "normal": self.initializers.normal(STD),
+            "uniform": lambda key, shape, dtype: self.random.uniform(key, shape, dtype, -BOUND, BOUND),
+            "truncated": self.initializers.truncated_normal(STD),
+        }[law]
+        # Its uniforms have as many bits as the mantissa: 128 values in bfloat16, with mean -0.018 std.
+        return {"jax": self._entrant(make, {"float16": 5e-3, "bfloat16": 3e-2}.get(dtype, 0.0))}
+
+    def schemes(self, scheme: str) -> Entrants:
+        make = {
+            "small_normal": self.initializers.normal(0.01),
+            "lecun_normal": self.initializers.variance_scaling(1, "fan_in", "normal"),
+            "he_normal": self.initializers.variance_scaling(2, "fan_in", "normal"),
+            "he_normal truncated": self.initializers.he_normal(),
+            "glorot_uniform": self.initializers.glorot_uniform(),
+        }[scheme]
+        return {"jax": self._entrant(make)}
+
+    def small_layer(self) -> Entrants:
+        make, key = self.package.jit(lambda key: self.initializers.he_normal()(key, (8, 8))), self.random.key(1)
+        return {"jax": Entrant(lambda out: lambda: make(key).block_until_ready())}

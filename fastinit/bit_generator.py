@@ -1,0 +1,183 @@
+"""Bit generator: a counter that NumPy's random generators, and ours, read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.random import SeedSequence
+
+from . import _core
+from .arguments import integer, refuse
+from .layout import LIMIT
+from .machine import STREAM
+from .stream import SEED_BITS, seed_number, stream_key
+
+#: Values that `ARS.jumped` goes ahead by: 2**15 jumps leave the stream.
+JUMP = 1 << 48
+_WORDS = 1 << 64
+
+
+class ARS(_core.WordGenerator):
+    """Bit generator that counts: ARS-7, seven rounds of AES over a counter (Salmon and others, SC'11).
+
+    It holds a seed and two places: `position`, the number of the value that a law gives next, and `word`, the number of
+    the 32-bit word that NumPy's own distributions read next. Both only count; any of them can be gone to at once.
+
+    Parameters
+    ----------
+    seed : int, numpy.random.SeedSequence or None
+        An integer in [0, 2**128), which is the seed as `fastinit.normal` takes it. None takes such an integer from the
+        system. Of a SeedSequence the first 128 bits.
+
+    Attributes
+    ----------
+    lock : threading.RLock
+        Held while the places move.
+    seed_seq : numpy.random.SeedSequence
+        What `spawn` draws on: `seed`, or ``SeedSequence(seed)``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `seed` breaks its rule.
+
+    Notes
+    -----
+    *Stream*: the words are the main words of law "bits" and the empty name. A 32-bit draw is one word, a 64-bit draw
+    two (low first), a double the upper 53 bits of a 64-bit draw. There are 2**64 of them; then they begin again.
+
+    Examples
+    --------
+    >>> import numpy as np, fastinit as fi
+    >>> np.random.Generator(fi.ARS(0)).integers(10, size=5)
+    array([5, 5, 3, 5, 7])
+    """
+
+    def __init__(self, seed: Any = None) -> None:
+        number = seed_number(seed)
+        super().__init__(seed if isinstance(seed, SeedSequence) else number)
+        self._go(number, 0, 0)
+
+    def _go(self, seed: int, position: int, word: int) -> None:
+        keys = {law: stream_key(seed, law, "") for law in ("normal", "uniform", "bits")}
+        with self.lock:
+            self._seed, self._position, self._keys = seed, position, keys
+            self._seek(keys["bits"], word)
+
+    def _take(self, law: str, count: int) -> tuple[bytes, int]:
+        """The key of a law, and the number of the first of its next `count` values, which are passed over."""
+        with self.lock:
+            first = self._position
+            if count >= LIMIT - first:
+                refuse("size", f"at most the {LIMIT - 1 - first} values that the stream has left", count)
+            self._position = first + count
+            return self._keys[law], first
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The seed and the two places, as a dict of plain numbers; can be set.
+
+        Raises
+        ------
+        ValueError, TypeError
+            On setting anything but the state of a bit generator of this class and stream. Then nothing has changed.
+
+        Examples
+        --------
+        >>> import fastinit as fi
+        >>> fi.ARS(7).state
+        {'bit_generator': 'ARS', 'stream': 0, 'state': {'seed': 7, 'position': 0, 'word': 0}}
+        """
+        with self.lock:
+            places = {"seed": self._seed, "position": self._position, "word": self._word}
+        return {"bit_generator": type(self).__name__, "stream": STREAM, "state": places}
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        _check_keys("state", value, ("bit_generator", "stream", "state"))
+        for key, right in (("bit_generator", type(self).__name__), ("stream", STREAM)):
+            if value[key] != right:
+                refuse(f"state['{key}']", repr(right), value[key])
+        places = value["state"]
+        _check_keys("state['state']", places, ("seed", "position", "word"))
+        self._go(
+            integer("state['state']['seed']", places["seed"], 0, 1 << SEED_BITS),
+            integer("state['state']['position']", places["position"], 0, LIMIT),
+            integer("state['state']['word']", places["word"], 0, _WORDS),
+        )
+
+    def _room(self) -> tuple[int, int]:
+        """The least delta that `advance` takes, and the least one that is too much."""
+        least = -min(self._position, self._word // 2)
+        return least, min(LIMIT - self._position, (_WORDS + 1 - self._word) // 2)
+
+    def advance(self, delta: int) -> ARS:
+        """Go `delta` values and `delta` 64-bit draws ahead (back, if negative).
+
+        Parameters
+        ----------
+        delta : int
+            Added to the position; twice it is added to the number of the word, a 64-bit draw being two words.
+
+        Returns
+        -------
+        ARS
+            This bit generator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `delta` is no integer, or leads before the beginning or past the end. Then nothing has changed.
+
+        Examples
+        --------
+        >>> import fastinit as fi
+        >>> rng = fi.default_rng(0)
+        >>> ten = rng.random(10)
+        >>> bool((rng.random(2) == fi.Generator(fi.ARS(0).advance(10)).random(2)).all())
+        True
+        """
+        with self.lock:
+            delta = integer("delta", delta, *self._room())
+            self._go(self._seed, self._position + delta, self._word + 2 * delta)
+        return self
+
+    def jumped(self, jumps: int = 1) -> ARS:
+        """A new bit generator, ``jumps * 2**48`` values (and 64-bit draws) ahead of this one.
+
+        Parameters
+        ----------
+        jumps : int
+            At least 0, and fewer than lead past the end: 2**15 from the beginning.
+
+        Returns
+        -------
+        ARS
+            Of the same class and seed. It shares `seed_seq`, so that the children of the two differ.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `jumps` is no such integer.
+
+        Examples
+        --------
+        >>> import fastinit as fi
+        >>> fi.ARS(7).jumped(2)
+        <ARS seed=7 position=562949953421312 word=1125899906842624>
+        """
+        with self.lock:
+            jumps = integer("jumps", jumps, 0, (self._room()[1] - 1) // JUMP + 1)
+            ahead = type(self)(self.seed_seq)
+            ahead.state = self.state
+        return ahead.advance(jumps * JUMP)
+
+    def __repr__(self) -> str:
+        places = " ".join(f"{name}={number}" for name, number in self.state["state"].items())
+        return f"<{type(self).__name__} {places}>"
+
+
+def _check_keys(name: str, value: Any, keys: tuple[str, ...]) -> None:
+    if not isinstance(value, dict) or set(value) != set(keys):
+        rule = "a dict with the keys " + ", ".join(map(repr, keys))
+        refuse(name, rule, value, ValueError if isinstance(value, dict) else TypeError)

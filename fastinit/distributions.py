@@ -1,0 +1,311 @@
+"""Distributions: the laws by their public names, each value independent of the others, and constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .fill import draw
+from .laws import Constant, Normal, Truncated, Uniform
+from .schemes import public, refuse_unknown
+from .typing import DType, Index, Never, Out, Seed, Shape
+
+_ZEROS, _ONES = Constant(0.0), Constant(1.0)
+
+
+@public
+def normal(
+    shape: Shape,
+    mean: float = 0.0,
+    std: float = 1.0,
+    *,
+    seed: Seed = None,
+    name: str = "",
+    dtype: DType = "float32",
+    index: Index | list[Index] = None,
+    out: Out = None,
+    threads: int | None = None,
+    **unknown: Never,
+) -> Any:
+    """Normal (Gaussian) values: ``mean + std * z``.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+        Shape of the whole array.
+    mean, std : float
+        Mean and standard deviation (at least 0).
+    seed : int, numpy.random.SeedSequence or None
+        An integer in [0, 2**128). None takes fresh entropy from the system.
+    name : str
+        The stream. **Two arrays made with the same seed and the same name start with the same numbers.**
+    dtype : {"float32", "float64", "float16", "bfloat16"} or dtype
+        float16 and bfloat16 are the float32 values rounded once. None: that of `out`.
+    index : basic index, ``fi.flat[...]``, or a list of these
+        Which part to compute: the result is what ``normal(shape)[index]`` would be. A list gives a list of arrays.
+    out : numpy.ndarray
+        Where to put the values; of any strides and alignment. With a list of indices, a list.
+    threads : int
+        At most so many; no value depends on it. None: see `set_num_threads`.
+
+    Returns
+    -------
+    numpy.ndarray
+        `out`, or a new array.
+
+    Raises
+    ------
+    ValueError, TypeError, IndexError
+        If an argument breaks its rule, or the values could overflow the dtype. Then nothing has been written.
+
+    Notes
+    -----
+    *Stream*: law "normal". Values reach 8.15 standard deviations in float32 and 8.57 in float64.
+
+    *Reference*: Box and Muller, "A note on the generation of random normal deviates", Ann. Math. Stat. 29, 1958.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> fi.normal((2, 3), seed=0)
+    array([[-0.66800666,  0.63464093,  1.4365132 ],
+           [ 1.0852128 ,  0.89012635, -1.4125665 ]], dtype=float32)
+    """
+    if unknown:
+        refuse_unknown(normal, unknown)
+    return draw(Normal(mean, std), shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+
+
+@public
+def uniform(
+    shape: Shape,
+    low: float = 0.0,
+    high: float = 1.0,
+    *,
+    seed: Seed = None,
+    name: str = "",
+    dtype: DType = "float32",
+    index: Index | list[Index] = None,
+    out: Out = None,
+    threads: int | None = None,
+    **unknown: Never,
+) -> Any:
+    """Uniform values in [low, high): ``low + (high - low) * u``, u a multiple of 2**-24 (float64: 2**-52).
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+        Shape of the whole array.
+    low, high : float
+        Ends of the interval, low at most high. In float32 and float64 no value is below low or reaches high (unless
+        they are equal); rounding to 16 bits may then reach it.
+    **common
+        seed, name, dtype, index, out and threads, as for `normal`.
+
+    Returns
+    -------
+    numpy.ndarray
+        `out`, or a new array.
+
+    Raises
+    ------
+    ValueError, TypeError, IndexError
+        As for `normal`.
+
+    Notes
+    -----
+    *Stream*: law "uniform".
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> fi.uniform(3, -1, 1, seed=0)
+    array([-0.3974669 ,  0.411986  ,  0.21765065], dtype=float32)
+    """
+    if unknown:
+        refuse_unknown(uniform, unknown)
+    return draw(Uniform(low, high), shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+
+
+@public
+def truncated_normal(
+    shape: Shape,
+    mean: float = 0.0,
+    std: float = 1.0,
+    low: float = -2.0,
+    high: float = 2.0,
+    *,
+    seed: Seed = None,
+    name: str = "",
+    dtype: DType = "float32",
+    index: Index | list[Index] = None,
+    out: Out = None,
+    threads: int | None = None,
+    **unknown: Never,
+) -> Any:
+    """Normal values restricted to ``[mean + low * std, mean + high * std]``, by the inverse distribution function.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+        Shape of the whole array.
+    mean, std : float
+        Of the normal before truncation (between -2 and 2 the result's own deviation is 0.8796 std).
+    low, high : float
+        Bounds in units of `std`, low below high; either may be infinite.
+    **common
+        seed, name, dtype, index, out and threads, as for `normal`.
+
+    Returns
+    -------
+    numpy.ndarray
+        `out`, or a new array.
+
+    Raises
+    ------
+    ValueError, TypeError, IndexError
+        As for `normal`; and if a standard normal lies between the bounds with probability below 2**-48.
+
+    Notes
+    -----
+    *Stream*: law "truncated". No value is outside the bounds in float32 and float64; rounding to 16 bits may pass them
+    by less than half a unit in the last place.
+    In float32 the probabilities between the bounds have 24 bits: an interval much narrower than its distance from zero,
+    or than 1e-4, holds few distinct values; float64 has 52.
+
+    *Reference*: the inverse by M. Giles, "Approximating the erfinv function", GPU Computing Gems 2, 2011 (its form; the
+    coefficients are our own) in float32, and Wichura, Algorithm AS 241, Applied Statistics 37, 1988, in float64.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> fi.truncated_normal(3, std=0.02, seed=0)
+    array([-0.00992881,  0.01839336,  0.00458059], dtype=float32)
+    """
+    if unknown:
+        refuse_unknown(truncated_normal, unknown)
+    law = Truncated(mean, std, low, high)
+    return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+
+
+@public
+def small_normal(
+    shape: Shape,
+    std: float = 0.01,
+    *,
+    seed: Seed = None,
+    name: str = "",
+    dtype: DType = "float32",
+    index: Index | list[Index] = None,
+    out: Out = None,
+    threads: int | None = None,
+    **unknown: Never,
+) -> Any:
+    """``0.01 * randn``: in a deep network the signal fades. See `normal`.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> bool(abs(fi.small_normal((100, 100), seed=0).std() - 0.01) < 2e-4)
+    True
+    """
+    if unknown:
+        refuse_unknown(small_normal, unknown)
+    return draw(Normal(0.0, std), shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+
+
+@public
+def constant(
+    shape: Shape,
+    value: float,
+    *,
+    seed: Seed = None,
+    name: str = "",
+    dtype: DType = "float32",
+    index: Index | list[Index] = None,
+    out: Out = None,
+    threads: int | None = None,
+    **unknown: Never,
+) -> Any:
+    """`value` everywhere.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+        Shape of the whole array.
+    value : float
+        Finite, and within the dtype's range.
+    dtype, index, out
+        As for `normal`.
+    seed, name, threads
+        Taken so that every law can be called alike; nothing depends on them.
+
+    Returns
+    -------
+    numpy.ndarray
+        `out`, or a new array.
+
+    Raises
+    ------
+    ValueError, TypeError, IndexError
+        If an argument breaks its rule.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> fi.constant((2, 2), 0.5)
+    array([[0.5, 0.5],
+           [0.5, 0.5]], dtype=float32)
+    """
+    if unknown:
+        refuse_unknown(constant, unknown)
+    return draw(Constant(value), shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+
+
+@public
+def zeros(
+    shape: Shape,
+    *,
+    seed: Seed = None,
+    name: str = "",
+    dtype: DType = "float32",
+    index: Index | list[Index] = None,
+    out: Out = None,
+    threads: int | None = None,
+    **unknown: Never,
+) -> Any:
+    """Zeros: every neuron of a layer the same, and the same they stay. See `constant`.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> fi.zeros(2)
+    array([0., 0.], dtype=float32)
+    """
+    if unknown:
+        refuse_unknown(zeros, unknown)
+    return draw(_ZEROS, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+
+
+@public
+def ones(
+    shape: Shape,
+    *,
+    seed: Seed = None,
+    name: str = "",
+    dtype: DType = "float32",
+    index: Index | list[Index] = None,
+    out: Out = None,
+    threads: int | None = None,
+    **unknown: Never,
+) -> Any:
+    """Ones. See `constant`.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> fi.ones(2)
+    array([1., 1.], dtype=float32)
+    """
+    if unknown:
+        refuse_unknown(ones, unknown)
+    return draw(_ONES, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)

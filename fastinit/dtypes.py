@@ -1,0 +1,66 @@
+"""Dtypes that weights can have, and what each is computed in."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .arguments import choice
+
+_BFLOAT16 = 3
+
+
+class Kind(NamedTuple):
+    """A dtype that weights can have: its number in C, itself, the dtype it is computed in, and its greatest number."""
+
+    code: int
+    dtype: np.dtype[Any]
+    real: type[np.floating[Any]]
+    greatest: float
+
+    @property
+    def name(self) -> str:
+        """That of the dtype, however its items are seen."""
+        return "bfloat16" if self.code == _BFLOAT16 else self.dtype.name
+
+
+_KINDS = {
+    "float32": Kind(0, np.dtype(np.float32), np.float32, float(np.finfo(np.float32).max)),
+    "float64": Kind(1, np.dtype(np.float64), np.float64, float(np.finfo(np.float64).max)),
+    "float16": Kind(2, np.dtype(np.float16), np.float32, float(np.finfo(np.float16).max)),
+}
+
+#: bfloat16 in items that NumPy takes for integers, for arrays of a library that has bfloat16 itself.
+BFLOAT16_BITS = Kind(_BFLOAT16, np.dtype(np.int16), np.float32, float.fromhex("0x1.fep127"))
+
+
+def kind_of(dtype: Any) -> Kind:
+    """The kind of a dtype given by name, type or dtype object, or itself; bfloat16 by name needs ml_dtypes."""
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", dtype)
+    if isinstance(name, str) and name in _KINDS:
+        return _KINDS[name]
+    if isinstance(dtype, Kind):
+        return dtype
+    if name != "bfloat16":
+        try:
+            known = np.dtype(dtype)
+            name = known.name if known.isnative else known.str
+        except TypeError:
+            pass
+        choice("dtype", name, ["float16", "float32", "float64", "bfloat16"])
+    if name in _KINDS:
+        return _KINDS[name]
+    try:
+        from ml_dtypes import bfloat16
+    except ImportError as error:
+        raise ImportError("`dtype` bfloat16 needs ml_dtypes: pip install 'fastinit-nn[bfloat16]'") from error
+    _KINDS["bfloat16"] = BFLOAT16_BITS._replace(dtype=np.dtype(bfloat16))
+    return _KINDS["bfloat16"]
+
+
+def kind_for(dtype: Any, out: Any) -> Kind:
+    """The kind of `dtype`; where that is None, of `out`; float32 where that is None too."""
+    if dtype is None:
+        dtype = "float32" if out is None else getattr(out, "dtype", None)
+    return kind_of(dtype)

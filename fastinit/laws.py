@@ -1,0 +1,471 @@
+"""Laws: what the elements of an array are, as values. A law knows its moments, its bounds and its numbers in the core.
+
+`Normal`, `Uniform` and `Truncated` are made by the core at any position; `Constant` needs no random numbers; `Called` is a
+user's function. Laws of whole arrays, whose elements depend on each other, are in `structures`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from . import _core
+from .arguments import choice, real, refuse
+from .dtypes import Kind
+from .scaling import normal_interval, truncated_moments
+from .stream import stream_key
+
+#: |z| stays below this in every dtype: sqrt(2 * 53 * log 2) = 8.572 (float64), sqrt(2 * 48 * log 2) = 8.158 (float32).
+REACH = 8.58
+
+#: Fills an array with the elements number first + i steps[0] + j steps[1] + ... of the whole; None is C order.
+Fill = Callable[[np.ndarray[Any, Any], int, "tuple[int, ...] | None"], None]
+
+
+class Parameters(NamedTuple):
+    """The numbers by which the core makes values (`fi_parameters` in kernels.h says what each means)."""
+
+    shift: float
+    scale: float
+    least: float = 0.0
+    greatest: float = 0.0
+    left: float = 0.0
+    mass: float = 0.0
+    right: float = 0.0
+    tails: int = 0
+
+
+class Law(ABC):
+    """A distribution of the elements of an array. Laws are values: they compare, hash, and do not change.
+
+    Attributes
+    ----------
+    stream : str
+        The law's name in the key of a stream.
+    mean, std : float
+        Of an element; NaN where they are not known.
+    bounds : (float, float)
+        No value is outside (but for the rounding of 16-bit dtypes).
+    """
+
+    #: Its arguments, which are its attributes.
+    arguments: ClassVar[tuple[str, ...]] = ()
+    #: As descriptions call it, and as `from_dict` knows it.
+    name: ClassVar[str]
+    stream: ClassVar[str] = ""
+    #: Whether the core makes its values, at any position; whether a part can be made alone; whether no seed matters.
+    in_core: ClassVar[bool] = False
+    can_be_cut: ClassVar[bool] = True
+    is_fixed: ClassVar[bool] = False
+    #: Whether it is a user's function.
+    is_called: ClassVar[bool] = False
+    #: Whether elements are independent; whether a library's rounding is in them.
+    is_independent: ClassVar[bool] = True
+    is_rounded: ClassVar[bool] = False
+    #: Fewest axes that an array of it has.
+    least_axes: ClassVar[int] = 0
+
+    __slots__ = ()
+
+    mean: float
+    std: float
+
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """Where all values are."""
+
+    @abstractmethod
+    def scaled(self, factor: float) -> Law:
+        """The law of `factor` times the values; the factor is at least 0."""
+
+    @abstractmethod
+    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+        """What fills arrays of that shape, or parts of one. Raises where there is no such array."""
+
+    def deviation(self, shape: tuple[int, ...]) -> float:
+        """Standard deviation of an element of an array of that shape."""
+        return self.std
+
+    def variance(self, shape: tuple[int, ...]) -> float:
+        """Of an element of an array of that shape."""
+        return self.deviation(shape) ** 2
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its name and its arguments."""
+        return {"law": self.name} | {key: getattr(self, key) for key in self.arguments}
+
+    @staticmethod
+    def from_dict(described: Mapping[str, Any]) -> Law:
+        """The law that `to_dict` described."""
+        known = {law.name: law for law in _concrete(Law)}
+        words = dict(described)
+        return known[choice("law", words.pop("law", None), known)](**words)
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, key) for key in self.arguments)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a law does not change: `{type(self).__name__}.{name}` cannot be set")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._values()
+
+    def __repr__(self) -> str:
+        words = ", ".join(f"{key}={getattr(self, key)!r}" for key in self.arguments)
+        return f"{type(self).__name__}({words})"
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(self._words())})"
+
+    def _words(self) -> list[str]:
+        """Its arguments, as a table shows them."""
+        return [f"{key}={getattr(self, key):.4g}" for key in self.arguments]
+
+
+def _concrete(law: type[Law]) -> list[type[Law]]:
+    below = [one for child in law.__subclasses__() for one in _concrete(child)]
+    return below if ABC in law.__bases__ or law.__abstractmethods__ else [law, *below]
+
+
+_set = object.__setattr__
+_new: Any = tuple.__new__  # of a named tuple: a third of the time of its own
+
+
+class _InCore(Law):
+    """A law of which the core makes every value from its number in the stream."""
+
+    in_core = True
+    #: Its number in C.
+    number: ClassVar[int]
+
+    __slots__ = ("_last",)
+    _last: tuple[Kind, Parameters]
+
+    @abstractmethod
+    def parameters(self, kind: Kind) -> Parameters:
+        """Its numbers for the core. Raises where the dtype cannot hold its values."""
+
+    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+        law, code, parameters = self.number, kind.code, self._known(kind)
+        key = stream_key(seed, self.stream, name)
+
+        def fill(target: np.ndarray[Any, Any], first: int, steps: tuple[int, ...] | None) -> None:
+            _core.fill(law, code, key, parameters, target, first, steps, threads)
+
+        return fill
+
+    def _known(self, kind: Kind) -> Parameters:
+        """The parameters, kept for the next array of that kind: a scheme keeps its laws."""
+        if hasattr(self, "_last") and self._last[0] is kind:
+            return self._last[1]
+        parameters = self.parameters(kind)
+        _set(self, "_last", (kind, parameters))
+        return parameters
+
+
+class Normal(_InCore):
+    """The normal law, ``mean + std z``.
+
+    Examples
+    --------
+    >>> from fastinit.laws import Normal
+    >>> Normal(std=0.02).scaled(0.5)
+    Normal(mean=0.0, std=0.01)
+    """
+
+    name, stream, number = "normal", "normal", 0
+    arguments = ("mean", "std")
+    __slots__ = ("mean", "std")
+
+    def __init__(self, mean: float = 0.0, std: float = 1.0) -> None:
+        _set(self, "mean", real("mean", mean))
+        _set(self, "std", real("std", std, low=0))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return -math.inf, math.inf
+
+    def scaled(self, factor: float) -> Normal:
+        factor = real("factor", factor, low=0)
+        return Normal(self.mean * factor, self.std * factor)
+
+    def parameters(self, kind: Kind) -> Parameters:
+        mean, std = self.mean, self.std
+        if abs(mean) + REACH * std > kind.greatest:
+            check_normal(kind, mean, std)
+        return _new(Parameters, (mean, std, 0.0, 0.0, 0.0, 0.0, 0.0, 0))
+
+    _known = parameters  # which takes no longer than to look for them
+
+    def _words(self) -> list[str]:
+        return [word for word in super()._words() if word != "mean=0"]
+
+
+class Uniform(_InCore):
+    """The uniform law on [low, high).
+
+    Examples
+    --------
+    >>> from fastinit.laws import Uniform
+    >>> Uniform(-3, 3).mean, round(Uniform(-3, 3).std, 6)
+    (0.0, 1.732051)
+    """
+
+    name, stream, number = "uniform", "uniform", 1
+    arguments = ("low", "high")
+    __slots__ = ("high", "low")
+
+    def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
+        low, high = real("low", low), real("high", high)
+        if low > high:
+            refuse("low", f"at most high ({high!r})", low)
+        _set(self, "low", low)
+        _set(self, "high", high)
+
+    @property
+    def mean(self) -> float:  # type: ignore[override]
+        return self.low / 2 + self.high / 2
+
+    @property
+    def std(self) -> float:  # type: ignore[override]
+        return (self.high - self.low) / math.sqrt(12)
+
+    def variance(self, shape: tuple[int, ...]) -> float:
+        return (self.high - self.low) ** 2 / 12
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.low, self.high
+
+    def scaled(self, factor: float) -> Uniform:
+        factor = real("factor", factor, low=0)
+        return Uniform(self.low * factor, self.high * factor)
+
+    def parameters(self, kind: Kind) -> Parameters:
+        low, high = self.low, self.high
+        least, greatest = _ends_of_numbers(kind, low, high)
+        if least > greatest or max(abs(low), abs(high), high - low) > kind.greatest:
+            interval(kind, low, high)  # which refuses it
+        return _new(Parameters, (least, high - low, least, greatest, 0.0, 0.0, 0.0, 0))
+
+
+class Truncated(_InCore):
+    """The normal law between ``mean + low std`` and ``mean + high std``; `mean` and `std` are of the law itself.
+
+    Those before truncation are `centre` and `scale`. Its moments are right to 1e-14 however far out the bounds are.
+
+    Examples
+    --------
+    >>> from fastinit.laws import Truncated
+    >>> round(Truncated().std, 12), round(Truncated(low=7.5, high=float("inf")).std, 6)
+    (0.879625661034, 0.127068)
+    """
+
+    name, stream, number = "truncated_normal", "truncated", 2
+    arguments = ("centre", "scale", "low", "high")
+    __slots__ = ("centre", "high", "low", "scale")
+
+    def __init__(self, mean: float = 0.0, std: float = 1.0, low: float = -2.0, high: float = 2.0) -> None:
+        _set(self, "centre", real("mean", mean))
+        _set(self, "scale", real("std", std, low=0))
+        low, high = real("low", low, infinite=True), real("high", high, infinite=True)
+        if low >= high:
+            refuse("low", f"below high ({high!r})", low)
+        _set(self, "low", low)
+        _set(self, "high", high)
+
+    @property
+    def mean(self) -> float:  # type: ignore[override]
+        return self.centre + self.scale * truncated_moments(self.low, self.high)[0]
+
+    @property
+    def std(self) -> float:  # type: ignore[override]
+        return self.scale * truncated_moments(self.low, self.high)[1]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        if self.scale == 0:
+            return self.centre, self.centre
+        return self.centre + self.low * self.scale, self.centre + self.high * self.scale
+
+    def scaled(self, factor: float) -> Truncated:
+        factor = real("factor", factor, low=0)
+        return Truncated(self.centre * factor, self.scale * factor, self.low, self.high)
+
+    def parameters(self, kind: Kind) -> Parameters:
+        mean, std, low, high = self.centre, self.scale, self.low, self.high
+        left, mass, right = normal_interval(low, high)
+        if mass < 2**-48:
+            rule = "such that a standard normal lies in (low, high) with probability 2**-48 or more"
+            refuse("low", rule, (low, high))
+        reach = min(max(abs(low), abs(high)), REACH)
+        if abs(mean) + reach * std > kind.greatest or std > kind.greatest:
+            refuse("std", f"small enough for the values to stay below {kind.greatest:.6g} in {kind.name}", std)
+        if std == 0:
+            least = greatest = float(kind.real(mean))
+        else:
+            ends = (max(-kind.greatest, mean + low * std), min(kind.greatest, mean + high * std))
+            least, greatest = _at_least(kind, ends[0]), -_at_least(kind, -ends[1])
+        if least > greatest:
+            refuse("std", f"such that a {kind.real.__name__} lies in [mean + low std, mean + high std]", std)
+        tails = min(left, right) < 0.005  # |z| up to 2.57 needs none
+        return _new(Parameters, (mean, std, least, greatest, left, mass, right, int(tails)))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"law": self.name, "mean": self.centre, "std": self.scale, "low": self.low, "high": self.high}
+
+    def __repr__(self) -> str:
+        return f"Truncated(mean={self.centre!r}, std={self.scale!r}, low={self.low!r}, high={self.high!r})"
+
+    def _words(self) -> list[str]:
+        mean = [f"mean={self.centre:.4g}"] if self.centre else []
+        return [*mean, f"std={self.scale:.4g}", f"low={self.low:.4g}", f"high={self.high:.4g}"]
+
+
+class Constant(Law):
+    """One value everywhere."""
+
+    name = "constant"
+    is_fixed = True
+    arguments = ("value",)
+    __slots__ = ("value",)
+
+    def __init__(self, value: float) -> None:
+        _set(self, "value", real("value", value))
+
+    @property
+    def mean(self) -> float:  # type: ignore[override]
+        return self.value
+
+    @property
+    def std(self) -> float:  # type: ignore[override]
+        return 0.0
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.value, self.value
+
+    def scaled(self, factor: float) -> Constant:
+        return Constant(self.value * real("factor", factor, low=0))
+
+    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+        if abs(self.value) > kind.greatest:
+            refuse("value", f"at most {kind.greatest:.6g} in {kind.dtype.name}", self.value)
+        return lambda target, first, steps: target.fill(self.value)
+
+    def __str__(self) -> str:
+        return {0.0: "zeros()", 1.0: "ones()"}.get(self.value, super().__str__())
+
+
+class Called(Law):
+    """What a user's function makes, ``(shape, *, seed, name, dtype, index, out, **keywords) -> array``.
+
+    Nothing is known of it: mean and deviation are NaN.
+    """
+
+    name = "called"
+    is_called = True
+    arguments = ("call", "keywords")
+    __slots__ = ("call", "keywords")
+
+    def __init__(self, call: Callable[..., Any], keywords: Mapping[str, Any] | None = None) -> None:
+        if not callable(call):
+            refuse("call", "a function that makes arrays", call, TypeError)
+        _set(self, "call", call)
+        _set(self, "keywords", dict(keywords or {}))
+
+    mean = std = math.nan  # type: ignore[assignment]
+    bounds = (-math.inf, math.inf)  # type: ignore[assignment]
+
+    def __call__(self, shape: Any, **common: Any) -> Any:
+        """The function's array."""
+        return self.call(shape, **common, **self.keywords)
+
+    def scaled(self, factor: float) -> Law:
+        refuse("law", "one of fastinit's, to be scaled", str(self), TypeError)
+
+    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+        refuse("law", "one of fastinit's, to be put in a part of an array", str(self), TypeError)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"law": self.name, "call": str(getattr(self.call, "__name__", self.call)), "keywords": self.keywords}
+
+    def __hash__(self) -> int:
+        return hash(self.call)
+
+    def __str__(self) -> str:
+        shown = [f"{key}={value:.4g}" for key, value in self.keywords.items() if isinstance(value, (int, float))]
+        return f"{getattr(self.call, '__name__', self.call)}({', '.join(shown)})"
+
+
+# --- What dtypes can hold: of numbers, and of arrays of them, as a generator takes.
+
+
+def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mean", "std")) -> None:
+    """Raise where a deviation is negative, or values could overflow the dtype. NaN and infinity are not looked at."""
+    negative = _first_bad(std < 0, std)
+    if negative:
+        refuse(names[1], "at least 0", *negative)
+    beyond = _first_bad((abs(mean) + REACH * std > kind.greatest) & (abs(mean) < math.inf) & (std < math.inf), std)
+    if beyond:
+        rule = f"small enough for {names[0]} + {REACH} {names[1]} to stay below {kind.greatest:.6g} in {kind.name}"
+        refuse(names[1], rule, *beyond)
+
+
+def interval(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
+    """The least and the greatest number of the precision computed in that lie in [low, high)."""
+    numbers = isinstance(low, float) and isinstance(high, float)
+    crossed = _first_bad(low > high if numbers else ~(low <= high), low, high)
+    if crossed:
+        refuse("low", f"at most high ({crossed[1]!r})", crossed[0])
+    beyond = _first_bad((abs(low) > kind.greatest) | (abs(high) > kind.greatest) | (high - low > kind.greatest), high)
+    if beyond:
+        rule = f"such that low, high and high - low stay below {kind.greatest:.6g} in {kind.name}"
+        refuse("high", rule, *beyond)
+    least, greatest = (_ends_of_numbers if numbers else _ends)(kind, low, high)
+    empty = _first_bad(least > greatest, low, high)
+    if empty:
+        refuse("high", f"such that a {kind.real.__name__} lies in [low, high)", empty)
+    return least, greatest
+
+
+def _ends_of_numbers(kind: Kind, low: float, high: float) -> tuple[float, float]:
+    if low == high:
+        return (float(kind.real(low)),) * 2
+    return _at_least(kind, low), -_at_least(kind, -high, beyond=True)
+
+
+def _at_least(kind: Kind, x: float, beyond: bool = False) -> float:
+    """The least number of the precision computed in that is not below x; or with `beyond`, that is above it."""
+    nearest = kind.real(x)
+    fits = float(nearest) > x if beyond else float(nearest) >= x
+    return float(nearest if fits else np.nextafter(nearest, kind.real(np.inf)))
+
+
+def _ends(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
+    least, greatest = (np.asarray(end).astype(kind.real) for end in (low, high))
+    point = low == high
+    up, down = kind.real(np.inf), kind.real(-np.inf)
+    least = np.where(point | (least.astype(np.float64) >= low), least, np.nextafter(least, up))
+    greatest = np.where(point | (greatest.astype(np.float64) < high), greatest, np.nextafter(greatest, down))
+    return least, greatest
+
+
+def _first_bad(bad: Any, *numbers: Any) -> tuple[float, ...] | None:
+    """The numbers at the first place that is bad, if there is one."""
+    if isinstance(bad, bool):
+        return numbers if bad else None
+    if not bad.any():
+        return None
+    return tuple(float(np.broadcast_to(x, bad.shape).flat[bad.argmax()]) for x in numbers)

@@ -1,0 +1,73 @@
+"""The twin: every law, scheme and moment in plain NumPy, with the same bits; obvious and slow.
+
+It stands apart: of the package it uses only the arithmetic of shapes, fans and stream keys. Read it beside STREAM.md.
+"""
+
+from typing import Any
+
+from .cipher import S_BOX, SHIFTED, ars, words
+from .deterministic import constant, dirac, identity, ones, zeros
+from .laws import normal, truncated_normal, uniform
+from .reals import RARE, neglog32, neglog64, normal_pairs, open32, open64, quantile32, quantile64, turn32, turn64
+from .rounding import fma32, fma64, to_bfloat16
+from .schemes import SCHEMES, small_normal, variance_scaling
+from .streaming import BLOCK, GROUP_ROWS, LANES, Sums, moments, sums
+from .structured import delta_orthogonal, orthogonal, sparse
+from .widths import F32, F64, U16, U32, U64, Array
+
+__all__ = [
+    *SCHEMES,
+    "BLOCK",
+    "F32",
+    "F64",
+    "GROUP_ROWS",
+    "LANES",
+    "RARE",
+    "SHIFTED",
+    "S_BOX",
+    "U16",
+    "U32",
+    "U64",
+    "Array",
+    "Sums",
+    "ars",
+    "constant",
+    "delta_orthogonal",
+    "dirac",
+    "fma32",
+    "fma64",
+    "identity",
+    "moments",
+    "neglog32",
+    "neglog64",
+    "normal",
+    "normal_pairs",
+    "ones",
+    "open32",
+    "open64",
+    "orthogonal",
+    "quantile32",
+    "quantile64",
+    "small_normal",
+    "sparse",
+    "sums",
+    "to_bfloat16",
+    "truncated_normal",
+    "turn32",
+    "turn64",
+    "uniform",
+    "variance_scaling",
+    "words",
+    "zeros",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The schemes that have a row in the table."""
+    if name in SCHEMES:
+        return SCHEMES[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

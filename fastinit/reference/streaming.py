@@ -1,0 +1,157 @@
+"""Moments: blocks of 4096, summed in lanes, merged as a binary counter counts."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .widths import F32, F64, Array
+
+BLOCK, LANES, GROUP_ROWS = 4096, 16, 16
+
+
+class Sums(NamedTuple):
+    """Of the finite elements (minimum and maximum: of all); m2, m3, m4 are sums of powers about the mean."""
+
+    count: Any = 0.0
+    mean: Any = 0.0
+    m2: Any = 0.0
+    m3: Any = 0.0
+    m4: Any = 0.0
+    minimum: Any = np.inf
+    maximum: Any = -np.inf
+    zeros: Any = 0.0
+    nonfinite: Any = 0.0
+    nonfinite_sum: Any = 0.0
+
+
+def _lane_tree(lanes: Array) -> float:
+    """The sum of 16 lanes: halves added to halves."""
+    while len(lanes) > 1:
+        lanes = lanes[: len(lanes) // 2] + lanes[len(lanes) // 2 :]
+    return float(lanes[0])
+
+
+def _lane_sums(terms: Array) -> Array:
+    """Sums of terms by place mod 16, in float64, one row of 16 after the other."""
+    sums = np.zeros(LANES)
+    for row in range(0, len(terms), LANES):
+        some = terms[row : row + LANES]
+        sums[: len(some)] += some
+    return sums
+
+
+def _group_sums(terms: Array) -> Array:
+    """The same, but whole groups of 16 rows are first summed in the precision of the terms."""
+    sums, whole = np.zeros(LANES), len(terms) // (GROUP_ROWS * LANES) * GROUP_ROWS * LANES
+    for group in terms[:whole].reshape(-1, GROUP_ROWS, LANES):
+        partial = np.zeros(LANES, terms.dtype)
+        for row in group:
+            partial = partial + row
+        sums += partial
+    for row in range(whole, len(terms), LANES):
+        some = terms[row : row + LANES]
+        sums[: len(some)] += some
+    return sums
+
+
+def _block_sums(x: Array, order: int) -> Sums:
+    """One block of float32 or float64 elements."""
+    wide = x.astype(F64)
+    finite = np.isfinite(wide)
+    if not finite.all():
+        kept = _block_sums(wide[finite], order) if finite.any() else Sums()
+        others = wide[~finite]
+        total = 0.0
+        for number in others:
+            total += number
+        return _merged(kept, Sums(0.0, 0.0, 0.0, 0.0, 0.0, others.min(), others.max(), 0.0, float(len(others)), total))
+    count, total = float(len(x)), _lane_tree(_lane_sums(wide))
+    ends = wide.min(), wide.max(), float(np.sum(wide == 0))
+    mean = total / count
+    if not np.isfinite(total):
+        return Sums(count, mean, np.nan, np.nan, np.nan, *ends)
+    if order == 2:
+        squares = _lane_tree(_lane_sums(wide * wide))
+        m2 = squares - total * mean
+        if m2 > 0.0625 * squares:
+            return Sums(count, mean, m2, 0.0, 0.0, *ends)
+    reach = max(ends[1] - mean, mean - ends[0])
+    if x.dtype == F64 or order == 2 or not (reach == 0 or 2.0**-20 < reach < 2.0**24):
+        x = wide
+    centre = x.dtype.type(mean)
+    d = x - centre
+    d2 = d * d
+    s2, s3, s4 = (_lane_tree(_group_sums(terms)) for terms in (d2, d2 * d, d2 * d2))
+    shift = _lane_tree(_group_sums(d)) / count if x.dtype == F64 else mean - float(centre)
+    mean, d = (mean + shift if x.dtype == F64 else mean), shift
+    squares = count * d * d
+    m2, m3 = s2 - squares, s3 - 3.0 * d * s2 + 2.0 * d * squares
+    m4 = s4 - 4.0 * d * s3 + 6.0 * d * d * s2 - 3.0 * d * d * squares
+    return Sums(count, mean, m2, *((m3, m4) if order == 4 else (0.0, 0.0)), *ends)
+
+
+def _merged(a: Sums, b: Sums) -> Sums:
+    """Two parts as one (Pebay, SAND2008-6212)."""
+    na, nb, n = a.count, b.count, a.count + b.count
+    ends = np.minimum(a.minimum, b.minimum), np.maximum(a.maximum, b.maximum), a.zeros + b.zeros
+    rest = a.nonfinite + b.nonfinite, a.nonfinite_sum + b.nonfinite_sum
+    if na == 0 or nb == 0:
+        return Sums(n, *(b if na == 0 else a)[1:5], *ends, *rest)
+    delta = b.mean - a.mean
+    share = delta / n
+    cross = delta * share * na * nb
+    mean = a.mean + share * nb if nb < na else b.mean - share * na
+    m2 = a.m2 + b.m2 + cross
+    m3 = a.m3 + b.m3 + cross * share * (na - nb) + 3.0 * share * (na * b.m2 - nb * a.m2)
+    m4 = a.m4 + b.m4 + cross * share * share * (na * na - na * nb + nb * nb)
+    m4 = m4 + 6.0 * share * share * (na * na * b.m2 + nb * nb * a.m2) + 4.0 * share * (na * b.m3 - nb * a.m3)
+    return Sums(n, mean, m2, m3, m4, *ends, *rest)
+
+
+def sums(x: Any, order: int = 4) -> Sums:
+    """The sums from which all moments of a sequence follow, as `fastinit.Moments` holds them."""
+    x = np.asarray(x).ravel()
+    x = x if x.dtype == F64 else x.astype(F32 if x.dtype.itemsize <= 4 and x.dtype.kind not in "iub" else F64)
+    tree: list[tuple[int, Sums]] = []  # a binary counter: levels fall, and two of a level are merged into the next
+    whole = len(x) // BLOCK * BLOCK
+    for start in range(0, whole, BLOCK):
+        level, carry = 0, _block_sums(x[start : start + BLOCK], order)
+        while tree and tree[-1][0] == level:
+            carry, level = _merged(tree.pop()[1], carry), level + 1
+        tree.append((level, carry))
+    total = _block_sums(x[whole:], order) if len(x) > whole else Sums()
+    while tree:
+        total = _merged(tree.pop()[1], total)
+    return _merged(Sums(), total)
+
+
+def moments(x: Any, axis: Any = None, order: int = 4) -> dict[str, Any]:
+    """As `fastinit.moments`, as a dict."""
+    if axis is None:
+        rows, shape = [np.asarray(x).ravel()], ()
+    else:
+        axes = np.lib.array_utils.normalize_axis_tuple(axis, np.ndim(x))
+        moved = np.moveaxis(np.asarray(x), axes, range(-len(axes), 0))
+        shape = moved.shape[: np.ndim(x) - len(axes)]
+        rows = list(moved.reshape(prod(shape), -1))
+    s = Sums(*(np.array(column).reshape(shape) for column in zip(*(sums(row, order) for row in rows), strict=True)))
+    total = s.count + s.nonfinite
+    with np.errstate(divide="ignore", invalid="ignore"):
+        valid = np.where((s.nonfinite == 0) & (total > 0), 1.0, np.nan)
+        variance = np.maximum(s.m2, 0) / s.count * valid
+        spread = np.where(s.m2 > 0, s.m2, np.nan) * valid
+        return {
+            "count": total,
+            "mean": np.where(s.nonfinite == 0, s.mean * valid, s.nonfinite_sum),
+            "variance": variance,
+            "std": np.sqrt(variance),
+            "skewness": np.sqrt(s.count) * s.m3 / spread / np.sqrt(spread) if order == 4 else None,
+            "kurtosis": s.count * s.m4 / spread / spread if order == 4 else None,
+            "minimum": np.where(total > 0, s.minimum, np.nan),
+            "maximum": np.where(total > 0, s.maximum, np.nan),
+            "zeros": s.zeros,
+            "nonfinite": s.nonfinite,
+        }

@@ -1,0 +1,89 @@
+"""Repeats: stretches of an array that occur twice, or hold one value, as where two shards were filled alike."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+#: Values that are hashed together, so that their 64-bit hashes stay in the cache; and of a window.
+PIECE = 1 << 15
+WINDOW = 16
+#: Stretches are compared where two values of the law are equal less often: a window so by chance once in 2**96.
+_ALIKE = 1 / 64
+_SKETCH = 32
+
+
+class Repeats(NamedTuple):
+    """Windows of one value; and of those that occur again: how many, and where the first and its twin begin.
+
+    `sketch` holds the least hashes of all windows: two arrays that share one have values in common.
+    """
+
+    alike: int
+    count: int
+    first: int
+    second: int
+    sketch: tuple[int, ...]
+
+
+def repeats(pieces: list[Any]) -> Repeats:
+    """What occurs twice in pieces one after the other, wherever it begins.
+
+    Windows of 16 values are hashed; those whose hash is 0 mod 64 are kept, so that equal stretches of a few hundred
+    values keep the same ones.
+    """
+    hashes, places = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+    sketch = hashes[0]
+    done = alike = 0
+    for piece in pieces:
+        bits = bits_of(piece)
+        for start in range(0, len(bits) - WINDOW + 1, PIECE):
+            some = bits[start : start + PIECE + WINDOW - 1]
+            alike += equal_windows(some)
+            window = _window_hashes(some)
+            few = window if len(sketch) < _SKETCH else window[window < sketch[-1]]
+            sketch = np.unique(np.concatenate([sketch, few]))[:_SKETCH]
+            kept = np.flatnonzero(window & np.uint64(63) == 0)
+            hashes.append(window[kept])
+            places.append(kept + start + done)
+        done += len(bits)
+    all_hashes, all_places = np.concatenate(hashes), np.concatenate(places)
+    order = np.argsort(all_hashes, kind="stable")
+    same = np.flatnonzero(all_hashes[order][1:] == all_hashes[order][:-1])
+    first, second = all_places[order][same[0] : same[0] + 2].tolist() if len(same) else (-1, -1)
+    return Repeats(alike, len(same), first, second, tuple(sketch.tolist()))
+
+
+def has_many_values(sample: Any) -> bool:
+    """Whether two values of a law are equal so seldom that a window says which it is."""
+    counts = np.unique(bits_of(sample)[:65536], return_counts=True)[1].astype(float)
+    return float(np.sum(counts * (counts - 1))) / max(1.0, float(np.sum(counts)) ** 2) <= _ALIKE
+
+
+def bits_of(array: Any) -> Any:
+    """The bits of the elements, in C order, as unsigned integers."""
+    return np.ascontiguousarray(array).reshape(-1).view(f"u{array.itemsize}")
+
+
+def equal_windows(bits: Any) -> int:
+    """How many windows hold one value."""
+    equal, step = bits[1:] == bits[:-1], 1
+    while step < WINDOW and len(equal) > step:
+        equal = equal[:-step] & equal[step:]
+        step *= 2
+    return int(np.sum(equal)) if step == WINDOW else 0
+
+
+def _window_hashes(bits: Any) -> Any:
+    """A hash of each 16 neighbours: a polynomial in an odd constant, mixed so that its low bits depend on all."""
+    factor = 0x9E3779B97F4A7C15
+    values = (bits.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD6E8FEB86659FD93)
+    values ^= values >> np.uint64(32)
+    step = 1
+    while step < WINDOW and len(values) > step:
+        values = values[:-step] * np.uint64(pow(factor, step, 2**64)) + values[step:]
+        step *= 2
+    values ^= values >> np.uint64(29)
+    values *= np.uint64(0xBF58476D1CE4E5B9)
+    return values ^ values >> np.uint64(32)

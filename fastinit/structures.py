@@ -1,0 +1,299 @@
+"""Structures: laws of arrays whose elements depend on each other. They know where the axes of the array are.
+
+`Identity` and `Dirac` are functions of the place; `Orthogonal`, `DeltaOrthogonal` and `Sparse` can only be made whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from math import ceil, prod
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from . import _core
+from .arguments import integer, real, refuse
+from .dtypes import Kind
+from .fill import cut_from, draw
+from .haar import fill_orthogonal
+from .laws import Fill, Law, Normal, _set
+from .layout import whole_steps
+from .scaling import Axes, fan_pair
+from .stream import stream_key
+
+Array = np.ndarray[Any, Any]
+
+_PIECE = 1 << 14
+#: Elements of the keys that are ranked together.
+_RANKED = 1 << 19
+
+
+class _Structure(Law):
+    """A law that says nothing of an element before the shape is known."""
+
+    is_independent = False
+    #: Arguments that are not shown in a table.
+    _hidden = ("in_axis", "out_axis", "batch_axis")
+
+    __slots__ = ()
+
+    mean = std = math.nan  # type: ignore[assignment]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return -math.inf, math.inf
+
+    def scaled(self, factor: float) -> Law:
+        words = dict(zip(self.arguments, self._values(), strict=True))
+        return type(self)(**words | {"gain": self.gain * real("factor", factor, low=0)})  # type: ignore[attr-defined]
+
+    def _words(self) -> list[str]:
+        return [f"{key}={getattr(self, key):.4g}" for key in self.arguments if key not in self._hidden]
+
+
+class _Placed(_Structure):
+    """One value where the place says so, zero elsewhere."""
+
+    is_fixed = True
+    __slots__ = ()
+
+    def _filled(self, lengths: tuple[int, ...], kind: Kind, value: float, is_marked: Callable[..., Any]) -> Fill:
+        """What puts `value` where is_marked(i, j, ...), arrays of places in an array of shape `lengths`."""
+        if abs(value) > kind.greatest:
+            refuse("gain", f"at most {kind.greatest:.6g} in {kind.dtype.name}", value)
+
+        def fill(target: Array, first: int, steps: tuple[int, ...] | None) -> None:
+            walk, shape = (whole_steps(target.shape) if steps is None else steps), target.shape or (1,)
+            walk = walk or (0,)
+            for start in range(0, target.size, _PIECE):
+                here = np.unravel_index(np.arange(start, min(start + _PIECE, target.size)), shape)
+                numbers = first + sum(place * step for place, step in zip(here, walk, strict=True))
+                marked = is_marked(*np.unravel_index(numbers, lengths))
+                target.flat[start : start + _PIECE] = np.where(marked, value, 0.0).astype(target.dtype)
+
+        return fill
+
+
+class Identity(_Placed):
+    """`gain` on the diagonal of a matrix."""
+
+    name = "identity"
+    arguments = ("gain",)
+    least_axes = 2
+    __slots__ = ("gain",)
+
+    def __init__(self, gain: float = 1.0) -> None:
+        _set(self, "gain", real("gain", gain))
+
+    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+        if len(lengths) != 2:
+            refuse("shape", "of two axes, for the identity", lengths)
+        return self._filled(lengths, kind, self.gain, lambda row, column: row == column)
+
+
+class Dirac(_Placed):
+    """A convolution that hands on its input, in each of `groups`."""
+
+    name = "dirac"
+    arguments = ("groups", "in_axis", "out_axis")
+    least_axes = 3
+    __slots__ = ("groups", "in_axis", "out_axis")
+
+    def __init__(self, groups: int = 1, in_axis: int = -2, out_axis: int = -1) -> None:
+        _set(self, "groups", integer("groups", groups, 1))
+        _set(self, "in_axis", in_axis)
+        _set(self, "out_axis", out_axis)
+
+    def scaled(self, factor: float) -> Law:
+        refuse("law", "one that has a scale", str(self), TypeError)
+
+    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+        if not 3 <= len(lengths) <= 5:
+            refuse("shape", "of three to five axes, for a convolution", lengths)
+        source, target = (
+            integer(axis_name, axis, -len(lengths), len(lengths)) % len(lengths)
+            for axis_name, axis in (("in_axis", self.in_axis), ("out_axis", self.out_axis))
+        )
+        if source == target:
+            refuse("in_axis", f"apart from out_axis ({self.out_axis})", self.in_axis)
+        if lengths[target] % self.groups:
+            refuse("groups", f"a divisor of the {lengths[target]} output channels", self.groups)
+        channels = lengths[target] // self.groups
+
+        def is_one(*place: Any) -> Any:
+            here = place[source] == place[target] % max(channels, 1)
+            for axis, length in enumerate(lengths):
+                if axis not in (source, target):
+                    here = here & (place[axis] == length // 2)
+            return here
+
+        return self._filled(lengths, kind, 1.0, is_one)
+
+
+class _Whole(_Structure):
+    """A law whose arrays can only be made whole: check raises where there is none, build fills one in C order."""
+
+    can_be_cut = False
+    __slots__ = ()
+
+    def check(self, lengths: tuple[int, ...], kind: Kind) -> None:
+        """Raise where there is no such array."""
+        raise TypeError(type(self).__name__)
+
+    def build(self, array: Array, kind: Kind, seed: int, name: str, threads: int) -> None:
+        """Fill a C-contiguous array."""
+        raise TypeError(type(self).__name__)
+
+    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+        self.check(lengths, kind)
+        stream_key(seed, self.stream, name)  # a name that is none is refused before anything is made
+        return cut_from(lambda array: self.build(array, kind, seed, name, threads), lengths, kind)
+
+
+def _checked_gain(kind: Kind, gain: float) -> None:
+    """Elements that rounding has left a little above the gain must not overflow."""
+    if 1.001 * gain > kind.greatest:
+        refuse("gain", f"small enough for the values to stay below {kind.greatest:.6g} in {kind.dtype.name}", gain)
+
+
+class Orthogonal(_Whole):
+    """Orthonormal rows or columns, whichever are fewer, times `gain`, uniform among all such matrices."""
+
+    name, stream = "orthogonal", "orthogonal"
+    arguments = ("gain", "in_axis", "out_axis", "batch_axis")
+    is_rounded = True
+    least_axes = 2
+    mean = 0.0
+    __slots__ = ("batch_axis", "gain", "in_axis", "out_axis")
+
+    def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> None:
+        _set(self, "gain", real("gain", gain, low=0))
+        for key, axes in (("in_axis", in_axis), ("out_axis", out_axis), ("batch_axis", batch_axis)):
+            _set(self, key, tuple(axes) if isinstance(axes, Sequence) else axes)
+
+    def sides(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Rows and columns of the matrices."""
+        columns, batch = (normalize_axis_tuple(axes, len(shape)) for axes in (self.out_axis, self.batch_axis))
+        height = prod(length for axis, length in enumerate(shape) if axis not in (*columns, *batch))
+        return height, prod(shape[axis] for axis in columns)
+
+    def deviation(self, shape: tuple[int, ...]) -> float:
+        return self.gain / math.sqrt(max(self.sides(shape)) or 1)
+
+    def variance(self, shape: tuple[int, ...]) -> float:
+        return self.gain**2 / (max(self.sides(shape)) or 1)
+
+    def check(self, lengths: tuple[int, ...], kind: Kind) -> None:
+        _checked_gain(kind, self.gain)
+        fan_pair(lengths, self.in_axis, self.out_axis, self.batch_axis)
+
+    def build(self, array: Array, kind: Kind, seed: int, name: str, threads: int) -> None:
+        columns, batch = (normalize_axis_tuple(axes, array.ndim) for axes in (self.out_axis, self.batch_axis))
+        fill_orthogonal(array, batch, columns, kind, self.gain, stream_key(seed, self.stream, name), threads)
+
+
+class DeltaOrthogonal(_Whole):
+    """A convolution that is zero but for the kernel's centre, an orthogonal matrix times `gain`."""
+
+    name, stream = "delta_orthogonal", "orthogonal"
+    arguments = ("gain", "in_axis", "out_axis")
+    is_rounded = True
+    least_axes = 3
+    mean = 0.0
+    __slots__ = ("gain", "in_axis", "out_axis")
+
+    def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1) -> None:
+        _set(self, "gain", real("gain", gain, low=0))
+        for key, axes in (("in_axis", in_axis), ("out_axis", out_axis)):
+            _set(self, key, tuple(axes) if isinstance(axes, Sequence) else axes)
+
+    def deviation(self, shape: tuple[int, ...]) -> float:
+        rows = prod(shape[axis] for axis in normalize_axis_tuple(self.in_axis, len(shape)))
+        return self.gain * math.sqrt(rows / (prod(shape) or 1))
+
+    def check(self, lengths: tuple[int, ...], kind: Kind) -> None:
+        _checked_gain(kind, self.gain)
+        self._centre(np.broadcast_to(np.empty((), kind.dtype), lengths))
+
+    def build(self, array: Array, kind: Kind, seed: int, name: str, threads: int) -> None:
+        centre, rows = self._centre(array)
+        array.fill(0)
+        if array.size:
+            key = stream_key(seed, self.stream, name)
+            fill_orthogonal(centre, (), tuple(range(rows, centre.ndim)), kind, self.gain, key, threads)
+
+    def _centre(self, array: Array) -> tuple[Array, int]:
+        """The centre of a kernel, rows before columns, and how many of its axes are rows."""
+        if not 3 <= array.ndim <= 5:
+            refuse("shape", "of three to five axes, for a convolution", array.shape)
+        fan_pair(array.shape, self.in_axis, self.out_axis, ())
+        rows, columns = (normalize_axis_tuple(axes, array.ndim) for axes in (self.in_axis, self.out_axis))
+        fan_in, fan_out = (prod(array.shape[axis] for axis in axes) for axes in (rows, columns))
+        if fan_in > fan_out:
+            refuse("shape", f"of no more inputs ({fan_in}) than outputs ({fan_out}), to keep every norm", array.shape)
+        places = tuple(axis for axis in range(array.ndim) if axis not in rows + columns)
+        middle = tuple((array.shape[axis] - 1) // 2 for axis in places) if array.size else ()
+        return array.transpose(places + rows + columns)[middle], len(rows)
+
+
+class Sparse(_Whole):
+    """Normal values of deviation `scale`, but for ``ceil(sparsity * rows)`` zeros in every column."""
+
+    name, stream = "sparse", "sparse"
+    arguments = ("sparsity", "scale")
+    least_axes = 2
+    mean = 0.0
+    __slots__ = ("scale", "sparsity")
+
+    def __init__(self, sparsity: float, std: float = 0.01) -> None:
+        share = real("sparsity", sparsity)
+        if not 0 <= share <= 1:
+            refuse("sparsity", "a number in [0, 1]", share)
+        _set(self, "sparsity", share)
+        _set(self, "scale", real("std", std, low=0))
+
+    def zeros_of(self, rows: int) -> int:
+        """How many zeros a column of so many rows has."""
+        return ceil(self.sparsity * rows)
+
+    def deviation(self, shape: tuple[int, ...]) -> float:
+        return self.scale * math.sqrt(1 - self.zeros_of(shape[0]) / (shape[0] or 1))
+
+    def scaled(self, factor: float) -> Sparse:
+        return Sparse(self.sparsity, self.scale * real("factor", factor, low=0))
+
+    def check(self, lengths: tuple[int, ...], kind: Kind) -> None:
+        if len(lengths) != 2:
+            refuse("shape", "of two axes, for sparse weights", lengths)
+        if lengths[0] > 1 << 32:
+            refuse("shape", "of at most 2**32 rows, for sparse weights", lengths)
+        Normal(0.0, self.scale).parameters(kind)
+
+    def build(self, array: Array, kind: Kind, seed: int, name: str, threads: int) -> None:
+        draw(Normal(0.0, self.scale), array.shape, seed=seed, name=name, dtype=kind, out=array, threads=threads)
+        zeros = self.zeros_of(array.shape[0])
+        if zeros:
+            _put_zeros(array, zeros, stream_key(seed, self.stream, name))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"law": self.name, "sparsity": self.sparsity, "std": self.scale}
+
+    def __repr__(self) -> str:
+        return f"Sparse(sparsity={self.sparsity!r}, std={self.scale!r})"
+
+    def _words(self) -> list[str]:
+        return [f"sparsity={self.sparsity:.4g}", f"std={self.scale:.4g}"]
+
+
+def _put_zeros(array: Array, zeros: int, key: bytes) -> None:
+    """Zeros in each column where its words are least; a word with its row below it has no equal."""
+    rows, columns = array.shape
+    together = max(1, _RANKED // rows)
+    for start in range(0, columns, together):
+        some = array[:, start : start + together]
+        words = _core.words(key, 0, start * rows, some.size).reshape(-1, rows)
+        ranks = words.astype(np.uint64) << np.uint64(32) | np.arange(rows, dtype=np.uint64)
+        last = np.partition(ranks, zeros - 1, axis=1)[:, zeros - 1]
+        np.copyto(some, 0, where=(ranks <= last[:, np.newaxis]).T, casting="unsafe")

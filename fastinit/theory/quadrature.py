@@ -1,0 +1,69 @@
+"""Quadrature on the line: Gauss-Legendre panels, and the expectation of a function of one normal variable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from math import inf, pi, sqrt
+from typing import Any
+
+import numpy as np
+
+from ..activations import Array, Function
+from ..arguments import refuse
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
+#: A standard normal lies beyond with probability 4e-33; Gauss-Legendre panels of 1.5 inside.
+REACH = 12.0
+GRID = np.linspace(-REACH, REACH, 17)
+
+
+def panels(edges: Array) -> tuple[Array, Array]:
+    """Nodes and weights of composite Gauss-Legendre quadrature between edges in any order."""
+    edges = np.unique(edges)
+    half = np.diff(edges)[:, None] / 2
+    return ((edges[:-1, None] + half) + half * _NODES).ravel(), (half * _WEIGHTS).ravel()
+
+
+def graded(scale: float) -> list[float]:
+    """1, 1/2, 1/4, ... down to where a function that bends over 1/scale is smooth."""
+    return [2.0**-j for j in range(max(0, math.ceil(math.log2(scale))) + 1)] if scale > 1 else []
+
+
+def expectation(function: Function, q: Any = 1.0, kinks: Iterable[float] = ()) -> Any:
+    """Expectation of a function of a centred normal variable: ``E[f(u)]``, u of variance q.
+
+    Composite Gauss-Legendre quadrature, with panel edges at the kinks: off by less than 1e-13 of ``E|f(u)|`` for a
+    function that is smooth between them and bends over lengths of one or more.
+
+    Parameters
+    ----------
+    function : callable
+        f, of float64 arrays, elementwise.
+    q : float or array_like
+        Variance of u.
+    kinks : iterable of float
+        Where f or one of its derivatives jumps.
+
+    Returns
+    -------
+    float or ndarray
+        Of the shape of q.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(expectation(np.cos), 9)
+    0.60653066
+    """
+    variance = np.asarray(q, dtype=float)
+    if not ((variance >= 0) & (variance < inf)).all():
+        refuse("q", "finite and at least 0", q)
+    std = np.sqrt(variance)
+    widest = float(std.max(initial=0.0))
+    far = REACH * np.array(graded(widest * REACH)) if widest > 1 else np.zeros(0)
+    bends = np.divide.outer(np.array([*kinks]), np.unique(std[std > 0])).ravel()
+    z, weight = panels(np.clip(np.concatenate([GRID, far, -far, bends]), -REACH, REACH))
+    weight *= np.exp(-z * z / 2) / sqrt(2 * pi)
+    found = function(np.multiply.outer(std, z)) @ weight
+    return float(found) if variance.ndim == 0 else found
