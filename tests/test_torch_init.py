@@ -260,7 +260,7 @@ def test_a_seed_is_no_generator():
 
 def test_bfloat16_needs_no_other_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
-    monkeypatch.delitem(fi.fill._KINDS, "bfloat16", raising=False)
+    monkeypatch.delitem(fi.dtypes._KINDS, "bfloat16", raising=False)
     for fill, _ in CALLS:
         assert fill(torch.zeros(4, 4, dtype=torch.bfloat16)).any()
 

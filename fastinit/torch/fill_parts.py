@@ -25,8 +25,7 @@ def _fill(pieces: Pieces, scheme: Any, seed: Any, name: str, keywords: Any) -> N
         refuse("seed", "given (a rank alone would draw another)", seed)
     module = nn.Module()
     weight = Weight(name, module, pieces.shape, pieces.local.dtype, fans_of(module, pieces.shape))
-    law = law_of(scheme, weight, **keywords)
-    fill_pieces_(pieces, law.scheme, seed=seed_number(seed), name=name, **law.keywords)
+    fill_pieces_(pieces, law_of(scheme, weight, **keywords).law, seed=seed_number(seed), name=name)
 
 
 def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any, name: str, **keywords: Any) -> Tensor:

@@ -8,25 +8,21 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from ...arguments import choice, integer, refuse
-from ...deterministic import constant, ones, zeros
-from ...fill import normal, truncated_normal, uniform
+from ...fill import draw
+from ...laws import Called, Law
 from ...layout import flat
 from ...scaling import Fans
-from ...schemes import SCHEMES
-from ...structured import orthogonal, sparse
-from ..calls.requests import Law
 from ..rules.lists import OWN, Listed, Rule, Rules
 from ..rules.recipe import RECIPES, Recipe
-from ..rules.weights import Weight, fans_of, output_axis
+from ..rules.weights import Ruled, Weight, fans_of, output_axis, ruled
 from ..tensors.checks import check_model
-from ..tensors.fills import BY_POSITION, DTYPES
+from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import Partition, pieces_of, reshard
-from .recording import recorded_draws
+from .recording import Draw, recorded_draws
 from .resets import own_tensors
 
 
@@ -46,18 +42,12 @@ class Entry(NamedTuple):
     @property
     def std(self) -> float:
         """Standard deviation of the values; NaN where it is not known."""
-        return math.nan if self.law is None else _std(self.law, self.shape)
+        return math.nan if self.law is None else self.law.deviation(self.shape)
 
     @property
     def description(self) -> str:
         """The law in words."""
-        if self.law is None:
-            return "computed by its module"
-        scheme, keywords = self.law.scheme, self.law.keywords
-        shown = [f"{name}={value:.4g}" for name, value in keywords.items() if isinstance(value, (int, float))]
-        hidden = ("in_axis", "out_axis")
-        shown = [one for one in shown if not one.startswith(hidden)]
-        return f"{getattr(scheme, '__name__', scheme)}({', '.join(shown)})"
+        return "computed by its module" if self.law is None else str(self.law)
 
 
 class Plan(list[Entry]):
@@ -71,35 +61,6 @@ class Plan(list[Entry]):
             rows.append((entry.name, shape, entry.description, f"{entry.std:.4g}", *fans))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-
-
-def _std(law: Law, shape: tuple[int, ...]) -> float:
-    scheme, keywords = law.scheme, law.keywords
-    if scheme in (constant, zeros, ones):
-        return 0.0
-    if scheme is normal:
-        return float(keywords.get("std", 1.0))
-    if scheme is uniform:
-        return (keywords.get("high", 1.0) - keywords.get("low", 0.0)) / math.sqrt(12)
-    if scheme is truncated_normal:
-        return keywords.get("std", 1.0) * _truncated_std(keywords.get("low", -2.0), keywords.get("high", 2.0))
-    if scheme is orthogonal:
-        return keywords.get("gain", 1.0) / math.sqrt(max(shape[0], math.prod(shape[1:])))
-    if scheme is sparse:
-        return keywords.get("std", 0.01) * math.sqrt(1 - math.ceil(keywords["sparsity"] * shape[0]) / shape[0])
-    return math.nan
-
-
-def _truncated_std(low: float, high: float) -> float:
-    """Of a standard normal between the bounds."""
-
-    def density(x: float) -> float:
-        return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
-
-    mass = (math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2))) / 2
-    mean = (density(low) - density(high)) / mass
-    ends = sum(sign * x * density(x) for sign, x in ((1, low), (-1, high)) if math.isfinite(x))
-    return math.sqrt(max(0.0, 1 + ends / mass - mean * mean))
 
 
 def plan(
@@ -149,11 +110,10 @@ def plan(
         refuse("rules", f"such that each parameter has a law ({_remedy(rules)})", missing)
     entries = Plan()
     for full_name, weight in weights.items():
-        law, stream = drawn[weight.name]
+        law, stream, fans = drawn[weight.name]
         if law is not None:
             _check_law(law, weight)
-        fans = weight.fans if law is None or law.fans is None else law.fans
-        entries.append(Entry(weight.name, weight.shape, law, stream, fans, full_name))
+        entries.append(Entry(weight.name, weight.shape, law, stream, fans or weight.fans, full_name))
     return entries
 
 
@@ -167,37 +127,34 @@ def _remedy(rules: Rules) -> str:
 
 
 def _check_law(law: Law, weight: Weight) -> None:
-    """Raise where a scheme of ours cannot give the weight, or another cannot be called as it would be."""
-    through_float32 = weight.dtype is torch.bfloat16 and law.scheme not in BY_POSITION
-    dtype = "float32" if through_float32 else DTYPES.get(weight.dtype, "float32")
-    keywords = {"seed": 0, "name": weight.name, "dtype": dtype, "index": flat[:0], "out": None}
-    if any(law.scheme is scheme for scheme in SCHEMES.values()):
-        law.scheme(weight.shape, **keywords, **law.keywords)
+    """Raise where a law of ours cannot give the weight, or a function cannot be called as it would be."""
+    dtype = dtype_for(law, weight.dtype)
+    if not isinstance(law, Called):
+        draw(law, weight.shape, seed=0, name=weight.name, dtype=dtype, index=flat[:0])
         return
+    common = {"seed": 0, "name": weight.name, "dtype": dtype, "index": flat[:0], "out": None}
     try:
-        inspect.signature(law.scheme).bind(weight.shape, **keywords, **law.keywords)
+        inspect.signature(law.call).bind(weight.shape, **common, **law.keywords)
     except (TypeError, ValueError) as error:  # the latter of what tells no signature
-        called = getattr(law.scheme, "__name__", law.scheme)
+        called = getattr(law.call, "__name__", law.call)
         refuse("rules", f"of schemes that are called as fastinit's are ({weight.name}: {error})", called, TypeError)
 
 
-def _ruled(
-    model: nn.Module, rules: Rules, weights: Sequence[Weight], rename: Rename | None
-) -> dict[str, tuple[Law | None, str]]:
-    """By name, the law that rules give each weight that they have one for, and its stream."""
+def _ruled(model: nn.Module, rules: Rules, weights: Sequence[Weight], rename: Rename | None) -> dict[str, Draw]:
+    """By name, what rules give each weight that they have a law for."""
     rule = _rule(rules, weights, rename is not None)
-    laws = {weight.name: law for weight in weights if (law := rule(weight)) is not None}
-    for name, law in laws.items():
-        if not isinstance(law, Law):
-            refuse("rules", f"such that a function gives a law ({name})", law, TypeError)
+    given = {weight.name: one for weight in weights if (one := ruled(rule(weight))) is not None}
+    for name, one in given.items():
+        if not isinstance(one, Ruled):
+            refuse("rules", f"such that a function gives a law ({name})", one, TypeError)
     if isinstance(rule, Recipe):
         rule.check(weights, rename is not None)
-    recorded = recorded_draws(model, rename) if OWN in laws.values() else {}
-    drawn = {name: recorded.get(name) if law is OWN else (law, name) for name, law in laws.items()}
-    computed = [name for name, law in laws.items() if law is OWN and (drawn[name] is None or drawn[name][0] is None)]
+    own = [name for name, one in given.items() if one is OWN]
+    recorded = recorded_draws(model, rename) if own else {}
+    computed = [name for name in own if name not in recorded or recorded[name].law is None]
     if computed:
         refuse("rules", "'torch' in a list where a module's reset draws the values, and does no more", computed)
-    return drawn
+    return {name: recorded[name] if one is OWN else Draw(one.law, name, one.fans) for name, one in given.items()}
 
 
 def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:

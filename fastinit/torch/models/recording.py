@@ -5,22 +5,31 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import init as torch_init
 
-from ...deterministic import constant
+from ...laws import Constant, Law
+from ...scaling import Fans
 from ..calls.fast import fast_init, is_answered
-from ..calls.requests import Law
+from ..calls.requests import Request
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import Pieces
 from .resets import on_meta, resets
 
 
-def recorded_draws(model: nn.Module, rename: Rename | None) -> dict[str, tuple[Law | None, str]]:
-    """By name, what the modules' own resets draw last on each parameter, and the stream of that draw."""
+class Draw(NamedTuple):
+    """What a parameter gets: a law (None: a module computes it), its stream, and fans where axes were named."""
+
+    law: Law | None
+    stream: str
+    fans: Fans | None = None
+
+
+def recorded_draws(model: nn.Module, rename: Rename | None) -> dict[str, Draw]:
+    """By name, what the modules' own resets draw last on each parameter."""
     with on_meta(model), _Recorder(model, rename) as recorder, torch.no_grad():
         for _ in resets(model, recorder.register, rename):
             pass
@@ -32,7 +41,7 @@ class _Recorder(fast_init):
 
     def __init__(self, model: nn.Module, rename: Rename | None) -> None:
         super().__init__(seed=0, model=model, rename=rename)
-        self.drawn: dict[str, tuple[Law | None, str]] = {}
+        self.drawn: dict[str, Draw] = {}
         self._padded = {
             canonical_name(f"{prefix}.weight".removeprefix("."), rename)
             for prefix, module in model.named_modules()
@@ -58,27 +67,28 @@ class _Recorder(fast_init):
     def passes(self, tensor: Tensor) -> bool:
         return False
 
-    def fill(self, tensor: Tensor, law_of: Callable[..., Law | None], args: Any, kwargs: Any) -> bool:
-        law = law_of(tensor, *args, **kwargs) if tensor.numel() else Law(constant, {"value": 0.0})
+    def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
+        request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))
         name, place = self.place(tensor, Pieces(tuple(tensor.shape), tensor))
         stream = self.stream(name)
         if name:
-            self.drawn[name] = (law if place.part is None else None, stream)
+            known = request is not None and place.part is None
+            self.drawn[name] = Draw(request.law if known else None, stream)
         return True
 
     def _note_constant(self, tensor: Tensor, value: float) -> None:
-        """One of the row of a padding index leaves the law of the rest; NaN is what we do not know."""
+        """One of the row of a padding index leaves the law of the rest; of what is not finite there is no law."""
         name, place = self.place(tensor, Pieces(tuple(tensor.shape), tensor))
         if name and (place.part is None or name not in self._padded):
-            known = place.part is None and not math.isnan(value)
-            self.drawn[name] = (Law(constant, {"value": float(value)}) if known else None, name)
+            known = place.part is None and math.isfinite(value)
+            self.drawn[name] = Draw(Constant(float(value)) if known else None, name)
 
     def _note_computed(self, tensor: Tensor, others: tuple[Any, ...]) -> None:
         """A copy of what was drawn beside a tensor, under its name, is no computation."""
         tensors = [tensor, *(one for one in others if isinstance(one, Tensor))]
         name, *beside = (self.place(one, Pieces(tuple(one.shape), one))[0] for one in tensors)
         if name and beside != [name]:
-            self.drawn[name] = (None, name)
+            self.drawn[name] = Draw(None, name)
 
 
 #: Names of the methods that write to a tensor.

@@ -16,7 +16,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from ... import verification
 from ...arguments import refuse
-from ...fill import kind_of
+from ...dtypes import kind_of
 from ...layout import whole_steps
 from ...rectangles import Rectangle
 from ...stream import seed_number
@@ -216,15 +216,8 @@ def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, pad
         return shard._replace(problems=tuple(problems))
     arrays = [_array(local[one.local_index]) for one in held]
     index = None if held == [whole] else [one.index for one in held]
-    found = verification.verify(
-        arrays if index else arrays[0],
-        entry.law.scheme,
-        shape=shape,
-        index=index,
-        seed=seed,
-        name=entry.stream,
-        **entry.law.keywords,
-    )
+    claim = {"shape": shape, "index": index, "seed": seed, "name": entry.stream}
+    found = verification.verify(arrays if index else arrays[0], entry.law, **claim)
     problems += [found.summary] if found.problems else []
     return shard._replace(problems=tuple(problems), sketch=found.sketch)
 

@@ -7,15 +7,15 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ...arguments import refuse
-from ..calls.requests import Law
+from ...laws import Law
 from .recipe import Recipe
-from .weights import Weight, law_of
+from .weights import Ruled, Weight, law_of
 
-Rule = Callable[[Weight], Law | None]
+Rule = Callable[[Weight], Ruled | Law | None]
 Rules = str | Sequence[tuple[Any, ...]] | Rule
 
 #: In a list of rules: what the module's own reset draws.
-OWN = Law("torch", {})
+OWN = Ruled(None)
 
 _LIST = "a list of (pattern, scheme) or (pattern, scheme, keywords)"
 
@@ -25,7 +25,7 @@ def _is_rule(rule: Any) -> bool:
         return False
     return (
         isinstance(rule[0], str)
-        and (isinstance(rule[1], str) or callable(rule[1]))
+        and (isinstance(rule[1], (str, Law)) or callable(rule[1]))
         and isinstance((*rule, {})[2], Mapping)
     )
 
@@ -41,7 +41,7 @@ class Listed(Recipe):
                 refuse("rules", _LIST, rule, TypeError)
         self.rules = [(*rule, {})[:3] for rule in rules]
 
-    def __call__(self, weight: Weight) -> Law | None:
+    def __call__(self, weight: Weight) -> Ruled | None:
         number = self._first_for(weight)
         if number is None:
             return None

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple, TypeVar
 
 from ...arguments import refuse
-from ..calls.requests import Law
-from .weights import Weight, law_of
+from ...laws import Law
+from .weights import Ruled, Weight, law_of
 
 
 class Sought(NamedTuple):
@@ -55,10 +55,10 @@ class Recipe:
         numbers = [weight.layer for weight in weights if weight.layer is not None]
         return cls(layers=1 + max(numbers, default=0))  # type: ignore[call-arg]
 
-    def __call__(self, weight: Weight) -> Law | None:
+    def __call__(self, weight: Weight) -> Ruled | Law | None:
         return conventional(weight) if self.leaves(weight) else self.law(weight)
 
-    def law(self, weight: Weight) -> Law | None:
+    def law(self, weight: Weight) -> Ruled | Law | None:
         """Of a weight that it does not leave alone."""
         raise NotImplementedError(f"{type(self).__name__} has no `law`")
 
@@ -90,7 +90,7 @@ class Recipe:
             refuse(argument, f"last names of {words} the model (() where it has none): {usage}", names)
 
 
-def conventional(weight: Weight) -> Law | None:
+def conventional(weight: Weight) -> Ruled | None:
     """Norms begin as the identity, biases at zero. Of other vectors and numbers, which may be factors, nobody knows."""
     if weight.name.endswith("bias") or (len(weight.shape) < 2 and "bias" in weight.name.split(".")[-1]):
         return law_of("zeros", weight)

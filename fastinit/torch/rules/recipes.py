@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from ...arguments import integer
-from ..calls.requests import Law
 from .recipe import Recipe, Sought, register_recipe
-from .weights import Weight, law_of
+from .weights import Ruled, Weight, law_of
 
 #: Last names of the modules that lead back to the residual stream, in the usual libraries.
 RESIDUAL = ("c_proj", "out_proj", "o_proj", "down_proj", "linear2", "fc2", "wo", "w2", "dense_4h_to_h")
@@ -50,7 +49,7 @@ class gpt2(Recipe):  # noqa: N801
     def __init__(self, layers: int, std: float = 0.02, residual: Sequence[str] = RESIDUAL) -> None:
         self.layers, self.std, self.residual = integer("layers", layers, 1), std, tuple(residual)
 
-    def law(self, weight: Weight) -> Law | None:
+    def law(self, weight: Weight) -> Ruled:
         """Of a weight that is no norm and no bias."""
         return law_of("normal", weight, std=self.std / math.sqrt(2 * self.layers) if self.seeks(weight) else self.std)
 
@@ -85,7 +84,7 @@ class llama(Recipe):  # noqa: N801
         """Whether it is of a residual projection in a numbered block."""
         return weight.layer is not None and super().seeks(weight)
 
-    def law(self, weight: Weight) -> Law | None:
+    def law(self, weight: Weight) -> Ruled:
         """Of a weight that is no norm and no bias."""
         if isinstance(weight.module, nn.Embedding):
             return law_of("normal", weight, std=1.0)
@@ -130,6 +129,6 @@ class deepnorm(Recipe):  # noqa: N801
         self.layers, self.smaller = integer("layers", layers, 1), tuple(smaller)
         self.alpha, self.beta = (2 * layers) ** 0.25, (8 * layers) ** -0.25
 
-    def law(self, weight: Weight) -> Law | None:
+    def law(self, weight: Weight) -> Ruled:
         """Of a weight that is no norm and no bias."""
         return law_of("glorot_normal", weight, gain=self.beta if self.seeks(weight) else 1.0)

@@ -12,11 +12,10 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from ...arguments import choice, refuse
-from ...fill import normal, truncated_normal, uniform
-from ...scaling import TRUNCATED_STD, Axes, Fans, fan_pair
-from ...schemes import FANS, SCHEMES
-from ..calls.requests import Law
+from ...arguments import refuse, unexpected
+from ...laws import Called, Law
+from ...scaling import Axes, Fans, fan_pair
+from ...schemes import AXES, scheme_of
 
 
 class Weight(NamedTuple):
@@ -44,14 +43,15 @@ class Weight(NamedTuple):
         return self.name.removesuffix(".weight").split(".")[-1] in names
 
 
-_AUTHORS = {"lecun": (1.0, "fan_in"), "glorot": (1.0, "fan_avg"), "he": (2.0, "fan_in")}
-_AUTHORS |= {"xavier": _AUTHORS["glorot"], "kaiming": _AUTHORS["he"]}
-_SCALED = {
-    f"{author}_{distribution}": {"scale": scale, "mode": mode, "distribution": distribution}
-    for author, (scale, mode) in _AUTHORS.items()
-    for distribution in ("normal", "uniform")
-}
-_IN_TORCHS_ORDER = {"orthogonal", "delta_orthogonal", "dirac"}
+class Ruled(NamedTuple):
+    """What a rule gives a weight: a law (None: what its module's own reset draws), and fans where axes were named."""
+
+    law: Law | None
+    fans: Fans | None = None
+
+
+#: torch's order, which those structures that know axes have unless axes are named.
+_IN_TORCHS_ORDER = {"in_axis": 1, "out_axis": 0}
 
 
 def output_axis(module: nn.Module) -> int:
@@ -75,50 +75,65 @@ def fans_of(module: nn.Module, shape: Sequence[int], split: int = 1) -> Fans | N
     return Fans(lengths[inputs] * places, lengths[outputs] // split * places)
 
 
-def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Law:
-    """The law of a scheme (a name, or a function of fastinit's, or one like them) for a weight."""
+def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
+    """The law of a scheme for a weight, with the fans of its module unless axes are named.
+
+    Parameters
+    ----------
+    scheme : str, Scheme, Law or callable
+        The name of a scheme, one of fastinit's functions or one like them, or a law itself.
+    weight : Weight
+        What a function that gives rules is called with.
+    **keywords
+        Those of the scheme: ``gain``, ``std``, ..., ``in_axis``, ``out_axis`` and ``batch_axis``.
+
+    Returns
+    -------
+    Ruled
+        ``law``, one of `fastinit.laws`, and ``fans`` where axes were named: what a rule returns.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such scheme, it does not take a keyword, or it needs fans and there are none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastinit.torch
+    >>> from fastinit.torch import law_of
+    >>> def rules(weight):
+    ...     return law_of("zeros" if weight.fans is None else "he_normal", weight)
+    >>> [str(entry.law) for entry in fastinit.torch.plan(torch.nn.Linear(50, 10), rules)]
+    ['normal(std=0.2)', 'zeros()']
+    """
     while isinstance(scheme, functools.partial) and not scheme.args:
         keywords = {**scheme.keywords, **keywords}
         scheme = scheme.func
-    names = [name for name, function in SCHEMES.items() if function is scheme]
-    if callable(scheme) and not names:
-        return Law(scheme, keywords)
-    name = names[0] if names else choice("scheme", scheme, SCHEMES)
-    if name in _SCALED:
-        return _scaled(weight, **{**_SCALED[name], **keywords})
-    if name == "variance_scaling":
-        return _scaled(weight, **keywords)
-    if name == "small_normal":
-        return Law(normal, {"std": 0.01, **keywords})
-    axes = {axis: keywords[axis] for axis in ("in_axis", "out_axis", "batch_axis") if axis in keywords}
-    if name in _IN_TORCHS_ORDER:
-        keywords = {"in_axis": 1, "out_axis": 0, **keywords}
-    return Law(SCHEMES[name], keywords, fans=_fans_along(weight.shape, **axes) if axes else None)
-
-
-def _scaled(
-    weight: Weight,
-    scale: float = 1.0,
-    mode: str = "fan_in",
-    distribution: str = "normal",
-    gain: float = 1.0,
-    **axes: Axes,
-) -> Law:
-    """variance_scaling, for fans that a shape does not tell: those of the module, unless axes are named."""
+    if isinstance(scheme, Law):
+        unexpected(scheme.name, keywords, ())
+        return Ruled(scheme)
+    known = scheme_of(scheme)
+    if known.is_called:
+        return Ruled(Called(scheme, keywords))
+    unexpected(known.name, keywords, known.parameters)
+    axes = {axis: keywords[axis] for axis in AXES if axis in keywords}
+    fans = _fans_along(weight.shape, **axes) if axes else None
+    if not known.needs_fans:
+        order = {axis: at for axis, at in _IN_TORCHS_ORDER.items() if axis in known.parameters}
+        return Ruled(known.law(**{**order, **keywords}), fans)
     if weight.fans is None:
         first = f"others need a rule before it: ({weight.name!r}, 'torch')"
         rule = f"such that a scheme with a fan is for weights of two axes or more ({first})"
         refuse("rules", rule, (weight.name, weight.shape))
-    choice("mode", mode, FANS)
-    choice("distribution", distribution, ["normal", "truncated_normal", "uniform"])
-    fans = _fans_along(weight.shape, **axes) if axes else None
-    std = gain * math.sqrt(scale / (FANS[mode](*(fans or weight.fans)) or 1))
-    if distribution == "normal":
-        return Law(normal, {"std": std}, fans=fans)
-    if distribution == "uniform":
-        return Law(uniform, {"low": -math.sqrt(3.0) * std, "high": math.sqrt(3.0) * std}, fans=fans)
-    return Law(truncated_normal, {"std": std / TRUNCATED_STD, "low": -2.0, "high": 2.0}, fans=fans)
+    own = {key: value for key, value in keywords.items() if key not in axes}
+    return Ruled(known.law(fans or weight.fans, **own), fans)
 
 
 def _fans_along(shape: tuple[int, ...], in_axis: Axes = 1, out_axis: Axes = 0, batch_axis: Axes = ()) -> Fans:
     return Fans(*fan_pair(shape, in_axis, out_axis, batch_axis))
+
+
+def ruled(given: Any) -> Any:
+    """What a rule gave, as `Ruled` where it is a law."""
+    return Ruled(given) if isinstance(given, Law) else given

@@ -10,13 +10,14 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from ...arguments import refuse
-from ...deterministic import zeros
-from ...fill import normal, truncated_normal, uniform
-from ..calls.requests import Law
+from ...laws import Law
 from ..tensors.names import canonical_name
 from .lists import OWN, Listed
 from .recipe import Recipe
-from .weights import Weight, fans_of, law_of, output_axis
+from .weights import Ruled, Weight, fans_of, law_of, output_axis, ruled
+
+#: Of a mean that is found by quadrature, in deviations.
+_ROUNDING = 1e-12
 
 
 class Factors(NamedTuple):
@@ -29,7 +30,7 @@ class Factors(NamedTuple):
 
 
 class _Lecun(Recipe):
-    def law(self, weight: Weight) -> Law | None:
+    def law(self, weight: Weight) -> Ruled:
         return law_of("lecun_normal", weight)
 
 
@@ -81,16 +82,18 @@ class mup(Recipe):  # noqa: N801
         """Patterns of the base model's rules that come first for none of the weights."""
         return self.rule.unmatched(weights) if isinstance(self.rule, Recipe) else []
 
-    def __call__(self, weight: Weight) -> Law | None:
+    def __call__(self, weight: Weight) -> Ruled | None:
         base = self._base(weight)
-        law = self._law(base)
-        if law is OWN:
-            refuse("rules", f"such that {weight.name} has the law of the base model, not its module's own", law.scheme)
+        given = self._given(base)
+        if given is OWN:
+            refuse("rules", f"such that {weight.name} has the law of the base model, not its module's own", "torch")
         kind, (fan_in, _) = self._growth(weight, base)
-        return law if law is None or kind != "hidden" else _narrowed(law, 1 / math.sqrt(fan_in), weight.name)
+        if kind != "hidden" or not isinstance(given, Ruled):
+            return given
+        return given._replace(law=_narrowed(given.law, 1 / math.sqrt(fan_in), weight.name))
 
-    def _law(self, weight: Weight) -> Law | None:
-        return self.rule(weight)
+    def _given(self, weight: Weight) -> Any:
+        return ruled(self.rule(weight))
 
     def factors(self, model: nn.Module, rename: Callable[[str], str] | None = None) -> dict[str, Factors]:
         """By canonical name: the kind of a weight, and what to multiply its output and its learning rates by.
@@ -133,7 +136,8 @@ class mup(Recipe):  # noqa: N801
 
     def _sides(self, weight: Weight, base: Weight) -> tuple[float, float]:
         """How much its inputs and its outputs have grown, without those of a kernel's places or of a group."""
-        named = [law.fans for one in (weight, base) if (law := self._law(one)) is not None and law.fans is not None]
+        both = [self._given(one) for one in (weight, base)]
+        named = [one.fans for one in both if isinstance(one, Ruled) and one.fans is not None]
         if len(named) == 2:
             return named[0].fan_in / named[1].fan_in, named[0].fan_out / named[1].fan_out
         ratios = [length / before for length, before in zip(weight.shape, base.shape, strict=True)]
@@ -149,11 +153,8 @@ class mup(Recipe):  # noqa: N801
 
 
 def _narrowed(law: Law, factor: float, name: str) -> Law:
-    """A law around zero with another standard deviation."""
-    if law.scheme is zeros:
-        return law
-    if law.scheme not in (normal, uniform, truncated_normal) or law.keywords.get("mean", 0) != 0:
-        refuse("rules", f"a law around zero for {name}, which grows on both sides", law.scheme.__name__)
-    scaled = {"std": 1.0} | law.keywords if law.scheme is not uniform else {"low": 0.0, "high": 1.0} | law.keywords
-    keys = ("low", "high") if law.scheme is uniform else ("std",)
-    return law._replace(keywords=scaled | {key: scaled[key] * factor for key in keys})
+    """A law around zero with another standard deviation. That of a structure depends on the shape already."""
+    if not abs(law.mean) <= _ROUNDING * law.std or not law.is_independent:
+        called = str(law).partition("(")[0]
+        refuse("rules", f"a law around zero for {name}, which grows on both sides", called)
+    return law.scaled(factor)
