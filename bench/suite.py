@@ -13,7 +13,7 @@ import numpy as np
 
 import fastinit as fi
 from fastinit import _core
-from fastinit.fill import kind_of
+from fastinit.dtypes import kind_of
 
 from . import checks
 from .checks import BOUND, STD, check_bits, check_law, check_moment

@@ -16,7 +16,7 @@ import numpy as np
 
 import fastinit as fi
 from fastinit import _core
-from fastinit.fill import kind_of
+from fastinit.dtypes import kind_of
 
 from .checks import STD, check_law, check_orthogonal, law_error
 from .races import ALL_THREADS, MOST, Array, Call, Check, Entrant, Race, side, size_label

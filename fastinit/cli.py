@@ -18,7 +18,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from .arguments import refuse
-from .fill import kind_of
+from .dtypes import kind_of
 from .layout import Flat
 from .machine import STREAM, VERSION, info
 from .profiler import Comparison, Profile, compare, profile

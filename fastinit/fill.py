@@ -1,4 +1,4 @@
-"""Fill: a law's values into arrays, whole or in part. Defaults and checks of memory are here, and arrays are made here."""
+"""Fill: a law's values into arrays, whole or in part. Defaults and checks of memory are here; arrays are made here."""
 
 from __future__ import annotations
 

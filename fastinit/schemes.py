@@ -157,7 +157,8 @@ class Scheme:
         mode: Mode | None = None,
     ) -> Law:
         """The law of a scheme with a scale, some of what describes it being changed."""
-        mode, distribution = mode or self.mode, distribution or self.distribution
+        mode = self.mode if mode is None else mode
+        distribution = self.distribution if distribution is None else distribution
         if not isinstance(mode, str) or mode not in FANS:
             choice("mode", mode, FANS)
         fan = FANS[mode](fan_in, fan_out) or 1  # zero only where there are no elements

@@ -156,9 +156,7 @@ def verify(
     if not law.is_fixed and found.statistics.count and not right:
         sample = _sample(law, lengths, min(max(found.statistics.count, 1024), _SAMPLE), kind.dtype.name)
         measured = found.statistics
-        if isinstance(
-            law, (Sparse, DeltaOrthogonal)
-        ):  # of the elements that are not zero: how many is another question
+        if isinstance(law, (Sparse, DeltaOrthogonal)):  # how many elements are zero is another question
             pieces, sample = [piece[piece != 0] for piece in pieces], sample[sample != 0]
             measured = _moments_of(pieces)
         if len(sample) and measured.count:

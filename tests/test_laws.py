@@ -179,7 +179,7 @@ def outs():
 @pytest.mark.parametrize(("kind", "make"), list(outs()), ids=[kind for kind, _ in outs()])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_out_of_any_layout_and_nothing_beside_it(level, dtype, kind, make):
-    real = fi.fill.kind_of(dtype).dtype
+    real = fi.dtypes.kind_of(dtype).dtype
     out, buffer = make(real)
     for guard in (0xA5, 0x5A):
         buffer[:] = guard

@@ -1,5 +1,6 @@
 """Bad input: the whole message, and nothing written."""
 
+import inspect
 import re
 
 import numpy as np
@@ -152,12 +153,45 @@ def test_nothing_is_written_where_an_argument_is_refused():
 
 def test_bfloat16_without_ml_dtypes_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ml_dtypes", None)
-    monkeypatch.delitem(fi.fill._KINDS, "bfloat16", raising=False)
+    monkeypatch.delitem(fi.dtypes._KINDS, "bfloat16", raising=False)
     with pytest.raises(ImportError) as raised:
         fi.normal(3, dtype="bfloat16")
     assert str(raised.value) == "`dtype` bfloat16 needs ml_dtypes: pip install 'fastinit-nn[bfloat16]'"
 
 
-def test_an_unknown_keyword_is_pythons_own_error():
-    with pytest.raises(TypeError, match="sed"):
-        fi.he_normal((2, 2), sed=0)
+UNKNOWN = [
+    (lambda: fi.he_normal((2, 2), sed=0), "he_normal() got an unexpected keyword argument 'sed' (nearest: 'seed')"),
+    (lambda: fi.kaiming_normal((2, 2), modes=0), "he_normal() got an unexpected keyword argument 'modes'"),
+    (lambda: fi.normal(3, standard_deviation=1), "normal() got an unexpected keyword argument 'standard_deviation'"),
+    (lambda: fi.zeros(3, dtypes="x"), "zeros() got an unexpected keyword argument 'dtypes' (nearest: 'dtype')"),
+    (lambda: fi.sparse((3, 3), 0.5, sparcity=1),
+     "sparse() got an unexpected keyword argument 'sparcity' (nearest: 'sparsity')"),
+    (lambda: fi.init({"w": (3, 3)}, "he_normal", gian=2),
+     "init() got an unexpected keyword argument 'gian' (nearest: 'gain')"),
+    (lambda: fi.init({"w": (3, 3)}, "zeros", gain=2), "init() got an unexpected keyword argument 'gain'"),
+    (lambda: fi.verify(np.zeros((3, 3)), "normal", stdd=2),
+     "verify() got an unexpected keyword argument 'stdd' (nearest: 'std')"),
+    (lambda: fi.verify(np.zeros((3, 3)), fi.laws.Normal(), std=2), "verify() got an unexpected keyword argument 'std'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "message"), UNKNOWN, ids=[message[:40] for _, message in UNKNOWN])
+def test_an_unknown_keyword_is_refused_in_the_name_of_what_was_called(call, message):
+    with pytest.raises(TypeError) as raised:
+        call()
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("make", [lambda **k: fi.zeros(3, **k), lambda **k: fi.identity((3, 3), **k)])
+def test_what_a_fixed_law_is_given_is_checked(make):
+    for keywords in ({"seed": "abc"}, {"seed": -1}, {"name": b"x"}, {"threads": 0}):
+        with pytest.raises((ValueError, TypeError)):
+            make(**keywords)
+
+
+def test_signatures_show_every_keyword():
+    for name in fi.__all__:
+        function = getattr(fi, name)
+        if name in fi.schemes.SCHEMES:
+            shown = inspect.signature(function).parameters
+            assert {"seed", "name", "dtype", "index", "out", "threads"} < set(shown) and "unknown" not in shown

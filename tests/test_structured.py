@@ -12,8 +12,9 @@ from conftest import DTYPES, bits
 
 import fastinit as fi
 from fastinit import _core, reference
+from fastinit.haar import PANEL
 from fastinit.stream import stream_key
-from fastinit.structured import PANEL, delta_orthogonal, orthogonal, sparse
+from fastinit.structured import delta_orthogonal, orthogonal, sparse
 
 SHAPES = [(1, 1), (1, 7), (7, 1), (2, 2), (5, 4), (4, 5), (31, 33), (PANEL, PANEL), (PANEL + 1, PANEL + 1),
           (PANEL - 1, 3 * PANEL), (300, 2 * PANEL + 1), (257, 300), (10000, 3), (3, 10000)]  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..fill import normal
+from ..distributions import normal
 from .statistics import BLOCK, gram, inner, squared_norm
 from .unmade import factor, random_of
 from .weights import Scheme

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..fill import normal
+from ..distributions import normal
 from ..machine import threads_for
 from .columns import Rows, norm_of, row_sums, units
 from .network import Network, Signals, random_signs

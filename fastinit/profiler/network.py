@@ -12,7 +12,7 @@ import numpy as np
 
 from ..activations import Activation, activation_of
 from ..arguments import choice, integer, real, refuse
-from ..fill import normal, uniform
+from ..distributions import normal, uniform
 from ..machine import available_memory, threads_for
 from ..scaling import gain as exact_gain
 from .norms import FEW_ROWS, NORMS

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..fill import normal
+from ..distributions import normal
 from .network import ATTENTION, Network, Text
 from .statistics import Tally
 from .steps import Activate, Normalise, Preactivation, Residual, Step, backward, forward, tangent

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..fill import normal
+from ..distributions import normal
 from ..generator import ARS, Generator
 from ..stream import stream_key
 from .network import Network

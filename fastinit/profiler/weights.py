@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..arguments import choice, refuse
-from ..fill import normal
+from ..distributions import normal
 from ..scaling import fan_pair
 from ..schemes import FANS, SCHEMES
 from .parallel import in_parallel
@@ -123,12 +123,12 @@ def _by_name(call: Callable[..., Any]) -> Callable[[tuple[int, ...], int, str], 
 def scheme_from(scheme: Any, gain: float) -> Scheme:
     """A `Scheme` from what the user gave: a name, (name, keywords), a function of this package, or a callable."""
     name, keywords = scheme if isinstance(scheme, tuple) and len(scheme) == 2 else (scheme, {})
-    named = next((known for known, function in SCHEMES.items() if function is name), name)
+    named = getattr(getattr(name, "scheme", None), "name", name)
     if callable(named):
         return Scheme(str(getattr(named, "__name__", type(named).__name__)), {}, named, gain)
     if not isinstance(keywords, dict):
         refuse("scheme", "a name, (name, {keyword: value}) or a callable", scheme, TypeError)
-    known = [key for key in inspect.signature(SCHEMES[choice("scheme", named, SCHEMES)]).parameters if key not in _OWN]
+    known = [key for key in SCHEMES[choice("scheme", named, SCHEMES)].keywords if key not in _OWN]
     if set(keywords) - set(known):
         refuse("scheme", f"{named!r} with keywords among {known}", keywords)
     made = Scheme(named, dict(keywords), None, gain)

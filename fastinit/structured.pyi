@@ -1,0 +1,167 @@
+from collections.abc import Sequence
+from typing import Any, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .typing import Array, Axes, DType, Float16, Float32, Float64, Index, Seed, Shape
+
+Given = TypeVar("Given", bound=Array)
+
+@overload
+def identity(
+    shape: Shape, gain: float = 1.0, *, seed: Seed = None, name: str = "", dtype: Float32 = "float32",
+    index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[np.float32]: ...  # fmt: skip
+@overload
+def identity(
+    shape: Shape, gain: float = 1.0, *, seed: Seed = None, name: str = "", dtype: Float64, index: Index = None,
+    out: None = None, threads: int | None = None,
+) -> NDArray[np.float64]: ...  # fmt: skip
+@overload
+def identity(
+    shape: Shape, gain: float = 1.0, *, seed: Seed = None, name: str = "", dtype: Float16, index: Index = None,
+    out: None = None, threads: int | None = None,
+) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def identity(
+    shape: Shape, gain: float = 1.0, *, seed: Seed = None, name: str = "", dtype: DType, index: Index = None,
+    out: None = None, threads: int | None = None,
+) -> NDArray[Any]: ...  # fmt: skip
+@overload
+def identity(
+    shape: Shape, gain: float = 1.0, *, seed: Seed = None, name: str = "", dtype: DType = "float32",
+    index: Index = None, out: Given, threads: int | None = None,
+) -> Given: ...  # fmt: skip
+@overload
+def identity(
+    shape: Shape, gain: float = 1.0, *, seed: Seed = None, name: str = "", dtype: DType = "float32",
+    index: list[Index], out: Sequence[Array | None] | None = None, threads: int | None = None,
+) -> list[NDArray[Any]]: ...  # fmt: skip
+@overload
+def dirac(
+    shape: Shape, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1, seed: Seed = None, name: str = "",
+    dtype: Float32 = "float32", index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[np.float32]: ...  # fmt: skip
+@overload
+def dirac(
+    shape: Shape, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1, seed: Seed = None, name: str = "",
+    dtype: Float64, index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[np.float64]: ...  # fmt: skip
+@overload
+def dirac(
+    shape: Shape, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1, seed: Seed = None, name: str = "",
+    dtype: Float16, index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def dirac(
+    shape: Shape, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1, seed: Seed = None, name: str = "",
+    dtype: DType, index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Any]: ...  # fmt: skip
+@overload
+def dirac(
+    shape: Shape, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1, seed: Seed = None, name: str = "",
+    dtype: DType = "float32", index: Index = None, out: Given, threads: int | None = None,
+) -> Given: ...  # fmt: skip
+@overload
+def dirac(
+    shape: Shape, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1, seed: Seed = None, name: str = "",
+    dtype: DType = "float32", index: list[Index], out: Sequence[Array | None] | None = None,
+    threads: int | None = None,
+) -> list[NDArray[Any]]: ...  # fmt: skip
+@overload
+def orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    seed: Seed = None, name: str = "", dtype: Float32 = "float32", index: Index = None, out: None = None,
+    threads: int | None = None,
+) -> NDArray[np.float32]: ...  # fmt: skip
+@overload
+def orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    seed: Seed = None, name: str = "", dtype: Float64, index: Index = None, out: None = None,
+    threads: int | None = None,
+) -> NDArray[np.float64]: ...  # fmt: skip
+@overload
+def orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    seed: Seed = None, name: str = "", dtype: Float16, index: Index = None, out: None = None,
+    threads: int | None = None,
+) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    seed: Seed = None, name: str = "", dtype: DType, index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Any]: ...  # fmt: skip
+@overload
+def orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    seed: Seed = None, name: str = "", dtype: DType = "float32", index: Index = None, out: Given,
+    threads: int | None = None,
+) -> Given: ...  # fmt: skip
+@overload
+def orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    seed: Seed = None, name: str = "", dtype: DType = "float32", index: list[Index],
+    out: Sequence[Array | None] | None = None, threads: int | None = None,
+) -> list[NDArray[Any]]: ...  # fmt: skip
+@overload
+def delta_orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, seed: Seed = None, name: str = "",
+    dtype: Float32 = "float32", index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[np.float32]: ...  # fmt: skip
+@overload
+def delta_orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, seed: Seed = None, name: str = "",
+    dtype: Float64, index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[np.float64]: ...  # fmt: skip
+@overload
+def delta_orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, seed: Seed = None, name: str = "",
+    dtype: Float16, index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def delta_orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, seed: Seed = None, name: str = "",
+    dtype: DType, index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Any]: ...  # fmt: skip
+@overload
+def delta_orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, seed: Seed = None, name: str = "",
+    dtype: DType = "float32", index: Index = None, out: Given, threads: int | None = None,
+) -> Given: ...  # fmt: skip
+@overload
+def delta_orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, seed: Seed = None, name: str = "",
+    dtype: DType = "float32", index: list[Index], out: Sequence[Array | None] | None = None,
+    threads: int | None = None,
+) -> list[NDArray[Any]]: ...  # fmt: skip
+@overload
+def sparse(
+    shape: Shape, sparsity: float, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: Float32 = "float32",
+    index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[np.float32]: ...  # fmt: skip
+@overload
+def sparse(
+    shape: Shape, sparsity: float, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: Float64,
+    index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[np.float64]: ...  # fmt: skip
+@overload
+def sparse(
+    shape: Shape, sparsity: float, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: Float16,
+    index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def sparse(
+    shape: Shape, sparsity: float, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: DType,
+    index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Any]: ...  # fmt: skip
+@overload
+def sparse(
+    shape: Shape, sparsity: float, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: DType = "float32",
+    index: Index = None, out: Given, threads: int | None = None,
+) -> Given: ...  # fmt: skip
+@overload
+def sparse(
+    shape: Shape, sparsity: float, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: DType = "float32",
+    index: list[Index], out: Sequence[Array | None] | None = None, threads: int | None = None,
+) -> list[NDArray[Any]]: ...  # fmt: skip
