@@ -205,14 +205,13 @@ def _exponential_derivative(x: Array, above: float, below: float) -> Array:
 
 # Parts of named functions, unlike closures, can be pickled: a profile with them goes to other processes.
 def _leaky_relu(slope: float) -> Activation:
-    functions = (partial(one, slope=slope) for one in (_leaky, _leaky_derivative))
-    return Activation("leaky_relu", *functions, (0.0,), 1)
+    return Activation("leaky_relu", partial(_leaky, slope=slope), partial(_leaky_derivative, slope=slope), (0.0,), 1)
 
 
 def _elu(alpha: float, scale: float = 1.0, name: str = "elu") -> Activation:
     """scale x for positive x, scale alpha (exp(x) - 1) for the others."""
-    functions = (partial(one, above=scale, below=scale * alpha) for one in (_exponential, _exponential_derivative))
-    return Activation(name, *functions, (0.0,))
+    function = partial(_exponential, above=scale, below=scale * alpha)
+    return Activation(name, function, partial(_exponential_derivative, above=scale, below=scale * alpha), (0.0,))
 
 
 def _kept_to_shape(function: Callable[[Array], Any]) -> Function:
@@ -316,7 +315,8 @@ def activation_of(value: Any) -> Activation:
             return replace(_elu(alpha), name=f"elu({alpha:g})")
         if callable(value[0]) and callable(value[1]):
             _check_pair(*value)
-            return Activation(str(getattr(value[0], "__name__", "activation")), *map(_kept_to_shape, value))
+            name = str(getattr(value[0], "__name__", "activation"))
+            return Activation(name, _kept_to_shape(value[0]), _kept_to_shape(value[1]))
     forms = "a pair of functions (phi, phi'), ('leaky_relu', slope), ('elu', alpha) or "
     if callable(value):
         refuse("activation", "a pair (phi, phi'): the derivative is needed too", value, TypeError)

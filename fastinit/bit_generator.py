@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from numpy.random import SeedSequence
 
@@ -11,6 +11,7 @@ from .arguments import integer, refuse
 from .layout import LIMIT
 from .machine import STREAM
 from .stream import SEED_BITS, seed_number, stream_key
+from .typing import Seed
 
 #: Values that `ARS.jumped` goes ahead by: 2**15 jumps leave the stream.
 JUMP = 1 << 48
@@ -53,7 +54,7 @@ class ARS(_core.WordGenerator):
     array([5, 5, 3, 5, 7])
     """
 
-    def __init__(self, seed: Any = None) -> None:
+    def __init__(self, seed: Seed = None) -> None:
         number = seed_number(seed)
         super().__init__(seed if isinstance(seed, SeedSequence) else number)
         self._go(number, 0, 0)
@@ -73,7 +74,7 @@ class ARS(_core.WordGenerator):
             self._position = first + count
             return self._keys[law], first
 
-    @property
+    @property  # type: ignore[override]  # NumPy's stub has a mapping that can be set to any
     def state(self) -> dict[str, Any]:
         """The seed and the two places, as a dict of plain numbers; can be set.
 
@@ -168,7 +169,7 @@ class ARS(_core.WordGenerator):
         """
         with self.lock:
             jumps = integer("jumps", jumps, 0, (self._room()[1] - 1) // JUMP + 1)
-            ahead = type(self)(self.seed_seq)
+            ahead = type(self)(cast(SeedSequence, self.seed_seq))
             ahead.state = self.state
         return ahead.advance(jumps * JUMP)
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from .typing import Array, DType, Float16, Float32, Float64, Index, Seed, Shape
 
+Real = TypeVar("Real", bound=np.floating[Any])
 Given = TypeVar("Given", bound=Array)
 
 @overload
@@ -23,6 +24,11 @@ def normal(
     shape: Shape, mean: float = 0.0, std: float = 1.0, *, seed: Seed = None, name: str = "", dtype: Float16,
     index: Index = None, out: None = None, threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def normal(
+    shape: Shape, mean: float = 0.0, std: float = 1.0, *, seed: Seed = None, name: str = "",
+    dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def normal(
     shape: Shape, mean: float = 0.0, std: float = 1.0, *, seed: Seed = None, name: str = "", dtype: DType,
@@ -53,6 +59,11 @@ def uniform(
     shape: Shape, low: float = 0.0, high: float = 1.0, *, seed: Seed = None, name: str = "", dtype: Float16,
     index: Index = None, out: None = None, threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def uniform(
+    shape: Shape, low: float = 0.0, high: float = 1.0, *, seed: Seed = None, name: str = "",
+    dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def uniform(
     shape: Shape, low: float = 0.0, high: float = 1.0, *, seed: Seed = None, name: str = "", dtype: DType,
@@ -86,6 +97,12 @@ def truncated_normal(
 @overload
 def truncated_normal(
     shape: Shape, mean: float = 0.0, std: float = 1.0, low: float = -2.0, high: float = 2.0, *, seed: Seed = None,
+    name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None,
+    threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
+@overload
+def truncated_normal(
+    shape: Shape, mean: float = 0.0, std: float = 1.0, low: float = -2.0, high: float = 2.0, *, seed: Seed = None,
     name: str = "", dtype: DType, index: Index = None, out: None = None, threads: int | None = None,
 ) -> NDArray[Any]: ...  # fmt: skip
 @overload
@@ -114,6 +131,11 @@ def small_normal(
     shape: Shape, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: Float16, index: Index = None,
     out: None = None, threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def small_normal(
+    shape: Shape, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real],
+    index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def small_normal(
     shape: Shape, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: DType, index: Index = None,
@@ -146,6 +168,11 @@ def constant(
 ) -> NDArray[np.float16]: ...  # fmt: skip
 @overload
 def constant(
+    shape: Shape, value: float, *, seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real],
+    index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
+@overload
+def constant(
     shape: Shape, value: float, *, seed: Seed = None, name: str = "", dtype: DType, index: Index = None,
     out: None = None, threads: int | None = None,
 ) -> NDArray[Any]: ...  # fmt: skip
@@ -176,6 +203,11 @@ def zeros(
 ) -> NDArray[np.float16]: ...  # fmt: skip
 @overload
 def zeros(
+    shape: Shape, *, seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None,
+    out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
+@overload
+def zeros(
     shape: Shape, *, seed: Seed = None, name: str = "", dtype: DType, index: Index = None, out: None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...  # fmt: skip
@@ -204,6 +236,11 @@ def ones(
     shape: Shape, *, seed: Seed = None, name: str = "", dtype: Float16, index: Index = None, out: None = None,
     threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def ones(
+    shape: Shape, *, seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None,
+    out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def ones(
     shape: Shape, *, seed: Seed = None, name: str = "", dtype: DType, index: Index = None, out: None = None,

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from .typing import Array, Axes, Distribution, DType, Float16, Float32, Float64, Index, Mode, Seed, Shape
 
+Real = TypeVar("Real", bound=np.floating[Any])
 Given = TypeVar("Given", bound=Array)
 
 @overload
@@ -26,6 +27,13 @@ def variance_scaling(
     gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), seed: Seed = None,
     name: str = "", dtype: Float16, index: Index = None, out: None = None, threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def variance_scaling(
+    shape: Shape, scale: float = 1.0, mode: Mode = "fan_in", distribution: Distribution = "normal", *,
+    gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), seed: Seed = None,
+    name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None,
+    threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def variance_scaling(
     shape: Shape, scale: float = 1.0, mode: Mode = "fan_in", distribution: Distribution = "normal", *,
@@ -66,6 +74,12 @@ def lecun_normal(
 @overload
 def lecun_normal(
     shape: Shape, *, distribution: Distribution = "normal", gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1,
+    batch_axis: Axes = (), seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None,
+    out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
+@overload
+def lecun_normal(
+    shape: Shape, *, distribution: Distribution = "normal", gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1,
     batch_axis: Axes = (), seed: Seed = None, name: str = "", dtype: DType, index: Index = None, out: None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...  # fmt: skip
@@ -99,6 +113,12 @@ def lecun_uniform(
     seed: Seed = None, name: str = "", dtype: Float16, index: Index = None, out: None = None,
     threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def lecun_uniform(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None,
+    threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def lecun_uniform(
     shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
@@ -137,6 +157,12 @@ def glorot_normal(
 @overload
 def glorot_normal(
     shape: Shape, *, distribution: Distribution = "normal", gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1,
+    batch_axis: Axes = (), seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None,
+    out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
+@overload
+def glorot_normal(
+    shape: Shape, *, distribution: Distribution = "normal", gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1,
     batch_axis: Axes = (), seed: Seed = None, name: str = "", dtype: DType, index: Index = None, out: None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...  # fmt: skip
@@ -170,6 +196,12 @@ def glorot_uniform(
     seed: Seed = None, name: str = "", dtype: Float16, index: Index = None, out: None = None,
     threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def glorot_uniform(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None,
+    threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def glorot_uniform(
     shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
@@ -208,6 +240,12 @@ def he_normal(
 @overload
 def he_normal(
     shape: Shape, *, distribution: Distribution = "normal", gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1,
+    batch_axis: Axes = (), seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None,
+    out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
+@overload
+def he_normal(
+    shape: Shape, *, distribution: Distribution = "normal", gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1,
     batch_axis: Axes = (), seed: Seed = None, name: str = "", dtype: DType, index: Index = None, out: None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...  # fmt: skip
@@ -241,6 +279,12 @@ def he_uniform(
     seed: Seed = None, name: str = "", dtype: Float16, index: Index = None, out: None = None,
     threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def he_uniform(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None,
+    threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def he_uniform(
     shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),

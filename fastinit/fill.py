@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from .arguments import refuse
 from .dtypes import Kind, kind_for
-from .laws import Fill, Law
+from .laws import Called, Fill, Law
 from .layout import check_out, checked_shape, part, whole_steps
 from .machine import threads_for
 from .stream import encoded, seed_number
@@ -28,7 +28,7 @@ def draw(
     threads: int | None = None,
 ) -> Any:
     """The values of a law in an array of that shape, or in the parts of it that `index` names."""
-    if law.is_called:
+    if isinstance(law, Called):
         return law(shape, seed=seed, name=name, dtype=dtype, **_given(index=index, out=out, threads=threads))
     kind, lengths = kind_for(dtype, out), checked_shape(shape)
     if law.is_fixed:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _core
 from .arguments import refuse
@@ -16,6 +17,7 @@ from .fill import make
 from .laws import Normal, Parameters, Uniform, check_normal, interval
 from .layout import check_out, checked_shape
 from .machine import threads_for
+from .typing import Array, DType, Seed, Shape
 
 #: Of the two laws that generators give.
 _LAWS = {"normal": Normal, "uniform": Uniform}
@@ -68,7 +70,9 @@ class Generator(np.random.Generator):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.bit_generator,)
 
-    def standard_normal(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
+    def standard_normal(  # type: ignore[override]  # of NumPy's, whose dtypes are two
+        self, size: Shape | None = None, dtype: DType = np.float64, out: Array | None = None
+    ) -> Any:
         """Standard normal values: `fastinit.normal` at the position.
 
         Parameters
@@ -100,7 +104,9 @@ class Generator(np.random.Generator):
         kind = _kind(dtype, out)
         return self._values("normal", _standard("normal", kind), kind, size, out)
 
-    def random(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
+    def random(  # type: ignore[override]
+        self, size: Shape | None = None, dtype: DType = np.float64, out: Array | None = None
+    ) -> Any:
         """Uniform values in [0, 1): `fastinit.uniform` at the position.
 
         Parameters
@@ -128,7 +134,12 @@ class Generator(np.random.Generator):
         return self._values("uniform", _standard("uniform", kind), kind, size, out)
 
     def normal(
-        self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None, dtype: Any = np.float64, out: Any = None
+        self,
+        loc: ArrayLike = 0.0,
+        scale: ArrayLike = 1.0,
+        size: Shape | None = None,
+        dtype: DType = np.float64,
+        out: Array | None = None,
     ) -> Any:
         """Normal values: `fastinit.normal` at the position, or ``loc + scale * z`` for arrays.
 
@@ -160,19 +171,24 @@ class Generator(np.random.Generator):
         >>> fi.default_rng(0).normal([0, 100], 0.5)
         array([ -0.3340033, 100.3173204])
         """
-        kind, loc, scale = _kind(dtype, out), _reals("loc", loc), _reals("scale", scale)
-        shape = _joint_shape("loc", loc, "scale", scale)
-        check_normal(kind, loc, scale, ("loc", "scale"))
-        if isinstance(loc, float) and isinstance(scale, float) and math.isfinite(loc) and math.isfinite(scale):
-            return self._values("normal", Parameters(loc, scale), kind, size, out)
+        kind, mean, std = _kind(dtype, out), _reals("loc", loc), _reals("scale", scale)
+        shape = _joint_shape("loc", mean, "scale", std)
+        check_normal(kind, mean, std, ("loc", "scale"))
+        if isinstance(mean, float) and isinstance(std, float) and math.isfinite(mean) and math.isfinite(std):
+            return self._values("normal", Parameters(mean, std), kind, size, out)
         z = self._wide_values("normal", shape, kind, size, out)
         with np.errstate(all="ignore"):
-            z *= scale
-            z += loc
+            z *= std
+            z += mean
             return _put(z, shape, kind, size, out)
 
     def uniform(
-        self, low: Any = 0.0, high: Any = 1.0, size: Any = None, dtype: Any = np.float64, out: Any = None
+        self,
+        low: ArrayLike = 0.0,
+        high: ArrayLike = 1.0,
+        size: Shape | None = None,
+        dtype: DType = np.float64,
+        out: Array | None = None,
     ) -> Any:
         """Uniform values in [low, high): `fastinit.uniform` at the position, or ``low + (high - low) * u`` for arrays.
 
@@ -204,14 +220,14 @@ class Generator(np.random.Generator):
         >>> fi.default_rng(0).uniform([0, 100], [1, 101])
         array([  0.30126656, 100.70599303])
         """
-        kind, low, high = _kind(dtype, out), _reals("low", low), _reals("high", high)
-        if isinstance(low, float) and isinstance(high, float):
-            return self._values("uniform", Uniform(low, high).parameters(kind), kind, size, out)
-        shape = _joint_shape("low", low, "high", high)
+        kind, below, above = _kind(dtype, out), _reals("low", low), _reals("high", high)
+        if isinstance(below, float) and isinstance(above, float):
+            return self._values("uniform", Uniform(below, above).parameters(kind), kind, size, out)
+        shape = _joint_shape("low", below, "high", above)
         with np.errstate(over="ignore"):
-            least, greatest = interval(kind, low, high)
+            least, greatest = interval(kind, below, above)
         u = self._wide_values("uniform", shape, kind, size, out)
-        u *= high - low
+        u *= above - below
         u += least
         return _put(np.minimum(u.astype(kind.real), greatest), shape, kind, size, out)
 
@@ -219,7 +235,8 @@ class Generator(np.random.Generator):
         """The next values of a law; a float where there is neither `size` nor `out`."""
 
         def fill(target: np.ndarray[Any, Any], _: int, steps: tuple[int, ...] | None) -> None:
-            key, first = self.bit_generator._take(law, target.size)
+            source: Any = self.bit_generator
+            key, first = source._take(law, target.size)
             _core.fill(_LAWS[law].number, kind.code, key, settings, target, first, steps, threads_for(None))
 
         values = make(_lengths(size, out, ()), kind, None, out, fill)
@@ -233,7 +250,7 @@ class Generator(np.random.Generator):
         return self._values(law, _standard(law, narrow), narrow, lengths, None).astype(np.float64, copy=False)
 
 
-def default_rng(seed: Any = None) -> Generator:
+def default_rng(seed: Seed | ARS | Generator = None) -> Generator:
     """A generator from a seed.
 
     Parameters

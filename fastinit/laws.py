@@ -61,8 +61,6 @@ class Law(ABC):
     in_core: ClassVar[bool] = False
     can_be_cut: ClassVar[bool] = True
     is_fixed: ClassVar[bool] = False
-    #: Whether it is a user's function.
-    is_called: ClassVar[bool] = False
     #: Whether elements are independent; whether a library's rounding is in them.
     is_independent: ClassVar[bool] = True
     is_rounded: ClassVar[bool] = False
@@ -102,7 +100,7 @@ class Law(ABC):
     @staticmethod
     def from_dict(described: Mapping[str, Any]) -> Law:
         """The law that `to_dict` described."""
-        known = {law.name: law for law in _concrete(Law)}
+        known = {law.name: law for law in _concrete(Law)}  # type: ignore[type-abstract]
         words = dict(described)
         return known[choice("law", words.pop("law", None), known)](**words)
 
@@ -113,7 +111,7 @@ class Law(ABC):
         raise AttributeError(f"a law does not change: `{type(self).__name__}.{name}` cannot be set")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._values() == other._values()
 
     def __hash__(self) -> int:
         return hash((type(self), self._values()))
@@ -187,6 +185,8 @@ class Normal(_InCore):
     name, stream, number = "normal", "normal", 0
     arguments = ("mean", "std")
     __slots__ = ("mean", "std")
+    mean: float
+    std: float
 
     def __init__(self, mean: float = 0.0, std: float = 1.0) -> None:
         _set(self, "mean", real("mean", mean))
@@ -225,6 +225,8 @@ class Uniform(_InCore):
     name, stream, number = "uniform", "uniform", 1
     arguments = ("low", "high")
     __slots__ = ("high", "low")
+    low: float
+    high: float
 
     def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
         low, high = real("low", low), real("high", high)
@@ -275,6 +277,10 @@ class Truncated(_InCore):
     name, stream, number = "truncated_normal", "truncated", 2
     arguments = ("centre", "scale", "low", "high")
     __slots__ = ("centre", "high", "low", "scale")
+    centre: float
+    scale: float
+    low: float
+    high: float
 
     def __init__(self, mean: float = 0.0, std: float = 1.0, low: float = -2.0, high: float = 2.0) -> None:
         _set(self, "centre", real("mean", mean))
@@ -340,6 +346,7 @@ class Constant(Law):
     is_fixed = True
     arguments = ("value",)
     __slots__ = ("value",)
+    value: float
 
     def __init__(self, value: float) -> None:
         _set(self, "value", real("value", value))
@@ -375,9 +382,10 @@ class Called(Law):
     """
 
     name = "called"
-    is_called = True
     arguments = ("call", "keywords")
     __slots__ = ("call", "keywords")
+    call: Callable[..., Any]
+    keywords: dict[str, Any]
 
     def __init__(self, call: Callable[..., Any], keywords: Mapping[str, Any] | None = None) -> None:
         if not callable(call):
@@ -385,8 +393,11 @@ class Called(Law):
         _set(self, "call", call)
         _set(self, "keywords", dict(keywords or {}))
 
-    mean = std = math.nan  # type: ignore[assignment]
-    bounds = (-math.inf, math.inf)  # type: ignore[assignment]
+    mean = std = math.nan
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return -math.inf, math.inf
 
     def __call__(self, shape: Any, **common: Any) -> Any:
         """The function's array."""
@@ -416,11 +427,11 @@ def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mea
     """Raise where a deviation is negative, or values could overflow the dtype. NaN and infinity are not looked at."""
     negative = _first_bad(std < 0, std)
     if negative:
-        refuse(names[1], "at least 0", *negative)
+        refuse(names[1], "at least 0", negative[0])
     beyond = _first_bad((abs(mean) + REACH * std > kind.greatest) & (abs(mean) < math.inf) & (std < math.inf), std)
     if beyond:
         rule = f"small enough for {names[0]} + {REACH} {names[1]} to stay below {kind.greatest:.6g} in {kind.name}"
-        refuse(names[1], rule, *beyond)
+        refuse(names[1], rule, beyond[0])
 
 
 def interval(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
@@ -432,7 +443,7 @@ def interval(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
     beyond = _first_bad((abs(low) > kind.greatest) | (abs(high) > kind.greatest) | (high - low > kind.greatest), high)
     if beyond:
         rule = f"such that low, high and high - low stay below {kind.greatest:.6g} in {kind.name}"
-        refuse("high", rule, *beyond)
+        refuse("high", rule, beyond[0])
     least, greatest = (_ends_of_numbers if numbers else _ends)(kind, low, high)
     empty = _first_bad(least > greatest, low, high)
     if empty:

@@ -25,8 +25,8 @@ _MOST = 1 << 12
 def _cgroup_quota() -> float:
     """CPUs that the control group grants this process; infinity where nothing says so."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return math.inf if quota == "max" else int(quota) / int(period)
+        granted, span = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return math.inf if granted == "max" else int(granted) / int(span)
     except (OSError, ValueError):
         pass
     try:

@@ -21,7 +21,7 @@ class Repeats(NamedTuple):
     """
 
     alike: int
-    count: int
+    again: int
     first: int
     second: int
     sketch: tuple[int, ...]

@@ -29,7 +29,7 @@ class Fans(NamedTuple):
 
 
 def _axes(name: str, axes: Axes, shape: tuple[int, ...]) -> list[int]:
-    listed = [axes] if hasattr(axes, "__index__") else list(axes)  # type: ignore[arg-type]
+    listed = [axes] if hasattr(axes, "__index__") else list(axes)
     return [integer(name, axis, -len(shape), len(shape)) % len(shape) for axis in listed]
 
 

@@ -17,7 +17,7 @@ from .layout import checked_shape
 from .scaling import TRUNCATED_STD, Axes, Fans, fan_pair
 from .stream import seed_number
 from .structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
-from .typing import Distribution, Mode, Seed, Shape
+from .typing import Distribution, Mode, SchemeName, Seed, Shape
 
 FANS: dict[str, Callable[[int, int], float]] = {
     "fan_in": lambda fan_in, fan_out: fan_in,
@@ -198,7 +198,7 @@ class Scheme:
         """Var(w) times the square of `gain`, for weights of mean zero that are independent or Haar; else NaN."""
         if self.needs_fans:
             scale, mode = keywords.get("scale", self.scale), keywords.get("mode", self.mode)
-            return float(gain**2 * scale / FANS[mode](*fan_pair(shape, **AXES)))
+            return float(gain**2 * scale / FANS[mode](*fan_pair(shape, -2, -1, ())))  # type: ignore[operator]
         law = self.law(**keywords)
         known = law.mean == 0 and (law.is_independent or isinstance(law, Orthogonal))
         return gain**2 * law.variance(shape) if known else nan
@@ -329,7 +329,7 @@ def scheme_of(scheme: Any) -> Scheme:
 
 def init(
     shapes: Mapping[str, Shape],
-    scheme: str | Scheme | Callable[..., Any] = "he_normal",
+    scheme: SchemeName | Scheme | Callable[..., Any] = "he_normal",
     seed: Seed = None,
     **keywords: Any,
 ) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from math import nan
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _core
 from .arguments import integer, refuse
@@ -72,10 +74,10 @@ def _elements(x: Any) -> tuple[int, np.ndarray[Any, Any]]:
     return kind_of("float64").code, array.astype(np.float64)
 
 
-def _checked_order(order: Any) -> int:
+def _checked_order(order: Any) -> Literal[2, 4]:
     if integer("order", order, 2, 5) == 3:
         refuse("order", "2 or 4", order)
-    return int(order)
+    return 2 if order == 2 else 4
 
 
 class Moments:
@@ -112,22 +114,22 @@ class Moments:
     1.25
     """
 
-    def __init__(self, order: int = 4) -> None:
+    def __init__(self, order: Literal[2, 4] = 4) -> None:
         self._order = _checked_order(order)
         self._sums = _core.Accumulator(self._order)
 
     @property
-    def order(self) -> int:
+    def order(self) -> Literal[2, 4]:
         """4, or 2."""
         return self._order
 
     def __copy__(self) -> Moments:
         return copy.deepcopy(self)
 
-    def update(self, x: Any, *, threads: int | None = None) -> Moments:
+    def update(self, x: ArrayLike, *, threads: int | None = None) -> Moments:
         """Take in the elements of `x`, in C order; returns the accumulator itself."""
         code, array = _elements(x)
-        self._sums.update(code, np.require(array, requirements="CA"), threads_for(threads))
+        self._sums.update(code, np.require(array, requirements=["C", "A"]), threads_for(threads))
         return self
 
     def result(self) -> Statistics:
@@ -154,7 +156,9 @@ class Moments:
         return f"Moments(order={self.order}, {self.result()})"
 
 
-def moments(x: Any, axis: Any = None, order: int = 4, *, threads: int | None = None) -> Statistics:
+def moments(
+    x: ArrayLike, axis: int | Sequence[int] | None = None, order: Literal[2, 4] = 4, *, threads: int | None = None
+) -> Statistics:
     """Moments of an array, or along some of its axes, in one pass.
 
     Parameters
@@ -199,7 +203,7 @@ def moments(x: Any, axis: Any = None, order: int = 4, *, threads: int | None = N
     for first in range(0, rows, together):
         some = slice(first, first + together)
         chunk = matrix[some] if matrix is not None else _gathered(moved, shape, some, length)
-        chunk = np.require(chunk, requirements="CA")
+        chunk = np.require(chunk, requirements=["C", "A"])
         sums[:, some] = _core.moments_of_rows(order, code, chunk, threads_for(threads)).T
     return _statistics(sums.reshape(10, *shape), order)
 

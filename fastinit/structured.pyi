@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from .typing import Array, Axes, DType, Float16, Float32, Float64, Index, Seed, Shape
 
+Real = TypeVar("Real", bound=np.floating[Any])
 Given = TypeVar("Given", bound=Array)
 
 @overload
@@ -23,6 +24,11 @@ def identity(
     shape: Shape, gain: float = 1.0, *, seed: Seed = None, name: str = "", dtype: Float16, index: Index = None,
     out: None = None, threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def identity(
+    shape: Shape, gain: float = 1.0, *, seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real],
+    index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def identity(
     shape: Shape, gain: float = 1.0, *, seed: Seed = None, name: str = "", dtype: DType, index: Index = None,
@@ -53,6 +59,11 @@ def dirac(
     shape: Shape, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1, seed: Seed = None, name: str = "",
     dtype: Float16, index: Index = None, out: None = None, threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def dirac(
+    shape: Shape, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1, seed: Seed = None, name: str = "",
+    dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def dirac(
     shape: Shape, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1, seed: Seed = None, name: str = "",
@@ -90,6 +101,12 @@ def orthogonal(
 @overload
 def orthogonal(
     shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+    seed: Seed = None, name: str = "", dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None,
+    threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
+@overload
+def orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
     seed: Seed = None, name: str = "", dtype: DType, index: Index = None, out: None = None, threads: int | None = None,
 ) -> NDArray[Any]: ...  # fmt: skip
 @overload
@@ -122,6 +139,11 @@ def delta_orthogonal(
 @overload
 def delta_orthogonal(
     shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, seed: Seed = None, name: str = "",
+    dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
+@overload
+def delta_orthogonal(
+    shape: Shape, *, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, seed: Seed = None, name: str = "",
     dtype: DType, index: Index = None, out: None = None, threads: int | None = None,
 ) -> NDArray[Any]: ...  # fmt: skip
 @overload
@@ -150,6 +172,11 @@ def sparse(
     shape: Shape, sparsity: float, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: Float16,
     index: Index = None, out: None = None, threads: int | None = None,
 ) -> NDArray[np.float16]: ...  # fmt: skip
+@overload
+def sparse(
+    shape: Shape, sparsity: float, std: float = 0.01, *, seed: Seed = None, name: str = "",
+    dtype: type[Real] | np.dtype[Real], index: Index = None, out: None = None, threads: int | None = None,
+) -> NDArray[Real]: ...  # fmt: skip
 @overload
 def sparse(
     shape: Shape, sparsity: float, std: float = 0.01, *, seed: Seed = None, name: str = "", dtype: DType,

@@ -39,7 +39,7 @@ class _Structure(Law):
 
     __slots__ = ()
 
-    mean = std = math.nan  # type: ignore[assignment]
+    mean = std = math.nan
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -83,6 +83,7 @@ class Identity(_Placed):
     arguments = ("gain",)
     least_axes = 2
     __slots__ = ("gain",)
+    gain: float
 
     def __init__(self, gain: float = 1.0) -> None:
         _set(self, "gain", real("gain", gain))
@@ -100,6 +101,9 @@ class Dirac(_Placed):
     arguments = ("groups", "in_axis", "out_axis")
     least_axes = 3
     __slots__ = ("groups", "in_axis", "out_axis")
+    groups: int
+    in_axis: int
+    out_axis: int
 
     def __init__(self, groups: int = 1, in_axis: int = -2, out_axis: int = -1) -> None:
         _set(self, "groups", integer("groups", groups, 1))
@@ -167,6 +171,10 @@ class Orthogonal(_Whole):
     least_axes = 2
     mean = 0.0
     __slots__ = ("batch_axis", "gain", "in_axis", "out_axis")
+    gain: float
+    in_axis: Axes
+    out_axis: Axes
+    batch_axis: Axes
 
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> None:
         _set(self, "gain", real("gain", gain, low=0))
@@ -203,6 +211,9 @@ class DeltaOrthogonal(_Whole):
     least_axes = 3
     mean = 0.0
     __slots__ = ("gain", "in_axis", "out_axis")
+    gain: float
+    in_axis: Axes
+    out_axis: Axes
 
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1) -> None:
         _set(self, "gain", real("gain", gain, low=0))
@@ -246,6 +257,8 @@ class Sparse(_Whole):
     least_axes = 2
     mean = 0.0
     __slots__ = ("scale", "sparsity")
+    sparsity: float
+    scale: float
 
     def __init__(self, sparsity: float, std: float = 0.01) -> None:
         share = real("sparsity", sparsity)

@@ -22,12 +22,11 @@ Axes: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 #: An integer in [0, 2**128), or the entropy of a SeedSequence; None takes entropy from the system.
 Seed: TypeAlias = SupportsIndex | SeedSequence | None
 
-Float32: TypeAlias = Literal["float32"] | type[np.float32] | np.dtype[np.float32]
-Float64: TypeAlias = Literal["float64"] | type[np.float64] | type[float] | np.dtype[np.float64]
-Float16: TypeAlias = Literal["float16"] | type[np.float16] | np.dtype[np.float16]
-#: That of ml_dtypes, which has no types for annotations.
-BFloat16: TypeAlias = Literal["bfloat16"]
-DType: TypeAlias = Float32 | Float64 | Float16 | BFloat16 | np.dtype[Any] | type[Any] | None
+Float32: TypeAlias = Literal["float32"]
+Float64: TypeAlias = Literal["float64"]
+Float16: TypeAlias = Literal["float16"]
+#: A dtype that weights can have, by its name or itself; None is that of `out`.
+DType: TypeAlias = Float32 | Float64 | Float16 | Literal["bfloat16"] | np.dtype[Any] | type[Any] | None
 
 _Entry: TypeAlias = SupportsIndex | slice | EllipsisType | None
 #: A basic index, or a range of the flattened array.
@@ -38,3 +37,12 @@ Out: TypeAlias = Array | Sequence[Array | None] | None
 
 Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
 Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
+SchemeName: TypeAlias = Literal[
+    "normal", "uniform", "truncated_normal", "constant", "zeros", "ones", "identity", "dirac", "variance_scaling",
+    "small_normal", "lecun_normal", "lecun_uniform", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform",
+    "xavier_normal", "xavier_uniform", "kaiming_normal", "kaiming_uniform", "orthogonal", "delta_orthogonal", "sparse",
+]  # fmt: skip
+ActivationName: TypeAlias = Literal[
+    "linear", "identity", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "swish", "mish", "tanh",
+    "sigmoid", "softplus", "erf", "sin", "softsign", "abs", "relu2",
+]  # fmt: skip

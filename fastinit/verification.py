@@ -18,7 +18,7 @@ from .repeats import PIECE, WINDOW, bits_of, equal_windows, has_many_values, rep
 from .schemes import Scheme, scheme_of
 from .streaming import Moments, Statistics, moments
 from .structures import DeltaOrthogonal, Orthogonal, Sparse
-from .typing import Index, Seed, Shape
+from .typing import Index, SchemeName, Seed, Shape
 
 #: A check fails beyond so many standard errors: at most 2e-9 of right arrays a check, 2e-8 in all.
 LIMIT = 6.0
@@ -70,7 +70,7 @@ class Verification:
 
 def verify(
     array: Any,
-    scheme: str | Scheme | Law | Callable[..., Any],
+    scheme: SchemeName | Scheme | Law | Callable[..., Any],
     *,
     shape: Shape | None = None,
     index: Index | list[Index] = None,
@@ -331,7 +331,7 @@ def _check_repeats(found: Verification, pieces: list[Any], sample: Any) -> None:
     if not has_many_values(sample):
         return
     found.sketch = seen.sketch
-    found.checks["repeated stretches"] = seen.count
-    if seen.count:
+    found.checks["repeated stretches"] = seen.again
+    if seen.again:
         places = f"from element {seen.first} on occur again from element {seen.second} on"
-        found.problems.append(f"values {places} ({seen.count} windows)")
+        found.problems.append(f"values {places} ({seen.again} windows)")

@@ -35,7 +35,9 @@ def test_arrays_and_parts_of_them():
     part = SCHEMES["test_scaled"]((600, 100), seed=0, name="w", index=np.s_[5:90:2, ::3])
     assert np.array_equal(bits(part), bits(whole[5:90:2, ::3]))
     narrow = fi.init({"w": (64, 3, 5)}, "test_scaled", seed=0, in_axis=1, out_axis=0, gain=2.0)["w"]
-    assert np.array_equal(narrow, fi.variance_scaling((64, 3, 5), 1.5, gain=2.0, seed=0, name="w", in_axis=1, out_axis=0))
+    assert np.array_equal(
+        narrow, fi.variance_scaling((64, 3, 5), 1.5, gain=2.0, seed=0, name="w", in_axis=1, out_axis=0)
+    )
     own = fi.init({"w": (40, 30)}, "test_family", seed=0, width=64.0, dtype="float64")["w"]
     assert np.array_equal(own, fi.normal((40, 30), 0.0, 1.5 / 64, seed=0, name="w", dtype="float64"))
 
