@@ -22,7 +22,7 @@ from .dtypes import kind_of
 from .layout import Flat
 from .machine import STREAM, VERSION, info
 from .profiler import Comparison, Profile, ProfileInterrupted, compare, profile
-from .profiler.show.drawing import drawn
+from .profiler.drawing import drawn
 from .profiler.show.story import Story, story
 from .schemes import SCHEMES
 from .verification import verify

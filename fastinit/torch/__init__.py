@@ -5,8 +5,8 @@ try:
 except ImportError as error:
     raise ImportError("`fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'") from error
 
-from .fast import fast_init
-from .init import (
+from .calls.fast import fast_init
+from .calls.init import (
     calculate_gain,
     constant,
     constant_,
@@ -34,16 +34,18 @@ from .init import (
     xavier_uniform_,
     zeros_,
 )
-from .initialize import initialize_
-from .names import canonical_name
-from .parts import fill_flat_, fill_partition_, fill_rectangles_
-from .planning import Entry, Plan, plan
-from .recipes import Factors, deepnorm, gpt2, llama, mup
-from .rules import Weight, fans_of, law_of
+from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
+from .models.initialize import initialize_
+from .models.plans import Entry, Plan, plan
+from .models.verification import ModelVerification, verify
+from .rules.recipe import Recipe, register_recipe
+from .rules.recipes import deepnorm, gpt2, llama
+from .rules.weights import Weight, fans_of, law_of
+from .rules.width import Factors, mup
 from .seen.lsuv import Correction, lsuv_
 from .seen.model_profile import ModelProfile
 from .seen.profiling import profile
-from .verification import ModelVerification, verify
+from .tensors.names import canonical_name
 
 __all__ = [
     "Correction",
@@ -52,6 +54,7 @@ __all__ = [
     "ModelProfile",
     "ModelVerification",
     "Plan",
+    "Recipe",
     "Weight",
     "calculate_gain",
     "canonical_name",
@@ -84,6 +87,7 @@ __all__ = [
     "orthogonal_",
     "plan",
     "profile",
+    "register_recipe",
     "sparse",
     "sparse_",
     "trunc_normal_",

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..tensors import array_over
+from ..tensors.fills import array_over
 
 
 def first_floats(value: Any) -> Tensor | None:

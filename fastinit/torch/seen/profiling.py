@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ...arguments import refuse
 from ...profiler.description.signals import random_signs
 from ...stream import seed_number
-from ..names import Rename
-from ..tensors import kind_of_value
+from ..tensors.checks import kind_of_value
+from ..tensors.names import Rename
 from .model_profile import ModelProfile
 from .outputs import first_floats
 from .patterns import Patterns

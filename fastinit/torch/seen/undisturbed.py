@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ...arguments import refuse
-from ..shards import sharded_part
-from ..tensors import check_model
+from ..tensors.checks import check_model
+from ..tensors.shards import sharded_part
 
 
 @contextmanager

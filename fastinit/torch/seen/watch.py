@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from ...arguments import refuse
 from ...profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
-from ..names import Rename, canonical_name, unwrapped
-from .model_profile import Model, ModelProfile, Row
+from ..tensors.names import Rename, canonical_name, unwrapped
+from .model import Model, Row
+from .model_profile import ModelProfile
 from .outputs import array_of, first_floats
 from .patterns import Patterns
 
