@@ -35,23 +35,26 @@ from .calls.init import (
     zeros_,
 )
 from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
-from .lsuv import lsuv_
+from .lsuv import Correction, lsuv_
 from .models.initialize import initialize_
 from .models.plans import Entry, Plan, plan
 from .models.verification import ModelVerification, verify
 from .profiling import profile
-from .rules.recipe import Recipe, register_recipe
+from .rules.recipe import Recipe, Sought, register_recipe
 from .rules.recipes import deepnorm, gpt2, llama
-from .rules.weights import Weight, fans_of, law_of
+from .rules.weights import Ruled, Weight, fans_of, law_of
 from .rules.width import Factors, mup
 from .tensors.names import canonical_name
 
 __all__ = [
+    "Correction",
     "Entry",
     "Factors",
     "ModelVerification",
     "Plan",
     "Recipe",
+    "Ruled",
+    "Sought",
     "Weight",
     "calculate_gain",
     "canonical_name",
@@ -97,3 +100,7 @@ __all__ = [
     "xavier_uniform_",
     "zeros_",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
