@@ -20,7 +20,10 @@ CORE = ROOT / "src"
 
 PYTHON_FLOORS = {
     3: ("_core", "reference"),
-    4: ("arguments", "activations", "machine", "layout", "stream", "scaling", "fill", "streaming", "generator"),
+    4: (
+        *("arguments", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
+        *("fill", "streaming", "generator"),
+    ),
     5: ("deterministic", "structured", "schemes", "theory", "profiler", "verification"),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
@@ -81,22 +84,15 @@ INSIDE = {
         "story",
     ),
     "torch": (
-        "laws",
-        "shards",
+        ("tensors", ("shards", "agreement", "fills", "checks", "names")),
+        ("rules", ("weights", "recipe", "lists", "recipes", "width")),
+        ("calls", ("requests", "init", "fast")),
+        ("models", ("resets", "recording", "plans", "initialize", "verification")),
+        "fill_parts",
         "verdicts",
-        "names",
-        "rules",
-        "tensors",
-        "init",
-        "parts",
         "passes",
-        "recipes",
-        "fast",
         "lsuv",
         "profiling",
-        "planning",
-        "initialize",
-        "verification",
     ),
 }
 

@@ -295,6 +295,73 @@ def test_compiled_code_runs_inside():
     assert torch.equal(step(x), inside)
 
 
+def test_entered_again_it_goes_on():
+    """What two blocks do under one object is what one block would do."""
+
+    def layers():
+        return nn.Linear(8, 8), torch.randn(3), nn.init.orthogonal_(torch.empty(4, 4))
+
+    with ft.fast_init(seed=7) as fast:
+        once = [*layers(), *layers()]
+    fast = ft.fast_init(seed=7)
+    twice = []
+    for block in range(2):
+        with fast as entered:
+            twice += layers()
+        assert entered is fast and fast.filled == 4 * (block + 1)
+    for one, other in zip(once, twice, strict=True):
+        for tensor in ("weight", "bias") if isinstance(one, nn.Module) else ("data",):
+            assert torch.equal(getattr(one, tensor), getattr(other, tensor))
+    assert nn.init.orthogonal_ is OWN["orthogonal_"]
+
+
+def test_entered_again_with_a_model():
+    """Each block finds the tensors anew, and warns of what was done in it alone."""
+
+    def named(name, *shape):
+        return torch.from_numpy(fi.normal(shape, seed=7, name=name))
+
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    fast = ft.fast_init(seed=7, model=model)
+
+    def first():
+        with fast:
+            nn.init.normal_(model[0].weight)
+            torch.randn(3)
+            model[1].weight = model[0].weight
+
+    with pytest.warns(UserWarning, match="depend on the layout") as caught:
+        first()
+    told = "1 fills on no tensor of the model, 0.weight and 1.weight were tied inside (tie them before)"
+    assert [str(one.message) for one in caught] == [f"fast_init: these values depend on the layout: {told}"]
+    model[1].bias = nn.Parameter(torch.empty(4))
+    with fast:
+        nn.init.normal_(model[1].bias)
+        assert torch.equal(model[1].bias, named("1.bias", 4))
+        nn.init.normal_(model[1].weight)
+        assert torch.equal(model[0].weight, named("0.weight#1", 4, 4))
+    assert (fast.filled, fast.unnamed) == (4, 1)
+
+
+def test_a_block_within_its_own_is_refused():
+    rule = "`fast_init` must be left before it is entered again (a block within its block needs one of its own), got "
+    fast, other = ft.fast_init(seed=7), ft.fast_init(seed=8)
+    with fast:
+        with pytest.raises(RuntimeError) as refused, fast:
+            raise AssertionError
+        assert str(refused.value) == f"{rule}{fast!r}"
+        with other:
+            theirs = torch.randn(3)
+        ours = torch.randn(3)
+    assert torch.equal(theirs, torch.from_numpy(fi.normal(3, seed=8, name="#0")))
+    assert torch.equal(ours, law(fi.normal, shape=3))
+    assert (fast.filled, other.filled) == (1, 1) and nn.init.orthogonal_ is OWN["orthogonal_"]
+    with pytest.raises(ZeroDivisionError), fast:
+        raise ZeroDivisionError
+    with fast:  # an error leaves it as it was
+        assert torch.equal(torch.randn(3), law(fi.normal, shape=3, number=1))
+
+
 def test_refused():
     with pytest.raises(ValueError) as raised:
         ft.fast_init(model=nn.Linear(2, 2))

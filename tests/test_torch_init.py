@@ -12,7 +12,8 @@ import torch
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.torch import init, tensors
+from fastinit.torch.calls import init
+from fastinit.torch.tensors import fills
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 #: The first 64 bits that torch.manual_seed(0) gives, and so the seed of the first fill after it.
@@ -268,8 +269,8 @@ def test_bfloat16_needs_no_other_package(monkeypatch):
 @pytest.mark.parametrize(("fill", "scheme"), CALLS)
 def test_through_chunks_as_on_an_accelerator(fill, scheme, dtype, monkeypatch):
     """The way to memory that NumPy cannot see, taken here by memory that it can."""
-    monkeypatch.setattr(tensors, "_fill_memory_or_device", lambda device: tensors._fill_device)
-    monkeypatch.setattr(tensors, "CHUNK", 7)
+    monkeypatch.setattr(fills, "_fill_memory_or_device", lambda device: fills._fill_device)
+    monkeypatch.setattr(fills, "CHUNK", 7)
     torch.manual_seed(0)
     tensor = fill(torch.empty(5, 7, 3, dtype=dtype).mT)
     assert same(tensor, expected(scheme, (5, 3, 7), dtype, seed=FIRST_SEED))

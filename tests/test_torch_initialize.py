@@ -14,8 +14,10 @@ from torch.nn.utils import parametrizations
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.torch.names import Register, named_tensors
-from fastinit.torch.shards import pieces_of
+from fastinit.fill import draw
+from fastinit.laws import Constant, Normal
+from fastinit.torch.tensors.names import Register, named_tensors
+from fastinit.torch.tensors.shards import pieces_of
 
 HE = [("*bias*", "zeros"), ("*norm*", "ones"), ("*", "he_normal")]
 
@@ -115,6 +117,23 @@ def test_a_view_is_found_with_its_place_in_the_whole():
         assert register.find(torch.empty(2), pieces_of(torch.empty(2))) is None
     turned = module.weight.detach().permute(0, 2, 3, 1).reshape(2, -1)[:, 3:9]  # round an edge of channels last
     assert register.find(turned, pieces_of(turned)) is None
+
+
+def test_a_view_of_a_rectangle_among_padding_is_found_with_its_place():
+    """Of three rows that begin in the third of local memory, and are the whole's from the fifth on."""
+    holder, local = nn.Module(), torch.zeros(6, 4)
+    local[2:5, :3] = torch.arange(36.0).reshape(12, 3)[4:7]
+    holder.weight = nn.Parameter(local)
+    fields = {"global_offsets": ((4, 0),), "local_offsets": ((2, 0),), "local_sizes": ((3, 3),)}
+    for field, value in ({"global_shape": (12, 3)} | fields).items():
+        setattr(holder.weight, field, value)
+    register, whole = Register(holder), holder.weight.detach()
+    for view in (whole[2:5, :3], whole[3, :3], whole[2:4, 1], whole[4, 2], whole[2::2, :2].T, whole[3:3, :3]):
+        name, pieces = register.find(view, pieces_of(view))
+        flat = torch.arange(36.0).as_strided(view.shape, pieces.part.steps, pieces.part.first)
+        assert name == "weight" and torch.equal(flat, view)
+    for view in (whole[1:3, :3], whole[:2], whole[5], whole[2:6, :3], whole[3], whole.view(-1)):
+        assert register.find(view, pieces_of(view)) is None
 
 
 def test_the_users_own_code_is_keyed_by_name_and_draw():
@@ -321,7 +340,7 @@ def test_the_preset_torch_is_the_modules_own_law_and_the_plan_tells_it(make):
     assert str(done) == str(planned)
     for entry, (name, parameter) in zip(done, model.named_parameters(), strict=True):
         assert entry.name == name and entry.shape == tuple(parameter.shape)
-        drawn = values(entry.law.scheme, entry.shape, name=entry.stream, seed=3, **entry.law.keywords)
+        drawn = torch.from_numpy(draw(entry.law, entry.shape, name=entry.stream, seed=3))
         if isinstance(model, nn.Embedding):
             assert not parameter[1].any()
             drawn[1] = 0
@@ -536,7 +555,8 @@ def test_recipes():
 
     gpt2 = stds(ft.gpt2(layers=2))
     assert gpt2["layers.1.c_proj.weight"] == 0.01 and gpt2["embed.weight"] == gpt2["lm_head.weight"] == 0.02
-    assert all(entry.law.keywords.get("std") in (0.01, 0.02, None) for entry in ft.plan(model, "gpt2"))
+    laws = {entry.law for entry in ft.plan(model, "gpt2")}
+    assert laws == {Normal(std=0.01), Normal(std=0.02), Constant(0), Constant(1)}
     assert stds("gpt2") == gpt2 and stds("llama") == stds(ft.llama())
     assert gpt2["layers.0.norm1.weight"] == gpt2["layers.0.q_proj.bias"] == 0
     llama = stds(ft.llama())
@@ -728,7 +748,7 @@ def test_what_a_module_computes_itself_the_plan_says():
         (entry,) = ft.plan(module)
         assert entry.law is None and entry.description == "computed by its module" and math.isnan(entry.std)
     (entry,) = ft.plan(Touching())
-    assert entry.description == "normal(mean=0, std=1)"
+    assert entry.description == "normal(std=1)"
     model = Computing()
     ft.initialize_(model)
     assert torch.equal(model.scale, 2 * values(fi.normal, 3, name="scale"))
@@ -820,13 +840,18 @@ def test_refused_with_one_sentence(call, error, message):
 
 #: What the last parameter cannot have: the first ones must not have been filled before that is found.
 WRONG_LAST = [
-    ("orthogonal", {"gian": 2}, TypeError, "draw_whole() got an unexpected keyword argument 'gian'"),
+    ("orthogonal", {"gian": 2}, TypeError, "orthogonal() got an unexpected keyword argument 'gian' (nearest: 'gain')"),
     ("orthogonal", {"gain": -1}, ValueError, "`gain` must be a finite number of at least 0, got -1.0"),
     ("dirac", {}, ValueError, "`shape` must be of three to five axes, for a convolution, got (4, 4)"),
     ("delta_orthogonal", {}, ValueError, "`shape` must be of three to five axes, for a convolution, got (4, 4)"),
     ("sparse", {"sparsity": 2}, ValueError, "`sparsity` must be a number in [0, 1], got 2.0"),
-    ("constant", {}, TypeError, "constant() missing 1 required positional argument: 'value'"),
-    ("normal", {"seed": 1}, TypeError, "fastinit.fill.normal() got multiple values for keyword argument 'seed'"),
+    ("constant", {}, TypeError, "constant() missing a required argument: 'value'"),
+    ("normal", {"seed": 1}, TypeError, "normal() got an unexpected keyword argument 'seed'"),
+    ("he_normal", {"gane": 2}, TypeError, "he_normal() got an unexpected keyword argument 'gane' (nearest: 'gain')"),
+    (fi.he_uniform, {"distribution": "normal"}, TypeError,
+     "he_uniform() got an unexpected keyword argument 'distribution'"),
+    ("normal", {"in_axis": 0}, TypeError, "normal() got an unexpected keyword argument 'in_axis'"),
+    (Normal(std=0.1), {"std": 2}, TypeError, "normal() got an unexpected keyword argument 'std'"),
     (
         nn.init.normal_,
         {},
@@ -834,7 +859,7 @@ WRONG_LAST = [
         "`rules` must be of schemes that are called as fastinit's are "
         "(1.weight: got an unexpected keyword argument 'seed'), got 'normal_'",
     ),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("scheme", "keywords", "error", "message"), WRONG_LAST)

@@ -16,7 +16,8 @@ from torch.distributed.tensor.placement_types import _StridedShard
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.torch.shards import _cut_in_order, chunk, pieces_of, rectangles_of, strided_chunk
+from fastinit.rectangles import chunk, cut_in_order, strided_chunk
+from fastinit.torch.tensors.shards import pieces_of
 
 RULES = [("*bias", "zeros"), ("*norm.weight", "ones"), ("*w2.weight", "orthogonal"), ("*", "he_normal")]
 
@@ -344,10 +345,10 @@ def test_chunks_are_torchs(length):
         placement = _StridedShard(0, split_factor=split)
         strided, _ = placement._split_tensor(positions, count, with_padding=False, contiguous=False)
         for number in range(count):
-            runs = chunk([(0, length)], count, number)
-            assert [at for start, stop in runs for at in range(start, stop)] == pieces[number].tolist()
-            runs = strided_chunk([(0, length)], split, count, number)
-            assert [at for start, stop in runs for at in range(start, stop)] == strided[number].tolist()
+            intervals = chunk([(0, length)], count, number)
+            assert [at for start, stop in intervals for at in range(start, stop)] == pieces[number].tolist()
+            intervals = strided_chunk([(0, length)], split, count, number)
+            assert [at for start, stop in intervals for at in range(start, stop)] == strided[number].tolist()
 
 
 @pytest.mark.parametrize("length", [1, 5, 13, 26])
@@ -357,15 +358,10 @@ def test_a_strided_cut_comes_after_those_to_its_right(length):
     for data, model in itertools.product((3, 4), (2, 3)):
         for rank, other in itertools.product(range(data), range(model)):
             cuts = [(0, model, data, rank), (0, 1, model, other)]
-            assert _cut_in_order(cuts, (length,)) == [chunk(chunk(whole, model, other), data, rank)]
+            assert cut_in_order(cuts, (length,)) == [chunk(chunk(whole, model, other), data, rank)]
             three = [(0, model, 2, 1), *cuts]  # cut after the last, and before the middle one
-            assert _cut_in_order(three, (length,)) == [chunk(chunk(chunk(whole, model, other), 2, 1), data, rank)]
-            assert _cut_in_order([(0, 5, data, rank), (0, 1, model, other)], (length,)) == []
-
-
-def test_rectangles_join_runs_that_meet():
-    assert rectangles_of([[(0, 2), (2, 3)], [(1, 2), (4, 6)]]) == [((0, 1), (0, 0), (3, 1)), ((0, 4), (0, 1), (3, 2))]
-    assert rectangles_of([[(0, 2)], []]) == [] and rectangles_of([]) == [((), (), ())]
+            assert cut_in_order(three, (length,)) == [chunk(chunk(chunk(whole, model, other), 2, 1), data, rank)]
+            assert cut_in_order([(0, 5, data, rank), (0, 1, model, other)], (length,)) == []
 
 
 WHOLE = torch.from_numpy(fi.he_normal((12, 6), in_axis=1, out_axis=0, seed=4, name="w"))

@@ -33,10 +33,9 @@ from torch.nn.utils import parametrizations, parametrize
 import fastinit as fi
 import fastinit.torch as ft
 from fastinit import cli
+from fastinit.rectangles import Rectangle
 from fastinit.torch.__main__ import main
-from fastinit.torch.shards import Rectangle
-from fastinit.torch.tensors import chunks
-from fastinit.torch.verification import _digest
+from fastinit.torch.models.verification import _digest
 
 HE = [("*bias", "zeros"), ("*", "he_normal")]
 OWN_LAWS = [
@@ -374,7 +373,7 @@ def test_any_cut_has_the_same_sum(dtype):
     whole = Rectangle((0, 0, 0), (0, 0, 0), shape)
     expected = _digest(x, whole, shape)
     for most in (1, 4, 50, 400):
-        parts = [part._replace(local_offset=(0, 0, 0)) for part in chunks(whole, most)]
+        parts = [part._replace(local_offset=(0, 0, 0)) for part in whole.split(most)]
         total = sum(_digest(x[part.index].clone(), part, shape) for part in parts)
         assert total % 2**64 == expected % 2**64
 

@@ -5,8 +5,8 @@ try:
 except ImportError as error:
     raise ImportError("`fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'") from error
 
-from .fast import fast_init
-from .init import (
+from .calls.fast import fast_init
+from .calls.init import (
     calculate_gain,
     constant,
     constant_,
@@ -34,21 +34,24 @@ from .init import (
     xavier_uniform_,
     zeros_,
 )
-from .initialize import initialize_
+from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
 from .lsuv import lsuv_
-from .names import canonical_name
-from .parts import fill_flat_, fill_partition_, fill_rectangles_
-from .planning import Entry, Plan, plan
+from .models.initialize import initialize_
+from .models.plans import Entry, Plan, plan
+from .models.verification import ModelVerification, verify
 from .profiling import profile
-from .recipes import Factors, deepnorm, gpt2, llama, mup
-from .rules import Weight, fans_of, law_of
-from .verification import ModelVerification, verify
+from .rules.recipe import Recipe, register_recipe
+from .rules.recipes import deepnorm, gpt2, llama
+from .rules.weights import Weight, fans_of, law_of
+from .rules.width import Factors, mup
+from .tensors.names import canonical_name
 
 __all__ = [
     "Entry",
     "Factors",
     "ModelVerification",
     "Plan",
+    "Recipe",
     "Weight",
     "calculate_gain",
     "canonical_name",
@@ -81,6 +84,7 @@ __all__ = [
     "orthogonal_",
     "plan",
     "profile",
+    "register_recipe",
     "sparse",
     "sparse_",
     "trunc_normal_",

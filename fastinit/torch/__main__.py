@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from ..arguments import refuse
-from .names import canonical_name, named_tensors
-from .verification import verify
+from .models.verification import verify
+from .rules.recipe import RECIPES
+from .tensors.names import canonical_name, named_tensors
 
 
 def read_object(option: str, text: str) -> Any:
@@ -74,7 +75,9 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("file", type=Path, help=".safetensors")
     one.add_argument("--model", required=True, metavar="MODULE:NAME", help="what makes the model when it is called")
-    one.add_argument("--rules", default="torch", help="torch, gpt2, llama, or MODULE:NAME of rules (default: torch)")
+    one.add_argument(
+        "--rules", default="torch", help=f"{', '.join(['torch', *RECIPES])}, or MODULE:NAME of rules (default: torch)"
+    )
     one.add_argument("--seed", type=int, help="compare every bit with the streams of this seed")
     return whole
 

@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from ..arguments import real, refuse
 from ..stream import seed_number
 from ..streaming import Moments
-from ..structured import orthogonal
-from .names import Rename, canonical_name
+from ..structures import Orthogonal
 from .passes import Patterns, array_of, check_whole, undisturbed
-from .shards import pieces_of
-from .tensors import DTYPES, fill_pieces_
+from .tensors.fills import DTYPES, fill_pieces_
+from .tensors.names import Rename, canonical_name
+from .tensors.shards import pieces_of
+
+_ORTHOGONAL = Orthogonal(in_axis=1, out_axis=0)
 
 
 class Correction(NamedTuple):
@@ -139,7 +141,7 @@ class _Corrections:
             module.bias.zero_()
         if module.weight.data_ptr() not in self._filled:
             self._keep(module.weight)
-            fill_pieces_(pieces_of(module.weight), orthogonal, seed=self._seed, name=name, in_axis=1, out_axis=0)
+            fill_pieces_(pieces_of(module.weight), _ORTHOGONAL, seed=self._seed, name=name)
 
     def _keep(self, tensor: Tensor) -> None:
         self._filled.add(tensor.data_ptr())

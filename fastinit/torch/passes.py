@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..arguments import refuse
-from .shards import sharded_part
-from .tensors import array_over, check_model
+from .tensors.checks import check_model
+from .tensors.fills import array_over
+from .tensors.shards import sharded_part
 
 
 @contextmanager

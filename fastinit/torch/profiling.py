@@ -23,9 +23,9 @@ from ..profiler.result import Profile
 from ..profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
 from ..profiler.verdict import BOUNDS, Verdict
 from ..stream import seed_number
-from .names import Rename, canonical_name, unwrapped
 from .passes import Patterns, array_of, check_whole, first_floats, undisturbed
-from .tensors import kind_of_value
+from .tensors.checks import kind_of_value
+from .tensors.names import Rename, canonical_name, unwrapped
 from .verdicts import COURSE, judge_model
 
 Array = np.ndarray[Any, Any]

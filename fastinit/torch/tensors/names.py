@@ -16,7 +16,7 @@ import torch
 from torch.nn.parameter import is_lazy
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ..arguments import refuse
+from ...arguments import refuse
 from .shards import Partition, Pieces, is_dtensor, pieces_of, view_of
 
 Rename = Callable[[str], str]
@@ -89,22 +89,23 @@ class Register:
     def __init__(
         self, model: torch.nn.Module, rename: Rename | None = None, partition: Partition | None = None
     ) -> None:
-        self._model, self._rename, self._partition = model, rename, partition
+        self.model, self._rename, self._partition = model, rename, partition
         self._likenesses = WeakIdKeyDictionary()
-        self._first = {name: named.names[0] for named in named_tensors(model, rename) for name in named.names}
+        self._first = _first_names(named_tensors(model, rename))
         self._read()
 
     def tied_since(self) -> list[str]:
-        """The names of one tensor that were names of several when the model was first read."""
-        tied = []
-        for named in named_tensors(self._model, self._rename):
-            if len({self._first[name] for name in named.names if name in self._first}) > 1:
+        """The names of one tensor that were names of several when this was asked last, or the model was first read."""
+        tied, before, found = [], self._first, named_tensors(self.model, self._rename)
+        for named in found:
+            if len({before[name] for name in named.names if name in before}) > 1:
                 tied.append(" and ".join(named.names))
+        self._first = _first_names(found)
         return tied
 
     def _read(self) -> None:
         self._owners: dict[int, list[tuple[int, int, str, Pieces]]] = {}  # by storage, each from where to where
-        for named in named_tensors(self._model, self._rename):
+        for named in named_tensors(self.model, self._rename):
             pieces = pieces_of(named.tensor, self._partition)
             if pieces is not None:
                 owners = self._owners.setdefault(_storage(pieces.local), [])
@@ -129,7 +130,7 @@ class Register:
 
     def _holds(self, storage: int) -> bool:
         """Whether a tensor of the model has that storage now: reading it again takes thirty times as long."""
-        for module in self._model.modules():
+        for module in self.model.modules():
             for tensor in (*module._parameters.values(), *module._buffers.values()):
                 local = tensor._local_tensor if is_dtensor(tensor) else tensor
                 if local is None or is_lazy(local) or local.layout is not torch.strided:
@@ -156,6 +157,11 @@ class Register:
     def adopt(self, tensor: torch.Tensor, name: str) -> None:
         """A tensor beside the model is known by a name from now on."""
         self._likenesses[tensor] = name
+
+
+def _first_names(found: list[Named]) -> dict[str, str]:
+    """By each name of a tensor, its own first."""
+    return {name: named.names[0] for named in found for name in named.names}
 
 
 def _storage(tensor: torch.Tensor) -> int:

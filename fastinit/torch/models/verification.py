@@ -14,16 +14,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from .. import verification
-from ..arguments import refuse
-from ..fill import kind_of
-from ..layout import whole_steps
-from ..stream import seed_number
-from .names import Rename, canonical_name, named_tensors
-from .planning import Entry, own_tensors, plan
-from .rules import Rules
-from .shards import Partition, Pieces, Rectangle, check_partition, pieces_of, portable, rows_of
-from .tensors import array_over, check_tensor, chunks
+from ... import verification
+from ...arguments import refuse
+from ...dtypes import kind_of
+from ...layout import whole_steps
+from ...rectangles import Rectangle
+from ...stream import seed_number
+from ..rules.lists import Rules
+from ..tensors.agreement import from_all_ranks
+from ..tensors.checks import check_tensor
+from ..tensors.fills import array_over
+from ..tensors.names import Rename, canonical_name, named_tensors
+from ..tensors.shards import Partition, Pieces, check_partition, pieces_of, rows_of
+from .plans import Entry, plan
+from .resets import own_tensors
 
 #: Elements that are hashed together: their 64-bit words stay in the cache.
 _CHUNK = 1 << 15
@@ -147,28 +151,16 @@ def verify(
     >>> print(fastinit.torch.verify(model, "torch").problems[0])
     0.weight: standard deviation 0.0505 where 0.0206 is claimed (1028 standard errors away) (and 6 more)
     """
-    try:
+
+    def find() -> tuple[int | None, list[_Shard]]:
         number = None if seed is None else seed_number(seed)
-        found: Any = number, list(_shards(model, rules, number, rename, split, partition))
-    except Exception as error:  # which the others must hear of, or they would wait
-        found = portable(error)
-    everyone = _from_all_ranks(found)
-    for one in everyone:
-        if isinstance(one, Exception):
-            raise one
+        return number, list(_shards(model, rules, number, rename, split, partition))
+
+    everyone = from_all_ranks(find)
     seeds = [one for one, _ in everyone]
     if len(set(seeds)) > 1:
         refuse("seed", "the same on every rank", seeds)
     return _put_together([shards for _, shards in everyone])
-
-
-def _from_all_ranks(found: Any) -> list[Any]:
-    distributed = torch.distributed
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return [found]
-    everyone = [None] * distributed.get_world_size()
-    distributed.all_gather_object(everyone, found)
-    return everyone
 
 
 def _shards(
@@ -205,9 +197,9 @@ def _padding(model: nn.Module) -> dict[int, list[int]]:
 
 def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, padding: list[int]) -> _Shard:
     shape, local = pieces.shape, pieces.local.detach().cpu()
-    whole = Rectangle((0,) * len(shape), (0,) * len(shape), shape)
+    whole = Rectangle.whole(shape)
     held = [whole] if pieces.rectangles is None else pieces.rectangles
-    held = [one for one in held if prod(one.size)]
+    held = [one for one in held if one.elements]
     places = tuple((one.offset, one.size) for one in held)
     total = sum(_digest(local, one, shape) for one in held) % 2**64
     shard = _Shard(name, shape, str(local.dtype).removeprefix("torch."), places, total, entry is not None)
@@ -219,30 +211,15 @@ def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, pad
         if any(bool(part.any()) for part in rows_of(pieces, row))
     ]
     for row in padding:
-        held = [part for one in held for part in _beside(one, row) if prod(part.size)]
+        held = [part for one in held for part in one.without_row(row)]
     if not held:
         return shard._replace(problems=tuple(problems))
     arrays = [_array(local[one.local_index]) for one in held]
     index = None if held == [whole] else [one.index for one in held]
-    found = verification.verify(
-        arrays if index else arrays[0],
-        entry.law.scheme,
-        shape=shape,
-        index=index,
-        seed=seed,
-        name=entry.stream,
-        **entry.law.keywords,
-    )
+    claim = {"shape": shape, "index": index, "seed": seed, "name": entry.stream}
+    found = verification.verify(arrays if index else arrays[0], entry.law, **claim)
     problems += [found.summary] if found.problems else []
     return shard._replace(problems=tuple(problems), sketch=found.sketch)
-
-
-def _beside(rectangle: Rectangle, row: int) -> list[Rectangle]:
-    """What there is of a rectangle before and after a row."""
-    at, length = row - rectangle.offset[0], rectangle.size[0]
-    if not 0 <= at < length:
-        return [rectangle]
-    return [rectangle.cut(0, 0, at), rectangle.cut(0, at + 1, length - at - 1)]
 
 
 def _array(tensor: Tensor) -> Any:
@@ -255,7 +232,7 @@ def _digest(local: Tensor, rectangle: Rectangle, shape: tuple[int, ...]) -> int:
     """The sum over the elements of a rectangle of a mix of their numbers and bits."""
     signed, unsigned = _BITS[local.element_size()]
     total = 0
-    for part in chunks(rectangle, _CHUNK):
+    for part in rectangle.split(_CHUNK):
         bits = array_over(local[part.local_index].view(signed)).view(unsigned)
         words = _mix(_numbers(part, shape))
         words += bits

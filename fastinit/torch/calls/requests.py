@@ -1,36 +1,34 @@
-"""Laws: what a call of ``torch.nn.init`` asks for, as one of our schemes; the signatures are those of torch."""
+"""Requests: what a call of ``torch.nn.init`` asks for, as a law of ours; the signatures are those of torch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 from torch.nn.init import _calculate_correct_fan, calculate_gain
 
-from .. import structured
-from ..arguments import real, refuse
-from ..fill import REACH, normal, truncated_normal, uniform
-from ..scaling import Fans, normal_interval
+from ...arguments import real, refuse
+from ...laws import REACH, Law, Normal, Truncated, Uniform
+from ...scaling import normal_interval
+from ...structures import Orthogonal, Sparse
 
 
-class Law(NamedTuple):
-    """A scheme of ours, its keywords, the generator that the call named, and the fans where axes were named."""
+class Request(NamedTuple):
+    """A law, and the generator that the call named."""
 
-    scheme: Callable[..., Any]
-    keywords: dict[str, Any]
+    law: Law
     generator: Generator | None = None
-    fans: Fans | None = None
 
 
-def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Law:
-    return Law(uniform, {"low": a, "high": b}, generator)
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Request:
+    return Request(Uniform(a, b), generator)
 
 
-def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Law:
-    return Law(normal, {"mean": mean, "std": std}, generator)
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Request:
+    return Request(Normal(mean, std), generator)
 
 
 def kaiming_uniform_(
@@ -39,7 +37,7 @@ def kaiming_uniform_(
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
-) -> Law:
+) -> Request:
     bound = math.sqrt(3.0) * kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
 
@@ -49,12 +47,12 @@ def kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 
 
-def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Law:
-    return Law(structured.orthogonal, {"gain": gain, "in_axis": 1, "out_axis": 0}, generator)
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Request:
+    return Request(Orthogonal(gain, in_axis=1, out_axis=0), generator)
 
 
-def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Law:
-    return Law(structured.sparse, {"sparsity": sparsity, "std": std}, generator)
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Request:
+    return Request(Sparse(sparsity, std), generator)
 
 
 def trunc_normal_(
@@ -64,7 +62,7 @@ def trunc_normal_(
     a: float = -2.0,
     b: float = 2.0,
     generator: Generator | None = None,
-) -> Law | None:
+) -> Request | None:
     """None where torch's rejection is more exact.
 
     That is where less than 2**-48 of the distribution is between the cut-offs, or float32 has fewer than 2**16
@@ -88,7 +86,7 @@ def trunc_normal_(
     if coarse or between < 2**-48:
         return None
     low, high = _inward(mean, std, low, a, 1), _inward(mean, std, high, b, -1)
-    return Law(truncated_normal, {"mean": mean, "std": std, "low": low, "high": high}, generator)
+    return Request(Truncated(mean, std, low, high), generator)
 
 
 def _inward(mean: float, std: float, z: float, bound: float, sign: int) -> float:
@@ -101,6 +99,7 @@ def _inward(mean: float, std: float, z: float, bound: float, sign: int) -> float
 
 
 #: By the name of the function; those that come down to `normal_` and `uniform_` need no entry.
-LAWS: dict[str, Callable[..., Law | None]] = {
-    law.__name__: law for law in (uniform_, normal_, kaiming_uniform_, orthogonal_, sparse_, trunc_normal_)
+REQUESTS: dict[str, Callable[..., Request | None]] = {
+    function.__name__: function
+    for function in (uniform_, normal_, kaiming_uniform_, orthogonal_, sparse_, trunc_normal_)
 }

@@ -18,23 +18,23 @@ from torch.nn import init as torch_init
 from torch.nn.init import _calculate_fan_in_and_fan_out, _make_deprecate
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from .laws import LAWS, kaiming_std
-from .shards import is_checkpointable, pieces_of, whole_of
-from .tensors import DTYPES, fill_pieces_, seed_from
+from ..tensors.fills import DTYPES, fill_pieces_, seed_from
+from ..tensors.shards import is_checkpointable, pieces_of, whole_of
+from .requests import REQUESTS, kaiming_std
 
 #: torch's own, whatever is put in their place later.
-TORCH = {name: getattr(torch_init, name) for name in LAWS}
+TORCH = {name: getattr(torch_init, name) for name in REQUESTS}
 
 
 def _fill(function: str, tensor: Tensor, *arguments: Any) -> Tensor:
     """Fill a tensor where we can, and let torch's function fill it where we cannot."""
     seen = tensor.dtype in DTYPES and not torch.compiler.is_compiling()
     pieces = pieces_of(tensor) if seen else None
-    law = LAWS[function](_whole(tensor), *arguments)
-    if pieces is None or law is None:
+    request = None if torch.compiler.is_compiling() else REQUESTS[function](_whole(tensor), *arguments)
+    if pieces is None or request is None:
         return TORCH[function](tensor, *arguments)
     if not tensor.is_meta and tensor.numel():
-        fill_pieces_(pieces, law.scheme, seed=seed_from(law.generator), name="", **law.keywords)
+        fill_pieces_(pieces, request.law, seed=seed_from(request.generator), name="")
     return tensor
 
 

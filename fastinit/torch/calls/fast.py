@@ -16,15 +16,17 @@ from torch.nn import init as torch_init
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_variadic
 
-from .. import _core
-from ..arguments import refuse
-from ..stream import seed_number
-from . import init, laws
+from ... import _core
+from ...arguments import refuse
+from ...stream import seed_number
+from ..tensors.agreement import agreed
+from ..tensors.checks import check_model
+from ..tensors.fills import DTYPES, fill_pieces_, seed_from
+from ..tensors.names import Register, Rename, canonical_name
+from ..tensors.shards import Partition, Pieces, check_partition, pieces_of, reshard, whole_of
+from . import init, requests
 from .init import TORCH
-from .laws import LAWS, Law
-from .names import Register, Rename, canonical_name
-from .shards import Partition, Pieces, agreed, check_partition, pieces_of, reshard, whole_of
-from .tensors import BY_POSITION, DTYPES, check_model, fill_pieces_, seed_from
+from .requests import REQUESTS, Request
 
 
 class fast_init(TorchFunctionMode):  # noqa: N801
@@ -71,6 +73,10 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     Calls that torch lets a mode see are seen in this thread alone. Those functions of ``torch.nn.init`` that it does
     not (``trunc_normal_``, ``orthogonal_``, ``sparse_``) are wrapped for the time of the block so that it does.
 
+    Entered again, it goes on counting: the next fill has the number after the last one's, so what two blocks do under
+    one object is what one block would do. Within its own block it is refused: a block in a block needs another object,
+    and has the fills to itself.
+
     Examples
     --------
     >>> import torch
@@ -100,6 +106,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.left_to_torch: Counter[str] = Counter()
         self._draws: Counter[str] = Counter()
         self._new: Tensor | None = None
+        self._entered = False
         self.register = None
         if model is not None:
             check_model(model)
@@ -110,6 +117,14 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         return f"fast_init(filled={self.filled}, left_to_torch={dict(self.left_to_torch)})"
 
     def __enter__(self) -> fast_init:
+        with _wrapping:
+            if self._entered:
+                rule = "left before it is entered again (a block within its block needs one of its own)"
+                refuse("fast_init", rule, self, RuntimeError)
+            self._entered = True
+        self._warned = self.unnamed, Counter(self.left_to_torch)
+        if self.register is not None:
+            reshard(self.register.model)
         _wrap()
         super().__enter__()
         return self
@@ -117,15 +132,19 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     def __exit__(self, *raised: Any) -> None:
         super().__exit__(*raised)
         _unwrap()
+        self._entered = False
         if self.register is None:
             return
         self.register.forget()
-        if raised[0] is None:
-            done = [f"{self.unnamed} fills on no tensor of the model"] if self.unnamed else []
-            done += [f"{name} on torch, {count} times" for name, count in self.left_to_torch.items()]
-            done += [f"{names} were tied inside (tie them before)" for names in self.register.tied_since()]
-            if done:
-                warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
+        if raised[0] is None and (done := self._done_apart()):
+            warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
+
+    def _done_apart(self) -> list[str]:
+        """What in this block was done in ways that depend on the layout of the model, in words."""
+        unnamed, left = self.unnamed - self._warned[0], self.left_to_torch - self._warned[1]
+        done = [f"{unnamed} fills on no tensor of the model"] if unnamed else []
+        done += [f"{name} on torch, {count} times" for name, count in left.items()]
+        return done + [f"{names} were tied inside (tie them before)" for names in self.register.tied_since()]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         answer = _answer_to(func) or (type(func) is FunctionType and _answer_in_place_of(func))
@@ -133,24 +152,24 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             return func(*args, **kwargs) if kwargs else func(*args)
         return answer(self, func, args, kwargs or {})
 
-    def fill(self, tensor: Tensor, law_of: Callable[..., Law | None], args: Any, kwargs: Any) -> bool:
-        """Fill a tensor by the law of a call; False where that is torch's to do, with nothing written."""
+    def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
+        """Fill a tensor by the law that a call asks for; False where that is torch's to do, with nothing written."""
         pieces = pieces_of(tensor) if tensor.dtype in DTYPES else None
         if pieces is None:
             return False
         try:
             name, place = self.place(tensor, pieces)
             shape = place.shape if place.part is None else tuple(tensor.shape)
-            law = law_of(whole_of(tensor, shape), *args, **kwargs)
-            if law is None:
+            request = asks(whole_of(tensor, shape), *args, **kwargs)
+            if request is None:
                 return False
-            seed, stream = self._key(law, name)
-            if place.part is None or law.scheme in BY_POSITION:
+            seed, stream = self._key(request, name)
+            if place.part is None or request.law.in_core:
                 pieces = place
             if self.large_pages and pieces.local.device.type == "cpu":
                 storage = pieces.local.untyped_storage()
                 _core.advise_large_pages(storage.data_ptr(), storage.nbytes())
-            fill_pieces_(pieces, law.scheme, seed=seed, name=stream, **law.keywords)
+            fill_pieces_(pieces, request.law, seed=seed, name=stream)
         except (TypeError, ValueError):
             return False
         self.filled += 1
@@ -171,9 +190,9 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self._draws[name] += 1
         return f"{name}#{number}" if number or not name else name
 
-    def _key(self, law: Law, name: str) -> tuple[int, str]:
+    def _key(self, request: Request, name: str) -> tuple[int, str]:
         if self.seed is None:
-            return seed_from(law.generator), ""
+            return seed_from(request.generator), ""
         self.unnamed += self.register is not None and not name
         return self.seed, self.stream(name)
 
@@ -195,7 +214,7 @@ def _of_model(
     return agreed(find, list(named.values()))
 
 
-def _fills(law_of: Callable[..., Law | None], tracked: bool = False) -> Callable[..., Any]:
+def _fills(asks: Callable[..., Request | None], tracked: bool = False) -> Callable[..., Any]:
     """The answer to a call that fills its first argument; a `tracked` one may be recorded for its gradient."""
 
     def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
@@ -204,42 +223,42 @@ def _fills(law_of: Callable[..., Law | None], tracked: bool = False) -> Callable
         if mode.passes(tensor):
             return func(*args, **kwargs)
         recorded = tracked and tensor.requires_grad and torch.is_grad_enabled()
-        if not recorded and mode.fill(tensor, law_of, args[1:], rest):
+        if not recorded and mode.fill(tensor, asks, args[1:], rest):
             return tensor
         return _left(mode, func, args, kwargs)
 
     return answer
 
 
-def _made(mode: fast_init, tensor: Tensor, law_of: Callable[..., Law], generator: Generator | None) -> bool:
+def _made(mode: fast_init, tensor: Tensor, asks: Callable[..., Request], generator: Generator | None) -> bool:
     """Whether a tensor just made has its values."""
     mode._new = tensor
     try:
-        return mode.passes(tensor) or mode.fill(tensor, law_of, (), {"generator": generator})
+        return mode.passes(tensor) or mode.fill(tensor, asks, (), {"generator": generator})
     finally:
         mode._new = None
 
 
-def _makes(empty: Callable[..., Tensor], law_of: Callable[..., Law]) -> Callable[..., Any]:
+def _makes(empty: Callable[..., Tensor], asks: Callable[..., Request]) -> Callable[..., Any]:
     """The answer to a call that makes a tensor: `empty` takes the same arguments but for the generator."""
 
     def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
         rest = dict(kwargs)
         generator = rest.pop("generator", None)
         tensor = empty(*args, **rest)
-        return tensor if _made(mode, tensor, law_of, generator) else _left(mode, func, args, kwargs)
+        return tensor if _made(mode, tensor, asks, generator) else _left(mode, func, args, kwargs)
 
     return answer
 
 
-def _makes_like(law_of: Callable[..., Law]) -> Callable[..., Any]:
+def _makes_like(asks: Callable[..., Request]) -> Callable[..., Any]:
     """The answer to a call that makes a tensor like another."""
 
     def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
         rest = dict(kwargs)
         generator = rest.pop("generator", None)
         tensor = _empty_like(mode, torch.empty_like, args, rest)
-        return tensor if _made(mode, tensor, law_of, generator) else _left(mode, func, args, kwargs)
+        return tensor if _made(mode, tensor, asks, generator) else _left(mode, func, args, kwargs)
 
     return answer
 
@@ -248,10 +267,10 @@ def _normal_of_size(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
     """The answer to torch.normal, which makes a tensor where its mean and standard deviation are numbers."""
     rest = dict(zip(("mean", "std", "size"), args, strict=False)) | kwargs
     if "size" in rest:
-        law_of = functools.partial(laws.normal_, mean=rest.pop("mean"), std=rest.pop("std"))
+        asks = functools.partial(requests.normal_, mean=rest.pop("mean"), std=rest.pop("std"))
         generator = rest.pop("generator", None)
         tensor = torch.empty(rest.pop("size"), **rest)
-        if _made(mode, tensor, law_of, generator):
+        if _made(mode, tensor, asks, generator):
             return tensor
     return _left(mode, func, args, kwargs)
 
@@ -272,10 +291,10 @@ def _left_in_training(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any
     return _left(mode, func, args, kwargs) if kwargs["training"] else func(*args, **kwargs)
 
 
-def _uniform_method(tensor: Tensor, *ends: float, generator: Generator | None = None, **named: float) -> Law:
+def _uniform_method(tensor: Tensor, *ends: float, generator: Generator | None = None, **named: float) -> Request:
     """Tensor.uniform_, one of whose arguments is called `from`."""
     ends = ends + tuple(named[name] for name in ("from", "to")[len(ends) :] if name in named)
-    return laws.uniform_(tensor, *ends, generator=generator)
+    return requests.uniform_(tensor, *ends, generator=generator)
 
 
 def _dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -334,17 +353,17 @@ _DISTRIBUTIONS = ("_sample_dirichlet", "_standard_gamma")  # torch.distributions
 _DROPPING = ("alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "rrelu")
 
 _ANSWERS: dict[Any, Callable[..., Any]] = {
-    Tensor.normal_: _fills(laws.normal_, tracked=True),
+    Tensor.normal_: _fills(requests.normal_, tracked=True),
     Tensor.uniform_: _fills(_uniform_method, tracked=True),
-    torch.randn: _makes(torch.empty, laws.normal_),
-    torch.rand: _makes(torch.empty, laws.uniform_),
-    torch.randn_like: _makes_like(laws.normal_),
-    torch.rand_like: _makes_like(laws.uniform_),
+    torch.randn: _makes(torch.empty, requests.normal_),
+    torch.rand: _makes(torch.empty, requests.uniform_),
+    torch.randn_like: _makes_like(requests.normal_),
+    torch.rand_like: _makes_like(requests.uniform_),
     torch.normal: _normal_of_size,
     torch.empty_like: _empty_like,
-    **{getattr(init, name): _fills(law_of) for name, law_of in LAWS.items()},
-    **{TORCH[name]: _fills(LAWS[name]) for name in _ANNOUNCED},
-    **{wrapped: _fills(LAWS[name.removeprefix("_no_grad_")]) for name, wrapped in _WRAPPED.items()},
+    **{getattr(init, name): _fills(asks) for name, asks in REQUESTS.items()},
+    **{TORCH[name]: _fills(REQUESTS[name]) for name in _ANNOUNCED},
+    **{wrapped: _fills(REQUESTS[name.removeprefix("_no_grad_")]) for name, wrapped in _WRAPPED.items()},
     **{getattr(Tensor, name): _left for name in _OTHER_METHODS},
     **{getattr(torch, name): _left for name in _OTHER_FUNCTIONS + _DISTRIBUTIONS},
     **{getattr(torch.nn.functional, name): _left_in_training for name in _DROPPING},

@@ -1,4 +1,4 @@
-"""Parts: tensors that hold a part of a whole which only the caller knows."""
+"""Fills of parts: tensors that hold a part of a whole which only the caller knows."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from ..arguments import integer, refuse
 from ..layout import Part, checked_shape
+from ..rectangles import Rectangle, is_within
 from ..stream import seed_number
-from .rules import Weight, fans_of, law_of
-from .shards import Pieces, Rectangle, has_memory, is_within, partitioned
-from .tensors import DTYPES, fill_pieces_
+from .rules.weights import Weight, fans_of, law_of
+from .tensors.fills import DTYPES, fill_pieces_
+from .tensors.shards import Pieces, has_memory, partitioned
 
 
 def _fill(pieces: Pieces, scheme: Any, seed: Any, name: str, keywords: Any) -> None:
@@ -24,8 +25,7 @@ def _fill(pieces: Pieces, scheme: Any, seed: Any, name: str, keywords: Any) -> N
         refuse("seed", "given (a rank alone would draw another)", seed)
     module = nn.Module()
     weight = Weight(name, module, pieces.shape, pieces.local.dtype, fans_of(module, pieces.shape))
-    law = law_of(scheme, weight, **keywords)
-    fill_pieces_(pieces, law.scheme, seed=seed_number(seed), name=name, **law.keywords)
+    fill_pieces_(pieces, law_of(scheme, weight, **keywords).law, seed=seed_number(seed), name=name)
 
 
 def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any, name: str, **keywords: Any) -> Tensor:

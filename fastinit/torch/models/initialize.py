@@ -10,14 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from ..arguments import refuse
-from ..stream import seed_number
-from .fast import fast_init
-from .names import Rename, canonical_name
-from .planning import Entry, Plan, own_tensors, plan, reset_of, resets, without_parameters
-from .rules import Rules
-from .shards import Partition, agreed, check_partition, is_dtensor, pieces_of, reshard, rows_of
-from .tensors import check_model, check_tensor, fill_pieces_
+from ...arguments import refuse
+from ...stream import seed_number
+from ..calls.fast import fast_init
+from ..rules.lists import Rules
+from ..tensors.agreement import agreed
+from ..tensors.checks import check_model, check_tensor
+from ..tensors.fills import fill_pieces_
+from ..tensors.names import Rename, canonical_name
+from ..tensors.shards import Partition, check_partition, is_dtensor, pieces_of, reshard, rows_of
+from .plans import Entry, Plan, plan
+from .resets import own_tensors, reset_of, resets, without_parameters
 
 
 def initialize_(
@@ -121,9 +124,10 @@ def _deed(entry: Entry) -> str:
     """What is going to be done to a tensor, in words that are the same in every process."""
     if entry.law is None:
         return f"{entry.name} {entry.shape}"
-    known = {name: value for name, value in entry.law.keywords.items() if isinstance(value, (int, float, str, tuple))}
-    scheme = getattr(entry.law.scheme, "__name__", type(entry.law.scheme).__name__)
-    return f"{entry.stream} {entry.shape} {scheme} {sorted(known.items())}"
+    words = entry.law.to_dict()
+    words |= words.pop("keywords", {})  # of a user's function, which may take what is written differently everywhere
+    known = {name: value for name, value in words.items() if isinstance(value, (int, float, str, tuple))}
+    return f"{entry.stream} {entry.shape} {sorted(known.items())}"
 
 
 def _check(full_name: str, module: nn.Module, leaf: str, tensor: Tensor, partition: Partition | None) -> None:
@@ -143,7 +147,7 @@ def _fill(model: nn.Module, entries: Plan, seed: int, partition: Partition | Non
         target = torch.empty_like(tensor) if parametrized else tensor
         if law is not None and target.numel():
             pieces, stream = pieces_of(target, partition), by_name[full_name].stream
-            fill_pieces_(pieces, law.scheme, seed=seed, name=stream, **law.keywords)
+            fill_pieces_(pieces, law, seed=seed, name=stream)
         if parametrized:
             setattr(module, leaf, target)
 

@@ -1,0 +1,1 @@
+"""Calls of torch.nn.init: as functions of our own, and wherever a library makes them."""

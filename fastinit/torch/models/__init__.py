@@ -1,0 +1,1 @@
+"""Models: what is planned for one, done to it and found in it."""

@@ -1,0 +1,1 @@
+"""Rules: which law each tensor of a model gets."""

@@ -1,0 +1,40 @@
+"""Checks: that a model is one, and that its tensors are such as can be filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ...arguments import refuse
+from .fills import DTYPES
+from .shards import pieces_of
+
+
+def kind_of_value(value: Any) -> str:
+    """What a refused value is: of a tensor the shape and dtype, never its elements."""
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)} and {value.dtype}"
+    return f"{type(value).__name__} {value!r}"
+
+
+def check_model(model: Any) -> None:
+    """Raise where a model is none."""
+    if not isinstance(model, torch.nn.Module):
+        rule = "a torch.nn.Module"
+        rule += " (for a tensor: the functions of fastinit.torch)" if isinstance(model, torch.Tensor) else ""
+        refuse("model", rule, kind_of_value(model), TypeError)
+
+
+def check_tensor(full_name: str, tensor: torch.Tensor) -> None:
+    """Raise where a tensor of a model is not one of floats whose memory and place we know."""
+    if tensor.is_meta:
+        refuse("model", "in memory (to_empty gives it some)", f"{full_name} on the meta device")
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.dtype not in DTYPES:
+        kind = "quantised" if tensor.is_quantized else f"{tensor.layout} of {tensor.dtype}"
+        refuse("model", "of dense float16, bfloat16, float32 or float64 parameters", f"{full_name}, {kind}", TypeError)
+    if any(not step and length > 1 for step, length in zip(tensor.stride(), tensor.shape, strict=True)):
+        refuse("model", "of parameters each element of which has its own memory", f"{full_name}, expanded")
+    if pieces_of(tensor) is None:
+        layout = getattr(tensor, "placements", type(tensor).__name__)
+        refuse("model", "of tensors that are whole, replicated or sharded", f"{full_name}, {layout}")

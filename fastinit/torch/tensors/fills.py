@@ -1,0 +1,122 @@
+"""Fills: a law's values into a tensor's memory, wherever that is and however much of the whole it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.autograd.graph import increment_version
+from torch.utils.dlpack import from_dlpack, to_dlpack
+
+from ...arguments import refuse
+from ...dtypes import BFLOAT16_BITS
+from ...fill import draw
+from ...laws import Law
+from ...layout import Part
+from ...rectangles import Rectangle
+from .shards import Pieces
+
+Index = tuple[slice, ...] | Part | None
+
+DTYPES = {
+    torch.float32: "float32",
+    torch.float64: "float64",
+    torch.float16: "float16",
+    torch.bfloat16: BFLOAT16_BITS,
+}
+
+#: Elements that go to an accelerator together, through one pinned buffer.
+CHUNK = 1 << 24
+_NUMBERS = (1 << 64) - 1
+
+
+def seed_from(generator: torch.Generator | None) -> int:
+    """The next 64 bits of a generator, or of torch's default one."""
+    if not isinstance(generator, torch.Generator | None):
+        refuse("generator", "a torch.Generator or None", generator, TypeError)
+    with torch._C.DisableTorchFunction():
+        number = torch.empty((), dtype=torch.int64, device="cpu" if generator is None else generator.device)
+        return int(number.random_(-(1 << 63), None, generator=generator).item()) & _NUMBERS
+
+
+class _Whole(NamedTuple):
+    """What the whole tensor holds, of which any part is asked for."""
+
+    law: Law
+    shape: tuple[int, ...]
+    seed: int
+    name: str
+
+    def draw(self, **common: Any) -> Any:
+        """Its values, as `fastinit.fill.draw` gives them."""
+        return draw(self.law, self.shape, seed=self.seed, name=self.name, **common)
+
+
+def fill_pieces_(pieces: Pieces, law: Law, *, seed: int, name: str) -> None:
+    """Fill what is here of a tensor of floats with what a law gives the whole."""
+    with torch._C.DisableTorchFunction():
+        local = pieces.local.detach()
+        targets: list[torch.Tensor] = [local]
+        indices: list[Index] = [pieces.part]
+        if pieces.rectangles is not None:
+            targets = [local[one.local_index] for one in pieces.rectangles]
+            indices = [one.index for one in pieces.rectangles]
+        if not local.is_meta:
+            _fill_memory_or_device(local.device)(targets, indices, _Whole(law, pieces.shape, seed, name))
+            increment_version(local)
+
+
+def _fill_memory_or_device(device: torch.device) -> Callable[..., None]:
+    return _fill_memory if device.type == "cpu" else _fill_device
+
+
+def dtype_for(law: Law, dtype: torch.dtype) -> Any:
+    """What a law is asked for: what the core makes in bits that NumPy need not know goes through float32 elsewhere."""
+    return "float32" if dtype is torch.bfloat16 and not law.in_core else DTYPES.get(dtype, "float32")
+
+
+def _fill_memory(targets: Sequence[torch.Tensor], indices: Sequence[Index], whole: _Whole) -> None:
+    """One call for all rectangles, so that what can only be made whole is made once."""
+    if not targets:
+        return
+    dtype = dtype_for(whole.law, targets[0].dtype)
+    if targets[0].dtype is torch.bfloat16 and not whole.law.in_core:
+        for target, values in zip(targets, whole.draw(index=[*indices], dtype=dtype), strict=True):
+            target.copy_(torch.from_numpy(values))
+        return
+    arrays = [_items(target) for target in targets]
+    if len(arrays) == 1:
+        whole.draw(index=indices[0], dtype=dtype, out=arrays[0])
+    else:
+        whole.draw(index=[*indices], dtype=dtype, out=arrays)
+
+
+def array_over(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+    """The memory of a tensor without gradient as an array.
+
+    That of an alias: torch does not resize any more what it has once made an array of, and FSDP frees so.
+    """
+    return from_dlpack(to_dlpack(tensor)).numpy()
+
+
+def _items(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+    return array_over(tensor.view(torch.int16) if tensor.dtype is torch.bfloat16 else tensor)
+
+
+def _fill_device(targets: Sequence[torch.Tensor], indices: Sequence[Index], whole: _Whole) -> None:
+    """Through pinned memory, so that nothing as large as the tensor is needed here."""
+    if not whole.law.in_core or isinstance(indices[0], Part):
+        made = [torch.empty(target.shape, dtype=target.dtype) for target in targets]
+        _fill_memory(made, indices, whole)
+        for target, values in zip(targets, made, strict=True):
+            target.copy_(values)
+        return
+    for target, index in zip(targets, indices, strict=True):
+        corner = (0,) * target.ndim if index is None else tuple(one.start for one in index)
+        buffer = torch.empty(min(CHUNK, target.numel()), dtype=target.dtype, pin_memory=target.device.type == "cuda")
+        for part in Rectangle(corner, (0,) * target.ndim, tuple(target.shape)).split(CHUNK):
+            held = buffer[: target[part.local_index].numel()].view(part.size)
+            _fill_memory([held], [part.index], whole)
+            target[part.local_index].copy_(held)
