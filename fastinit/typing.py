@@ -37,3 +37,14 @@ Out: TypeAlias = Array | Sequence[Array | None] | None
 
 Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
 Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
+
+#: Of a profile: what a network is, and how its signals are followed.
+NetworkKind: TypeAlias = Literal["mlp", "conv", "transformer"]
+NormName: TypeAlias = Literal["batch", "layer", "rms"]
+NormPosition: TypeAlias = Literal["pre_act", "post_act", "pre", "post"]
+Padding: TypeAlias = Literal["zero", "circular"]
+Method: TypeAlias = Literal["auto", "dense", "tiled", "matrix_free"]
+ActivationName: TypeAlias = Literal[
+    "linear", "identity", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "swish", "mish", "tanh",
+    "sigmoid", "softplus", "erf", "sin", "softsign", "abs", "relu2",
+]  # fmt: skip

@@ -12,12 +12,13 @@ import pytest
 
 import fastinit as fi
 from fastinit.activations import ACTIVATIONS
-from fastinit.profiler import measurement
-from fastinit.profiler.architecture import Builder
-from fastinit.profiler.network import network_from
+from fastinit.profiler import runs
+from fastinit.profiler.description.initialisation import initialisation_from
+from fastinit.profiler.description.keywords import network_from
 from fastinit.profiler.statistics import FIELDS, Tally
-from fastinit.profiler.steps import backward, forward, tangent
-from fastinit.profiler.weights import TILE, Tiled, scheme_from
+from fastinit.profiler.steps.layers import Builder
+from fastinit.profiler.steps.matrices import TILE, Tiled
+from fastinit.profiler.steps.step import backward, forward, tangent
 
 USUAL = {
     "kind": "mlp", "width": 6, "depth": 2, "widths": None, "channels": None, "activation": "relu", "scheme": None,
@@ -296,7 +297,7 @@ CUT = ["he_normal", "lecun_uniform", "small_normal", "zeros", "ones", "identity"
 def test_tiles_are_the_weights_bit_for_bit(scheme, shape):
     if scheme == "identity" and len(shape) > 2:
         return
-    scheme = scheme_from(scheme, 1.5)
+    scheme = initialisation_from(scheme, 1.5)
     whole = scheme.draw(shape, 3, "layer.1", "float32").reshape(-1, shape[-1])
     tiled, seen = Tiled(scheme, shape, 3, "layer.1", np.dtype("float32")), np.full(whole.shape, np.nan, np.float32)
     for rows in tiled._rows:
@@ -310,7 +311,7 @@ def test_tiles_are_the_weights_bit_for_bit(scheme, shape):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_tiled_products_agree(dtype):
     """Two orders of summing n products differ by at most 2 n u sum |x w|."""
-    scheme, shape = scheme_from("he_normal", 1.0), (2 * TILE + 5, TILE + 3)
+    scheme, shape = initialisation_from("he_normal", 1.0), (2 * TILE + 5, TILE + 3)
     tiled = Tiled(scheme, shape, 0, "layer.1", np.dtype(dtype))
     w = scheme.draw(shape, 0, "layer.1", dtype)
     x, d = (fi.normal((4, n), seed=1, dtype=dtype) for n in shape)
@@ -429,20 +430,47 @@ def test_interruption_keeps_what_is_done(monkeypatch):
             raise KeyboardInterrupt
         return x
 
+    def partial(**keywords):
+        with pytest.raises(fi.profiler.ProfileInterrupted) as caught:
+            fi.profile(8, 3, batch=2, loss=stop, **keywords)
+        assert isinstance(caught.value, KeyboardInterrupt)
+        assert str(caught.value) == "`.profile` of this exception is what was done by then"
+        assert equal(pickle.loads(pickle.dumps(caught.value)).profile, caught.value.profile)
+        assert caught.value.profile.interrupted
+        return caught.value.profile
+
     calls = []
-    p = fi.profile(8, 3, batch=2, loss=stop, repeats=10)
-    assert p.interrupted
+    p = partial(repeats=10)
     assert p.repeats == 2
     assert np.isfinite(p["grad_act_second_moment"]).all()
     calls = [1, 1]
-    p = fi.profile(8, 3, batch=2, loss=stop, repeats=10)
-    assert p.interrupted
+    p = partial(repeats=10)
     assert np.isfinite(p["act_second_moment"]).all()
     assert np.isnan(p["grad_act_second_moment"]).all()
     calls = [1]
-    p = fi.profile(8, 3, batch=2, loss=stop, sgd_steps=4)
+    p = partial(sgd_steps=4)
     assert len(p.steps) == 1
-    assert p.interrupted
+
+
+@pytest.mark.parametrize("method", ["dense", "matrix_free"])
+def test_a_loop_of_profiles_stops(method):
+    def stop(x):
+        raise KeyboardInterrupt
+
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        done.extend(fi.profile(8, 3, batch=2, loss=loss, method=method) for loss in ("mse", stop, "mse"))
+    assert len(done) == 1
+    assert not done[0].interrupted
+
+
+def test_interrupted_before_anything_was_seen():
+    def scheme(shape, seed, name):
+        raise KeyboardInterrupt
+
+    with pytest.raises(fi.profiler.ProfileInterrupted) as caught:
+        fi.profile(8, 3, batch=2, scheme=scheme)
+    assert caught.value.profile is None
 
 
 def test_callables_and_functions_as_schemes():
@@ -463,7 +491,7 @@ def test_callables_and_functions_as_schemes():
 def test_variance_is_that_of_the_weights(scheme):
     """2e5 weights: the variance is known to 4 sqrt(2 / 2e5) = 1.3 %."""
     for shape in ((500, 400), (3, 3, 200, 112), (3, 3, 100, 224)):
-        made = scheme_from(scheme, 0.5)
+        made = initialisation_from(scheme, 0.5)
         assert made.draw(shape, 0, "w", "float64").var() == pytest.approx(made.variance(shape), rel=0.013)
 
 
@@ -489,9 +517,9 @@ REFUSED = [
     ({"batch": 0}, ValueError, "`batch` must be an integer of at least 1, got 0"),
     ({"batch": 1, "norm": "batch"}, ValueError, "`batch` must be at least 2 for batch normalisation, got 1"),
     ({"norm": "bach"}, ValueError, "`norm` must be one of 'batch', 'layer', 'rms', got 'bach' (nearest: 'batch')"),
-    ({"norm_position": "pre"}, ValueError,
+    ({"norm": "layer", "norm_position": "pre"}, ValueError,
      "`norm_position` must be one of 'pre_act', 'post_act', got 'pre' (nearest: 'pre_act')"),
-    ({"norm_eps": -1.0}, ValueError, "`norm_eps` must be a finite number of at least 0, got -1.0"),
+    ({"norm": "layer", "norm_eps": -1.0}, ValueError, "`norm_eps` must be a finite number of at least 0, got -1.0"),
     ({"kind": "rnn"}, ValueError, None),
     ({"activation": "rleu"}, ValueError, None),
     ({"scheme": "he_norml"}, ValueError, None),
@@ -581,7 +609,8 @@ def test_functions_that_give_another_dtype():
 
 
 def test_dtypes_and_kernels_that_have_names():
-    assert fi.profile(8, 1, batch=2, dtype=np.dtype("float64")).network.dtype == np.float64
+    for dtype in (np.dtype("float64"), np.float64, float):
+        assert fi.profile(8, 1, batch=2, dtype=dtype).network.dtype == np.float64
     p = fi.profile(kind="conv", channels=4, depth=2, image_size=4, batch=2, activation="linear", scheme="dirac")
     assert (p["act_second_moment"][0] == p["act_second_moment"][0, 0]).all()
 
@@ -631,7 +660,7 @@ def test_unknown_names_are_listed_with_the_nearest():
 
 
 def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
-    monkeypatch.setattr("fastinit.profiler.network.available_memory", lambda: 2.0 * 2**30)
+    monkeypatch.setattr("fastinit.profiler.methods.available_memory", lambda: 2.0 * 2**30)
     with pytest.raises(ValueError) as caught:
         fi.profile(10**6, 2, batch=32, method="dense")
     assert str(caught.value).startswith(
@@ -643,7 +672,7 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
 
 def test_auto_takes_the_method_that_suits(monkeypatch):
     seen = []
-    monkeypatch.setattr(measurement, "measured", lambda network, signals, method, *_: seen.append(method))
+    monkeypatch.setattr(runs, "measured", lambda network, signals, method, *_: seen.append(method))
     for keywords in ({}, {"width": 10**5, "batch": 4}, {"width": 10**4, "batch": 4, "scheme": "he_uniform"}):
         fi.profile(depth=1, **keywords)
     assert seen == ["dense", "matrix_free", "tiled"]

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.checkpoint import checkpoint
 
 import fastinit as fi
-from fastinit.profiler.network import random_signs
+from fastinit.profiler.description.signals import random_signs
 from fastinit.torch import profile
 
 DEPTH, WIDTH, BATCH = 6, 64, 16

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastinit as fi
-from fastinit.profiler.network import network_from
+from fastinit.profiler.description.keywords import network_from
 from fastinit.profiler.statistics import FIELDS
 
 DEFAULTS = {

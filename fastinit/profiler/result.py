@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import choice
-from .network import Network
+from .description.network import Network
 from .verdict import BOUNDS, Verdict, judge
 
 Array = np.ndarray[Any, Any]

@@ -7,9 +7,9 @@ from os import PathLike
 from typing import Any
 
 from .comparison import Comparison
-from .measurement import profile
 from .parallel import one_blas_thread
 from .result import drawn
+from .runs import ProfileInterrupted, profile
 
 #: Deep enough to see where each leads, and all ten networks done in a second or two.
 WIDTH, DEPTH, BATCH = 512, 30, 64
@@ -24,7 +24,9 @@ INITIALISATIONS: dict[str, Any] = {
 
 
 class Story(Comparison):
-    """Ten profiles, and a picture with a row for each kind of network."""
+    """Ten profiles, and a picture with a row for each kind of network; fewer where it was interrupted."""
+
+    interrupted = False
 
     def plot(self, path: str | PathLike[str] | None = None) -> Any:
         """A picture of what goes forward and back, without and with batch normalisation."""
@@ -51,8 +53,14 @@ def story(**keywords: Any) -> Story:
     with one_blas_thread() or nullcontext():
         for norm in (None, "batch"):
             for name, scheme in INITIALISATIONS.items():
-                found = profile(WIDTH, DEPTH, "relu", scheme, norm=norm, batch=BATCH, **keywords)
-                told[name + (", BN" if norm else "")] = found
-                if found.interrupted:
+                title = name + (", BN" if norm else "")
+                try:
+                    told[title] = profile(WIDTH, DEPTH, "relu", scheme, norm=norm, batch=BATCH, **keywords)
+                except ProfileInterrupted as interruption:
+                    told.interrupted = True
+                    if interruption.profile is not None:
+                        told[title] = interruption.profile
+                    if not told:
+                        raise
                     return told
     return told

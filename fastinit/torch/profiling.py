@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..arguments import refuse
 from ..profiler.comparison import Comparison
-from ..profiler.network import random_signs
+from ..profiler.description.signals import random_signs
 from ..profiler.result import Profile
 from ..profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
 from ..profiler.verdict import BOUNDS, Verdict

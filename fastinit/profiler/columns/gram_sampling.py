@@ -1,4 +1,4 @@
-"""Unmade weights: a Gaussian or Haar matrix W of which only the two products that a network asks for are drawn.
+"""Sampling from Gram matrices: of Gaussian or Haar weights W only the two products that a network asks for are drawn.
 
 X, the inputs, is (rows, fan_in); its Gram matrix is XX' = R'R, and Q = E X has orthonormal rows, r of them. W is s
 times V, of independent standard normal entries or with orthonormal rows or columns. Then, in law:
@@ -18,93 +18,24 @@ as an algorithm, for Haar matrices too: Lu, "Householder dice", IEEE Transaction
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..distributions import normal
-from ..generator import ARS, Generator
-from ..stream import stream_key
-from .network import Network
-from .weights import bias
-from .workspace import Space, gram64
+from ...distributions import normal
+from ..description.network import Network
+from ..gram_factors import cholesky, factor, stream_generator, wishart
+from ..steps.matrices import bias
+from .chunks import ScratchArrays, gram64
 
 Array = np.ndarray[Any, Any]
 
 #: Where inputs are between 2**-40 and 2**40 on average they are used as they are, otherwise scaled by a power of two.
 _USUAL_EXPONENT = 40
 _LEAST_EXPONENT = -126
-_NEARLY = 0.87
 
 
-class Factor(NamedTuple):
-    """``gram = root' root``, and for gram = xx' ``inverse x`` has orthonormal rows; both are (rank, rows)."""
-
-    root: Array
-    inverse: Array
-
-
-def factor(gram: Array, cut: float) -> Factor:
-    """The Cholesky factor of a Gram matrix; rows are left out that others explain up to the square `cut`."""
-    if not np.isfinite(gram).all():
-        nothing = np.full_like(gram, np.nan)
-        return Factor(nothing, nothing)
-    try:
-        lower = np.linalg.cholesky(gram)
-    except np.linalg.LinAlgError:
-        return _pivoted(gram, cut)
-    if (np.diag(lower) ** 2 > cut).all():
-        return Factor(lower.T, np.linalg.inv(lower))
-    return _pivoted(gram, cut)
-
-
-def _pivoted(gram: Array, cut: float) -> Factor:
-    """Next comes a row of which much is unexplained; Higham, "Accuracy and stability", second edition, section 10.3.
-
-    The first one with nearly as much as the most: rows that are equally far off, as the last two of a batch whose sum
-    is zero, must not be told apart by rounding.
-    """
-    rows = len(gram)
-    root, left = np.zeros((rows, rows)), np.diag(gram).copy()
-    pivots: list[int] = []
-    for k in range(rows):
-        most = left.max()
-        if most <= cut:
-            break
-        j = int(np.argmax(left >= _NEARLY * most))
-        row = root[k]
-        np.subtract(gram[j], root[:k, j] @ root[:k], out=row)
-        row /= sqrt(left[j])
-        left -= row * row
-        left[j] = -np.inf
-        pivots.append(j)
-    rank = len(pivots)
-    inverse = np.zeros((rank, rows))
-    inverse[:, pivots] = np.linalg.inv(np.triu(root[:rank, pivots])).T
-    return Factor(root[:rank], inverse)
-
-
-def _cholesky(matrix: Array) -> Array:
-    """The lower factor; not a number where an entry is not."""
-    return np.linalg.cholesky(matrix) if np.isfinite(matrix).all() else np.full_like(matrix, np.nan)
-
-
-def random_of(seed: int, name: str) -> np.random.Generator:
-    """A generator of the few numbers that have no law of ours, of a stream of that name."""
-    return Generator(ARS(int.from_bytes(stream_key(seed, "bits", name), "little")))
-
-
-def wishart(size: int, freedom: int, random: np.random.Generator) -> Array:
-    """NN' for N of (size, freedom) independent standard normals, by Bartlett's triangular root where it is smaller."""
-    if freedom < size:
-        root = random.standard_normal((size, freedom))
-    else:
-        root = np.tril(random.standard_normal((size, size)), -1)
-        np.fill_diagonal(root, np.sqrt(random.chisquare(freedom - np.arange(size))))
-    return root @ root.T
-
-
-class Unmade:
+class GramSampledWeights:
     """The weights of one layer, seen through the inputs and the gradient of a batch.
 
     `same` says for each row which of the different rows it equals, or is None where no two are equal: these keep the
@@ -129,17 +60,17 @@ class Unmade:
                       index=np.s_[:rows, cut], out=out, threads=1)  # fmt: skip
 
     def _random(self, what: str) -> np.random.Generator:
-        return random_of(self._seed, f"{self._name}.{what}")
+        return stream_generator(self._seed, f"{self._name}.{what}")
 
     # --- forward
 
-    def watch_inputs(self, x: Array, cut: slice, space: Space, backward: bool) -> list[Array]:
+    def watch_inputs(self, x: Array, cut: slice, scratch: ScratchArrays, backward: bool) -> list[Array]:
         """Of some columns of the inputs, what sums up to XX', and if there is a way back to XN' and NN'."""
-        products = [gram64(x, space)]
+        products = [gram64(x, scratch)]
         if backward:
-            n = self._normals("backward", self._rows, cut, space("n", self._rows, x.shape[1]))
+            n = self._normals("backward", self._rows, cut, scratch("n", self._rows, x.shape[1]))
             products.append((x @ n.T).astype(float))
-            products.append(gram64(n, space) if self.haar else np.einsum("ij,ij->i", n, n).astype(float))
+            products.append(gram64(n, scratch) if self.haar else np.einsum("ij,ij->i", n, n).astype(float))
         return products
 
     def see_inputs(self, products: list[Array], rounding: float) -> None:
@@ -152,37 +83,38 @@ class Unmade:
         self._inverse[:, rows] = found.inverse
         self._map = self._scale * found.root.T
 
-    def watch_frame(self, cut: slice, space: Space) -> list[Array]:
+    def watch_frame(self, cut: slice, scratch: ScratchArrays) -> list[Array]:
         """Of some columns of Z, what sums up to ZZ': a Haar matrix needs it before it can be multiplied by."""
-        return [gram64(self._normals("forward", self.rank, cut, space("z", self.rank, cut.stop - cut.start)), space)]
+        z = self._normals("forward", self.rank, cut, scratch("z", self.rank, cut.stop - cut.start))
+        return [gram64(z, scratch)]
 
     def see_frame(self, gram: Array) -> None:
         """Take the sum."""
         more = wishart(self.rank, max(self.fan_in - self.fan_out, 0), self._random("forward.wishart"))
-        self._frame = np.linalg.inv(_cholesky(gram + more))
+        self._frame = np.linalg.inv(cholesky(gram + more))
         self._map = self._map @ self._frame
 
-    def outputs(self, cut: slice, space: Space) -> tuple[Array, Array]:
+    def outputs(self, cut: slice, scratch: ScratchArrays) -> tuple[Array, Array]:
         """Some columns of XW + b, and of Z."""
         columns = cut.stop - cut.start
-        z = self._normals("forward", self.rank, cut, space("z", self.rank, columns))
-        h = np.matmul(self._map.astype(self._dtype), z, out=space("h", len(self._map), columns))
+        z = self._normals("forward", self.rank, cut, scratch("z", self.rank, columns))
+        h = np.matmul(self._map.astype(self._dtype), z, out=scratch("h", len(self._map), columns))
         if self._same is not None:
-            h = np.take(h, self._same, axis=0, out=space("same", self._rows, columns), mode="clip")
+            h = np.take(h, self._same, axis=0, out=scratch("same", self._rows, columns), mode="clip")
         if self._bias_std:
             h += bias(self._bias_std, self.fan_out, self._seed, self._name, self._dtype.name, index=cut, threads=1)
         return h, z
 
     # --- back
 
-    def watch_gradient(self, d: Array, z: Array, space: Space) -> list[Array]:
+    def watch_gradient(self, d: Array, z: Array, scratch: ScratchArrays) -> list[Array]:
         """Of some columns of D, what sums up to DD' and DZ'.
 
         DZ' is in float64 where a difference from it is to be taken.
         """
-        dd = gram64(d, space)
+        dd = gram64(d, scratch)
         if self.haar and d.dtype != np.float64:
-            dz = space.double("d", d) @ space.double("z", z).T
+            dz = scratch.double("d", d) @ scratch.double("z", z).T
         else:
             dz = (d @ z.T).astype(float)
         return [dd, dz]
@@ -199,7 +131,7 @@ class Unmade:
         if self.haar:
             left = normals[: self._fresh, : self._fresh] - along @ along.T
             more = wishart(self._fresh, max(self.fan_out - self.fan_in, 0), self._random("backward.wishart"))
-            new = new @ np.linalg.inv(_cholesky(left + more))
+            new = new @ np.linalg.inv(cholesky(left + more))
         self._gradient_map(self._scale * (c @ self._inverse) - new @ along @ self._inverse, new)
         self.gradient_squares = float(np.sum(self._gram * dd))
         self.dot = float(np.sum(dz * (self._map if self._same is None else self._map[self._same])))
@@ -213,12 +145,12 @@ class Unmade:
         self._input_scale = self._dtype.type(2.0**-exponent)
         self._gradient_used = np.hstack([old * 2.0**exponent, new]).astype(self._dtype)
 
-    def gradient(self, x: Array, cut: slice, space: Space) -> Array:
+    def gradient(self, x: Array, cut: slice, scratch: ScratchArrays) -> Array:
         """Some columns of D W', for the same columns of X."""
-        both = space("both", self._rows + self._fresh, x.shape[1])
+        both = scratch("both", self._rows + self._fresh, x.shape[1])
         np.multiply(x, self._input_scale, out=both[: self._rows])
         self._normals("backward", self._fresh, cut, both[self._rows :])
-        return np.matmul(self._gradient_used, both, out=space("g", self._rows, x.shape[1]))
+        return np.matmul(self._gradient_used, both, out=scratch("g", self._rows, x.shape[1]))
 
     # --- norms
 

@@ -1,4 +1,4 @@
-"""Conditioned weights: a Gaussian matrix that is asked for any number of products, of which each is drawn as it is due.
+"""A lazy Gaussian matrix: it is asked for any number of products, and of each is drawn what is new as it is due.
 
 W is s times V, V of independent standard normals. What is known of V are its products with an orthonormal basis of the
 inputs seen so far, Y = U V, and with one of the outputs seen so far, Z = T V'. A new unit vector u across U has
@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ..distributions import normal
-from .statistics import BLOCK, gram, inner, squared_norm
-from .unmade import factor, random_of
-from .weights import Scheme
+from ...distributions import normal
+from ..description.initialisation import Initialisation
+from ..gram_factors import factor, stream_generator
+from ..statistics import BLOCK, gram, inner, squared_norm
 
 Array = np.ndarray[Any, Any]
 
@@ -70,12 +70,14 @@ def _orthonormal(x: Array, noise: float) -> Array:
     return factor(products, max(noise, rounding)).inverse.astype(x.dtype) @ x
 
 
-class Conditioned:
+class LazyGaussian:
     """A Gaussian matrix that has never been made: what each product tells is remembered."""
 
-    def __init__(self, scheme: Scheme, shape: tuple[int, ...], seed: int, name: str, dtype: Any) -> None:
-        variance = scheme.variance(shape)
-        assert variance is not None and scheme.law == "normal"
+    def __init__(
+        self, initialisation: Initialisation, shape: tuple[int, ...], seed: int, name: str, dtype: Any
+    ) -> None:
+        variance = initialisation.variance(shape)
+        assert variance is not None and initialisation.law == "normal"
         self.shape = (shape[0], shape[1])
         self._scale, self._seed, self._name, self._dtype = sqrt(variance), seed, name, dtype
         self._inputs, self._outputs = _Side(*self.shape, dtype), _Side(*self.shape[::-1], dtype)
@@ -135,7 +137,7 @@ class Conditioned:
         return (self.shape[0] - len(self._inputs.basis)) * (self.shape[1] - len(self._outputs.basis))
 
     def _random(self, what: str) -> np.random.Generator:
-        return random_of(self._seed, f"{self._name}.{what}")
+        return stream_generator(self._seed, f"{self._name}.{what}")
 
     def squared_norm(self) -> float:
         """|W|^2: what was seen, and when it is asked for first, a chi square for the rest."""

@@ -1,4 +1,4 @@
-"""Expectation: what infinite width predicts of a network, layer by layer, beside what is measured."""
+"""Prediction: what infinite width predicts of a network, layer by layer, beside what is measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from ..activations import ACTIVATIONS, Activation
 from ..theory import activation_moments, batch_norm, expectation, kernel
-from .network import Image, Network, Signals
+from .description.network import Image, Network
+from .description.signals import Signals
+from .norms import ROWS
 from .statistics import FIELDS, mean_cosine_of_rows
 
 Array = np.ndarray[Any, Any]
@@ -21,7 +23,7 @@ _ROWS = 256
 _LARGEST = 1e290
 
 
-class Law(NamedTuple):
+class SignalMoments(NamedTuple):
     """What is known of a signal: its second moment and mean over units, and the mean product of two inputs.
 
     Of an image each is (size, size), one for each position, `cross` being at one position of two inputs and `far` at
@@ -35,18 +37,18 @@ class Law(NamedTuple):
     far: Array
 
 
-class Gradient(NamedTuple):
-    """Second moment of a gradient, by position or input as in `Law`, and mean product of those of two inputs."""
+class GradientMoments(NamedTuple):
+    """Second moment of a gradient, by position or input as of signals, and mean product of those of two inputs."""
 
     second: Array
     cross: Array
 
 
-Back = Callable[[Gradient], Gradient]
-Passed = tuple[Law, Back]
+Back = Callable[[GradientMoments], GradientMoments]
+Passed = tuple[SignalMoments, Back]
 
 
-def expected(network: Network, signals: Signals | None = None) -> dict[str, Array]:
+def predicted(network: Network, signals: Signals | None = None) -> dict[str, Array]:
     """What infinite width predicts of the fields of a profile: (depth + 1,) each, NaN where there is no answer.
 
     Exact recursions of second moments for plain and residual layers, convolutions of either padding (by position),
@@ -59,9 +61,10 @@ def expected(network: Network, signals: Signals | None = None) -> dict[str, Arra
     moment and one cosine. Gradients are those of random signs.
 
     No answer: weights whose variance is not known from the scheme (callables, constants, the identity, ...), from
-    their layer on; residual nets with the user's inputs, which are not Gaussian; images of different second moments;
-    gradients of the user's cotangent or of a loss; transformers; kurtosis, distinct units, gradients of weights; dead
-    units but for piecewise linear functions and relu2 without batch normalisation, and inputs with one cosine.
+    their layer on; norms whose law is not known (`Norm.predicted`), from theirs on; residual nets with the user's
+    inputs, which are not Gaussian; images of different second moments; gradients of the user's cotangent or of a loss;
+    transformers; kurtosis, distinct units, gradients of weights; dead units but for piecewise linear functions and
+    relu2 without batch normalisation, and inputs with one cosine.
 
     Parameters
     ----------
@@ -83,13 +86,16 @@ def expected(network: Network, signals: Signals | None = None) -> dict[str, Arra
 
 
 class _Prediction:
-    """Passes a `Law` through the layers, and a `Gradient` back, and notes the fields on the way."""
+    """Passes a `SignalMoments` through the layers, and a `GradientMoments` back, and notes the fields on the way."""
 
     def __init__(self, network: Network, signals: Signals) -> None:
         self._network, self._signals = network, signals
         self._fields = {name: np.full(network.depth + 1, np.nan) for name in FIELDS}
         self._taps, self._far_taps = _taps(network.image) if network.image else (None, None)
         self._alike = True
+        norm = network.normalisation
+        self._over_rows = norm is not None and norm.axis == ROWS
+        self._has_law = norm is None or norm.predicted
 
     def fields(self) -> dict[str, Array]:
         """All fields, NaN where there is no answer."""
@@ -102,7 +108,7 @@ class _Prediction:
                 backs.append(back)
             self._note_act(layer, law)
         if signals.backward and signals.cotangent is None and signals.loss is None:
-            gradient = Gradient(np.ones_like(law.second), np.zeros_like(law.cross))
+            gradient = GradientMoments(np.ones_like(law.second), np.zeros_like(law.cross))
             for layer in range(network.depth, 0, -1):
                 self._note("grad_act_second_moment", layer, gradient.second)
                 gradient = backs[layer - 1](gradient)
@@ -112,19 +118,19 @@ class _Prediction:
     def _note(self, name: str, layer: int, values: Any) -> None:
         self._fields[name][layer] = np.mean(values)
 
-    def _note_act(self, layer: int, law: Law) -> None:
+    def _note_act(self, layer: int, law: SignalMoments) -> None:
         self._note("act_second_moment", layer, law.second)
         self._note("act_mean", layer, law.mean)
         self._note("act_variance", layer, np.mean(law.second) - np.mean(law.mean) ** 2)
         if self._network.batch > 1:
             self._note("cosine", layer, np.mean(law.cross) / np.mean(law.second))
 
-    def _inputs(self) -> Law:
+    def _inputs(self) -> SignalMoments:
         """Standard normal inputs, or the user's as they are on average."""
         network, inputs = self._network, self._signals.inputs
         shape = network.input_shape[1:-1] or (1,)
         if inputs is None:
-            return Law(np.ones(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape))
+            return SignalMoments(np.ones(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape))
         x = inputs.astype(float)
         second, batch = np.mean(x * x, axis=-1), network.batch
         if network.image:
@@ -136,81 +142,81 @@ class _Prediction:
                 np.mean(x.sum(axis=0) * y.sum(axis=0) - (x * y).sum(axis=0), axis=-1) / pairs for y in (x, everywhere)
             )
             self._alike = False
-            return Law(second.mean(axis=0), x.mean(axis=(0, -1)), cross, far)
+            return SignalMoments(second.mean(axis=0), x.mean(axis=(0, -1)), cross, far)
         cosine = np.nan_to_num(mean_cosine_of_rows(x))
         self._alike = _alike(x, cosine)
         cross = cosine * second.mean(keepdims=True)
-        return Law(second, x.mean(axis=-1), cross, cross)
+        return SignalMoments(second, x.mean(axis=-1), cross, cross)
 
     # --- Layers
 
-    def _layer(self, layer: int, law: Law) -> Passed:
+    def _layer(self, layer: int, law: SignalMoments) -> Passed:
         network = self._network
         if not network.residual:
             return self._through([self._linear, *self._units()], layer, law)
         if self._signals.inputs is not None:
-            law = Law(*(values * np.nan for values in law))
+            law = SignalMoments(*(values * np.nan for values in law))
         branch, back = self._through([*self._units(), self._linear], layer, law)
         share = network.branch_scale**2
-        total = Law(*(values + share * more for values, more in zip(law, branch, strict=True)))
+        total = SignalMoments(*(values + share * more for values, more in zip(law, branch, strict=True)))
 
-        def both(d: Gradient) -> Gradient:
-            through = back(Gradient(share * d.second, share * d.cross))
-            return Gradient(d.second + through.second, d.cross + through.cross)
+        def both(d: GradientMoments) -> GradientMoments:
+            through = back(GradientMoments(share * d.second, share * d.cross))
+            return GradientMoments(d.second + through.second, d.cross + through.cross)
 
         return total, both
 
-    def _through(self, steps: list[Callable[[int, Law], Passed]], layer: int, law: Law) -> Passed:
+    def _through(self, steps: list[Callable[[int, SignalMoments], Passed]], layer: int, law: SignalMoments) -> Passed:
         backs: list[Back] = []
         for step in steps:
             law, back = step(layer, law)
             backs.append(back)
 
-        def all_back(d: Gradient) -> Gradient:
+        def all_back(d: GradientMoments) -> GradientMoments:
             for back in reversed(backs):
                 d = back(d)
             return d
 
         return law, all_back
 
-    def _units(self) -> list[Callable[[int, Law], Passed]]:
+    def _units(self) -> list[Callable[[int, SignalMoments], Passed]]:
         """Activation and norm in the order of the network's layers."""
         network = self._network
-        if (network.norm, network.norm_position, network.image) == ("batch", "pre_act", None):
+        if self._over_rows and self._has_law and network.norm_position == "pre_act" and not network.image:
             return [self._batch_units] if network.residual else [self._read, self._batch_units]
         return network.in_order(self._read, self._normalise, self._activate)
 
     # --- Steps, forward; each gives its way back
 
-    def _linear(self, layer: int, law: Law) -> Passed:
+    def _linear(self, layer: int, law: SignalMoments) -> Passed:
         network, shape = self._network, self._network.weight_shape(layer)
         known = network.scheme.variance(shape)
         variance, bias = np.nan if known is None else known, network.bias_std**2
         self._note("weight_norm", layer, sqrt(prod(shape)) * np.sqrt(variance))
         taps, far_taps, (fan_in, fan_out) = self._taps, self._far_taps, shape[-2:]
 
-        def back(d: Gradient) -> Gradient:
+        def back(d: GradientMoments) -> GradientMoments:
             across = None if taps is None else taps.T
-            return Gradient(*(fan_out * variance * _filtered(values, across) for values in d))
+            return GradientMoments(*(fan_out * variance * _filtered(values, across) for values in d))
 
         second, cross = (fan_in * variance * _filtered(values, taps) + bias for values in (law.second, law.cross))
         far = fan_in * variance * _filtered(law.far, far_taps) + bias
-        return Law(second, 0 * second, cross, far), back
+        return SignalMoments(second, 0 * second, cross, far), back
 
-    def _read(self, layer: int, law: Law) -> Passed:
+    def _read(self, layer: int, law: SignalMoments) -> Passed:
         self._note_preact(layer, law)
 
-        def back(d: Gradient) -> Gradient:
+        def back(d: GradientMoments) -> GradientMoments:
             self._note("grad_preact_second_moment", layer, d.second)
             return d
 
         return law, back
 
-    def _note_preact(self, layer: int, law: Law) -> None:
+    def _note_preact(self, layer: int, law: SignalMoments) -> None:
         self._note("preact_second_moment", layer, law.second)
         self._note("preact_mean", layer, law.mean)
         self._note("preact_variance", layer, np.mean(law.second) - np.mean(law.mean) ** 2)
-        if self._alike and self._network.norm != "batch":
+        if self._alike and not self._over_rows:
             cosine = law.cross / self._shared(law.second)
             self._note("dead_fraction", layer, _dead(self._network.activation, cosine, self._network.batch))
 
@@ -218,28 +224,31 @@ class _Prediction:
         """Second moments of the shape of mean products."""
         return second if self._network.image else second.mean(keepdims=True)
 
-    def _activate(self, layer: int, law: Law) -> Passed:
+    def _activate(self, layer: int, law: SignalMoments) -> Passed:
         phi, known = self._network.activation, law.second < _LARGEST
         moments = activation_moments(phi, np.where(known, law.second, 0.0))
         mean, square, slope = (np.where(known, values, np.nan) for values in moments)
 
-        def back(d: Gradient) -> Gradient:
-            return Gradient(slope * d.second, d.cross)  # mean products are zero here
+        def back(d: GradientMoments) -> GradientMoments:
+            return GradientMoments(slope * d.second, d.cross)  # mean products are zero here
 
         shared = self._shared(law.second)
         cross = far = _products(phi, law.cross / shared, shared)
-        if self._network.norm == "batch" and self._network.image:
+        if self._over_rows and self._network.image:
             far = _products(phi, law.far / shared, shared)
-        return Law(square, mean, cross, far), back
+        return SignalMoments(square, mean, cross, far), back
 
-    def _normalise(self, layer: int, law: Law) -> Passed:
+    def _normalise(self, layer: int, law: SignalMoments) -> Passed:
         """Over the units of a row; or over so many rows that their mean and variance are those of the law."""
-        network, batch = self._network, self._network.norm == "batch"
-        centre = law.mean**2 * (network.norm == "layer")
+        network, norm, batch = self._network, self._network.normalisation, self._over_rows
+        assert norm is not None
+        if not self._has_law:
+            return self._unknown(law)
+        centre = law.mean**2 * norm.centred
         common = np.mean(law.far) - 2 * law.far if batch else -centre  # what the norm takes out adds this to products
         variance = law.second + common
         inverse = 1 / ((np.mean(variance) if batch else variance) + network.norm_eps)
-        mean = np.sqrt(inverse) * law.mean if network.norm == "rms" else 0 * law.mean
+        mean = np.sqrt(inverse) * law.mean if not norm.centred else 0 * law.mean
         centred, known = law.cross + self._shared(common), self._shared(variance)
         cosine = np.divide(centred, known, out=np.zeros_like(centred), where=known != 0)  # as if of rows alike
         cross = cosine * self._shared(inverse * variance)
@@ -247,12 +256,12 @@ class _Prediction:
         if batch and not network.image:
             cross = far = -np.mean(inverse * variance, keepdims=True) / (network.batch - 1)
 
-        def back(d: Gradient) -> Gradient:
-            return Gradient(inverse * d.second, np.zeros_like(d.cross))
+        def back(d: GradientMoments) -> GradientMoments:
+            return GradientMoments(inverse * d.second, np.zeros_like(d.cross))
 
-        return Law(inverse * variance, mean, cross, far), back
+        return SignalMoments(inverse * variance, mean, cross, far), back
 
-    def _batch_units(self, layer: int, law: Law) -> Passed:
+    def _batch_units(self, layer: int, law: SignalMoments) -> Passed:
         """Batch normalisation and the activation after it: the gradient's two factors are not independent."""
         network, batch = self._network, self._network.batch
         variance = np.mean(law.second - law.cross) * (batch - 1) / batch
@@ -262,22 +271,22 @@ class _Prediction:
             return self._unknown(law)
         units, one = batch_norm(network.activation, batch, scale), np.ones(1)
         if network.residual:
-            self._note_preact(layer, Law(scale * one, 0 * one, 0 * one, 0 * one))
+            self._note_preact(layer, SignalMoments(scale * one, 0 * one, 0 * one, 0 * one))
 
-        def back(d: Gradient) -> Gradient:
+        def back(d: GradientMoments) -> GradientMoments:
             if network.residual:
                 self._note("grad_preact_second_moment", layer, units.slope * d.second)
             second = (units.own * (d.second - d.cross) + units.common * d.cross) / total
-            return Gradient(second, -second / (batch - 1))
+            return GradientMoments(second, -second / (batch - 1))
 
         cross = units.cross_moment * one
-        return Law(units.second_moment * one, units.mean * one, cross, cross), back
+        return SignalMoments(units.second_moment * one, units.mean * one, cross, cross), back
 
-    def _unknown(self, law: Law) -> Passed:
-        def back(d: Gradient) -> Gradient:
-            return Gradient(d.second * np.nan, d.cross * np.nan)
+    def _unknown(self, law: SignalMoments) -> Passed:
+        def back(d: GradientMoments) -> GradientMoments:
+            return GradientMoments(d.second * np.nan, d.cross * np.nan)
 
-        return Law(*(np.full(1, np.nan) for _ in law)), back
+        return SignalMoments(*(values * np.nan for values in law)), back
 
 
 def _alike(x: Array, cosine: float) -> bool:

@@ -1,4 +1,4 @@
-"""What theory expects of a network: closed forms by hand, and what is measured, within its standard errors."""
+"""What theory predicts of a network: closed forms by hand, and what is measured, within its standard errors."""
 
 import math
 
@@ -7,8 +7,9 @@ import pytest
 
 import fastinit as fi
 from fastinit import theory
-from fastinit.profiler.expectation import expected
-from fastinit.profiler.network import Signals, network_from
+from fastinit.profiler.description.keywords import network_from
+from fastinit.profiler.description.signals import Signals
+from fastinit.profiler.prediction import predicted
 
 USUAL = {
     "kind": "mlp", "width": 64, "depth": 6, "widths": None, "channels": None, "activation": "relu", "scheme": None,
@@ -18,7 +19,7 @@ USUAL = {
 
 
 def of(signals=None, **keywords):
-    return expected(network_from(**USUAL | keywords), signals)
+    return predicted(network_from(**USUAL | keywords), signals)
 
 
 def ratios(values):
@@ -188,7 +189,7 @@ def test_measured_profiles_agree(keywords):
     p = fi.profile(**{"batch": 16, "depth": 4, "repeats": 12, "seed": 1, "progress": False} | shape | keywords)
     n, limit = min(p.network.widths), p.network.norm == "batch" and (
         p.network.image is not None or p.network.norm_position == "post_act")  # fmt: skip
-    found = expected(p.network)
+    found = predicted(p.network)
     assert {"act_second_moment", "cosine", "grad_act_second_moment", "grad_preact_second_moment"} <= set(found)
     for name, values in found.items():
         size = np.sqrt(found["act_second_moment"]) if "mean" in name else np.maximum(np.abs(values), name == "cosine")

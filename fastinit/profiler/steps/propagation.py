@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .architecture import Builder
-from .network import Network, Signals
-from .statistics import Tally, squared_norm
-from .steps import backward, forward, learn, tangent
+from ..description.network import Network
+from ..description.signals import Signals
+from ..progress import Report
+from ..statistics import NETWORK_FIELDS, Tally, squared_norm
+from .layers import Builder
+from .step import backward, forward, learn, tangent
 
 Array = np.ndarray[Any, Any]
-Report = Callable[[], None]
 
 
-def propagate(network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report,
-              method: str = "dense") -> Iterator[dict[str, float]]:  # fmt: skip
+def propagate_by_steps(
+    network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report, method: str = "dense"
+) -> Iterator[dict[str, float]]:
     """Send the signals through one drawing of the network, and fill in the tallies, one for each layer.
 
     Yields once for each step of gradient descent, and once after the last, what is known of the whole network; the
@@ -58,9 +60,9 @@ def _jacobian_moments(layers: list[Any], d: Array, outputs: int, report: Report)
     for layer in layers:
         t = tangent(layer, t)
         report()
-    return {"jacobian_second_moment": squared_norm(d) / outputs, "jacobian_fourth_moment": squared_norm(t) / outputs}
+    return dict(zip(NETWORK_FIELDS, (squared_norm(d) / outputs, squared_norm(t) / outputs), strict=True))
 
 
-def passes(signals: Signals) -> int:
+def reports_per_layer(signals: Signals) -> int:
     """How many times `report` is called for each layer."""
     return (1 + signals.backward) * (signals.sgd_steps + 1) + signals.jacobian

@@ -1,4 +1,4 @@
-"""Workspace: the columns of wide signals, some at a time, on some threads, in arrays that are used again."""
+"""Chunks: the columns of wide signals, some at a time, on some threads, in arrays that are used again."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .parallel import Workers
+from ..parallel import Workers
 
 Array = np.ndarray[Any, Any]
 Result = TypeVar("Result")
 
 #: Elements of a signal that are worked on at once, at most: with two threads, whose every call of NumPy asks for the
 #: interpreter's lock, a quarter as many take 1.7 times as long. Smaller signals are cut into four, but not below LEAST.
-PART, LEAST = 1 << 19, 1 << 17
+CHUNK, LEAST = 1 << 19, 1 << 17
 LEAST_COLUMNS = 256
 _ROUNDING = 2.0**-53
 
 
-class Space:
+class ScratchArrays:
     """Arrays by name, of one thread; each is overwritten when its name is asked for again."""
 
     def __init__(self, dtype: Any) -> None:
@@ -39,48 +39,49 @@ class Space:
         """x in float64."""
         if x.dtype == np.float64:
             return x
-        wide = self(f"{name}, double", *x.shape, dtype=np.float64)
+        rows, columns = x.shape
+        wide = self(f"{name}, double", rows, columns, np.float64)
         np.copyto(wide, x)
         return wide
 
 
-def gram64(x: Array, space: Space) -> Array:
+def gram64(x: Array, scratch: ScratchArrays) -> Array:
     """xx' with products and sums in float64."""
-    wide = space.double("gram", x)
+    wide = scratch.double("gram", x)
     return wide @ wide.T
 
 
-class Parts:
-    """Cuts signals of so many rows into parts of some columns, which depend on the width and on nothing else."""
+class ColumnChunks:
+    """Cuts signals of so many rows into chunks of columns, which depend on the width and on nothing else."""
 
     def __init__(self, rows: int, dtype: Any, workers: Workers) -> None:
         self._rows, self._workers, self._dtype, self._own = rows, workers, dtype, local()
 
     def cuts(self, width: int) -> list[slice]:
-        """Parts of nearly the same size."""
-        most = max(LEAST_COLUMNS, PART // self._rows)
+        """Chunks of nearly the same size."""
+        most = max(LEAST_COLUMNS, CHUNK // self._rows)
         count = max(-(-width // most), min(4, width * self._rows // LEAST, width // LEAST_COLUMNS), 1)
-        edges = [width * part // count for part in range(count + 1)]
+        edges = [width * chunk // count for chunk in range(count + 1)]
         return [slice(*ends) for ends in pairwise(edges)]
 
     def rounding(self, width: int) -> float:
         """How far an entry of a Gram matrix may be off, relative to the lengths of its two rows.
 
-        Each is a sum of products, over a part's columns and then over parts: that many roundings at most. Eight
+        Each is a sum of products, over a chunk's columns and then over chunks: that many roundings at most. Eight
         roundings of the elements themselves, squared, count as nothing too.
         """
         cuts = self.cuts(width)
         sums = _ROUNDING * (max(cut.stop - cut.start for cut in cuts) + len(cuts))
         return max(sums, float(4 * np.finfo(self._dtype).eps) ** 2)
 
-    def map(self, work: Callable[[slice, Space], Result], width: int) -> Iterator[Result]:
-        """The results for all parts, in their order."""
-        return self._workers.map(lambda cut: work(cut, self._space()), self.cuts(width))
+    def map(self, work: Callable[[slice, ScratchArrays], Result], width: int) -> Iterator[Result]:
+        """The results for all chunks, in their order."""
+        return self._workers.map(lambda cut: work(cut, self._scratch()), self.cuts(width))
 
-    def _space(self) -> Space:
-        if not hasattr(self._own, "space"):
-            self._own.space = Space(self._dtype)
-        return self._own.space
+    def _scratch(self) -> ScratchArrays:
+        if not hasattr(self._own, "scratch"):
+            self._own.scratch = ScratchArrays(self._dtype)
+        return self._own.scratch
 
 
 def total(found: Iterable[list[Array]]) -> list[Array]:
