@@ -11,7 +11,7 @@ from ..schemes import SCHEMES
 from .readers import option_of
 from .scheme_options import add_scheme_options, typed_keywords
 from .verify_arrays import verify_arrays
-from .verify_models import verify_model
+from .verify_models import known_rules, verify_model
 
 #: What says which arrays, and which parts of them.
 _OF_ARRAYS = ("scheme", "array", "shape", "index", "name", "dtype")
@@ -45,9 +45,7 @@ def add_verify(commands: Any) -> None:
     group.add_argument("--dtype", choices=["bfloat16"], help="read 16-bit items as bfloat16")
     group = one.add_argument_group("models")
     group.add_argument("--model", metavar="MODULE:NAME", help="what makes the PyTorch model when it is called")
-    group.add_argument(
-        "--rules", help="torch, a recipe by its name (gpt2, ...), or MODULE:NAME of rules (default: torch)"
-    )
+    group.add_argument("--rules", help=f"{known_rules()}, or MODULE:NAME of rules (default: torch)")
     add_scheme_options(one)
     one.set_defaults(run=_run_verify)
 

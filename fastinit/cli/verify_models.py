@@ -6,14 +6,22 @@ The one room of the command line that needs a framework. It asks that door by na
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib import import_module
 
 from ..arguments import refuse
 from .readers import read_whole
 from .users_code import called, read_object
 
-#: The door that is asked, and the room there.
+#: The door that is asked: the room that verifies, and the one that knows recipes.
 DOOR = "fastinit.torch.models.stored"
+RECIPES = "fastinit.torch.rules.recipe"
+
+
+def known_rules() -> str:
+    """Names that rules have: all of them where something has imported torch's door, which help does not."""
+    recipes = sys.modules.get(RECIPES)
+    return "torch, a recipe (gpt2, ...)" if recipes is None else ", ".join(["torch", *recipes.RECIPES])
 
 
 def verify_model(options: argparse.Namespace) -> int:
