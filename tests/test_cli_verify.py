@@ -119,10 +119,8 @@ def test_every_keyword_of_a_scheme_is_an_option_with_its_defaults(capsys):
         for keyword, default in scheme.parameters.items():
             meaning = meanings[keyword.replace("_", "-")]
             assert scheme.name in meaning or (scheme.needs_fans and "of all that fans scale" in meaning)
-            plain = default if not isinstance(default, float) else f"{default:g}"
-            assert (
-                "must be given" if default is REQUIRED else f"default {'none' if default == () else plain}"
-            ) in meaning
+            plain = f"{default:g}" if isinstance(default, float) else "none" if default == () else default
+            assert ("must be given" if default is REQUIRED else f"default {plain}") in meaning
     assert meanings["std"] == "of normal and truncated_normal (default 1); small_normal and sparse (default 0.01)"
     assert meanings["low"] == "of uniform (default 0); truncated_normal (default -2)"
     assert meanings["mode"] == "of variance_scaling (default fan_in): fan_in, fan_out, fan_avg, fan_geo_avg"

@@ -18,7 +18,7 @@ class Parser(argparse.ArgumentParser):
     """One that takes options by their whole names, and answers a wrong question in one line."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords, allow_abbrev=False)
+        super().__init__(*arguments, **({"allow_abbrev": False} | keywords))
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where help is."""
