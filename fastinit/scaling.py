@@ -248,5 +248,5 @@ def truncated_moments(low: float, high: float) -> tuple[float, float]:
     u = ((edges[:-1] + edges[1:]) / 2)[:, None] + half * nodes
     density = weights * np.exp(-u * (peak + u / 2))
     density /= density.sum()
-    mean = float(np.sum(density * u))
+    mean = float(np.sum(density * u)) if low != -high else 0.0
     return peak + mean, sqrt(float(np.sum(density * (u - mean) ** 2)))

@@ -77,6 +77,11 @@ def test_profiles_of_a_scheme_with_keywords_a_gain_and_kernels():
     assert str(raised.value) == "`scheme` must be 'test_family' with keywords among ['width'], got {'wdith': 16.0}"
 
 
+def test_a_truncated_normal_of_mean_zero_has_the_theory_of_its_variance():
+    p = fi.profile(32, 2, scheme=("truncated_normal", {"std": 0.2, "low": -1.0, "high": 1.0}), batch=8, seed=1)
+    assert p["theory_act_second_moment"][1] == pytest.approx(16 * Truncated(0, 0.2, -1, 1).std ** 2, rel=1e-12)
+
+
 def test_what_no_theory_knows_has_none():
     p = fi.profile(32, 3, scheme="test_cut", batch=8, seed=1)
     assert "theory_act_second_moment" not in p or np.isnan(p["theory_act_second_moment"][1:]).all()
