@@ -43,6 +43,13 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     return number
 
 
+def boolean(name: str, value: Any) -> bool:
+    """`value`, True or False, of Python or NumPy."""
+    if type(value).__name__ != "bool":
+        refuse(name, "True or False", value, TypeError)
+    return bool(value)
+
+
 def choice(name: str, value: Any, choices: Iterable[str], other: str = "") -> Any:
     """`value`, one of `choices`; a rule that also allows `other` forms names them first."""
     listed = list(choices)

@@ -21,9 +21,9 @@ from .arguments import refuse
 from .dtypes import kind_of
 from .layout import Flat
 from .machine import STREAM, VERSION, info
-from .profiler import Comparison, Profile, compare, profile
-from .profiler.result import drawn
-from .profiler.story import Story, story
+from .profiler import Comparison, Profile, ProfileInterrupted, compare, profile
+from .profiler.show.drawing import drawn
+from .profiler.show.story import Story, story
 from .schemes import SCHEMES
 from .verification import verify
 
@@ -321,36 +321,50 @@ def _run_profile(options: argparse.Namespace) -> int:
     typed = {name: value for name in readers if (value := getattr(options, name)) is not None}
     keywords = {name: readers[name](_option(name), value) if readers[name] else value for name, value in typed.items()}
     files = _files(options)
+    shown: Any
     for module in ("table", *(["plot"] if "png" in files else []), *(["html"] if "html" in files else [])):
         drawn(module)  # what is not installed is missed before the run
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the verdict says it
         if options.compare is not None:
-            shown: Any = _compared(options.compare, keywords)
+            shown, interrupted = _compared(options.compare, keywords)
         elif set(keywords) <= _OF_ANY_RUN:
             shown = story(**keywords)
+            interrupted = shown.interrupted
             files.setdefault("png", Path("fastinit-profile.png"))
         else:
-            shown = profile(**keywords)
+            shown, interrupted = _kept(keywords)
+    if interrupted and not shown:
+        raise KeyboardInterrupt
     _show(shown, options.table)
     _save(shown, files)
     profiles = list(shown.values()) if isinstance(shown, Comparison) else [shown]
-    if any(one.interrupted for one in profiles):
+    if interrupted:
         return 130
-    return int(options.healthy and not all(one.healthy() for one in profiles))
+    return int(options.healthy and not all(one.healthy for one in profiles))
 
 
-def _compared(text: str, keywords: dict[str, Any]) -> Comparison:
-    """Profiles of several schemes, which commas part that are not before a keyword."""
+def _kept(keywords: dict[str, Any]) -> tuple[Any, bool]:
+    """A profile, or what of it was done, and whether it was interrupted."""
+    try:
+        return profile(**keywords), False
+    except ProfileInterrupted as interruption:
+        return interruption.profile, True
+
+
+def _compared(text: str, keywords: dict[str, Any]) -> tuple[Comparison | None, bool]:
+    """Profiles of schemes, which commas part that are not before a keyword; and whether that was interrupted."""
     if "scheme" in keywords:
         refuse("--scheme", "left out with --compare", keywords["scheme"])
     schemes = {name: read_scheme("--compare", name) for name in re.split(r",(?![^,:]*=)", text)}
     found: list[Profile] = []
+    interrupted = False
     for scheme in schemes.values():
-        found.append(profile(scheme=scheme, **keywords))
-        if found[-1].interrupted:
+        one, interrupted = _kept({"scheme": scheme, **keywords})
+        found += [] if one is None else [one]
+        if interrupted:
             break
-    return compare(found, list(schemes)[: len(found)])
+    return (compare(found, list(schemes)[: len(found)]) if found else None), interrupted
 
 
 def _files(options: argparse.Namespace) -> dict[str, Path]:

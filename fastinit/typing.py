@@ -42,6 +42,13 @@ SchemeName: TypeAlias = Literal[
     "small_normal", "lecun_normal", "lecun_uniform", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform",
     "xavier_normal", "xavier_uniform", "kaiming_normal", "kaiming_uniform", "orthogonal", "delta_orthogonal", "sparse",
 ]  # fmt: skip
+
+#: Of a profile: what a network is, and how its signals are followed.
+NetworkKind: TypeAlias = Literal["mlp", "conv", "transformer"]
+NormName: TypeAlias = Literal["batch", "layer", "rms"]
+NormPosition: TypeAlias = Literal["pre_act", "post_act", "pre", "post"]
+Padding: TypeAlias = Literal["zero", "circular"]
+Method: TypeAlias = Literal["auto", "dense", "tiled", "matrix_free"]
 ActivationName: TypeAlias = Literal[
     "linear", "identity", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "swish", "mish", "tanh",
     "sigmoid", "softplus", "erf", "sin", "softsign", "abs", "relu2",

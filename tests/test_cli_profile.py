@@ -11,7 +11,8 @@ import pytest
 
 import fastinit as fi
 from fastinit import cli
-from fastinit.profiler import story
+from fastinit.profiler import ProfileInterrupted
+from fastinit.profiler.show import story
 
 SMALL = ["--width", "32", "--depth", "6", "--batch", "8"]
 
@@ -71,7 +72,8 @@ def test_options_are_those_of_profile(capsys):
     )  # fmt: skip
     with open("p.json") as file:
         found = json.load(file)
-    assert found | {"seconds": 0} == same.to_dict() | {"seconds": 0}
+    labels = {"format": "fastinit Profile", "version": 1}
+    assert found | {"seconds": 0} == labels | same.to_dict() | {"seconds": 0}
     assert (status, out.splitlines()[-1]) == (0, "wrote p.json")
     assert str(same.network) in " ".join(out.split())
 
@@ -113,7 +115,7 @@ def test_compare_and_healthy(capsys):
     status, out, _ = run(capsys, *SMALL, "--compare", schemes, "--healthy", "--json", "p.json")
     assert status == 1
     with open("p.json") as file:
-        assert list(json.load(file)) == ["he_normal", "normal:std=0.001,mean=0", "constant:value=0.1"]
+        assert list(json.load(file)["profiles"]) == ["he_normal", "normal:std=0.001,mean=0", "constant:value=0.1"]
     assert "\nhe_normal: Stable: " in out
     assert "\nconstant:value=0.1: Symmetric: " in out
     assert run(capsys, *SMALL, "--healthy", "--no-table")[0] == 0
@@ -162,7 +164,7 @@ def test_a_pipe_that_cannot_encode_all_signs(encoding):
 
 def test_what_is_not_installed_is_missed_before_the_run(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
-    monkeypatch.delitem(sys.modules, "fastinit.profiler.html", raising=False)
+    monkeypatch.delitem(sys.modules, "fastinit.profiler.show.html", raising=False)
     monkeypatch.setattr(cli, "profile", lambda **_: pytest.fail("it ran"))
     said = "fastinit: to show a profile needs plotly: pip install 'fastinit-nn[profile]'\n"
     assert run(capsys, *SMALL, "--html", "p.html") == (2, "", said)
@@ -176,7 +178,7 @@ def test_interrupted(capsys, monkeypatch):
         calls.append(keywords)
         found = real(*arguments, **keywords)
         found.interrupted = True
-        return found
+        raise ProfileInterrupted(found)
 
     monkeypatch.setattr(cli, "profile", interrupted)
     monkeypatch.setattr(story, "profile", interrupted)
@@ -191,3 +193,26 @@ def test_interrupted(capsys, monkeypatch):
 
     monkeypatch.setattr(cli, "profile", stop)
     assert run(capsys, *SMALL) == (130, "", "fastinit: interrupted\n")
+
+
+def test_interrupted_before_anything_was_seen(capsys, monkeypatch):
+    """There is nothing to show; what was done before is."""
+    real, calls = fi.profile, []
+
+    def interrupted(*arguments, **keywords):
+        calls.append(keywords)
+        if len(calls) > done:
+            raise ProfileInterrupted(None)
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(cli, "profile", interrupted)
+    monkeypatch.setattr(story, "profile", interrupted)
+    done = 0
+    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):
+        assert run(capsys, *arguments) == (130, "", "fastinit: interrupted\n")
+    done = 1
+    for arguments in ([*SMALL, "--compare", "he_normal,zeros,normal"], []):
+        calls.clear()
+        status, out, _ = run(capsys, *arguments)
+        assert (status, len(calls)) == (130, 2)
+        assert "relu" in out

@@ -8,13 +8,17 @@ from scipy import stats
 from test_profile import USUAL
 
 import fastinit as fi
-from fastinit.profiler import matrix_free, network, parallel, workspace
-from fastinit.profiler.conditioned import Conditioned
-from fastinit.profiler.network import Signals, network_from
+from fastinit.profiler import methods, parallel
+from fastinit.profiler.columns import chunks
+from fastinit.profiler.columns.chunks import ScratchArrays
+from fastinit.profiler.columns.gram_sampling import GramSampledWeights
+from fastinit.profiler.columns.residual import ResidualByColumns
+from fastinit.profiler.description.initialisation import initialisation_from
+from fastinit.profiler.description.keywords import network_from
+from fastinit.profiler.description.signals import Signals
+from fastinit.profiler.gram_factors import factor, wishart
 from fastinit.profiler.statistics import FIELDS, Tally
-from fastinit.profiler.unmade import Unmade, factor, wishart
-from fastinit.profiler.weights import scheme_from
-from fastinit.profiler.workspace import Space
+from fastinit.profiler.steps.lazy_gaussian import LazyGaussian
 
 SQUARES = tuple(name for name in FIELDS if name.endswith(("moment", "norm")))
 
@@ -78,19 +82,19 @@ def test_wishart_matrices(size, freedom):
 # --- identities that hold in every drawing
 
 
-def through_unmade(x, fan_out, scheme, gradient, same=None, seed=0, **more):
+def through_sampled(x, fan_out, scheme, gradient, same=None, seed=0, **more):
     """X, H, D and G of one layer whose gradient D is some function of H."""
     given = USUAL | {"widths": [x.shape[1], fan_out], "batch": len(x), "scheme": scheme, "dtype": x.dtype.name} | more
-    weights = Unmade(network_from(**given), 1, seed, same)
-    space, whole, across = Space(x.dtype), slice(0, x.shape[1]), slice(0, fan_out)
-    weights.see_inputs(weights.watch_inputs(x, whole, space, True), 1e-13)
+    weights = GramSampledWeights(network_from(**given), 1, seed, same)
+    scratch, whole, across = ScratchArrays(x.dtype), slice(0, x.shape[1]), slice(0, fan_out)
+    weights.see_inputs(weights.watch_inputs(x, whole, scratch, True), 1e-13)
     if weights.haar:
-        weights.see_frame(*weights.watch_frame(across, space))
-    h, z = weights.outputs(across, space)
+        weights.see_frame(*weights.watch_frame(across, scratch))
+    h, z = weights.outputs(across, scratch)
     h = h.copy()
     d = gradient(h)
-    weights.see_gradient(weights.watch_gradient(d, z, space), 1e-13)
-    return h, d, weights.gradient(x, whole, space).copy(), weights
+    weights.see_gradient(weights.watch_gradient(d, z, scratch), 1e-13)
+    return h, d, weights.gradient(x, whole, scratch).copy(), weights
 
 
 GRADIENTS = {
@@ -108,7 +112,7 @@ def test_one_matrix_serves_both_ways(scheme, widths, gradient):
     """x (d W')' = (x W) d' for all pairs of examples: that of V1, and Euler's for <x, dL/dx>, are its traces."""
     x = fi.normal((8, widths[0]), seed=5, dtype="float64")
     x[3], x[5] = x[0] + x[1], 0  # of rank 6
-    h, d, g, weights = through_unmade(x, widths[1], scheme, GRADIENTS[gradient])
+    h, d, g, weights = through_sampled(x, widths[1], scheme, GRADIENTS[gradient])
     assert weights.rank == 6
     assert np.abs(x @ g.T - h @ d.T).max() <= 1e-11 * (1 + np.abs(h @ d.T).max())
     assert np.isclose(weights.dot, np.vdot(h, d), rtol=1e-11, atol=1e-11)
@@ -127,7 +131,7 @@ def test_one_matrix_serves_both_ways(scheme, widths, gradient):
 def test_equal_inputs_keep_their_bits(scheme):
     x = fi.normal((7, 40), seed=5)
     x[[2, 6]], x[4] = x[0], 0
-    h, _, _, weights = through_unmade(x, 60, scheme, np.zeros_like, same=np.array([0, 1, 0, 2, 3, 4, 0]), bias_std=0.1)
+    h, _, _, weights = through_sampled(x, 60, scheme, np.zeros_like, same=np.array([0, 1, 0, 2, 3, 4, 0]), bias_std=0.1)
     assert weights.rank == 4
     assert (h[2] == h[0]).all() and (h[6] == h[0]).all()
     bias = fi.normal(60, 0, 0.1, seed=0, name="layer.1.bias")
@@ -172,14 +176,14 @@ def test_a_residual_stream_comes_back(branch_scale, dtype):
     net = network_from(**given)
     tallies = [Tally() for _ in range(5)]
     with parallel.Workers(1) as workers:
-        passes = matrix_free.Residual(net, Signals(), 0, tallies, workers)
+        passed = ResidualByColumns(net, Signals(), 0, tallies, workers)
         for layer in range(5):
-            passes.forward(layer)
-        assert len(passes._copies) == (3 if branch_scale == 1e7 else 0)
+            passed.forward(layer)
+        assert len(passed._copies) == (3 if branch_scale == 1e7 else 0)
         for layer in reversed(range(5)):
-            passes.backward(layer)
+            passed.backward(layer)
     first = fi.normal((5, 300), seed=0, name="input", dtype=dtype)
-    assert np.linalg.norm(passes._x - first) <= 8 * 2.0**-53 * 1e6 * np.linalg.norm(first)
+    assert np.linalg.norm(passed._x - first) <= 8 * 2.0**-53 * 1e6 * np.linalg.norm(first)
 
 
 # --- the same numbers whatever the threads
@@ -195,14 +199,14 @@ CONFIGURATIONS = {
 
 
 @pytest.mark.parametrize("more", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-def test_threads_and_parts(monkeypatch, more):
-    """Bits do not depend on threads; sums depend on parts of columns by their rounding."""
+def test_threads_and_chunks(monkeypatch, more):
+    """Bits do not depend on threads; sums depend on chunks of columns by their rounding."""
     size = {"width": 2000, "depth": 3, "batch": 8, "dtype": "float64", "seed": 1, **more}
-    monkeypatch.setattr(workspace, "PART", 8 * 300)
+    monkeypatch.setattr(chunks, "CHUNK", 8 * 300)
     ours, other = (matrix_free_profile(threads=threads, **size) for threads in (1, 3))
     for name in FIELDS:
         assert np.array_equal(ours[name], other[name], equal_nan=True), name
-    monkeypatch.setattr(workspace, "PART", 8 * 1000)
+    monkeypatch.setattr(chunks, "CHUNK", 8 * 1000)
     whole = matrix_free_profile(**size)
     for name in SQUARES:
         assert np.allclose(ours[name], whole[name], rtol=1e-10, equal_nan=True), name
@@ -358,15 +362,15 @@ def test_a_million_units():
 # --- weights that are asked again
 
 
-def conditioned(shape=(30, 20), dtype="float64", scheme="he_normal"):
-    return Conditioned(scheme_from(scheme, 1.0), shape, 0, "layer.1", np.dtype(dtype))
+def lazy_gaussian(shape=(30, 20), dtype="float64", scheme="he_normal"):
+    return LazyGaussian(initialisation_from(scheme, 1.0), shape, 0, "layer.1", np.dtype(dtype))
 
 
 @pytest.mark.parametrize("dtype, within", [("float64", 1e-12), ("float32", 1e-5)])
 @pytest.mark.parametrize("told", [False, True])
-def test_conditioned_weights_are_one_matrix(dtype, within, told):
+def test_lazy_gaussians_are_one_matrix(dtype, within, told):
     """Whatever was asked before: all of it, from either side, and its norm, also where that was told early."""
-    weights = conditioned(dtype=dtype)
+    weights = lazy_gaussian(dtype=dtype)
     x, d = fi.normal((4, 30), seed=1, dtype=dtype), fi.normal((5, 20), seed=2, dtype=dtype)
     h = weights.times(x)
     squares = weights.squared_norm() if told else None
@@ -381,8 +385,8 @@ def test_conditioned_weights_are_one_matrix(dtype, within, told):
     assert squares is None or squares == weights.squared_norm()
 
 
-def test_conditioned_weights_learn():
-    weights = conditioned()
+def test_lazy_gaussians_learn():
+    weights = lazy_gaussian()
     x, d = fi.normal((4, 30), seed=1, dtype="float64"), fi.normal((4, 20), seed=2, dtype="float64")
     weights.times(x)
     weights.add(0.25, x, d)
@@ -391,16 +395,16 @@ def test_conditioned_weights_learn():
     matrix = weights.times(np.eye(30))
     assert np.isclose(np.sum(matrix**2), weights.squared_norm(), rtol=1e-12)
     assert np.allclose(weights.times_transposed(np.eye(20)).T, matrix, atol=1e-11)
-    plain = conditioned()
+    plain = lazy_gaussian()
     before = [plain.times(x), plain.times_transposed(d)]
     assert np.allclose(x @ matrix - before[0], (x @ x.T) @ d / 4 - 2 * (x @ (d @ np.ones((20, 30))).T) @ d, atol=1e-10)
 
 
-def test_conditioned_weights_are_normal():
+def test_lazy_gaussians_are_normal():
     """All entries of 40 matrices, each asked for in three ways: false alarm 1e-4."""
     entries = []
     for seed in range(40):
-        weights = Conditioned(scheme_from("he_normal", 1.0), (30, 20), seed, "layer.1", np.dtype("float64"))
+        weights = LazyGaussian(initialisation_from("he_normal", 1.0), (30, 20), seed, "layer.1", np.dtype("float64"))
         weights.times_transposed(np.tanh(weights.times(fi.normal((4, 30), seed=seed, dtype="float64"))))
         weights.squared_norm()
         entries.append(weights.times(np.eye(30)).ravel() * np.sqrt(15))
@@ -408,7 +412,7 @@ def test_conditioned_weights_are_normal():
 
 
 def test_signals_that_are_zero_or_not_finite():
-    weights = conditioned()
+    weights = lazy_gaussian()
     assert (weights.times(np.zeros((3, 30))) == 0).all()
     assert (weights.times_transposed(np.zeros((3, 20))) == 0).all()
     with np.errstate(all="ignore"):
@@ -481,9 +485,9 @@ def test_orthogonal_weights_are_asked_once(more):
 def test_memory(monkeypatch, size):
     """What is said beforehand is within a factor of two of the peak."""
     said = []
-    monkeypatch.setattr(network, "available_memory", lambda: said.append(1) or 1e18)
-    told = network.memory
-    monkeypatch.setattr(network, "memory", lambda *given: said.append(told(*given)) or said[-1])
+    monkeypatch.setattr(methods, "available_memory", lambda: said.append(1) or 1e18)
+    told = methods.memory
+    monkeypatch.setattr(methods, "memory", lambda *given: said.append(told(*given)) or said[-1])
     tracemalloc.start()
     matrix_free_profile(**size)
     peak = tracemalloc.get_traced_memory()[1]

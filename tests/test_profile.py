@@ -12,12 +12,13 @@ import pytest
 
 import fastinit as fi
 from fastinit.activations import ACTIVATIONS
-from fastinit.profiler import measurement
-from fastinit.profiler.architecture import Builder
-from fastinit.profiler.network import network_from
+from fastinit.profiler import runs
+from fastinit.profiler.description.initialisation import initialisation_from
+from fastinit.profiler.description.keywords import network_from
 from fastinit.profiler.statistics import FIELDS, Tally
-from fastinit.profiler.steps import backward, forward, tangent
-from fastinit.profiler.weights import TILE, Tiled, scheme_from
+from fastinit.profiler.steps.layers import Builder
+from fastinit.profiler.steps.matrices import TILE, Tiled
+from fastinit.profiler.steps.step import backward, forward, tangent
 
 USUAL = {
     "kind": "mlp", "width": 6, "depth": 2, "widths": None, "channels": None, "activation": "relu", "scheme": None,
@@ -120,7 +121,7 @@ def test_v5_log_and_mean_over_drawings():
     assert abs(log_m.mean() + 0.491433) < 0.23
     assert abs(log_m.var() - 0.990935) < 0.33
     assert abs(np.exp(log_m).mean() - 1) < 0.30
-    gap = p["act_second_moment"].mean_log()[50] - p["act_second_moment"].mean_log()[0] - log_m.mean()
+    gap = p.mean_log("act_second_moment")[50] - p.mean_log("act_second_moment")[0] - log_m.mean()
     assert abs(gap) < 1e-12
 
 
@@ -137,9 +138,9 @@ def test_v7_torch_default_layers():
     """Var(w) = Var(b) = 1/(3n) and ReLU: E h^2 = 2/(5n) and a gradient rate of 1/6, exactly at any width."""
     p = fi.profile(256, 14, "relu", ("variance_scaling", {"scale": 1 / 3, "distribution": "uniform"}),
                    bias_std=1 / math.sqrt(3 * 256), batch=4, repeats=200)  # fmt: skip
-    deep = p["preact_second_moment"].mean()[10:]
+    deep = p.mean("preact_second_moment")[10:]
     assert np.abs(256 * deep / 0.4 - 1).max() < 0.03
-    gradient = p["grad_act_second_moment"].mean()
+    gradient = p.mean("grad_act_second_moment")
     rate = (gradient[4] / gradient[12]) ** (1 / 8)
     assert abs(rate * 6 - 1) < 0.03
 
@@ -151,9 +152,9 @@ def test_v7_torch_default_layers():
 def test_v8_torch_gains(activation, gain, std, rate, within):
     inputs = fi.normal((64, 1000), 0, std, seed=9)  # SELU comes to its fixed point too slowly from elsewhere
     p = fi.profile(1000, 40, activation, "lecun_normal", gain=gain, inputs=inputs, repeats=4)
-    seen = np.sqrt(p["act_variance"].mean()[30:])
+    seen = np.sqrt(p.mean("act_variance")[30:])
     assert np.abs(seen.mean() / std - 1) < within[0]
-    gradient = p["grad_act_second_moment"].mean_log()
+    gradient = p.mean_log("grad_act_second_moment")
     assert abs(np.exp((gradient[5] - gradient[35]) / 30) / rate - 1) < within[1]
 
 
@@ -161,7 +162,7 @@ def test_v8_torch_gains(activation, gain, std, rate, within):
 @pytest.mark.parametrize("activation, batch, rate", [("linear", 8, 1.2), ("relu", 8, 1.788190), ("relu", 32, 1.521953)])
 def test_v9_batch_norm_makes_gradients_explode(activation, batch, rate):
     p = fi.profile(2000, 14, activation, norm="batch", norm_eps=0, batch=batch)
-    gradient = p["grad_act_second_moment"].mean_log()
+    gradient = p.mean_log("grad_act_second_moment")
     assert abs(np.exp((gradient[2] - gradient[12]) / 10) - rate) < 0.06
 
 
@@ -184,7 +185,7 @@ def test_kurtosis_within_a_network_and_pooled():
     2000 networks of 100 units: standard errors .009 and, the pooled fourth moment being heavy-tailed, .35.
     """
     p = fi.profile(100, 11, batch=1, repeats=2000, backward=False)
-    assert abs(p["preact_kurtosis"].mean()[11] - 3 * 99 / 101) < 0.04
+    assert abs(p.mean("preact_kurtosis")[11] - 3 * 99 / 101) < 0.04
     second, fourth = (p["preact_second_moment"][:, 11], p["preact_variance"][:, 11])
     assert abs(3 * np.mean(second**2) / np.mean(second) ** 2 * 99 / 101 / (3 * 1.05**10) - 1) < 0.35
     assert np.abs(fourth / second - 1).max() < 0.2
@@ -201,8 +202,8 @@ def test_jacobian_tells_orthogonal_from_gaussian():
     """Linear, L layers: E s^2 = 1, E s^4 = L + 1 for Gaussian weights (Fuss-Catalan); 1 and 1 for orthogonal ones."""
     gaussian = fi.profile(256, 4, "linear", "lecun_normal", batch=64, jacobian=True, repeats=4)
     haar = fi.profile(256, 4, "linear", "orthogonal", batch=64, jacobian=True)
-    assert abs(gaussian["jacobian_second_moment"].mean() - 1) < 0.05
-    assert abs(gaussian["jacobian_fourth_moment"].mean() - 5) < 0.5
+    assert abs(gaussian.mean("jacobian_second_moment") - 1) < 0.05
+    assert abs(gaussian.mean("jacobian_fourth_moment") - 5) < 0.5
     assert abs(haar["jacobian_second_moment"][0] - 1) < 1e-5
     assert abs(haar["jacobian_fourth_moment"][0] - 1) < 1e-5
 
@@ -296,7 +297,7 @@ CUT = ["he_normal", "lecun_uniform", "small_normal", "zeros", "ones", "identity"
 def test_tiles_are_the_weights_bit_for_bit(scheme, shape):
     if scheme == "identity" and len(shape) > 2:
         return
-    scheme = scheme_from(scheme, 1.5)
+    scheme = initialisation_from(scheme, 1.5)
     whole = scheme.draw(shape, 3, "layer.1", "float32").reshape(-1, shape[-1])
     tiled, seen = Tiled(scheme, shape, 3, "layer.1", np.dtype("float32")), np.full(whole.shape, np.nan, np.float32)
     for rows in tiled._rows:
@@ -310,7 +311,7 @@ def test_tiles_are_the_weights_bit_for_bit(scheme, shape):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_tiled_products_agree(dtype):
     """Two orders of summing n products differ by at most 2 n u sum |x w|."""
-    scheme, shape = scheme_from("he_normal", 1.0), (2 * TILE + 5, TILE + 3)
+    scheme, shape = initialisation_from("he_normal", 1.0), (2 * TILE + 5, TILE + 3)
     tiled = Tiled(scheme, shape, 0, "layer.1", np.dtype(dtype))
     w = scheme.draw(shape, 0, "layer.1", dtype)
     x, d = (fi.normal((4, n), seed=1, dtype=dtype) for n in shape)
@@ -356,7 +357,7 @@ def test_unknown_fields_are_key_errors():
 def test_theory_stands_beside():
     p = fi.profile(2048, 6, "tanh", "lecun_normal", gain=1.3, bias_std=0.2, batch=64, repeats=8)
     for name in ("act_second_moment", "preact_variance", "grad_act_second_moment", "cosine", "weight_norm"):
-        assert np.abs(p[name].mean()[2:] / p[f"theory_{name}"][2:] - 1).max() < 0.03, name
+        assert np.abs(p.mean(name)[2:] / p[f"theory_{name}"][2:] - 1).max() < 0.03, name
     z = p.deviation("act_second_moment")[1:]
     assert z.shape == (6,)
     assert np.abs(z).max() < 6
@@ -372,11 +373,19 @@ def test_fields_and_their_reductions():
     assert np.isnan(p["preact_mean"][:, 0]).all()
     assert np.isnan(p["weight_norm"][:, 0]).all()
     values = np.asarray(q)
-    assert (q.mean() == values.mean(axis=0)).all()
-    assert np.allclose(q.mean_log(), np.log(values).mean(axis=0))
-    assert np.allclose(q.standard_error(), values.std(axis=0, ddof=1) / math.sqrt(5))
-    assert np.isnan(fi.profile(16, 3, batch=4)["act_second_moment"].standard_error()).all()
+    assert (p.mean("act_second_moment") == values.mean(axis=0)).all()
+    assert np.allclose(p.mean_log("act_second_moment"), np.log(values).mean(axis=0))
+    assert np.allclose(p.standard_error("act_second_moment"), values.std(axis=0, ddof=1) / math.sqrt(5))
+    logs = np.log(values).std(axis=0, ddof=1) / math.sqrt(5)
+    assert np.allclose(p.standard_error("act_second_moment", log=True), logs)
+    assert np.isnan(fi.profile(16, 3, batch=4).standard_error("act_second_moment")).all()
     assert q.mean(axis=1).shape == (5,)
+    theory = p["theory_act_second_moment"]
+    assert all(type(p[name]) is np.ndarray for name in p)
+    assert (p.mean("theory_act_second_moment") == theory).all()
+    assert (p.mean_log("theory_act_second_moment") == np.log(theory)).all()
+    for log in (False, True):
+        assert (p.standard_error("theory_act_second_moment", log) == np.zeros(4)).all()
     one = fi.profile(16, 3, batch=4, seed=3)
     assert (one["act_mean"][0] == p["act_mean"][3]).all()
 
@@ -429,20 +438,47 @@ def test_interruption_keeps_what_is_done(monkeypatch):
             raise KeyboardInterrupt
         return x
 
+    def partial(**keywords):
+        with pytest.raises(fi.profiler.ProfileInterrupted) as caught:
+            fi.profile(8, 3, batch=2, loss=stop, **keywords)
+        assert isinstance(caught.value, KeyboardInterrupt)
+        assert str(caught.value) == "`.profile` of this exception is what was done by then"
+        assert equal(pickle.loads(pickle.dumps(caught.value)).profile, caught.value.profile)
+        assert caught.value.profile.interrupted
+        return caught.value.profile
+
     calls = []
-    p = fi.profile(8, 3, batch=2, loss=stop, repeats=10)
-    assert p.interrupted
+    p = partial(repeats=10)
     assert p.repeats == 2
     assert np.isfinite(p["grad_act_second_moment"]).all()
     calls = [1, 1]
-    p = fi.profile(8, 3, batch=2, loss=stop, repeats=10)
-    assert p.interrupted
+    p = partial(repeats=10)
     assert np.isfinite(p["act_second_moment"]).all()
     assert np.isnan(p["grad_act_second_moment"]).all()
     calls = [1]
-    p = fi.profile(8, 3, batch=2, loss=stop, sgd_steps=4)
+    p = partial(sgd_steps=4)
     assert len(p.steps) == 1
-    assert p.interrupted
+
+
+@pytest.mark.parametrize("method", ["dense", "matrix_free"])
+def test_a_loop_of_profiles_stops(method):
+    def stop(x):
+        raise KeyboardInterrupt
+
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        done.extend(fi.profile(8, 3, batch=2, loss=loss, method=method) for loss in ("mse", stop, "mse"))
+    assert len(done) == 1
+    assert not done[0].interrupted
+
+
+def test_interrupted_before_anything_was_seen():
+    def scheme(shape, seed, name):
+        raise KeyboardInterrupt
+
+    with pytest.raises(fi.profiler.ProfileInterrupted) as caught:
+        fi.profile(8, 3, batch=2, scheme=scheme)
+    assert caught.value.profile is None
 
 
 def test_callables_and_functions_as_schemes():
@@ -463,7 +499,7 @@ def test_callables_and_functions_as_schemes():
 def test_variance_is_that_of_the_weights(scheme):
     """2e5 weights: the variance is known to 4 sqrt(2 / 2e5) = 1.3 %."""
     for shape in ((500, 400), (3, 3, 200, 112), (3, 3, 100, 224)):
-        made = scheme_from(scheme, 0.5)
+        made = initialisation_from(scheme, 0.5)
         assert made.draw(shape, 0, "w", "float64").var() == pytest.approx(made.variance(shape), rel=0.013)
 
 
@@ -489,9 +525,9 @@ REFUSED = [
     ({"batch": 0}, ValueError, "`batch` must be an integer of at least 1, got 0"),
     ({"batch": 1, "norm": "batch"}, ValueError, "`batch` must be at least 2 for batch normalisation, got 1"),
     ({"norm": "bach"}, ValueError, "`norm` must be one of 'batch', 'layer', 'rms', got 'bach' (nearest: 'batch')"),
-    ({"norm_position": "pre"}, ValueError,
+    ({"norm": "layer", "norm_position": "pre"}, ValueError,
      "`norm_position` must be one of 'pre_act', 'post_act', got 'pre' (nearest: 'pre_act')"),
-    ({"norm_eps": -1.0}, ValueError, "`norm_eps` must be a finite number of at least 0, got -1.0"),
+    ({"norm": "layer", "norm_eps": -1.0}, ValueError, "`norm_eps` must be a finite number of at least 0, got -1.0"),
     ({"kind": "rnn"}, ValueError, None),
     ({"activation": "rleu"}, ValueError, None),
     ({"scheme": "he_norml"}, ValueError, None),
@@ -581,7 +617,8 @@ def test_functions_that_give_another_dtype():
 
 
 def test_dtypes_and_kernels_that_have_names():
-    assert fi.profile(8, 1, batch=2, dtype=np.dtype("float64")).network.dtype == np.float64
+    for dtype in (np.dtype("float64"), np.float64, float):
+        assert fi.profile(8, 1, batch=2, dtype=dtype).network.dtype == np.float64
     p = fi.profile(kind="conv", channels=4, depth=2, image_size=4, batch=2, activation="linear", scheme="dirac")
     assert (p["act_second_moment"][0] == p["act_second_moment"][0, 0]).all()
 
@@ -631,7 +668,7 @@ def test_unknown_names_are_listed_with_the_nearest():
 
 
 def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
-    monkeypatch.setattr("fastinit.profiler.network.available_memory", lambda: 2.0 * 2**30)
+    monkeypatch.setattr("fastinit.profiler.methods.available_memory", lambda: 2.0 * 2**30)
     with pytest.raises(ValueError) as caught:
         fi.profile(10**6, 2, batch=32, method="dense")
     assert str(caught.value).startswith(
@@ -643,7 +680,7 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
 
 def test_auto_takes_the_method_that_suits(monkeypatch):
     seen = []
-    monkeypatch.setattr(measurement, "measured", lambda network, signals, method, *_: seen.append(method))
+    monkeypatch.setattr(runs, "measured", lambda network, signals, method, *_: seen.append(method))
     for keywords in ({}, {"width": 10**5, "batch": 4}, {"width": 10**4, "batch": 4, "scheme": "he_uniform"}):
         fi.profile(depth=1, **keywords)
     assert seen == ["dense", "matrix_free", "tiled"]

@@ -9,11 +9,14 @@ import pytest
 
 import fastinit as fi
 from fastinit.activations import activation_of
-from fastinit.profiler import transformer, weights
-from fastinit.profiler.architecture import Builder
-from fastinit.profiler.network import Text, memory, method_for, network_from, signals_from
+from fastinit.profiler.description.keywords import network_from
+from fastinit.profiler.description.network import Text
+from fastinit.profiler.description.signals import signals_from
+from fastinit.profiler.methods import memory, method_for
 from fastinit.profiler.statistics import Tally
-from fastinit.profiler.steps import backward, forward, learn, tangent
+from fastinit.profiler.steps import attention, matrices
+from fastinit.profiler.steps.layers import Builder
+from fastinit.profiler.steps.step import backward, forward, learn, tangent
 
 USUAL = {
     "kind": "transformer", "width": 12, "depth": 1, "widths": None, "channels": None, "activation": "gelu",
@@ -153,12 +156,13 @@ def test_a_block_is_what_it_says(position, norm, gated, causal, scale):
 
 
 def test_tokens_are_embedded():
-    keywords = {"kind": "transformer", "sequence_length": 5, "vocabulary": 7, "embedding_std": 0.5}
+    keywords = {"kind": "transformer", "sequence_length": 5}
+    embedding = {"vocabulary": 7, "embedding_std": 0.5}
     tokens = np.array([[0, 6, 6, 1, 2], [3, 3, 3, 3, 3]])
     table = fi.normal((7, 16), 0, 0.5, seed=2, name="embedding.token")[tokens]
     for positional in (False, True):
         x = table + fi.normal((5, 16), 0, 0.5, seed=2, name="embedding.position") * positional
-        one = fi.profile(16, 1, inputs=tokens, seed=2, positional=positional, **keywords)
+        one = fi.profile(16, 1, inputs=tokens, seed=2, positional=positional, **embedding, **keywords)
         other = fi.profile(16, 1, inputs=x, seed=2, **keywords)
         assert one["act_second_moment"][0, 0] == pytest.approx(np.mean(x.astype(float) ** 2), rel=1e-6)
         assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
@@ -199,7 +203,7 @@ def test_attention_at_initialisation():
     text = Text(positions, 0, 0.0, False, 1, units, False, False, 1.0, 1.0, math.sqrt(s2 / units))
     q, k, v = (fi.normal((pairs * positions, units), seed=0, name=name) for name in "qkv")
     q *= np.sqrt(units / np.sum(q * q, axis=1, keepdims=True))
-    out = transformer.Attention(text).forward(np.concatenate([q, k, v], axis=1))
+    out = attention.Attention(text).forward(np.concatenate([q, k, v], axis=1))
     seen = positions * np.mean(out.reshape(pairs, -1) ** 2, axis=1, dtype=float)
     expected = math.exp(s2) * (1 + (3 * math.expm1(s2) - 2 * math.expm1(2 * s2)) / positions)
     assert abs(seen.mean() - expected) < 4.5 * seen.std(ddof=1) / math.sqrt(pairs) + 5e-4 * expected
@@ -213,7 +217,7 @@ def test_gpt2_small_at_its_first_position():
                    norm="layer", residual_gain="gpt2", batch=16, repeats=8, backward=False)  # fmt: skip
     assert p.network.text.heads == 12
     expected = [0.010121, 0.019495, 0.028874, 0.057015, 0.113306]
-    assert np.abs(p["act_second_moment"].mean()[[1, 2, 3, 6, 12]] / expected - 1).max() < 0.05
+    assert np.abs(p.mean("act_second_moment")[[1, 2, 3, 6, 12]] / expected - 1).max() < 0.05
 
 
 def test_pre_norm_grows_by_a_constant_and_gradients_as_much():
@@ -227,8 +231,8 @@ def test_pre_norm_grows_by_a_constant_and_gradients_as_much():
     blocks = 1 + 1.5 * np.arange(7)
     x = normalised(fi.normal((4, 1, 128), seed=1), "rms")
     p = fi.profile(128, 6, "relu", "lecun_normal", inputs=x, sequence_length=1, repeats=24, **keywords)
-    assert np.abs(p["act_second_moment"].mean() / blocks - 1).max() < 0.05
-    assert np.abs(p["grad_act_second_moment"].mean() * blocks / blocks[-1] - 1).max() < 0.1
+    assert np.abs(p.mean("act_second_moment") / blocks - 1).max() < 0.05
+    assert np.abs(p.mean("grad_act_second_moment") * blocks / blocks[-1] - 1).max() < 0.1
     x = normalised(fi.normal((8, 16, 128), seed=1), "rms")
     p = fi.profile(128, 6, "relu", "lecun_normal", inputs=x, sequence_length=16, backward=False, **keywords)
     seen = p["act_second_moment"][0, 1:]
@@ -279,7 +283,7 @@ def test_tiled_agrees_with_dense(monkeypatch, gated):
     In norms that is 2 n^1.5 u of a signal whose weights keep its size, 2e-13 for n = 96. There are 14 products in two
     blocks, on the way forward and again back, each difference being passed on by maps whose gain is below 5: 3e-11.
     """
-    monkeypatch.setattr(weights, "TILE", 16)
+    monkeypatch.setattr(matrices, "TILE", 16)
     keywords = {"kind": "transformer", "norm": "layer", "sequence_length": 5, "batch": 3, "heads": 4, "mlp_ratio": 2,
                 "embedding_std": 1.0, "dtype": "float64", "gated": gated, "residual_gain": "gpt2"}  # fmt: skip
     dense, tiled = (fi.profile(48, 2, "gelu", "lecun_normal", method=m, **keywords) for m in ("dense", "tiled"))
@@ -293,7 +297,7 @@ def test_attention_a_few_heads_at_a_time(monkeypatch):
     keywords = {"kind": "transformer", "sequence_length": 7, "batch": 5, "heads": 3, "norm": "rms", "jacobian": True}
     whole = fi.profile(24, 2, "gelu", **keywords)
     for held in (1, 100):
-        monkeypatch.setattr(transformer, "ATTENTION", held)
+        monkeypatch.setattr(attention, "ATTENTION", held)
         parts = fi.profile(24, 2, "gelu", **keywords)
         assert all(np.array_equal(parts[name], whole[name], equal_nan=True) for name in whole)
 
@@ -343,12 +347,11 @@ REFUSED = [
     ({"stream_scale": np.nan}, ValueError, "`stream_scale` must be a finite number, got nan"),
     ({"residual_gain": "gpt3"}, ValueError,
      "`residual_gain` must be a number or one of 'gpt2', got 'gpt3' (nearest: 'gpt2')"),
-    ({"residual_gain": None}, TypeError, "`residual_gain` must be a number or one of 'gpt2', got None"),
     ({"residual_gain": []}, TypeError, "`residual_gain` must be a finite number, got []"),
     ({"logit_scale": "mu"}, ValueError, "`logit_scale` must be a number or one of 'mup', got 'mu' (nearest: 'mup')"),
     ({"logit_scale": np.inf}, ValueError, "`logit_scale` must be a finite number, got inf"),
     ({"norm": "batch"}, ValueError, "`norm` must be one of 'layer', 'rms', got 'batch'"),
-    ({"norm_position": "pre_act"}, ValueError,
+    ({"norm": "rms", "norm_position": "pre_act"}, ValueError,
      "`norm_position` must be one of 'pre', 'post', got 'pre_act' (nearest: 'pre')"),
     ({"width": [8, 9], "depth": None}, ValueError,
      "`widths` must be the same for all layers of a residual network, got (8, 9)"),

@@ -1,56 +1,167 @@
-"""Norms: forward, and the Jacobian, which is symmetric: one function for the gradient back and the tangent forward."""
+"""Normalisations: each is one value, which says all that the profiler is to know of it; `NORMS` has them by name."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-NORMS = ("batch", "layer", "rms")
+#: What the statistics of a norm go over, as axes of a signal: of each unit over the rows (the batch, and the positions
+#: of an image), or of each row over its units.
+ROWS, UNITS = 0, 1
 #: What so few rows do to the gradient through batch normalisation.
 FEW_ROWS = {
     2: "sends no gradient back (but for norm_eps)",
     3: "has a gradient whose expectation is infinite: read medians and mean_log()",
 }
-#: Mean and deviation are over rows (the batch, and the positions of an image), or over the units of a row.
-_AXIS = {"batch": 0, "layer": 1, "rms": 1}
 
 
-class Normalised(NamedTuple):
-    """``y = (h - mean) * inverse``, with ``inverse = 1 / sqrt(variance + eps)``; the mean of "rms" is zero."""
+class Normalised(ABC):
+    """A normalised signal `y`, and the Jacobian at it.
 
-    norm: str
+    Where a row has units that are not here, what is to be known of them are the means over the whole row of what
+    `row_sums` sums up over the units that are here.
+    """
+
+    y: Array
+
+    @abstractmethod
+    def backward(self, d: Array, means: Sequence[Array] | None = None) -> Array:
+        """The Jacobian's transpose times d."""
+
+    @abstractmethod
+    def tangent(self, t: Array) -> Array:
+        """The Jacobian times t."""
+
+    def row_sums(self, d: Array) -> list[Array]:
+        """Of d and y, in float64: the sums over units whose means `backward` takes."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Norm(ABC):
+    """A normalisation without parameters.
+
+    Attributes
+    ----------
+    name : str
+        What `norm=` calls it.
+    axis : int
+        What its statistics go over, `ROWS` or `UNITS`.
+    centred : bool
+        Whether it takes out the mean.
+    kinds : tuple of str
+        Kinds of network that can have it.
+    least_rows : int
+        A signal of fewer rows has no such norm.
+    few_rows : mapping of int to str
+        What so many rows do to the gradient.
+    """
+
+    name: str
+    axis: int
+    centred: bool
+    kinds: tuple[str, ...] = ("mlp", "conv", "transformer")
+    least_rows: int = 1
+    few_rows: Mapping[int, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether some units can be normalised where sums over all of them are known: if not, none without the rest."""
+        return self.axis == ROWS
+
+    @property
+    def predicted(self) -> bool:
+        """Whether theory has its law: it divides by the root of the second moment of what it may have centred."""
+        return False
+
+    @abstractmethod
+    def normalised(self, h: Array, eps: float, means: Sequence[Array] | None = None) -> Normalised:
+        """Rows of units, normalised; of rows with units elsewhere `means` are those of what `row_sums` sums up."""
+
+    def row_sums(self, h: Array) -> list[Array]:
+        """Of h, in float64: the sums over units whose means `normalised` takes."""
+        raise NotImplementedError
+
+    def caution(self, rows: int) -> str:
+        """What is to be said of a signal of so many rows; nothing where they are enough."""
+        return f"{self.name} normalisation over {rows} rows {self.few_rows[rows]}" if rows in self.few_rows else ""
+
+
+@dataclass(frozen=True)
+class MomentNorm(Norm):
+    """``y = (h - mean) / sqrt(variance + eps)``; where nothing is centred the mean is zero."""
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Over units too: sums of h and of its square tell mean and variance."""
+        return True
+
+    @property
+    def predicted(self) -> bool:
+        """Over rows where they are centred."""
+        return self.centred or self.axis == UNITS
+
+    def normalised(self, h: Array, eps: float, means: Sequence[Array] | None = None) -> Normalised:
+        """Where the variance and eps are both zero the result is not a number."""
+        if means is None:
+            y = h - _mean(h, self.axis) if self.centred else h.copy()
+            variance = _mean_product(y, y, self.axis)
+        else:
+            mean, square = means
+            mean = mean if self.centred else np.zeros_like(mean)
+            y = h - _column(mean, h.dtype) if self.centred else h.copy()
+            variance = _column(np.maximum(square - mean * mean, 0), h.dtype)
+        inverse = 1 / np.sqrt(variance + y.dtype.type(eps))
+        y *= inverse
+        return _MomentNormalised(self, y, inverse)
+
+    def row_sums(self, h: Array) -> list[Array]:
+        """Of h, and of its square."""
+        return sums_over_units(h, h)
+
+
+@dataclass(frozen=True, eq=False)
+class _MomentNormalised(Normalised):
+    """``y = (h - mean) * inverse``, with ``inverse = 1 / sqrt(variance + eps)``. The Jacobian is symmetric."""
+
+    norm: MomentNorm
     y: Array
     inverse: Array
 
-    def jacobian(self, d: Array, means: tuple[Array, Array] | None = None) -> Array:
-        """The Jacobian of y times d, or its transpose: ``inverse (d - <d> - y <d y>)``; "rms" has no ``<d>``.
-
-        `means` are ``<d>`` and ``<d y>``, for rows of which only a part is here.
-        """
-        axis = _AXIS[self.norm]
-        mean, along = means or (_mean(d, axis), _mean_product(d, self.y, axis))
+    def backward(self, d: Array, means: Sequence[Array] | None = None) -> Array:
+        """``inverse (d - <d> - y <d y>)``; without ``<d>`` where nothing is centred."""
+        if means is None:
+            mean, along = _mean(d, self.norm.axis), _mean_product(d, self.y, self.norm.axis)
+        else:
+            mean, along = (_column(values, d.dtype) for values in means)
         result = self.y * along
         np.subtract(d, result, out=result)
-        if self.norm != "rms":
+        if self.norm.centred:
             result -= mean
         result *= self.inverse
         return result
 
+    def tangent(self, t: Array) -> Array:
+        return self.backward(t)
 
-def normalised(norm: str, h: Array, eps: float, seen: tuple[Array, Array] | None = None) -> Normalised:
-    """Rows of units, normalised; where the variance and eps are both zero the result is not a number.
+    def row_sums(self, d: Array) -> list[Array]:
+        """Of d, and of d y."""
+        return sums_over_units(d, self.y)
 
-    `seen` are mean and variance, for rows of which only a part is here.
-    """
-    axis = _AXIS[norm]
-    y = h.copy() if norm == "rms" else h - (_mean(h, axis) if seen is None else seen[0])
-    variance = _mean_product(y, y, axis) if seen is None else seen[1]
-    inverse = 1 / np.sqrt(variance + y.dtype.type(eps))
-    y *= inverse
-    return Normalised(norm, y, inverse)
+
+def sums_over_units(x: Array, y: Array) -> list[Array]:
+    """In float64: of x, and of x y."""
+    return [np.add.reduce(x, axis=1, dtype=float), np.einsum("ij,ij->i", x, y, dtype=float)]
+
+
+def _column(x: Array, dtype: Any) -> Array:
+    return x.astype(dtype)[:, None]
 
 
 def _mean(x: Array, axis: int) -> Array:
@@ -59,6 +170,17 @@ def _mean(x: Array, axis: int) -> Array:
 
 def _mean_product(x: Array, y: Array, axis: int) -> Array:
     """Mean of x y; over the rows without an array for the products."""
-    if axis == 0:
+    if axis == ROWS:
         return np.einsum("ij,ij->j", x, y)[None] / x.dtype.type(len(x))
     return _mean(x * y, axis)
+
+
+#: Every normalisation by its name.
+NORMS: dict[str, Norm] = {
+    norm.name: norm
+    for norm in (
+        MomentNorm("batch", ROWS, centred=True, kinds=("mlp", "conv"), least_rows=2, few_rows=FEW_ROWS),
+        MomentNorm("layer", UNITS, centred=True),
+        MomentNorm("rms", UNITS, centred=False),
+    )
+}

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
+#: What is called once for each piece of work that is done.
+Report = Callable[[], None]
 #: Seconds after which a run is long: a shorter one shows no bar that was not asked for.
 PATIENCE = 2.0
 #: Seconds between two looks of the bar: drawing it costs more than a small layer.
@@ -15,7 +17,7 @@ _LOOK = 0.1
 
 
 @contextmanager
-def progress(total: int, wanted: bool | None = None) -> Iterator[Callable[[], None]]:
+def progress(total: int, wanted: bool | None = None) -> Iterator[Report]:
     """A function to call once for each of `total` pieces of work, and a bar on stderr that shows them.
 
     Parameters

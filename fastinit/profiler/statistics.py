@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..streaming import Moments
 
 Array = np.ndarray[Any, Any]
-
-#: What a profile has for each layer, in the order of tables.
-FIELDS = (
-    "preact_mean",
-    "preact_variance",
-    "preact_second_moment",
-    "preact_kurtosis",
-    "act_mean",
-    "act_variance",
-    "act_second_moment",
-    "act_kurtosis",
-    "dead_fraction",
-    "distinct_units",
-    "cosine",
-    "grad_preact_second_moment",
-    "grad_act_second_moment",
-    "weight_norm",
-    "weight_grad_norm",
-    "weight_dot_grad",
-)
 
 #: Columns multiplied at once for a Gram matrix; sums of so many products in float32 are added in float64.
 BLOCK = 4096
@@ -159,26 +140,17 @@ class Tally:
         for name in names:
             setattr(self, name, getattr(self, name) + getattr(part, name))
 
+    @property
+    def dead_fraction(self) -> float:
+        """The share of units whose slope is zero on the whole batch."""
+        return self.dead / self.units if self.units else np.nan
+
     def row(self) -> dict[str, float]:
         """The fields of this layer; what it has not seen is not a number."""
-        found = dict.fromkeys(FIELDS, np.nan)
         results = {name: getattr(self, name).result() for name in ("preact", "act", "grad_preact", "grad_act")}
-        for name, seen in results.items():
-            if not seen.count:
-                continue
-            statistics = _with_infinities(seen)
-            if name.startswith("grad"):
-                found[f"{name}_second_moment"] = statistics["second_moment"]
-            else:
-                found |= {f"{name}_{key}": value for key, value in statistics.items()}
-        if self.units:
-            found["dead_fraction"] = self.dead / self.units
-        found["distinct_units"] = np.nan if results["preact"].nonfinite else self.distinct
-        found["cosine"] = self.cosine
-        for name in ("weight_norm", "weight_grad_norm"):
-            found[name] = float(np.sqrt(np.maximum(self.squares.get(name, np.nan), 0)))  # a sum of products rounds
-        found["weight_dot_grad"] = self.squares.get("weight_dot_grad", np.nan)
-        return {name: float(found[name]) for name in FIELDS}
+        moments = {name: _with_infinities(seen) if seen.count else {} for name, seen in results.items()}
+        seen = Seen(moments, not results["preact"].nonfinite, self)
+        return {name: float(known.read(seen)) for name, known in FIELDS.items()}
 
 
 def _with_infinities(seen: Any) -> dict[str, float]:
@@ -186,3 +158,75 @@ def _with_infinities(seen: Any) -> dict[str, float]:
     kurtosis = np.nan if seen.kurtosis is None else seen.kurtosis
     second = np.float64(seen.variance) + np.float64(seen.mean) ** 2
     return {"mean": seen.mean, "variance": seen.variance, "second_moment": second, "kurtosis": kurtosis}
+
+
+class Seen(NamedTuple):
+    """What a layer's fields are read from: mean, variance, second moment and kurtosis by signal, and the tally."""
+
+    moments: dict[str, dict[str, float]]
+    finite: bool
+    tally: Tally
+
+    def root(self, name: str) -> float:
+        """The root of a sum of squares, which as a sum of products may be a rounding below zero."""
+        return float(np.sqrt(np.maximum(self.tally.squares.get(name, np.nan), 0)))
+
+    @property
+    def distinct(self) -> float:
+        """Units that differ, where all are finite."""
+        return self.tally.distinct if self.finite else np.nan
+
+
+@dataclass(frozen=True)
+class LayerField:
+    """A number that a profile has for each layer.
+
+    Attributes
+    ----------
+    name : str
+        What the profile calls it.
+    of : {"preactivation", "activation", "weights"}
+        What it is a number of: the signal h, the signal x', or the matrices of the layer.
+    way : {"forward", "backward"}
+        The pass that gives it.
+    at_input : bool
+        Whether the input has it too.
+    read : callable
+        From what a layer has seen to the number; NaN where it has not seen it.
+    """
+
+    name: str
+    of: str
+    way: str
+    at_input: bool
+    read: Callable[[Seen], float]
+
+
+def _moment(signal: str, of: str, statistic: str) -> LayerField:
+    way = "backward" if signal.startswith("grad") else "forward"
+    name = f"{signal}_{statistic}"
+    return LayerField(name, of, way, of == "activation", lambda seen: seen.moments[signal].get(statistic, np.nan))
+
+
+_STATISTICS = ("mean", "variance", "second_moment", "kurtosis")
+#: What a profile has for each layer, by name, in the order of tables.
+FIELDS: dict[str, LayerField] = {
+    one.name: one
+    for one in (
+        *(_moment("preact", "preactivation", statistic) for statistic in _STATISTICS),
+        *(_moment("act", "activation", statistic) for statistic in _STATISTICS),
+        LayerField("dead_fraction", "preactivation", "forward", False, lambda seen: seen.tally.dead_fraction),
+        LayerField("distinct_units", "preactivation", "forward", False, lambda seen: seen.distinct),
+        LayerField("cosine", "activation", "forward", True, lambda seen: seen.tally.cosine),
+        _moment("grad_preact", "preactivation", "second_moment"),
+        _moment("grad_act", "activation", "second_moment"),
+        LayerField("weight_norm", "weights", "forward", False, lambda seen: seen.root("weight_norm")),
+        LayerField("weight_grad_norm", "weights", "backward", False, lambda seen: seen.root("weight_grad_norm")),
+        LayerField(
+            "weight_dot_grad", "weights", "backward", False,
+            lambda seen: seen.tally.squares.get("weight_dot_grad", np.nan),
+        ),
+    )
+}  # fmt: skip
+#: What it has of the whole network where tangents are sent forward: see `Signals.jacobian`.
+NETWORK_FIELDS = ("jacobian_second_moment", "jacobian_fourth_moment")

@@ -1,0 +1,124 @@
+"""Initialisation: how all weights of a network are drawn, a scheme with its keywords and a gain."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...arguments import refuse
+from ...laws import Law, Normal
+from ...scaling import Fans
+from ...schemes import AXES, Scheme, scheme_of
+from ...structures import Orthogonal
+
+Array = np.ndarray[Any, Any]
+
+#: For what a law says of itself whatever the fans.
+_ANY_FANS = Fans(2, 2)
+
+
+@dataclass(frozen=True)
+class Initialisation:
+    """How all weights of a network are drawn: a scheme with its keywords, and a gain.
+
+    A scheme that is a user's function is called as ``(shape, seed, name) -> array``.
+    """
+
+    scheme: Scheme
+    keywords: dict[str, Any] = field(default_factory=dict)
+    gain: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """That of the scheme."""
+        return self.scheme.name
+
+    def __str__(self) -> str:
+        words = ", ".join(f"{key}={value}" for key, value in self.keywords.items())
+        return self.name + (f"({words})" if words else "") + (f" x {self.gain:.6g}" if self.gain != 1 else "")
+
+    def draw(self, shape: tuple[int, ...], seed: int, name: str, dtype: Any, **where: Any) -> Array:
+        """The weights of one layer, or with `index` and `out` a part of them."""
+        if self.scheme.is_called:
+            return self._called(shape, seed, name, dtype)
+        words = self.keywords | ({"gain": self.gain} if self._takes_gain else {})
+        weights: Array = self.scheme(shape, seed=seed, name=name, dtype=dtype, **words, **where)
+        if not self._takes_gain and self.gain != 1:
+            weights *= self.gain
+        return weights
+
+    def _called(self, shape: tuple[int, ...], seed: int, name: str, dtype: Any) -> Array:
+        weights = np.asarray(_by_name(self.call)(shape, seed, name))
+        if weights.shape != shape:
+            refuse("scheme", f"a callable whose array has shape {shape}", weights.shape)
+        if weights.dtype.kind not in "fiub":
+            refuse("scheme", "a callable whose array holds real numbers", weights.dtype.name, TypeError)
+        return np.multiply(weights, self.gain, dtype=dtype)
+
+    @property
+    def call(self) -> Callable[..., Any]:
+        """The user's function, of a scheme that is one."""
+        return self._law.call  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def _law(self) -> Law:
+        return self.scheme.law(_ANY_FANS, **self.keywords)
+
+    @property
+    def _takes_gain(self) -> bool:
+        return "gain" in self.scheme.keywords
+
+    @property
+    def is_gaussian(self) -> bool:
+        """Whether weights are independent normals of mean zero."""
+        law = self._law
+        return isinstance(law, Normal) and law.mean == 0
+
+    @property
+    def is_haar(self) -> bool:
+        """Whether matrices have orthonormal rows or columns, uniformly distributed."""
+        return isinstance(self._law, Orthogonal)
+
+    def variance(self, shape: tuple[int, ...]) -> float | None:
+        """Var(w) of a layer's weights of mean zero, independent or Haar; None where they are not, or it is not known."""
+        variance = self.scheme.variance(shape, self.gain, **self.keywords)
+        return None if np.isnan(variance) else variance
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether a tile can be had without the rest."""
+        return not self.scheme.is_called and self._law.can_be_cut
+
+
+def _by_name(call: Callable[..., Any]) -> Callable[[tuple[int, ...], int, str], Any]:
+    """The callable with seed and name passed by name, where its signature has these names."""
+    try:
+        names: Any = inspect.signature(call).parameters
+    except (TypeError, ValueError):
+        names = {}
+    if {"seed", "name"} <= set(names) or any(p.kind is p.VAR_KEYWORD for p in names.values()):
+        return lambda shape, seed, name: call(shape, seed=seed, name=name)
+    return call
+
+
+def initialisation_from(scheme: Any, gain: float) -> Initialisation:
+    """From what the user gave: a name, (name, keywords), a Scheme, a function of this package, or a callable."""
+    name, keywords = scheme if isinstance(scheme, tuple) and len(scheme) == 2 else (scheme, {})
+    if not isinstance(keywords, dict):
+        refuse("scheme", "a name, (name, {keyword: value}) or a callable", scheme, TypeError)
+    known = scheme_of(name)
+    if known.is_called:
+        return Initialisation(known, {}, gain)
+    own = [key for key in known.keywords if key != "gain" and key not in AXES]  # a profile has those itself
+    if set(keywords) - set(own):
+        refuse("scheme", f"{known.name!r} with keywords among {own}", keywords)
+    made = Initialisation(known, dict(keywords), gain)
+    try:  # one that is missing or out of range, before anything large is made
+        made.draw((1, 2, 2)[-max(made._law.least_axes, 2) :], 0, "", "float32")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"`scheme` {known.name!r}: {error}") from error
+    return made

@@ -1,0 +1,84 @@
+"""Factors of Gram matrices, and random Gram matrices (Wishart): what both samplers of unseen weights are made of."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..bit_generator import ARS
+from ..generator import Generator
+from ..stream import stream_key
+
+Array = np.ndarray[Any, Any]
+
+#: A row is as good a next one as the row of which most is unexplained where it has so much of that.
+_NEARLY = 0.87
+
+
+class Factor(NamedTuple):
+    """``gram = root' root``, and for gram = xx' ``inverse x`` has orthonormal rows; both are (rank, rows)."""
+
+    root: Array
+    inverse: Array
+
+
+def factor(gram: Array, cut: float) -> Factor:
+    """The Cholesky factor of a Gram matrix; rows are left out that others explain up to the square `cut`."""
+    if not np.isfinite(gram).all():
+        nothing = np.full_like(gram, np.nan)
+        return Factor(nothing, nothing)
+    try:
+        lower = np.linalg.cholesky(gram)
+    except np.linalg.LinAlgError:
+        return _pivoted(gram, cut)
+    if (np.diag(lower) ** 2 > cut).all():
+        return Factor(lower.T, np.linalg.inv(lower))
+    return _pivoted(gram, cut)
+
+
+def _pivoted(gram: Array, cut: float) -> Factor:
+    """Next comes a row of which much is unexplained; Higham, "Accuracy and stability", second edition, section 10.3.
+
+    The first one with nearly as much as the most: rows that are equally far off, as the last two of a batch whose sum
+    is zero, must not be told apart by rounding.
+    """
+    rows = len(gram)
+    root, left = np.zeros((rows, rows)), np.diag(gram).copy()
+    pivots: list[int] = []
+    for k in range(rows):
+        most = left.max()
+        if most <= cut:
+            break
+        j = int(np.argmax(left >= _NEARLY * most))
+        row = root[k]
+        np.subtract(gram[j], root[:k, j] @ root[:k], out=row)
+        row /= sqrt(left[j])
+        left -= row * row
+        left[j] = -np.inf
+        pivots.append(j)
+    rank = len(pivots)
+    inverse = np.zeros((rank, rows))
+    inverse[:, pivots] = np.linalg.inv(np.triu(root[:rank, pivots])).T
+    return Factor(root[:rank], inverse)
+
+
+def cholesky(matrix: Array) -> Array:
+    """The lower factor; not a number where an entry is not."""
+    return np.linalg.cholesky(matrix) if np.isfinite(matrix).all() else np.full_like(matrix, np.nan)
+
+
+def stream_generator(seed: int, name: str) -> np.random.Generator:
+    """A generator of the few numbers that have no law of ours, of a stream of that name."""
+    return Generator(ARS(int.from_bytes(stream_key(seed, "bits", name), "little")))
+
+
+def wishart(size: int, freedom: int, random: np.random.Generator) -> Array:
+    """NN' for N of (size, freedom) independent standard normals, by Bartlett's triangular root where it is smaller."""
+    if freedom < size:
+        root = random.standard_normal((size, freedom))
+    else:
+        root = np.tril(random.standard_normal((size, size)), -1)
+        np.fill_diagonal(root, np.sqrt(random.chisquare(freedom - np.arange(size))))
+    return root @ root.T

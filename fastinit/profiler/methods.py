@@ -1,0 +1,123 @@
+"""Methods: which ways of propagation a network can have, what memory each takes, and which one is meant."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import get_args
+
+from ..arguments import choice, refuse
+from ..machine import available_memory, threads_for
+from ..typing import Method
+from .columns.chunks import CHUNK, LEAST_COLUMNS
+from .description.network import Network, Text
+from .description.signals import Signals
+from .steps.attention import ATTENTION
+from .steps.matrices import TILE
+
+METHODS = get_args(Method)[1:]
+#: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
+DENSE_WEIGHTS = 1 << 26
+
+
+def method_for(network: Network, signals: Signals, method: str) -> str:
+    """The method to use: the one asked for, or for "auto" the first that suits; it is refused where it cannot be."""
+    choice("method", method, get_args(Method))
+    if method == "auto":
+        largest = max(prod(shape) for layer in range(network.depth) for shape in network.matrices(layer + 1).values())
+        method = "dense"
+        if largest > DENSE_WEIGHTS:
+            method = next((m for m in ("matrix_free", "tiled") if not _obstacle(network, signals, m)), "dense")
+    obstacle = _obstacle(network, signals, method)
+    if obstacle:
+        refuse("method", obstacle, method)
+    _check_memory(network, signals, method)
+    return method
+
+
+def _obstacle(network: Network, signals: Signals, method: str) -> str:
+    """What `method` must be, where it cannot be this one."""
+    scheme = network.scheme
+    if method == "tiled":
+        if not scheme.can_be_cut:
+            return f"'dense' for weights that cannot be made tile by tile ({scheme.name})"
+        if signals.sgd_steps:
+            return "'dense' or 'matrix_free' for weights that learn"
+    if method == "matrix_free":
+        other = "'dense' or 'tiled'" if scheme.can_be_cut else "'dense'"
+        if network.kind != "mlp":
+            return f"{other} for kind {network.kind!r}"
+        if not (scheme.is_gaussian or scheme.is_haar):
+            return f"{other} for weights that are neither Gaussian of mean zero nor Haar ({scheme})"
+        if scheme.is_haar and signals.asks_again:
+            again = "sgd_steps" if signals.sgd_steps else "jacobian"
+            return f"'dense' for orthogonal weights that are multiplied again ({again})"
+        if network.normalisation and not network.normalisation.can_be_cut:
+            return f"{other} for a norm of which no part can be had without the rest ({network.norm})"
+        if network.batch >= min(network.widths):
+            return f"{other} for a batch ({network.batch}) that is not below every width ({min(network.widths)})"
+    return ""
+
+
+def memory(network: Network, signals: Signals, method: str) -> int:
+    """Bytes that a method takes at its peak, roughly and from above."""
+    item = network.dtype.itemsize
+    shapes = [shape for layer in range(network.depth) for shape in network.matrices(layer + 1).values()]
+    rows, widest = network.rows, max(network.widths)
+    if method == "matrix_free":
+        return item * _wide_arrays(network, signals) + (0 if signals.asks_again else _chunks_and_products(network))
+    if network.text:
+        signal = _text_signal(network, network.text, signals)
+    else:
+        patches = max(prod(shape[:-1]) for shape in shapes) if network.image else widest
+        kept = sum(network.widths) * (4 if signals.backward else 0)
+        signal = rows * (kept + 4 * widest + 2 * patches + (sum(prod(s[:-1]) for s in shapes) if network.image else 0))
+    if method == "tiled":
+        return item * (signal + TILE * TILE)
+    held = signals.sgd_steps or not network.scheme.can_be_cut
+    weights = sum(map(prod, shapes)) if held else sum(map(prod, set(shapes)))
+    return item * (signal + weights)
+
+
+def _text_signal(network: Network, text: Text, signals: Signals) -> int:
+    """Numbers that the blocks keep, and that one of them needs at once beside weights."""
+    rows, width = network.rows, network.widths[0]
+    few = rows <= width  # then products keep what they give, not what they get
+    kept = (10 if few else 6) * width + (2 + (2 + few) * text.gated) * text.hidden
+    if signals.sgd_steps:
+        kept += 5 * width + (1 + text.gated) * text.hidden
+    heads = network.batch * text.heads * text.positions**2
+    attention = 12 * rows * width + 4 * min(heads, max(ATTENTION, text.positions**2))
+    mlp = rows * (2 * width + (6 + 3 * text.gated) * text.hidden)
+    return rows * kept * (network.depth if signals.backward else 1) + max(attention, mlp)
+
+
+def _wide_arrays(network: Network, signals: Signals) -> int:
+    """Elements of what "matrix_free" keeps as wide as the network."""
+    batch, widths, widest = network.batch, network.widths, max(network.widths)
+    if signals.asks_again:  # bases and images on both sides, what was learned; and what the steps keep
+        seen = 2 * (signals.sgd_steps + 1) + signals.jacobian + signals.sgd_steps
+        sides = sum(widths[:-1]) + sum(widths[1:])
+        return batch * (seen * sides + 6 * sum(widths) + (seen + 6) * widest)
+    outputs = 4 * batch * widths[-1] if signals.loss is not None else 0
+    # a stream in float64, its gradient, and where no norm keeps branches small, a copy for each growth by 2**20
+    copies = 1 if network.norm else 1 + network.depth // 40
+    stream = batch * widest * (1 + copies * 8 // network.dtype.itemsize) if network.residual else 0
+    return outputs + stream
+
+
+def _chunks_and_products(network: Network) -> int:
+    """Bytes of the chunks that threads work on, and of what each layer keeps between its two passes."""
+    batch = network.batch
+    part = min(threads_for(None) * max(CHUNK, LEAST_COLUMNS * batch), batch * max(network.widths))
+    return part * (12 * network.dtype.itemsize + 24) + 8 * batch**2 * (8 * network.depth + 16)
+
+
+def _check_memory(network: Network, signals: Signals, method: str) -> None:
+    free = available_memory()
+    needed = memory(network, signals, method)
+    if needed <= free:
+        return
+    others = [m for m in METHODS if not _obstacle(network, signals, m) and memory(network, signals, m) <= free]
+    rule = f"one that fits in {free / 2**30:.3g} GiB of free memory"
+    rule += f" ({', '.join(map(repr, others))})" if others else " (none does: a smaller width or batch is needed)"
+    refuse("method", rule, f"{method}, which takes {needed / 2**30:.3g} GiB")

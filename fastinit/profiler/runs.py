@@ -1,0 +1,342 @@
+"""Runs: `profile` sends signals through networks, drawn once or several times, and returns what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import Any, Literal, SupportsIndex
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..activations import Activation
+from ..arguments import integer
+from ..machine import threads_limited
+from ..stream import SEED_BITS, seed_number
+from ..typing import (
+    ActivationName,
+    Array,
+    Float32,
+    Float64,
+    Method,
+    NetworkKind,
+    NormName,
+    NormPosition,
+    Padding,
+    Seed,
+)
+from .columns.propagation import propagate_by_columns
+from .description.keywords import OF_RUNS, OF_SIGNALS, network_from, settled
+from .description.network import Network
+from .description.signals import Signals, signals_from
+from .methods import method_for
+from .prediction import predicted
+from .progress import Report
+from .progress import progress as progress_bar
+from .result import Profile
+from .statistics import FIELDS, Tally
+from .steps.propagation import propagate_by_steps, reports_per_layer
+
+#: phi, or phi'.
+Elementwise = Callable[[Array], Array]
+
+
+class ProfileInterrupted(KeyboardInterrupt):
+    """What `profile` raises where the user interrupts it.
+
+    Attributes
+    ----------
+    profile : Profile or None
+        Of the repeats, or of a first one the layers, that were done by then; None where nothing was.
+
+    Examples
+    --------
+    >>> from fastinit.profiler import ProfileInterrupted, profile
+    >>> def stop(outputs):
+    ...     raise KeyboardInterrupt
+    >>> try:
+    ...     profile(64, 10, batch=8, loss=stop)
+    ... except ProfileInterrupted as interruption:
+    ...     partial = interruption.profile
+    >>> partial.interrupted, partial["act_second_moment"].shape
+    (True, (1, 11))
+    """
+
+    def __init__(self, profile: Profile | None) -> None:
+        super().__init__("`.profile` of this exception is what was done by then")
+        self.profile = profile
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.profile,)
+
+
+def profile(
+    width: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    depth: SupportsIndex | None = None,
+    activation: ActivationName
+    | tuple[Literal["leaky_relu", "elu"], float]
+    | tuple[Elementwise, Elementwise]
+    | Activation = "relu",
+    scheme: str | tuple[str, Mapping[str, Any]] | Callable[..., Any] | None = None,
+    *,
+    gain: float | Literal["auto"] | None = None,
+    widths: Iterable[SupportsIndex] | None = None,
+    norm: NormName | None = None,
+    norm_position: NormPosition | None = None,
+    norm_eps: float | None = None,
+    residual: bool | None = None,
+    branch_scale: float | None = None,
+    bias_std: float = 0.0,
+    kind: NetworkKind = "mlp",
+    channels: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    kernel_size: SupportsIndex | None = None,
+    image_size: SupportsIndex | None = None,
+    padding: Padding | None = None,
+    sequence_length: SupportsIndex | None = None,
+    vocabulary: SupportsIndex | None = None,
+    embedding_std: float | None = None,
+    positional: bool | None = None,
+    heads: SupportsIndex | None = None,
+    mlp_ratio: float | None = None,
+    gated: bool | None = None,
+    causal: bool | None = None,
+    stream_scale: float | None = None,
+    residual_gain: float | Literal["gpt2"] | None = None,
+    logit_scale: float | Literal["mup"] | None = None,
+    batch: SupportsIndex | None = None,
+    inputs: ArrayLike | None = None,
+    cotangent: ArrayLike | Literal["random_sign"] | None = None,
+    loss: Callable[[Array], ArrayLike] | Literal["mse"] | None = None,
+    backward: bool = True,
+    jacobian: bool = False,
+    sgd_steps: SupportsIndex = 0,
+    lr: float | Sequence[float] | None = None,
+    seed: Seed = 0,
+    repeats: SupportsIndex = 1,
+    method: Method = "auto",
+    dtype: Float32 | Float64 | np.dtype[Any] | type[Any] = "float32",
+    threads: int | None = None,
+    progress: bool | None = None,
+) -> Profile:
+    """Send signals through a network as it is initialised, and tell what becomes of them, layer by layer.
+
+    A plain layer is ``h = x W + b, x' = phi(h)``, normalised before phi ("pre_act") or after it ("post_act"); a
+    residual block is ``x' = x + branch_scale phi(h) W`` with ``h = norm(x)``. A signal of variance Var(x) gives sums of
+    variance n Var(w) Var(x) forward, and the gradient goes back by the same rule with the fan out. A block of a
+    transformer is attention, then an MLP, each ``stream_scale x + branch_scale f(norm(x))`` or, with the norm after the
+    sum, ``norm(stream_scale x + branch_scale f(x))``; a layer is a block, x' the stream after it, h that of the MLP (of
+    its gate, where it is gated), and the outputs are the stream after the last: there is no last norm, and no head.
+
+    Parameters
+    ----------
+    width, depth : int
+        Units of every layer, and layers: 1024 and 50 where left out; of a convolutional net 32 and 20, of a
+        transformer 256 and 12.
+    activation : str, (str, float), (callable, callable) or Activation
+        phi: a name of `fastinit.gain`, ``("leaky_relu", 0.2)``, or a pair of phi and its derivative.
+    scheme : str, (str, dict) or callable
+        A scheme of the package by name, with keywords as in ``("small_normal", {"std": 0.02})``, or a callable
+        ``(shape, seed, name) -> array`` with shape (fan_in, fan_out). "he_normal" where it is left out. A callable may
+        treat matrices by their names, "layer.3.value" and the like.
+    gain : None, float or "auto"
+        None leaves the scheme as it is, a number multiplies it, "auto" is `fastinit.gain` of the activation on
+        "lecun_normal".
+    widths : sequence of int
+        Units of the input and of each layer, instead of width and depth.
+    norm : None, "batch", "layer" or "rms"
+        Normalisation without parameters, with the exact gradient through its statistics. In a convolutional net "batch"
+        is over examples and positions, "layer" and "rms" over the channels of a position; a transformer has "layer" or
+        "rms", over the units of a token.
+    norm_position : {"pre_act", "post_act"} or {"pre", "post"}
+        With a norm: before or after the activation ("pre_act", "post_act"); in a transformer before f or after the sum
+        ("pre", "post"). Before, where it is left out.
+    norm_eps : float
+        With a norm: what is added to the variance, or for "rms" to the second moment; 1e-5 where left out.
+    residual : bool
+        Residual blocks, in pre-activation order; all widths are then equal. False where left out; blocks of a
+        transformer always are residual.
+    branch_scale : float
+        With residual blocks: factor of the branch; 1 where left out.
+    bias_std : float
+        Standard deviation of the biases.
+    kind : {"mlp", "conv", "transformer"}
+        Fully connected, convolutional with stride 1 and images that keep their size, or blocks of attention and MLP.
+    channels, kernel_size, image_size, padding : int, int, int, {"zero", "circular"}
+        Of a convolutional net; 3, 16 and "zero" where left out. Channels (of every layer, or a sequence as in `widths`)
+        stand for `width`; the inputs have as many as the layers unless a sequence says otherwise.
+    sequence_length : int
+        Of a transformer: tokens of each example; 64 where left out.
+    vocabulary, embedding_std, positional : int, float, bool
+        Of a transformer whose inputs are tokens: how many there are, the standard deviation of their embeddings, and
+        whether embeddings of the positions, drawn alike, are added; 1024, 0.02 and True where left out. Gradients end
+        at the embedded tokens: embeddings do not learn.
+    heads, causal : int, bool
+        Of attention: its heads (left out: width // 64, at least 1, or the next number below that divides the width),
+        and whether a token sees none after it (left out: True).
+    mlp_ratio, gated : float, bool
+        Of a transformer: hidden units of the MLP by unit of width, and whether it is
+        ``(phi(x W_gate) * x W_up) W_down``; 4 and False where left out.
+    stream_scale : float
+        Of a transformer: factor of the stream where a branch is added to it; 1 where left out.
+    residual_gain : float or "gpt2"
+        Of a transformer: multiplies the weights of the two matrices that end a branch; 1 where left out. "gpt2" is
+        1/sqrt(2 depth).
+    logit_scale : float or "mup"
+        Of the products of queries and keys: 1/sqrt(units of a head) where left out, "mup" is 1/units of a head.
+    batch : int
+        Examples: 256 where left out; of a convolutional net 32, of a transformer 8.
+    inputs : array_like
+        (batch, width), or (batch, height, width, channels); standard normal where left out. Width, or image size, is
+        theirs where it is not given. For a transformer integer
+        tokens (batch, sequence_length), which are uniform where left out, or (batch, sequence_length, width) of what
+        would be embedded tokens.
+    cotangent : "random_sign" or array_like
+        The gradient at the outputs: independent fair signs, for which E |J'v|^2 = |J|^2, also where it is left out; or
+        an array of their shape.
+    loss : callable or "mse"
+        From the outputs to the gradient of a loss, in place of a cotangent. "mse" is half the squared distance from
+        standard normal targets, summed over units and averaged over the batch.
+    backward : bool
+        Whether gradients are wanted.
+    jacobian : bool
+        Whether the moments of the singular values of the input-output Jacobian are wanted too, from the batch's random
+        cotangents: "jacobian_second_moment" and "jacobian_fourth_moment", (repeats,), over as many values as outputs.
+    sgd_steps : int
+        Steps of gradient descent on `loss` ("mse" where it is left out) before the profile is taken; the profiles
+        before each are in ``.steps``.
+    lr : float or sequence of float
+        With sgd_steps: learning rate of weights and biases, or one for each layer; 0.1 / width where left out, which
+        suits "mse", a sum over units.
+    seed : int, SeedSequence or None
+        Repeat r uses seed + r (modulo 2**128). None takes the first from the system's entropy; ``.seed`` of the profile
+        then says which it was. Streams are "layer.1", ..., "layer.1.bias", ..., "input", "cotangent" and "target"; of a
+        transformer "embedding.token", "embedding.position", and those of "layer.1.query" with key, value, output, gate,
+        up and down.
+    repeats : int
+        Networks drawn.
+    method : {"auto", "dense", "tiled", "matrix_free"}
+        "dense" makes weights and multiplies; "tiled" makes the same weights tile by tile and never stores them;
+        "matrix_free" samples what Gaussian or Haar weights would do, from statistics between examples, in time linear
+        in the width. "auto" is dense up to 2**26 weights a layer, then matrix_free where it can be, then tiled.
+    dtype : {"float32", "float64"}
+        Of weights and signals.
+    threads : int
+        Of the fills and moments; matrix products have those of NumPy's BLAS.
+    progress : bool
+        Whether to show a bar; where it is left out, for long runs on a terminal.
+
+    Returns
+    -------
+    Profile
+        A mapping of field names to arrays (repeats, depth + 1), column 0 being the input, with NaN where a layer has no
+        such thing: ``preact_mean``, ``preact_variance``, ``preact_second_moment``, ``preact_kurtosis`` of h, the same
+        with ``act_`` of x', ``dead_fraction`` (units whose slope is zero on the whole batch), ``distinct_units`` (whose
+        h differ by more than rounding), ``cosine`` (mean over pairs of different examples, none of them zero),
+        ``grad_preact_second_moment`` and ``grad_act_second_moment`` (of the gradient by h and by x'), ``weight_norm``,
+        ``weight_grad_norm``, ``weight_dot_grad``; and ``theory_`` before some of these names, (depth + 1,), for
+        infinite width.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument breaks its rule, or belongs to another kind of network or to a switch that is off, or the memory
+        that the method takes is not there; nothing has been made then.
+    ProfileInterrupted
+        If the user interrupts: a KeyboardInterrupt whose ``.profile`` is what was done by then.
+
+    Warns
+    -----
+    UserWarning
+        If batch normalisation has three rows or fewer: the expected gradient is infinite.
+
+    Notes
+    -----
+    *Reference*: Poole et al., "Exponential expressivity in deep neural networks through transient chaos", 2016;
+    Schoenholz et al., "Deep information propagation", 2017; for the sampler without weights, Lu, "Householder dice",
+    IEEE Transactions on Information Theory 67(12), 2021.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> p = fi.profile(width=256, depth=20, activation="relu", scheme="lecun_normal", batch=64, seed=0)
+    >>> bool(p["act_second_moment"][0, 20] < 4 * 2.0**-20)
+    True
+    >>> p["distinct_units"][0, 20].item()
+    256.0
+    """
+    given = settled(locals())
+    described = {name: value for name, value in given.items() if name not in (*OF_SIGNALS, *OF_RUNS)}
+    network = network_from(**described)
+    signals = signals_from(network, inputs=inputs, **{name: given[name] for name in OF_SIGNALS})
+    chosen = method_for(network, signals, method)
+    drawings, first = integer("repeats", repeats, 1), seed_number(seed)
+    with threads_limited(threads):
+        return measured(network, signals, chosen, first, drawings, progress)
+
+
+def measured(
+    network: Network, signals: Signals, method: str, seed: int, repeats: int, progress: bool | None
+) -> Profile:
+    """The profile of so many drawings; where the user interrupts, what is done goes with the exception."""
+    start, drawn = perf_counter(), Drawings(network, signals, method, seed)
+    passed = repeats * (network.depth + 1) * reports_per_layer(signals)
+    try:
+        with progress_bar(passed, progress) as report, np.errstate(all="ignore"):  # what overflows is in the numbers
+            for repeat in range(repeats):
+                drawn.add(repeat, report)
+    except KeyboardInterrupt as error:
+        raise ProfileInterrupted(drawn.profile(perf_counter() - start, interrupted=True)) from error
+    found = drawn.profile(perf_counter() - start)
+    assert found is not None
+    return found
+
+
+class Drawings:
+    """Rows of fields: of each step of gradient descent, and in it of each repeat."""
+
+    def __init__(self, network: Network, signals: Signals, method: str, seed: int) -> None:
+        self._network, self._signals, self._method, self._seed = network, signals, method, seed
+        self._rows: list[list[dict[str, Any]]] = [[] for _ in range(signals.sgd_steps + 1)]
+
+    def add(self, repeat: int, report: Report) -> None:
+        """Draw one more network and follow its signals; of a first one that is interrupted, keep what was seen."""
+        tallies = [Tally() for _ in range(self._network.depth + 1)]
+        seed = (self._seed + repeat) % (1 << SEED_BITS)
+        rows: list[dict[str, Any]] = []
+        try:
+            for whole in self._propagate(seed, tallies, report):
+                rows.append(_row(tallies) | whole)
+        except KeyboardInterrupt:
+            if not self._rows[-1]:
+                self._keep([*rows, *filter(_has_numbers, [_row(tallies)])])
+            raise
+        self._keep(rows)
+
+    def _propagate(self, seed: int, tallies: list[Tally], report: Report) -> Iterator[dict[str, float]]:
+        if self._method == "matrix_free" and not self._signals.asks_again:
+            return propagate_by_columns(self._network, self._signals, seed, tallies, report)
+        return propagate_by_steps(self._network, self._signals, seed, tallies, report, self._method)
+
+    def _keep(self, rows: list[dict[str, Any]]) -> None:
+        for step, row in zip(self._rows, rows, strict=False):
+            step.append(row)
+
+    def profile(self, seconds: float, interrupted: bool = False) -> Profile | None:
+        """What was seen, as a `Profile` of the last step with those before it; None where nothing was."""
+        theory = predicted(self._network, self._signals)
+        profiles: tuple[Profile, ...] = ()
+        for rows in filter(None, self._rows):
+            fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+            done = (profiles, interrupted, seconds, self._signals.backward)
+            profiles = (*profiles, Profile(self._network, self._method, self._seed, fields, theory, *done))
+            theory = {}  # for weights as they were drawn
+        return profiles[-1] if profiles else None
+
+
+def _row(tallies: list[Tally]) -> dict[str, Array]:
+    rows = [tally.row() for tally in tallies]
+    return {name: np.array([row[name] for row in rows]) for name in FIELDS}
+
+
+def _has_numbers(row: dict[str, Array]) -> bool:
+    return not all(np.isnan(values).all() for values in row.values())

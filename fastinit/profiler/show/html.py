@@ -1,0 +1,253 @@
+"""Reports: one page with interactive charts, which opens without a network."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from string import Template
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from ...arguments import refuse
+from ...machine import STREAM, VERSION
+from ...records import labelled
+from ..result.comparison import shared
+from .axes import COLOURS, decades
+from .table import columns
+
+if TYPE_CHECKING:
+    from ..result.layer_profile import LayerProfile
+
+_DASHES = ("1px,0px", "8px,3px", "2px,3px", "8px,3px,2px,3px")
+
+_STYLE = """
+:root {
+  color-scheme: light dark;
+  --ink: #1c1e21; --faint: #63676d; --paper: #ffffff; --line: #d9dce0; --card: #f5f6f8;
+}
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8eaed; --faint: #a3a8af; --paper: #15171a; --line: #363a40; --card: #1f2226; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.3rem; margin: 0.5rem 0; }
+h1, p, dd, summary, section { overflow-wrap: anywhere; }
+section, details { background: var(--card); border-left: 5px solid #d55e00; border-radius: 4px; }
+section, details { padding: 0.5rem 1rem; margin: 0.5rem 0; }
+.stable { border-color: #009e73; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
+.charts { margin: 1rem 0; }
+figure { margin: 0; min-width: 0; border: 1px solid var(--line); border-radius: 8px; padding: 0.75rem 0.5rem 0; }
+figcaption { padding: 0 0.5rem; font-weight: 600; }
+.chart { height: 20rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.85rem; }
+th, td { text-align: right; padding: 0.15rem 0.6rem; white-space: nowrap; border-bottom: 1px solid var(--line); }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 0 1rem; font-size: 0.9rem; }
+dt, footer { color: var(--faint); }
+dd { margin: 0; }
+summary, a { cursor: pointer; color: inherit; }
+footer { font-size: 0.9rem; margin: 1rem 0; }
+"""
+
+_SCRIPT = """
+"use strict";
+const text = (id) => document.getElementById(id).textContent;
+const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colours = () => ({
+  "dragmode": matchMedia("(pointer: coarse)").matches ? false : "zoom",
+  "font.color": ink("--ink"), "xaxis.gridcolor": ink("--line"), "yaxis.gridcolor": ink("--line"),
+});
+const charts = JSON.parse(text("charts"));
+const places = charts.map((_, number) => document.getElementById("chart-" + number));
+Promise.all(charts.map((chart, number) =>
+  Plotly.newPlot(places[number], chart.data, chart.layout,
+    { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "resetScale2d"]] })
+    .then(() => Plotly.relayout(places[number], colours()))
+)).then(() => document.body.classList.add("drawn"));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+  places.forEach((place) => Plotly.relayout(place, colours())));
+document.getElementById("download").href =
+  URL.createObjectURL(new Blob([text("numbers")], { type: "application/json" }));
+"""
+
+_PAGE = Template(
+    """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; script-src $hashes; style-src 'unsafe-inline'; img-src data: blob:">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title><style>$style</style></head>
+<body><main><h1>$title</h1>$above
+<div class="charts">$charts</div>$below
+<footer>Dashed: theory. What is zero or not finite has no point on a logarithmic scale.
+<a id="download" download="profile.json">All numbers as JSON</a>. fastinit $version, stream $stream.</footer></main>
+<script type="application/json" id="charts">$figures</script>
+<script type="application/json" id="numbers">$numbers</script>
+<script>$library</script>
+<script>$script</script></body></html>
+"""
+)
+
+
+def to_html(profiles: Mapping[str, LayerProfile[Any]], path: Any = None) -> str | None:
+    """The page of one profile, named "", or of several."""
+    page = _page(profiles)
+    if path is None:
+        return page
+    write_whole(Path(path), page)
+    return None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all."""
+    if not path.absolute().parent.is_dir():
+        refuse("path", "in a folder that exists", str(path))
+    part = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
+    found = _charts(profiles)
+    numbers = {name: labelled(profile) for name, profile in profiles.items()}
+    charts = "".join(
+        f'<figure><figcaption>{escape(title)}</figcaption><div class="chart" id="chart-{number}"></div></figure>'
+        for number, (title, _) in enumerate(found)
+    )
+    library = get_plotlyjs()
+    # Scripts are allowed by their hashes, so that nothing a name contains can run; Plotly sets styles as it draws.
+    hashes = (b64encode(sha256(script.encode()).digest()).decode() for script in (library, _SCRIPT))
+    if len(profiles) == 1:
+        ((_, profile),) = profiles.items()
+        above, below = f'<section class="{_mood(profile)}">{escape(str(profile.verdict))}</section>', _layers(profile)
+    else:
+        above, below = "".join(_fold(place, *item) for place, item in enumerate(profiles.items())), ""
+    return _PAGE.substitute(
+        hashes=" ".join(f"'sha256-{one}'" for one in hashes),
+        title=escape(shared(profiles.values())),
+        style=_STYLE,
+        above=above,
+        charts=charts,
+        below=below,
+        version=VERSION,
+        stream=STREAM,
+        figures=_inert(f"[{','.join(chart.to_json() for _, chart in found)}]"),
+        numbers=_inert(json.dumps(numbers[""] if [*numbers] == [""] else numbers, allow_nan=False)),
+        library=library,
+        script=_SCRIPT,
+    )
+
+
+def _inert(text: str) -> str:
+    """JSON that cannot end the element it stands in."""
+    return text.replace("<", "\\u003c")
+
+
+def _mood(profile: LayerProfile[Any]) -> str:
+    return "stable" if profile.verdict.healthy else "ill"
+
+
+def _fold(place: int, name: str, profile: LayerProfile[Any]) -> str:
+    """One of several profiles: its line, name and kind of verdict, and all else when it is opened."""
+    colour, dashes = _line(place)
+    line = f'<line x2="36" y1="5" y2="5" stroke="{colour}" stroke-width="4" stroke-dasharray="{dashes}"/>'
+    return (
+        f'<details class="{_mood(profile)}"><summary><svg width="36" height="10">{line}</svg> {escape(name)}: '
+        f"<b>{profile.verdict.kind}</b></summary><p>{escape(str(profile.verdict))}</p>{_layers(profile)}</details>"
+    )
+
+
+def _layers(profile: LayerProfile[Any]) -> str:
+    """What was asked, and all layers in a table."""
+    shown = columns(profile)
+    asked = {"network": profile.network, "method": profile.method, "seed": profile.seed, "repeats": profile.repeats,
+             "dtype": profile.network.dtype, "seconds": f"{profile.seconds:.3g}"}  # fmt: skip
+    asked |= {key: f"{np.mean(profile[key]):.4g}" for key in profile if key.startswith("jacobian")}
+    listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in asked.items())
+    head = "".join(f"<th>{escape(header)}</th>" for header in ("layer", *(header for header, *_ in shown)))
+    rows = "".join(
+        f"<tr><th>{escape(label)}</th>{''.join(f'<td>{form(values[layer])}</td>' for _, values, form in shown)}</tr>"
+        for layer, label in enumerate(profile.network.labels)
+    )
+    return f'<dl>{listed}</dl><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+
+
+def _line(place: int) -> tuple[str, str]:
+    """Colour and dashes, in pixels, of a profile's lines."""
+    return COLOURS[place % len(COLOURS)], _DASHES[place // len(COLOURS) % len(_DASHES)]
+
+
+def _charts(profiles: Mapping[str, LayerProfile[Any]]) -> list[tuple[str, Any]]:
+    """Title and figure of each chart that has something to show."""
+    wanted = (
+        ("Activations, forward: E x²", "act_second_moment", True),
+        ("Gradient, backward: E g²", "grad_act_second_moment", True),
+        ("Weight gradient over weight: |∂W| / |W|", "ratio", True),
+        ("Mean cosine between inputs", "cosine", False),
+        ("Share of dead units", "dead_fraction", False),
+        ("Distinct units", "distinct_units", True),
+    )
+    made = ((title, _chart(profiles, name, logarithmic)) for title, name, logarithmic in wanted)
+    return [(title, chart) for title, chart in made if chart.data]
+
+
+def _chart(profiles: Mapping[str, LayerProfile[Any]], name: str, logarithmic: bool) -> Any:
+    chart, drawn = go.Figure(), []
+    for place, (label, profile) in enumerate(profiles.items()):
+        values = profile.mean(name) if name != "ratio" else _ratio(profile)
+        if np.isnan(values).all():
+            continue
+        colour, dash = _line(place)
+        layers = list(range(len(values)))
+        drawn.append(values)
+        chart.add_scatter(x=layers, y=_plain(values), name=label or "measured", mode="lines+markers",
+                          line={"color": colour, "dash": dash}, marker={"size": 5},
+                          hovertext=profile.network.labels)  # fmt: skip
+        if f"theory_{name}" in profile:
+            theory = _plain(profile[f"theory_{name}"])
+            chart.add_scatter(x=layers, y=theory, name=f"{label} theory".strip(), mode="lines", showlegend=False,
+                              line={"color": "#808080", "dash": "dash", "width": 2})  # fmt: skip
+    return chart.update_layout(_layout(np.concatenate(drawn), logarithmic)) if drawn else chart
+
+
+def _layout(values: Any, logarithmic: bool) -> dict[str, Any]:
+    clear, axis = "rgba(0,0,0,0)", {"zeroline": False, "automargin": True}
+    if logarithmic:
+        low, high = decades(values)
+        scale: dict[str, Any] = {"type": "log", "exponentformat": "power", "range": (low, high)}
+        scale |= {"dtick": 1} if high - low < 8 else {}
+    else:
+        scale = {"range": (min(0.0, np.nanmin(values)) - 0.03, max(1.0, np.nanmax(values)) + 0.03)}
+    return {
+        "template": "none",
+        "paper_bgcolor": clear,
+        "plot_bgcolor": clear,
+        "modebar": {"bgcolor": clear},
+        "margin": {"l": 60, "r": 15, "t": 15, "b": 45},
+        "showlegend": False,
+        "xaxis": {"title": {"text": "layer"}, **axis},
+        "yaxis": {**scale, **axis},
+    }
+
+
+def _ratio(profile: LayerProfile[Any]) -> Any:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return profile.mean("weight_grad_norm") / profile.mean("weight_norm")
+
+
+def _plain(values: Any) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]

@@ -1,0 +1,66 @@
+"""The story of five initialisations, in a deep ReLU network with and without batch normalisation."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from os import PathLike
+from typing import Any
+
+from ..parallel import one_blas_thread
+from ..result import Comparison
+from ..runs import ProfileInterrupted, profile
+from .drawing import drawn
+
+#: Deep enough to see where each leads, and all ten networks done in a second or two.
+WIDTH, DEPTH, BATCH = 512, 30, 64
+
+INITIALISATIONS: dict[str, Any] = {
+    "zeros": "zeros",
+    "constant 1/n": ("constant", {"value": 1 / WIDTH}),
+    "0.01 randn": ("small_normal", {"std": 0.01}),
+    "randn / √n": "lecun_normal",
+    "randn √(2/n)": "he_normal",
+}
+
+
+class Story(Comparison):
+    """Ten profiles, and a picture with a row for each kind of network; fewer where it was interrupted."""
+
+    interrupted = False
+
+    def plot(self, path: str | PathLike[str] | None = None) -> Any:
+        """A picture of what goes forward and back, without and with batch normalisation."""
+        picture = drawn("plot")
+        figure = picture.picture(11, 8)
+        panels = figure.subplots(2, 2)
+        for row, norm in zip(panels, (None, "batch"), strict=True):
+            some = {name: one for name, one in self.items() if one.network.norm == norm}
+            for axes, field, title in zip(row, (picture.FORWARD, picture.BACKWARD), picture.TITLES, strict=True):
+                text = "with batch normalisation" if norm else "without normalisation"
+                picture.overlay(axes, some, field).finish(f"{title}, {text}")
+        picture.legend(figure)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+
+def story(**keywords: Any) -> Story:
+    """Profiles of the five initialisations, twice; those that were done, where the user interrupts.
+
+    Products this small gain nothing from a second BLAS thread, and on a busy machine the two wait for each other.
+    """
+    told = Story()
+    with one_blas_thread() or nullcontext():
+        for norm in (None, "batch"):
+            for name, scheme in INITIALISATIONS.items():
+                title = name + (", BN" if norm else "")
+                try:
+                    told[title] = profile(WIDTH, DEPTH, "relu", scheme, norm=norm, batch=BATCH, **keywords)
+                except ProfileInterrupted as interruption:
+                    told.interrupted = True
+                    if interruption.profile is not None:
+                        told[title] = interruption.profile
+                    if not told:
+                        raise
+                    return told
+    return told

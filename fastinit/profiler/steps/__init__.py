@@ -1,0 +1,1 @@
+"""Propagation by steps: a layer is a sequence of steps, and each passes the whole signal."""

@@ -1,0 +1,67 @@
+"""Layers: the steps of each layer, in order, from the description of a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..description.network import Network
+from ..statistics import Tally
+from .branches import ResidualSum
+from .lazy_gaussian import LazyGaussian
+from .linear import Bias, Patches, Product
+from .matrices import Buffers, Dense, Tiled, Weights, bias
+from .step import Step
+from .transformer import Embed, block
+from .units import Activate, Activity, Normalise, Preactivation
+
+
+class Builder:
+    """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read."""
+
+    def __init__(self, network: Network, seed: int, tallies: list[Tally], method: str, learns: bool) -> None:
+        self.network, self.seed, self.tallies, self.method, self.learns = network, seed, tallies, method, learns
+        self._buffers = Buffers()
+
+    def product(self, shape: tuple[int, ...], tally: Tally, name: str, gain: float = 1.0) -> Product:
+        """The product with weights of that shape and stream, times a gain."""
+        initialisation = replace(self.network.scheme, gain=self.network.scheme.gain * gain)
+        given = (initialisation, shape, self.seed, name, self.network.dtype)
+        weights: Weights
+        if self.method == "matrix_free":
+            weights = LazyGaussian(*given)
+        elif self.method == "tiled":
+            weights = Tiled(*given)
+        else:
+            weights = Dense(*given, self._buffers, self.learns)
+        return Product(weights, tally, self.learns)
+
+    def layers(self) -> list[list[Step]]:
+        """The steps of every layer."""
+        first: list[Step] = [Activity(self.tallies[0], self.network.batch)]
+        if self.network.text and self.network.text.vocabulary:
+            first.insert(0, Embed(self.network, self.seed))
+        return [first, *(self._layer(number) for number in range(1, self.network.depth + 1))]
+
+    def _layer(self, number: int) -> list[Step]:
+        network, tally, name = self.network, self.tallies[number], f"layer.{number}"
+        if network.text:
+            steps = block(network, tally, lambda part, gain: self._linear(number, f"{name}.{part}", gain))
+            return [*steps, Activity(tally, network.batch)]
+        if network.residual:
+            branch = [*self._units(tally), *self._linear(number, name)]
+            return [ResidualSum(branch, network.branch_scale), Activity(tally, network.batch)]
+        return [*self._linear(number, name), *self._units(tally), Activity(tally, network.batch)]
+
+    def _linear(self, number: int, name: str, gain: float = 1.0) -> list[Step]:
+        """x W + b, of the weights of a layer that have that name."""
+        network, shape = self.network, self.network.matrices(number)[name]
+        steps: list[Step] = [Patches(network.image)] if network.image else []
+        steps.append(self.product(shape, self.tallies[number], name, gain))
+        if network.bias_std:
+            steps.append(Bias(bias(network.bias_std, shape[-1], self.seed, name, network.dtype)))
+        return steps
+
+    def _units(self, tally: Tally) -> list[Step]:
+        network = self.network
+        norm = Normalise(network.normalisation, network.norm_eps) if network.normalisation else None
+        return network.in_order(Preactivation(tally), norm, Activate(network.activation, tally, network.batch))

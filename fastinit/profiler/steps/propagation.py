@@ -1,0 +1,68 @@
+"""Propagation step by step: through weights made whole (dense), tile by tile (tiled), or known by their products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..description.network import Network
+from ..description.signals import Signals
+from ..progress import Report
+from ..statistics import NETWORK_FIELDS, Tally, squared_norm
+from .layers import Builder
+from .step import backward, forward, learn, tangent
+
+Array = np.ndarray[Any, Any]
+
+
+def propagate_by_steps(
+    network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report, method: str = "dense"
+) -> Iterator[dict[str, float]]:
+    """Send the signals through one drawing of the network, and fill in the tallies, one for each layer.
+
+    Yields once for each step of gradient descent, and once after the last, what is known of the whole network; the
+    tallies then hold that step's layers. `report` is called once for each layer passed.
+    """
+    steps = signals.sgd_steps
+    layers = Builder(network, seed, tallies, method, learns=steps > 0).layers()
+    inputs = signals.first(network, seed)
+    for step in range(steps + 1):
+        for tally in tallies:
+            tally.start()
+        x = inputs
+        for layer in layers:
+            x = forward(layer, x)
+            if not signals.backward:
+                layer.clear()  # and with the steps what they keep for the way back
+            report()
+        whole = {}
+        if signals.backward:
+            d = signals.last(network, seed, x)
+            for layer in reversed(layers):
+                d = backward(layer, d)
+                report()
+            if signals.jacobian:
+                whole = _jacobian_moments(layers, d, x.size, report)
+        yield whole
+        if step < steps:
+            for layer, rate in zip(layers[1:], signals.rates, strict=True):
+                learn(layer, rate)
+
+
+def _jacobian_moments(layers: list[Any], d: Array, outputs: int, report: Report) -> dict[str, float]:
+    """Means of the squares and fourth powers of the Jacobian's singular values, from d = J'v for random signs v.
+
+    E |J'v|^2 = tr JJ' and E |JJ'v|^2 = tr (JJ')^2 (Hutchinson 1990), over as many singular values as outputs.
+    """
+    t = d
+    for layer in layers:
+        t = tangent(layer, t)
+        report()
+    return dict(zip(NETWORK_FIELDS, (squared_norm(d) / outputs, squared_norm(t) / outputs), strict=True))
+
+
+def reports_per_layer(signals: Signals) -> int:
+    """How many times `report` is called for each layer."""
+    return (1 + signals.backward) * (signals.sgd_steps + 1) + signals.jacobian
