@@ -14,9 +14,11 @@ from .arguments import refuse
 from .bit_generator import ARS
 from .dtypes import Kind, kind_of
 from .fill import make
-from .laws import Normal, Parameters, Uniform, check_normal, interval
+from .laws import Normal, Uniform
 from .layout import check_out, checked_shape
 from .machine import threads_for
+from .parameters import Parameters
+from .ranges import check_normal, interval
 from .typing import Array, DType, Seed, Shape
 
 #: Of the two laws that generators give.

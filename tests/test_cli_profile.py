@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import fastinit as fi
-from fastinit import cli
-from fastinit.profiler import ProfileInterrupted
+from fastinit.cli import main, profile_command
+from fastinit.cli.profile_options import OPTIONS
 from fastinit.profiler.show import story
 
 SMALL = ["--width", "32", "--depth", "6", "--batch", "8"]
@@ -26,14 +26,14 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(capsys, *arguments):
-    status = cli.main(["profile", *arguments])
+    status = main(["profile", *arguments])
     printed = capsys.readouterr()
     assert "Traceback" not in printed.err
     return status, printed.out, printed.err
 
 
 def test_every_keyword_of_profile_is_an_option():
-    assert set(inspect.signature(fi.profile).parameters) == {name for group in cli._PROFILE.values() for name in group}
+    assert set(inspect.signature(fi.profile).parameters) == {name for group in OPTIONS.values() for name in group}
 
 
 def test_story(capsys, folder, monkeypatch):
@@ -132,6 +132,7 @@ def test_compare_and_healthy(capsys):
         (["--norm", "bach"], "`norm` must be one of 'batch', 'layer', 'rms', got 'bach' (nearest: 'batch')"),
         (["--scheme", "small_normal:0.02"],
          "`--scheme` must be a name, or a name with keywords as in small_normal:std=0.02, got 'small_normal:0.02'"),
+        (["--scheme", "small_normal:std=wide"], "`std` must be a number, got 'wide'"),
         (["--inputs", "x.pkl"], "`--inputs` must be an .npy file, got 'x.pkl'"),
         (["--inputs", "none.npy"], "[Errno 2] No such file or directory: 'none.npy'"),
         (["--inputs", "x.npy", "--width", "16"], "`inputs` must be an array of shape (4, 16), got (4, 32)"),
@@ -165,7 +166,7 @@ def test_a_pipe_that_cannot_encode_all_signs(encoding):
 def test_what_is_not_installed_is_missed_before_the_run(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
     monkeypatch.delitem(sys.modules, "fastinit.profiler.show.html", raising=False)
-    monkeypatch.setattr(cli, "profile", lambda **_: pytest.fail("it ran"))
+    monkeypatch.setattr(profile_command, "profile", lambda **_: pytest.fail("it ran"))
     said = "fastinit: to show a profile needs plotly: pip install 'fastinit-nn[profile]'\n"
     assert run(capsys, *SMALL, "--html", "p.html") == (2, "", said)
 
@@ -178,9 +179,9 @@ def test_interrupted(capsys, monkeypatch):
         calls.append(keywords)
         found = real(*arguments, **keywords)
         found.interrupted = True
-        raise ProfileInterrupted(found)
+        raise fi.ProfileInterrupted(found)
 
-    monkeypatch.setattr(cli, "profile", interrupted)
+    monkeypatch.setattr(profile_command, "profile", interrupted)
     monkeypatch.setattr(story, "profile", interrupted)
     for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):
         calls.clear()
@@ -191,7 +192,7 @@ def test_interrupted(capsys, monkeypatch):
     def stop(**_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "profile", stop)
+    monkeypatch.setattr(profile_command, "profile", stop)
     assert run(capsys, *SMALL) == (130, "", "fastinit: interrupted\n")
 
 
@@ -202,10 +203,10 @@ def test_interrupted_before_anything_was_seen(capsys, monkeypatch):
     def interrupted(*arguments, **keywords):
         calls.append(keywords)
         if len(calls) > done:
-            raise ProfileInterrupted(None)
+            raise fi.ProfileInterrupted(None)
         return real(*arguments, **keywords)
 
-    monkeypatch.setattr(cli, "profile", interrupted)
+    monkeypatch.setattr(profile_command, "profile", interrupted)
     monkeypatch.setattr(story, "profile", interrupted)
     done = 0
     for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):

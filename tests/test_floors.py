@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import fastinit as fi
+from fastinit.cli import verify_models
 
 HOME = Path(__file__).parents[1]
 ROOT = HOME / "fastinit"
@@ -21,13 +22,17 @@ CORE = ROOT / "src"
 PYTHON_FLOORS = {
     3: ("_core", "reference"),
     4: (
-        *("arguments", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
-        *("fill", "streaming", "generator"),
+        *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
+        *("typing", "parameters", "ranges", "laws", "fill", "haar", "structures", "streaming", "bit_generator"),
+        *("generator", "tensor_files"),
     ),
-    5: ("deterministic", "structured", "schemes", "theory", "profiler", "verification"),
+    5: (*("schemes", "distributions", "fan_scaling", "structured", "repeats", "theory", "profiler", "verification"),),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}
+#: No door imports another. What a door imports by a name that it is given or computes, and where that stands: the
+#: command line asks the door of torch, when a model is given to it, and is free of torch otherwise.
+BY_NAME = {"cli/users_code.py": "modules of the user", "cli/verify_models.py": "fastinit.torch"}
 #: The twin shares the arithmetic of shapes and keys, and nothing that makes values.
 TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 
@@ -82,24 +87,37 @@ INSIDE = {
         ("columns", ("chunks", "gram_sampling", "units", "layerwise", "plain", "residual", "propagation")),
         "methods",
         "prediction",
-        "verdict",
-        "result",
-        "comparison",
+        "drawing",
+        (
+            "result",
+            (
+                *("described", "courses", "findings", "words", "verdict", "frames"),
+                *("layer_profile", "plain_network", "network_profile", "comparison"),
+            ),
+        ),
         "runs",
-        "plot",
-        "table",
-        "html",
-        "story",
+        ("show", ("axes", "table", "plot", "html", "story")),
+    ),
+    "cli": (
+        "readers",
+        "users_code",
+        "scheme_options",
+        "profile_options",
+        "profile_command",
+        "verify_arrays",
+        "verify_models",
+        "verify_command",
+        "command_line",
     ),
     "torch": (
         ("tensors", ("shards", "agreement", "fills", "checks", "names")),
         ("rules", ("weights", "recipe", "lists", "recipes", "width")),
         ("calls", ("requests", "init", "fast")),
-        ("models", ("resets", "recording", "plans", "initialize", "verification")),
+        ("models", ("resets", "recording", "plans", "initialize", "verification", "stored")),
         "fill_parts",
         (
             "seen",
-            ("outputs", "patterns", "undisturbed", "lsuv", "verdicts", "model_profile", "watch", "profiling"),
+            ("patterns", "outputs", "undisturbed", "model", "verdicts", "model_profile", "watch", "profiling", "lsuv"),
         ),
     ),
 }
@@ -210,6 +228,18 @@ def test_imports_inside_a_package_go_down(path):
         raise AssertionError(f"{path}:{line} imports {other}")
 
 
+def test_doors_import_by_name_where_it_says_so():
+    found = {
+        path.as_posix()
+        for path in files()
+        if path.with_suffix("").parts[0] in DOORS
+        and {"import_module", "__import__"} & set(re.findall(r"\w+", (ROOT / path).read_text(encoding="utf-8")))
+    }
+    assert found == set(BY_NAME)
+    for name in (verify_models.DOOR, verify_models.RECIPES):
+        assert (HOME / f"{name.replace('.', '/')}.py").is_file() and name.startswith(BY_NAME["cli/verify_models.py"])
+
+
 def test_every_file_of_a_package_has_its_room():
     found = {path.with_suffix("").parts for path in files() if len(path.parts) > 1}
     rooms = [room for package in INSIDE for room in order_of(INSIDE[package], package)]
@@ -231,8 +261,9 @@ def later():
     from .scaling import gain
 """
     found = ["/".join(place) for _, place in imported(source)]
-    assert found == ["__init__", "fill", "_core", "schemes", "machine", "__init__", "cli", "scaling"]
-    assert [may_import("fill", other) for other in found] == [False, True, True, False, True, False, False, True]
+    assert found == ["__init__", "fill", "_core", "schemes", "machine", "__init__", "cli/__init__", "scaling"]
+    tops = [other.split("/")[0] for other in found]
+    assert [may_import("fill", other) for other in tops] == [False, True, True, False, True, False, False, True]
     assert [may_import("torch", other) for other in ("jax", "cli", "torch", "schemes")] == [False, False, True, True]
     twins = ("_core", "fill", "layout", "reference")
     assert [may_import("reference", other) for other in twins] == [False, False, True, True]

@@ -9,7 +9,7 @@ from torch import nn
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.torch.__main__ import parser
+from fastinit.cli.command_line import parser
 from fastinit.torch.rules.recipe import RECIPES
 
 HERE = __name__
@@ -174,7 +174,7 @@ def test_the_command_line_knows_a_recipe_by_its_name(tmp_path):
 
     ft.initialize_(net := model(), Gated(2), seed=5)
     save_file(net.state_dict(), tmp_path / "gated.safetensors")
-    code = f"import {HERE} as here; here.ft.register_recipe(here.Gated); from fastinit.torch.__main__ import main; "
+    code = f"import {HERE} as here; here.ft.register_recipe(here.Gated); from fastinit.cli import main; "
     code += "raise SystemExit(main())"
     options = ["verify", tmp_path / "gated.safetensors", "--model", f"{HERE}:model", "--rules", "Gated", "--seed", "5"]
     path = {"PYTHONPATH": ":".join([*sys.path, str(__file__).rpartition("/")[0]])}

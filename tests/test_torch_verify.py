@@ -32,9 +32,8 @@ from torch.nn.utils import parametrizations, parametrize
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit import cli
+from fastinit.cli import main
 from fastinit.rectangles import Rectangle
-from fastinit.torch.__main__ import main
 from fastinit.torch.models.verification import _digest
 
 HE = [("*bias", "zeros"), ("*", "he_normal")]
@@ -445,7 +444,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize(("arguments", "status", "said"), COMMANDS, ids=[" ".join(one) for one, *_ in COMMANDS])
 def test_verify_command(files, capsys, arguments, status, said):
-    assert cli.main(["verify", str(files / f"{arguments[0]}.safetensors"), *arguments[1:]]) == status
+    assert main(["verify", str(files / f"{arguments[0]}.safetensors"), *arguments[1:]]) == status
     printed = capsys.readouterr()
     assert said in (printed.err if status == 2 else printed.out)
 
@@ -484,6 +483,7 @@ MODEL_COMMANDS = [
     (["small8", "--model", f"{HERE}:norm"], 2,
      "fastinit: `model` must be of dense float16, bfloat16, float32 or float64 parameters, "
      "got 'weight, torch.strided of torch.float8_e5m2'\n"),
+    (["right", "--model", f"{HERE}:wide", "--rules", "none.such:RULES"], 2, "fastinit: No module named 'none'\n"),
     (["bad", "--model", f"{HERE}:wide"], 2, "cannot be read as a .safetensors file: "),
     (["missing", "--model", f"{HERE}:wide"], 2, "No such file"),
 ]  # fmt: skip
@@ -531,7 +531,7 @@ def test_exit_status_of_the_process(files):
     command = [
         sys.executable,
         "-m",
-        "fastinit.torch",
+        "fastinit",
         "verify",
         str(files / "wrong.safetensors"),
         "--model",

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fastinit as fi
-from fastinit import cli
+from fastinit.cli import main
+from fastinit.cli.readers import read_index
 
 SHAPE = (1024, 256)
 KEYWORDS = {
@@ -217,7 +218,7 @@ def files(tmp_path):
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_verify_command(files, capsys, arguments, status, said):
-    assert cli.main(["verify", str(files / arguments[0]), *arguments[1:]]) == status
+    assert main(["verify", str(files / arguments[0]), *arguments[1:]]) == status
     printed = capsys.readouterr()
     assert said in (printed.err if status == 2 else printed.out)
     assert "Traceback" not in printed.err
@@ -225,8 +226,8 @@ def test_verify_command(files, capsys, arguments, status, said):
 
 def test_index_texts():
     for text, index in (("3", 3), ("1:2,...,None,-1", (slice(1, 2), ..., None, -1)), ("::2", slice(None, None, 2))):
-        assert cli.read_index(text) == index
-    assert cli.read_index("flat[5:9]").positions == slice(5, 9)
+        assert read_index("--index", text) == index
+    assert read_index("--index", "flat[5:9]").positions == slice(5, 9)
 
 
 def test_info_command_and_exit_status_of_the_process():

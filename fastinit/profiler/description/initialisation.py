@@ -84,7 +84,7 @@ class Initialisation:
         return isinstance(self._law, Orthogonal)
 
     def variance(self, shape: tuple[int, ...]) -> float | None:
-        """Var(w) of a layer's weights of mean zero, independent or Haar; None where they are not, or it is not known."""
+        """Var(w) of a layer's weights of mean zero, independent or Haar; None where that is not known."""
         variance = self.scheme.variance(shape, self.gain, **self.keywords)
         return None if np.isnan(variance) else variance
 

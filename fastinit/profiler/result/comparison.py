@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...arguments import refuse
 from ...records import Record, labelled, unlabelled
-from ..show.drawing import drawn
+from ..drawing import drawn
 from .frames import frame
 from .layer_profile import LayerProfile
 from .verdict import Verdict

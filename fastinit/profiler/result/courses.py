@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import exp, log, nan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...records import Record, real_array, real_number
-from .described import Described
-
-if TYPE_CHECKING:
-    from .layer_profile import LayerProfile
+from .described import Described, Profiled
 
 Array = np.ndarray[Any, Any]
 
@@ -93,7 +90,7 @@ class Course(Record):
         return zero if before < log(float(np.finfo(dtype).tiny) * _NEARLY_ZERO) else None
 
 
-def typical_log(profile: LayerProfile[Any], name: str) -> Array:
+def typical_log(profile: Profiled, name: str) -> Array:
     """Mean over repeats of the logarithm of a field, (depth + 1,): of what was reached, where a run was interrupted."""
     values = np.asarray(profile[name], float)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -109,7 +106,7 @@ def interior(depth: int) -> slice:
     return slice(1, depth) if depth >= 4 else slice(0, depth + 1)
 
 
-def course_of(profile: LayerProfile[Any], name: str) -> Course:
+def course_of(profile: Profiled, name: str) -> Course:
     """The course of a second moment.
 
     A gradient's is multiplied by the width: rectangular layers of variance 1 / fan_in keep the squared norm, and

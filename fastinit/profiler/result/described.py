@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any, Protocol
+
+import numpy as np
 
 
 class Described(Protocol):
@@ -23,3 +26,36 @@ class Described(Protocol):
     @property
     def dtype(self) -> Any:
         """Of weights and signals."""
+
+
+class Profiled(Protocol):
+    """What judging asks of a profile: its fields by name, what was profiled, and how far the run came."""
+
+    @property
+    def network(self) -> Described:
+        """What was profiled."""
+
+    @property
+    def steps(self) -> Sized:
+        """What was before each step of gradient descent."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped before all was done."""
+
+    @property
+    def backward(self) -> bool:
+        """Whether a gradient was sent back."""
+
+    @property
+    def least_for_power(self) -> int:
+        """Of how many layers a power of the layer is told."""
+
+    def cautions(self) -> list[Any]:
+        """Findings to be kept in mind whatever is measured."""
+
+    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+        """The field of that name."""
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is one."""

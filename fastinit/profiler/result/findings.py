@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, log
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...records import Record, real_number
 from .courses import BOUNDS, Course, course_of
-
-if TYPE_CHECKING:
-    from .layer_profile import LayerProfile
+from .described import Profiled
 
 Array = np.ndarray[Any, Any]
 Bounds = tuple[float, float]
@@ -88,7 +86,7 @@ class Judgement:
         return replace(self, findings=tuple(one.moved(rows) for one in self.findings))
 
 
-def judged(profile: LayerProfile[Any], forward: Bounds, backward: Bounds) -> Judgement:
+def judged(profile: Profiled, forward: Bounds, backward: Bounds) -> Judgement:
     """What is found, a change of the interior layers between these bounds being stable."""
     there = course_of(profile, FORWARD)
     sent = profile.backward and not (profile.interrupted and not _measured(profile, BACKWARD))
@@ -104,11 +102,11 @@ def judged(profile: LayerProfile[Any], forward: Bounds, backward: Bounds) -> Jud
     return Judgement((*found, *_cautions(profile)), there, back, profile.interrupted)
 
 
-def _measured(profile: LayerProfile[Any], name: str) -> bool:
+def _measured(profile: Profiled, name: str) -> bool:
     return not np.isnan(profile[name]).all()
 
 
-def _dead(profile: LayerProfile[Any], there: Course, back: Course | None) -> list[Finding]:
+def _dead(profile: Profiled, there: Course, back: Course | None) -> list[Finding]:
     dtype = profile.network.dtype
     if there.underflow(dtype) is not None or _broken(profile, there) is not None:
         return []
@@ -133,7 +131,7 @@ def _no_gradient(kind: str, layer: int) -> Finding:
     return Finding(kind, BACKWARD, layer, {"before": layer})
 
 
-def _symmetric(profile: LayerProfile[Any], there: Course) -> list[Finding]:
+def _symmetric(profile: Profiled, there: Course) -> list[Finding]:
     """Units that are all the same, in the hidden layers that a signal reaches: a zero signal would make any so."""
     network = profile.network
     last = network.depth - 1
@@ -146,12 +144,12 @@ def _symmetric(profile: LayerProfile[Any], there: Course) -> list[Finding]:
     return [] if layer is None else [Finding("symmetric", "distinct_units", layer, {"steps": steps} if steps else {})]
 
 
-def _not_finite(profile: LayerProfile[Any], there: Course, back: Course | None) -> list[Finding]:
+def _not_finite(profile: Profiled, there: Course, back: Course | None) -> list[Finding]:
     layers = {FORWARD: _broken(profile, there), BACKWARD: None if back is None else _broken(profile, back)}
     return [Finding("not finite", name, layer) for name, layer in layers.items() if layer is not None]
 
 
-def _broken(profile: LayerProfile[Any], one: Course) -> int | None:
+def _broken(profile: Profiled, one: Course) -> int | None:
     """The first layer that is not finite; what an interrupted run has not reached is not known, and no finding."""
     return one.first(np.isposinf(one.logs) | (np.isnan(one.logs) & (not profile.interrupted)))
 
@@ -207,5 +205,5 @@ def _leaves(one: Course) -> dict[str, float]:
     return found
 
 
-def _cautions(profile: LayerProfile[Any]) -> list[Finding]:
+def _cautions(profile: Profiled) -> list[Finding]:
     return [*profile.cautions(), *([Finding(CAUTION, PARTIAL)] if profile.interrupted else [])]

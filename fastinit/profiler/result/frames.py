@@ -12,12 +12,10 @@ from ...stream import SEED_BITS
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from .layer_profile import LayerProfile
-
 Array = np.ndarray[Any, Any]
 
 
-def frame(profiles: Mapping[Any, LayerProfile[Any]], name: str | None = None) -> DataFrame:
+def frame(profiles: Mapping[Any, Any], name: str | None = None) -> DataFrame:
     """The rows of all profiles, below a column with the names of these if it is to have a `name`.
 
     What one profile has and another has not is not a number there, or None.
@@ -32,7 +30,7 @@ def frame(profiles: Mapping[Any, LayerProfile[Any]], name: str | None = None) ->
     return pandas.DataFrame({one: _joined([columns.get(one) for columns in several], lengths) for one in names})
 
 
-def _columns(profile: LayerProfile[Any]) -> dict[str, Any]:
+def _columns(profile: Any) -> dict[str, Any]:
     """Each column of one profile: a value for all rows, or an array; repeats come one after the other."""
     layers, repeats = profile.network.depth + 1, profile.repeats
     found: dict[str, Any] = {

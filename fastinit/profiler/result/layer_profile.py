@@ -10,7 +10,7 @@ import numpy as np
 
 from ...arguments import choice
 from ...records import Record, plain, real_array
-from ..show.drawing import drawn
+from ..drawing import drawn
 from .courses import BOUNDS
 from .described import Described
 from .findings import Bounds, Finding, Judgement, judged

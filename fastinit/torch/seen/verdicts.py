@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf, log, nan
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ...profiler.result.courses import BOUNDS, Course
+from ...profiler.result.described import Profiled
 from ...profiler.result.findings import BACKWARD, FORWARD, ROLES, Bounds, Finding, Judgement, judged
-
-if TYPE_CHECKING:
-    from .model_profile import ModelProfile
+from .model import Model
 
 #: So many modules of one role make a course.
 COURSE = 3
@@ -27,8 +26,22 @@ _ANY = (0.0, inf)
 Rows = list[int]
 
 
+class ProfiledModel(Profiled, Protocol):
+    """What judging asks of the profile of a model: of some of its rows too."""
+
+    @property
+    def network(self) -> Model:
+        """The model."""
+
+    def only(self, rows: Rows) -> ProfiledModel:
+        """Some of the rows."""
+
+    def without_gradient(self) -> ProfiledModel:
+        """The same, as if none had been sent."""
+
+
 def judged_model(
-    whole: ModelProfile, passed: Rows, roles: Mapping[str, Rows], forward: Bounds, backward: Bounds
+    whole: ProfiledModel, passed: Rows, roles: Mapping[str, Rows], forward: Bounds, backward: Bounds
 ) -> Judgement:
     """The worst of all modules that a signal passes, and of the roles whose rates tell something.
 
@@ -48,7 +61,7 @@ def judged_model(
     return replace(worst.moved(rows), where=f" in modules {role}, {len(rows)} of them")
 
 
-def _rated(whole: ModelProfile, roles: Mapping[str, Rows]) -> list[tuple[str, Rows]]:
+def _rated(whole: ProfiledModel, roles: Mapping[str, Rows]) -> list[tuple[str, Rows]]:
     """Those that are in no other: what passes through a model is the outputs of its blocks, not what is within."""
     names = whole.network.names
     members = {names[row] for rows in roles.values() if not _are_stages(whole, rows) for row in rows}
@@ -56,7 +69,7 @@ def _rated(whole: ModelProfile, roles: Mapping[str, Rows]) -> list[tuple[str, Ro
     return [(role, rows) for role, rows in sets if not all(_within(names[row], members) for row in rows)]
 
 
-def _alike(whole: ModelProfile, rows: Rows) -> list[Rows]:
+def _alike(whole: ProfiledModel, rows: Rows) -> list[Rows]:
     """A role without the output layer, which has a law of its own; where norms are, only modules between two pools.
 
     With norms each of these stages begins anew. Of so few blocks as most have, a power of the layer is no rate.
@@ -69,7 +82,7 @@ def _alike(whole: ModelProfile, rows: Rows) -> list[Rows]:
     return [some for some in found.values() if len(some) >= least]
 
 
-def _are_stages(whole: ModelProfile, rows: Rows) -> bool:
+def _are_stages(whole: ProfiledModel, rows: Rows) -> bool:
     """Whether between most of them there is a pool, so that a model with norms begins anew in each."""
     model = whole.network
     return model.normalises and 2 * len({model.modules[row].positions for row in rows}) > len(rows)
@@ -80,7 +93,7 @@ def _within(name: str, members: set[str]) -> bool:
     return bool(above) and (above in members or _within(above, members))
 
 
-def _judged_role(profile: ModelProfile, forward: Bounds, backward: Bounds) -> Judgement:
+def _judged_role(profile: ProfiledModel, forward: Bounds, backward: Bounds) -> Judgement:
     """Gradients are not compared where modules return as many values a unit as others do not: a pool changes them.
 
     A gain multiplies signal and gradient alike. Where the gradient keeps its size, a signal that changes is a sum, as
@@ -97,7 +110,7 @@ def _judged_role(profile: ModelProfile, forward: Bounds, backward: Bounds) -> Ju
     return found
 
 
-def _judged_unlike(profile: ModelProfile) -> Judgement:
+def _judged_unlike(profile: ProfiledModel) -> Judgement:
     """Without rates: whether a module is dead, symmetric, not finite or beyond the range of the weights' dtype."""
     found = judged(profile, _ANY, _ANY)
     if found.kind == "stable":

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ...arguments import refuse
 from ...profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
 from ..tensors.names import Rename, canonical_name, unwrapped
-from .model_profile import Model, ModelProfile, Row
+from .model import Model, Row
+from .model_profile import ModelProfile
 from .outputs import array_of, first_floats
 from .patterns import Patterns
 

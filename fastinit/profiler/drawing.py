@@ -7,9 +7,9 @@ from typing import Any
 
 
 def drawn(module: str) -> Any:
-    """The module of this package that shows profiles so."""
+    """The module of `show` of that name."""
     try:
-        return import_module(f".{module}", __package__)
+        return import_module(f".show.{module}", __package__)
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         raise ImportError(f"to show a profile needs {missing}: pip install 'fastinit-nn[profile]'") from error

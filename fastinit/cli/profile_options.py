@@ -1,0 +1,98 @@
+"""Options of ``fastinit profile``: one for each keyword of `fastinit.profile`, by group. Its defaults are theirs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .readers import (
+    Reader,
+    metavar_of,
+    option_of,
+    read_activation,
+    read_cotangent,
+    read_norm,
+    read_npy,
+    read_number,
+    read_number_or_word,
+    read_text,
+    read_whole,
+    several,
+)
+from .scheme_options import read_scheme
+
+#: How each is read (None: a flag) and what it is.
+OPTIONS: dict[str, dict[str, tuple[Reader | None, str]]] = {
+    "network": {
+        "kind": (read_text, "mlp, conv or transformer"),
+        "width": (read_whole, "units of every layer: 4096, 1e6"),
+        "depth": (read_whole, "layers"),
+        "widths": (several(read_whole), "units of the input and of each layer: 784,512,10"),
+        "activation": (read_activation, "relu, tanh, gelu, ..., leaky_relu:0.2"),
+        "scheme": (read_scheme, "he_normal, orthogonal, ..., small_normal:std=0.02"),
+        "gain": (read_number_or_word, "factor of the weights, or auto: the activation's own on lecun_normal"),
+        "norm": (read_norm, "none, batch, layer or rms"),
+        "norm_position": (read_text, "pre_act or post_act; of a transformer pre or post"),
+        "norm_eps": (read_number, "what is added to the variance"),
+        "residual": (None, "residual blocks, in pre-activation order"),
+        "branch_scale": (read_number, "factor of their branches"),
+        "bias_std": (read_number, "standard deviation of the biases"),
+        "dtype": (read_text, "float32 or float64"),
+    },
+    "convolutional network": {
+        "channels": (several(read_whole), "of every layer, or of the input and each layer"),
+        "kernel_size": (read_whole, "height and width of the kernels"),
+        "image_size": (read_whole, "height and width of the images"),
+        "padding": (read_text, "zero or circular"),
+    },
+    "transformer": {
+        "sequence_length": (read_whole, "tokens of each example"),
+        "vocabulary": (read_whole, "tokens there are"),
+        "embedding_std": (read_number, "standard deviation of their embeddings"),
+        "positional": (None, "embeddings of the positions are added"),
+        "heads": (read_whole, "of attention"),
+        "mlp_ratio": (read_number, "hidden units of the MLP by unit of width"),
+        "gated": (None, "a gated MLP"),
+        "causal": (None, "a token sees none after it"),
+        "stream_scale": (read_number, "factor of the stream where a branch is added"),
+        "residual_gain": (read_number_or_word, "factor of the weights that end a branch, or gpt2"),
+        "logit_scale": (read_number_or_word, "of the products of queries and keys, or mup"),
+    },
+    "signals": {
+        "batch": (read_whole, "examples"),
+        "inputs": (read_npy, "an .npy file, (batch, width), in place of standard normal inputs"),
+        "cotangent": (read_cotangent, "random_sign, or an .npy file of the gradient at the outputs"),
+        "loss": (read_text, "mse, in place of a cotangent"),
+        "backward": (None, "the gradient too"),
+        "jacobian": (None, "moments of the singular values of the input-output Jacobian"),
+        "sgd_steps": (read_whole, "steps of gradient descent before the profile"),
+        "lr": (several(read_number), "their learning rate, or one for each layer"),
+    },
+    "run": {
+        "seed": (read_whole, "of the first repeat"),
+        "repeats": (read_whole, "networks drawn"),
+        "method": (read_text, "auto, dense, tiled or matrix_free"),
+        "threads": (read_whole, "of the fills"),
+        "progress": (None, "a bar with the time left"),
+    },
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add all of them."""
+    for title, options in OPTIONS.items():
+        group = parser.add_argument_group(title)
+        for name, (read, meaning) in options.items():
+            more: dict[str, Any] = {"metavar": metavar_of(name)} if read else {}
+            more |= {} if read else {"action": argparse.BooleanOptionalAction, "default": None}
+            group.add_argument(option_of(name), help=meaning, **more)
+
+
+def typed_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Keyword to value of those that were typed."""
+    readers = {name: read for group in OPTIONS.values() for name, (read, _) in group.items()}
+    typed = {name: value for name in readers if (value := getattr(options, name)) is not None}
+    return {
+        name: value if (read := readers[name]) is None else read(option_of(name), value)
+        for name, value in typed.items()
+    }

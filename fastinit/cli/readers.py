@@ -1,0 +1,153 @@
+"""Readers: from what was typed to values. Each takes the name of an option and its text, and refuses in its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from tokenize import TokenError
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+
+from ..arguments import refuse
+from ..layout import Flat
+
+#: From the name of an option and what was typed to a value.
+Reader = Callable[[str, str], Any]
+
+
+def option_of(keyword: str) -> str:
+    """What a keyword is called on the command line."""
+    return f"--{keyword.replace('_', '-')}"
+
+
+def metavar_of(keyword: str) -> str:
+    """What help calls its value: the last word."""
+    return keyword.rsplit("_", 1)[-1].upper()
+
+
+def read_text(_: str, text: str) -> str:
+    """What was typed: whoever is given it checks it."""
+    return text
+
+
+def read_whole(option: str, text: str) -> int:
+    """An integer, which may be written 1e6."""
+    try:
+        return int(text)
+    except ValueError:
+        number = read_number(option, text)
+    return int(number) if number.is_integer() else refuse(option, "an integer, such as 4096 or 1e6", text)
+
+
+def read_number(option: str, text: str) -> float:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        refuse(option, "a number", text)
+
+
+def read_number_as_typed(option: str, text: str) -> float:
+    """A number, an integer where it is written as one."""
+    try:
+        return int(text)
+    except ValueError:
+        return read_number(option, text)
+
+
+def read_number_or_word(option: str, text: str) -> Any:
+    """A number, or what was typed."""
+    try:
+        return read_number_as_typed(option, text)
+    except ValueError:
+        return text
+
+
+def read_truth(option: str, text: str) -> bool:
+    """True or false."""
+    known = {"true": True, "false": False}
+    return known[text.lower()] if text.lower() in known else refuse(option, "true or false", text)
+
+
+def several(read: Reader) -> Reader:
+    """One, or several between commas."""
+
+    def read_several(option: str, text: str) -> Any:
+        values = tuple(read(option, part) for part in text.split(","))
+        return values if len(values) > 1 else values[0]
+
+    return read_several
+
+
+def read_shape(option: str, text: str) -> tuple[int, ...]:
+    """A shape: ``4096,4096`` or ``4096x4096``."""
+    try:
+        return tuple(int(length) for length in text.strip("()[] ").replace("x", ",").rstrip(",").split(","))
+    except ValueError:
+        refuse(option, "integers between commas", text)
+
+
+def read_index(option: str, text: str) -> Any:
+    """A basic index: integers, slices, ``...``, None between commas; ``flat[a:b]`` for a flat range."""
+    if text.startswith("flat[") and text.endswith("]"):
+        return Flat(_read_entry(option, text[5:-1], text))
+    entries = tuple(_read_entry(option, entry.strip(), text) for entry in text.split(","))
+    return entries if len(entries) > 1 else entries[0]
+
+
+def _read_entry(option: str, entry: str, text: str) -> Any:
+    named = {"...": Ellipsis, "None": None, "newaxis": None}
+    if entry in named:
+        return named[entry]
+    try:
+        numbers = [int(number) if number.strip() else None for number in entry.split(":")]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 3 or (len(numbers) == 1 and numbers[0] is None):
+        refuse(option, "integers, slices, '...' and None between commas", text)
+    return slice(*numbers) if ":" in entry else numbers[0]
+
+
+def read_activation(option: str, text: str) -> Any:
+    """A name, or with its parameter: ``leaky_relu:0.2``."""
+    name, parameter, number = text.partition(":")
+    return (name, read_number(option, number)) if parameter else name
+
+
+def read_norm(_: str, text: str) -> str | None:
+    """What was typed, or None."""
+    return None if text == "none" else text
+
+
+def read_npy(option: str, text: str) -> Any:
+    """The array of an .npy file."""
+    if not text.endswith(".npy"):
+        refuse(option, "an .npy file", text)
+    return read_array(Path(text), None)[0]
+
+
+def read_cotangent(option: str, text: str) -> Any:
+    """random_sign, or the array of an .npy file."""
+    return read_npy(option, text) if text.endswith(".npy") else text
+
+
+def read_array(path: Path, member: str | None) -> tuple[Any, str]:
+    """An array from a .npy file (read as it is needed) or an .npz file, and its name there; nothing pickled is read."""
+    try:
+        if path.suffix == ".npy":
+            if member is not None:
+                refuse("--array", "left out for a .npy file", member)
+            return np.load(path, mmap_mode="r", allow_pickle=False), ""
+        with path.open("rb") as file, NpzFile(file, allow_pickle=False) as stored:
+            if member is None and len(stored.files) == 1:
+                member = stored.files[0]
+            if member not in stored.files:
+                refuse(
+                    "--array", "one of " + (", ".join(map(repr, stored.files)) or "none (the file is empty)"), member
+                )
+            return stored[member], member
+    except (EOFError, BadZipFile, TokenError, SyntaxError, MemoryError) as error:
+        raise ValueError(f"{path} cannot be read as an .npy or .npz file: {error}") from error

@@ -1,0 +1,130 @@
+"""Options of schemes: their keywords, how each is read and what help says of it, are asked of `SCHEMES`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..arguments import refuse
+from ..schemes import DISTRIBUTIONS, FANS, REQUIRED, SCHEMES, Scheme, scheme_of
+from .readers import (
+    Reader,
+    metavar_of,
+    option_of,
+    read_number_as_typed,
+    read_number_or_word,
+    read_text,
+    read_truth,
+    read_whole,
+    several,
+)
+
+
+def read_scheme(option: str, text: str) -> Any:
+    """A name, or with its keywords: ``small_normal:std=0.02``."""
+    name, *words = re.split("[:,]", text)
+    pairs = [word.partition("=") for word in words]
+    if not all(equals for _, equals, _ in pairs):
+        refuse(option, "a name, or a name with keywords as in small_normal:std=0.02", text)
+    parameters = SCHEMES[name].parameters if name in SCHEMES else {}
+    keywords = {key: _reader_of(parameters.get(key))(key, value) for key, _, value in pairs}
+    return (name, keywords) if pairs else name
+
+
+def add_scheme_options(parser: argparse.ArgumentParser) -> None:
+    """An option for each keyword of a scheme. Of one that the command has for itself, ``NAME:key=value`` is left."""
+    group = parser.add_argument_group(
+        "keywords of the scheme",
+        "Or with its name: small_normal:std=0.02. In PyTorch's layout --in-axis is 1 and --out-axis 0.",
+    )
+    for keyword in _keywords():
+        try:
+            group.add_argument(
+                option_of(keyword), dest=_place(keyword), metavar=metavar_of(keyword), help=_meaning(keyword)
+            )
+        except argparse.ArgumentError:
+            continue
+
+
+def typed_keywords(options: argparse.Namespace) -> dict[str, str]:
+    """Keyword to text of those options that were typed."""
+    found = {keyword: getattr(options, _place(keyword), None) for keyword in _keywords()}
+    return {keyword: text for keyword, text in found.items() if text is not None}
+
+
+def scheme_with_keywords(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """The scheme that was asked for, and the keywords that stand with its name or are options."""
+    asked = read_scheme("--scheme", options.scheme)
+    name, keywords = (asked, {}) if isinstance(asked, str) else asked
+    scheme = scheme_of(name)
+    for keyword, text in typed_keywords(options).items():
+        option = option_of(keyword)
+        if keyword in keywords:
+            refuse(option, "left out where --scheme has it", text)
+        if keyword not in scheme.parameters and not scheme.is_called:
+            known = ", ".join(map(option_of, scheme.parameters)) or "none"
+            refuse(option, f"left out for {name} (its own: {known})", text)
+        keywords[keyword] = _reader_of(scheme.parameters.get(keyword))(option, text)
+    return name, keywords
+
+
+def _keywords() -> list[str]:
+    """Those of all schemes, each once."""
+    return list(dict.fromkeys(keyword for scheme in SCHEMES.values() for keyword in scheme.parameters))
+
+
+def _place(keyword: str) -> str:
+    """Where the parser keeps what was typed."""
+    return f"keyword {keyword}"
+
+
+_read_wholes = several(read_whole)
+
+
+def _reader_of(default: Any) -> Reader:
+    """By the kind of the default: a keyword that has none, or that nobody knows, may be a number or a word."""
+    if isinstance(default, bool):
+        return read_truth
+    if isinstance(default, str):
+        return read_text
+    if isinstance(default, (int, tuple)):
+        return _read_wholes
+    return read_number_as_typed if isinstance(default, float) else read_number_or_word
+
+
+def _meaning(keyword: str) -> str:
+    """Whose it is, with its defaults there, and what it may be."""
+    owners = {name: scheme for name, scheme in SCHEMES.items() if keyword in scheme.parameters}
+    by_default: dict[str, list[str]] = {}
+    for name, scheme in owners.items():
+        by_default.setdefault(_written(scheme.parameters[keyword]), []).append(name)
+    text = "; ".join(f"{_listed(names)} ({default})" for default, names in by_default.items())
+    return f"of {text}{_choices(keyword, owners)}".replace("%", "%%")
+
+
+def _written(default: Any) -> str:
+    if default is REQUIRED:
+        return "must be given"
+    return "default none" if default in ((), None) else f"default {default:g}" if isinstance(default, float) else (
+        f"default {default}"
+    )  # fmt: skip
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names, those that fans scale as one where they are all among them."""
+    scaled = [name for name, scheme in SCHEMES.items() if scheme.needs_fans]
+    if set(scaled) <= set(names):
+        names = ["all that fans scale", *(name for name in names if name not in scaled)]
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _choices(keyword: str, owners: Mapping[str, Scheme]) -> str:
+    """What a word may be: that of a scheme with a scale is a mode or a distribution."""
+    defaults = [scheme.parameters[keyword] for scheme in owners.values() if scheme.needs_fans]
+    for known in (FANS, DISTRIBUTIONS):
+        if any(isinstance(default, str) and default in known for default in defaults):
+            return f": {', '.join(known)}"
+    return ""

@@ -1,0 +1,39 @@
+"""``fastinit verify FILE --model``: does a .safetensors file hold the weights that rules give a model?
+
+The one room of the command line that needs a framework. It asks that door by name, when a model is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from ..arguments import refuse
+from .readers import read_whole
+from .users_code import called, read_object
+
+#: The door that is asked: the room that verifies, and the one that knows recipes.
+DOOR = "fastinit.torch.models.stored"
+RECIPES = "fastinit.torch.rules.recipe"
+
+
+def known_rules() -> str:
+    """Names that rules have: all of them where something has imported torch's door, which help does not."""
+    recipes = sys.modules.get(RECIPES)
+    return "torch, a recipe (gpt2, ...)" if recipes is None else ", ".join(["torch", *recipes.RECIPES])
+
+
+def verify_model(options: argparse.Namespace) -> int:
+    """The tensors of a file as the parameters of a model, against rules."""
+    rules = "torch" if options.rules is None else options.rules
+    rules = read_object("--rules", rules) if ":" in rules else rules
+    make = read_object("--model", options.model)
+    seed = None if options.seed is None else read_whole("--seed", options.seed)
+    stored = import_module(DOOR)
+    model = called(lambda: stored.made_on_meta(make))
+    if not isinstance(model, stored.nn.Module):
+        refuse("--model", "what makes a torch.nn.Module when it is called", type(model).__name__)
+    found = stored.verify_stored(model, options.file, rules, seed)
+    print(found)
+    return 0 if found else 1

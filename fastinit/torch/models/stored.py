@@ -1,0 +1,55 @@
+"""Stored models: a model on the meta device takes the tensors of a .safetensors file, and is verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...arguments import refuse
+from ...tensor_files import open_tensors
+from ..rules.lists import Rules
+from ..tensors.names import canonical_name, named_tensors
+from .verification import ModelVerification, verify
+
+
+def made_on_meta(make: Callable[[], Any]) -> Any:
+    """What a function makes without memory for weights."""
+    with torch.device("meta"):
+        return make()
+
+
+def verify_stored(model: nn.Module, path: Path, rules: Rules, seed: Any = None) -> ModelVerification:
+    """Whether a file holds the weights that rules give a model, whose parameters its tensors become."""
+    load(model, path)
+    return verify(model, rules, seed)
+
+
+def load(model: nn.Module, path: Path) -> None:
+    """Give the parameters of a model on the meta device the tensors of a file, in the file's dtype."""
+    with open_tensors(path, framework="pt") as file:
+        there = {canonical_name(name): file.read(name) for name in file.names}
+        if len(there) < len(file.names):
+            refuse("file", "one without two tensors of one name but for wrappers", sorted(file.names))
+    held: dict[int, nn.Parameter] = {}
+    for named in named_tensors(model):
+        found = [there.pop(name) for name in named.names if name in there]
+        if named.parameter:
+            name, shape = named.names[0], tuple(named.tensor.shape)
+            if [tuple(one.shape) for one in found[:1]] != [shape]:
+                refuse("file", f"one with {name} of shape {shape}", [tuple(one.shape) for one in found])
+            if not all(_same_bits(found[0], one) for one in found[1:]):
+                refuse("file", "one with one value for weights that the model has tied", named.names)
+            held[id(named.tensor)] = nn.Parameter(found[0], requires_grad=False)
+    if there:
+        refuse("file", "one without tensors that the model has not", sorted(there))
+    for module in model.modules():
+        module._parameters.update({leaf: held[id(one)] for leaf, one in module._parameters.items() if one is not None})
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    one_bits, other_bits = (tensor.reshape(-1).view(torch.uint8) for tensor in (one, other))
+    return one.dtype is other.dtype and one.shape == other.shape and torch.equal(one_bits, other_bits)

@@ -1,0 +1,186 @@
+"""``fastinit verify``: which options belong together, options of schemes, the user's modules; and no torch unasked."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_tensor_files import written
+
+import fastinit as fi
+from fastinit.cli import main
+from fastinit.cli.command_line import parser
+from fastinit.schemes import REQUIRED, SCHEMES
+
+HOME = Path(fi.__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder of its own, with files."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "1000")
+    np.save("w.npy", fi.he_normal((64, 32), seed=3))
+    np.save("sparse.npy", fi.sparse((100, 8), 0.5, seed=3))
+    np.save("dirac.npy", fi.dirac((3, 8, 16), groups=2))
+    np.save("many.npy", fi.he_normal((4, 5, 6, 7), seed=3, in_axis=(0, 1), out_axis=2, batch_axis=3))
+    written(tmp_path / "w.safetensors", {"a": ("F32", fi.he_normal((64, 32), seed=3, name="a"))})
+    return tmp_path
+
+
+def run(capsys, *arguments):
+    try:
+        status = main(arguments)
+    except SystemExit as stopped:
+        status = stopped.code
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+HE = ["--scheme", "he_normal"]
+MODEL = ["--model", "my.models:gpt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["w.npy"], "`--scheme` must be given where --model is not, got None"),
+        (["w.npy", "--rules", "gpt2"], "`--rules` must be left out without --model, got 'gpt2'"),
+        (["w.npy", *HE, "--rules", "gpt2"], "`--rules` must be left out without --model, got 'gpt2'"),
+        (["w.npy", *MODEL, *HE], "`--scheme` must be left out with --model, got 'he_normal'"),
+        (["w.npy", *MODEL, "--shape", "4,4"], "`--shape` must be left out with --model, got '4,4'"),
+        (["w.npy", *MODEL, "--array", "*"], "`--array` must be left out with --model, got '*'"),
+        (["w.npy", *MODEL, "--index", "3"], "`--index` must be left out with --model, got '3'"),
+        (["w.npy", *MODEL, "--name", "fc"], "`--name` must be left out with --model, got 'fc'"),
+        (["w.npy", *MODEL, "--dtype", "bfloat16"], "`--dtype` must be left out with --model, got 'bfloat16'"),
+        (["w.npy", *MODEL, "--in-axis", "1"], "`--in-axis` must be left out with --model, got '1'"),
+        (["w.npy", "--model", "gpt"], "`--model` must be package.module:name, got 'gpt'"),
+        (["w.npy", "--model", "my.models:gpt", "--seed", "one"], "No module named 'my'"),
+        (["w.npy", "--model", "os:nothing"], "`--model` must be a name that os has, got 'nothing'"),
+        (["w.npy", "--model", "os:getcwd", "--rules", ":own"], "`--rules` must be package.module:name, got ':own'"),
+        (["w.npy", "--model", "os:getcwd", "--seed", "one"], "`--seed` must be a number, got 'one'"),
+        (["w.npy", *HE, "--seed", "1.5"], "`--seed` must be an integer, such as 4096 or 1e6, got '1.5'"),
+        (["w.npy", *HE, "--gain", "two"], "`--gain` must be a number, got 'two'"),
+        (["w.npy", *HE, "--in-axis", "0,x"], "`--in-axis` must be a number, got 'x'"),
+        (["w.npy", *HE, "--std", "1"],
+         "`--std` must be left out for he_normal (its own: --distribution, --gain, --in-axis, --out-axis, "
+         "--batch-axis), got '1'"),
+        (["w.npy", "--scheme", "zeros", "--value", "1"],
+         "`--value` must be left out for zeros (its own: none), got '1'"),
+        (["w.npy", "--scheme", "he_normal:gain=2", "--gain", "2"],
+         "`--gain` must be left out where --scheme has it, got '2'"),
+        (["w.npy", "--scheme", "he_normal:2"],
+         "`--scheme` must be a name, or a name with keywords as in small_normal:std=0.02, got 'he_normal:2'"),
+        (["w.npy", "--scheme", "constant"], "constant() missing a required argument: 'value'"),
+        (["w.npy", "--scheme", "variance_scaling", "--mode", "fan"],
+         "`mode` must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got 'fan' (nearest: 'fan_in')"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)  # fmt: skip
+def test_one_line_for_what_is_wrong(capsys, arguments, said):
+    assert run(capsys, "verify", *arguments) == (2, "", f"fastinit: {said}\n")
+
+
+@pytest.mark.parametrize("arguments", [["verify", "w.npy", "--sch", "he_normal"], ["profile", "--wid", "8"]])
+def test_options_have_one_name(capsys, arguments):
+    """An abbreviation would change its meaning with the schemes that there are."""
+    said = f"fastinit: unrecognized arguments: {' '.join(arguments[-2:])} (see fastinit --help)\n"
+    assert run(capsys, *arguments) == (2, "", said)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["w.npy", *HE, "--seed", "3"],
+        ["w.npy", "--scheme", "he_normal:gain=1", "--seed", "3e0"],
+        ["w.npy", "--scheme", "variance_scaling:scale=2", "--mode", "fan_in", "--seed", "3"],
+        ["w.npy", "--scheme", "normal", "--std", "0.17677669529663687", "--mean", "0", "--seed", "3"],
+        ["dirac.npy", "--scheme", "dirac", "--groups", "2"],
+        ["sparse.npy", "--scheme", "sparse", "--sparsity", "0.5", "--seed", "3"],
+        ["many.npy", *HE, "--in-axis", "0,1", "--out-axis", "2", "--batch-axis", "3", "--seed", "3"],
+        ["w.safetensors", *HE, "--seed", "3"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_right(capsys, arguments):
+    status, out, err = run(capsys, "verify", *arguments)
+    assert (status, err) == (0, "") and out.endswith("\nok\n")
+
+
+def test_every_keyword_of_a_scheme_is_an_option_with_its_defaults(capsys):
+    status, out, _ = run(capsys, "verify", "--help")
+    options, _ = out.split("\nExamples: ")
+    meanings = dict(re.findall(r"--(\S+) [A-Z]+ (.*?)(?= --|$)", " ".join(options.split())))
+    assert status == 0
+    for scheme in SCHEMES.values():
+        for keyword, default in scheme.parameters.items():
+            meaning = meanings[keyword.replace("_", "-")]
+            assert scheme.name in meaning or (scheme.needs_fans and "of all that fans scale" in meaning)
+            plain = f"{default:g}" if isinstance(default, float) else "none" if default == () else default
+            assert ("must be given" if default is REQUIRED else f"default {plain}") in meaning
+    assert meanings["std"] == "of normal and truncated_normal (default 1); small_normal and sparse (default 0.01)"
+    assert meanings["low"] == "of uniform (default 0); truncated_normal (default -2)"
+    assert meanings["mode"] == "of variance_scaling (default fan_in): fan_in, fan_out, fan_avg, fan_geo_avg"
+    assert meanings["gain"] == "of all that fans scale, identity, orthogonal and delta_orthogonal (default 1)"
+    assert meanings["value"] == "of constant (must be given)"
+
+
+def test_no_command_without_a_model_imports_torch():
+    code = """
+import sys
+from fastinit.cli import main
+for arguments in (["info"], ["profile", "--width", "8", "--depth", "2"], ["verify", "w.npy", "--scheme", "he_normal"],
+                  ["verify", "w.safetensors", "--scheme", "he_normal"]):
+    assert main(arguments) == 0
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_model_needs_torch(capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("fastinit.torch")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    said = "fastinit: `fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'\n"
+    assert run(capsys, "verify", "w.safetensors", "--model", "os:getcwd") == (2, "", said)
+
+
+def installed(folder, *arguments):
+    """The command as an installation starts it, from a folder that Python does not look in."""
+    (folder / "bin").mkdir(exist_ok=True)
+    script = folder / "bin" / "fastinit"
+    script.write_text("import sys\nfrom fastinit.cli import main\nsys.exit(main())\n")
+    environment = os.environ | {"PYTHONPATH": str(HOME)}
+    command = [sys.executable, str(script), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_modules_of_the_current_folder_register_schemes(folder):
+    (folder / "own_schemes.py").write_text(
+        "import fastinit as fi\n"
+        "fi.register(fi.Scheme('own', family=lambda width: fi.laws.Normal(0.0, width**-0.5), keywords={'width': 4}))\n"
+    )
+    (folder / "broken_schemes.py").write_text("1 / 0\n")
+    np.save(folder / "own.npy", fi.normal((40, 30), std=0.25, seed=1))
+    verify = ["verify", "own.npy", "--scheme", "own", "--width", "16", "--seed", "1"]
+    done = installed(folder, "--import", "own_schemes", *verify)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("\nok\n")
+    done = installed(folder, *verify)
+    assert (
+        done.returncode == 2 and done.stderr == "fastinit: unrecognized arguments: --width 16 (see fastinit --help)\n"
+    )
+    done = installed(folder, "--import", "broken_schemes", *verify)
+    assert done.returncode == 2 and done.stderr.endswith("\nZeroDivisionError: division by zero\n")
+    done = installed(folder, "--import", "no_schemes", *verify)
+    assert (done.returncode, done.stderr) == (2, "fastinit: No module named 'no_schemes'\n")
+
+
+def test_the_grammar_is_that_of_the_schemes_there_are_now():
+    fi.register(fi.Scheme("test_now", family=lambda now: fi.laws.Constant(now), keywords={"now": 1.0}))
+    try:
+        assert vars(parser().parse_args(["verify", "w.npy", "--now", "2"]))["keyword now"] == "2"
+    finally:
+        fi.unregister("test_now")
