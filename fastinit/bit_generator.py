@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from numpy.random import SeedSequence
 
@@ -169,7 +169,7 @@ class ARS(_core.WordGenerator):
         """
         with self.lock:
             jumps = integer("jumps", jumps, 0, (self._room()[1] - 1) // JUMP + 1)
-            ahead = type(self)(self.seed_seq)
+            ahead = type(self)(cast(SeedSequence, self.seed_seq))
             ahead.state = self.state
         return ahead.advance(jumps * JUMP)
 

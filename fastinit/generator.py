@@ -14,9 +14,11 @@ from .arguments import refuse
 from .bit_generator import ARS
 from .dtypes import Kind, kind_of
 from .fill import make
-from .laws import Normal, Parameters, Uniform, check_normal, interval
+from .laws import Normal, Uniform
 from .layout import check_out, checked_shape
 from .machine import threads_for
+from .parameters import Parameters
+from .ranges import check_normal, interval
 from .typing import Array, DType, Seed, Shape
 
 #: Of the two laws that generators give.
@@ -133,7 +135,7 @@ class Generator(np.random.Generator):
         kind = _kind(dtype, out)
         return self._values("uniform", _standard("uniform", kind), kind, size, out)
 
-    def normal(  # type: ignore[override]
+    def normal(
         self,
         loc: ArrayLike = 0.0,
         scale: ArrayLike = 1.0,
@@ -182,7 +184,7 @@ class Generator(np.random.Generator):
             z += mean
             return _put(z, shape, kind, size, out)
 
-    def uniform(  # type: ignore[override]
+    def uniform(
         self,
         low: ArrayLike = 0.0,
         high: ArrayLike = 1.0,

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _core
 from .dtypes import Kind, kind_of
-from .laws import Parameters
+from .parameters import Parameters
 
 Array = np.ndarray[Any, Any]
 

@@ -9,34 +9,23 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from . import _core
 from .arguments import choice, real, refuse
 from .dtypes import Kind
+from .parameters import Parameters
+from .ranges import REACH, at_least, check_normal, ends_of_numbers, interval
 from .scaling import normal_interval, truncated_moments
 from .stream import stream_key
-
-#: |z| stays below this in every dtype: sqrt(2 * 53 * log 2) = 8.572 (float64), sqrt(2 * 48 * log 2) = 8.158 (float32).
-REACH = 8.58
 
 #: Fills an array with the elements number first + i steps[0] + j steps[1] + ... of the whole; None is C order.
 Fill = Callable[[np.ndarray[Any, Any], int, "tuple[int, ...] | None"], None]
 
 
-class Parameters(NamedTuple):
-    """The numbers by which the core makes values (`fi_parameters` in kernels.h says what each means)."""
-
-    shift: float
-    scale: float
-    least: float = 0.0
-    greatest: float = 0.0
-    left: float = 0.0
-    mass: float = 0.0
-    right: float = 0.0
-    tails: int = 0
+_named: dict[str, type[Law]] = {}
 
 
 class Law(ABC):
@@ -73,9 +62,9 @@ class Law(ABC):
     std: float
 
     @property
-    @abstractmethod
     def bounds(self) -> tuple[float, float]:
-        """Where all values are."""
+        """Where all values are, so far as it is known."""
+        return -math.inf, math.inf
 
     @abstractmethod
     def scaled(self, factor: float) -> Law:
@@ -100,9 +89,12 @@ class Law(ABC):
     @staticmethod
     def from_dict(described: Mapping[str, Any]) -> Law:
         """The law that `to_dict` described."""
-        known = {law.name: law for law in _concrete(Law)}  # type: ignore[type-abstract]
         words = dict(described)
-        return known[choice("law", words.pop("law", None), known)](**words)
+        return _named[choice("law", words.pop("law", None), _named)](**words)
+
+    def __init_subclass__(cls) -> None:
+        if "name" in vars(cls):
+            _named[cls.name] = cls
 
     def _values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, key) for key in self.arguments)
@@ -129,11 +121,6 @@ class Law(ABC):
     def _words(self) -> list[str]:
         """Its arguments, as a table shows them."""
         return [f"{key}={getattr(self, key):.4g}" for key in self.arguments]
-
-
-def _concrete(law: type[Law]) -> list[type[Law]]:
-    below = [one for child in law.__subclasses__() for one in _concrete(child)]
-    return [law, *below] if "name" in vars(law) else below
 
 
 _set = object.__setattr__
@@ -191,10 +178,6 @@ class Normal(_InCore):
     def __init__(self, mean: float = 0.0, std: float = 1.0) -> None:
         _set(self, "mean", real("mean", mean))
         _set(self, "std", real("std", std, low=0))
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return -math.inf, math.inf
 
     def scaled(self, factor: float) -> Normal:
         factor = real("factor", factor, low=0)
@@ -256,7 +239,7 @@ class Uniform(_InCore):
 
     def parameters(self, kind: Kind) -> Parameters:
         low, high = self.low, self.high
-        least, greatest = _ends_of_numbers(kind, low, high)
+        least, greatest = ends_of_numbers(kind, low, high)
         if least > greatest or max(abs(low), abs(high), high - low) > kind.greatest:
             interval(kind, low, high)  # which refuses it
         return _new(Parameters, (least, high - low, least, greatest, 0.0, 0.0, 0.0, 0))
@@ -322,7 +305,7 @@ class Truncated(_InCore):
             least = greatest = float(kind.real(mean))
         else:
             ends = (max(-kind.greatest, mean + low * std), min(kind.greatest, mean + high * std))
-            least, greatest = _at_least(kind, ends[0]), -_at_least(kind, -ends[1])
+            least, greatest = at_least(kind, ends[0]), -at_least(kind, -ends[1])
         if least > greatest:
             refuse("std", f"such that a {kind.real.__name__} lies in [mean + low std, mean + high std]", std)
         tails = min(left, right) < 0.005  # |z| up to 2.57 needs none
@@ -395,10 +378,6 @@ class Called(Law):
 
     mean = std = math.nan
 
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return -math.inf, math.inf
-
     def __call__(self, shape: Any, **common: Any) -> Any:
         """The function's array."""
         return self.call(shape, **common, **self.keywords)
@@ -418,65 +397,3 @@ class Called(Law):
     def __str__(self) -> str:
         shown = [f"{key}={value:.4g}" for key, value in self.keywords.items() if isinstance(value, (int, float))]
         return f"{getattr(self.call, '__name__', self.call)}({', '.join(shown)})"
-
-
-# --- What dtypes can hold: of numbers, and of arrays of them, as a generator takes.
-
-
-def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mean", "std")) -> None:
-    """Raise where a deviation is negative, or values could overflow the dtype. NaN and infinity are not looked at."""
-    negative = _first_bad(std < 0, std)
-    if negative:
-        refuse(names[1], "at least 0", negative[0])
-    beyond = _first_bad((abs(mean) + REACH * std > kind.greatest) & (abs(mean) < math.inf) & (std < math.inf), std)
-    if beyond:
-        rule = f"small enough for {names[0]} + {REACH} {names[1]} to stay below {kind.greatest:.6g} in {kind.name}"
-        refuse(names[1], rule, beyond[0])
-
-
-def interval(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
-    """The least and the greatest number of the precision computed in that lie in [low, high)."""
-    numbers = isinstance(low, float) and isinstance(high, float)
-    crossed = _first_bad(low > high if numbers else ~(low <= high), low, high)
-    if crossed:
-        refuse("low", f"at most high ({crossed[1]!r})", crossed[0])
-    beyond = _first_bad((abs(low) > kind.greatest) | (abs(high) > kind.greatest) | (high - low > kind.greatest), high)
-    if beyond:
-        rule = f"such that low, high and high - low stay below {kind.greatest:.6g} in {kind.name}"
-        refuse("high", rule, beyond[0])
-    least, greatest = (_ends_of_numbers if numbers else _ends)(kind, low, high)
-    empty = _first_bad(least > greatest, low, high)
-    if empty:
-        refuse("high", f"such that a {kind.real.__name__} lies in [low, high)", empty)
-    return least, greatest
-
-
-def _ends_of_numbers(kind: Kind, low: float, high: float) -> tuple[float, float]:
-    if low == high:
-        return (float(kind.real(low)),) * 2
-    return _at_least(kind, low), -_at_least(kind, -high, beyond=True)
-
-
-def _at_least(kind: Kind, x: float, beyond: bool = False) -> float:
-    """The least number of the precision computed in that is not below x; or with `beyond`, that is above it."""
-    nearest = kind.real(x)
-    fits = float(nearest) > x if beyond else float(nearest) >= x
-    return float(nearest if fits else np.nextafter(nearest, kind.real(np.inf)))
-
-
-def _ends(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
-    least, greatest = (np.asarray(end).astype(kind.real) for end in (low, high))
-    point = low == high
-    up, down = kind.real(np.inf), kind.real(-np.inf)
-    least = np.where(point | (least.astype(np.float64) >= low), least, np.nextafter(least, up))
-    greatest = np.where(point | (greatest.astype(np.float64) < high), greatest, np.nextafter(greatest, down))
-    return least, greatest
-
-
-def _first_bad(bad: Any, *numbers: Any) -> tuple[float, ...] | None:
-    """The numbers at the first place that is bad, if there is one."""
-    if isinstance(bad, bool):
-        return numbers if bad else None
-    if not bad.any():
-        return None
-    return tuple(float(np.broadcast_to(x, bad.shape).flat[bad.argmax()]) for x in numbers)

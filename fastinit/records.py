@@ -73,7 +73,7 @@ class Record:
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return bool(self is other or self._identity() == other._identity())  # type: ignore[attr-defined]
+        return bool(self is other or self._identity() == other._identity())
 
     def __ne__(self, other: object) -> bool:  # that of a tuple or a dictionary would be found before that of object
         equal = self.__eq__(other)

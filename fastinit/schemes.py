@@ -17,7 +17,7 @@ from .layout import checked_shape
 from .scaling import TRUNCATED_STD, Axes, Fans, fan_pair
 from .stream import seed_number
 from .structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
-from .typing import Distribution, Mode, Seed, Shape
+from .typing import Distribution, Mode, SchemeName, Seed, Shape
 
 FANS: dict[str, Callable[[int, int], float]] = {
     "fan_in": lambda fan_in, fan_out: fan_in,
@@ -329,7 +329,7 @@ def scheme_of(scheme: Any) -> Scheme:
 
 def init(
     shapes: Mapping[str, Shape],
-    scheme: str | Scheme | Callable[..., Any] = "he_normal",
+    scheme: SchemeName | Scheme | Callable[..., Any] = "he_normal",
     seed: Seed = None,
     **keywords: Any,
 ) -> dict[str, Any]:

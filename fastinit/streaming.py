@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any, Literal, NamedTuple
 
@@ -14,16 +14,13 @@ from . import _core
 from .arguments import integer, refuse
 from .dtypes import kind_of
 from .machine import threads_for
+from .records import Record, plain, real_array, real_number
 
 _ROWS_AT_ONCE = 1 << 22
 
 
-class Statistics(NamedTuple):
-    """Moments of some elements: numbers, or arrays of them. Variance has ddof 0; a normal's kurtosis (Pearson's) is 3.
-
-    A NaN or an infinity among the elements is counted in `nonfinite` and propagates as in NumPy. Of no elements the
-    mean is NaN. `skewness` and `kurtosis` are None where order is 2.
-    """
+class _Numbers(NamedTuple):
+    """The fields of `Statistics`."""
 
     count: Any
     mean: Any
@@ -35,6 +32,31 @@ class Statistics(NamedTuple):
     maximum: Any
     zeros: Any
     nonfinite: Any
+
+
+class Statistics(Record, _Numbers):
+    """Moments of some elements: numbers, or arrays of them. Variance has ddof 0; a normal's kurtosis (Pearson's) is 3.
+
+    A NaN or an infinity among the elements is counted in `nonfinite` and propagates as in NumPy. Of no elements the
+    mean is NaN. `skewness` and `kurtosis` are None where order is 2.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers by name, without those that are None; arrays are lists, NaN is None."""
+        return {name: plain(value) for name, value in self._asdict().items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Statistics:
+        """That of which `to_dict` gives these."""
+        read = {name: _read(name, found[name]) for name in cls._fields if name in found}
+        return cls(**dict.fromkeys(("skewness", "kurtosis")) | read)
+
+
+def _read(name: str, value: Any) -> Any:
+    counts = name in ("count", "zeros", "nonfinite")
+    if isinstance(value, list):
+        return np.array(value, np.int64) if counts else real_array(value)
+    return value if counts else real_number(value)
 
 
 def _statistics(sums: Any, order: int) -> Statistics:
@@ -74,10 +96,10 @@ def _elements(x: Any) -> tuple[int, np.ndarray[Any, Any]]:
     return kind_of("float64").code, array.astype(np.float64)
 
 
-def _checked_order(order: Any) -> int:
+def _checked_order(order: Any) -> Literal[2, 4]:
     if integer("order", order, 2, 5) == 3:
         refuse("order", "2 or 4", order)
-    return int(order)
+    return 2 if order == 2 else 4
 
 
 class Moments:
@@ -119,7 +141,7 @@ class Moments:
         self._sums = _core.Accumulator(self._order)
 
     @property
-    def order(self) -> int:
+    def order(self) -> Literal[2, 4]:
         """4, or 2."""
         return self._order
 

@@ -41,10 +41,6 @@ class _Structure(Law):
 
     mean = std = math.nan
 
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return -math.inf, math.inf
-
     def scaled(self, factor: float) -> Law:
         words = dict(zip(self.arguments, self._values(), strict=True))
         return type(self)(**words | {"gain": self.gain * real("factor", factor, low=0)})  # type: ignore[attr-defined]

@@ -37,6 +37,11 @@ Out: TypeAlias = Array | Sequence[Array | None] | None
 
 Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
 Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
+SchemeName: TypeAlias = Literal[
+    "normal", "uniform", "truncated_normal", "constant", "zeros", "ones", "identity", "dirac", "variance_scaling",
+    "small_normal", "lecun_normal", "lecun_uniform", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform",
+    "xavier_normal", "xavier_uniform", "kaiming_normal", "kaiming_uniform", "orthogonal", "delta_orthogonal", "sparse",
+]  # fmt: skip
 
 #: Of a profile: what a network is, and how its signals are followed.
 NetworkKind: TypeAlias = Literal["mlp", "conv", "transformer"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod, sqrt
 from typing import Any, NamedTuple
@@ -14,11 +14,12 @@ from .dtypes import kind_of
 from .fill import draw
 from .laws import Law
 from .layout import checked_shape, flat, part
+from .records import Record
 from .repeats import PIECE, WINDOW, bits_of, equal_windows, has_many_values, repeats
 from .schemes import Scheme, scheme_of
 from .streaming import Moments, Statistics, moments
 from .structures import DeltaOrthogonal, Orthogonal, Sparse
-from .typing import Index, Seed, Shape
+from .typing import Index, SchemeName, Seed, Shape
 
 #: A check fails beyond so many standard errors: at most 2e-9 of right arrays a check, 2e-8 in all.
 LIMIT = 6.0
@@ -27,8 +28,8 @@ _SAMPLE = 1 << 22
 _ROUNDING = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-17, "float64": 2.0**-40}
 
 
-@dataclass
-class Verification:
+@dataclass(eq=False, repr=False)
+class Verification(Record):
     """What was found. It is true if nothing was wrong.
 
     Attributes
@@ -47,7 +48,9 @@ class Verification:
     statistics: Statistics
     problems: list[str] = field(default_factory=list)
     checks: dict[str, Any] = field(default_factory=dict)
-    sketch: tuple[int, ...] = field(default=(), repr=False)
+    sketch: tuple[int, ...] = ()
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def ok(self) -> bool:
@@ -67,10 +70,19 @@ class Verification:
         lines = [f"{name}: {value}" for name, value in self.checks.items()]
         return "\n".join(lines + [f"PROBLEM {problem}" for problem in self.problems] + ["ok" if self.ok else "not ok"])
 
+    def __repr__(self) -> str:
+        return f"Verification({self.statistics.count} elements, {'ok' if self.ok else f'not ok: {self.summary}'})"
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Verification:
+        """That of which `to_dict` gives these."""
+        statistics, sketch = Statistics.from_dict(found["statistics"]), tuple(found["sketch"])
+        return cls(statistics, list(found["problems"]), dict(found["checks"]), sketch)
+
 
 def verify(
     array: Any,
-    scheme: str | Scheme | Law | Callable[..., Any],
+    scheme: SchemeName | Scheme | Law | Callable[..., Any],
     *,
     shape: Shape | None = None,
     index: Index | list[Index] = None,

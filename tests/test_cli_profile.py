@@ -12,7 +12,7 @@ import pytest
 import fastinit as fi
 from fastinit.cli import main, profile_command
 from fastinit.cli.profile_options import OPTIONS
-from fastinit.profiler import story
+from fastinit.profiler.show import story
 
 SMALL = ["--width", "32", "--depth", "6", "--batch", "8"]
 
@@ -72,7 +72,8 @@ def test_options_are_those_of_profile(capsys):
     )  # fmt: skip
     with open("p.json") as file:
         found = json.load(file)
-    assert found | {"seconds": 0} == same.to_dict() | {"seconds": 0}
+    labels = {"format": "fastinit Profile", "version": 1}
+    assert found | {"seconds": 0} == labels | same.to_dict() | {"seconds": 0}
     assert (status, out.splitlines()[-1]) == (0, "wrote p.json")
     assert str(same.network) in " ".join(out.split())
 
@@ -114,7 +115,7 @@ def test_compare_and_healthy(capsys):
     status, out, _ = run(capsys, *SMALL, "--compare", schemes, "--healthy", "--json", "p.json")
     assert status == 1
     with open("p.json") as file:
-        assert list(json.load(file)) == ["he_normal", "normal:std=0.001,mean=0", "constant:value=0.1"]
+        assert list(json.load(file)["profiles"]) == ["he_normal", "normal:std=0.001,mean=0", "constant:value=0.1"]
     assert "\nhe_normal: Stable: " in out
     assert "\nconstant:value=0.1: Symmetric: " in out
     assert run(capsys, *SMALL, "--healthy", "--no-table")[0] == 0
@@ -164,7 +165,7 @@ def test_a_pipe_that_cannot_encode_all_signs(encoding):
 
 def test_what_is_not_installed_is_missed_before_the_run(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
-    monkeypatch.delitem(sys.modules, "fastinit.profiler.html", raising=False)
+    monkeypatch.delitem(sys.modules, "fastinit.profiler.show.html", raising=False)
     monkeypatch.setattr(profile_command, "profile", lambda **_: pytest.fail("it ran"))
     said = "fastinit: to show a profile needs plotly: pip install 'fastinit-nn[profile]'\n"
     assert run(capsys, *SMALL, "--html", "p.html") == (2, "", said)

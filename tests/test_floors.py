@@ -22,10 +22,22 @@ CORE = ROOT / "src"
 PYTHON_FLOORS = {
     3: ("_core", "reference"),
     4: (
-        *("arguments", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
-        *("fill", "streaming", "generator", "tensor_files"),
+        *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
+        *(
+            "typing",
+            "parameters",
+            "ranges",
+            "laws",
+            "fill",
+            "haar",
+            "structures",
+            "streaming",
+            "bit_generator",
+            "generator",
+            "tensor_files",
+        ),
     ),
-    5: ("deterministic", "structured", "schemes", "theory", "profiler", "verification"),
+    5: (*("schemes", "distributions", "fan_scaling", "structured", "repeats", "theory", "profiler", "verification"),),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}
@@ -86,14 +98,16 @@ INSIDE = {
         ("columns", ("chunks", "gram_sampling", "units", "layerwise", "plain", "residual", "propagation")),
         "methods",
         "prediction",
-        "verdict",
-        "result",
-        "comparison",
+        "drawing",
+        (
+            "result",
+            (
+                *("described", "courses", "findings", "words", "verdict", "frames"),
+                *("layer_profile", "plain_network", "network_profile", "comparison"),
+            ),
+        ),
         "runs",
-        "plot",
-        "table",
-        "html",
-        "story",
+        ("show", ("axes", "table", "plot", "html", "story")),
     ),
     "cli": (
         "readers",
@@ -112,10 +126,10 @@ INSIDE = {
         ("calls", ("requests", "init", "fast")),
         ("models", ("resets", "recording", "plans", "initialize", "verification", "stored")),
         "fill_parts",
-        "verdicts",
-        "passes",
-        "lsuv",
-        "profiling",
+        (
+            "seen",
+            ("patterns", "outputs", "undisturbed", "model", "verdicts", "model_profile", "watch", "profiling", "lsuv"),
+        ),
     ),
 }
 

@@ -193,10 +193,10 @@ def test_measured_profiles_agree(keywords):
     assert {"act_second_moment", "cosine", "grad_act_second_moment", "grad_preact_second_moment"} <= set(found)
     for name, values in found.items():
         size = np.sqrt(found["act_second_moment"]) if "mean" in name else np.maximum(np.abs(values), name == "cosine")
-        error = np.abs(p[name].mean() - values)
+        error = np.abs(p.mean(name) - values)
         layers = np.arange(len(values))
         passed = len(values) - 1 - layers if name.startswith("grad") else layers
-        within = 5 * p[name].standard_error() + size * (1 + passed) * (3 / n + 2 * limit / p.network.batch)
+        within = 5 * p.standard_error(name) + size * (1 + passed) * (3 / n + 2 * limit / p.network.batch)
         if name == "dead_fraction":
             within += 0.01
         assert (np.isnan(values) | (error <= within)).all(), (name, error / size, within / size)

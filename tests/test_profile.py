@@ -121,7 +121,7 @@ def test_v5_log_and_mean_over_drawings():
     assert abs(log_m.mean() + 0.491433) < 0.23
     assert abs(log_m.var() - 0.990935) < 0.33
     assert abs(np.exp(log_m).mean() - 1) < 0.30
-    gap = p["act_second_moment"].mean_log()[50] - p["act_second_moment"].mean_log()[0] - log_m.mean()
+    gap = p.mean_log("act_second_moment")[50] - p.mean_log("act_second_moment")[0] - log_m.mean()
     assert abs(gap) < 1e-12
 
 
@@ -138,9 +138,9 @@ def test_v7_torch_default_layers():
     """Var(w) = Var(b) = 1/(3n) and ReLU: E h^2 = 2/(5n) and a gradient rate of 1/6, exactly at any width."""
     p = fi.profile(256, 14, "relu", ("variance_scaling", {"scale": 1 / 3, "distribution": "uniform"}),
                    bias_std=1 / math.sqrt(3 * 256), batch=4, repeats=200)  # fmt: skip
-    deep = p["preact_second_moment"].mean()[10:]
+    deep = p.mean("preact_second_moment")[10:]
     assert np.abs(256 * deep / 0.4 - 1).max() < 0.03
-    gradient = p["grad_act_second_moment"].mean()
+    gradient = p.mean("grad_act_second_moment")
     rate = (gradient[4] / gradient[12]) ** (1 / 8)
     assert abs(rate * 6 - 1) < 0.03
 
@@ -152,9 +152,9 @@ def test_v7_torch_default_layers():
 def test_v8_torch_gains(activation, gain, std, rate, within):
     inputs = fi.normal((64, 1000), 0, std, seed=9)  # SELU comes to its fixed point too slowly from elsewhere
     p = fi.profile(1000, 40, activation, "lecun_normal", gain=gain, inputs=inputs, repeats=4)
-    seen = np.sqrt(p["act_variance"].mean()[30:])
+    seen = np.sqrt(p.mean("act_variance")[30:])
     assert np.abs(seen.mean() / std - 1) < within[0]
-    gradient = p["grad_act_second_moment"].mean_log()
+    gradient = p.mean_log("grad_act_second_moment")
     assert abs(np.exp((gradient[5] - gradient[35]) / 30) / rate - 1) < within[1]
 
 
@@ -162,7 +162,7 @@ def test_v8_torch_gains(activation, gain, std, rate, within):
 @pytest.mark.parametrize("activation, batch, rate", [("linear", 8, 1.2), ("relu", 8, 1.788190), ("relu", 32, 1.521953)])
 def test_v9_batch_norm_makes_gradients_explode(activation, batch, rate):
     p = fi.profile(2000, 14, activation, norm="batch", norm_eps=0, batch=batch)
-    gradient = p["grad_act_second_moment"].mean_log()
+    gradient = p.mean_log("grad_act_second_moment")
     assert abs(np.exp((gradient[2] - gradient[12]) / 10) - rate) < 0.06
 
 
@@ -185,7 +185,7 @@ def test_kurtosis_within_a_network_and_pooled():
     2000 networks of 100 units: standard errors .009 and, the pooled fourth moment being heavy-tailed, .35.
     """
     p = fi.profile(100, 11, batch=1, repeats=2000, backward=False)
-    assert abs(p["preact_kurtosis"].mean()[11] - 3 * 99 / 101) < 0.04
+    assert abs(p.mean("preact_kurtosis")[11] - 3 * 99 / 101) < 0.04
     second, fourth = (p["preact_second_moment"][:, 11], p["preact_variance"][:, 11])
     assert abs(3 * np.mean(second**2) / np.mean(second) ** 2 * 99 / 101 / (3 * 1.05**10) - 1) < 0.35
     assert np.abs(fourth / second - 1).max() < 0.2
@@ -202,8 +202,8 @@ def test_jacobian_tells_orthogonal_from_gaussian():
     """Linear, L layers: E s^2 = 1, E s^4 = L + 1 for Gaussian weights (Fuss-Catalan); 1 and 1 for orthogonal ones."""
     gaussian = fi.profile(256, 4, "linear", "lecun_normal", batch=64, jacobian=True, repeats=4)
     haar = fi.profile(256, 4, "linear", "orthogonal", batch=64, jacobian=True)
-    assert abs(gaussian["jacobian_second_moment"].mean() - 1) < 0.05
-    assert abs(gaussian["jacobian_fourth_moment"].mean() - 5) < 0.5
+    assert abs(gaussian.mean("jacobian_second_moment") - 1) < 0.05
+    assert abs(gaussian.mean("jacobian_fourth_moment") - 5) < 0.5
     assert abs(haar["jacobian_second_moment"][0] - 1) < 1e-5
     assert abs(haar["jacobian_fourth_moment"][0] - 1) < 1e-5
 
@@ -357,7 +357,7 @@ def test_unknown_fields_are_key_errors():
 def test_theory_stands_beside():
     p = fi.profile(2048, 6, "tanh", "lecun_normal", gain=1.3, bias_std=0.2, batch=64, repeats=8)
     for name in ("act_second_moment", "preact_variance", "grad_act_second_moment", "cosine", "weight_norm"):
-        assert np.abs(p[name].mean()[2:] / p[f"theory_{name}"][2:] - 1).max() < 0.03, name
+        assert np.abs(p.mean(name)[2:] / p[f"theory_{name}"][2:] - 1).max() < 0.03, name
     z = p.deviation("act_second_moment")[1:]
     assert z.shape == (6,)
     assert np.abs(z).max() < 6
@@ -373,11 +373,19 @@ def test_fields_and_their_reductions():
     assert np.isnan(p["preact_mean"][:, 0]).all()
     assert np.isnan(p["weight_norm"][:, 0]).all()
     values = np.asarray(q)
-    assert (q.mean() == values.mean(axis=0)).all()
-    assert np.allclose(q.mean_log(), np.log(values).mean(axis=0))
-    assert np.allclose(q.standard_error(), values.std(axis=0, ddof=1) / math.sqrt(5))
-    assert np.isnan(fi.profile(16, 3, batch=4)["act_second_moment"].standard_error()).all()
+    assert (p.mean("act_second_moment") == values.mean(axis=0)).all()
+    assert np.allclose(p.mean_log("act_second_moment"), np.log(values).mean(axis=0))
+    assert np.allclose(p.standard_error("act_second_moment"), values.std(axis=0, ddof=1) / math.sqrt(5))
+    logs = np.log(values).std(axis=0, ddof=1) / math.sqrt(5)
+    assert np.allclose(p.standard_error("act_second_moment", log=True), logs)
+    assert np.isnan(fi.profile(16, 3, batch=4).standard_error("act_second_moment")).all()
     assert q.mean(axis=1).shape == (5,)
+    theory = p["theory_act_second_moment"]
+    assert all(type(p[name]) is np.ndarray for name in p)
+    assert (p.mean("theory_act_second_moment") == theory).all()
+    assert (p.mean_log("theory_act_second_moment") == np.log(theory)).all()
+    for log in (False, True):
+        assert (p.standard_error("theory_act_second_moment", log) == np.zeros(4)).all()
     one = fi.profile(16, 3, batch=4, seed=3)
     assert (one["act_mean"][0] == p["act_mean"][3]).all()
 

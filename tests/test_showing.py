@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from test_verdict import FLAT, LAYERS, crafted
 
 import fastinit as fi
-from fastinit.profiler import compare, html, progress
-from fastinit.profiler.comparison import decades
-from fastinit.profiler.table import number
+from fastinit.profiler import compare, progress
+from fastinit.profiler.show import html
+from fastinit.profiler.show.axes import decades
+from fastinit.profiler.show.table import number
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -158,7 +159,7 @@ def test_compare_names_by_what_differs():
     assert [line.split()[0] for line in text.splitlines()[3:5]] == ["a", "b"]
     assert len(found.plot().axes) == 2
     assert [line.get_label() for line in solid(found.plot().axes[1])] == list(found)
-    assert set(json.loads(found.to_json())) == set(found)
+    assert set(json.loads(found.to_json())["profiles"]) == set(found)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 import fastinit as fi
 from fastinit.profiler.description.signals import random_signs
-from fastinit.torch import profile
+from fastinit.torch import ModelProfile, profile
 
 DEPTH, WIDTH, BATCH = 6, 64, 16
 
@@ -323,20 +323,20 @@ def test_the_default_device_of_the_caller_is_not_asked():
 def test_verdicts_are_of_modules_of_one_role():
     x = drawn(BATCH, WIDTH, dtype="float64")
     healthy = profile(he_net(depth=12), x)
-    assert healthy.verdict.kind == "stable" and healthy.healthy()
+    assert healthy.verdict.kind == "stable" and healthy.healthy and healthy.ok
     assert list(healthy.roles) == ["# (Linear)", "# (ReLU)"]
     assert str(healthy.roles["# (ReLU)"].verdict) == str(healthy.verdict)
     said = str(healthy.verdict)
     assert said.startswith("Stable in modules # (ReLU), 12 of them: the activations' second moment changes by a factor")
     assert "from module 3 to 21; the gradient's" in said and said.endswith("from module 21 to 3.")
     fading = profile(he_net(scheme=fi.lecun_normal, depth=12), x)
-    assert fading.verdict.kind == "vanishing" and not fading.healthy()
+    assert fading.verdict.kind == "vanishing" and not fading.healthy
     assert fading.verdict.forward.rate == pytest.approx(0.5, rel=0.15)
     for kind, scheme in (("symmetric", fi.ones), ("dead", fi.zeros)):
         p = profile(he_net(scheme=lambda shape, seed, name, dtype, make=scheme: make(shape, dtype=dtype)), x)
         assert p.verdict.kind == kind
     assert profile(he_net(depth=1), x).verdict.kind == "stable"
-    assert not fading.healthy() and fading.healthy((1e-9, 1e9), (1e-9, 1e9))
+    assert not fading.healthy and fading.judge(forward=(1e-9, 1e9), backward=(1e-9, 1e9)).healthy
 
 
 class Residual(nn.Module):
@@ -388,7 +388,7 @@ HEALTHY = {
 def test_unlike_modules_are_not_compared(make, shape):
     torch.manual_seed(0)
     p = profile(make(), drawn(*shape))
-    assert p.healthy() and str(p.verdict) == NO_RATE
+    assert p.healthy and str(p.verdict) == NO_RATE
     assert np.isnan([p.verdict.forward.rate, p.verdict.backward.change]).all()
 
 
@@ -397,7 +397,7 @@ def test_of_residual_networks_the_stream_is_judged():
     torch.manual_seed(0)
     alike = profile(residual(*(Residual(8, 8) for _ in range(4))), drawn(8, 3, 16, 16))
     assert str(alike.verdict).startswith("Stable in modules # (Residual), 4 of them: the activations'")
-    assert alike.healthy() and alike.verdict.backward is not None
+    assert alike.healthy and alike.verdict.backward is not None
     sides = ((8, 16), (16, 32), (32, 16), (16, 8))
     smaller = profile(residual(*(Residual(*pair, 2) for pair in sides)), drawn(8, 3, 32, 32))
     assert str(smaller.verdict) == NO_RATE  # each begins anew, behind its norms
@@ -407,8 +407,8 @@ def test_a_stream_that_grows_by_sums_is_stable():
     """Blocks behind norms add to it; a gain would make the gradient grow as much."""
     torch.manual_seed(0)
     p = profile(encoder(True, 16), drawn(4, 10, 16))
-    assert p.verdict.forward.change > 10 and p.verdict.kind == "stable" and p.healthy()
-    assert not p.healthy(forward=(0.5, 2.0))  # bounds that are asked for are kept
+    assert p.verdict.forward.change > 10 and p.verdict.kind == "stable" and p.healthy
+    assert not p.judge(forward=(0.5, 2.0)).healthy  # bounds that are asked for are kept
     without = profile(encoder(True, 16), drawn(4, 10, 16), backward=False)
     assert without.verdict.kind == "stable"
 
@@ -470,7 +470,7 @@ def test_a_last_layer_that_begins_at_zero_is_not_dead():
     for bias in (0.0, 1.0):
         nn.init.constant_(head.bias, bias)
         p = profile(nn.Sequential(*model, head), x)
-        assert p.healthy() and str(p.verdict).startswith("Stable in modules # (ReLU), 6 of them: the activations'")
+        assert p.healthy and str(p.verdict).startswith("Stable in modules # (ReLU), 6 of them: the activations'")
         assert str(p.verdict).endswith("; no gradient passes module 12 in the first step: its weights are zero.")
     head.requires_grad_(False)
     assert profile(nn.Sequential(*model, head), x).verdict.kind == "dead"  # it stays zero
@@ -488,10 +488,10 @@ def test_a_last_layer_that_begins_at_zero_is_not_dead():
 def test_what_no_role_excuses_is_told_of_any_module():
     x = drawn(8, 16)
     net = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 1), nn.Tanh())
-    assert profile(net, x).healthy()  # one unit is no set of equal ones
+    assert profile(net, x).healthy  # one unit is no set of equal ones
     nn.init.constant_(net[0].weight, 0.1)
     nn.init.zeros_(net[0].bias)
-    assert profile(net, x).healthy()  # the gradients of the layer behind part them
+    assert profile(net, x).healthy  # the gradients of the layer behind part them
     nn.init.constant_(net[2].weight, 0.1)
     assert str(profile(net, x).verdict).startswith("Symmetric: all units of a layer are the same from module 0 on and ")
     nn.init.constant_(net[0].bias, -100.0)
@@ -501,7 +501,7 @@ def test_what_no_role_excuses_is_told_of_any_module():
     lost = profile(he_net(), drawn(8, WIDTH, dtype="float64"), loss=lambda output: (output * torch.nan).sum())
     assert str(lost.verdict) == "Not finite: the gradient is not finite from module 11 down."
     frozen = nn.Sequential(nn.Embedding(5, 8).requires_grad_(False), nn.Linear(8, 8))
-    assert profile(frozen, torch.arange(4), names="0").healthy()  # no gradient could come to what is shown
+    assert profile(frozen, torch.arange(4), names="0").healthy  # no gradient could come to what is shown
     narrow = profile(nn.Linear(16, 16).half(), x.half() * 1e-5)
     assert str(narrow.verdict) == "Vanishing: the activations are below the range of float16 at the input."
 
@@ -534,8 +534,8 @@ def test_of_inputs_no_slope_and_no_gradient_are_asked():
         def forward(self, x):
             return self.embed(x.long())
 
-    assert profile(Integers(), torch.arange(6.0).reshape(2, 3)).healthy()
-    assert profile(nn.Sequential(nn.Linear(900, 8), nn.ReLU(), nn.Linear(8, 2)), torch.eye(900)[:4]).healthy()
+    assert profile(Integers(), torch.arange(6.0).reshape(2, 3)).healthy
+    assert profile(nn.Sequential(nn.Linear(900, 8), nn.ReLU(), nn.Linear(8, 2)), torch.eye(900)[:4]).healthy
 
 
 def test_adapters_that_begin_at_zero_hide_nothing():
@@ -591,6 +591,37 @@ def test_it_shows_itself_and_is_written(tmp_path):
     written = json.loads(p.to_json())
     assert written["modules"] == names and written["method"] == "torch"
     assert len(written["fields"]["act_mean"][0]) == 7
+
+
+def test_it_comes_back_from_json():
+    x = drawn(BATCH, WIDTH, dtype="float64")
+    for p in (profile(he_net(depth=12), x), profile(he_net(scheme=fi.lecun_normal), x, backward=False, seed=3)):
+        q = ModelProfile.from_json(p.to_json())
+        assert q == p and hash(q) == hash(p) and q.verdict == p.verdict and q.network == p.network
+        assert (repr(q), q.seconds, q.description) == (repr(p), p.seconds, p.description)
+        assert fi.Comparison.from_json(p.roles.to_json()) == p.roles
+    assert repr(p).startswith("ModelProfile(Sequential, 24576 parameters, batch 16, torch, ")
+    with pytest.raises(ValueError, match="`text` must be JSON of format 'fastinit Profile', version 1, got"):
+        fi.Profile.from_json(p.to_json())
+
+
+def test_findings_name_rows_of_the_whole_profile():
+    p = profile(he_net(scheme=fi.lecun_normal, depth=12), drawn(BATCH, WIDTH, dtype="float64"))
+    found = p.verdict.findings[0]
+    assert (found.kind, found.quantity) == ("vanishing", "act_second_moment")
+    names = [p.network.names[found.numbers[f"{name}_layer"]] for name in ("first", "last")]
+    assert f" in all from module {names[0]} to {names[1]}" in str(p.verdict)
+
+
+def test_a_frame_has_a_row_for_each_module():
+    pytest.importorskip("pandas")
+    p = profile(he_net(depth=3), drawn(BATCH, WIDTH, dtype="float64"), seed=5)
+    frame = p.to_frame()
+    assert frame["label"].tolist() == list(p.network.labels) and frame["module"].tolist() == list(p.network.names)
+    assert frame["kind"].tolist() == ["", *["Linear", "ReLU"] * 3] and frame["repeat"].tolist() == [0] * 7
+    np.testing.assert_array_equal(frame["act_mean"], p["act_mean"][0])
+    assert set(frame["model"]) == {"Sequential"} and set(frame["seed"]) == {5} and set(frame["batch"]) == {BATCH}
+    assert list(p.roles.to_frame().columns[:3]) == ["name", "layer", "label"]
 
 
 class ReturnsNothing(nn.Module):

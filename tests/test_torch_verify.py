@@ -229,6 +229,19 @@ class Halved(nn.Module):
         return value * 2
 
 
+def test_what_was_found_comes_back_from_json():
+    model = right()
+    with torch.no_grad():
+        wrong = ft.verify(wide(), HE)
+    for found in (ft.verify(model, HE, seed=1), wrong):
+        again = ft.ModelVerification.from_json(found.to_json())
+        assert again == found and hash(again) == hash(found) and again.ok is bool(found) is found.ok
+    assert repr(ft.verify(model, HE)) == f"ModelVerification(3 tensors checked, ok, digest {DIGEST_OF_WIDE})"
+    assert repr(wrong).startswith(
+        f"ModelVerification(3 tensors checked, not ok: {wrong.problems[0]} and 2 more, digest "
+    )
+
+
 def test_what_lies_under_a_parametrization_is_named_as_not_checked():
     model = nn.Linear(32, 32)
     parametrize.register_parametrization(model, "weight", Halved())

@@ -217,7 +217,7 @@ def test_gpt2_small_at_its_first_position():
                    norm="layer", residual_gain="gpt2", batch=16, repeats=8, backward=False)  # fmt: skip
     assert p.network.text.heads == 12
     expected = [0.010121, 0.019495, 0.028874, 0.057015, 0.113306]
-    assert np.abs(p["act_second_moment"].mean()[[1, 2, 3, 6, 12]] / expected - 1).max() < 0.05
+    assert np.abs(p.mean("act_second_moment")[[1, 2, 3, 6, 12]] / expected - 1).max() < 0.05
 
 
 def test_pre_norm_grows_by_a_constant_and_gradients_as_much():
@@ -231,8 +231,8 @@ def test_pre_norm_grows_by_a_constant_and_gradients_as_much():
     blocks = 1 + 1.5 * np.arange(7)
     x = normalised(fi.normal((4, 1, 128), seed=1), "rms")
     p = fi.profile(128, 6, "relu", "lecun_normal", inputs=x, sequence_length=1, repeats=24, **keywords)
-    assert np.abs(p["act_second_moment"].mean() / blocks - 1).max() < 0.05
-    assert np.abs(p["grad_act_second_moment"].mean() * blocks / blocks[-1] - 1).max() < 0.1
+    assert np.abs(p.mean("act_second_moment") / blocks - 1).max() < 0.05
+    assert np.abs(p.mean("grad_act_second_moment") * blocks / blocks[-1] - 1).max() < 0.1
     x = normalised(fi.normal((8, 16, 128), seed=1), "rms")
     p = fi.profile(128, 6, "relu", "lecun_normal", inputs=x, sequence_length=16, backward=False, **keywords)
     seen = p["act_second_moment"][0, 1:]

@@ -59,7 +59,7 @@ FLAT = np.ones(21)
 def test_kinds_of_networks(kind, keywords):
     p = fi.profile(width=256, batch=16, seed=0, **{"depth": 30, "activation": "relu", **keywords})
     assert p.verdict.kind == kind
-    assert p.healthy() is (kind == "stable") is p.verdict.healthy
+    assert p.healthy is p.ok is (kind == "stable") is p.verdict.healthy is p.verdict.ok
     assert str(p.verdict).startswith(f"{kind.capitalize()}: ")
 
 
@@ -127,23 +127,25 @@ def test_a_signal_that_underflows_has_vanished_and_is_not_dead():
 def test_what_an_interrupted_run_did_not_reach_is_no_finding():
     p = crafted(np.where(LAYERS < 12, 1, np.nan), interrupted=True)
     assert str(p.verdict) == (
-        "Stable: the activations' second moment changes by a factor of 1 per layer, 1 in all from layer 1 to 11; "
-        "interrupted: of the layers and repeats done by then."
+        "Unknown: the activations' second moment changes by a factor of 1 per layer, 1 in all from layer 1 to 11; "
+        "partial, interrupted: of the layers and repeats done by then."
     )
     assert crafted(np.where(LAYERS < 12, 0.1**LAYERS, np.nan), interrupted=True).verdict.kind == "vanishing"
 
 
 def test_an_interrupted_run_that_reached_nothing_is_not_called_stable():
     p = crafted(np.full(21, np.nan), interrupted=True)
-    assert str(p.verdict) == "Unknown: too few layers were passed; interrupted: of the layers and repeats done by then."
-    assert not p.healthy()
+    assert str(p.verdict) == (
+        "Unknown: too few layers were passed; partial, interrupted: of the layers and repeats done by then."
+    )
+    assert not p.healthy
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_loss_whose_gradient_is_no_number_is_not_called_stable(bad):
     p = fi.profile(8, 5, batch=4, loss=lambda x: x * bad)
     assert str(p.verdict) == "Not finite: the gradient is not finite from layer 5 down."
-    assert not p.healthy()
+    assert not p.healthy
 
 
 def test_a_steep_power_is_held_against_a_network():
@@ -166,9 +168,9 @@ def test_few_rows_of_batch_normalisation_are_pointed_out():
 def test_bounds_of_healthy():
     p = crafted(0.9**LAYERS, 0.8 ** LAYERS[::-1])
     assert 0.9**18 > 0.1 > 0.8**18
-    assert not p.healthy()
-    assert p.healthy(backward=(0.01, 10))
-    assert not p.healthy(forward=(0.5, 2), backward=(0.01, 10))
+    assert not p.healthy
+    assert p.judge(backward=(0.01, 10)).healthy
+    assert not p.judge(forward=(0.5, 2), backward=(0.01, 10)).healthy
 
 
 def test_of_repeats_the_typical_one_is_judged():
@@ -192,6 +194,22 @@ def test_there_is_a_verdict_on_any_numbers(act, grad, split, interrupted, units)
     assert p.verdict.kind in kinds.split(", ")
     assert str(p.verdict).endswith(".")
     assert len(str(p.table())) > 0
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        ([1e-80, 1.0],
+         "Exploding: the activations' second moment grows by a factor of nan per layer, 1e+80 in all from layer 0 to "
+         "1."),
+        ([1.0, 1e308, 1e-75, 1e-80, 1.0],
+         "Vanishing: the activations' second moment shrinks by a factor of 0 per layer, 0 in all from layer 1 to 3 "
+         "(underflow: float16 at layer 2, float32 and bfloat16 at layer 3)."),
+    ],
+)  # fmt: skip
+def test_there_are_words_for_fits_without_a_number(act, said):
+    """One layer above the smallest normal number makes no line, and a fall may be steeper than a rate of float64."""
+    assert str(crafted(act).verdict) == said
 
 
 def test_what_happens_between_is_seen():

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..arguments import refuse
 from ..profiler import Comparison, Profile, compare, profile
-from ..profiler.result import drawn
-from ..profiler.story import Story, story
+from ..profiler.drawing import drawn
+from ..profiler.show.story import Story, story
 from .profile_options import add_options, typed_options
 from .scheme_options import read_scheme
 

@@ -107,9 +107,9 @@ def _meaning(keyword: str) -> str:
 def _written(default: Any) -> str:
     if default is REQUIRED:
         return "must be given"
-    return "default none" if default in ((), None) else f"default {default:g}" if isinstance(default, float) else (
-        f"default {default}"
-    )  # fmt: skip
+    if isinstance(default, float):
+        return f"default {default:g}"
+    return "default none" if default in ((), None) else f"default {default}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,9 +1,18 @@
 """The profiler: whether a network carries a signal forward and a gradient back. Names only."""
 
-from .comparison import Comparison, compare
 from .description.network import Network
-from .result import Field, Profile
+from .result import Comparison, Course, Finding, LayerProfile, Profile, Verdict, compare
 from .runs import ProfileInterrupted, profile
-from .verdict import Verdict
 
-__all__ = ["Comparison", "Field", "Network", "Profile", "ProfileInterrupted", "Verdict", "compare", "profile"]
+__all__ = [
+    "Comparison",
+    "Course",
+    "Finding",
+    "LayerProfile",
+    "Network",
+    "Profile",
+    "ProfileInterrupted",
+    "Verdict",
+    "compare",
+    "profile",
+]

@@ -46,9 +46,9 @@ def _obstacle(network: Network, signals: Signals, method: str) -> str:
         other = "'dense' or 'tiled'" if scheme.can_be_cut else "'dense'"
         if network.kind != "mlp":
             return f"{other} for kind {network.kind!r}"
-        if scheme.law not in ("normal", "orthogonal") or scheme.keywords.get("mean"):
+        if not (scheme.is_gaussian or scheme.is_haar):
             return f"{other} for weights that are neither Gaussian of mean zero nor Haar ({scheme})"
-        if scheme.law == "orthogonal" and signals.asks_again:
+        if scheme.is_haar and signals.asks_again:
             again = "sgd_steps" if signals.sgd_steps else "jacobian"
             return f"'dense' for orthogonal weights that are multiplied again ({again})"
         if network.normalisation and not network.normalisation.can_be_cut:

@@ -35,20 +35,23 @@ from .calls.init import (
     zeros_,
 )
 from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
-from .lsuv import lsuv_
 from .models.initialize import initialize_
 from .models.plans import Entry, Plan, plan
 from .models.verification import ModelVerification, verify
-from .profiling import profile
 from .rules.recipe import Recipe, register_recipe
 from .rules.recipes import deepnorm, gpt2, llama
 from .rules.weights import Weight, fans_of, law_of
 from .rules.width import Factors, mup
+from .seen.lsuv import Correction, lsuv_
+from .seen.model_profile import ModelProfile
+from .seen.profiling import profile
 from .tensors.names import canonical_name
 
 __all__ = [
+    "Correction",
     "Entry",
     "Factors",
+    "ModelProfile",
     "ModelVerification",
     "Plan",
     "Recipe",

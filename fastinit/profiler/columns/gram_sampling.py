@@ -45,7 +45,7 @@ class GramSampledWeights:
     def __init__(self, network: Network, layer: int, seed: int, same: Array | None) -> None:
         shape = network.weight_shape(layer)
         self.fan_in, self.fan_out = shape
-        self.haar = network.scheme.law == "orthogonal"
+        self.haar = network.scheme.is_haar
         self.variance = network.scheme.variance(shape) or 0.0
         self._scale = sqrt(self.variance * (max(shape) if self.haar else 1))
         self._seed, self._name, self._dtype, self._same = seed, f"layer.{layer}", network.dtype, same

@@ -5,42 +5,37 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from ...arguments import choice, refuse
-from ...scaling import fan_pair
-from ...schemes import FANS, SCHEMES
+from ...arguments import refuse
+from ...laws import Law, Normal
+from ...scaling import Fans
+from ...schemes import AXES, Scheme, scheme_of
+from ...structures import Orthogonal
 
 Array = np.ndarray[Any, Any]
 
-_SCALES = {"lecun": (1.0, "fan_in"), "he": (2.0, "fan_in"), "kaiming": (2.0, "fan_in")}
-_SCALES |= {"glorot": (1.0, "fan_avg"), "xavier": (1.0, "fan_avg")}
-_SCALED = (*(f"{author}_{law}" for author in _SCALES for law in ("normal", "uniform")), "variance_scaling")
-#: Schemes that take the gain themselves; the values of others are multiplied by it.
-_WITH_GAIN = (*_SCALED, "orthogonal", "delta_orthogonal", "identity")
-#: Parameters that a profile gives to a scheme, or has keywords of its own for.
-_OWN = {"shape", "seed", "name", "dtype", "index", "out", "threads", "gain", "in_axis", "out_axis", "batch_axis"}
-_OWN |= {"common", "keywords"}
-#: Schemes whose matrix is made whole before any part of it can be had.
-_WHOLE = ("orthogonal", "delta_orthogonal", "sparse", "dirac")
-#: Schemes of convolutional kernels alone.
-_OF_KERNELS = ("delta_orthogonal", "dirac")
+#: For what a law says of itself whatever the fans.
+_ANY_FANS = Fans(2, 2)
 
 
 @dataclass(frozen=True)
 class Initialisation:
-    """How all weights of a network are drawn: a named scheme with its keywords, or a callable; and a gain.
+    """How all weights of a network are drawn: a scheme with its keywords, and a gain.
 
-    A callable is ``(shape, seed, name) -> array``.
+    A scheme that is a user's function is called as ``(shape, seed, name) -> array``.
     """
 
-    name: str
+    scheme: Scheme
     keywords: dict[str, Any] = field(default_factory=dict)
-    call: Callable[..., Any] | None = None
     gain: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """That of the scheme."""
+        return self.scheme.name
 
     def __str__(self) -> str:
         words = ", ".join(f"{key}={value}" for key, value in self.keywords.items())
@@ -48,12 +43,11 @@ class Initialisation:
 
     def draw(self, shape: tuple[int, ...], seed: int, name: str, dtype: Any, **where: Any) -> Array:
         """The weights of one layer, or with `index` and `out` a part of them."""
-        if self.call is not None:
+        if self.scheme.is_called:
             return self._called(shape, seed, name, dtype)
-        own = self.name in _WITH_GAIN
-        more = {"gain": self.gain} if own else {}
-        weights = SCHEMES[self.name](shape, seed=seed, name=name, dtype=dtype, **self.keywords, **more, **where)
-        if not own and self.gain != 1:
+        words = self.keywords | ({"gain": self.gain} if self._takes_gain else {})
+        weights: Array = self.scheme(shape, seed=seed, name=name, dtype=dtype, **words, **where)
+        if not self._takes_gain and self.gain != 1:
             weights *= self.gain
         return weights
 
@@ -66,50 +60,44 @@ class Initialisation:
         return np.multiply(weights, self.gain, dtype=dtype)
 
     @property
-    def law(self) -> str | None:
-        """What the weights are, if they are independent and named by one law, or Haar: "normal", "uniform", ..."""
-        if self.call is not None:
-            return None
-        if self.name == "small_normal":
-            return "normal"
-        if self.name in _SCALED:
-            drawn = "uniform" if self.name.endswith("uniform") else "normal"
-            return str(self.keywords.get("distribution", drawn))
-        return self.name
+    def call(self) -> Callable[..., Any]:
+        """The user's function, of a scheme that is one."""
+        return self._law.call  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def _law(self) -> Law:
+        return self.scheme.law(_ANY_FANS, **self.keywords)
+
+    @property
+    def _takes_gain(self) -> bool:
+        return "gain" in self.scheme.keywords
+
+    @property
+    def is_gaussian(self) -> bool:
+        """Whether weights are independent normals of mean zero."""
+        law = self._law
+        return isinstance(law, Normal) and law.mean == 0
+
+    @property
+    def is_haar(self) -> bool:
+        """Whether matrices have orthonormal rows or columns, uniformly distributed."""
+        return isinstance(self._law, Orthogonal)
 
     def variance(self, shape: tuple[int, ...]) -> float | None:
-        """Var(w) of a layer's weights of mean zero; None where that is not known from the name."""
-        words = self.keywords
-        if self.name in _SCALED:
-            scale, mode = _SCALES.get(
-                self.name.rsplit("_", 1)[0], (words.get("scale", 1.0), words.get("mode", "fan_in"))
-            )
-            return self.gain**2 * scale / FANS[mode](*fan_pair(shape, -2, -1, ()))
-        known = {
-            "small_normal": words.get("std", 0.01) ** 2,
-            "normal": None if words.get("mean", 0.0) else words.get("std", 1.0) ** 2,
-            "uniform": _uniform_variance(words.get("low", 0.0), words.get("high", 1.0)),
-            "orthogonal": 1 / max(prod(shape[:-1]), shape[-1]),
-            "zeros": 0.0,
-        }
-        variance = None if self.call else known.get(self.name)
-        return None if variance is None else self.gain**2 * variance
+        """Var(w) of a layer's weights of mean zero, independent or Haar; None where that is not known."""
+        variance = self.scheme.variance(shape, self.gain, **self.keywords)
+        return None if np.isnan(variance) else variance
 
     @property
     def can_be_cut(self) -> bool:
         """Whether a tile can be had without the rest."""
-        return self.call is None and self.name not in _WHOLE
-
-
-def _uniform_variance(low: float, high: float) -> float | None:
-    """Of a uniform law of mean zero."""
-    return high**2 / 3 if low == -high else None
+        return not self.scheme.is_called and self._law.can_be_cut
 
 
 def _by_name(call: Callable[..., Any]) -> Callable[[tuple[int, ...], int, str], Any]:
     """The callable with seed and name passed by name, where its signature has these names."""
     try:
-        names = inspect.signature(call).parameters
+        names: Any = inspect.signature(call).parameters
     except (TypeError, ValueError):
         names = {}
     if {"seed", "name"} <= set(names) or any(p.kind is p.VAR_KEYWORD for p in names.values()):
@@ -118,19 +106,19 @@ def _by_name(call: Callable[..., Any]) -> Callable[[tuple[int, ...], int, str], 
 
 
 def initialisation_from(scheme: Any, gain: float) -> Initialisation:
-    """From what the user gave: a name, (name, keywords), a function of this package, or a callable."""
+    """From what the user gave: a name, (name, keywords), a Scheme, a function of this package, or a callable."""
     name, keywords = scheme if isinstance(scheme, tuple) and len(scheme) == 2 else (scheme, {})
-    named = getattr(getattr(name, "scheme", None), "name", name)
-    if callable(named):
-        return Initialisation(str(getattr(named, "__name__", type(named).__name__)), {}, named, gain)
     if not isinstance(keywords, dict):
         refuse("scheme", "a name, (name, {keyword: value}) or a callable", scheme, TypeError)
-    known = [key for key in SCHEMES[choice("scheme", named, SCHEMES)].keywords if key not in _OWN]
-    if set(keywords) - set(known):
-        refuse("scheme", f"{named!r} with keywords among {known}", keywords)
-    made = Initialisation(named, dict(keywords), None, gain)
-    try:  # an unknown keyword, or one out of range, before anything large is made
-        made.draw((1, 2, 2) if made.name in _OF_KERNELS else (2, 2), 0, "", "float32")
+    known = scheme_of(name)
+    if known.is_called:
+        return Initialisation(known, {}, gain)
+    own = [key for key in known.keywords if key != "gain" and key not in AXES]  # a profile has those itself
+    if set(keywords) - set(own):
+        refuse("scheme", f"{known.name!r} with keywords among {own}", keywords)
+    made = Initialisation(known, dict(keywords), gain)
+    try:  # one that is missing or out of range, before anything large is made
+        made.draw((1, 2, 2)[-max(made._law.least_axes, 2) :], 0, "", "float32")
     except (TypeError, ValueError) as error:
-        raise type(error)(f"`scheme` {named!r}: {error}") from error
+        raise type(error)(f"`scheme` {known.name!r}: {error}") from error
     return made

@@ -77,7 +77,7 @@ class LazyGaussian:
         self, initialisation: Initialisation, shape: tuple[int, ...], seed: int, name: str, dtype: Any
     ) -> None:
         variance = initialisation.variance(shape)
-        assert variance is not None and initialisation.law == "normal"
+        assert variance is not None and initialisation.is_gaussian
         self.shape = (shape[0], shape[1])
         self._scale, self._seed, self._name, self._dtype = sqrt(variance), seed, name, dtype
         self._inputs, self._outputs = _Side(*self.shape, dtype), _Side(*self.shape[::-1], dtype)

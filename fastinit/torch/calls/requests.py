@@ -11,7 +11,8 @@ from torch import Generator, Tensor
 from torch.nn.init import _calculate_correct_fan, calculate_gain
 
 from ...arguments import real, refuse
-from ...laws import REACH, Law, Normal, Truncated, Uniform
+from ...laws import Law, Normal, Truncated, Uniform
+from ...ranges import REACH
 from ...scaling import normal_interval
 from ...structures import Orthogonal, Sparse
 

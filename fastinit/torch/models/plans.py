@@ -12,9 +12,8 @@ from typing import Any, NamedTuple, SupportsIndex, overload
 from torch import nn
 
 from ...arguments import choice, integer, refuse
-from ...fill import draw
+from ...dtypes import kind_of
 from ...laws import Called, Law
-from ...layout import flat
 from ...records import Record, plain
 from ...scaling import Fans
 from ..rules.lists import OWN, Listed, Rule, Rules
@@ -186,9 +185,9 @@ def _check_law(law: Law, weight: Weight) -> None:
     """Raise where a law of ours cannot give the weight, or a function cannot be called as it would be."""
     dtype = dtype_for(law, weight.dtype)
     if not isinstance(law, Called):
-        draw(law, weight.shape, seed=0, name=weight.name, dtype=dtype, index=flat[:0])
+        law.fills(weight.shape, kind_of(dtype), 0, weight.name, 1)
         return
-    common = {"seed": 0, "name": weight.name, "dtype": dtype, "index": flat[:0], "out": None}
+    common = {"seed": 0, "name": weight.name, "dtype": dtype, "index": None, "out": None}
     try:
         inspect.signature(law.call).bind(weight.shape, **common, **law.keywords)
     except (TypeError, ValueError) as error:  # the latter of what tells no signature

@@ -18,6 +18,7 @@ from ... import verification
 from ...arguments import refuse
 from ...dtypes import kind_of
 from ...layout import whole_steps
+from ...records import Record
 from ...rectangles import Rectangle
 from ...stream import seed_number
 from ..rules.lists import Rules
@@ -34,8 +35,8 @@ _CHUNK = 1 << 15
 _BITS = {2: (torch.int16, np.uint16), 4: (torch.int32, np.uint32), 8: (torch.int64, np.uint64)}
 
 
-@dataclass(frozen=True)
-class ModelVerification:
+@dataclass(frozen=True, eq=False, repr=False)
+class ModelVerification(Record):
     """What was found, the same on every rank. It is true if nothing was wrong.
 
     Attributes
@@ -55,8 +56,23 @@ class ModelVerification:
     unchecked: tuple[str, ...]
     digest: str
 
-    def __bool__(self) -> bool:
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was wrong."""
         return not self.problems
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        more = f" and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
+        found = "ok" if self.ok else f"not ok: {self.problems[0]}{more}"
+        return f"ModelVerification({self.checked} tensors checked, {found}, digest {self.digest})"
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> ModelVerification:
+        """That of which `to_dict` gives these."""
+        return cls(tuple(found["problems"]), found["checked"], tuple(found["unchecked"]), found["digest"])
 
     def __str__(self) -> str:
         lines = [f"PROBLEM {problem}" for problem in self.problems]

@@ -116,18 +116,19 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     known = scheme_of(scheme)
     if known.is_called:
         return Ruled(Called(scheme, keywords))
-    unexpected(known.name, keywords, known.parameters)
-    axes = {axis: keywords[axis] for axis in AXES if axis in keywords}
+    axes = {}
+    if keywords:
+        unexpected(known.name, keywords, known.parameters)
+        axes = {axis: keywords.pop(axis) for axis in AXES if axis in keywords}
     fans = _fans_along(weight.shape, **axes) if axes else None
     if not known.needs_fans:
-        order = {axis: at for axis, at in _IN_TORCHS_ORDER.items() if axis in known.parameters}
-        return Ruled(known.law(**{**order, **keywords}), fans)
+        order = {axis: at for axis, at in _IN_TORCHS_ORDER.items() if axis in known.keywords}
+        return Ruled(known.law(**{**order, **axes, **keywords}), fans)
     if weight.fans is None:
         first = f"others need a rule before it: ({weight.name!r}, 'torch')"
         rule = f"such that a scheme with a fan is for weights of two axes or more ({first})"
         refuse("rules", rule, (weight.name, weight.shape))
-    own = {key: value for key, value in keywords.items() if key not in axes}
-    return Ruled(known.law(fans or weight.fans, **own), fans)
+    return Ruled(known.law(fans or weight.fans, **keywords), fans)
 
 
 def _fans_along(shape: tuple[int, ...], in_axis: Axes = 1, out_axis: Axes = 0, batch_axis: Axes = ()) -> Fans:

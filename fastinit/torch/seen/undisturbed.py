@@ -1,24 +1,20 @@
-"""Passes: run a model once and look at some of its modules, and leave it as it was found."""
+"""Undisturbed: a model that runs once, for the sake of what is seen then, is left as it was found."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import is_dataclass
-from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..arguments import refuse
-from .tensors.checks import check_model
-from .tensors.fills import array_over
-from .tensors.shards import sharded_part
+from ...arguments import refuse
+from ..tensors.checks import check_model
+from ..tensors.shards import sharded_part
 
 
 @contextmanager
@@ -78,50 +74,3 @@ def _restore(found: list[tuple[nn.Module, bool, dict[str, Any]]]) -> None:
 def _unchanged(one: Tensor, other: Tensor) -> bool:
     """Whether nothing was written; what is equal is not written again, which would make a graph's version stale."""
     return one.shape == other.shape and torch.equal(one, other)
-
-
-def first_floats(value: Any) -> Tensor | None:
-    """The first tensor of floats in what a module takes or returns: a tensor, or a tuple, dictionary or dataclass."""
-    if isinstance(value, Tensor):
-        return value if value.is_floating_point() and value.layout is torch.strided else None
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    elif is_dataclass(value):
-        value = list(vars(value).values())
-    if not isinstance(value, (list, tuple)):
-        return None
-    return next((found for found in map(first_floats, value) if found is not None), None)
-
-
-def array_of(tensor: Tensor) -> np.ndarray[Any, Any]:
-    """The values as an array of float32 or float64: the memory of the tensor itself, where that is what it holds.
-
-    Of complex numbers it has the real and imaginary parts.
-    """
-    tensor = tensor.detach()
-    if tensor.is_complex():
-        tensor = torch.view_as_real(tensor.resolve_conj())
-    if tensor.dtype not in (torch.float32, torch.float64):
-        tensor = tensor.float()
-    return array_over(tensor.resolve_neg().cpu())
-
-
-class Patterns:
-    """Which modules are meant, by name: those that any of the patterns matches, or all if there are none."""
-
-    def __init__(self, names: str | Iterable[str] | None) -> None:
-        self._patterns = None if names is None else [names] if isinstance(names, str) else list(names)
-
-    def __bool__(self) -> bool:
-        return self._patterns is not None
-
-    def match(self, label: str) -> bool:
-        """Whether this one is meant."""
-        return self._patterns is None or any(fnmatchcase(label, pattern) for pattern in self._patterns)
-
-    def check(self, labels: Iterable[str], what: str) -> None:
-        """That each pattern matches one of the labels."""
-        labels = list(labels)
-        for pattern in self._patterns or []:
-            if not any(fnmatchcase(label, pattern) for label in labels):
-                refuse("names", f"patterns each of which matches {what}", pattern)

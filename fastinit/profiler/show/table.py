@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from io import StringIO
 from shutil import get_terminal_size
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich import box
@@ -13,8 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..arguments import choice
-from .comparison import shared
+from ...arguments import choice
+from ..result.comparison import shared
+
+if TYPE_CHECKING:
+    from ..result.courses import Course
+    from ..result.layer_profile import LayerProfile
 
 #: A thinned table shows so many layers, evenly apart; and the first and the last.
 SHOWN = 20
@@ -55,30 +59,30 @@ def _deviation(value: float) -> str:
 Column = tuple[str, Any, Callable[[float], str]]
 
 
-def columns(profile: Any) -> list[Column]:
+def columns(profile: LayerProfile[Any]) -> list[Column]:
     """Header, values by layer and format of each column that has a number; what can best be spared comes last."""
     found: list[Column] = []
     for name, header in (("act_second_moment", "E x²"), ("grad_act_second_moment", "E g²")):
-        found.append((header, profile[name].mean(), number))
+        found.append((header, profile.mean(name), number))
         if f"theory_{name}" in profile:
-            found.append(("theory", np.asarray(profile[f"theory_{name}"]), number))
+            found.append(("theory", profile[f"theory_{name}"], number))
             if profile.repeats > 1:
                 found.append(("SE", profile.deviation(name), _deviation))
-    norm, gradient = profile["weight_norm"].mean(), profile["weight_grad_norm"].mean()
-    found.append(("cosine", profile["cosine"].mean(), lambda value: "" if np.isnan(value) else f"{value:.3f}"))
-    found.append(("dead", profile["dead_fraction"].mean(), _share))
-    found.append(("units", profile["distinct_units"].mean(), _count))
+    norm, gradient = profile.mean("weight_norm"), profile.mean("weight_grad_norm")
+    found.append(("cosine", profile.mean("cosine"), lambda value: "" if np.isnan(value) else f"{value:.3f}"))
+    found.append(("dead", profile.mean("dead_fraction"), _share))
+    found.append(("units", profile.mean("distinct_units"), _count))
     with np.errstate(divide="ignore", invalid="ignore"):
         found += [("|∂W|/|W|", gradient / norm, number), ("|W|", norm, number)]
     return [column for column in found if not np.isnan(column[1]).all()]
 
 
-def _width(profile: Any, shown: list[Column]) -> int:
+def _width(profile: LayerProfile[Any], shown: list[Column]) -> int:
     first = max(map(len, ("layer", *profile.network.labels)))
     return first + sum(1 + max(len(header), *(len(form(value)) for value in values)) for header, values, form in shown)
 
 
-def table(profile: Any, layers: str = "some") -> Shown:
+def table(profile: LayerProfile[Any], layers: str = "some") -> Shown:
     """The table of one profile; columns at the right that a terminal of this width has no room for are left out."""
     choice("layers", layers, ("some", "all"))
     depth, labels = profile.network.depth, profile.network.labels
@@ -98,7 +102,7 @@ def table(profile: Any, layers: str = "some") -> Shown:
 _COLOURS = {"stable": "green", "dead": "red", "symmetric": "red", "not finite": "red"}
 
 
-def overview(profiles: Mapping[str, Any]) -> Shown:
+def overview(profiles: Mapping[str, LayerProfile[Any]]) -> Shown:
     """One row for each of several profiles: its verdict, its factors, and units of its last hidden layer."""
     caption = f"{shared(profiles.values())}\nfactors of the second moment, per layer and over the interior layers"
     headers = ["", "verdict", "E x²\nper layer", "\nin all", "E g²\nper layer", "\nin all", "\ndead", "\nunits"]
@@ -110,13 +114,13 @@ def overview(profiles: Mapping[str, Any]) -> Shown:
         verdict = profile.verdict
         hidden = max(profile.network.depth - 1, 1)
         numbers = [number(value) for one in (verdict.forward, verdict.backward) for value in _factors(one)]
-        dead, units = (profile[field].mean()[hidden] for field in ("dead_fraction", "distinct_units"))
+        dead, units = (profile.mean(field)[hidden] for field in ("dead_fraction", "distinct_units"))
         kind = f"[{_COLOURS.get(verdict.kind, 'yellow')}]{verdict.kind}[/]"
         made.add_row(escape(name), kind, *numbers, _share(dead), _count(units))
     return made
 
 
-def _factors(course: Any) -> tuple[float, float]:
+def _factors(course: Course | None) -> tuple[float, float]:
     return (np.nan, np.nan) if course is None else (course.rate, course.change)
 
 

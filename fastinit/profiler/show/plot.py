@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .comparison import COLOURS, decades
-from .verdict import LIMITS
+from ..result.findings import LIMITS
+from .axes import COLOURS, decades
+
+if TYPE_CHECKING:
+    from ..result.layer_profile import LayerProfile
 
 #: With these, profiles are told apart without colour too.
 _MARKERS = "os^DvphX"
@@ -35,7 +38,7 @@ def picture(width: float, height: float) -> Picture:
     return Picture(figsize=(width, height), dpi=150, layout="constrained")
 
 
-def plot(profiles: Mapping[str, Any], path: Any = None, ax: Any = None) -> Any:
+def plot(profiles: Mapping[str, LayerProfile[Any]], path: Any = None, ax: Any = None) -> Any:
     """One profile in one panel, forward and backward; or several, in a panel for each direction."""
     if len(profiles) == 1:
         ((_, profile),) = profiles.items()
@@ -58,7 +61,7 @@ def plot(profiles: Mapping[str, Any], path: Any = None, ax: Any = None) -> Any:
 TITLES = ("activations, forward: E x²", "gradient, backward: E g²")
 
 
-def overlay(axes: Any, profiles: Mapping[str, Any], name: str) -> Panel:
+def overlay(axes: Any, profiles: Mapping[str, LayerProfile[Any]], name: str) -> Panel:
     """A panel with one field of several profiles."""
     panel = Panel(axes)
     for place, (label, profile) in enumerate(profiles.items()):
@@ -81,7 +84,7 @@ class Panel:
         self._lines: list[tuple[Any, bool, str]] = []
         self._values: list[Any] = []
 
-    def add(self, profile: Any, name: str, label: str, colour: str, marker: str) -> None:
+    def add(self, profile: LayerProfile[Any], name: str, label: str, colour: str, marker: str) -> None:
         """The mean over repeats with the range and the quartiles, and the theory dashed."""
         values = np.asarray(profile[name], float)
         if np.isnan(values).all():

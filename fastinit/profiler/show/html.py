@@ -11,16 +11,21 @@ from html import escape
 from pathlib import Path
 from string import Template
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from ..arguments import refuse
-from ..machine import STREAM, VERSION
-from .comparison import COLOURS, decades, shared
+from ...arguments import refuse
+from ...machine import STREAM, VERSION
+from ...records import labelled
+from ..result.comparison import shared
+from .axes import COLOURS, decades
 from .table import columns
+
+if TYPE_CHECKING:
+    from ..result.layer_profile import LayerProfile
 
 _DASHES = ("1px,0px", "8px,3px", "2px,3px", "8px,3px,2px,3px")
 
@@ -95,7 +100,7 @@ _PAGE = Template(
 )
 
 
-def to_html(profiles: Mapping[str, Any], path: Any = None) -> str | None:
+def to_html(profiles: Mapping[str, LayerProfile[Any]], path: Any = None) -> str | None:
     """The page of one profile, named "", or of several."""
     page = _page(profiles)
     if path is None:
@@ -116,9 +121,9 @@ def write_whole(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _page(profiles: Mapping[str, Any]) -> str:
+def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
     found = _charts(profiles)
-    numbers = {name: profile.to_dict() for name, profile in profiles.items()}
+    numbers = {name: labelled(profile) for name, profile in profiles.items()}
     charts = "".join(
         f'<figure><figcaption>{escape(title)}</figcaption><div class="chart" id="chart-{number}"></div></figure>'
         for number, (title, _) in enumerate(found)
@@ -152,11 +157,11 @@ def _inert(text: str) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _mood(profile: Any) -> str:
+def _mood(profile: LayerProfile[Any]) -> str:
     return "stable" if profile.verdict.healthy else "ill"
 
 
-def _fold(place: int, name: str, profile: Any) -> str:
+def _fold(place: int, name: str, profile: LayerProfile[Any]) -> str:
     """One of several profiles: its line, name and kind of verdict, and all else when it is opened."""
     colour, dashes = _line(place)
     line = f'<line x2="36" y1="5" y2="5" stroke="{colour}" stroke-width="4" stroke-dasharray="{dashes}"/>'
@@ -166,7 +171,7 @@ def _fold(place: int, name: str, profile: Any) -> str:
     )
 
 
-def _layers(profile: Any) -> str:
+def _layers(profile: LayerProfile[Any]) -> str:
     """What was asked, and all layers in a table."""
     shown = columns(profile)
     asked = {"network": profile.network, "method": profile.method, "seed": profile.seed, "repeats": profile.repeats,
@@ -186,7 +191,7 @@ def _line(place: int) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], _DASHES[place // len(COLOURS) % len(_DASHES)]
 
 
-def _charts(profiles: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _charts(profiles: Mapping[str, LayerProfile[Any]]) -> list[tuple[str, Any]]:
     """Title and figure of each chart that has something to show."""
     wanted = (
         ("Activations, forward: E x²", "act_second_moment", True),
@@ -200,10 +205,10 @@ def _charts(profiles: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(title, chart) for title, chart in made if chart.data]
 
 
-def _chart(profiles: Mapping[str, Any], name: str, logarithmic: bool) -> Any:
+def _chart(profiles: Mapping[str, LayerProfile[Any]], name: str, logarithmic: bool) -> Any:
     chart, drawn = go.Figure(), []
     for place, (label, profile) in enumerate(profiles.items()):
-        values = profile[name].mean() if name != "ratio" else _ratio(profile)
+        values = profile.mean(name) if name != "ratio" else _ratio(profile)
         if np.isnan(values).all():
             continue
         colour, dash = _line(place)
@@ -239,9 +244,9 @@ def _layout(values: Any, logarithmic: bool) -> dict[str, Any]:
     }
 
 
-def _ratio(profile: Any) -> Any:
+def _ratio(profile: LayerProfile[Any]) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return profile["weight_grad_norm"].mean() / profile["weight_norm"].mean()
+        return profile.mean("weight_grad_norm") / profile.mean("weight_norm")
 
 
 def _plain(values: Any) -> list[float | None]:

@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..arguments import real, refuse
-from ..stream import seed_number
-from ..streaming import Moments
-from ..structures import Orthogonal
-from .passes import Patterns, array_of, check_whole, undisturbed
-from .tensors.fills import DTYPES, fill_pieces_
-from .tensors.names import Rename, canonical_name
-from .tensors.shards import pieces_of
+from ...arguments import real, refuse
+from ...stream import seed_number
+from ...streaming import Moments
+from ...structures import Orthogonal
+from ..tensors.fills import DTYPES, fill_pieces_
+from ..tensors.names import Rename, canonical_name
+from ..tensors.shards import pieces_of
+from .outputs import array_of
+from .patterns import Patterns
+from .undisturbed import check_whole, undisturbed
 
 _ORTHOGONAL = Orthogonal(in_axis=1, out_axis=0)
 

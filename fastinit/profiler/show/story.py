@@ -6,10 +6,10 @@ from contextlib import nullcontext
 from os import PathLike
 from typing import Any
 
-from .comparison import Comparison
-from .parallel import one_blas_thread
-from .result import drawn
-from .runs import ProfileInterrupted, profile
+from ..drawing import drawn
+from ..parallel import one_blas_thread
+from ..result import Comparison
+from ..runs import ProfileInterrupted, profile
 
 #: Deep enough to see where each leads, and all ten networks done in a second or two.
 WIDTH, DEPTH, BATCH = 512, 30, 64

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from ..arguments import refuse
-from .result import Profile, drawn
+from ...arguments import refuse
+from ...records import Record, labelled, unlabelled
+from ..drawing import drawn
+from .frames import frame
+from .layer_profile import LayerProfile
 from .verdict import Verdict
 
-#: Of Okabe and Ito (2008), told apart by all eyes.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#777777")
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
-class Comparison(dict[str, Profile]):
+class Comparison(Record, dict[str, LayerProfile[Any]]):
     """Profiles by name, which show themselves together."""
+
+    format_name: ClassVar[str] = "Comparison"
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
         """The verdict on each."""
         return {name: profile.verdict for name, profile in self.items()}
 
-    def to_json(self) -> str:
-        """All numbers, by name, as JSON."""
-        return json.dumps({name: profile.to_dict() for name, profile in self.items()}, allow_nan=False)
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers as dictionaries, lists, strings and numbers: "profiles" has those of each by name."""
+        return {"profiles": {name: labelled(profile) for name, profile in self.items()}}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Comparison:
+        """That of which `to_dict` gives these."""
+        kinds: list[type[LayerProfile[Any]]] = LayerProfile.__subclasses__()
+        return cls({name: unlabelled(one, *kinds) for name, one in found["profiles"].items()})
+
+    def _identity(self) -> Any:
+        return dict(self)
+
+    def to_frame(self) -> DataFrame:
+        """A `pandas.DataFrame` of all: those of `Profile.to_frame`, one below the other, and a column "name"."""
+        return frame(self, "name")
 
     def table(self) -> Any:
         """A table with a row for each profile, which prints in a terminal and shows in a notebook."""
@@ -40,10 +56,15 @@ class Comparison(dict[str, Profile]):
 
     def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
         """A page with the charts of all; see `Profile.to_html`."""
-        return drawn("html").to_html(self, path)
+        page: str | None = drawn("html").to_html(self, path)
+        return page
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(f"{name!r}: {verdict.kind}" for name, verdict in self.verdicts.items())
+        return f"{type(self).__name__}({{{kinds}}})"
 
 
-def compare(profiles: Iterable[Profile], names: Iterable[str] | None = None) -> Comparison:
+def compare(profiles: Iterable[LayerProfile[Any]], names: Iterable[str] | None = None) -> Comparison:
     """Overlay several profiles.
 
     Parameters
@@ -70,8 +91,8 @@ def compare(profiles: Iterable[Profile], names: Iterable[str] | None = None) -> 
     >>> {name: verdict.kind for name, verdict in found.verdicts.items()}
     {'he_normal': 'stable', 'lecun_normal': 'vanishing'}
     """
-    listed = [profiles] if isinstance(profiles, Profile) else list(profiles)
-    if not listed or not all(isinstance(one, Profile) for one in listed):
+    listed = [profiles] if isinstance(profiles, LayerProfile) else list(profiles)
+    if not listed or not all(isinstance(one, LayerProfile) for one in listed):
         refuse("profiles", "one profile or more", listed, ValueError if not listed else TypeError)
     named = _names(listed) if names is None else [str(name) for name in names]
     if len(named) != len(listed) or len(set(named)) != len(named):
@@ -79,27 +100,19 @@ def compare(profiles: Iterable[Profile], names: Iterable[str] | None = None) -> 
     return Comparison(zip(named, listed, strict=True))
 
 
-def _words(profile: Profile) -> list[str]:
+def _words(profile: LayerProfile[Any]) -> list[str]:
     words = re.split(r", (?![^()]*\))", str(profile.network))  # keywords of a scheme stay together
     return [*words, profile.method, f"seed {profile.seed}"]
 
 
-def shared(profiles: Iterable[Profile]) -> str:
+def shared(profiles: Iterable[LayerProfile[Any]]) -> str:
     """What the descriptions of all profiles say."""
     first, *others = map(_words, profiles)
     return ", ".join(word for word in first if all(word in words for words in others))
 
 
-def _names(profiles: list[Profile]) -> list[str]:
+def _names(profiles: list[LayerProfile[Any]]) -> list[str]:
     """The words of each description that are not in all of them, and a number where that is not enough."""
     common = set.intersection(*(set(_words(one)) for one in profiles))
     names = [", ".join(word for word in _words(one) if word not in common) or str(one.network) for one in profiles]
     return [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, 1)]
-
-
-def decades(values: Any) -> tuple[float, float]:
-    """Ends of a logarithmic axis in powers of ten: what is there and a margin, two decades at least."""
-    known = np.log10(values[np.isfinite(values) & (values > 0)])
-    low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
-    margin = max(0.05 * (high - low), 0.15, (2 - (high - low)) / 2)
-    return float(low - margin), float(high + margin)

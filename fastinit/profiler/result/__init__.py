@@ -1,0 +1,10 @@
+"""The results: profiles by layer, their verdicts, and several of them side by side. Names only."""
+
+from .comparison import Comparison, compare
+from .courses import Course
+from .findings import Finding
+from .layer_profile import LayerProfile
+from .network_profile import Profile
+from .verdict import Verdict
+
+__all__ = ["Comparison", "Course", "Finding", "LayerProfile", "Profile", "Verdict", "compare"]

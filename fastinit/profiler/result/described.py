@@ -1,0 +1,61 @@
+"""Described: what verdicts, tables, pictures and pages need to know of what was profiled, a network or a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Described(Protocol):
+    """What was profiled; its string is one line."""
+
+    @property
+    def depth(self) -> int:
+        """Layers, the input not counted."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What tables call the input and the layers."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """By how many elements the second moment of each layer makes a squared norm."""
+
+    @property
+    def dtype(self) -> Any:
+        """Of weights and signals."""
+
+
+class Profiled(Protocol):
+    """What judging asks of a profile: its fields by name, what was profiled, and how far the run came."""
+
+    @property
+    def network(self) -> Described:
+        """What was profiled."""
+
+    @property
+    def steps(self) -> Sized:
+        """What was before each step of gradient descent."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped before all was done."""
+
+    @property
+    def backward(self) -> bool:
+        """Whether a gradient was sent back."""
+
+    @property
+    def least_for_power(self) -> int:
+        """Of how many layers a power of the layer is told."""
+
+    def cautions(self) -> list[Any]:
+        """Findings to be kept in mind whatever is measured."""
+
+    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+        """The field of that name."""
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is one."""

@@ -1,0 +1,287 @@
+"""The profile of layers: fields by layer and repeat, what they mean, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from ...arguments import choice
+from ...records import Record, plain, real_array
+from ..drawing import drawn
+from .courses import BOUNDS
+from .described import Described
+from .findings import Bounds, Finding, Judgement, judged
+from .frames import frame
+from .verdict import Verdict, verdict_of
+from .words import Naming, Numbered
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Array = np.ndarray[Any, Any]
+Passed = TypeVar("Passed", bound=Described)
+
+
+class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
+    """What happens to a signal, layer by layer: a mapping of the names of fields to arrays.
+
+    Attributes
+    ----------
+    network : Described
+        What was profiled.
+    method, seed, steps, interrupted, seconds, backward
+        As of `Profile`.
+    """
+
+    def __init__(self, network: Passed, method: str, seed: int, fields: Mapping[str, Array],
+                 theory: Mapping[str, Array], steps: tuple[Any, ...] = (), interrupted: bool = False,
+                 seconds: float = 0.0, backward: bool | None = None) -> None:  # fmt: skip
+        self.network, self.method, self.seed = network, method, seed
+        self.steps, self.interrupted, self.seconds = steps, interrupted, seconds
+        self._fields = {name: np.asarray(values) for name, values in fields.items()}
+        measured = not np.isnan(np.asarray(fields["grad_act_second_moment"], float)).all()
+        self.backward = measured if backward is None else backward
+        self._theory = {f"theory_{name}": np.asarray(values) for name, values in theory.items()}
+
+    def __getitem__(self, name: str) -> Array:
+        try:
+            return self._fields[name] if name in self._fields else self._theory[choice("name", name, self)]
+        except ValueError as error:
+            raise KeyError(str(error)) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields or name in self._theory
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._fields, *self._theory))
+
+    def __len__(self) -> int:
+        return len(self._fields) + len(self._theory)
+
+    @property
+    def repeats(self) -> int:
+        """Networks drawn."""
+        return len(self._fields["act_second_moment"])
+
+    @property
+    def description(self) -> str:
+        """What was profiled, and how, in one line."""
+        words = [str(self.network), self.method, f"seed {self.seed}"]
+        words += [f"{self.repeats} repeats"] if self.repeats > 1 else []
+        words += [f"after {len(self.steps)} steps of gradient descent"] if self.steps else []
+        return ", ".join(words)
+
+    def mean(self, name: str) -> Array:
+        """Mean of a field over repeats, (depth + 1,); of a theory field the field itself."""
+        return self[name].mean(axis=0) if name in self._fields else self[name]
+
+    def mean_log(self, name: str) -> Array:
+        """Mean over repeats of the natural logarithm of a field, (depth + 1,); of a theory field the logarithm.
+
+        Over repeats a second moment q and its logarithm tell different things: in a finite ReLU network E q stays while
+        E log q falls by 5/2 for each unit of depth / width.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs: Array = np.log(self[name])
+            return logs.mean(axis=0) if name in self._fields else logs
+
+    def standard_error(self, name: str, log: bool = False) -> Array:
+        """Standard error of `mean`, or with `log` of `mean_log`, (depth + 1,).
+
+        It is not a number for one repeat, and zero for a theory field.
+        """
+        values = self[name]
+        if name not in self._fields:
+            return np.zeros_like(values)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.log(values) if log else values
+            spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
+        return np.asarray(spread / np.sqrt(len(values)))
+
+    def deviation(self, name: str) -> Array:
+        """How far the mean of a field is from theory, in standard errors of the mean, (depth + 1,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((self.mean(name) - self[f"theory_{name}"]) / self.standard_error(name))
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the numbers mean: its string is one sentence, its `kind` the worst that was found."""
+        return self.judge()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether signal and gradient pass: whether the verdict is "stable".
+
+        They do not where a second moment changes too much (`judge` asks for other bounds than 0.1 and 10), and where
+        units are dead or all the same, a signal or gradient is zero or one is not finite. A change that follows a power
+        of the layer, as that of a normalised residual network, is not held against it.
+
+        Examples
+        --------
+        >>> from fastinit.profiler import profile
+        >>> profile(64, 10, "relu", "he_normal", batch=32).healthy
+        True
+        >>> profile(64, 10, "relu", "lecun_normal", batch=32).healthy
+        False
+        """
+        return self.verdict.healthy
+
+    @property
+    def ok(self) -> bool:
+        """The same as `healthy`."""
+        return self.healthy
+
+    def judge(self, *, forward: Bounds = BOUNDS, backward: Bounds = BOUNDS) -> Verdict:
+        """The verdict by bounds of one's own.
+
+        Parameters
+        ----------
+        forward, backward : (low, high)
+            Bounds on the last over the first second moment of the interior layers (1 to depth - 1; all layers below
+            depth 4): of the activations on their way, and of the gradient, times the width, on its way back.
+
+        Returns
+        -------
+        Verdict
+            Stable only where no change is outside its bounds.
+
+        Examples
+        --------
+        >>> from fastinit.profiler import profile
+        >>> p = profile(64, 10, "relu", "lecun_normal", batch=32)
+        >>> p.judge(forward=(1e-4, 1e4), backward=(1e-4, 1e4)).kind
+        'stable'
+        """
+        return verdict_of(self._judgement(forward, backward), self._naming())
+
+    def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
+        return judged(self, forward, backward)
+
+    def _naming(self) -> Naming:
+        return Numbered()
+
+    @property
+    def least_for_power(self) -> int:
+        """Of how many layers a power of the layer is told: of few any curve fits one."""
+        return 4
+
+    def cautions(self) -> list[Finding]:
+        """What is to be kept in mind of what was profiled, whatever is measured."""
+        return []
+
+    def table(self, layers: str = "some") -> Any:
+        """A table of layers, with the description and the verdict below it.
+
+        ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and, over repeats, with
+        its deviation from it in standard errors (``SE``); then cosine, dead_fraction, distinct_units (``units``), and
+        the norms of weights and of their gradients. Columns at the right for which a terminal has no room are left
+        out.
+
+        Parameters
+        ----------
+        layers : {"some", "all"}
+            Whether to leave some out where there are many.
+
+        Returns
+        -------
+        rich.table.Table
+            It shows itself: by `print`, at the prompt, in a notebook, and in colour by ``rich.print``.
+        """
+        return drawn("table").table(self, layers)
+
+    def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
+        """A picture of the second moments by layer, forward and backward.
+
+        Lines are means over repeats, between bands of the quartiles and of the range; theory is dashed. Grey is where
+        the root of a second moment is below the smallest normal number of a dtype, or beyond its largest. An arrow is
+        where a value is zero or not finite.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to save it: .png, .svg, .pdf.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw it, instead of a figure of its own.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Apart from pyplot: there is nothing to close.
+        """
+        return drawn("plot").plot({"": self}, path, ax)
+
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
+        """A page with charts, all layers in a table and the numbers as JSON: one file, which needs no network.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to write it; it is there whole or not at all.
+
+        Returns
+        -------
+        str or None
+            The page, where no path is given.
+        """
+        page: str | None = drawn("html").to_html({"": self}, path)
+        return page
+
+    def to_frame(self) -> DataFrame:
+        """A `pandas.DataFrame` with a row for each layer and repeat.
+
+        Its columns are layer, label and repeat; every field, those of theory too; and what was profiled, a column for
+        each keyword. What is known of a repeat and of no layer, as moments of the Jacobian, is in all its rows.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return frame({None: self})
+
+    def keywords(self) -> dict[str, Any]:
+        """What was profiled and how, by keyword: a value, or an array with one for each layer."""
+        return {"method": self.method, "backward": self.backward}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as dictionaries, lists, strings and numbers; NaN is None, infinities are "inf" and "-inf"."""
+        verdict = self.verdict
+        told = {"kind": verdict.kind, "sentence": verdict.sentence, "healthy": verdict.healthy}
+        return {
+            "network": str(self.network),
+            "verdict": told | {"findings": plain(verdict.findings)},
+            "seconds": self.seconds,
+            **self._identity(),
+        }
+
+    def _identity(self) -> dict[str, Any]:
+        """All but the seconds that it took, and what follows from the rest."""
+        return {
+            "method": self.method,
+            "seed": self.seed,
+            "interrupted": self.interrupted,
+            "backward": self.backward,
+            "description": self._description(),
+            "fields": {name: plain(self[name]) for name in self},
+            "steps": [plain(step) for step in self.steps],
+        }
+
+    def _description(self) -> dict[str, Any]:
+        """What was profiled, as dictionaries, lists, strings and numbers."""
+        raise NotImplementedError
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.method, self.seed, str(self.network)))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.network}, {self.method}, repeats {self.repeats})"
+
+
+def read_fields(found: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Measured fields and those of theory, from what `to_dict` gave."""
+    arrays = {name: real_array(values) for name, values in found["fields"].items()}
+    theory = {name.removeprefix("theory_"): arrays.pop(name) for name in list(arrays) if name.startswith("theory_")}
+    return arrays, theory

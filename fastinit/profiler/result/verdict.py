@@ -1,0 +1,70 @@
+"""The verdict: what the numbers of a profile mean, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...records import Record
+from .courses import Course
+from .findings import Finding, Judgement
+from .words import Naming, sentence
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(Record):
+    """What a profile says. Its string is the sentence.
+
+    Attributes
+    ----------
+    kind : str
+        stable, or the worst that was found: dead, symmetric, not finite, vanishing, exploding, gradient vanishing,
+        gradient exploding; unknown where a run was interrupted and nothing was found by then.
+    sentence : str
+        All that was found.
+    findings : tuple of Finding
+        The same as data, the worst first.
+    forward, backward : Course
+        How the second moment of the activations, and that of the gradient times the width, change;
+        `backward` is None where no gradient was sent.
+    """
+
+    kind: str
+    sentence: str
+    findings: tuple[Finding, ...]
+    forward: Course
+    backward: Course | None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the network is stable."""
+        return self.kind == "stable"
+
+    @property
+    def ok(self) -> bool:
+        """The same as `healthy`."""
+        return self.healthy
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.kind!r}, {self.sentence!r})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as dictionaries, lists, strings and numbers."""
+        return super().to_dict() | {"healthy": self.healthy}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Verdict:
+        """That of which `to_dict` gives these."""
+        findings = tuple(map(Finding.from_dict, found["findings"]))
+        backward = None if found["backward"] is None else Course.from_dict(found["backward"])
+        return cls(found["kind"], found["sentence"], findings, Course.from_dict(found["forward"]), backward)
+
+
+def verdict_of(judgement: Judgement, naming: Naming) -> Verdict:
+    """The verdict that says what was judged, of layers by their names."""
+    words = sentence(judgement, naming)
+    return Verdict(judgement.kind, words, judgement.findings, judgement.forward, judgement.backward)

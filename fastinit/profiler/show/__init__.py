@@ -1,0 +1,1 @@
+"""What shows profiles: tables, pictures, pages and the story of five initialisations."""

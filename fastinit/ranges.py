@@ -1,0 +1,73 @@
+"""Ranges: whether a dtype can hold what is asked for, of numbers or arrays of them, and its numbers next to others."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .arguments import refuse
+from .dtypes import Kind
+
+#: |z| stays below this in every dtype: sqrt(2 * 53 * log 2) = 8.572 (float64), sqrt(2 * 48 * log 2) = 8.158 (float32).
+REACH = 8.58
+
+
+def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mean", "std")) -> None:
+    """Raise where a deviation is negative, or values could overflow the dtype. NaN and infinity are not looked at."""
+    negative = _first_bad(std < 0, std)
+    if negative:
+        refuse(names[1], "at least 0", negative[0])
+    beyond = _first_bad((abs(mean) + REACH * std > kind.greatest) & (abs(mean) < math.inf) & (std < math.inf), std)
+    if beyond:
+        rule = f"small enough for {names[0]} + {REACH} {names[1]} to stay below {kind.greatest:.6g} in {kind.name}"
+        refuse(names[1], rule, beyond[0])
+
+
+def interval(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
+    """The least and the greatest number of the precision computed in that lie in [low, high)."""
+    numbers = isinstance(low, float) and isinstance(high, float)
+    crossed = _first_bad(low > high if numbers else ~(low <= high), low, high)
+    if crossed:
+        refuse("low", f"at most high ({crossed[1]!r})", crossed[0])
+    beyond = _first_bad((abs(low) > kind.greatest) | (abs(high) > kind.greatest) | (high - low > kind.greatest), high)
+    if beyond:
+        rule = f"such that low, high and high - low stay below {kind.greatest:.6g} in {kind.name}"
+        refuse("high", rule, beyond[0])
+    least, greatest = (ends_of_numbers if numbers else _ends)(kind, low, high)
+    empty = _first_bad(least > greatest, low, high)
+    if empty:
+        refuse("high", f"such that a {kind.real.__name__} lies in [low, high)", empty)
+    return least, greatest
+
+
+def ends_of_numbers(kind: Kind, low: float, high: float) -> tuple[float, float]:
+    if low == high:
+        return (float(kind.real(low)),) * 2
+    return at_least(kind, low), -at_least(kind, -high, beyond=True)
+
+
+def at_least(kind: Kind, x: float, beyond: bool = False) -> float:
+    """The least number of the precision computed in that is not below x; or with `beyond`, that is above it."""
+    nearest = kind.real(x)
+    fits = float(nearest) > x if beyond else float(nearest) >= x
+    return float(nearest if fits else np.nextafter(nearest, kind.real(np.inf)))
+
+
+def _ends(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
+    least, greatest = (np.asarray(end).astype(kind.real) for end in (low, high))
+    point = low == high
+    up, down = kind.real(np.inf), kind.real(-np.inf)
+    least = np.where(point | (least.astype(np.float64) >= low), least, np.nextafter(least, up))
+    greatest = np.where(point | (greatest.astype(np.float64) < high), greatest, np.nextafter(greatest, down))
+    return least, greatest
+
+
+def _first_bad(bad: Any, *numbers: Any) -> tuple[float, ...] | None:
+    """The numbers at the first place that is bad, if there is one."""
+    if isinstance(bad, bool):
+        return numbers if bad else None
+    if not bad.any():
+        return None
+    return tuple(float(np.broadcast_to(x, bad.shape).flat[bad.argmax()]) for x in numbers)

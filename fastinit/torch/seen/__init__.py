@@ -1,0 +1,1 @@
+"""What is seen of a model while it runs: its profile, and weights that are scaled by what layers return."""

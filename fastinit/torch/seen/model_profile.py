@@ -1,0 +1,162 @@
+"""The profile of a model: rows of modules, the roles they have, and the verdict on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from ...profiler.result.comparison import Comparison
+from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
+from ...profiler.result.layer_profile import LayerProfile, read_fields
+from ...profiler.result.verdict import Verdict
+from ...profiler.result.words import Naming
+from .model import Model, Modules, Row
+from .verdicts import COURSE, judged_model
+
+Array = np.ndarray[Any, Any]
+
+#: From this cosine on rows are the same.
+_ALIKE = 1 - 1e-6
+
+
+class ModelProfile(LayerProfile[Model]):
+    """What happens to a signal, module by module, in the order in which they first return.
+
+    A mapping of field names to arrays (1, modules), NaN where a module has no such thing.
+
+    Attributes
+    ----------
+    network : Model
+        Its `names` are those of the modules.
+    seed : int
+        Of the random signs that were sent back.
+    seconds : float
+        Of the pass.
+    backward : bool
+        Whether a gradient was sent back.
+    """
+
+    network: Model
+
+    def __init__(self, network: Model, seed: int, fields: Mapping[str, Array], seconds: float = 0.0,
+                 backward: bool | None = None) -> None:  # fmt: skip
+        super().__init__(network, "torch", seed, fields, {}, seconds=seconds, backward=backward)
+
+    def only(self, rows: Sequence[int]) -> ModelProfile:
+        """Some of the rows, as a profile."""
+        model = replace(self.network, modules=tuple(self.network.modules[row] for row in rows))
+        fields = {name: self[name][:, list(rows)] for name in self}
+        return ModelProfile(model, self.seed, fields, self.seconds, self.backward)
+
+    def without_gradient(self) -> ModelProfile:
+        """The same, as if none had been sent."""
+        fields = {name: self[name] * (np.nan if "grad" in name else 1) for name in self}
+        return ModelProfile(self.network, self.seed, fields, self.seconds, False)
+
+    @property
+    def roles(self) -> Comparison:
+        """Profiles of modules that do the same in layer after layer: of one class, and one name but for numbers.
+
+        Only between these are second moments to be compared. Modules that the signal or the gradient goes around, as
+        around a branch that begins at zero, are left out.
+        """
+        return Comparison({role: self.only(rows) for role, rows in self._roles().items()})
+
+    def _roles(self) -> dict[str, list[int]]:
+        """The rows of each role."""
+        found: dict[tuple[str, ...], list[int]] = {}
+        for row in self._passed():
+            found.setdefault(self.network.modules[row].role, []).append(row)
+        found = {role: rows for role, rows in found.items() if len(rows) >= COURSE}
+        words = zip(*(path[:-2] for path in found), strict=False)
+        shared = sum(1 for _ in takewhile(lambda word: len(set(word)) == 1, words))
+        return {f"{'.'.join(path[shared:])} ({kind})": rows for (*path, kind), rows in found.items()}
+
+    def _passed(self) -> list[int]:
+        forward, backward = (self[name][0] for name in ("act_second_moment", "grad_act_second_moment"))
+        around = (forward == 0) & _any_after(forward != 0)
+        if self.backward:
+            around |= (backward == 0) & _any_after(backward[::-1] != 0)[::-1]
+            around |= [not row.traced for row in self.network.modules]
+            around |= [not row.kind for row in self.network.modules] & (backward == 0)  # an input needs no gradient
+        around |= [row.parting or not row.elements for row in self.network.modules]
+        return [int(row) for row in np.flatnonzero(~around)]
+
+    def _start(self) -> int | None:
+        """The module whose weights are zero, so that no gradient passes, and get a gradient: one step, and it does."""
+        weights, learns, backward, cosine = (
+            self[name][0] for name in ("weight_norm", "weight_grad_norm", "grad_act_second_moment", "cosine")
+        )
+        starts = np.flatnonzero((weights == 0) & (learns > 0))
+        if not len(starts) or np.nan_to_num(backward[: starts[0]]).any():
+            return None
+        alike = np.isnan(cosine) | (cosine > _ALIKE)  # behind it no row of the batch is told from another
+        return int(starts[0]) if alike[starts[0] :].all() else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the numbers mean: the worst that is found.
+
+        Any module may be dead, symmetric, not finite, or out of the range of the weights' dtype. How fast signal and
+        gradient change is told only of roles that have three modules, blocks before what is within them, without the
+        output layer: between unlike modules it says nothing. Gradients are compared only between outputs of one size,
+        which no pool has changed; in models with norms, signals are too. A signal that changes while its gradient does
+        not is a sum, of blocks or biases, and not held against a model. A last layer that begins at zero is not dead:
+        it learns, and the others from the second step on.
+        """
+        return self.judge()
+
+    def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
+        start = self._start()
+        if start:
+            found = self.only(range(start)).without_gradient()._judgement(forward, backward)
+            return replace(found, findings=(*found.findings, Finding(CAUTION, "weight_norm", start)))
+        return judged_model(self, self._passed(), self._roles(), forward, backward)
+
+    def _naming(self) -> Naming:
+        return Modules(self.network.modules)
+
+    def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
+        """A picture of each role, over its modules; of all modules where there is none, or in axes that are given."""
+        several = self.roles
+        return several.plot(path) if len(several) > 1 and ax is None else super().plot(path, ax)
+
+    def keywords(self) -> dict[str, Any]:
+        """What was profiled and how: a value, or an array with one for each module."""
+        model = self.network
+        return {
+            "module": np.array(model.names, object),
+            "kind": np.array([row.kind for row in model.modules], object),
+            "width": np.array(model.widths),
+            "model": model.name,
+            "parameters": model.parameters,
+            "batch": model.rows,
+            "dtype": np.dtype(model.dtype).name,
+        } | super().keywords()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as dictionaries, lists, strings and numbers; "modules" are their names."""
+        return super().to_dict() | {"modules": list(self.network.names)}
+
+    def _description(self) -> dict[str, Any]:
+        model = self.network
+        about = {name: getattr(model, name) for name in ("name", "parameters", "rows", "normalises", "output")}
+        return about | {"dtype": np.dtype(model.dtype).name, "modules": [row._asdict() for row in model.modules]}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> ModelProfile:
+        """That of which `to_dict` gives these."""
+        about = dict(found["description"])
+        modules = tuple(Row(**row) for row in about.pop("modules"))
+        model = Model(**about | {"modules": modules, "dtype": np.dtype(about["dtype"])})
+        return cls(model, found["seed"], read_fields(found)[0], found["seconds"], found["backward"])
+
+
+def _any_after(found: Array) -> Array:
+    """Whether there is one further on, for each place."""
+    return np.logical_or.accumulate(found[::-1])[::-1]

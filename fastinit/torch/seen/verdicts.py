@@ -1,0 +1,137 @@
+"""Verdicts on real models: rates of modules that repeat, and of the others only what no role excuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import inf, log, nan
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...profiler.result.courses import BOUNDS, Course
+from ...profiler.result.described import Profiled
+from ...profiler.result.findings import BACKWARD, FORWARD, ROLES, Bounds, Finding, Judgement, judged
+from .model import Model
+
+#: So many modules of one role make a course.
+COURSE = 3
+#: And so many of one stage.
+_STAGE = 8
+#: From the worst on.
+_KINDS = ("dead", "symmetric", "not finite", "vanishing", "exploding", "gradient vanishing", "gradient exploding",
+          "stable")  # fmt: skip
+_ANY = (0.0, inf)
+
+Rows = list[int]
+
+
+class ProfiledModel(Profiled, Protocol):
+    """What judging asks of the profile of a model: of some of its rows too."""
+
+    @property
+    def network(self) -> Model:
+        """The model."""
+
+    def only(self, rows: Rows) -> ProfiledModel:
+        """Some of the rows."""
+
+    def without_gradient(self) -> ProfiledModel:
+        """The same, as if none had been sent."""
+
+
+def judged_model(
+    whole: ProfiledModel, passed: Rows, roles: Mapping[str, Rows], forward: Bounds, backward: Bounds
+) -> Judgement:
+    """The worst of all modules that a signal passes, and of the roles whose rates tell something.
+
+    Of roles that are equally bad it is that with the most modules, and then the last.
+    """
+    if passed:
+        everything = _judged_unlike(whole.only(passed)).moved(passed)
+    else:
+        everything = _judged_unlike(whole.without_gradient())
+    rated = _rated(whole, roles)
+    if not rated or everything.kind in _KINDS[:3]:
+        return everything
+    found = [(role, rows, _judged_role(whole.only(rows), forward, backward)) for role, rows in reversed(rated)]
+    role, rows, worst = min(found, key=lambda one: (_KINDS.index(one[2].kind), -len(one[1])))
+    if _KINDS.index(everything.kind) < _KINDS.index(worst.kind):
+        return everything
+    return replace(worst.moved(rows), where=f" in modules {role}, {len(rows)} of them")
+
+
+def _rated(whole: ProfiledModel, roles: Mapping[str, Rows]) -> list[tuple[str, Rows]]:
+    """Those that are in no other: what passes through a model is the outputs of its blocks, not what is within."""
+    names = whole.network.names
+    members = {names[row] for rows in roles.values() if not _are_stages(whole, rows) for row in rows}
+    sets = [(role, some) for role, rows in roles.items() for some in _alike(whole, rows)]
+    return [(role, rows) for role, rows in sets if not all(_within(names[row], members) for row in rows)]
+
+
+def _alike(whole: ProfiledModel, rows: Rows) -> list[Rows]:
+    """A role without the output layer, which has a law of its own; where norms are, only modules between two pools.
+
+    With norms each of these stages begins anew. Of so few blocks as most have, a power of the layer is no rate.
+    """
+    model, found = whole.network, dict[int, Rows]()
+    for row in rows:
+        if model.modules[row].name != model.output:
+            found.setdefault(model.modules[row].positions if model.normalises else 0, []).append(row)
+    least = COURSE if len(found) == 1 else _STAGE
+    return [some for some in found.values() if len(some) >= least]
+
+
+def _are_stages(whole: ProfiledModel, rows: Rows) -> bool:
+    """Whether between most of them there is a pool, so that a model with norms begins anew in each."""
+    model = whole.network
+    return model.normalises and 2 * len({model.modules[row].positions for row in rows}) > len(rows)
+
+
+def _within(name: str, members: set[str]) -> bool:
+    above = name.rpartition(".")[0]
+    return bool(above) and (above in members or _within(above, members))
+
+
+def _judged_role(profile: ProfiledModel, forward: Bounds, backward: Bounds) -> Judgement:
+    """Gradients are not compared where modules return as many values a unit as others do not: a pool changes them.
+
+    A gain multiplies signal and gradient alike. Where the gradient keeps its size, a signal that changes is a sum, as
+    the stream of blocks that begin with a norm is: that is held against it only by bounds that are asked for. Where no
+    gradient is known, norms are taken to excuse a signal that grows.
+    """
+    if len({row.positions for row in profile.network.modules}) > 1:
+        profile = profile.without_gradient()
+    found = judged(profile, forward, backward)
+    sums = {"vanishing", "exploding"} if profile.backward else {"exploding"} if profile.network.normalises else set()
+    if forward == BOUNDS and found.kind in sums:
+        alone = judged(profile, _ANY, backward)
+        found = alone if alone.kind == "stable" else found
+    return found
+
+
+def _judged_unlike(profile: ProfiledModel) -> Judgement:
+    """Without rates: whether a module is dead, symmetric, not finite or beyond the range of the weights' dtype."""
+    found = judged(profile, _ANY, _ANY)
+    if found.kind == "stable":
+        out = _out_of_range(found, profile.network.dtype)
+        found = replace(found, findings=tuple(out) or (Finding("stable", ROLES),))
+    back = None if found.backward is None else _without_rate(found.backward)
+    return replace(found, forward=_without_rate(found.forward), backward=back)
+
+
+def _without_rate(course: Course) -> Course:
+    return replace(course, rate=nan, change=nan, power=nan)
+
+
+def _out_of_range(found: Judgement, dtype: np.dtype[Any]) -> list[Finding]:
+    """Sizes that the dtype cannot hold as normal numbers."""
+    limits, out = np.finfo(dtype), []
+    for course, quantity, kind in ((found.forward, FORWARD, ""), (found.backward, BACKWARD, "gradient ")):
+        if course is not None:
+            small, large = course.logs / 2 < log(float(limits.tiny)), course.logs / 2 > log(float(limits.max))
+            for way, where in (("vanishing", small), ("exploding", large)):
+                layer = course.first(where)
+                if layer is not None:
+                    out.append(Finding(kind + way, quantity, layer, {"bits": limits.bits}))
+    return out

@@ -1,0 +1,205 @@
+"""Watch: what the modules of a model return and what gradients come back to them, seen through hooks."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...arguments import refuse
+from ...profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
+from ..tensors.names import Rename, canonical_name, unwrapped
+from .model import Model, Row
+from .model_profile import ModelProfile
+from .outputs import array_of, first_floats
+from .patterns import Patterns
+
+Array = np.ndarray[Any, Any]
+
+_BATCH = nn.modules.batchnorm._NormBase
+#: Where units are along axis 1 whatever the number of axes; elsewhere they are from four axes on, but for the last.
+_CHANNELS_FIRST = (nn.modules.conv._ConvNd, _BATCH, nn.GroupNorm)
+_LISTS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
+_CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)
+
+
+@dataclass
+class Seen:
+    """What is known of a module."""
+
+    label: str
+    kind: str
+    weights: list[Tensor]
+    tally: Tally = field(default_factory=Tally)
+    elements: int = 0
+    positions: int = 0
+    traced: bool = False
+    parting: bool = False
+    cosines: list[float] = field(default_factory=list)
+
+    def take(self, module: nn.Module | None, tensor: Tensor) -> None:
+        """What a call returned."""
+        array = array_of(tensor)
+        self.elements += array.size
+        self.tally.act.update(array)
+        if array.ndim >= 2 and array.size:
+            units = _units(module, array)
+            self.positions += len(units)
+            if module is not None:  # an input has no slope
+                self.tally.add_slopes(units, len(units))
+            if units.shape[1] > 1:  # one unit is the same as no other
+                self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
+            self.cosines.append(mean_cosine_of_rows(array.reshape(len(array), -1)))
+
+    def take_gradient(self, module: nn.Module | None, gradient: Tensor) -> None:
+        """What came back to a call."""
+        array = array_of(gradient)
+        self.tally.grad_act.update(array)
+        if self.tally.distinct == 1 and array.ndim >= 2:
+            self.parting |= distinct_columns(_units(module, array)) > 1
+
+    def fields(self) -> dict[str, float]:
+        """By name."""
+        cosines = [cosine for cosine in self.cosines if not np.isnan(cosine)]
+        self.tally.cosine = float(np.mean(cosines)) if cosines else np.nan
+        found = self.tally.row()
+        if self.traced and not self.tally.grad_act.count:
+            found["grad_act_second_moment"] = 0.0
+        return found
+
+
+class Watch:
+    """Takes in what the modules of a model return, in one pass, through hooks."""
+
+    def __init__(self, model: nn.Module, patterns: Patterns, rename: Rename | None, backward: bool) -> None:
+        self._model, self._patterns, self._backward = model, patterns, backward
+        self.sources: list[Tensor] = [one for one in model.parameters() if one.requires_grad]
+        self._rename, self._batch = rename, 1
+        self._seen: dict[nn.Module | None, Seen] = {}
+        self._calls: list[int] = []
+        self._blocks = {
+            child
+            for module in model.modules()
+            if isinstance(module, _LISTS)
+            for child in map(unwrapped, module.children())
+            if not isinstance(child, _LISTS)
+        }
+
+    def inputs(self, stack: ExitStack, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+        """What to give the model: a first argument of floats is taken in, and is a tensor that takes a gradient."""
+        given = {**dict(enumerate(args)), **kwargs}
+        key, first = next(iter(given.items()), (None, None))
+        if isinstance(first, Tensor) and first.ndim:
+            self._batch = len(first)
+            if first_floats(first) is not None:
+                whole = first.clone() if first.is_inference() else first.detach()
+                leaf = whole.requires_grad_(self._backward)
+                given[key] = leaf.clone()  # a model may write into what it is given, if it is no leaf
+                self.sources.append(leaf)
+                self._take(stack, None, "input", given[key])
+        return [given[place] for place in range(len(args))], {name: given[name] for name in kwargs}
+
+    def attach(self, hooks: ExitStack, stack: ExitStack) -> None:
+        """Hooks on all modules that may be called; those on tensors stay until the stack is left."""
+        for name, module in self._model.named_modules():
+            if ".parametrizations." not in f".{name}." and unwrapped(module) is module:
+                label = canonical_name(name, self._rename) if canonical_name(name) else type(module).__name__
+                hooks.callback(module.register_forward_pre_hook(self._enter).remove)
+                leave = partial(self._leave, stack, label)
+                hooks.callback(module.register_forward_hook(leave, always_call=True).remove)
+
+    def _enter(self, *_: Any) -> None:
+        self._calls.append(0)
+
+    def _leave(self, stack: ExitStack, label: str, module: nn.Module, _: Any, output: Any) -> None:
+        called = self._calls.pop()
+        if self._calls:
+            self._calls[-1] += 1
+        tensor = first_floats(output)
+        if tensor is not None and self._wanted(module, label, called == 0):
+            self._take(stack, module, label, tensor)
+
+    def _wanted(self, module: nn.Module, label: str, leaf: bool) -> bool:
+        return self._patterns.match(label) if self._patterns else leaf or module in self._blocks
+
+    def _take(self, stack: ExitStack, module: nn.Module | None, label: str, tensor: Tensor) -> None:
+        kind, weights = "", list[Tensor]()
+        if module is not None:
+            kind, weights = type(module).__name__, [one for one in module.parameters() if one.ndim > 1]
+        seen = self._seen.setdefault(module, Seen(label, kind, weights))
+        seen.take(module, tensor)
+        if tensor.requires_grad:
+            seen.traced = True
+            stack.callback(tensor.register_hook(partial(seen.take_gradient, module)).remove)
+
+    def check(self) -> None:
+        """That there is something to show, for each pattern."""
+        modules = [seen.label for module, seen in self._seen.items() if module is not None]
+        self._patterns.check(modules, "a module that is called and returns floats")
+        if not modules:
+            refuse("model", "such that a module of it is called, and returns floats", type(self._model).__name__)
+        if not any(seen.elements for seen in self._seen.values()):
+            refuse("inputs", "such that modules return something: a batch of one row at least", "nothing")
+
+    def weights(self, gradients: dict[int, Tensor | None]) -> None:
+        """Take in the weights, and the gradients that there are of them."""
+        products = {}
+        for weight in {id(one): one for seen in self._seen.values() for one in seen.weights}.values():
+            values, gradient = array_of(weight), gradients.get(id(weight))
+            products[id(weight)] = {"weight_norm": squared_norm(values)}
+            if gradient is not None:
+                slope = array_of(gradient.to_dense())
+                squares = {"weight_grad_norm": squared_norm(slope), "weight_dot_grad": inner(values, slope)}
+                products[id(weight)] |= squares
+        for seen in self._seen.values():
+            for weight in seen.weights:
+                seen.tally.add_weights(**products[id(weight)])
+
+    def profile(self, seed: int, seconds: float) -> ModelProfile:
+        """What was seen."""
+        rows = [seen.fields() for seen in self._seen.values()]
+        fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
+        modules = tuple(
+            Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting)
+            for seen in self._seen.values()
+        )
+        count = sum(one.numel() for one in self._model.parameters())
+        about = self._batch, self._dtype(), self._normalises(), self._output()
+        model = Model(type(self._model).__name__, modules, count, *about)
+        return ModelProfile(model, seed, fields, seconds, self._backward)
+
+    def _output(self) -> str:
+        """The last module that has weights, and none within it that has."""
+        names = [seen.label for seen in self._seen.values() if seen.weights]
+        return next((one for one in reversed(names) if not any(name.startswith(f"{one}.") for name in names)), "")
+
+    def _normalises(self) -> bool:
+        """Batch norms do only where they have no running statistics to use."""
+        return any(
+            one.training or one.running_mean is None if isinstance(one, _BATCH) else "Norm" in type(one).__name__
+            for one in self._model.modules()
+        )
+
+    def _dtype(self) -> Any:
+        """Of the weights; NumPy has no bfloat16, whose range is that of float32."""
+        kinds = {one.dtype for one in self._model.parameters()}
+        if torch.float16 in kinds:
+            return np.dtype(np.float16)
+        return np.dtype(np.float64 if kinds == {torch.float64} else np.float32)
+
+
+def _units(module: nn.Module | None, array: Array) -> Array:
+    """Units as columns."""
+    axis = _unit_axis(module, array.ndim)
+    return np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+
+
+def _unit_axis(module: nn.Module | None, axes: int) -> int:
+    if isinstance(module, _CHANNELS_FIRST):
+        return 1
+    return 1 if axes >= 4 and not isinstance(module, _CHANNELS_LAST) else -1
