@@ -10,7 +10,7 @@ from torch import nn
 import fastinit as fi
 import fastinit.torch as ft
 from fastinit.cli.command_line import parser
-from fastinit.torch.rules.recipe import RECIPES, Sought
+from fastinit.torch.rules.recipe import RECIPES
 
 HERE = __name__
 
@@ -18,7 +18,7 @@ HERE = __name__
 class Gated(ft.Recipe):
     """Gates begin small, by the number of layers; all else as LeCun."""
 
-    sought = Sought("gates", "gates of")
+    sought = ft.Sought("gates", "gates of")
     needs_layers = True
 
     def __init__(self, layers, gates=("gate", "gate_proj")):

@@ -38,9 +38,9 @@ from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
 from .models.initialize import initialize_
 from .models.plans import Entry, Plan, plan
 from .models.verification import ModelVerification, verify
-from .rules.recipe import Recipe, register_recipe
+from .rules.recipe import Recipe, Sought, register_recipe
 from .rules.recipes import deepnorm, gpt2, llama
-from .rules.weights import Weight, fans_of, law_of
+from .rules.weights import Ruled, Weight, fans_of, law_of
 from .rules.width import Factors, mup
 from .seen.lsuv import Correction, lsuv_
 from .seen.model_profile import ModelProfile
@@ -55,6 +55,8 @@ __all__ = [
     "ModelVerification",
     "Plan",
     "Recipe",
+    "Ruled",
+    "Sought",
     "Weight",
     "calculate_gain",
     "canonical_name",
@@ -100,3 +102,7 @@ __all__ = [
     "xavier_uniform_",
     "zeros_",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

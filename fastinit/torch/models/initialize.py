@@ -42,10 +42,10 @@ def initialize_(
     rules : str, list or callable
         ``"torch"``: what each module's own ``reset_parameters`` asks for. A list of ``(pattern, scheme)`` or
         ``(pattern, scheme, keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name
-        that fastinit knows, a function like one, or ``"torch"``. Keywords are those of the scheme: ``in_axis``,
-        ``out_axis`` and ``batch_axis`` where a module does not tell, as for a parameter used as ``x @ W``. A recipe:
-        `gpt2`, `llama` (these also by name), `deepnorm`, `mup`, or any function from a `Weight` to a law (see
-        `law_of`).
+        that fastinit knows (see `fastinit.register`), one of its functions or one like them, a law of `fastinit.laws`,
+        or ``"torch"``. Keywords are those of the scheme: ``in_axis``, ``out_axis`` and ``batch_axis`` where a module
+        does not tell, as for a parameter used as ``x @ W``. A recipe: `gpt2`, `llama` (these also by name, as any that
+        `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see `law_of`).
     seed : int or numpy.random.SeedSequence
         The same on every rank.
     rename : callable

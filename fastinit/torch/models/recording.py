@@ -68,10 +68,10 @@ class _Recorder(fast_init):
         return False
 
     def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
-        request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))
         name, place = self.place(tensor, Pieces(tuple(tensor.shape), tensor))
         stream = self.stream(name)
         if name:
+            request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))
             known = request is not None and place.part is None
             self.drawn[name] = Draw(request.law if known else None, stream)
         return True
