@@ -54,7 +54,7 @@ def typed_keywords(options: argparse.Namespace) -> dict[str, str]:
     return {keyword: text for keyword, text in found.items() if text is not None}
 
 
-def scheme_with_keywords(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+def scheme_with_keywords(options: argparse.Namespace) -> tuple[Scheme, dict[str, Any]]:
     """The scheme that was asked for, and the keywords that stand with its name or are options."""
     asked = read_scheme("--scheme", options.scheme)
     name, keywords = (asked, {}) if isinstance(asked, str) else asked
@@ -67,7 +67,7 @@ def scheme_with_keywords(options: argparse.Namespace) -> tuple[str, dict[str, An
             known = ", ".join(map(option_of, scheme.parameters)) or "none"
             refuse(option, f"left out for {name} (its own: {known})", text)
         keywords[keyword] = _reader_of(scheme.parameters.get(keyword))(option, text)
-    return name, keywords
+    return scheme, keywords
 
 
 def _keywords() -> list[str]:
@@ -107,9 +107,9 @@ def _meaning(keyword: str) -> str:
 def _written(default: Any) -> str:
     if default is REQUIRED:
         return "must be given"
-    return "default none" if default in ((), None) else f"default {default:g}" if isinstance(default, float) else (
-        f"default {default}"
-    )  # fmt: skip
+    if isinstance(default, float):
+        return f"default {default:g}"
+    return "default none" if default in ((), None) else f"default {default}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..arguments import refuse
 from ..dtypes import kind_of
+from ..schemes import Scheme
 from ..tensor_files import FLOATS, open_tensors
 from ..verification import verify
 from .readers import read_array, read_index, read_shape, read_whole
@@ -25,7 +26,7 @@ def verify_arrays(options: argparse.Namespace) -> int:
     return run(options, scheme, keywords)
 
 
-def _verify_tensors(options: argparse.Namespace, scheme: str, keywords: dict[str, Any]) -> int:
+def _verify_tensors(options: argparse.Namespace, scheme: Scheme, keywords: dict[str, Any]) -> int:
     """Each tensor of a file under its own name: a line for one that is wrong."""
     for option in ("shape", "index", "name", "dtype"):
         if getattr(options, option) is not None:
@@ -65,7 +66,7 @@ def _read_tensors(path: Path, pattern: str | None) -> Iterator[tuple[str, Any]]:
             yield name, file.read(name) if checked else None
 
 
-def _verify_array(options: argparse.Namespace, scheme: str, keywords: dict[str, Any]) -> int:
+def _verify_array(options: argparse.Namespace, scheme: Scheme, keywords: dict[str, Any]) -> int:
     array, member = read_array(options.file, options.array)
     if options.dtype == "bfloat16":
         if array.dtype.itemsize != 2:
