@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from .arguments import refuse
 from .dtypes import Kind, kind_for
-from .laws import Called, Fill, Law
+from .laws import Called, Law
+from .laws.law import Fill
 from .layout import check_out, checked_shape, part, whole_steps
 from .machine import threads_for
 from .stream import encoded, seed_number
@@ -56,26 +55,6 @@ def _check_unused(seed: Any, name: Any, threads: Any) -> None:
         seed_number(seed)
     if threads is not None:
         threads_for(threads)
-
-
-def cut_from(build: Any, lengths: tuple[int, ...], kind: Kind) -> Fill:
-    """What fills with an array that can only be made whole, by build(array), or with parts that are cut from it."""
-
-    def whole() -> np.ndarray[Any, Any]:
-        array = np.empty(lengths, kind.dtype)
-        build(array)
-        return array
-
-    made = cache(whole)
-
-    def fill(target: np.ndarray[Any, Any], first: int, steps: tuple[int, ...] | None) -> None:
-        if steps is None:
-            build(target)
-        else:
-            strides = [step * target.itemsize for step in steps]
-            target[...] = as_strided(made().reshape(-1)[first:], target.shape, strides, writeable=False)
-
-    return fill
 
 
 def make(lengths: tuple[int, ...], kind: Kind, index: Any, out: Any, fill: Fill) -> Any:

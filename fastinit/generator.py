@@ -15,9 +15,9 @@ from .bit_generator import ARS
 from .dtypes import Kind, kind_of
 from .fill import make
 from .laws import Normal, Uniform
+from .laws.parameters import Parameters
 from .layout import check_out, checked_shape
 from .machine import threads_for
-from .parameters import Parameters
 from .ranges import check_normal, interval
 from .typing import Array, DType, Seed, Shape
 

@@ -12,11 +12,22 @@ from typing import Any
 
 from .arguments import Function, choice, real, refuse, unexpected
 from .fill import draw
-from .laws import Called, Constant, Law, Normal, Truncated, Uniform
+from .laws import (
+    Called,
+    Constant,
+    DeltaOrthogonal,
+    Dirac,
+    Identity,
+    Law,
+    Normal,
+    Orthogonal,
+    Sparse,
+    Truncated,
+    Uniform,
+)
 from .layout import checked_shape
 from .scaling import TRUNCATED_STD, Axes, Fans, fan_pair
 from .stream import seed_number
-from .structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
 from .typing import Distribution, Mode, SchemeName, Seed, Shape
 
 FANS: dict[str, Callable[[int, int], float]] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .fill import draw
+from .laws import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
 from .schemes import public, refuse_unknown
-from .structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
 from .typing import Axes, DType, Index, Never, Out, Seed, Shape
 
 

@@ -12,13 +12,12 @@ import numpy as np
 from .arguments import refuse, unexpected
 from .dtypes import kind_of
 from .fill import draw
-from .laws import Law
+from .laws import DeltaOrthogonal, Law, Orthogonal, Sparse
 from .layout import checked_shape, flat, part
 from .records import Record
 from .repeats import PIECE, WINDOW, bits_of, equal_windows, has_many_values, repeats
 from .schemes import Scheme, scheme_of
 from .streaming import Moments, Statistics, moments
-from .structures import DeltaOrthogonal, Orthogonal, Sparse
 from .typing import Index, SchemeName, Seed, Shape
 
 #: A check fails beyond so many standard errors: at most 2e-9 of right arrays a check, 2e-8 in all.

@@ -23,7 +23,7 @@ PYTHON_FLOORS = {
     3: ("_core", "reference"),
     4: (
         *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
-        *("typing", "parameters", "ranges", "laws", "fill", "haar", "structures", "streaming", "bit_generator"),
+        *("typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
         *("generator", "tensor_files"),
     ),
     5: (*("schemes", "distributions", "fan_scaling", "structured", "repeats", "theory", "profiler", "verification"),),
@@ -39,6 +39,7 @@ TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 #: The rooms of each package, lowest first: a file by its name, a folder as (name, its rooms). The __init__ of a folder
 #: stands above its rooms, its __main__ above that.
 INSIDE = {
+    "laws": ("parameters", "law", "independent", "called", "haar", "structures"),
     "reference": (
         "widths",
         "cipher",

@@ -10,8 +10,7 @@ from torch import nn
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.laws import Called, Constant, Normal, Truncated, Uniform
-from fastinit.structures import Orthogonal
+from fastinit.laws import Called, Constant, Normal, Orthogonal, Truncated, Uniform
 
 SCHEMES = (
     fi.Scheme("test_only", scale=1.5, mode="fan_in"),

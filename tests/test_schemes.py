@@ -13,9 +13,19 @@ from conftest import bits
 import fastinit as fi
 from fastinit import reference
 from fastinit.fill import draw
-from fastinit.laws import Constant, Law, Normal, Truncated, Uniform
+from fastinit.laws import (
+    Constant,
+    DeltaOrthogonal,
+    Dirac,
+    Identity,
+    Law,
+    Normal,
+    Orthogonal,
+    Sparse,
+    Truncated,
+    Uniform,
+)
 from fastinit.schemes import COMMON, REQUIRED, SCHEMES, scheme_of
-from fastinit.structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
 
 STD = {
     "lecun": lambda i, o: sqrt(1 / i),

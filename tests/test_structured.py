@@ -12,7 +12,7 @@ from conftest import DTYPES, bits
 
 import fastinit as fi
 from fastinit import _core, reference
-from fastinit.haar import PANEL
+from fastinit.laws.haar import PANEL
 from fastinit.stream import stream_key
 from fastinit.structured import delta_orthogonal, orthogonal, sparse
 

@@ -9,8 +9,7 @@ from torch import nn
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.laws import Called, Constant, Normal, Truncated
-from fastinit.structures import Dirac, Orthogonal, Sparse
+from fastinit.laws import Called, Constant, Dirac, Normal, Orthogonal, Sparse, Truncated
 
 
 def model():

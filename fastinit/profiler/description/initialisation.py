@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...arguments import refuse
-from ...laws import Law, Normal
+from ...laws import Law, Normal, Orthogonal
 from ...scaling import Fans
 from ...schemes import AXES, Scheme, scheme_of
-from ...structures import Orthogonal
 
 Array = np.ndarray[Any, Any]
 

@@ -11,10 +11,9 @@ from torch import Generator, Tensor
 from torch.nn.init import _calculate_correct_fan, calculate_gain
 
 from ...arguments import real, refuse
-from ...laws import Law, Normal, Truncated, Uniform
+from ...laws import Law, Normal, Orthogonal, Sparse, Truncated, Uniform
 from ...ranges import REACH
 from ...scaling import normal_interval
-from ...structures import Orthogonal, Sparse
 
 
 class Request(NamedTuple):

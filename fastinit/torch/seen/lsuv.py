@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ...arguments import real, refuse
+from ...laws import Orthogonal
 from ...stream import seed_number
 from ...streaming import Moments
-from ...structures import Orthogonal
 from ..tensors.fills import DTYPES, fill_pieces_
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import pieces_of

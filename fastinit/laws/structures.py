@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from math import ceil, prod
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.stride_tricks import as_strided
 
-from . import _core
-from .arguments import integer, real, refuse
-from .dtypes import Kind
-from .fill import cut_from, draw
+from .. import _core
+from ..arguments import integer, real, refuse
+from ..dtypes import Kind
+from ..layout import whole_steps
+from ..scaling import Axes, fan_pair
+from ..stream import stream_key
 from .haar import fill_orthogonal
-from .laws import Fill, Law, Normal, _set
-from .layout import whole_steps
-from .scaling import Axes, fan_pair
-from .stream import stream_key
+from .independent import Normal
+from .law import Fill, Law, set_argument
 
 Array = np.ndarray[Any, Any]
 
@@ -82,7 +84,7 @@ class Identity(_Placed):
     gain: float
 
     def __init__(self, gain: float = 1.0) -> None:
-        _set(self, "gain", real("gain", gain))
+        set_argument(self, "gain", real("gain", gain))
 
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
         if len(lengths) != 2:
@@ -102,9 +104,9 @@ class Dirac(_Placed):
     out_axis: int
 
     def __init__(self, groups: int = 1, in_axis: int = -2, out_axis: int = -1) -> None:
-        _set(self, "groups", integer("groups", groups, 1))
-        _set(self, "in_axis", in_axis)
-        _set(self, "out_axis", out_axis)
+        set_argument(self, "groups", integer("groups", groups, 1))
+        set_argument(self, "in_axis", in_axis)
+        set_argument(self, "out_axis", out_axis)
 
     def scaled(self, factor: float) -> Law:
         refuse("law", "one that has a scale", str(self), TypeError)
@@ -149,7 +151,27 @@ class _Whole(_Structure):
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
         self.check(lengths, kind)
         stream_key(seed, self.stream, name)  # a name that is none is refused before anything is made
-        return cut_from(lambda array: self.build(array, kind, seed, name, threads), lengths, kind)
+        return _cut_from(lambda array: self.build(array, kind, seed, name, threads), lengths, kind)
+
+
+def _cut_from(build: Callable[[Array], None], lengths: tuple[int, ...], kind: Kind) -> Fill:
+    """What fills with an array that can only be made whole, by build(array), or with parts that are cut from it."""
+
+    def whole() -> Array:
+        array = np.empty(lengths, kind.dtype)
+        build(array)
+        return array
+
+    made = cache(whole)
+
+    def fill(target: Array, first: int, steps: tuple[int, ...] | None) -> None:
+        if steps is None:
+            build(target)
+        else:
+            strides = [step * target.itemsize for step in steps]
+            target[...] = as_strided(made().reshape(-1)[first:], target.shape, strides, writeable=False)
+
+    return fill
 
 
 def _checked_gain(kind: Kind, gain: float) -> None:
@@ -173,9 +195,9 @@ class Orthogonal(_Whole):
     batch_axis: Axes
 
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> None:
-        _set(self, "gain", real("gain", gain, low=0))
+        set_argument(self, "gain", real("gain", gain, low=0))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis), ("batch_axis", batch_axis)):
-            _set(self, key, tuple(axes) if isinstance(axes, Sequence) else axes)
+            set_argument(self, key, tuple(axes) if isinstance(axes, Sequence) else axes)
 
     def sides(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Rows and columns of the matrices."""
@@ -212,9 +234,9 @@ class DeltaOrthogonal(_Whole):
     out_axis: Axes
 
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1) -> None:
-        _set(self, "gain", real("gain", gain, low=0))
+        set_argument(self, "gain", real("gain", gain, low=0))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis)):
-            _set(self, key, tuple(axes) if isinstance(axes, Sequence) else axes)
+            set_argument(self, key, tuple(axes) if isinstance(axes, Sequence) else axes)
 
     def deviation(self, shape: tuple[int, ...]) -> float:
         rows = prod(shape[axis] for axis in normalize_axis_tuple(self.in_axis, len(shape)))
@@ -260,8 +282,8 @@ class Sparse(_Whole):
         share = real("sparsity", sparsity)
         if not 0 <= share <= 1:
             refuse("sparsity", "a number in [0, 1]", share)
-        _set(self, "sparsity", share)
-        _set(self, "scale", real("std", std, low=0))
+        set_argument(self, "sparsity", share)
+        set_argument(self, "scale", real("std", std, low=0))
 
     def zeros_of(self, rows: int) -> int:
         """How many zeros a column of so many rows has."""
@@ -281,7 +303,7 @@ class Sparse(_Whole):
         Normal(0.0, self.scale).parameters(kind)
 
     def build(self, array: Array, kind: Kind, seed: int, name: str, threads: int) -> None:
-        draw(Normal(0.0, self.scale), array.shape, seed=seed, name=name, dtype=kind, out=array, threads=threads)
+        Normal(0.0, self.scale).fills(array.shape, kind, seed, name, threads)(array, 0, None)
         zeros = self.zeros_of(array.shape[0])
         if zeros:
             _put_zeros(array, zeros, stream_key(seed, self.stream, name))

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _core
-from .dtypes import Kind, kind_of
+from .. import _core
+from ..dtypes import Kind, kind_of
 from .parameters import Parameters
 
 Array = np.ndarray[Any, Any]

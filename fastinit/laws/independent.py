@@ -1,129 +1,22 @@
-"""Laws: what the elements of an array are, as values. A law knows its moments, its bounds and its numbers in the core.
-
-`Normal`, `Uniform` and `Truncated` are made by the core at any position; `Constant` needs no random numbers; `Called`
-is a user's function. Laws of whole arrays, whose elements depend on each other, are in `structures`.
-"""
+"""Independent elements: the laws whose every value the core makes from its place alone, and constants."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
 
-from . import _core
-from .arguments import choice, real, refuse
-from .dtypes import Kind
+from .. import _core
+from ..arguments import real, refuse
+from ..dtypes import Kind
+from ..ranges import REACH, at_least, check_normal, ends_of_numbers, interval
+from ..scaling import normal_interval, truncated_moments
+from ..stream import stream_key
+from .law import Fill, Law, set_argument
 from .parameters import Parameters
-from .ranges import REACH, at_least, check_normal, ends_of_numbers, interval
-from .scaling import normal_interval, truncated_moments
-from .stream import stream_key
 
-#: Fills an array with the elements number first + i steps[0] + j steps[1] + ... of the whole; None is C order.
-Fill = Callable[[np.ndarray[Any, Any], int, "tuple[int, ...] | None"], None]
-
-
-_named: dict[str, type[Law]] = {}
-
-
-class Law(ABC):
-    """A distribution of the elements of an array. Laws are values: they compare, hash, and do not change.
-
-    Attributes
-    ----------
-    stream : str
-        The law's name in the key of a stream.
-    mean, std : float
-        Of an element; NaN where they are not known.
-    bounds : (float, float)
-        No value is outside (but for the rounding of 16-bit dtypes).
-    """
-
-    #: Its arguments, which are its attributes.
-    arguments: ClassVar[tuple[str, ...]] = ()
-    #: As descriptions call it, and as `from_dict` knows it.
-    name: ClassVar[str]
-    stream: ClassVar[str] = ""
-    #: Whether the core makes its values, at any position; whether a part can be made alone; whether no seed matters.
-    in_core: ClassVar[bool] = False
-    can_be_cut: ClassVar[bool] = True
-    is_fixed: ClassVar[bool] = False
-    #: Whether elements are independent; whether a library's rounding is in them.
-    is_independent: ClassVar[bool] = True
-    is_rounded: ClassVar[bool] = False
-    #: Fewest axes that an array of it has.
-    least_axes: ClassVar[int] = 0
-
-    __slots__ = ()
-
-    mean: float
-    std: float
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Where all values are, so far as it is known."""
-        return -math.inf, math.inf
-
-    @abstractmethod
-    def scaled(self, factor: float) -> Law:
-        """The law of `factor` times the values; the factor is at least 0."""
-
-    @abstractmethod
-    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
-        """What fills arrays of that shape, or parts of one. Raises where there is no such array."""
-
-    def deviation(self, shape: tuple[int, ...]) -> float:
-        """Standard deviation of an element of an array of that shape."""
-        return self.std
-
-    def variance(self, shape: tuple[int, ...]) -> float:
-        """Of an element of an array of that shape."""
-        return self.deviation(shape) ** 2
-
-    def to_dict(self) -> dict[str, Any]:
-        """Its name and its arguments."""
-        return {"law": self.name} | {key: getattr(self, key) for key in self.arguments}
-
-    @staticmethod
-    def from_dict(described: Mapping[str, Any]) -> Law:
-        """The law that `to_dict` described."""
-        words = dict(described)
-        return _named[choice("law", words.pop("law", None), _named)](**words)
-
-    def __init_subclass__(cls) -> None:
-        if "name" in vars(cls):
-            _named[cls.name] = cls
-
-    def _values(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, key) for key in self.arguments)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"a law does not change: `{type(self).__name__}.{name}` cannot be set")
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._values()))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._values()
-
-    def __repr__(self) -> str:
-        words = ", ".join(f"{key}={getattr(self, key)!r}" for key in self.arguments)
-        return f"{type(self).__name__}({words})"
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join(self._words())})"
-
-    def _words(self) -> list[str]:
-        """Its arguments, as a table shows them."""
-        return [f"{key}={getattr(self, key):.4g}" for key in self.arguments]
-
-
-_set = object.__setattr__
 _new: Any = tuple.__new__  # of a named tuple: a third of the time of its own
 
 
@@ -155,7 +48,7 @@ class _InCore(Law):
         if hasattr(self, "_last") and self._last[0] is kind:
             return self._last[1]
         parameters = self.parameters(kind)
-        _set(self, "_last", (kind, parameters))
+        set_argument(self, "_last", (kind, parameters))
         return parameters
 
 
@@ -176,8 +69,8 @@ class Normal(_InCore):
     std: float
 
     def __init__(self, mean: float = 0.0, std: float = 1.0) -> None:
-        _set(self, "mean", real("mean", mean))
-        _set(self, "std", real("std", std, low=0))
+        set_argument(self, "mean", real("mean", mean))
+        set_argument(self, "std", real("std", std, low=0))
 
     def scaled(self, factor: float) -> Normal:
         factor = real("factor", factor, low=0)
@@ -215,8 +108,8 @@ class Uniform(_InCore):
         low, high = real("low", low), real("high", high)
         if low > high:
             refuse("low", f"at most high ({high!r})", low)
-        _set(self, "low", low)
-        _set(self, "high", high)
+        set_argument(self, "low", low)
+        set_argument(self, "high", high)
 
     @property
     def mean(self) -> float:  # type: ignore[override]
@@ -266,13 +159,13 @@ class Truncated(_InCore):
     high: float
 
     def __init__(self, mean: float = 0.0, std: float = 1.0, low: float = -2.0, high: float = 2.0) -> None:
-        _set(self, "centre", real("mean", mean))
-        _set(self, "scale", real("std", std, low=0))
+        set_argument(self, "centre", real("mean", mean))
+        set_argument(self, "scale", real("std", std, low=0))
         low, high = real("low", low, infinite=True), real("high", high, infinite=True)
         if low >= high:
             refuse("low", f"below high ({high!r})", low)
-        _set(self, "low", low)
-        _set(self, "high", high)
+        set_argument(self, "low", low)
+        set_argument(self, "high", high)
 
     @property
     def mean(self) -> float:  # type: ignore[override]
@@ -332,7 +225,7 @@ class Constant(Law):
     value: float
 
     def __init__(self, value: float) -> None:
-        _set(self, "value", real("value", value))
+        set_argument(self, "value", real("value", value))
 
     @property
     def mean(self) -> float:  # type: ignore[override]
@@ -356,44 +249,3 @@ class Constant(Law):
 
     def __str__(self) -> str:
         return {0.0: "zeros()", 1.0: "ones()"}.get(self.value, super().__str__())
-
-
-class Called(Law):
-    """What a user's function makes, ``(shape, *, seed, name, dtype, index, out, **keywords) -> array``.
-
-    Nothing is known of it: mean and deviation are NaN.
-    """
-
-    name = "called"
-    arguments = ("call", "keywords")
-    __slots__ = ("call", "keywords")
-    call: Callable[..., Any]
-    keywords: dict[str, Any]
-
-    def __init__(self, call: Callable[..., Any], keywords: Mapping[str, Any] | None = None) -> None:
-        if not callable(call):
-            refuse("call", "a function that makes arrays", call, TypeError)
-        _set(self, "call", call)
-        _set(self, "keywords", dict(keywords or {}))
-
-    mean = std = math.nan
-
-    def __call__(self, shape: Any, **common: Any) -> Any:
-        """The function's array."""
-        return self.call(shape, **common, **self.keywords)
-
-    def scaled(self, factor: float) -> Law:
-        refuse("law", "one of fastinit's, to be scaled", str(self), TypeError)
-
-    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
-        refuse("law", "one of fastinit's, to be put in a part of an array", str(self), TypeError)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"law": self.name, "call": str(getattr(self.call, "__name__", self.call)), "keywords": self.keywords}
-
-    def __hash__(self) -> int:
-        return hash(self.call)
-
-    def __str__(self) -> str:
-        shown = [f"{key}={value:.4g}" for key, value in self.keywords.items() if isinstance(value, (int, float))]
-        return f"{getattr(self.call, '__name__', self.call)}({', '.join(shown)})"

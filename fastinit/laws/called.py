@@ -1,0 +1,52 @@
+"""Called: the law of what a user's function makes, of which nothing is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..arguments import refuse
+from ..dtypes import Kind
+from .law import Fill, Law, set_argument
+
+
+class Called(Law):
+    """What a user's function makes, ``(shape, *, seed, name, dtype, index, out, **keywords) -> array``.
+
+    Nothing is known of it: mean and deviation are NaN.
+    """
+
+    name = "called"
+    arguments = ("call", "keywords")
+    __slots__ = ("call", "keywords")
+    call: Callable[..., Any]
+    keywords: dict[str, Any]
+
+    def __init__(self, call: Callable[..., Any], keywords: Mapping[str, Any] | None = None) -> None:
+        if not callable(call):
+            refuse("call", "a function that makes arrays", call, TypeError)
+        set_argument(self, "call", call)
+        set_argument(self, "keywords", dict(keywords or {}))
+
+    mean = std = math.nan
+
+    def __call__(self, shape: Any, **common: Any) -> Any:
+        """The function's array."""
+        return self.call(shape, **common, **self.keywords)
+
+    def scaled(self, factor: float) -> Law:
+        refuse("law", "one of fastinit's, to be scaled", str(self), TypeError)
+
+    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+        refuse("law", "one of fastinit's, to be put in a part of an array", str(self), TypeError)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"law": self.name, "call": str(getattr(self.call, "__name__", self.call)), "keywords": self.keywords}
+
+    def __hash__(self) -> int:
+        return hash(self.call)
+
+    def __str__(self) -> str:
+        shown = [f"{key}={value:.4g}" for key, value in self.keywords.items() if isinstance(value, (int, float))]
+        return f"{getattr(self.call, '__name__', self.call)}({', '.join(shown)})"
