@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...arguments import refuse
-from ...laws import Law, Normal, Orthogonal
+from ...laws import Called, Law, Normal, Orthogonal
 from ...scaling import Fans
 from ...schemes import AXES, Scheme, scheme_of
 
@@ -51,6 +51,7 @@ class Initialisation:
         return weights
 
     def _called(self, shape: tuple[int, ...], seed: int, name: str, dtype: Any) -> Array:
+        assert self.call is not None
         weights = np.asarray(_by_name(self.call)(shape, seed, name))
         if weights.shape != shape:
             refuse("scheme", f"a callable whose array has shape {shape}", weights.shape)
@@ -59,9 +60,10 @@ class Initialisation:
         return np.multiply(weights, self.gain, dtype=dtype)
 
     @property
-    def call(self) -> Callable[..., Any]:
+    def call(self) -> Callable[..., Any] | None:
         """The user's function, of a scheme that is one."""
-        return self._law.call  # type: ignore[attr-defined, no-any-return]
+        law = self._law
+        return law.call if isinstance(law, Called) else None
 
     @property
     def _law(self) -> Law:
