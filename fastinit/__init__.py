@@ -105,7 +105,7 @@ __all__ = [
 ]
 
 
-#: Of the profiler, which is imported when one of them is first asked for, as the theory is: half the time of the import.
+#: Of the profiler, imported when one of them is first asked for, as the theory is: half the time of the import.
 _PROFILER = {
     "Comparison",
     "Course",

@@ -226,7 +226,7 @@ def test_truncated_moments_are_exact_however_far_out(low, high):
     assert law.mean == pytest.approx(float(mean), rel=1e-13, abs=1e-15)
 
 
-def test_schemes_that_users_register(forget):
+def test_schemes_that_users_register():
     own = fi.register(fi.Scheme("test_only", scale=1.5))
     assert fi.register(own) is own == pickle.loads(pickle.dumps(own))
     with pytest.raises(ValueError) as raised:
@@ -238,14 +238,6 @@ def test_schemes_that_users_register(forget):
     fi.unregister("test_only")
     with pytest.raises(ValueError, match="`scheme` must be one of 'normal'"):
         fi.init({"w": (3, 2)}, "test_only")
-
-
-@pytest.fixture
-def forget():
-    before = dict(SCHEMES)
-    yield
-    SCHEMES.clear()
-    SCHEMES.update(before)
 
 
 DESCRIBED = [
