@@ -32,6 +32,8 @@ def draw(
     kind, lengths = kind_for(dtype, out), checked_shape(shape)
     if law.is_fixed:
         _check_unused(seed, name, threads)
+        if index is None and out is None:
+            return law.array(lengths, kind, 0, name, 1)
         return make(lengths, kind, index, out, law.fills(lengths, kind, 0, name, 1))
     if seed is None and index is not None:
         refuse("seed", "given where index is (a part of an array that nobody can make whole)", seed)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from inspect import signature
+from inspect import Parameter, signature
 from math import nan, sqrt
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 from .arguments import Function, choice, real, refuse, unexpected
 from .fill import draw
 from .laws import (
-    Called,
     Constant,
     DeltaOrthogonal,
     Dirac,
@@ -25,6 +23,7 @@ from .laws import (
     Truncated,
     Uniform,
 )
+from .laws.called import UsersFunction
 from .layout import checked_shape
 from .scaling import TRUNCATED_STD, Axes, Fans, fan_pair
 from .stream import seed_number
@@ -39,11 +38,13 @@ FANS: dict[str, Callable[[int, int], float]] = {
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
 
 #: The default of a keyword that has none.
-REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "..."})()
+REQUIRED = Parameter.empty
 
 #: Keywords of every scheme; and of those that a fan scales.
 COMMON = ("seed", "name", "dtype", "index", "out", "threads")
 AXES = MappingProxyType({"in_axis": -2, "out_axis": -1, "batch_axis": ()})
+#: What calls may change of a scheme with a scale.
+_DESCRIBED = ("scale", "mode", "distribution")
 
 #: Laws that a scheme keeps, by what they were asked for with: to find one takes a third of the time of making it.
 _KEPT = 1 << 10
@@ -58,13 +59,14 @@ class Scheme:
     name : str
         By which every door knows it once it is registered.
     scale, mode, distribution : float, str, str
-        Of weights of mean zero and variance ``gain**2 * scale / fan``: see `fastinit.variance_scaling`. They take a
-        keyword ``gain``, and one for the distribution where that is the normal.
+        Of weights of mean zero and variance ``gain**2 * scale / fan``: see `fastinit.variance_scaling`. Fan-in and the
+        normal where they are left out. They take a keyword ``gain``, and one for the distribution where that is the
+        normal.
     family : callable
         Instead of a scale: from keywords to a law, as the classes of `fastinit.laws` are.
     keywords : mapping of str to value
-        Keywords with their defaults: those of `family`, or of ``scale``, ``mode`` and ``distribution`` that calls may
-        change.
+        Keywords with their defaults: those of `family`; or which of ``scale``, ``mode`` and ``distribution`` a call may
+        change, with the values that they have.
 
     Raises
     ------
@@ -83,12 +85,14 @@ class Scheme:
     Normal(mean=0.0, std=0.05)
     >>> bool((scheme((600, 100), seed=0) == fi.variance_scaling((600, 100), 1.5, seed=0)).all())
     True
+    >>> fi.Scheme("tiny", family=fi.laws.Normal, keywords={"std": 1e-3}).law(std=2e-3)
+    Normal(mean=0.0, std=0.002)
     """
 
     name: str
     scale: float | None = None
-    mode: Mode = "fan_in"
-    distribution: Distribution = "normal"
+    mode: Mode | None = None
+    distribution: Distribution | None = None
     family: Callable[..., Law] | None = None
     keywords: Mapping[str, Any] = field(default_factory=dict)
     _laws: dict[Any, Law] = field(init=False, repr=False, compare=False)
@@ -98,17 +102,39 @@ class Scheme:
             refuse("name", "a string", self.name, TypeError)
         if (self.scale is None) == (self.family is None):
             refuse("scale", "given, or family, and not both", (self.scale, self.family))
-        words = dict(self.keywords)
-        if self.scale is not None:
-            real("scale", self.scale, low=0)
-            choice("mode", self.mode, FANS)
-            choice("distribution", self.distribution, DISTRIBUTIONS)
-            unexpected(self.name, words, ("scale", "mode", "distribution"))
-            if self.distribution == "normal":
-                words.setdefault("distribution", "normal")
-            words["gain"] = 1.0
-        object.__setattr__(self, "keywords", MappingProxyType(words))
-        object.__setattr__(self, "_laws", {})
+        given = self._checked_family() if self.scale is None else self._checked_scale()
+        given |= {"keywords": MappingProxyType(given["keywords"]), "_laws": {}}
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+
+    def _checked_family(self) -> dict[str, Any]:
+        if not callable(self.family):
+            refuse("family", "a function from keywords to a law", self.family, TypeError)
+        if (self.mode, self.distribution) != (None, None):
+            refuse("mode", "left out, as distribution, where there is a family", (self.mode, self.distribution))
+        taken = sorted(set(self.keywords) & {"shape", "fans", *COMMON})
+        if taken:
+            refuse("keywords", "none that every scheme takes (shape, fans, " + ", ".join(COMMON) + ")", taken)
+        try:
+            signature(self.family).bind_partial(**self.keywords)
+        except TypeError as error:
+            raise TypeError(f"`keywords` must be those of the family: {error}") from error
+        except ValueError:  # of what tells no signature
+            pass
+        return {"keywords": dict(self.keywords)}
+
+    def _checked_scale(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"scale": real("scale", self.scale, low=0)}
+        found["mode"] = choice("mode", "fan_in" if self.mode is None else self.mode, FANS)
+        drawn = "normal" if self.distribution is None else self.distribution
+        found["distribution"] = choice("distribution", drawn, DISTRIBUTIONS)
+        unexpected(self.name, self.keywords, _DESCRIBED)
+        for name, value in self.keywords.items():
+            if value != found[name]:
+                refuse("keywords", f"with the {name} that the scheme has ({found[name]!r})", value)
+        usual = ["distribution"] if drawn == "normal" else []
+        found["keywords"] = {name: found[name] for name in dict.fromkeys([*self.keywords, *usual])} | {"gain": 1.0}
+        return found
 
     def __hash__(self) -> int:
         return hash((self.name, self.scale, self.mode, self.distribution))
@@ -130,33 +156,45 @@ class Scheme:
     @property
     def is_called(self) -> bool:
         """Whether it is a user's function, which takes what keywords it likes."""
-        return self.family is not None and getattr(self.family, "func", None) is Called
-
-    def check(self, keywords: Mapping[str, Any]) -> None:
-        """Raise where it does not take one of the keywords."""
-        if not self.is_called:
-            unexpected(self.name, keywords, (*self.parameters, *COMMON))
+        return isinstance(self.family, UsersFunction)
 
     def law(self, fans: Fans | tuple[int, int] | None = None, **keywords: Any) -> Law:
         """The law of weights with these fans, which only a scheme with a scale needs.
+
+        Parameters
+        ----------
+        fans : Fans
+            Of the whole array.
+        **keywords
+            Its own: gain, std, ...
+
+        Returns
+        -------
+        Law
+            One of `fastinit.laws`.
 
         Raises
         ------
         ValueError, TypeError
             If a keyword is not its own, or breaks its rule, or fans are missing.
         """
-        if self.is_called:
-            return self.family(**keywords)  # type: ignore[misc]
-        unexpected(self.name, keywords, self.keywords)
+        if not self.is_called:
+            unexpected(self.name, keywords, self.keywords)
+        if self.family is None and fans is None:
+            refuse("fans", f"given, for the scheme {self.name!r}", fans)
+        return self._law(fans, keywords)
+
+    def _law(self, fans: Fans | tuple[int, int] | None, keywords: Mapping[str, Any]) -> Law:
+        """Of keywords that are its own."""
         if self.family is None:
-            if fans is None:
-                refuse("fans", f"given, for the scheme {self.name!r}", fans)
+            assert fans is not None
             return self.scaled(*fans, **keywords)
         words = {**self.keywords, **keywords}
         for key, value in words.items():
             if value is REQUIRED:
                 raise TypeError(f"{self.name}() missing a required argument: {key!r}")
-        return self.family(**words)
+        law = self.family(**words)
+        return law if isinstance(law, Law) else refuse("family", "a function from keywords to a law", law, TypeError)
 
     def scaled(
         self,
@@ -168,12 +206,8 @@ class Scheme:
         mode: Mode | None = None,
     ) -> Law:
         """The law of a scheme with a scale, some of what describes it being changed."""
-        mode = self.mode if mode is None else mode
         distribution = self.distribution if distribution is None else distribution
-        if not isinstance(mode, str) or mode not in FANS:
-            choice("mode", mode, FANS)
-        fan = FANS[mode](fan_in, fan_out) or 1  # zero only where there are no elements
-        variance = real("scale", self.scale if scale is None else scale, low=0) / fan
+        variance = self._variance(fan_in, fan_out, scale, mode)
         std = real("gain", gain, low=0) * sqrt(variance) + 0.0  # no -0, which would be equal and have other bits
         if distribution == "normal":
             return Normal(0.0, std)
@@ -183,15 +217,35 @@ class Scheme:
         choice("distribution", distribution, DISTRIBUTIONS)
         return Truncated(0.0, std / TRUNCATED_STD)
 
-    def along(self, shape: Any, in_axis: Axes, out_axis: Axes, batch_axis: Axes, gain: float, *changes: Any) -> Law:
-        """That of an array whose fans are along these axes; the changes are those of `scaled`, in order."""
-        asked = shape, in_axis, out_axis, batch_axis, gain, changes
-        try:
+    def _variance(
+        self, fan_in: int, fan_out: int, scale: float | None, mode: Mode | None, factor: float = 1.0
+    ) -> float:
+        """``factor * scale / fan``."""
+        mode = self.mode if mode is None else mode
+        if not isinstance(mode, str) or mode not in FANS:
+            choice("mode", mode, FANS)
+        fan = FANS[mode](fan_in, fan_out) or 1  # zero only where there are no elements
+        return factor * real("scale", self.scale if scale is None else scale, low=0) / fan
+
+    def along(
+        self,
+        shape: Any,
+        in_axis: Axes,
+        out_axis: Axes,
+        batch_axis: Axes,
+        gain: float = 1.0,
+        distribution: Distribution | None = None,
+        scale: float | None = None,
+        mode: Mode | None = None,
+    ) -> Law:
+        """That of an array whose fans are along these axes. It is kept for those who ask again."""
+        asked = shape, in_axis, out_axis, gain, distribution
+        keeps = tuple(map(type, asked)) in _ASKED and batch_axis == () and scale is mode is None
+        if keeps and asked in self._laws:
             return self._laws[asked]
-        except (KeyError, TypeError):  # the latter of what cannot be hashed
-            pass
-        law = self.scaled(*fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis), gain, *changes)
-        if type(shape) is tuple and all(isinstance(axes, int | tuple) for axes in asked[1:4]):
+        fans = fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis)
+        law = self.scaled(*fans, gain, distribution, scale, mode)
+        if keeps:
             if len(self._laws) >= _KEPT:
                 self._laws.clear()
             self._laws[asked] = law.kept()
@@ -199,37 +253,63 @@ class Scheme:
 
     def law_for(self, shape: Any, **keywords: Any) -> Law:
         """The law of an array of that shape, whose fans are along axes that keywords may name."""
-        self.check(keywords)
-        if not self.needs_fans:
-            return self.law(**keywords)
-        axes = {name: keywords.pop(name, usual) for name, usual in AXES.items()}
-        return self.law(fan_pair(checked_shape(shape), **axes), **keywords)
+        if not self.is_called:
+            unexpected(self.name, keywords, self.parameters)
+        return self._law_for(shape, keywords)
+
+    def _law_for(self, shape: Any, keywords: Mapping[str, Any]) -> Law:
+        if self.needs_fans:
+            return self.along(shape, **{**AXES, **keywords})
+        return self._law(None, keywords)
 
     def variance(self, shape: tuple[int, ...], gain: float = 1.0, **keywords: Any) -> float:
         """Var(w) times the square of `gain`, for weights of mean zero that are independent or Haar; else NaN."""
         if self.needs_fans:
-            scale, mode = keywords.get("scale", self.scale), keywords.get("mode", self.mode)
-            return float(gain**2 * scale / FANS[mode](*fan_pair(shape, -2, -1, ())))  # type: ignore[operator]
+            fans = fan_pair(shape, -2, -1, ())
+            return self._variance(*fans, keywords.get("scale"), keywords.get("mode"), gain**2)
         law = self.law(**keywords)
         known = law.mean == 0 and (law.is_independent or isinstance(law, Orthogonal))
         return gain**2 * law.variance(shape) if known else nan
 
     def __call__(self, shape: Any, **keywords: Any) -> Any:
         """Arrays; keywords are its own, and seed, name, dtype, index, out and threads."""
-        self.check(keywords)
-        if self.is_called:
-            return self.family.args[0](shape, **keywords)  # type: ignore[union-attr]
-        common = {name: keywords.pop(name) for name in COMMON if name in keywords}
-        return draw(self.law_for(shape, **keywords), shape, **common)
+        if isinstance(self.family, UsersFunction):
+            return self.family.function(shape, **keywords)
+        own, common = {}, {}
+        for keyword, value in keywords.items():
+            (common if keyword in COMMON else own)[keyword] = value
+        if not own:
+            return draw(self._usual(shape), shape, **common)
+        unexpected(self.name, own, (*self.parameters, *COMMON))
+        return draw(self._law_for(shape, own), shape, **common)
 
+    def _usual(self, shape: Any) -> Law:
+        """Its law without keywords, which is kept where no fan matters."""
+        if self.needs_fans:
+            return self.along(shape, -2, -1, ())
+        if None not in self._laws:
+            self._laws[None] = self._law(None, {}).kept()
+        return self._laws[None]
+
+
+def _zeros() -> Constant:
+    return Constant(0.0)
+
+
+def _ones() -> Constant:
+    return Constant(1.0)
+
+
+#: Types of what a law is kept by: such do not change, and where they are equal they mean the same.
+_ASKED = {(tuple, int, int, float, str), (tuple, int, int, float, type(None))}
 
 _ROWS = (
     Scheme("normal", family=Normal, keywords={"mean": 0.0, "std": 1.0}),
     Scheme("uniform", family=Uniform, keywords={"low": 0.0, "high": 1.0}),
     Scheme("truncated_normal", family=Truncated, keywords={"mean": 0.0, "std": 1.0, "low": -2.0, "high": 2.0}),
     Scheme("constant", family=Constant, keywords={"value": REQUIRED}),
-    Scheme("zeros", family=partial(Constant, 0.0)),
-    Scheme("ones", family=partial(Constant, 1.0)),
+    Scheme("zeros", family=_zeros),
+    Scheme("ones", family=_ones),
     Scheme("identity", family=Identity, keywords={"gain": 1.0}),
     Scheme("dirac", family=Dirac, keywords={"groups": 1, "in_axis": -2, "out_axis": -1}),
     Scheme("variance_scaling", 1.0, keywords={"scale": 1.0, "mode": "fan_in"}),
@@ -251,6 +331,10 @@ _ROWS = (
 
 #: Every scheme that is known, laws among them, by its name.
 SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in _ROWS}
+
+
+#: In rules it is what a module's own reset draws.
+_RESERVED = ("torch",)
 
 
 def register(scheme: Scheme) -> Scheme:
@@ -283,8 +367,8 @@ def register(scheme: Scheme) -> Scheme:
     """
     if not isinstance(scheme, Scheme):
         refuse("scheme", "a Scheme", scheme, TypeError)
-    if not scheme.name.isidentifier():
-        refuse("scheme", "of a name as Python's are", scheme.name)
+    if not scheme.name.isidentifier() or scheme.name in _RESERVED:
+        refuse("scheme", "of a name as Python's are, and not 'torch'", scheme.name)
     if SCHEMES.get(scheme.name, scheme) != scheme:
         refuse("scheme", "of a name that no other scheme has", scheme.name)
     return SCHEMES.setdefault(scheme.name, scheme)
@@ -302,6 +386,12 @@ def unregister(name: str) -> None:
     ------
     ValueError, TypeError
         If none of that name was registered; those of the package stay.
+
+    Examples
+    --------
+    >>> import fastinit as fi
+    >>> scheme = fi.register(fi.Scheme("forgotten_soon", scale=1.2))
+    >>> fi.unregister("forgotten_soon")
     """
     registered = set(SCHEMES) - {scheme.name for scheme in _ROWS}
     del SCHEMES[choice("name", name, sorted(registered))]
@@ -335,7 +425,7 @@ def scheme_of(scheme: Any) -> Scheme:
     if name in SCHEMES and getattr(scheme, "scheme", None) is SCHEMES[name]:
         return SCHEMES[name]
     if callable(scheme):
-        return Scheme(str(name or type(scheme).__name__), family=partial(Called, scheme))
+        return Scheme(str(name or type(scheme).__name__), family=UsersFunction(scheme))
     return choice("scheme", scheme, SCHEMES)
 
 

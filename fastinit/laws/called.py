@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..arguments import refuse
@@ -50,3 +51,13 @@ class Called(Law):
     def __str__(self) -> str:
         shown = [f"{key}={value:.4g}" for key, value in self.keywords.items() if isinstance(value, (int, float))]
         return f"{getattr(self.call, '__name__', self.call)}({', '.join(shown)})"
+
+
+@dataclass(frozen=True)
+class UsersFunction:
+    """From keywords to the law of what a function makes with them."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, **keywords: Any) -> Called:
+        return Called(self.function, keywords)

@@ -265,9 +265,18 @@ class Constant(Law):
         return Constant(self.value * real("factor", factor, low=0))
 
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+        value = self._within(kind)
+        return lambda target, first, steps: target.fill(value)
+
+    def array(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> np.ndarray[Any, Any]:
+        value, made = self._within(kind), np.empty(lengths, kind.dtype)
+        made.fill(value)
+        return made
+
+    def _within(self, kind: Kind) -> float:
         if abs(self.value) > kind.greatest:
             refuse("value", f"at most {kind.greatest:.6g} in {kind.dtype.name}", self.value)
-        return lambda target, first, steps: target.fill(self.value)
+        return self.value
 
     def __str__(self) -> str:
         return {0.0: "zeros()", 1.0: "ones()"}.get(self.value, super().__str__())

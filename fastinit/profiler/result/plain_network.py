@@ -11,7 +11,7 @@ import numpy as np
 
 from ...activations import ACTIVATIONS, Activation, activation_of
 from ...arguments import refuse
-from ...laws import Called
+from ...laws.called import UsersFunction
 from ...records import plain
 from ...schemes import SCHEMES, Scheme
 from ..description.initialisation import Initialisation
@@ -129,5 +129,5 @@ def _scheme_from_dict(found: Mapping[str, Any]) -> Initialisation:
     """A scheme that was registered where the profile was made, and is not here, is one whose function is missing."""
     name = found["name"]
     own = found.get("own") or name not in SCHEMES
-    scheme = Scheme(name, family=partial(Called, Missing("scheme", name))) if own else SCHEMES[name]
+    scheme = Scheme(name, family=UsersFunction(Missing("scheme", name))) if own else SCHEMES[name]
     return Initialisation(scheme, dict(found["keywords"]), found["gain"])
