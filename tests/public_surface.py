@@ -3,10 +3,11 @@
 Each line marked `# type: ignore[...]` is wrong, and `make lint` fails if the checker no longer finds it so.
 """
 
-from typing import Any, assert_type
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import assert_type
 
 import fastinit as fi
 
