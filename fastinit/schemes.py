@@ -145,10 +145,11 @@ class Scheme:
         ValueError, TypeError
             If a keyword is not its own, or breaks its rule, or fans are missing.
         """
-        if self.is_called:
-            return self.family(**keywords)  # type: ignore[misc]
+        family = self.family
+        if family is not None and self.is_called:
+            return family(**keywords)
         unexpected(self.name, keywords, self.keywords)
-        if self.family is None:
+        if family is None:
             if fans is None:
                 refuse("fans", f"given, for the scheme {self.name!r}", fans)
             return self.scaled(*fans, **keywords)
@@ -156,7 +157,7 @@ class Scheme:
         for key, value in words.items():
             if value is REQUIRED:
                 raise TypeError(f"{self.name}() missing a required argument: {key!r}")
-        return self.family(**words)
+        return family(**words)
 
     def scaled(
         self,
@@ -207,9 +208,9 @@ class Scheme:
 
     def variance(self, shape: tuple[int, ...], gain: float = 1.0, **keywords: Any) -> float:
         """Var(w) times the square of `gain`, for weights of mean zero that are independent or Haar; else NaN."""
-        if self.needs_fans:
+        if self.scale is not None:
             scale, mode = keywords.get("scale", self.scale), keywords.get("mode", self.mode)
-            return float(gain**2 * scale / FANS[mode](*fan_pair(shape, -2, -1, ())))  # type: ignore[operator]
+            return float(gain**2 * scale / FANS[mode](*fan_pair(shape, -2, -1, ())))
         law = self.law(**keywords)
         known = law.mean == 0 and (law.is_independent or isinstance(law, Orthogonal))
         return gain**2 * law.variance(shape) if known else nan
@@ -217,8 +218,8 @@ class Scheme:
     def __call__(self, shape: Any, **keywords: Any) -> Any:
         """Arrays; keywords are its own, and seed, name, dtype, index, out and threads."""
         self.check(keywords)
-        if self.is_called:
-            return self.family.args[0](shape, **keywords)  # type: ignore[union-attr]
+        if isinstance(self.family, partial) and self.is_called:
+            return self.family.args[0](shape, **keywords)
         common = {name: keywords.pop(name) for name in COMMON if name in keywords}
         return draw(self.law_for(shape, **keywords), shape, **common)
 
@@ -313,8 +314,9 @@ def public(function: Function) -> Function:
     """
     shown = signature(function)
     known = [one for one in shown.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    function.__signature__ = shown.replace(parameters=known)  # type: ignore[attr-defined]
-    function.scheme = SCHEMES[function.__name__]  # type: ignore[attr-defined]
+    made: Any = function  # which has room for attributes
+    made.__signature__ = shown.replace(parameters=known)
+    made.scheme = SCHEMES[function.__name__]
     return function
 
 

@@ -49,7 +49,7 @@ class Verification(Record):
     checks: dict[str, Any] = field(default_factory=dict)
     sketch: tuple[int, ...] = ()
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # no type says so: typeshed ignores it for lists too
 
     @property
     def ok(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,8 +27,6 @@ class Called(Law):
             refuse("call", "a function that makes arrays", call, TypeError)
         set_argument(self, "call", call)
         set_argument(self, "keywords", dict(keywords or {}))
-
-    mean = std = math.nan
 
     def __call__(self, shape: Any, **common: Any) -> Any:
         """The function's array."""

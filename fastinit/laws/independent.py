@@ -112,11 +112,11 @@ class Uniform(_InCore):
         set_argument(self, "high", high)
 
     @property
-    def mean(self) -> float:  # type: ignore[override]
+    def mean(self) -> float:
         return self.low / 2 + self.high / 2
 
     @property
-    def std(self) -> float:  # type: ignore[override]
+    def std(self) -> float:
         return (self.high - self.low) / math.sqrt(12)
 
     def variance(self, shape: tuple[int, ...]) -> float:
@@ -168,11 +168,11 @@ class Truncated(_InCore):
         set_argument(self, "high", high)
 
     @property
-    def mean(self) -> float:  # type: ignore[override]
+    def mean(self) -> float:
         return self.centre + self.scale * truncated_moments(self.low, self.high)[0]
 
     @property
-    def std(self) -> float:  # type: ignore[override]
+    def std(self) -> float:
         return self.scale * truncated_moments(self.low, self.high)[1]
 
     @property
@@ -228,11 +228,11 @@ class Constant(Law):
         set_argument(self, "value", real("value", value))
 
     @property
-    def mean(self) -> float:  # type: ignore[override]
+    def mean(self) -> float:
         return self.value
 
     @property
-    def std(self) -> float:  # type: ignore[override]
+    def std(self) -> float:
         return 0.0
 
     @property

@@ -49,8 +49,15 @@ class Law(ABC):
 
     __slots__ = ()
 
-    mean: float
-    std: float
+    @property
+    def mean(self) -> float:
+        """Of an element; NaN where it is not known."""
+        return math.nan
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of an element; NaN where it is not known."""
+        return math.nan
 
     @property
     def bounds(self) -> tuple[float, float]:

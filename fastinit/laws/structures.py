@@ -41,14 +41,19 @@ class _Structure(Law):
 
     __slots__ = ()
 
-    mean = std = math.nan
+    def _words(self) -> list[str]:
+        return [f"{key}={getattr(self, key):.4g}" for key in self.arguments if key not in self._hidden]
+
+
+class _Gained(_Structure):
+    """Such as has a gain."""
+
+    __slots__ = ()
+    gain: float
 
     def scaled(self, factor: float) -> Law:
         words = dict(zip(self.arguments, self._values(), strict=True))
-        return type(self)(**words | {"gain": self.gain * real("factor", factor, low=0)})  # type: ignore[attr-defined]
-
-    def _words(self) -> list[str]:
-        return [f"{key}={getattr(self, key):.4g}" for key in self.arguments if key not in self._hidden]
+        return type(self)(**words | {"gain": self.gain * real("factor", factor, low=0)})
 
 
 class _Placed(_Structure):
@@ -74,7 +79,7 @@ class _Placed(_Structure):
         return fill
 
 
-class Identity(_Placed):
+class Identity(_Gained, _Placed):
     """`gain` on the diagonal of a matrix."""
 
     name = "identity"
@@ -180,7 +185,7 @@ def _checked_gain(kind: Kind, gain: float) -> None:
         refuse("gain", f"small enough for the values to stay below {kind.greatest:.6g} in {kind.dtype.name}", gain)
 
 
-class Orthogonal(_Whole):
+class Orthogonal(_Gained, _Whole):
     """Orthonormal rows or columns, whichever are fewer, times `gain`, uniform among all such matrices."""
 
     name, stream = "orthogonal", "orthogonal"
@@ -220,7 +225,7 @@ class Orthogonal(_Whole):
         fill_orthogonal(array, batch, columns, kind, self.gain, stream_key(seed, self.stream, name), threads)
 
 
-class DeltaOrthogonal(_Whole):
+class DeltaOrthogonal(_Gained, _Whole):
     """A convolution that is zero but for the kernel's centre, an orthogonal matrix times `gain`."""
 
     name, stream = "delta_orthogonal", "orthogonal"

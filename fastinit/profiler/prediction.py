@@ -91,7 +91,10 @@ class _Prediction:
     def __init__(self, network: Network, signals: Signals) -> None:
         self._network, self._signals = network, signals
         self._fields = {name: np.full(network.depth + 1, np.nan) for name in FIELDS}
-        self._taps, self._far_taps = _taps(network.image) if network.image else (None, None)
+        self._taps: Array | None = None
+        self._far_taps: Array | None = None
+        if network.image:
+            self._taps, self._far_taps = _taps(network.image)
         self._alike = True
         norm = network.normalisation
         self._over_rows = norm is not None and norm.axis == ROWS
@@ -308,11 +311,11 @@ def _taps(image: Image) -> tuple[Array, Array]:
     before, size = (image.kernel - 1) // 2, image.size
     shifts = range(-before, image.kernel - before)
     if image.padding == "circular":
-        taps = sum(np.roll(np.eye(size), shift, axis=1) for shift in shifts)
+        taps = np.sum([np.roll(np.eye(size), shift, axis=1) for shift in shifts], axis=0)
         return taps, taps
-    return sum(np.eye(size, k=shift) for shift in shifts), sum(
-        (1 - abs(shift) / size) * np.eye(size, k=shift) for shift in shifts
-    )
+    inside = [np.eye(size, k=shift) for shift in shifts]
+    weighted = [(1 - abs(shift) / size) * one for shift, one in zip(shifts, inside, strict=True)]
+    return np.sum(inside, axis=0), np.sum(weighted, axis=0)
 
 
 def _filtered(values: Array, taps: Array | None) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from math import inf, sqrt
 from typing import Any, NamedTuple
@@ -105,7 +106,7 @@ def _batch_norm(phi: Activation, batch: float, scale: float) -> BatchNorm:
         return BatchNorm(batch, mean, second, mean**2, slope, slope, common)
     plane = sphere_plane(int(batch), sqrt(scale))
     mean = plane.mean(phi.function)
-    second, slope, square = (plane.mean(lambda u, f=f: f(u) ** 2) for f in functions)
+    second, slope, square = (plane.mean(_squared(f)) for f in functions)
     cross, slopes, product = (plane.product(f) for f in functions)
     # tr(P P D D) / B and 1'D P P D 1 / B, with D = diag phi'(u) and P P = I - 11'/B - (2 - scale) uu'/B
     own = slope - (slope + (2 - scale) * square) / batch
@@ -115,6 +116,10 @@ def _batch_norm(phi: Activation, batch: float, scale: float) -> BatchNorm:
     else:  # E 1 / (variance + eps), times the mean variance (plus eps)
         own, common = (value * (1 + 2 * scale**2 / (batch - 3)) for value in (own, common))
     return BatchNorm(batch, mean, second, cross, slope, own, common)
+
+
+def _squared(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    return lambda u: f(u) ** 2
 
 
 def decorrelation_rate(activation: Any) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...arguments import refuse
-from ...laws import Law, Normal, Orthogonal
+from ...laws import Called, Law, Normal, Orthogonal
 from ...scaling import Fans
 from ...schemes import AXES, Scheme, scheme_of
 
@@ -61,7 +61,9 @@ class Initialisation:
     @property
     def call(self) -> Callable[..., Any]:
         """The user's function, of a scheme that is one."""
-        return self._law.call  # type: ignore[attr-defined, no-any-return]
+        law = self._law
+        assert isinstance(law, Called)
+        return law.call
 
     @property
     def _law(self) -> Law:

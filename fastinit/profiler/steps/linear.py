@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -91,8 +91,8 @@ class Patches:
     def forward(self, x: Array) -> Array:
         size, kernel = self._image.size, self._image.kernel
         sides = (self._before, kernel - 1 - self._before)
-        mode = "wrap" if self._image.padding == "circular" else "constant"
-        padded = np.pad(x.reshape(-1, size, size, x.shape[1]), ((0, 0), sides, sides, (0, 0)), mode)  # type: ignore[call-overload]
+        mode: Literal["wrap", "constant"] = "wrap" if self._image.padding == "circular" else "constant"
+        padded = np.pad(x.reshape(-1, size, size, x.shape[1]), ((0, 0), sides, sides, (0, 0)), mode)
         windows = sliding_window_view(padded, (kernel, kernel), axis=(1, 2))
         return windows.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), -1)
 

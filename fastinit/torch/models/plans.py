@@ -90,6 +90,8 @@ def _read_law(described: Mapping[str, Any]) -> Law:
 class Plan(list[Entry], Record):
     """Entries, in the order of the model; as a string, a table. A slice of a plan is a plan."""
 
+    __hash__ = None  # type: ignore[assignment]  # no type says so: typeshed ignores it for lists too
+
     @overload
     def __getitem__(self, which: SupportsIndex) -> Entry: ...
     @overload

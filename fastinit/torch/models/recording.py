@@ -31,6 +31,7 @@ class Draw(NamedTuple):
 def recorded_draws(model: nn.Module, rename: Rename | None) -> dict[str, Draw]:
     """By name, what the modules' own resets draw last on each parameter."""
     with on_meta(model), _Recorder(model, rename) as recorder, torch.no_grad():
+        assert recorder.register is not None
         for _ in resets(model, recorder.register, rename):
             pass
     return recorder.drawn
@@ -54,7 +55,7 @@ class _Recorder(fast_init):
         super().__exit__(*raised)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        target = args[0] if args else (kwargs or {}).get("tensor")
+        target: Any = args[0] if args else (kwargs or {}).get("tensor")
         name = getattr(func, "__name__", "")
         if func in _CONSTANTS:
             self._note_constant(target, _CONSTANTS[func](*args, **(kwargs or {})))
@@ -72,8 +73,7 @@ class _Recorder(fast_init):
         stream = self.stream(name)
         if name:
             request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))
-            known = request is not None and place.part is None
-            self.drawn[name] = Draw(request.law if known else None, stream)
+            self.drawn[name] = Draw(None if request is None or place.part is not None else request.law, stream)
         return True
 
     def _note_constant(self, tensor: Tensor, value: float) -> None:

@@ -90,7 +90,7 @@ class llama(Recipe):  # noqa: N801
             return law_of("normal", weight, std=1.0)
         if weight.is_of("output", "lm_head"):
             return law_of("truncated_normal", weight, std=weight.shape[1] ** -0.5, low=-3.0, high=3.0)
-        if self.seeks(weight):
+        if weight.layer is not None and self.seeks(weight):
             return law_of("normal", weight, std=self.std / math.sqrt(2 * (weight.layer + 1)))
         return law_of("normal", weight, std=self.std)
 
