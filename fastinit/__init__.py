@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from . import _core as _core
-except ImportError as error:
-    raise ImportError("the C core of fastinit is not built: run `pip install .` in its source folder") from error
+except ImportError as _error:
+    raise ImportError("the C core of fastinit is not built: run `pip install .` in its source folder") from _error
 
 from . import laws, typing
 from .bit_generator import ARS

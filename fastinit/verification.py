@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod, sqrt
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Verification(Record):
     checks: dict[str, Any] = field(default_factory=dict)
     sketch: tuple[int, ...] = ()
 
-    __hash__ = None  # type: ignore[assignment]  # no type says so: typeshed ignores it for lists too
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # no type says so: typeshed ignores it for lists too
 
     @property
     def ok(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ..arguments import refuse
 from ..dtypes import Kind
@@ -16,8 +16,8 @@ class Called(Law):
     Nothing is known of it: mean and deviation are NaN.
     """
 
-    name = "called"
-    arguments = ("call", "keywords")
+    name: ClassVar[str] = "called"
+    arguments: ClassVar[tuple[str, ...]] = ("call", "keywords")
     __slots__ = ("call", "keywords")
     call: Callable[..., Any]
     keywords: dict[str, Any]

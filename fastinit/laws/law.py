@@ -122,4 +122,4 @@ class Law(ABC):
 
 
 #: How a law gets its arguments, which do not change after.
-set_argument = object.__setattr__
+set_argument: Callable[[Any, str, Any], None] = object.__setattr__

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from math import ceil, prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -82,8 +82,8 @@ class _Placed(_Structure):
 class Identity(_Gained, _Placed):
     """`gain` on the diagonal of a matrix."""
 
-    name = "identity"
-    arguments = ("gain",)
+    name: ClassVar[str] = "identity"
+    arguments: ClassVar[tuple[str, ...]] = ("gain",)
     least_axes = 2
     __slots__ = ("gain",)
     gain: float
@@ -100,8 +100,8 @@ class Identity(_Gained, _Placed):
 class Dirac(_Placed):
     """A convolution that hands on its input, in each of `groups`."""
 
-    name = "dirac"
-    arguments = ("groups", "in_axis", "out_axis")
+    name: ClassVar[str] = "dirac"
+    arguments: ClassVar[tuple[str, ...]] = ("groups", "in_axis", "out_axis")
     least_axes = 3
     __slots__ = ("groups", "in_axis", "out_axis")
     groups: int
@@ -188,11 +188,12 @@ def _checked_gain(kind: Kind, gain: float) -> None:
 class Orthogonal(_Gained, _Whole):
     """Orthonormal rows or columns, whichever are fewer, times `gain`, uniform among all such matrices."""
 
-    name, stream = "orthogonal", "orthogonal"
-    arguments = ("gain", "in_axis", "out_axis", "batch_axis")
+    name: ClassVar[str] = "orthogonal"
+    stream: ClassVar[str] = "orthogonal"
+    arguments: ClassVar[tuple[str, ...]] = ("gain", "in_axis", "out_axis", "batch_axis")
     is_rounded = True
     least_axes = 2
-    mean = 0.0
+    mean: ClassVar[float] = 0.0
     __slots__ = ("batch_axis", "gain", "in_axis", "out_axis")
     gain: float
     in_axis: Axes
@@ -228,11 +229,12 @@ class Orthogonal(_Gained, _Whole):
 class DeltaOrthogonal(_Gained, _Whole):
     """A convolution that is zero but for the kernel's centre, an orthogonal matrix times `gain`."""
 
-    name, stream = "delta_orthogonal", "orthogonal"
-    arguments = ("gain", "in_axis", "out_axis")
+    name: ClassVar[str] = "delta_orthogonal"
+    stream: ClassVar[str] = "orthogonal"
+    arguments: ClassVar[tuple[str, ...]] = ("gain", "in_axis", "out_axis")
     is_rounded = True
     least_axes = 3
-    mean = 0.0
+    mean: ClassVar[float] = 0.0
     __slots__ = ("gain", "in_axis", "out_axis")
     gain: float
     in_axis: Axes
@@ -275,10 +277,11 @@ class DeltaOrthogonal(_Gained, _Whole):
 class Sparse(_Whole):
     """Normal values of deviation `scale`, but for ``ceil(sparsity * rows)`` zeros in every column."""
 
-    name, stream = "sparse", "sparse"
-    arguments = ("sparsity", "scale")
+    name: ClassVar[str] = "sparse"
+    stream: ClassVar[str] = "sparse"
+    arguments: ClassVar[tuple[str, ...]] = ("sparsity", "scale")
     least_axes = 2
-    mean = 0.0
+    mean: ClassVar[float] = 0.0
     __slots__ = ("scale", "sparsity")
     sparsity: float
     scale: float

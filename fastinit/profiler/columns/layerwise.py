@@ -32,6 +32,14 @@ class NetworkByColumns(ABC):
     network, those after it in a residual one.
     """
 
+    network: Network
+    signals: Signals
+    seed: int
+    tallies: list[Tally]
+    chunks: ColumnChunks
+    weights: dict[int, GramSampledWeights]
+    rows: list[RowMeans]
+
     def __init__(self, network: Network, signals: Signals, seed: int, tallies: list[Tally], workers: Workers) -> None:
         self.network, self.signals, self.seed, self.tallies = network, signals, seed, tallies
         self.chunks = ColumnChunks(network.batch, network.dtype, workers)

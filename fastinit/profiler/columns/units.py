@@ -28,6 +28,8 @@ class RowMeans:
 class NormaliseColumns:
     """Normalisation of some columns, where `rows` says what is to be known of the others."""
 
+    norm: Norm
+
     def __init__(self, norm: Norm, eps: float, rows: RowMeans) -> None:
         self.norm, self._eps, self._rows = norm, eps, rows
         self.kept: Normalised | None = None

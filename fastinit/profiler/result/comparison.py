@@ -22,7 +22,7 @@ class Comparison(Record, dict[str, LayerProfile[Any]]):
     """Profiles by name, which show themselves together."""
 
     format_name: ClassVar[str] = "Comparison"
-    __hash__ = None  # type: ignore[assignment]  # no type says so: typeshed ignores it for lists too
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # no type says so: typeshed ignores it for lists too
 
     @property
     def verdicts(self) -> dict[str, Verdict]:

@@ -36,6 +36,14 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         As of `Profile`.
     """
 
+    network: Passed
+    method: str
+    seed: int
+    steps: tuple[Any, ...]
+    interrupted: bool
+    seconds: float
+    backward: bool
+
     def __init__(self, network: Passed, method: str, seed: int, fields: Mapping[str, Array],
                  theory: Mapping[str, Array], steps: tuple[Any, ...] = (), interrupted: bool = False,
                  seconds: float = 0.0, backward: bool | None = None) -> None:  # fmt: skip

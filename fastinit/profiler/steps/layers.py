@@ -18,6 +18,12 @@ from .units import Activate, Activity, Normalise, Preactivation
 class Builder:
     """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read."""
 
+    network: Network
+    seed: int
+    tallies: list[Tally]
+    method: str
+    learns: bool
+
     def __init__(self, network: Network, seed: int, tallies: list[Tally], method: str, learns: bool) -> None:
         self.network, self.seed, self.tallies, self.method, self.learns = network, seed, tallies, method, learns
         self._buffers = Buffers()

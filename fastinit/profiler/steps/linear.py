@@ -22,6 +22,8 @@ class Product:
     whichever needs nothing else to be kept.
     """
 
+    weights: Weights
+
     def __init__(self, weights: Weights, tally: Tally, learns: bool) -> None:
         self.weights, self._tally, self._learns = weights, tally, learns
         self._kept: tuple[Array | None, Array | None, Array | None] | None = None

@@ -65,7 +65,7 @@ class Dense:
         buffers: Buffers,
         hold: bool,
     ) -> None:
-        self.shape = (prod(shape[:-1]), shape[-1])
+        self.shape: tuple[int, int] = (prod(shape[:-1]), shape[-1])
         self._draw = partial(initialisation.draw, shape, seed, name, dtype)
         self._full_shape, self._dtype, self._buffers = shape, dtype, buffers
         self._matrix = self._draw().reshape(self.shape) if hold or not initialisation.can_be_cut else None
@@ -108,7 +108,7 @@ class Tiled:
         self, initialisation: Initialisation, shape: tuple[int, ...], seed: int, name: str, dtype: Any
     ) -> None:
         *taps, height, width = shape
-        self.shape = (prod(shape[:-1]), width)
+        self.shape: tuple[int, int] = (prod(shape[:-1]), width)
         self._draw = partial(initialisation.draw, shape, seed, name, dtype, threads=1)
         self._dtype = dtype
         # the taps of a kernel, its leading axes, lie one below the other

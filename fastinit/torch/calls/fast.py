@@ -87,6 +87,9 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     (2, {})
     """
 
+    filled: int
+    unnamed: int
+
     def __init__(
         self,
         seed: Any = None,

@@ -71,6 +71,9 @@ class mup(Recipe):  # noqa: N801
     Factors(kind='output', multiplier=0.25, adam=1.0, sgd=4.0)
     """
 
+    base_shapes: dict[str, tuple[int, ...]]
+    rule: Callable[[Weight], Any]
+
     def __init__(self, base_shapes: Mapping[str, Any] | nn.Module, rules: Any = None) -> None:
         if isinstance(base_shapes, nn.Module):
             named = base_shapes.named_parameters(remove_duplicate=False)

@@ -20,7 +20,7 @@ from .shards import Pieces
 
 Index = tuple[slice, ...] | Part | None
 
-DTYPES = {
+DTYPES: dict[torch.dtype, Any] = {
     torch.float32: "float32",
     torch.float64: "float64",
     torch.float16: "float16",
