@@ -14,7 +14,7 @@ from typing import Any
 from . import _core
 from .arguments import integer
 
-VERSION = "0.1.0"
+VERSION = "0.2.0.dev0"
 STREAM = 0
 
 

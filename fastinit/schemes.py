@@ -94,8 +94,8 @@ class Scheme:
     _laws: dict[Any, Law] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.isidentifier():
-            refuse("name", "a name as Python's are", self.name, ValueError if isinstance(self.name, str) else TypeError)
+        if not isinstance(self.name, str):
+            refuse("name", "a string", self.name, TypeError)
         if (self.scale is None) == (self.family is None):
             refuse("scale", "given, or family, and not both", (self.scale, self.family))
         words = dict(self.keywords)
@@ -284,6 +284,8 @@ def register(scheme: Scheme) -> Scheme:
     """
     if not isinstance(scheme, Scheme):
         refuse("scheme", "a Scheme", scheme, TypeError)
+    if not scheme.name.isidentifier():
+        refuse("scheme", "of a name as Python's are", scheme.name)
     if SCHEMES.get(scheme.name, scheme) != scheme:
         refuse("scheme", "of a name that no other scheme has", scheme.name)
     return SCHEMES.setdefault(scheme.name, scheme)
@@ -335,8 +337,7 @@ def scheme_of(scheme: Any) -> Scheme:
     if name in SCHEMES and getattr(scheme, "scheme", None) is SCHEMES[name]:
         return SCHEMES[name]
     if callable(scheme):
-        name = name if str(name).isidentifier() else type(scheme).__name__
-        return Scheme(name, family=partial(Called, scheme))
+        return Scheme(str(name or type(scheme).__name__), family=partial(Called, scheme))
     return choice("scheme", scheme, SCHEMES)
 
 

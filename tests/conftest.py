@@ -5,6 +5,7 @@ import pytest
 
 import fastinit as fi
 from fastinit import _core
+from fastinit.schemes import SCHEMES
 
 DTYPES = ["float32", "float64", "float16", "bfloat16"]
 LENGTHS = [*range(10), 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1003]
@@ -32,6 +33,15 @@ def level(request):
     assert _core.isa_in_use() == request.param
     yield request.param
     assert _core.use_isa(*before)
+
+
+@pytest.fixture(autouse=True)
+def schemes_as_they_were():
+    """What a test registers is forgotten after it."""
+    before = dict(SCHEMES)
+    yield
+    SCHEMES.clear()
+    SCHEMES.update(before)
 
 
 def bits(array):

@@ -20,7 +20,7 @@ def test_metadata():
     assert found["Name"] == "fastinit-nn"
     assert found["License-Expression"] == "Apache-2.0"
     assert found["Requires-Python"] == ">=3.10"
-    assert version("fastinit-nn") == fi.__version__ == "0.1.0"
+    assert version("fastinit-nn") == fi.__version__ == "0.2.0.dev0"
     assert set(found.get_all("Provides-Extra")) == EXTRAS
     needed = [one for one in found.get_all("Requires-Dist") if "extra ==" not in one]
     assert needed == ["numpy>=2.0"]

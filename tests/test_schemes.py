@@ -226,7 +226,7 @@ def test_truncated_moments_are_exact_however_far_out(low, high):
     assert law.mean == pytest.approx(float(mean), rel=1e-13, abs=1e-15)
 
 
-def test_schemes_that_users_register(forget):
+def test_schemes_that_users_register():
     own = fi.register(fi.Scheme("test_only", scale=1.5))
     assert fi.register(own) is own == pickle.loads(pickle.dumps(own))
     with pytest.raises(ValueError) as raised:
@@ -240,17 +240,10 @@ def test_schemes_that_users_register(forget):
         fi.init({"w": (3, 2)}, "test_only")
 
 
-@pytest.fixture
-def forget():
-    before = dict(SCHEMES)
-    yield
-    SCHEMES.clear()
-    SCHEMES.update(before)
-
-
 DESCRIBED = [
     (lambda: fi.Scheme("x"), ValueError, "`scale` must be given, or family, and not both, got (None, None)"),
-    (lambda: fi.Scheme("x y", 1.0), ValueError, "`name` must be a name as Python's are, got 'x y'"),
+    (lambda: fi.register(fi.Scheme("x y", 1.0)), ValueError, "`scheme` must be of a name as Python's are, got 'x y'"),
+    (lambda: fi.Scheme(7, 1.0), TypeError, "`name` must be a string, got 7"),
     (lambda: fi.Scheme("x", -1.0), ValueError, "`scale` must be a finite number of at least 0, got -1.0"),
     (lambda: fi.Scheme("x", 1.0, "fan"), ValueError,
      "`mode` must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got 'fan' (nearest: 'fan_in')"),

@@ -51,6 +51,7 @@ class Initialisation:
         return weights
 
     def _called(self, shape: tuple[int, ...], seed: int, name: str, dtype: Any) -> Array:
+        assert self.call is not None
         weights = np.asarray(_by_name(self.call)(shape, seed, name))
         if weights.shape != shape:
             refuse("scheme", f"a callable whose array has shape {shape}", weights.shape)
@@ -59,11 +60,10 @@ class Initialisation:
         return np.multiply(weights, self.gain, dtype=dtype)
 
     @property
-    def call(self) -> Callable[..., Any]:
+    def call(self) -> Callable[..., Any] | None:
         """The user's function, of a scheme that is one."""
         law = self._law
-        assert isinstance(law, Called)
-        return law.call
+        return law.call if isinstance(law, Called) else None
 
     @property
     def _law(self) -> Law:
