@@ -8,7 +8,7 @@ from functools import partial
 from inspect import signature
 from math import nan, sqrt
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from .arguments import Function, choice, real, refuse, unexpected
 from .fill import draw
@@ -224,6 +224,9 @@ class Scheme:
         return draw(self.law_for(shape, **keywords), shape, **common)
 
 
+#: A scheme by its name, itself, or a function that makes arrays. What is registered later has no name here.
+SchemeLike: TypeAlias = SchemeName | Scheme | Callable[..., Any]
+
 _ROWS = (
     Scheme("normal", family=Normal, keywords={"mean": 0.0, "std": 1.0}),
     Scheme("uniform", family=Uniform, keywords={"low": 0.0, "high": 1.0}),
@@ -343,7 +346,7 @@ def scheme_of(scheme: Any) -> Scheme:
 
 def init(
     shapes: Mapping[str, Shape],
-    scheme: SchemeName | Scheme | Callable[..., Any] = "he_normal",
+    scheme: SchemeLike = "he_normal",
     seed: Seed = None,
     **keywords: Any,
 ) -> dict[str, Any]:

@@ -207,7 +207,7 @@ def test_an_index_is_one_of_the_core():
     """What a rectangle says of the whole is what `index=` takes."""
     rectangle = Rectangle((2, 0), (0, 0), (3, 4))
     assert part((6, 4), rectangle.slices) == part((6, 4), np.s_[2:5, 0:4])
-    assert rectangle.cut(0, 1, 2).index == np.s_[3:5, 0:4] and rectangle.cut(0, 1, 2).local_index == np.s_[1:3, 0:4]
+    assert rectangle.cut(0, 1, 2).slices == np.s_[3:5, 0:4] and rectangle.cut(0, 1, 2).local_slices == np.s_[1:3, 0:4]
 
 
 def test_no_framework_is_needed():

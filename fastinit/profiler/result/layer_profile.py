@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
 from ...arguments import choice
 from ...records import Record, plain, real_array
+from ...typing import DataFrame
 from ..drawing import drawn
 from .courses import BOUNDS
 from .described import Described
@@ -17,9 +18,6 @@ from .findings import Bounds, Finding, Judgement, judged
 from .frames import frame
 from .verdict import Verdict, verdict_of
 from .words import Naming, Numbered
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 Array = np.ndarray[Any, Any]
 Passed = TypeVar("Passed", bound=Described)
@@ -180,7 +178,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """What is to be kept in mind of what was profiled, whatever is measured."""
         return []
 
-    def table(self, layers: str = "some") -> Any:
+    def table(self, layers: Literal["some", "all"] = "some") -> Any:
         """A table of layers, with the description and the verdict below it.
 
         ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and, over repeats, with
