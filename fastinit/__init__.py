@@ -119,13 +119,15 @@ _PROFILER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "theory":
-        return import_module(f"{__name__}.theory")
-    if name in _PROFILER:
-        found = globals()[name] = getattr(import_module(f"{__name__}.profiler"), name)
-        return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # which would find any name
+
+    def __getattr__(name: str) -> Any:
+        if name == "theory":
+            return import_module(f"{__name__}.theory")
+        if name in _PROFILER:
+            found = globals()[name] = getattr(import_module(f"{__name__}.profiler"), name)
+            return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

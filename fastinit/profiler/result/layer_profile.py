@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...arguments import choice
 from ...records import Record, plain, real_array
@@ -19,7 +20,7 @@ from .frames import frame
 from .verdict import Verdict, verdict_of
 from .words import Naming, Numbered
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[np.float64]
 Passed = TypeVar("Passed", bound=Described)
 
 
