@@ -72,7 +72,7 @@ def schemes() -> None:
     fi.Scheme("own", std=1.5)  # type: ignore[call-arg]
 
 
-def laws(own: fi.Scheme) -> None:
+def laws(own: fi.Scheme, given: fi.laws.Parameters) -> None:
     law = own.law(fi.Fans(3, 4), gain=2.0)
     assert_type(law, fi.laws.Law)
     assert_type(law.scaled(0.5).std, float)
@@ -88,6 +88,7 @@ def laws(own: fi.Scheme) -> None:
     assert_type(fi.laws.DeltaOrthogonal().variance((3, 4, 4)), float)
     assert_type(fi.laws.Sparse(0.5, std=0.1).sparsity, float)
     assert_type(fi.laws.Called(np.zeros).keywords, dict[str, Any])
+    assert_type(given.scale, float)
     fi.laws.Normal(sigma=2)  # type: ignore[call-arg]
     fi.laws.Normal("0.02")  # type: ignore[arg-type]
     fi.laws.Sparse()  # type: ignore[call-arg]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..activations import ACTIVATIONS, Activation
 from ..theory import activation_moments, batch_norm, expectation, kernel
-from .description.network import Image, Network
+from .description.network import Image, Network, normalisation_of
 from .description.signals import Signals
 from .norms import ROWS
 from .statistics import FIELDS, mean_cosine_of_rows
@@ -96,7 +96,7 @@ class _Prediction:
         if network.image:
             self._taps, self._far_taps = _taps(network.image)
         self._alike = True
-        norm = network.normalisation
+        norm = normalisation_of(network)
         self._over_rows = norm is not None and norm.axis == ROWS
         self._has_law = norm is None or norm.predicted
 
@@ -243,7 +243,7 @@ class _Prediction:
 
     def _normalise(self, layer: int, law: SignalMoments) -> Passed:
         """Over the units of a row; or over so many rows that their mean and variance are those of the law."""
-        network, norm, batch = self._network, self._network.normalisation, self._over_rows
+        network, norm, batch = self._network, normalisation_of(self._network), self._over_rows
         assert norm is not None
         if not self._has_law:
             return self._unknown(law)

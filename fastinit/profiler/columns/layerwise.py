@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...distributions import normal
-from ..description.network import Network
+from ..description.network import Network, normalisation_of
 from ..description.signals import Signals, random_signs
 from ..norms import UNITS
 from ..parallel import Workers
@@ -138,7 +138,7 @@ class NetworkByColumns(ABC):
         self.rows[layer].backward = [found / width for found in total(self.chunks.map(work, width))]
 
     def _needs_rows(self, layer: int) -> bool:
-        norm = self.network.normalisation
+        norm = normalisation_of(self.network)
         return norm is not None and norm.axis == UNITS and self.has_units(layer)
 
     # --- products

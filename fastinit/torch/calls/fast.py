@@ -161,7 +161,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         if pieces is None:
             return False
         try:
-            name, place = self.place(tensor, pieces)
+            name, place = self._place(tensor, pieces)
             shape = place.shape if place.part is None else tuple(tensor.shape)
             request = asks(whole_of(tensor, shape), *args, **kwargs)
             if request is None:
@@ -182,7 +182,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         """Whether there is nothing to fill."""
         return tensor.is_meta or not tensor.numel()
 
-    def place(self, tensor: Tensor, pieces: Pieces) -> tuple[str, Pieces]:
+    def _place(self, tensor: Tensor, pieces: Pieces) -> tuple[str, Pieces]:
         """The name of a tensor, "" if it has none, and what of the whole it holds."""
         found = None if self.register is None else self.register.find(tensor, pieces, tensor is self._new)
         return ("", pieces) if found is None else found
