@@ -29,6 +29,8 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
 
 def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = False) -> float:
     """`value` as a float, finite (unless `infinite`) and at least `low`."""
+    if type(value) is int and -(1 << 53) < value < 1 << 53:
+        value = float(value)
     if type(value) is float and low <= value < math.inf and value > -math.inf:
         return value
     rule = "a number" if infinite else "a finite number"

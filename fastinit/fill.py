@@ -27,24 +27,21 @@ def draw(
     threads: int | None = None,
 ) -> Any:
     """The values of a law in an array of that shape, or in the parts of it that `index` names."""
-    if isinstance(law, Called):
+    if type(law) is Called:
         return law(shape, seed=seed, name=name, dtype=dtype, **_given(index=index, out=out, threads=threads))
     kind, lengths = kind_for(dtype, out), checked_shape(shape)
     if law.is_fixed:
         _check_unused(seed, name, threads)
         return make(lengths, kind, index, out, law.fills(lengths, kind, 0, name, 1))
-    number = _number_for(seed, index)
-    return make(lengths, kind, index, out, law.fills(lengths, kind, number, name, threads_for(threads)))
+    if seed is None and index is not None:
+        refuse("seed", "given where index is (a part of an array that nobody can make whole)", seed)
+    if index is None and out is None:
+        return law.array(lengths, kind, seed_number(seed), name, threads_for(threads))
+    return make(lengths, kind, index, out, law.fills(lengths, kind, seed_number(seed), name, threads_for(threads)))
 
 
 def _given(**keywords: Any) -> dict[str, Any]:
     return {name: value for name, value in keywords.items() if value is not None}
-
-
-def _number_for(seed: Any, index: Any) -> int:
-    if seed is None and index is not None:
-        refuse("seed", "given where index is (a part of an array that nobody can make whole)", seed)
-    return seed_number(seed)
 
 
 def _check_unused(seed: Any, name: Any, threads: Any) -> None:

@@ -15,6 +15,7 @@ from .bit_generator import ARS
 from .dtypes import Kind, kind_of
 from .fill import make
 from .laws import Normal, Uniform
+from .laws.independent import uniform_parameters
 from .laws.parameters import Parameters
 from .layout import check_out, checked_shape
 from .machine import threads_for
@@ -265,7 +266,9 @@ class Generator(np.random.Generator):
         """
         kind, below, above = _kind(dtype, out), _reals("low", low), _reals("high", high)
         if isinstance(below, float) and isinstance(above, float):
-            return self._values("uniform", Uniform(below, above).parameters(kind), kind, size, out)
+            if not -math.inf < below <= above < math.inf:
+                Uniform(below, above)  # which refuses them
+            return self._values("uniform", uniform_parameters(kind, below, above), kind, size, out)
         shape = _joint_shape("low", below, "high", above)
         with np.errstate(over="ignore"):
             least, greatest = interval(kind, below, above)

@@ -12,6 +12,7 @@ from .dtypes import Kind
 
 #: |z| stays below this in every dtype: sqrt(2 * 53 * log 2) = 8.572 (float64), sqrt(2 * 48 * log 2) = 8.158 (float32).
 REACH = 8.58
+_INFINITY: dict[Any, Any] = {real: real(np.inf) for real in (np.float32, np.float64)}
 
 
 def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mean", "std")) -> None:
@@ -43,16 +44,22 @@ def interval(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
 
 
 def ends_of_numbers(kind: Kind, low: float, high: float) -> tuple[float, float]:
+    """Of two numbers in range: the least and the greatest of the precision computed in, crossed if there are none."""
+    first, last = kind.real(low), kind.real(high)
+    least, greatest = float(first), float(last)
     if low == high:
-        return (float(kind.real(low)),) * 2
-    return at_least(kind, low), -at_least(kind, -high, beyond=True)
+        return least, least
+    if least < low:
+        least = float(np.nextafter(first, _INFINITY[kind.real]))
+    if greatest >= high:
+        greatest = float(np.nextafter(last, -_INFINITY[kind.real]))
+    return least, greatest
 
 
-def at_least(kind: Kind, x: float, beyond: bool = False) -> float:
-    """The least number of the precision computed in that is not below x; or with `beyond`, that is above it."""
+def at_least(kind: Kind, x: float) -> float:
+    """The least number of the precision computed in that is not below x."""
     nearest = kind.real(x)
-    fits = float(nearest) > x if beyond else float(nearest) >= x
-    return float(nearest if fits else np.nextafter(nearest, kind.real(np.inf)))
+    return float(nearest if float(nearest) >= x else np.nextafter(nearest, _INFINITY[kind.real]))
 
 
 def _ends(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:

@@ -195,7 +195,7 @@ class Scheme:
         if type(shape) is tuple and all(isinstance(axes, int | tuple) for axes in asked[1:4]):
             if len(self._laws) >= _KEPT:
                 self._laws.clear()
-            self._laws[asked] = law
+            self._laws[asked] = law.kept()
         return law
 
     def law_for(self, shape: Any, **keywords: Any) -> Law:

@@ -17,6 +17,7 @@ from ..stream import stream_key
 from .law import Fill, Law, set_argument
 from .parameters import Parameters
 
+_INF = math.inf
 _new: Any = tuple.__new__  # of a named tuple: a third of the time of its own
 
 
@@ -27,8 +28,8 @@ class _InCore(Law):
     #: Its number in C.
     number: ClassVar[int]
 
-    __slots__ = ("_last",)
-    _last: tuple[Kind, Parameters]
+    __slots__ = ("_kept",)
+    _kept: dict[int, Parameters]
 
     @abstractmethod
     def parameters(self, kind: Kind) -> Parameters:
@@ -43,13 +44,25 @@ class _InCore(Law):
 
         return fill
 
+    def array(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> np.ndarray[Any, Any]:
+        """As of any law, and without a function between."""
+        parameters, key = self._known(kind), stream_key(seed, self.stream, name)
+        made = np.empty(lengths, kind.dtype)
+        _core.fill(self.number, kind.code, key, parameters, made, 0, None, threads)
+        return made
+
+    def kept(self) -> Law:
+        """The same, for more than one array: its parameters are made once for each kind."""
+        set_argument(self, "_kept", {})
+        return self
+
     def _known(self, kind: Kind) -> Parameters:
-        """The parameters, kept for the next array of that kind: a scheme keeps its laws."""
-        if hasattr(self, "_last") and self._last[0] is kind:
-            return self._last[1]
-        parameters = self.parameters(kind)
-        set_argument(self, "_last", (kind, parameters))
-        return parameters
+        known = getattr(self, "_kept", None)
+        if known is None:
+            return self.parameters(kind)
+        if kind.code not in known:
+            known[kind.code] = self.parameters(kind)
+        return known[kind.code]
 
 
 class Normal(_InCore):
@@ -71,8 +84,10 @@ class Normal(_InCore):
     std: float
 
     def __init__(self, mean: float = 0.0, std: float = 1.0) -> None:
-        set_argument(self, "mean", real("mean", mean))
-        set_argument(self, "std", real("std", std, low=0))
+        if not (type(mean) is type(std) is float and -_INF < mean < _INF and 0 <= std < _INF):
+            mean, std = real("mean", mean), real("std", std, low=0)
+        set_argument(self, "mean", mean)
+        set_argument(self, "std", std)
 
     def scaled(self, factor: float) -> Normal:
         factor = real("factor", factor, low=0)
@@ -109,9 +124,10 @@ class Uniform(_InCore):
     high: float
 
     def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
-        low, high = real("low", low), real("high", high)
-        if low > high:
-            refuse("low", f"at most high ({high!r})", low)
+        if not (type(low) is type(high) is float and -_INF < low <= high < _INF):
+            low, high = real("low", low), real("high", high)
+            if low > high:
+                refuse("low", f"at most high ({high!r})", low)
         set_argument(self, "low", low)
         set_argument(self, "high", high)
 
@@ -135,11 +151,15 @@ class Uniform(_InCore):
         return Uniform(self.low * factor, self.high * factor)
 
     def parameters(self, kind: Kind) -> Parameters:
-        low, high = self.low, self.high
-        least, greatest = ends_of_numbers(kind, low, high)
-        if least > greatest or max(abs(low), abs(high), high - low) > kind.greatest:
-            interval(kind, low, high)  # which refuses it
-        return _new(Parameters, (least, high - low, least, greatest, 0.0, 0.0, 0.0, 0))
+        return uniform_parameters(kind, self.low, self.high)
+
+
+def uniform_parameters(kind: Kind, low: float, high: float) -> Parameters:
+    """Those of `Uniform`, of ends in order."""
+    least, greatest = ends_of_numbers(kind, low, high)
+    if least > greatest or max(abs(low), abs(high), high - low) > kind.greatest:
+        interval(kind, low, high)  # which refuses it
+    return _new(Parameters, (least, high - low, least, greatest, 0.0, 0.0, 0.0, 0))
 
 
 class Truncated(_InCore):
@@ -165,11 +185,14 @@ class Truncated(_InCore):
     high: float
 
     def __init__(self, mean: float = 0.0, std: float = 1.0, low: float = -2.0, high: float = 2.0) -> None:
-        set_argument(self, "centre", real("mean", mean))
-        set_argument(self, "scale", real("std", std, low=0))
-        low, high = real("low", low, infinite=True), real("high", high, infinite=True)
-        if low >= high:
-            refuse("low", f"below high ({high!r})", low)
+        if not (type(mean) is type(std) is float and -_INF < mean < _INF and 0 <= std < _INF):
+            mean, std = real("mean", mean), real("std", std, low=0)
+        if not (type(low) is type(high) is float and low < high):
+            low, high = real("low", low, infinite=True), real("high", high, infinite=True)
+            if low >= high:
+                refuse("low", f"below high ({high!r})", low)
+        set_argument(self, "centre", mean)
+        set_argument(self, "scale", std)
         set_argument(self, "low", low)
         set_argument(self, "high", high)
 
@@ -197,8 +220,7 @@ class Truncated(_InCore):
         if mass < 2**-48:
             rule = "such that a standard normal lies in (low, high) with probability 2**-48 or more"
             refuse("low", rule, (low, high))
-        reach = min(max(abs(low), abs(high)), REACH)
-        if abs(mean) + reach * std > kind.greatest or std > kind.greatest:
+        if abs(mean) + min(max(-low, high), REACH) * std > kind.greatest or std > kind.greatest:
             refuse("std", f"small enough for the values to stay below {kind.greatest:.6g} in {kind.name}", std)
         if std == 0:
             least = greatest = float(kind.real(mean))

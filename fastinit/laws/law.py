@@ -72,6 +72,13 @@ class Law(ABC):
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
         """What fills arrays of that shape, or parts of one. Raises where there is no such array."""
 
+    def array(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> np.ndarray[Any, Any]:
+        """A new one of that shape, filled."""
+        fill = self.fills(lengths, kind, seed, name, threads)
+        made = np.empty(lengths, kind.dtype)
+        fill(made, 0, None)
+        return made
+
     def deviation(self, shape: tuple[int, ...]) -> float:
         """Standard deviation of an element of an array of that shape."""
         return self.std

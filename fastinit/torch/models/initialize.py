@@ -47,7 +47,7 @@ def initialize_(
         does not tell, as for a parameter used as ``x @ W``. A recipe: `gpt2`, `llama` (these also by name, as any that
         `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see `law_of`).
     seed : int or numpy.random.SeedSequence
-        The same on every rank.
+        The same on every rank; None, which would be another on each, is refused.
     rename : callable
         See `canonical_name`.
     split : mapping of str to int

@@ -58,9 +58,9 @@ def lsuv_(
         What the model takes: a batch of the data.
     target_std : float
         Standard deviation that outputs get.
-    seed : int or SeedSequence
+    seed : int, numpy.random.SeedSequence or None
         The weights have the bits of `fastinit.orthogonal` for this seed and their canonical names before they are
-        scaled.
+        scaled. None takes entropy from the system.
     names : str or iterable of str
         Patterns (of `fnmatch`) for the names of the layers. Where left out: all.
     rename : callable

@@ -51,7 +51,7 @@ def profile(
     backward : bool
         Whether gradients are wanted.
     seed : int, SeedSequence or None
-        Of the random signs.
+        Of the random signs. None takes entropy from the system; ``.seed`` of the profile then says what it was.
     rename : callable
         See `canonical_name`.
 
