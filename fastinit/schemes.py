@@ -167,7 +167,7 @@ class Scheme:
         distribution: Distribution | None = None,
         scale: float | None = None,
         mode: Mode | None = None,
-    ) -> Law:
+    ) -> Normal | Uniform | Truncated:
         """The law of a scheme with a scale, some of what describes it being changed."""
         mode = self.mode if mode is None else mode
         distribution = self.distribution if distribution is None else distribution
