@@ -95,7 +95,8 @@ class Patches:
         sides = (self._before, kernel - 1 - self._before)
         mode: Literal["wrap", "constant"] = "wrap" if self._image.padding == "circular" else "constant"
         padded = np.pad(x.reshape(-1, size, size, x.shape[1]), ((0, 0), sides, sides, (0, 0)), mode)
-        windows = sliding_window_view(padded, (kernel, kernel), axis=(1, 2))
+        axes: Any = (1, 2)  # the stubs of some versions know of one axis only
+        windows = sliding_window_view(padded, (kernel, kernel), axis=axes)
         return windows.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), -1)
 
     tangent = forward
