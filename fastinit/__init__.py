@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from . import _core as _core
-except ImportError as error:
-    raise ImportError("the C core of fastinit is not built: run `pip install .` in its source folder") from error
+except ImportError as _error:
+    raise ImportError("the C core of fastinit is not built: run `pip install .` in its source folder") from _error
 
 from . import laws, typing
 from .bit_generator import ARS
@@ -119,13 +119,15 @@ _PROFILER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "theory":
-        return import_module(f"{__name__}.theory")
-    if name in _PROFILER:
-        found = globals()[name] = getattr(import_module(f"{__name__}.profiler"), name)
-        return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # which would find any name
+
+    def __getattr__(name: str) -> Any:
+        if name == "theory":
+            return import_module(f"{__name__}.theory")
+        if name in _PROFILER:
+            found = globals()[name] = getattr(import_module(f"{__name__}.profiler"), name)
+            return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from .arguments import refuse
@@ -20,7 +20,10 @@ from .laws.parameters import Parameters
 from .layout import check_out, checked_shape
 from .machine import threads_for
 from .ranges import check_normal, interval
-from .typing import Array, DType, Seed, Shape
+from .typing import Array, DType, Float32, Float64, Seed, Shape
+
+Real = TypeVar("Real", bound=np.floating[Any])
+Given = TypeVar("Given", bound=Array)
 
 #: Of the two laws that generators give.
 _LAWS = {"normal": Normal, "uniform": Uniform}
@@ -73,9 +76,19 @@ class Generator(np.random.Generator):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.bit_generator,)
 
-    def standard_normal(  # type: ignore[override]  # of NumPy's, whose dtypes are two
-        self, size: Shape | None = None, dtype: DType = np.float64, out: Array | None = None
-    ) -> Any:
+    @overload  # type: ignore[override]  # of NumPy's, whose dtypes are two
+    def standard_normal(self, size: None = None, dtype: DType = ..., out: None = None) -> float: ...
+    @overload
+    def standard_normal(self, size: Shape, dtype: Float32, out: None = None) -> NDArray[np.float32]: ...
+    @overload
+    def standard_normal(self, size: Shape, dtype: Float64 = ..., out: None = None) -> NDArray[np.float64]: ...
+    @overload
+    def standard_normal(self, size: Shape, dtype: type[Real] | np.dtype[Real], out: None = None) -> NDArray[Real]: ...
+    @overload
+    def standard_normal(self, size: Shape, dtype: DType, out: None = None) -> Array: ...
+    @overload
+    def standard_normal(self, size: Shape | None = None, dtype: DType = ..., *, out: Given) -> Given: ...
+    def standard_normal(self, size: Shape | None = None, dtype: DType = np.float64, out: Array | None = None) -> Any:
         """Standard normal values: `fastinit.normal` at the position.
 
         Parameters
@@ -107,9 +120,19 @@ class Generator(np.random.Generator):
         kind = _kind(dtype, out)
         return self._values("normal", _standard("normal", kind), kind, size, out)
 
-    def random(  # type: ignore[override]
-        self, size: Shape | None = None, dtype: DType = np.float64, out: Array | None = None
-    ) -> Any:
+    @overload  # type: ignore[override]
+    def random(self, size: None = None, dtype: DType = ..., out: None = None) -> float: ...
+    @overload
+    def random(self, size: Shape, dtype: Float32, out: None = None) -> NDArray[np.float32]: ...
+    @overload
+    def random(self, size: Shape, dtype: Float64 = ..., out: None = None) -> NDArray[np.float64]: ...
+    @overload
+    def random(self, size: Shape, dtype: type[Real] | np.dtype[Real], out: None = None) -> NDArray[Real]: ...
+    @overload
+    def random(self, size: Shape, dtype: DType, out: None = None) -> Array: ...
+    @overload
+    def random(self, size: Shape | None = None, dtype: DType = ..., *, out: Given) -> Given: ...
+    def random(self, size: Shape | None = None, dtype: DType = np.float64, out: Array | None = None) -> Any:
         """Uniform values in [0, 1): `fastinit.uniform` at the position.
 
         Parameters
@@ -136,6 +159,15 @@ class Generator(np.random.Generator):
         kind = _kind(dtype, out)
         return self._values("uniform", _standard("uniform", kind), kind, size, out)
 
+    @overload  # type: ignore[override]
+    def normal(self, loc: float = ..., scale: float = ..., size: None = None, dtype: DType = ...,
+               out: None = None) -> float: ...  # fmt: skip
+    @overload
+    def normal(self, loc: ArrayLike = ..., scale: ArrayLike = ..., size: Shape | None = None, dtype: DType = ...,
+               *, out: Given) -> Given: ...  # fmt: skip
+    @overload
+    def normal(self, loc: ArrayLike = ..., scale: ArrayLike = ..., size: Shape | None = None, dtype: DType = ...,
+               out: None = None) -> Array: ...  # fmt: skip
     def normal(
         self,
         loc: ArrayLike = 0.0,
@@ -185,6 +217,15 @@ class Generator(np.random.Generator):
             z += mean
             return _put(z, shape, kind, size, out)
 
+    @overload  # type: ignore[override]
+    def uniform(self, low: float = ..., high: float = ..., size: None = None, dtype: DType = ...,
+                out: None = None) -> float: ...  # fmt: skip
+    @overload
+    def uniform(self, low: ArrayLike = ..., high: ArrayLike = ..., size: Shape | None = None, dtype: DType = ...,
+                *, out: Given) -> Given: ...  # fmt: skip
+    @overload
+    def uniform(self, low: ArrayLike = ..., high: ArrayLike = ..., size: Shape | None = None, dtype: DType = ...,
+                out: None = None) -> Array: ...  # fmt: skip
     def uniform(
         self,
         low: ArrayLike = 0.0,

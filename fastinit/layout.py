@@ -16,7 +16,7 @@ class Flat:
     """A range of the flattened (C-order) array, as an `index`: ``fi.flat[10:20]`` is what ``W.ravel()[10:20]`` is."""
 
     def __init__(self, positions: Any = None) -> None:
-        self.positions = positions
+        self.positions: Any = positions
 
     def __getitem__(self, positions: Any) -> Flat:
         return Flat(positions)
@@ -25,7 +25,7 @@ class Flat:
         return f"fi.flat[{self.positions!r}]"
 
 
-flat = Flat()
+flat: Flat = Flat()
 
 
 class Part(NamedTuple):

@@ -60,7 +60,7 @@ def _use_isa_wanted() -> None:
         raise ValueError(f"`FASTINIT_ISA` must be one of {names} on this machine, got {wanted!r}")
 
 
-default_threads = _threads_wanted()
+default_threads: int = _threads_wanted()
 _use_isa_wanted()
 
 

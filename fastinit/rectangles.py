@@ -27,12 +27,12 @@ class Rectangle(NamedTuple):
         return cls((0,) * len(shape), (0,) * len(shape), shape)
 
     @property
-    def index(self) -> tuple[slice, ...]:
+    def slices(self) -> tuple[slice, ...]:
         """Of the whole."""
         return tuple(slice(at, at + length) for at, length in zip(self.offset, self.size, strict=True))
 
     @property
-    def local_index(self) -> tuple[slice, ...]:
+    def local_slices(self) -> tuple[slice, ...]:
         """Of local memory."""
         return tuple(slice(at, at + length) for at, length in zip(self.local_offset, self.size, strict=True))
 
@@ -142,11 +142,11 @@ def partition_of(
 
 
 class Cut(NamedTuple):
-    """One of the cuts that make a shard: this rank has number `number` of `count` of each of `split` parts."""
+    """One of the cuts that make a shard: this rank has number `number` of `parts` of each of `split` chunks."""
 
     axis: int
     split: int
-    count: int
+    parts: int
     number: int
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Values that are hashed together, so that their 64-bit hashes stay in the cache; and of a window.
 PIECE = 1 << 15
@@ -33,7 +34,8 @@ def repeats(pieces: list[Any]) -> Repeats:
     Windows of 16 values are hashed; those whose hash is 0 mod 64 are kept, so that equal stretches of a few hundred
     values keep the same ones.
     """
-    hashes, places = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+    hashes = [np.empty(0, np.uint64)]
+    places: list[NDArray[Any]] = [np.empty(0, np.int64)]
     sketch = hashes[0]
     done = alike = 0
     for piece in pieces:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .activations import ACTIVATIONS, Activation, activation_of
+from .activations import ACTIVATIONS, activation_of
 from .arguments import integer, refuse
 from .layout import checked_shape
+from .typing import ActivationLike, Shape
 
 Axes = int | Sequence[int]
 
@@ -33,7 +34,7 @@ def _axes(name: str, axes: Axes, shape: tuple[int, ...]) -> list[int]:
     return [integer(name, axis, -len(shape), len(shape)) % len(shape) for axis in listed]
 
 
-def fans(shape: Any, *, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> Fans:
+def fans(shape: Shape, *, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> Fans:
     """Fan-in and fan-out of a weight array.
 
     ``fan_in = prod(shape[in_axis]) * r`` and ``fan_out = prod(shape[out_axis]) * r``, where the receptive field ``r``
@@ -109,7 +110,7 @@ _GAINS = {
 }
 
 
-def gain(activation: str | tuple[Any, Any] | Activation | Callable[[Any], Any]) -> float:
+def gain(activation: ActivationLike | Callable[[Any], Any]) -> float:
     """The factor that keeps the second moment: ``1 / sqrt(E[phi(z)**2])`` for standard normal z.
 
     Weights of standard deviation ``gain / sqrt(fan_in)`` give pre-activations of second moment one, layer after layer.

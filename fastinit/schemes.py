@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from math import nan, sqrt
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from .arguments import Function, choice, real, refuse, unexpected
 from .fill import draw
@@ -204,7 +204,7 @@ class Scheme:
         distribution: Distribution | None = None,
         scale: float | None = None,
         mode: Mode | None = None,
-    ) -> Law:
+    ) -> Normal | Uniform | Truncated:
         """The law of a scheme with a scale, some of what describes it being changed."""
         distribution = self.distribution if distribution is None else distribution
         variance = self._variance(fan_in, fan_out, scale, mode)
@@ -221,10 +221,10 @@ class Scheme:
         self, fan_in: int, fan_out: int, scale: float | None, mode: Mode | None, factor: float = 1.0
     ) -> float:
         """``factor * scale / fan``."""
-        mode = self.mode if mode is None else mode
-        if not isinstance(mode, str) or mode not in FANS:
-            choice("mode", mode, FANS)
-        fan = FANS[mode](fan_in, fan_out) or 1  # zero only where there are no elements
+        name: Any = self.mode if mode is None else mode
+        if not isinstance(name, str) or name not in FANS:
+            choice("mode", name, FANS)
+        fan = FANS[name](fan_in, fan_out) or 1  # zero only where there are no elements
         return factor * real("scale", self.scale if scale is None else scale, low=0) / fan
 
     def along(
@@ -240,7 +240,7 @@ class Scheme:
     ) -> Law:
         """That of an array whose fans are along these axes. It is kept for those who ask again."""
         asked = shape, in_axis, out_axis, gain, distribution
-        keeps = tuple(map(type, asked)) in _ASKED and batch_axis == () and scale is mode is None
+        keeps = tuple(map(type, asked)) in _ASKED and batch_axis == () and scale is None and mode is None
         if keeps and asked in self._laws:
             return self._laws[asked]
         fans = fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis)
@@ -275,7 +275,8 @@ class Scheme:
         """Arrays; keywords are its own, and seed, name, dtype, index, out and threads."""
         if isinstance(self.family, UsersFunction):
             return self.family.function(shape, **keywords)
-        own, common = {}, {}
+        own: dict[str, Any] = {}
+        common: dict[str, Any] = {}
         for keyword, value in keywords.items():
             (common if keyword in COMMON else own)[keyword] = value
         if not own:
@@ -302,6 +303,9 @@ def _ones() -> Constant:
 
 #: Types of what a law is kept by: such do not change, and where they are equal they mean the same.
 _ASKED = {(tuple, int, int, float, str), (tuple, int, int, float, type(None))}
+
+#: A scheme by its name, itself, or a function that makes arrays. What is registered later has no name here.
+SchemeLike: TypeAlias = SchemeName | Scheme | Callable[..., Any]
 
 _ROWS = (
     Scheme("normal", family=Normal, keywords={"mean": 0.0, "std": 1.0}),
@@ -405,8 +409,9 @@ def public(function: Function) -> Function:
     """
     shown = signature(function)
     known = [one for one in shown.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    function.__signature__ = shown.replace(parameters=known)  # type: ignore[attr-defined]
-    function.scheme = SCHEMES[function.__name__]  # type: ignore[attr-defined]
+    made: Any = function  # which has room for attributes
+    made.__signature__ = shown.replace(parameters=known)
+    made.scheme = SCHEMES[function.__name__]
     return function
 
 
@@ -431,7 +436,7 @@ def scheme_of(scheme: Any) -> Scheme:
 
 def init(
     shapes: Mapping[str, Shape],
-    scheme: SchemeName | Scheme | Callable[..., Any] = "he_normal",
+    scheme: SchemeLike = "he_normal",
     seed: Seed = None,
     **keywords: Any,
 ) -> dict[str, Any]:

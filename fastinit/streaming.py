@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from math import nan
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -136,6 +136,17 @@ class Moments:
     1.25
     """
 
+    count: int
+    mean: float
+    variance: float
+    std: float
+    skewness: float | None
+    kurtosis: float | None
+    minimum: float
+    maximum: float
+    zeros: int
+    nonfinite: int
+
     def __init__(self, order: Literal[2, 4] = 4) -> None:
         self._order = _checked_order(order)
         self._sums = _core.Accumulator(self._order)
@@ -169,10 +180,12 @@ class Moments:
         both._sums.merge(other._sums)
         return both
 
-    def __getattr__(self, name: str) -> Any:
-        if name in Statistics._fields:
-            return getattr(self.result(), name)
-        raise AttributeError(f"`Moments` has no attribute {name!r}")
+    if not TYPE_CHECKING:  # which would find any name
+
+        def __getattr__(self, name: str) -> Any:
+            if name in Statistics._fields:
+                return getattr(self.result(), name)
+            raise AttributeError(f"`Moments` has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"Moments(order={self.order}, {self.result()})"

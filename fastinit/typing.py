@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import EllipsisType
-from typing import Any, Literal, NoReturn, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
+from .activations import Activation as Activation
 from .layout import Flat
+
+if TYPE_CHECKING:
+    from pandas import DataFrame as DataFrame
+else:
+    DataFrame = Any  # so that hints resolve where pandas is not installed, and are no reason to import it
 
 Array: TypeAlias = NDArray[Any]
 #: Of keywords that there are none of.
@@ -53,3 +59,9 @@ ActivationName: TypeAlias = Literal[
     "linear", "identity", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "swish", "mish", "tanh",
     "sigmoid", "softplus", "erf", "sin", "softsign", "abs", "relu2",
 ]  # fmt: skip
+#: phi, or phi': of arrays, elementwise.
+Elementwise: TypeAlias = Callable[[Array], Array]
+#: An activation by its name, by its name and slope, as phi and phi', or itself.
+ActivationLike: TypeAlias = (
+    ActivationName | tuple[Literal["leaky_relu", "elu"], float] | tuple[Elementwise, Elementwise] | Activation
+)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod, sqrt
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .arguments import refuse, unexpected
 from .dtypes import kind_of
@@ -16,9 +17,9 @@ from .laws import DeltaOrthogonal, Law, Orthogonal, Sparse
 from .layout import checked_shape, flat, part
 from .records import Record
 from .repeats import PIECE, WINDOW, bits_of, equal_windows, has_many_values, repeats
-from .schemes import Scheme, scheme_of
+from .schemes import SchemeLike, scheme_of
 from .streaming import Moments, Statistics, moments
-from .typing import Index, SchemeName, Seed, Shape
+from .typing import Index, Seed, Shape
 
 #: A check fails beyond so many standard errors: at most 2e-9 of right arrays a check, 2e-8 in all.
 LIMIT = 6.0
@@ -49,7 +50,7 @@ class Verification(Record):
     checks: dict[str, Any] = field(default_factory=dict)
     sketch: tuple[int, ...] = ()
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # no type says so: typeshed ignores it for lists too
 
     @property
     def ok(self) -> bool:
@@ -80,8 +81,8 @@ class Verification(Record):
 
 
 def verify(
-    array: Any,
-    scheme: SchemeName | Scheme | Law | Callable[..., Any],
+    array: ArrayLike,
+    scheme: SchemeLike | Law,
     *,
     shape: Shape | None = None,
     index: Index | list[Index] = None,
@@ -135,8 +136,8 @@ def verify(
     >>> print(fi.verify(2 * W, "he_normal").problems[0])
     standard deviation 0.0883 where 0.0442 is claimed (721 standard errors away)
     """
-    pieces = list(array) if isinstance(index, list) else [array]
-    pieces = [np.asarray(piece) for piece in pieces]
+    several: Any = array if isinstance(index, list) else [array]
+    pieces = [np.asarray(piece) for piece in several]
     if not pieces or pieces[0].dtype.name not in ("float16", "float32", "float64", "bfloat16"):
         rule = "of dtype float16, bfloat16, float32 or float64 (a file's 16-bit items may be viewed as bfloat16)"
         refuse("array", rule, pieces[0].dtype.name if pieces else array, TypeError)

@@ -41,8 +41,8 @@ def gathered(rectangles, local, shape):
     """The whole, -1 where no rectangle is; and how often each element is held."""
     whole, counts = np.full(shape, -1), np.zeros(shape, int)
     for one in rectangles:
-        whole[one.index] = local[one.local_index]
-        counts[one.index] += 1
+        whole[one.slices] = local[one.local_slices]
+        counts[one.slices] += 1
     return whole, counts
 
 
@@ -135,7 +135,7 @@ def test_a_split_comes_after_cuts_to_its_right(length):
             assert held(cut_in_order(cuts, (length,))[0]) == left
             assert cut_in_order([Cut(0, 5, data, rank), Cut(0, 1, model, other)], (length,)) == []
             rectangles = shard_of(cuts, (length,), (len(left),))
-            assert [at for one in rectangles for at in range(length)[one.index[0]]] == left
+            assert [at for one in rectangles for at in range(length)[one.slices[0]]] == left
 
 
 def test_every_rank_of_a_mesh_has_its_own():
@@ -147,7 +147,7 @@ def test_every_rank_of_a_mesh_has_its_own():
             cuts = [Cut(0, 1, rows, row), Cut(1, 1, columns, column)]
             local_shape = len(cut(list(range(5)), rows)[row]), len(cut(list(range(7)), columns)[column])
             for one in shard_of(cuts, shape, local_shape):
-                counts[one.index] += 1
+                counts[one.slices] += 1
         assert (counts == copies).all()
 
 
@@ -183,7 +183,7 @@ def test_splits_have_every_element_once_and_in_order(size):
     for most in range(1, 17):
         parts = list(rectangle.split(most))
         assert all(0 < one.elements <= most for one in parts)
-        assert [n for one in parts for n in numbers[one.local_index].ravel().tolist()] == numbers.ravel().tolist()
+        assert [n for one in parts for n in numbers[one.local_slices].ravel().tolist()] == numbers.ravel().tolist()
         for one in parts:
             offsets = zip(one.offset, one.local_offset, rectangle.offset, strict=True)
             assert all(at - local == begin for at, local, begin in offsets)
@@ -193,11 +193,11 @@ def test_without_a_row():
     whole = np.arange(6 * 4).reshape(6, 4)
     for begin, length in itertools.combinations(range(7), 2):
         rectangle = Rectangle((begin, 1), (0, 0), (length - begin, 2))
-        local = whole[rectangle.index]
+        local = whole[rectangle.slices]
         for row in range(6):
             found, counts = gathered(rectangle.without_row(row), local, whole.shape)
             expected = np.zeros_like(counts)
-            expected[rectangle.index] = 1
+            expected[rectangle.slices] = 1
             expected[row] = 0
             assert (counts == expected).all() and (found[counts == 1] == whole[counts == 1]).all()
             assert all(one.elements for one in rectangle.without_row(row))
@@ -206,8 +206,8 @@ def test_without_a_row():
 def test_an_index_is_one_of_the_core():
     """What a rectangle says of the whole is what `index=` takes."""
     rectangle = Rectangle((2, 0), (0, 0), (3, 4))
-    assert part((6, 4), rectangle.index) == part((6, 4), np.s_[2:5, 0:4])
-    assert rectangle.cut(0, 1, 2).index == np.s_[3:5, 0:4] and rectangle.cut(0, 1, 2).local_index == np.s_[1:3, 0:4]
+    assert part((6, 4), rectangle.slices) == part((6, 4), np.s_[2:5, 0:4])
+    assert rectangle.cut(0, 1, 2).slices == np.s_[3:5, 0:4] and rectangle.cut(0, 1, 2).local_slices == np.s_[1:3, 0:4]
 
 
 def test_no_framework_is_needed():

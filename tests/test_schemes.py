@@ -242,7 +242,8 @@ def test_schemes_that_users_register():
 
 DESCRIBED = [
     (lambda: fi.Scheme("x"), ValueError, "`scale` must be given, or family, and not both, got (None, None)"),
-    (lambda: fi.register(fi.Scheme("x y", 1.0)), ValueError, "`scheme` must be of a name as Python's are, got 'x y'"),
+    (lambda: fi.register(fi.Scheme("x y", 1.0)), ValueError,
+     "`scheme` must be of a name as Python's are, and not 'torch', got 'x y'"),
     (lambda: fi.Scheme(7, 1.0), TypeError, "`name` must be a string, got 7"),
     (lambda: fi.Scheme("x", -1.0), ValueError, "`scale` must be a finite number of at least 0, got -1.0"),
     (lambda: fi.Scheme("x", 1.0, "fan"), ValueError,

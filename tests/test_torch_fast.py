@@ -27,6 +27,7 @@ SEEN = {
     "uniform_": (lambda t: t.uniform_(), law(fi.uniform)),
     "uniform_ from to": (lambda t: t.uniform_(**{"from": -1, "to": 2}), law(fi.uniform, -1, 2)),
     "uniform_ to": (lambda t: t.uniform_(-1, to=2), law(fi.uniform, -1, 2)),
+    "uniform_ to alone": (lambda t: t.uniform_(to=0.5), law(fi.uniform, 0, 0.5)),
     "randn": (lambda t: torch.randn(4, 4), law(fi.normal)),
     "rand": (lambda t: torch.rand((4, 4), generator=torch.Generator()), law(fi.uniform)),
     "randn_like": (torch.randn_like, law(fi.normal)),

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import subprocess
+import sys
 import typing
 from pathlib import Path
 
@@ -12,17 +14,77 @@ from fastinit import activations, schemes
 from fastinit.typing import ActivationName, SchemeName
 
 PACKAGE = Path(fi.__file__).parent
-PUBLIC = [name for name in fi.__all__ if callable(getattr(fi, name))]
+#: Where users import from.
+ROOMS = ["fastinit", "fastinit.theory", "fastinit.laws", "fastinit.typing", "fastinit.torch"]
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_hints_of_every_public_callable_resolve(name):
-    thing = getattr(fi, name)
-    assert typing.get_type_hints(thing) or inspect.isclass(thing)
-    if inspect.isclass(thing):
-        for method in vars(thing).values():
-            if inspect.isfunction(method):
-                typing.get_type_hints(method)
+def public(room):
+    """By name, what a module shows that can be called."""
+    if room == "fastinit.torch":
+        pytest.importorskip("torch")
+    module = __import__(room, fromlist=["_"])
+    names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+    found = {name: getattr(module, name) for name in names}
+    return {name: one for name, one in found.items() if callable(one) and is_ours(one)}
+
+
+def is_ours(thing):
+    return getattr(thing, "__module__", "").partition(".")[0] == "fastinit"
+
+
+def callables(thing):
+    """A function; of a class, itself and its own methods and properties, those of its bases among them."""
+    if not inspect.isclass(thing):
+        return [thing]
+    names = [(name, one) for base in thing.__mro__ if is_ours(base) for name, one in vars(base).items()]
+    inside = [one for name, one in names if not name.startswith("_") or name.endswith("__")]
+    inside = [one.fget if isinstance(one, property) else getattr(one, "__func__", one) for one in inside]
+    return [thing, *(one for one in inside if inspect.isfunction(one) and is_ours(one))]
+
+
+def classes_in(hint):
+    """The classes of ours that an annotation is made of."""
+    if inspect.isclass(hint) and not typing.get_args(hint):
+        return {hint} if is_ours(hint) else set()
+    parts = (typing.get_origin(hint), *typing.get_args(hint)) if typing.get_args(hint) else ()
+    return set().union(*(classes_in(part) for part in parts if not isinstance(part, str)))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_hints_of_every_public_callable_resolve(room):
+    for name, thing in public(room).items():
+        assert typing.get_type_hints(thing) or inspect.isclass(thing), name
+        for one in callables(thing):
+            typing.get_type_hints(one)
+
+
+def test_hints_resolve_without_pandas():
+    """Nor do they import it."""
+    code = (
+        "import sys; sys.modules['pandas'] = None; import typing, fastinit;"
+        "print(typing.get_type_hints(fastinit.Comparison.to_frame)['return'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True)
+    assert done.stdout.split() == ["typing.Any"]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_is_returned_can_be_imported_for_annotations(room):
+    shown = {id(one) for place in ROOMS if place in sys.modules for one in vars(sys.modules[place]).values()}
+    shown |= {id(getattr(fi, name)) for name in fi.__all__}
+    functions = [one for thing in public(room).values() for one in callables(thing) if not inspect.isclass(one)]
+    returned = {one.__qualname__: classes_in(typing.get_type_hints(one).get("return")) for one in functions}
+    hidden = {name: kinds for name, kinds in returned.items() if not shown.issuperset(map(id, kinds))}
+    assert not hidden
+
+
+@pytest.mark.parametrize("room", ["fastinit", "fastinit.theory", "fastinit.laws"])
+def test_the_example_has_all_that_is_public(room):
+    """The file that `make lint` has the type checker read."""
+    tree = ast.parse((Path(__file__).parent / "public_surface.py").read_text())
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert set(__import__(room, fromlist=["_"]).__all__) <= used | names
 
 
 @pytest.mark.parametrize("stub", ["distributions", "fan_scaling", "structured"])

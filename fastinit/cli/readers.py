@@ -144,7 +144,7 @@ def read_array(path: Path, member: str | None) -> tuple[Any, str]:
         with path.open("rb") as file, NpzFile(file, allow_pickle=False) as stored:
             if member is None and len(stored.files) == 1:
                 member = stored.files[0]
-            if member not in stored.files:
+            if member is None or member not in stored.files:
                 refuse(
                     "--array", "one of " + (", ".join(map(repr, stored.files)) or "none (the file is empty)"), member
                 )

@@ -8,6 +8,7 @@ can only be made whole; `Called` is a user's function. Laws compare, hash and pi
 from .called import Called
 from .independent import Constant, Normal, Truncated, Uniform
 from .law import Law
+from .parameters import Parameters
 from .structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Law",
     "Normal",
     "Orthogonal",
+    "Parameters",
     "Sparse",
     "Truncated",
     "Uniform",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ..arguments import refuse
 from ..dtypes import Kind
@@ -18,8 +17,8 @@ class Called(Law):
     Nothing is known of it: mean and deviation are NaN.
     """
 
-    name = "called"
-    arguments = ("call", "keywords")
+    name: ClassVar[str] = "called"
+    arguments: ClassVar[tuple[str, ...]] = ("call", "keywords")
     __slots__ = ("call", "keywords")
     call: Callable[..., Any]
     keywords: dict[str, Any]
@@ -29,8 +28,6 @@ class Called(Law):
             refuse("call", "a function that makes arrays", call, TypeError)
         set_argument(self, "call", call)
         set_argument(self, "keywords", dict(keywords or {}))
-
-    mean = std = math.nan
 
     def __call__(self, shape: Any, **common: Any) -> Any:
         """The function's array."""

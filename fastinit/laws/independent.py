@@ -75,8 +75,10 @@ class Normal(_InCore):
     Normal(mean=0.0, std=0.01)
     """
 
-    name, stream, number = "normal", "normal", 0
-    arguments = ("mean", "std")
+    name: ClassVar[str] = "normal"
+    stream: ClassVar[str] = "normal"
+    number: ClassVar[int] = 0
+    arguments: ClassVar[tuple[str, ...]] = ("mean", "std")
     __slots__ = ("mean", "std")
     mean: float
     std: float
@@ -113,8 +115,10 @@ class Uniform(_InCore):
     (0.0, 1.732051)
     """
 
-    name, stream, number = "uniform", "uniform", 1
-    arguments = ("low", "high")
+    name: ClassVar[str] = "uniform"
+    stream: ClassVar[str] = "uniform"
+    number: ClassVar[int] = 1
+    arguments: ClassVar[tuple[str, ...]] = ("low", "high")
     __slots__ = ("high", "low")
     low: float
     high: float
@@ -128,11 +132,11 @@ class Uniform(_InCore):
         set_argument(self, "high", high)
 
     @property
-    def mean(self) -> float:  # type: ignore[override]
+    def mean(self) -> float:
         return self.low / 2 + self.high / 2
 
     @property
-    def std(self) -> float:  # type: ignore[override]
+    def std(self) -> float:
         return (self.high - self.low) / math.sqrt(12)
 
     def variance(self, shape: tuple[int, ...]) -> float:
@@ -170,8 +174,10 @@ class Truncated(_InCore):
     (0.879625661034, 0.126964)
     """
 
-    name, stream, number = "truncated_normal", "truncated", 2
-    arguments = ("centre", "scale", "low", "high")
+    name: ClassVar[str] = "truncated_normal"
+    stream: ClassVar[str] = "truncated"
+    number: ClassVar[int] = 2
+    arguments: ClassVar[tuple[str, ...]] = ("centre", "scale", "low", "high")
     __slots__ = ("centre", "high", "low", "scale")
     centre: float
     scale: float
@@ -191,11 +197,11 @@ class Truncated(_InCore):
         set_argument(self, "high", high)
 
     @property
-    def mean(self) -> float:  # type: ignore[override]
+    def mean(self) -> float:
         return self.centre + self.scale * truncated_moments(self.low, self.high)[0]
 
     @property
-    def std(self) -> float:  # type: ignore[override]
+    def std(self) -> float:
         return self.scale * truncated_moments(self.low, self.high)[1]
 
     @property
@@ -240,9 +246,9 @@ class Truncated(_InCore):
 class Constant(Law):
     """One value everywhere."""
 
-    name = "constant"
+    name: ClassVar[str] = "constant"
     is_fixed = True
-    arguments = ("value",)
+    arguments: ClassVar[tuple[str, ...]] = ("value",)
     __slots__ = ("value",)
     value: float
 
@@ -250,11 +256,11 @@ class Constant(Law):
         set_argument(self, "value", real("value", value))
 
     @property
-    def mean(self) -> float:  # type: ignore[override]
+    def mean(self) -> float:
         return self.value
 
     @property
-    def std(self) -> float:  # type: ignore[override]
+    def std(self) -> float:
         return 0.0
 
     @property

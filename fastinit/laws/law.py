@@ -49,8 +49,15 @@ class Law(ABC):
 
     __slots__ = ()
 
-    mean: float
-    std: float
+    @property
+    def mean(self) -> float:
+        """Of an element; NaN where it is not known."""
+        return math.nan
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of an element; NaN where it is not known."""
+        return math.nan
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -126,4 +133,4 @@ class Law(ABC):
 
 
 #: How a law gets its arguments, which do not change after.
-set_argument = object.__setattr__
+set_argument: Callable[[Any, str, Any], None] = object.__setattr__

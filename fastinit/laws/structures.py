@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from math import ceil, prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -41,14 +41,19 @@ class _Structure(Law):
 
     __slots__ = ()
 
-    mean = std = math.nan
+    def _words(self) -> list[str]:
+        return [f"{key}={getattr(self, key):.4g}" for key in self.arguments if key not in self._hidden]
+
+
+class _Gained(_Structure):
+    """Such as has a gain."""
+
+    __slots__ = ()
+    gain: float
 
     def scaled(self, factor: float) -> Law:
         words = dict(zip(self.arguments, self._values(), strict=True))
-        return type(self)(**words | {"gain": self.gain * real("factor", factor, low=0)})  # type: ignore[attr-defined]
-
-    def _words(self) -> list[str]:
-        return [f"{key}={getattr(self, key):.4g}" for key in self.arguments if key not in self._hidden]
+        return type(self)(**words | {"gain": self.gain * real("factor", factor, low=0)})
 
 
 class _Placed(_Structure):
@@ -74,11 +79,11 @@ class _Placed(_Structure):
         return fill
 
 
-class Identity(_Placed):
+class Identity(_Gained, _Placed):
     """`gain` on the diagonal of a matrix."""
 
-    name = "identity"
-    arguments = ("gain",)
+    name: ClassVar[str] = "identity"
+    arguments: ClassVar[tuple[str, ...]] = ("gain",)
     least_axes = 2
     __slots__ = ("gain",)
     gain: float
@@ -95,8 +100,8 @@ class Identity(_Placed):
 class Dirac(_Placed):
     """A convolution that hands on its input, in each of `groups`."""
 
-    name = "dirac"
-    arguments = ("groups", "in_axis", "out_axis")
+    name: ClassVar[str] = "dirac"
+    arguments: ClassVar[tuple[str, ...]] = ("groups", "in_axis", "out_axis")
     least_axes = 3
     __slots__ = ("groups", "in_axis", "out_axis")
     groups: int
@@ -180,14 +185,15 @@ def _checked_gain(kind: Kind, gain: float) -> None:
         refuse("gain", f"small enough for the values to stay below {kind.greatest:.6g} in {kind.dtype.name}", gain)
 
 
-class Orthogonal(_Whole):
+class Orthogonal(_Gained, _Whole):
     """Orthonormal rows or columns, whichever are fewer, times `gain`, uniform among all such matrices."""
 
-    name, stream = "orthogonal", "orthogonal"
-    arguments = ("gain", "in_axis", "out_axis", "batch_axis")
+    name: ClassVar[str] = "orthogonal"
+    stream: ClassVar[str] = "orthogonal"
+    arguments: ClassVar[tuple[str, ...]] = ("gain", "in_axis", "out_axis", "batch_axis")
     is_rounded = True
     least_axes = 2
-    mean = 0.0
+    mean: ClassVar[float] = 0.0
     __slots__ = ("batch_axis", "gain", "in_axis", "out_axis")
     gain: float
     in_axis: Axes
@@ -220,14 +226,15 @@ class Orthogonal(_Whole):
         fill_orthogonal(array, batch, columns, kind, self.gain, stream_key(seed, self.stream, name), threads)
 
 
-class DeltaOrthogonal(_Whole):
+class DeltaOrthogonal(_Gained, _Whole):
     """A convolution that is zero but for the kernel's centre, an orthogonal matrix times `gain`."""
 
-    name, stream = "delta_orthogonal", "orthogonal"
-    arguments = ("gain", "in_axis", "out_axis")
+    name: ClassVar[str] = "delta_orthogonal"
+    stream: ClassVar[str] = "orthogonal"
+    arguments: ClassVar[tuple[str, ...]] = ("gain", "in_axis", "out_axis")
     is_rounded = True
     least_axes = 3
-    mean = 0.0
+    mean: ClassVar[float] = 0.0
     __slots__ = ("gain", "in_axis", "out_axis")
     gain: float
     in_axis: Axes
@@ -270,10 +277,11 @@ class DeltaOrthogonal(_Whole):
 class Sparse(_Whole):
     """Normal values of deviation `scale`, but for ``ceil(sparsity * rows)`` zeros in every column."""
 
-    name, stream = "sparse", "sparse"
-    arguments = ("sparsity", "scale")
+    name: ClassVar[str] = "sparse"
+    stream: ClassVar[str] = "sparse"
+    arguments: ClassVar[tuple[str, ...]] = ("sparsity", "scale")
     least_axes = 2
-    mean = 0.0
+    mean: ClassVar[float] = 0.0
     __slots__ = ("scale", "sparsity")
     sparsity: float
     scale: float

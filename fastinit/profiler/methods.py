@@ -9,7 +9,7 @@ from ..arguments import choice, refuse
 from ..machine import available_memory, threads_for
 from ..typing import Method
 from .columns.chunks import CHUNK, LEAST_COLUMNS
-from .description.network import Network, Text
+from .description.network import Network, Text, normalisation_of
 from .description.signals import Signals
 from .steps.attention import ATTENTION
 from .steps.matrices import TILE
@@ -51,7 +51,7 @@ def _obstacle(network: Network, signals: Signals, method: str) -> str:
         if scheme.is_haar and signals.asks_again:
             again = "sgd_steps" if signals.sgd_steps else "jacobian"
             return f"'dense' for orthogonal weights that are multiplied again ({again})"
-        if network.normalisation and not network.normalisation.can_be_cut:
+        if (norm := normalisation_of(network)) and not norm.can_be_cut:
             return f"{other} for a norm of which no part can be had without the rest ({network.norm})"
         if network.batch >= min(network.widths):
             return f"{other} for a batch ({network.batch}) that is not below every width ({min(network.widths)})"

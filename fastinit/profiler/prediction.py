@@ -10,7 +10,7 @@ import numpy as np
 
 from ..activations import ACTIVATIONS, Activation
 from ..theory import activation_moments, batch_norm, expectation, kernel
-from .description.network import Image, Network
+from .description.network import Image, Network, normalisation_of
 from .description.signals import Signals
 from .norms import ROWS
 from .statistics import FIELDS, mean_cosine_of_rows
@@ -91,9 +91,12 @@ class _Prediction:
     def __init__(self, network: Network, signals: Signals) -> None:
         self._network, self._signals = network, signals
         self._fields = {name: np.full(network.depth + 1, np.nan) for name in FIELDS}
-        self._taps, self._far_taps = _taps(network.image) if network.image else (None, None)
+        self._taps: Array | None = None
+        self._far_taps: Array | None = None
+        if network.image:
+            self._taps, self._far_taps = _taps(network.image)
         self._alike = True
-        norm = network.normalisation
+        norm = normalisation_of(network)
         self._over_rows = norm is not None and norm.axis == ROWS
         self._has_law = norm is None or norm.predicted
 
@@ -240,7 +243,7 @@ class _Prediction:
 
     def _normalise(self, layer: int, law: SignalMoments) -> Passed:
         """Over the units of a row; or over so many rows that their mean and variance are those of the law."""
-        network, norm, batch = self._network, self._network.normalisation, self._over_rows
+        network, norm, batch = self._network, normalisation_of(self._network), self._over_rows
         assert norm is not None
         if not self._has_law:
             return self._unknown(law)
@@ -308,11 +311,11 @@ def _taps(image: Image) -> tuple[Array, Array]:
     before, size = (image.kernel - 1) // 2, image.size
     shifts = range(-before, image.kernel - before)
     if image.padding == "circular":
-        taps = sum(np.roll(np.eye(size), shift, axis=1) for shift in shifts)
+        taps = np.sum([np.roll(np.eye(size), shift, axis=1) for shift in shifts], axis=0)
         return taps, taps
-    return sum(np.eye(size, k=shift) for shift in shifts), sum(
-        (1 - abs(shift) / size) * np.eye(size, k=shift) for shift in shifts
-    )
+    inside = [np.eye(size, k=shift) for shift in shifts]
+    weighted = [(1 - abs(shift) / size) * one for shift, one in zip(shifts, inside, strict=True)]
+    return np.sum(inside, axis=0), np.sum(weighted, axis=0)
 
 
 def _filtered(values: Array, taps: Array | None) -> Array:

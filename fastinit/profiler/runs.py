@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import perf_counter
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..activations import Activation
 from ..arguments import integer
 from ..machine import threads_limited
+from ..schemes import SchemeLike
 from ..stream import SEED_BITS, seed_number
 from ..typing import (
-    ActivationName,
+    ActivationLike,
     Array,
     Float32,
     Float64,
@@ -36,9 +36,6 @@ from .progress import progress as progress_bar
 from .result import Profile
 from .statistics import FIELDS, Tally
 from .steps.propagation import propagate_by_steps, reports_per_layer
-
-#: phi, or phi'.
-Elementwise = Callable[[Array], Array]
 
 
 class ProfileInterrupted(KeyboardInterrupt):
@@ -73,11 +70,8 @@ class ProfileInterrupted(KeyboardInterrupt):
 def profile(
     width: SupportsIndex | Sequence[SupportsIndex] | None = None,
     depth: SupportsIndex | None = None,
-    activation: ActivationName
-    | tuple[Literal["leaky_relu", "elu"], float]
-    | tuple[Elementwise, Elementwise]
-    | Activation = "relu",
-    scheme: str | tuple[str, Mapping[str, Any]] | Callable[..., Any] | None = None,
+    activation: ActivationLike = "relu",
+    scheme: SchemeLike | tuple[SchemeLike, dict[str, Any]] | None = None,
     *,
     gain: float | Literal["auto"] | None = None,
     widths: Iterable[SupportsIndex] | None = None,

@@ -111,6 +111,16 @@ def distinct_columns(x: Array) -> float:
 class Tally:
     """What is known of one layer. Arrays are (rows, units), and may come in pieces of some units each."""
 
+    preact: Moments
+    act: Moments
+    grad_preact: Moments
+    grad_act: Moments
+    dead: int
+    units: int
+    distinct: float
+    cosine: float
+    squares: dict[str, float]
+
     def __init__(self) -> None:
         self.start()
 
@@ -120,9 +130,9 @@ class Tally:
         self.grad_preact, self.grad_act = Moments(2), Moments(2)
         self.dead = 0
         self.units = 0
-        self.distinct: float = np.nan
+        self.distinct = np.nan
         self.cosine = np.nan
-        self.squares: dict[str, float] = {}
+        self.squares = {}
 
     def add_weights(self, **squares: float) -> None:
         """Add |W|^2, |dW|^2 and <W, dW> of one matrix to those of the layer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -21,7 +22,8 @@ def values_of(law: str, key: bytes, count: int, real: type, arguments: tuple[flo
     """The first `count` values of a law under a key."""
     rounded = -(-count // 32) * 32
     w, x = words(key, 0, 0, rounded), words(key, 1, 0, rounded)
-    return {"normal": _normal, "uniform": _uniform, "truncated": _truncated}[law](w, x, real, *arguments)[:count]
+    laws: dict[str, Callable[..., Array]] = {"normal": _normal, "uniform": _uniform, "truncated": _truncated}
+    return laws[law](w, x, real, *arguments)[:count]
 
 
 def _moved(z: Array, scale: float, shift: float, real: type) -> Array:

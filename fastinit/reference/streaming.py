@@ -130,8 +130,9 @@ def sums(x: Any, order: int = 4) -> Sums:
 
 def moments(x: Any, axis: Any = None, order: int = 4) -> dict[str, Any]:
     """As `fastinit.moments`, as a dict."""
+    shape: tuple[int, ...] = ()
     if axis is None:
-        rows, shape = [np.asarray(x).ravel()], ()
+        rows = [np.asarray(x).ravel()]
     else:
         axes = np.lib.array_utils.normalize_axis_tuple(axis, np.ndim(x))
         moved = np.moveaxis(np.asarray(x), axes, range(-len(axes), 0))

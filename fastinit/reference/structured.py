@@ -26,7 +26,7 @@ def orthogonal(
     order = (*batch, *(axis for axis in range(len(lengths)) if axis not in (*batch, *columns)), *columns)
     if not prod(lengths):
         return placed(np.empty(lengths, real), dtype_of(common), common)
-    moved = np.empty(lengths, real).transpose(order)
+    moved: Array = np.empty(lengths, real).transpose(order)
     count, width = (prod(lengths[axis] for axis in axes) for axes in (batch, columns))
     height = prod(lengths) // (count * width)
     key = stream_key(seed_number(common.get("seed")), "orthogonal", common.get("name", ""))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..activations import activation_of
 from ..arguments import real, refuse
+from ..typing import ActivationLike
 from .false_position import root
 from .kernels import derivative_kernel, kernel
 
@@ -22,7 +23,9 @@ class CriticalPoint(NamedTuple):
     q: float
 
 
-def edge_of_chaos(activation: Any, *, bias_variance: float | None = None, q: float | None = None) -> CriticalPoint:
+def edge_of_chaos(
+    activation: ActivationLike, *, bias_variance: float | None = None, q: float | None = None
+) -> CriticalPoint:
     """Variances with `chi` = 1 at the fixed point: ``weight_variance = 1 / E[phi'(u)**2]``.
 
     Give one of the bias variance and the second moment q of the pre-activations. Without bias, an activation with

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..activations import Activation, activation_of
 from ..arguments import real, refuse
+from ..typing import ActivationLike
 from .false_position import root
 from .kernels import TINY
 from .maps import chi, chi_parallel, correlation_map, depth_scale, second_moment_map
@@ -29,7 +30,7 @@ class FixedPoint(NamedTuple):
 
 
 def fixed_point(
-    activation: Any, weight_variance: float, bias_variance: float = 0.0, *, start: float = 1.0
+    activation: ActivationLike, weight_variance: float, bias_variance: float = 0.0, *, start: float = 1.0
 ) -> FixedPoint:
     """Second moment and correlation that a deep network converges to, from second moment `start`.
 

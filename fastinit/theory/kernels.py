@@ -8,9 +8,11 @@ from math import atan2, pi, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..activations import ACTIVATIONS, Activation, Function, activation_of
 from ..arguments import real, refuse
+from ..typing import ActivationLike
 from .planes import gaussian_plane
 from .quadrature import expectation
 
@@ -49,7 +51,7 @@ def _closed(phi: Activation, c: float, q: float) -> tuple[float, float] | None:
     return kernel(c, q) if kernel else None
 
 
-def _product(activation: Any, c: Any, q: float, derivative: bool) -> float:
+def _product(activation: ActivationLike, c: float, q: float, derivative: bool) -> float:
     phi, c = activation_of(activation), real("c", c)
     if not -1 <= c <= 1:
         refuse("c", "a correlation in [-1, 1]", c)
@@ -62,7 +64,7 @@ def _product(activation: Any, c: Any, q: float, derivative: bool) -> float:
     return gaussian_plane(c, sqrt(q)).product(function)
 
 
-def kernel(activation: Any, c: float, q: float = 1.0) -> float:
+def kernel(activation: ActivationLike, c: float, q: float = 1.0) -> float:
     """Expectation of a product of activations, ``E[phi(u) phi(v)]``: the dual activation.
 
     Closed forms for piecewise linear functions (arc-cosine), erf and sin; for the others quadrature in the plane of u
@@ -91,7 +93,7 @@ def kernel(activation: Any, c: float, q: float = 1.0) -> float:
     return _product(activation, c, real("q", q, low=0.0), False)
 
 
-def derivative_kernel(activation: Any, c: float, q: float = 1.0) -> float:
+def derivative_kernel(activation: ActivationLike, c: float, q: float = 1.0) -> float:
     """Expectation of a product of derivatives, ``E[phi'(u) phi'(v)]``; see `kernel`.
 
     Examples
@@ -110,7 +112,7 @@ class ActivationMoments(NamedTuple):
     slope: Any
 
 
-def activation_moments(activation: Any, q: Any = 1.0) -> ActivationMoments:
+def activation_moments(activation: ActivationLike, q: ArrayLike = 1.0) -> ActivationMoments:
     """Moments of an activation at pre-activations of second moment q, a number or an array.
 
     At q = 0 exactly, phi' is what the activation says it is at zero.

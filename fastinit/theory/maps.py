@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from math import inf
-from typing import Any
 
 from ..activations import activation_of
 from ..arguments import real
+from ..typing import ActivationLike
 from .kernels import TINY, derivative_kernel, kernel
 from .quadrature import expectation
 
 
-def second_moment_map(activation: Any, q: float, weight_variance: float = 1.0, bias_variance: float = 0.0) -> float:
+def second_moment_map(
+    activation: ActivationLike, q: float, weight_variance: float = 1.0, bias_variance: float = 0.0
+) -> float:
     """Second moment of the next pre-activations, ``weight_variance E[phi(u)**2] + bias_variance``.
 
     Parameters
@@ -40,7 +42,7 @@ def second_moment_map(activation: Any, q: float, weight_variance: float = 1.0, b
 
 
 def correlation_map(
-    activation: Any, c: float, q: float = 1.0, weight_variance: float = 1.0, bias_variance: float = 0.0
+    activation: ActivationLike, c: float, q: float = 1.0, weight_variance: float = 1.0, bias_variance: float = 0.0
 ) -> float:
     """Correlation of the next pre-activations of two inputs, both of second moment q now and of correlation c.
 
@@ -57,7 +59,7 @@ def correlation_map(
     return covariance / second_moment_map(activation, q, weight_variance, bias_variance)
 
 
-def chi(activation: Any, q: float, weight_variance: float = 1.0, c: float = 1.0) -> float:
+def chi(activation: ActivationLike, q: float, weight_variance: float = 1.0, c: float = 1.0) -> float:
     """Rate of the gradient's second moment per layer, ``weight_variance E[phi'(u) phi'(v)]``.
 
     At c = 1 it is also the rate at which a small difference of inputs grows, and at a fixed point c of
@@ -75,7 +77,7 @@ def chi(activation: Any, q: float, weight_variance: float = 1.0, c: float = 1.0)
     return weight_variance * derivative_kernel(activation, c, q)
 
 
-def chi_parallel(activation: Any, q: float, weight_variance: float = 1.0) -> float:
+def chi_parallel(activation: ActivationLike, q: float, weight_variance: float = 1.0) -> float:
     """Slope of `second_moment_map` in q, ``weight_variance E[u phi(u) phi'(u)] / q``.
 
     Notes

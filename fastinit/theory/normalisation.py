@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from math import inf, sqrt
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 from ..activations import Activation, Array, activation_of
 from ..arguments import choice, integer, real
+from ..typing import ActivationLike, NormName
 from .kernels import activation_moments
 from .planes import sphere_plane
 from .quadrature import expectation
@@ -53,7 +55,7 @@ class BatchNorm(NamedTuple):
         return self.own / self.variance * (1 if self.batch == inf else self.batch / (self.batch - 1))
 
 
-def batch_norm(activation: Any, batch: float = inf, scale: float = 1.0) -> BatchNorm:
+def batch_norm(activation: ActivationLike, batch: float = inf, scale: float = 1.0) -> BatchNorm:
     """Moments and gradient rates of a layer ``phi(batch_norm(x W))`` in a deep network of infinite width.
 
     The pre-activations of a neuron, normalised over a batch of B, are uniform on a sphere. With a = E phi'(u)**2,
@@ -105,7 +107,7 @@ def _batch_norm(phi: Activation, batch: float, scale: float) -> BatchNorm:
         return BatchNorm(batch, mean, second, mean**2, slope, slope, common)
     plane = sphere_plane(int(batch), sqrt(scale))
     mean = plane.mean(phi.function)
-    second, slope, square = (plane.mean(lambda u, f=f: f(u) ** 2) for f in functions)
+    second, slope, square = (plane.mean(_squared(f)) for f in functions)
     cross, slopes, product = (plane.product(f) for f in functions)
     # tr(P P D D) / B and 1'D P P D 1 / B, with D = diag phi'(u) and P P = I - 11'/B - (2 - scale) uu'/B
     own = slope - (slope + (2 - scale) * square) / batch
@@ -117,7 +119,11 @@ def _batch_norm(phi: Activation, batch: float, scale: float) -> BatchNorm:
     return BatchNorm(batch, mean, second, cross, slope, own, common)
 
 
-def decorrelation_rate(activation: Any) -> float:
+def _squared(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    return lambda u: f(u) ** 2
+
+
+def decorrelation_rate(activation: ActivationLike) -> float:
     """Rate per layer of the centred correlation of two inputs under batch normalisation, ``(E phi')**2 / Var phi``.
 
     For batches so large that the normalisation's constants are those of the law (B -> inf), and small correlations.
@@ -132,7 +138,12 @@ def decorrelation_rate(activation: Any) -> float:
     return expectation(phi.derivative, 1.0, phi.kinks) ** 2 / (second - mean * mean)
 
 
-def norm_rate(activation: Any, norm: str | None, position: str = "pre_act", q: float = 1.0) -> float:
+def norm_rate(
+    activation: ActivationLike,
+    norm: NormName | None,
+    position: Literal["pre_act", "post_act"] = "pre_act",
+    q: float = 1.0,
+) -> float:
     """Rate of the gradient's second moment per layer with a normalisation, at infinite width (and batch).
 
     With "layer" and "rms", and q the second moment of what the activation gets, ``E phi'**2 / E phi**2``; layer

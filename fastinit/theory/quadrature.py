@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from math import inf, pi, sqrt
-from typing import Any
+from typing import overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..activations import Array, Function
 from ..arguments import refuse
@@ -30,7 +31,13 @@ def graded(scale: float) -> list[float]:
     return [2.0**-j for j in range(max(0, math.ceil(math.log2(scale))) + 1)] if scale > 1 else []
 
 
-def expectation(function: Function, q: Any = 1.0, kinks: Iterable[float] = ()) -> Any:
+@overload
+def expectation(function: Function, q: float = 1.0, kinks: Iterable[float] = ()) -> float: ...
+@overload
+def expectation(function: Function, q: Array, kinks: Iterable[float] = ()) -> NDArray[np.float64]: ...
+@overload
+def expectation(function: Function, q: ArrayLike, kinks: Iterable[float] = ()) -> float | NDArray[np.float64]: ...
+def expectation(function: Function, q: ArrayLike = 1.0, kinks: Iterable[float] = ()) -> float | NDArray[np.float64]:
     """Expectation of a function of a centred normal variable: ``E[f(u)]``, u of variance q.
 
     Composite Gauss-Legendre quadrature, with panel edges at the kinks: off by less than 1e-13 of ``E|f(u)|`` for a
@@ -65,5 +72,5 @@ def expectation(function: Function, q: Any = 1.0, kinks: Iterable[float] = ()) -
     bends = np.divide.outer(np.array([*kinks]), np.unique(std[std > 0])).ravel()
     z, weight = panels(np.clip(np.concatenate([GRID, far, -far, bends]), -REACH, REACH))
     weight *= np.exp(-z * z / 2) / sqrt(2 * pi)
-    found = function(np.multiply.outer(std, z)) @ weight
+    found: NDArray[np.float64] = function(np.multiply.outer(std, z)) @ weight
     return float(found) if variance.ndim == 0 else found

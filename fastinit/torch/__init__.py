@@ -2,8 +2,8 @@
 
 try:
     import torch as torch
-except ImportError as error:
-    raise ImportError("`fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'") from error
+except ImportError as _error:
+    raise ImportError("`fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'") from _error
 
 from .calls.fast import fast_init
 from .calls.init import (

@@ -25,7 +25,9 @@ def _fill(pieces: Pieces, scheme: Any, seed: Any, name: str, keywords: Any) -> N
         refuse("seed", "given (a rank alone would draw another)", seed)
     module = nn.Module()
     weight = Weight(name, module, pieces.shape, pieces.local.dtype, fans_of(module, pieces.shape))
-    fill_pieces_(pieces, law_of(scheme, weight, **keywords).law, seed=seed_number(seed), name=name)
+    law = law_of(scheme, weight, **keywords).law
+    assert law is not None  # a scheme has one
+    fill_pieces_(pieces, law, seed=seed_number(seed), name=name)
 
 
 def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any, name: str, **keywords: Any) -> Tensor:

@@ -42,6 +42,15 @@ class GramSampledWeights:
     same bits.
     """
 
+    fan_in: int
+    fan_out: int
+    haar: bool
+    variance: float
+    shown: float
+    rank: int
+    gradient_squares: float
+    dot: float
+
     def __init__(self, network: Network, layer: int, seed: int, same: Array | None) -> None:
         shape = network.weight_shape(layer)
         self.fan_in, self.fan_out = shape

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...distributions import normal
-from ..description.network import Network
+from ..description.network import Network, normalisation_of
 from ..description.signals import Signals, random_signs
 from ..norms import UNITS
 from ..parallel import Workers
@@ -31,6 +31,14 @@ class NetworkByColumns(ABC):
     Layer l has a signal x, made of the one below; its units (norm and activation) are those before it in a plain
     network, those after it in a residual one.
     """
+
+    network: Network
+    signals: Signals
+    seed: int
+    tallies: list[Tally]
+    chunks: ColumnChunks
+    weights: dict[int, GramSampledWeights]
+    rows: list[RowMeans]
 
     def __init__(self, network: Network, signals: Signals, seed: int, tallies: list[Tally], workers: Workers) -> None:
         self.network, self.signals, self.seed, self.tallies = network, signals, seed, tallies
@@ -130,7 +138,7 @@ class NetworkByColumns(ABC):
         self.rows[layer].backward = [found / width for found in total(self.chunks.map(work, width))]
 
     def _needs_rows(self, layer: int) -> bool:
-        norm = self.network.normalisation
+        norm = normalisation_of(self.network)
         return norm is not None and norm.axis == UNITS and self.has_units(layer)
 
     # --- products

@@ -26,7 +26,7 @@ class ResidualByColumns(NetworkByColumns):
         super().__init__(*given)
         shape = (self.network.batch, self.network.widths[0])
         self._x = np.empty(shape, np.float64)
-        self._d = np.empty(shape, self.network.dtype) if self.signals.backward else None
+        self._d = np.empty(shape if self.signals.backward else (0, 0), self.network.dtype)
         self._scale = self.network.dtype.type(self.network.branch_scale)
         self._copies: dict[int, Array] = {}
         self._squares = self._squares_at_copy = 0.0

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..description.network import Network
+from ..description.network import Network, normalisation_of
 from ..norms import Norm, Normalised
 from ..statistics import Tally
 from ..steps.step import StepBothWays
@@ -27,6 +27,8 @@ class RowMeans:
 
 class NormaliseColumns:
     """Normalisation of some columns, where `rows` says what is to be known of the others."""
+
+    norm: Norm
 
     def __init__(self, norm: Norm, eps: float, rows: RowMeans) -> None:
         self.norm, self._eps, self._rows = norm, eps, rows
@@ -59,7 +61,7 @@ class PreactivationColumns:
 
 def units(network: Network, rows: RowMeans, part: Tally, back: bool) -> list[StepBothWays]:
     """Norm and activation of some columns, in order."""
-    known = network.normalisation
+    known = normalisation_of(network)
     norm = NormaliseColumns(known, network.norm_eps, rows) if known else None
     return network.in_order(PreactivationColumns(part, back), norm, Activate(network.activation, part, network.batch))
 

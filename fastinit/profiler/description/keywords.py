@@ -15,7 +15,7 @@ from ...scaling import gain as exact_gain
 from ...typing import NetworkKind, Padding
 from ..norms import NORMS
 from .initialisation import Initialisation, initialisation_from
-from .network import Image, Network, Text
+from .network import Image, Network, Text, normalisation_of
 
 KINDS = get_args(NetworkKind)
 #: Layers of a network are fewer than this: some kilobytes are kept for each.
@@ -277,7 +277,7 @@ def _initialisation(scheme: Any, gain: Any, activation: Any) -> Initialisation:
 
 def _check_rows(network: Network) -> None:
     """That there are rows enough for the norm."""
-    norm = network.normalisation
+    norm = normalisation_of(network)
     if norm and network.rows < norm.least_rows:
         refuse("batch", f"at least {norm.least_rows} for {norm.name} normalisation", network.batch)
     for caution in network.cautions:

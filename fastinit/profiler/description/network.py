@@ -98,14 +98,9 @@ class Network:
         return self.batch * (several.positions if several else 1)
 
     @property
-    def normalisation(self) -> Norm | None:
-        """What the norm of that name is."""
-        return None if self.norm is None else NORMS[self.norm]
-
-    @property
     def cautions(self) -> tuple[str, ...]:
         """What is to be borne in mind of such a network, whatever is measured."""
-        norm = self.normalisation
+        norm = normalisation_of(self)
         return tuple(filter(None, [norm.caution(self.rows) if norm else ""]))
 
     @property
@@ -161,3 +156,8 @@ class Network:
         if self.bias_std:
             words.append(f"bias std {self.bias_std:.6g}")
         return ", ".join([*words, f"batch {self.batch}"])
+
+
+def normalisation_of(network: Network) -> Norm | None:
+    """What the norm of that name is."""
+    return None if network.norm is None else NORMS[network.norm]

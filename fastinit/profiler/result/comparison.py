@@ -5,24 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ...arguments import refuse
 from ...records import Record, labelled, unlabelled
+from ...typing import DataFrame
 from ..drawing import drawn
 from .frames import frame
 from .layer_profile import LayerProfile
 from .verdict import Verdict
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 
 class Comparison(Record, dict[str, LayerProfile[Any]]):
     """Profiles by name, which show themselves together."""
 
     format_name: ClassVar[str] = "Comparison"
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # no type says so: typeshed ignores it for lists too
 
     @property
     def verdicts(self) -> dict[str, Verdict]:

@@ -8,6 +8,7 @@ from math import exp, log, nan
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...records import Record, real_array, real_number
 from .described import Described, Profiled
@@ -53,7 +54,7 @@ class Course(Record):
     theory: float
     span: tuple[int, int]
     furthest: tuple[float, int]
-    logs: Array = field(repr=False)
+    logs: NDArray[np.float64] = field(repr=False)
     backward: bool = False
 
     @classmethod

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...stream import SEED_BITS
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from ...typing import DataFrame
 
 Array = np.ndarray[Any, Any]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...arguments import choice
 from ...records import Record, plain, real_array
+from ...typing import DataFrame
 from ..drawing import drawn
 from .courses import BOUNDS
 from .described import Described
@@ -18,10 +20,7 @@ from .frames import frame
 from .verdict import Verdict, verdict_of
 from .words import Naming, Numbered
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-Array = np.ndarray[Any, Any]
+Array = NDArray[np.float64]
 Passed = TypeVar("Passed", bound=Described)
 
 
@@ -35,6 +34,14 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     method, seed, steps, interrupted, seconds, backward
         As of `Profile`.
     """
+
+    network: Passed
+    method: str
+    seed: int
+    steps: tuple[Any, ...]
+    interrupted: bool
+    seconds: float
+    backward: bool
 
     def __init__(self, network: Passed, method: str, seed: int, fields: Mapping[str, Array],
                  theory: Mapping[str, Array], steps: tuple[Any, ...] = (), interrupted: bool = False,
@@ -172,7 +179,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """What is to be kept in mind of what was profiled, whatever is measured."""
         return []
 
-    def table(self, layers: str = "some") -> Any:
+    def table(self, layers: Literal["some", "all"] = "some") -> Any:
         """A table of layers, with the description and the verdict below it.
 
         ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and, over repeats, with

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..description.network import Network
+from ..description.network import Network, normalisation_of
 from .findings import CAUTION, Finding
 from .layer_profile import LayerProfile, read_fields
 from .plain_network import keywords_of, network_from_dict, network_to_dict
@@ -46,7 +46,7 @@ class Profile(LayerProfile[Network]):
         return 4 if self.network.residual else 8
 
     def cautions(self) -> list[Finding]:
-        norm, rows = self.network.normalisation, self.network.rows
+        norm, rows = normalisation_of(self.network), self.network.rows
         return [Finding(CAUTION, norm.name, None, {"rows": rows})] if norm and norm.caution(rows) else []
 
     def keywords(self) -> dict[str, Any]:

@@ -28,9 +28,9 @@ class Shown(Table):
     """A rich table that `print`, the prompt and a notebook show as it is."""
 
     def __str__(self) -> str:
-        console = Console(file=StringIO(), width=get_terminal_size().columns)
-        console.print(self)
-        return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]
+        text = StringIO()
+        Console(file=text, width=get_terminal_size().columns).print(self)
+        return text.getvalue().rstrip()
 
     __repr__ = __str__
 

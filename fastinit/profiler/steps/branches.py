@@ -15,6 +15,8 @@ Array = np.ndarray[Any, Any]
 class ResidualSum:
     """``skip x + scale f(x)``, f being steps one after the other."""
 
+    branch: Sequence[Step]
+
     def __init__(self, branch: Sequence[Step], scale: float = 1.0, skip: float = 1.0) -> None:
         self.branch, self._scale, self._skip = branch, scale, skip
 
@@ -37,7 +39,7 @@ class SideBySide:
 
     def __init__(self, branches: Sequence[Sequence[Step]]) -> None:
         self._branches = branches
-        self.branch = [step for branch in branches for step in branch]
+        self.branch: list[Step] = [step for branch in branches for step in branch]
         self._ends: Array | None = None
 
     def forward(self, x: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..description.network import Network
+from ..description.network import Network, normalisation_of
 from ..statistics import Tally
 from .branches import ResidualSum
 from .lazy_gaussian import LazyGaussian
@@ -17,6 +17,12 @@ from .units import Activate, Activity, Normalise, Preactivation
 
 class Builder:
     """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read."""
+
+    network: Network
+    seed: int
+    tallies: list[Tally]
+    method: str
+    learns: bool
 
     def __init__(self, network: Network, seed: int, tallies: list[Tally], method: str, learns: bool) -> None:
         self.network, self.seed, self.tallies, self.method, self.learns = network, seed, tallies, method, learns
@@ -63,5 +69,6 @@ class Builder:
 
     def _units(self, tally: Tally) -> list[Step]:
         network = self.network
-        norm = Normalise(network.normalisation, network.norm_eps) if network.normalisation else None
+        known = normalisation_of(network)
+        norm = Normalise(known, network.norm_eps) if known else None
         return network.in_order(Preactivation(tally), norm, Activate(network.activation, tally, network.batch))

@@ -78,7 +78,7 @@ class LazyGaussian:
     ) -> None:
         variance = initialisation.variance(shape)
         assert variance is not None and initialisation.is_gaussian
-        self.shape = (shape[0], shape[1])
+        self.shape: tuple[int, int] = (shape[0], shape[1])
         self._scale, self._seed, self._name, self._dtype = sqrt(variance), seed, name, dtype
         self._inputs, self._outputs = _Side(*self.shape, dtype), _Side(*self.shape[::-1], dtype)
         self._learned: list[tuple[float, Array, Array]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -21,6 +21,8 @@ class Product:
     positions of images, the tokens of texts), and where the weights are to learn. <W, x'd> is <x W, d> or <x, d W'>:
     whichever needs nothing else to be kept.
     """
+
+    weights: Weights
 
     def __init__(self, weights: Weights, tally: Tally, learns: bool) -> None:
         self.weights, self._tally, self._learns = weights, tally, learns
@@ -91,9 +93,10 @@ class Patches:
     def forward(self, x: Array) -> Array:
         size, kernel = self._image.size, self._image.kernel
         sides = (self._before, kernel - 1 - self._before)
-        mode = "wrap" if self._image.padding == "circular" else "constant"
-        padded = np.pad(x.reshape(-1, size, size, x.shape[1]), ((0, 0), sides, sides, (0, 0)), mode)  # type: ignore[call-overload]
-        windows = sliding_window_view(padded, (kernel, kernel), axis=(1, 2))
+        mode: Literal["wrap", "constant"] = "wrap" if self._image.padding == "circular" else "constant"
+        padded = np.pad(x.reshape(-1, size, size, x.shape[1]), ((0, 0), sides, sides, (0, 0)), mode)
+        axes: Any = (1, 2)  # the stubs of some versions know of one axis only
+        windows = sliding_window_view(padded, (kernel, kernel), axis=axes)
         return windows.transpose(0, 1, 2, 4, 5, 3).reshape(len(x), -1)
 
     tangent = forward

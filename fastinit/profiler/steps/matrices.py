@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple, Protocol
 
@@ -64,8 +65,8 @@ class Dense:
         buffers: Buffers,
         hold: bool,
     ) -> None:
-        self.shape = (prod(shape[:-1]), shape[-1])
-        self._draw = lambda **where: initialisation.draw(shape, seed, name, dtype, **where)
+        self.shape: tuple[int, int] = (prod(shape[:-1]), shape[-1])
+        self._draw = partial(initialisation.draw, shape, seed, name, dtype)
         self._full_shape, self._dtype, self._buffers = shape, dtype, buffers
         self._matrix = self._draw().reshape(self.shape) if hold or not initialisation.can_be_cut else None
 
@@ -107,8 +108,8 @@ class Tiled:
         self, initialisation: Initialisation, shape: tuple[int, ...], seed: int, name: str, dtype: Any
     ) -> None:
         *taps, height, width = shape
-        self.shape = (prod(shape[:-1]), width)
-        self._draw = lambda **where: initialisation.draw(shape, seed, name, dtype, threads=1, **where)
+        self.shape: tuple[int, int] = (prod(shape[:-1]), width)
+        self._draw = partial(initialisation.draw, shape, seed, name, dtype, threads=1)
         self._dtype = dtype
         # the taps of a kernel, its leading axes, lie one below the other
         bands = [(tap, number * height, _cuts(height)) for number, tap in enumerate(np.ndindex(*taps))]
@@ -120,7 +121,7 @@ class Tiled:
         """The weights in some rows and columns."""
         shape = (rows.where.stop - rows.where.start, columns.stop - columns.start)
         tile = space[: shape[0] * shape[1]].reshape(shape)
-        self._draw(index=(*rows.index, columns), out=tile)
+        self._draw(index=(*rows.at, columns), out=tile)
         return tile
 
     def times(self, x: Array) -> Array:
@@ -159,12 +160,16 @@ class Tiled:
         assert self._squared_norm is not None
         return self._squared_norm
 
+    def add(self, scale: float, x: Array, d: Array) -> None:
+        """Cannot be: what has been learned would have to be stored."""
+        raise NotImplementedError("weights that are made tile by tile do not learn")
+
 
 class _Rows(NamedTuple):
-    """Rows of a matrix, and the index of them in the array of weights."""
+    """Rows of a matrix, and where they are in the array of weights."""
 
     where: slice
-    index: tuple[Any, ...]
+    at: tuple[Any, ...]
 
 
 def _cuts(length: int) -> list[slice]:

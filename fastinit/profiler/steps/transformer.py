@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...distributions import normal
-from ..description.network import Network, Text
+from ..description.network import Network, Text, normalisation_of
 from ..statistics import Tally
 from .attention import Attention
 from .branches import Multiply, ResidualSum, SideBySide
@@ -40,7 +40,7 @@ def block(network: Network, tally: Tally, linear: Linear) -> list[Step]:
 
 def _sum(network: Network, text: Text, branch: list[Step]) -> list[Step]:
     """``stream_scale x + branch_scale f(norm(x))``, or the norm of ``stream_scale x + branch_scale f(x)``."""
-    norm: list[Step] = [Normalise(network.normalisation, network.norm_eps)] if network.normalisation else []
+    norm: list[Step] = [Normalise(known, network.norm_eps)] if (known := normalisation_of(network)) else []
     if network.norm_position == "pre":
         return [ResidualSum([*norm, *branch], network.branch_scale, text.stream_scale)]
     return [ResidualSum(branch, network.branch_scale, text.stream_scale), *norm]

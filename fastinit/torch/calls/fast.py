@@ -87,6 +87,9 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     (2, {})
     """
 
+    filled: int
+    unnamed: int
+
     def __init__(
         self,
         seed: Any = None,
@@ -107,7 +110,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self._draws: Counter[str] = Counter()
         self._new: Tensor | None = None
         self._entered = False
-        self.register = None
+        self.register: Register | None = None
         if model is not None:
             check_model(model)
             reshard(model)
@@ -136,15 +139,15 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         if self.register is None:
             return
         self.register.forget()
-        if raised[0] is None and (done := self._done_apart()):
+        if raised[0] is None and (done := self._done_apart(self.register)):
             warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
 
-    def _done_apart(self) -> list[str]:
+    def _done_apart(self, register: Register) -> list[str]:
         """What in this block was done in ways that depend on the layout of the model, in words."""
         unnamed, left = self.unnamed - self._warned[0], self.left_to_torch - self._warned[1]
         done = [f"{unnamed} fills on no tensor of the model"] if unnamed else []
         done += [f"{name} on torch, {count} times" for name, count in left.items()]
-        return done + [f"{names} were tied inside (tie them before)" for names in self.register.tied_since()]
+        return done + [f"{names} were tied inside (tie them before)" for names in register.tied_since()]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         answer = _answer_to(func) or (type(func) is FunctionType and _answer_in_place_of(func))
@@ -158,7 +161,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         if pieces is None:
             return False
         try:
-            name, place = self.place(tensor, pieces)
+            name, place = self._place(tensor, pieces)
             shape = place.shape if place.part is None else tuple(tensor.shape)
             request = asks(whole_of(tensor, shape), *args, **kwargs)
             if request is None:
@@ -179,7 +182,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         """Whether there is nothing to fill."""
         return tensor.is_meta or not tensor.numel()
 
-    def place(self, tensor: Tensor, pieces: Pieces) -> tuple[str, Pieces]:
+    def _place(self, tensor: Tensor, pieces: Pieces) -> tuple[str, Pieces]:
         """The name of a tensor, "" if it has none, and what of the whole it holds."""
         found = None if self.register is None else self.register.find(tensor, pieces, tensor is self._new)
         return ("", pieces) if found is None else found
@@ -291,10 +294,11 @@ def _left_in_training(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any
     return _left(mode, func, args, kwargs) if kwargs["training"] else func(*args, **kwargs)
 
 
-def _uniform_method(tensor: Tensor, *ends: float, generator: Generator | None = None, **named: float) -> Request:
+def _uniform_method(
+    tensor: Tensor, low: float = 0.0, high: float = 1.0, /, *, generator: Generator | None = None, **named: float
+) -> Request:
     """Tensor.uniform_, one of whose arguments is called `from`."""
-    ends = ends + tuple(named[name] for name in ("from", "to")[len(ends) :] if name in named)
-    return requests.uniform_(tensor, *ends, generator=generator)
+    return requests.uniform_(tensor, named.get("from", low), named.get("to", high), generator)
 
 
 def _dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -310,9 +314,8 @@ def _dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 #: By the name in torch.nn.init. trunc_normal_ is reached below its name, which libraries keep copies of.
-_WRAPPED = {
-    name: _dispatching(getattr(torch_init, name)) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")
-}
+_ORIGINAL = {name: getattr(torch_init, name) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")}
+_WRAPPED = {name: _dispatching(function) for name, function in _ORIGINAL.items()}
 _wrapping = Lock()
 _blocks = 0
 
@@ -322,7 +325,7 @@ def _wrap() -> None:
     with _wrapping:
         _blocks += 1
         for name, wrapped in _WRAPPED.items():
-            if getattr(torch_init, name) is wrapped.__wrapped__:
+            if getattr(torch_init, name) is _ORIGINAL[name]:
                 setattr(torch_init, name, wrapped)
 
 
@@ -333,7 +336,7 @@ def _unwrap() -> None:
         _blocks -= 1
         for name, wrapped in _WRAPPED.items():
             if not _blocks and getattr(torch_init, name) is wrapped:
-                setattr(torch_init, name, wrapped.__wrapped__)
+                setattr(torch_init, name, _ORIGINAL[name])
 
 
 _ANNOUNCED = ("normal_", "uniform_", "kaiming_uniform_")

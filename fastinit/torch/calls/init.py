@@ -10,12 +10,19 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import init as torch_init
 from torch.nn.init import _calculate_fan_in_and_fan_out, _make_deprecate
+from torch.nn.init import calculate_gain as calculate_gain
+from torch.nn.init import constant_ as constant_
+from torch.nn.init import dirac_ as dirac_
+from torch.nn.init import eye_ as eye_
+from torch.nn.init import ones_ as ones_
+from torch.nn.init import zeros_ as zeros_
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
@@ -199,20 +206,14 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     return _fill("sparse_", tensor, sparsity, std, generator)
 
 
-calculate_gain = torch_init.calculate_gain
-constant_ = torch_init.constant_
-dirac_ = torch_init.dirac_
-eye_ = torch_init.eye_
-ones_ = torch_init.ones_
-zeros_ = torch_init.zeros_
-uniform = _make_deprecate(uniform_)
-normal = _make_deprecate(normal_)
-constant = _make_deprecate(constant_)
-eye = _make_deprecate(eye_)
-dirac = _make_deprecate(dirac_)
-xavier_uniform = _make_deprecate(xavier_uniform_)
-xavier_normal = _make_deprecate(xavier_normal_)
-kaiming_uniform = _make_deprecate(kaiming_uniform_)
-kaiming_normal = _make_deprecate(kaiming_normal_)
-orthogonal = _make_deprecate(orthogonal_)
-sparse = _make_deprecate(sparse_)
+uniform: Callable[..., Tensor] = _make_deprecate(uniform_)
+normal: Callable[..., Tensor] = _make_deprecate(normal_)
+constant: Callable[..., Tensor] = _make_deprecate(constant_)
+eye: Callable[..., Tensor] = _make_deprecate(eye_)
+dirac: Callable[..., Tensor] = _make_deprecate(dirac_)
+xavier_uniform: Callable[..., Tensor] = _make_deprecate(xavier_uniform_)
+xavier_normal: Callable[..., Tensor] = _make_deprecate(xavier_normal_)
+kaiming_uniform: Callable[..., Tensor] = _make_deprecate(kaiming_uniform_)
+kaiming_normal: Callable[..., Tensor] = _make_deprecate(kaiming_normal_)
+orthogonal: Callable[..., Tensor] = _make_deprecate(orthogonal_)
+sparse: Callable[..., Tensor] = _make_deprecate(sparse_)

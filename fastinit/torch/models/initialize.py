@@ -18,7 +18,7 @@ from ..tensors.agreement import agreed
 from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import fill_pieces_
 from ..tensors.names import Rename, canonical_name
-from ..tensors.shards import Partition, check_partition, is_dtensor, pieces_of, reshard, rows_of
+from ..tensors.shards import Partition, check_partition, is_dtensor, known_pieces_of, reshard, rows_of
 from .plans import Entry, Plan, plan
 from .resets import own_tensors, reset_of, resets, without_parameters
 
@@ -110,6 +110,7 @@ def initialize_(
     before = {module: _versions(module) for module in model.modules()}
     with torch.no_grad(), fast_init(number, model=model, rename=rename, partition=partition) as fast:
         if rules == "torch":
+            assert fast.register is not None
             for _ in resets(model, fast.register, rename):
                 pass
         else:
@@ -146,7 +147,7 @@ def _fill(model: nn.Module, entries: Plan, seed: int, partition: Partition | Non
         law, parametrized = by_name[full_name].law, is_parametrized(module, leaf)
         target = torch.empty_like(tensor) if parametrized else tensor
         if law is not None and target.numel():
-            pieces, stream = pieces_of(target, partition), by_name[full_name].stream
+            pieces, stream = known_pieces_of(target, partition), by_name[full_name].stream
             fill_pieces_(pieces, law, seed=seed, name=stream)
         if parametrized:
             setattr(module, leaf, target)
@@ -157,7 +158,7 @@ def _zero_padding(model: nn.Module, partition: Partition | None) -> None:
         row = getattr(module, "padding_idx", None)
         weight = getattr(module, "weight", None)
         if row is not None and isinstance(module, (nn.Embedding, nn.EmbeddingBag)) and weight is not None:
-            for part in rows_of(pieces_of(weight, partition), row):
+            for part in rows_of(known_pieces_of(weight, partition), row):
                 part.zero_()
 
 

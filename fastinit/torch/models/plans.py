@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import prod
-from typing import Any, NamedTuple, SupportsIndex, overload
+from typing import Any, ClassVar, NamedTuple, SupportsIndex, overload
 
 from torch import nn
 
@@ -89,6 +89,8 @@ def _read_law(described: Mapping[str, Any]) -> Law:
 
 class Plan(list[Entry], Record):
     """Entries, in the order of the model; as a string, a table. A slice of a plan is a plan."""
+
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # no type says so: typeshed ignores it for lists too
 
     @overload
     def __getitem__(self, which: SupportsIndex) -> Entry: ...

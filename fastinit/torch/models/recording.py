@@ -31,6 +31,7 @@ class Draw(NamedTuple):
 def recorded_draws(model: nn.Module, rename: Rename | None) -> dict[str, Draw]:
     """By name, what the modules' own resets draw last on each parameter."""
     with on_meta(model), _Recorder(model, rename) as recorder, torch.no_grad():
+        assert recorder.register is not None
         for _ in resets(model, recorder.register, rename):
             pass
     return recorder.drawn
@@ -54,7 +55,7 @@ class _Recorder(fast_init):
         super().__exit__(*raised)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        target = args[0] if args else (kwargs or {}).get("tensor")
+        target: Any = args[0] if args else (kwargs or {}).get("tensor")
         name = getattr(func, "__name__", "")
         if func in _CONSTANTS:
             self._note_constant(target, _CONSTANTS[func](*args, **(kwargs or {})))
@@ -68,17 +69,16 @@ class _Recorder(fast_init):
         return False
 
     def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
-        name, place = self.place(tensor, Pieces(tuple(tensor.shape), tensor))
+        name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
         stream = self.stream(name)
         if name:
             request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))
-            known = request is not None and place.part is None
-            self.drawn[name] = Draw(request.law if known else None, stream)
+            self.drawn[name] = Draw(None if request is None or place.part is not None else request.law, stream)
         return True
 
     def _note_constant(self, tensor: Tensor, value: float) -> None:
         """One of the row of a padding index leaves the law of the rest; of what is not finite there is no law."""
-        name, place = self.place(tensor, Pieces(tuple(tensor.shape), tensor))
+        name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
         if name and (place.part is None or name not in self._padded):
             known = place.part is None and math.isfinite(value)
             self.drawn[name] = Draw(Constant(float(value)) if known else None, name)
@@ -86,7 +86,7 @@ class _Recorder(fast_init):
     def _note_computed(self, tensor: Tensor, others: tuple[Any, ...]) -> None:
         """A copy of what was drawn beside a tensor, under its name, is no computation."""
         tensors = [tensor, *(one for one in others if isinstance(one, Tensor))]
-        name, *beside = (self.place(one, Pieces(tuple(one.shape), one))[0] for one in tensors)
+        name, *beside = (self._place(one, Pieces(tuple(one.shape), one))[0] for one in tensors)
         if name and beside != [name]:
             self.drawn[name] = Draw(None, name)
 

@@ -43,14 +43,15 @@ def resets(model: nn.Module, register: Register, rename: Rename | None) -> Itera
     """Reset each module after its parts, as when they were made. A tied tensor is its first owner's to reset."""
     owners = {(module, leaf): full_name for full_name, module, leaf, _ in own_tensors(model)}
     for module in _parts_first(model):
-        if reset_of(module) is None or isinstance(module, ParametrizationList):
+        reset = reset_of(module)
+        if reset is None or isinstance(module, ParametrizationList):
             continue
         with _only(module, [leaf for leaf in module._parameters if (module, leaf) in owners]):
             if is_parametrized(module):
                 names = {leaf: canonical_name(owners[module, leaf], rename) for leaf in module.parametrizations}
                 _reset_parametrized(module, names, register)
             else:
-                reset_of(module)()
+                reset()
         yield
 
 
@@ -96,7 +97,9 @@ def _reset_parametrized(module: nn.Module, names: Mapping[str, str], register: R
         original = held.original if held.is_tensor else getattr(module, leaf)
         before._parameters[leaf] = nn.Parameter(torch.empty_like(original), requires_grad=False)
         register.adopt(before._parameters[leaf], name)
-    reset_of(before)()
+    reset = reset_of(before)
+    assert reset is not None  # that of a module which has one
+    reset()
     for leaf in names:
         if not before._parameters[leaf].is_meta:
             setattr(module, leaf, before._parameters[leaf].detach())

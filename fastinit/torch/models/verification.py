@@ -21,12 +21,13 @@ from ...layout import whole_steps
 from ...records import Record
 from ...rectangles import Rectangle
 from ...stream import seed_number
+from ...typing import Index
 from ..rules.lists import Rules
 from ..tensors.agreement import from_all_ranks
 from ..tensors.checks import check_tensor
 from ..tensors.fills import array_over
 from ..tensors.names import Rename, canonical_name, named_tensors
-from ..tensors.shards import Partition, Pieces, check_partition, pieces_of, rows_of
+from ..tensors.shards import Partition, Pieces, check_partition, known_pieces_of, rows_of
 from .plans import Entry, plan
 from .resets import own_tensors
 
@@ -198,7 +199,7 @@ def _shards(
             name, tensor = named.names[0], named.tensor
             check_tensor(name, tensor)
             check_partition(tensor, partition)
-            yield _shard(name, pieces_of(tensor, partition), laws.get(name), seed, padding.get(id(tensor), []))
+            yield _shard(name, known_pieces_of(tensor, partition), laws.get(name), seed, padding.get(id(tensor), []))
 
 
 def _padding(model: nn.Module) -> dict[int, list[int]]:
@@ -219,7 +220,7 @@ def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, pad
     places = tuple((one.offset, one.size) for one in held)
     total = sum(_digest(local, one, shape) for one in held) % 2**64
     shard = _Shard(name, shape, str(local.dtype).removeprefix("torch."), places, total, entry is not None)
-    if entry is None:
+    if entry is None or entry.law is None:
         return shard
     problems = [
         f"row {row}, that of a padding index, is not zero"
@@ -230,10 +231,10 @@ def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, pad
         held = [part for one in held for part in one.without_row(row)]
     if not held:
         return shard._replace(problems=tuple(problems))
-    arrays = [_array(local[one.local_index]) for one in held]
-    index = None if held == [whole] else [one.index for one in held]
-    claim = {"shape": shape, "index": index, "seed": seed, "name": entry.stream}
-    found = verification.verify(arrays if index else arrays[0], entry.law, **claim)
+    arrays = [_array(local[one.local_slices]) for one in held]
+    index: list[Index] | None = None if held == [whole] else [one.slices for one in held]
+    given = arrays if index else arrays[0]
+    found = verification.verify(given, entry.law, shape=shape, index=index, seed=seed, name=entry.stream)
     problems += [found.summary] if found.problems else []
     return shard._replace(problems=tuple(problems), sketch=found.sketch)
 
@@ -249,7 +250,7 @@ def _digest(local: Tensor, rectangle: Rectangle, shape: tuple[int, ...]) -> int:
     signed, unsigned = _BITS[local.element_size()]
     total = 0
     for part in rectangle.split(_CHUNK):
-        bits = array_over(local[part.local_index].view(signed)).view(unsigned)
+        bits = array_over(local[part.local_slices].view(signed)).view(unsigned)
         words = _mix(_numbers(part, shape))
         words += bits
         total += int(_mix(words).sum(dtype=np.uint64))

@@ -39,7 +39,7 @@ class Listed(Recipe):
         for rule in rules:
             if not _is_rule(rule):
                 refuse("rules", _LIST, rule, TypeError)
-        self.rules = [(*rule, {})[:3] for rule in rules]
+        self.rules: list[tuple[Any, ...]] = [(*rule, {})[:3] for rule in rules]
 
     def __call__(self, weight: Weight) -> Ruled | None:
         number = self._first_for(weight)

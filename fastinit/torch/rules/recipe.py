@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple, TypeVar
 
 from ...arguments import refuse
@@ -53,7 +53,8 @@ class Recipe:
             rule = f"{cls.__name__}(layers=...) where rename is given (a stage does not know how many there are)"
             refuse("rules", rule, cls.__name__)
         numbers = [weight.layer for weight in weights if weight.layer is not None]
-        return cls(layers=1 + max(numbers, default=0))  # type: ignore[call-arg]
+        made: Callable[..., Recipe] = cls  # which says by `needs_layers` that it takes these
+        return made(layers=1 + max(numbers, default=0))
 
     def __call__(self, weight: Weight) -> Ruled | Law | None:
         return conventional(weight) if self.leaves(weight) else self.law(weight)
@@ -79,10 +80,10 @@ class Recipe:
         if unmatched := self.unmatched(weights):
             refuse("rules", "patterns of which each comes first for a parameter", unmatched)
         if self.sought is not None and not renamed:
-            self._check_sought([weight for weight in weights if len(weight.shape) > 1])
+            self._check_sought(self.sought, [weight for weight in weights if len(weight.shape) > 1])
 
-    def _check_sought(self, weights: Sequence[Weight]) -> None:
-        argument, words = self.sought
+    def _check_sought(self, sought: Sought, weights: Sequence[Weight]) -> None:
+        argument, words = sought
         names = getattr(self, argument)
         if names and not any(map(self.seeks, weights)):
             last = {weight.name.removesuffix(".weight").split(".")[-1] for weight in weights}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import nn
 
@@ -43,8 +44,12 @@ class gpt2(Recipe):  # noqa: N801
     [0.02, 0.0, 0.01, 0.0]
     """
 
-    sought = Sought("residual", "residual projections of")
-    needs_layers = True
+    sought: ClassVar[Sought | None] = Sought("residual", "residual projections of")
+    needs_layers: ClassVar[bool] = True
+
+    layers: int
+    std: float
+    residual: tuple[str, ...]
 
     def __init__(self, layers: int, std: float = 0.02, residual: Sequence[str] = RESIDUAL) -> None:
         self.layers, self.std, self.residual = integer("layers", layers, 1), std, tuple(residual)
@@ -75,7 +80,10 @@ class llama(Recipe):  # noqa: N801
     *Reference*: the recipe by which torchtitan trains Llama 3.
     """
 
-    sought = Sought("residual", "residual projections in numbered blocks of")
+    sought: ClassVar[Sought | None] = Sought("residual", "residual projections in numbered blocks of")
+
+    std: float
+    residual: tuple[str, ...]
 
     def __init__(self, std: float = 0.02, residual: Sequence[str] = (*RESIDUAL, "w3", "up_proj")) -> None:
         self.std, self.residual = std, tuple(residual)
@@ -90,7 +98,7 @@ class llama(Recipe):  # noqa: N801
             return law_of("normal", weight, std=1.0)
         if weight.is_of("output", "lm_head"):
             return law_of("truncated_normal", weight, std=weight.shape[1] ** -0.5, low=-3.0, high=3.0)
-        if self.seeks(weight):
+        if weight.layer is not None and self.seeks(weight):
             return law_of("normal", weight, std=self.std / math.sqrt(2 * (weight.layer + 1)))
         return law_of("normal", weight, std=self.std)
 
@@ -122,8 +130,13 @@ class deepnorm(Recipe):  # noqa: N801
     *Reference*: Wang et al., "DeepNet: scaling transformers to 1,000 layers", 2022, figure 2.
     """
 
-    sought = Sought("smaller", "values, outputs and feed-forward layers of")
-    needs_layers = True
+    sought: ClassVar[Sought | None] = Sought("smaller", "values, outputs and feed-forward layers of")
+    needs_layers: ClassVar[bool] = True
+
+    layers: int
+    smaller: tuple[str, ...]
+    alpha: float
+    beta: float
 
     def __init__(self, layers: int, smaller: Sequence[str] = SMALLER) -> None:
         self.layers, self.smaller = integer("layers", layers, 1), tuple(smaller)

@@ -71,6 +71,9 @@ class mup(Recipe):  # noqa: N801
     Factors(kind='output', multiplier=0.25, adam=1.0, sgd=4.0)
     """
 
+    base_shapes: dict[str, tuple[int, ...]]
+    rule: Callable[[Weight], Any]
+
     def __init__(self, base_shapes: Mapping[str, Any] | nn.Module, rules: Any = None) -> None:
         if isinstance(base_shapes, nn.Module):
             named = base_shapes.named_parameters(remove_duplicate=False)
@@ -88,7 +91,7 @@ class mup(Recipe):  # noqa: N801
         if given is OWN:
             refuse("rules", f"such that {weight.name} has the law of the base model, not its module's own", "torch")
         kind, (fan_in, _) = self._growth(weight, base)
-        if kind != "hidden" or not isinstance(given, Ruled):
+        if kind != "hidden" or not isinstance(given, Ruled) or given.law is None:
             return given
         return given._replace(law=_narrowed(given.law, 1 / math.sqrt(fan_in), weight.name))
 
@@ -123,7 +126,8 @@ class mup(Recipe):  # noqa: N801
         if shape is None or len(shape) != len(weight.shape):
             refuse("base_shapes", f"such that {weight.name} has one of {len(weight.shape)} axes", shape)
         whole = fans_of(weight.module, weight.shape)
-        split = 1 if whole is None or not weight.fans.fan_out else whole.fan_out // weight.fans.fan_out
+        own = weight.fans
+        split = 1 if whole is None or own is None or not own.fan_out else whole.fan_out // own.fan_out
         return weight._replace(shape=shape, fans=fans_of(weight.module, shape, split))
 
     def _growth(self, weight: Weight, base: Weight) -> tuple[str, tuple[float, float]]:

@@ -18,7 +18,7 @@ from ...stream import seed_number
 from ...streaming import Moments
 from ..tensors.fills import DTYPES, fill_pieces_
 from ..tensors.names import Rename, canonical_name
-from ..tensors.shards import pieces_of
+from ..tensors.shards import known_pieces_of, pieces_of
 from .outputs import array_of
 from .patterns import Patterns
 from .undisturbed import check_whole, undisturbed
@@ -143,7 +143,7 @@ class _Corrections:
             module.bias.zero_()
         if module.weight.data_ptr() not in self._filled:
             self._keep(module.weight)
-            fill_pieces_(pieces_of(module.weight), _ORTHOGONAL, seed=self._seed, name=name)
+            fill_pieces_(known_pieces_of(module.weight), _ORTHOGONAL, seed=self._seed, name=name)
 
     def _keep(self, tensor: Tensor) -> None:
         self._filled.add(tensor.data_ptr())

@@ -20,7 +20,7 @@ from .shards import Pieces
 
 Index = tuple[slice, ...] | Part | None
 
-DTYPES = {
+DTYPES: dict[torch.dtype, Any] = {
     torch.float32: "float32",
     torch.float64: "float64",
     torch.float16: "float16",
@@ -61,8 +61,8 @@ def fill_pieces_(pieces: Pieces, law: Law, *, seed: int, name: str) -> None:
         targets: list[torch.Tensor] = [local]
         indices: list[Index] = [pieces.part]
         if pieces.rectangles is not None:
-            targets = [local[one.local_index] for one in pieces.rectangles]
-            indices = [one.index for one in pieces.rectangles]
+            targets = [local[one.local_slices] for one in pieces.rectangles]
+            indices = [one.slices for one in pieces.rectangles]
         if not local.is_meta:
             _fill_memory_or_device(local.device)(targets, indices, _Whole(law, pieces.shape, seed, name))
             increment_version(local)
@@ -114,9 +114,10 @@ def _fill_device(targets: Sequence[torch.Tensor], indices: Sequence[Index], whol
             target.copy_(values)
         return
     for target, index in zip(targets, indices, strict=True):
+        assert not isinstance(index, Part)
         corner = (0,) * target.ndim if index is None else tuple(one.start for one in index)
         buffer = torch.empty(min(CHUNK, target.numel()), dtype=target.dtype, pin_memory=target.device.type == "cuda")
         for part in Rectangle(corner, (0,) * target.ndim, tuple(target.shape)).split(CHUNK):
-            held = buffer[: target[part.local_index].numel()].view(part.size)
-            _fill_memory([held], [part.index], whole)
-            target[part.local_index].copy_(held)
+            held = buffer[: target[part.local_slices].numel()].view(part.size)
+            _fill_memory([held], [part.slices], whole)
+            target[part.local_slices].copy_(held)

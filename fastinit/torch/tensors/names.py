@@ -86,6 +86,8 @@ def named_tensors(model: torch.nn.Module, rename: Rename | None = None) -> list[
 class Register:
     """Finds the tensor of a model that a given tensor is, or is a view of, or was made like."""
 
+    model: torch.nn.Module
+
     def __init__(
         self, model: torch.nn.Module, rename: Rename | None = None, partition: Partition | None = None
     ) -> None:

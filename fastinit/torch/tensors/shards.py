@@ -45,6 +45,13 @@ def pieces_of(tensor: torch.Tensor, partition: Partition | None = None) -> Piece
     return Pieces(tuple(tensor.shape), tensor)
 
 
+def known_pieces_of(tensor: torch.Tensor, partition: Partition | None = None) -> Pieces:
+    """That of a tensor of which it is known that it can be told."""
+    pieces = pieces_of(tensor, partition)
+    assert pieces is not None
+    return pieces
+
+
 def is_partitioned(tensor: torch.Tensor) -> bool:
     """Whether it is Megatron's, and a part."""
     return getattr(tensor, "tensor_model_parallel", False)
@@ -170,7 +177,7 @@ def rows_of(pieces: Pieces, row: int) -> list[torch.Tensor]:
         return [local[row]]
     row %= pieces.shape[0]
     here = [one for one in pieces.rectangles if one.offset[0] <= row < one.offset[0] + one.size[0]]
-    return [local[one.local_index][row - one.offset[0]] for one in here]
+    return [local[one.local_slices][row - one.offset[0]] for one in here]
 
 
 def view_of(owner: Pieces, view: torch.Tensor) -> Pieces | None:
@@ -182,9 +189,11 @@ def view_of(owner: Pieces, view: torch.Tensor) -> Pieces | None:
     if owner.rectangles is None and local.is_contiguous():
         return Pieces(owner.shape, view, part=Part(distance, tuple(view.shape), tuple(strides)))
     rectangles = [Rectangle.whole(owner.shape)] if owner.rectangles is None else owner.rectangles
-    start, *moves = (_coordinates(local, number) for number in (distance, *strides))
-    if len(rectangles) != 1 or start is None or None in moves:
+    found = [_coordinates(local, number) for number in (distance, *strides)]
+    known = [one for one in found if one is not None]
+    if len(rectangles) != 1 or len(known) < len(found):
         return None
+    start, *moves = known
     (held,) = rectangles
     reach = list(start)  # of the last element
     for length, move in zip(view.shape, moves, strict=True):
