@@ -10,8 +10,14 @@ except ImportError as _error:
 
 from . import laws, typing
 from .bit_generator import ARS
-from .distributions import constant, normal, ones, small_normal, truncated_normal, uniform, zeros
-from .fan_scaling import (
+from .generator import Generator, default_rng
+from .layout import flat
+from .machine import VERSION as __version__
+from .machine import info, set_num_threads
+from .scaling import Fans, fans, gain
+from .schemes import Scheme, init, register, unregister
+from .schemes.distributions import constant, normal, ones, small_normal, truncated_normal, uniform, zeros
+from .schemes.fan_scaling import (
     glorot_normal,
     glorot_uniform,
     he_normal,
@@ -24,14 +30,8 @@ from .fan_scaling import (
     xavier_normal,
     xavier_uniform,
 )
-from .generator import Generator, default_rng
-from .layout import flat
-from .machine import VERSION as __version__
-from .machine import info, set_num_threads
-from .scaling import Fans, fans, gain
-from .schemes import Scheme, init, register, unregister
+from .schemes.structured import delta_orthogonal, dirac, identity, orthogonal, sparse
 from .streaming import Moments, Statistics, moments
-from .structured import delta_orthogonal, dirac, identity, orthogonal, sparse
 from .verification import Verification, verify
 
 if TYPE_CHECKING:

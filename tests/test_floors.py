@@ -26,7 +26,7 @@ PYTHON_FLOORS = {
         *("typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
         *("generator", "tensor_files"),
     ),
-    5: (*("schemes", "distributions", "fan_scaling", "structured", "repeats", "theory", "profiler", "verification"),),
+    5: ("schemes", "repeats", "theory", "profiler", "verification"),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}
@@ -40,6 +40,7 @@ TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 #: stands above its rooms, its __main__ above that.
 INSIDE = {
     "laws": ("parameters", "law", "independent", "called", "haar", "structures"),
+    "schemes": ("scheme", "table", "distributions", "fan_scaling", "structured"),
     "reference": (
         "widths",
         "cipher",
@@ -262,7 +263,7 @@ def later():
     from .scaling import gain
 """
     found = ["/".join(place) for _, place in imported(source)]
-    assert found == ["__init__", "fill", "_core", "schemes", "machine", "__init__", "cli/__init__", "scaling"]
+    assert found == ["__init__", "fill", "_core", "schemes/__init__", "machine", "__init__", "cli/__init__", "scaling"]
     tops = [other.split("/")[0] for other in found]
     assert [may_import("fill", other) for other in tops] == [False, True, True, False, True, False, False, True]
     assert [may_import("torch", other) for other in ("jax", "cli", "torch", "schemes")] == [False, False, True, True]

@@ -13,8 +13,8 @@ from conftest import DTYPES, bits
 import fastinit as fi
 from fastinit import _core, reference
 from fastinit.laws.haar import PANEL
+from fastinit.schemes.structured import delta_orthogonal, orthogonal, sparse
 from fastinit.stream import stream_key
-from fastinit.structured import delta_orthogonal, orthogonal, sparse
 
 SHAPES = [(1, 1), (1, 7), (7, 1), (2, 2), (5, 4), (4, 5), (31, 33), (PANEL, PANEL), (PANEL + 1, PANEL + 1),
           (PANEL - 1, 3 * PANEL), (300, 2 * PANEL + 1), (257, 300), (10000, 3), (3, 10000)]  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 
 import fastinit as fi
 from fastinit import activations, schemes
+from fastinit.schemes import table
 from fastinit.typing import ActivationName, SchemeName
 
 PACKAGE = Path(fi.__file__).parent
@@ -90,10 +91,9 @@ def test_the_example_has_all_that_is_public(room):
 @pytest.mark.parametrize("stub", ["distributions", "fan_scaling", "structured"])
 def test_stubs_have_the_parameters_of_their_functions(stub):
     """Each overload: the names in order, and the defaults, but for what tells overloads apart."""
-    module = __import__(f"fastinit.{stub}", fromlist=["_"])
-    nodes = [
-        node for node in ast.parse((PACKAGE / f"{stub}.pyi").read_text()).body if isinstance(node, ast.FunctionDef)
-    ]
+    module = __import__(f"fastinit.schemes.{stub}", fromlist=["_"])
+    body = ast.parse((PACKAGE / "schemes" / f"{stub}.pyi").read_text()).body
+    nodes = [node for node in body if isinstance(node, ast.FunctionDef)]
     found = {}
     for node in nodes:
         found.setdefault(node.name, []).append(node.args)
@@ -113,7 +113,7 @@ def test_stubs_have_the_parameters_of_their_functions(stub):
 
 
 def test_literals_name_what_there_is():
-    assert set(typing.get_args(SchemeName)) == {scheme.name for scheme in schemes._ROWS}
+    assert set(typing.get_args(SchemeName)) == {scheme.name for scheme in table._ROWS}
     assert set(typing.get_args(ActivationName)) == set(activations.ACTIVATIONS)
     assert set(typing.get_args(fi.typing.Mode)) == set(schemes.FANS)
     assert typing.get_args(fi.typing.Distribution) == schemes.DISTRIBUTIONS

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ...distributions import normal
+from ...schemes.distributions import normal
 from ..description.network import Network
 from ..gram_factors import cholesky, factor, stream_generator, wishart
 from ..steps.matrices import bias

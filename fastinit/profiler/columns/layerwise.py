@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...distributions import normal
+from ...schemes.distributions import normal
 from ..description.network import Network, normalisation_of
 from ..description.signals import Signals, random_signs
 from ..norms import UNITS

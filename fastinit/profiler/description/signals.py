@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...arguments import choice, integer, real, refuse
-from ...distributions import normal, uniform
+from ...schemes.distributions import normal, uniform
 from .network import Network
 
 Array = np.ndarray[Any, Any]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...distributions import normal
+from ...schemes.distributions import normal
 from ..description.initialisation import Initialisation
 from ..gram_factors import factor, stream_generator
 from ..statistics import BLOCK, gram, inner, squared_norm

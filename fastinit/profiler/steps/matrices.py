@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ...distributions import normal
+from ...schemes.distributions import normal
 from ..description.initialisation import Initialisation
 from ..parallel import in_parallel
 from ..statistics import squared_norm

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...distributions import normal
+from ...schemes.distributions import normal
 from ..description.network import Network, Text, normalisation_of
 from ..statistics import Tally
 from .attention import Attention

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .fill import draw
-from .laws import Constant, Normal, Truncated, Uniform
-from .schemes import public, refuse_unknown
-from .typing import DType, Index, Never, Out, Seed, Shape
+from ..fill import draw
+from ..laws import Constant, Normal, Truncated, Uniform
+from ..typing import DType, Index, Never, Out, Seed, Shape
+from .table import public, refuse_unknown
 
 _ZEROS, _ONES = Constant(0.0), Constant(1.0)
 
@@ -98,8 +98,8 @@ def uniform(
     low, high : float
         Ends of the interval, low at most high. In float32 and float64 no value is below low or reaches high (unless
         they are equal); rounding to 16 bits may then reach it.
-    **common
-        seed, name, dtype, index, out and threads, as for `normal`.
+    seed, name, dtype, index, out, threads
+        As for `normal`.
 
     Returns
     -------
@@ -152,8 +152,8 @@ def truncated_normal(
         Of the normal before truncation (between -2 and 2 the result's own deviation is 0.8796 std).
     low, high : float
         Bounds in units of `std`, low below high; either may be infinite.
-    **common
-        seed, name, dtype, index, out and threads, as for `normal`.
+    seed, name, dtype, index, out, threads
+        As for `normal`.
 
     Returns
     -------

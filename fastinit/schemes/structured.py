@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .fill import draw
-from .laws import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
-from .schemes import public, refuse_unknown
-from .typing import Axes, DType, Index, Never, Out, Seed, Shape
+from ..fill import draw
+from ..laws import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
+from ..typing import Axes, DType, Index, Never, Out, Seed, Shape
+from .table import public, refuse_unknown
 
 
 @public
@@ -31,7 +31,7 @@ def identity(
         Two lengths.
     gain : float
         The value on the diagonal.
-    **common
+    seed, name, dtype, index, out, threads
         As for `constant`.
 
     Returns
@@ -82,7 +82,7 @@ def dirac(
         A divisor of the number of output channels.
     in_axis, out_axis : int
         Where the channels are; the other axes are the kernel's.
-    **common
+    seed, name, dtype, index, out, threads
         As for `constant`.
 
     Returns
@@ -139,8 +139,8 @@ def orthogonal(
     in_axis, out_axis, batch_axis : int or sequence of int
         The columns are along `out_axis`; along `batch_axis` lie matrices independent of each other; all other axes
         together are the rows, `in_axis` among them.
-    **common
-        seed, name, dtype, index, out and threads, as for `normal`. With `index` the whole is made all the same, and
+    seed, name, dtype, index, out, threads
+        As for `normal`. With `index` the whole is made all the same, and
         cut. `threads` is for the random numbers; the products have as many as NumPy's BLAS takes.
 
     Returns
@@ -214,8 +214,8 @@ def delta_orthogonal(
         At least 0.
     in_axis, out_axis : int or sequence of int
         Where the channels are; the other axes are the kernel's.
-    **common
-        seed, name, dtype, index, out and threads, as for `orthogonal`: with `index` the whole is made, and cut.
+    seed, name, dtype, index, out, threads
+        As for `orthogonal`: with `index` the whole is made, and cut.
 
     Returns
     -------
@@ -276,8 +276,8 @@ def sparse(
         The share of zeros, in [0, 1]. The product with fan_in is that of float64 before it is rounded up.
     std : float
         Standard deviation of the weights that are not zero, at least 0.
-    **common
-        seed, name, dtype, index, out and threads, as for `normal`. With `index` the whole is made all the same, and
+    seed, name, dtype, index, out, threads
+        As for `normal`. With `index` the whole is made all the same, and
         cut.
 
     Returns

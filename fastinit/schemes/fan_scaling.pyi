@@ -4,7 +4,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .typing import Array, Axes, Distribution, DType, Float16, Float32, Float64, Index, Mode, Seed, Shape
+from ..typing import Array, Axes, Distribution, DType, Float16, Float32, Float64, Index, Mode, Seed, Shape
 
 Real = TypeVar("Real", bound=np.floating[Any])
 Given = TypeVar("Given", bound=Array)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .fill import draw
-from .schemes import SCHEMES, public, refuse_unknown
-from .typing import Axes, Distribution, DType, Index, Mode, Never, Out, Seed, Shape
+from ..fill import draw
+from ..typing import Axes, Distribution, DType, Index, Mode, Never, Out, Seed, Shape
+from .table import SCHEMES, public, refuse_unknown
 
 
 @public
@@ -48,8 +48,8 @@ def variance_scaling(
         At least 0.
     in_axis, out_axis, batch_axis : int or sequence of int
         See `fans`.
-    **common
-        seed, name, dtype, index, out and threads, as for `normal`. With `index` the fan is still that of `shape`.
+    seed, name, dtype, index, out, threads
+        As for `normal`. With `index` the fan is still that of `shape`.
 
     Returns
     -------

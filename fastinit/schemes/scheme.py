@@ -1,4 +1,4 @@
-"""Schemes: from shapes and fans to laws, as values. One rule, Var(w) = gain^2 scale / fan, and what no fan scales."""
+"""Scheme: how shapes and fans lead to laws, as a value: Var(w) = gain^2 scale / fan, or a family that no fan scales."""
 
 from __future__ import annotations
 
@@ -7,27 +7,21 @@ from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from math import nan, sqrt
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
-from .arguments import Function, choice, real, refuse, unexpected
-from .fill import draw
-from .laws import (
-    Constant,
-    DeltaOrthogonal,
-    Dirac,
-    Identity,
+from ..arguments import choice, real, refuse, unexpected
+from ..fill import draw
+from ..laws import (
     Law,
     Normal,
     Orthogonal,
-    Sparse,
     Truncated,
     Uniform,
 )
-from .laws.called import UsersFunction
-from .layout import checked_shape
-from .scaling import TRUNCATED_STD, Axes, Fans, fan_pair
-from .stream import seed_number
-from .typing import Distribution, Mode, SchemeName, Seed, Shape
+from ..laws.called import UsersFunction
+from ..layout import checked_shape
+from ..scaling import TRUNCATED_STD, Axes, Fans, fan_pair
+from ..typing import Distribution, Mode
 
 FANS: dict[str, Callable[[int, int], float]] = {
     "fan_in": lambda fan_in, fan_out: fan_in,
@@ -45,6 +39,9 @@ COMMON = ("seed", "name", "dtype", "index", "out", "threads")
 AXES = MappingProxyType({"in_axis": -2, "out_axis": -1, "batch_axis": ()})
 #: What calls may change of a scheme with a scale.
 _DESCRIBED = ("scale", "mode", "distribution")
+
+#: Types of what a law is kept by: such do not change, and where they are equal they mean the same.
+_ASKED = {(tuple, int, int, float, str), (tuple, int, int, float, type(None))}
 
 #: Laws that a scheme keeps, by what they were asked for with: to find one takes a third of the time of making it.
 _KEPT = 1 << 10
@@ -291,198 +288,3 @@ class Scheme:
         if None not in self._laws:
             self._laws[None] = self._law(None, {}).kept()
         return self._laws[None]
-
-
-def _zeros() -> Constant:
-    return Constant(0.0)
-
-
-def _ones() -> Constant:
-    return Constant(1.0)
-
-
-#: Types of what a law is kept by: such do not change, and where they are equal they mean the same.
-_ASKED = {(tuple, int, int, float, str), (tuple, int, int, float, type(None))}
-
-#: A scheme by its name, itself, or a function that makes arrays. What is registered later has no name here.
-SchemeLike: TypeAlias = SchemeName | Scheme | Callable[..., Any]
-
-_ROWS = (
-    Scheme("normal", family=Normal, keywords={"mean": 0.0, "std": 1.0}),
-    Scheme("uniform", family=Uniform, keywords={"low": 0.0, "high": 1.0}),
-    Scheme("truncated_normal", family=Truncated, keywords={"mean": 0.0, "std": 1.0, "low": -2.0, "high": 2.0}),
-    Scheme("constant", family=Constant, keywords={"value": REQUIRED}),
-    Scheme("zeros", family=_zeros),
-    Scheme("ones", family=_ones),
-    Scheme("identity", family=Identity, keywords={"gain": 1.0}),
-    Scheme("dirac", family=Dirac, keywords={"groups": 1, "in_axis": -2, "out_axis": -1}),
-    Scheme("variance_scaling", 1.0, keywords={"scale": 1.0, "mode": "fan_in"}),
-    Scheme("small_normal", family=Normal, keywords={"std": 0.01}),
-    Scheme("lecun_normal", 1.0),
-    Scheme("lecun_uniform", 1.0, distribution="uniform"),
-    Scheme("glorot_normal", 1.0, "fan_avg"),
-    Scheme("glorot_uniform", 1.0, "fan_avg", "uniform"),
-    Scheme("he_normal", 2.0),
-    Scheme("he_uniform", 2.0, distribution="uniform"),
-    Scheme("xavier_normal", 1.0, "fan_avg"),
-    Scheme("xavier_uniform", 1.0, "fan_avg", "uniform"),
-    Scheme("kaiming_normal", 2.0),
-    Scheme("kaiming_uniform", 2.0, distribution="uniform"),
-    Scheme("orthogonal", family=Orthogonal, keywords={"gain": 1.0, **AXES}),
-    Scheme("delta_orthogonal", family=DeltaOrthogonal, keywords={"gain": 1.0, "in_axis": -2, "out_axis": -1}),
-    Scheme("sparse", family=Sparse, keywords={"sparsity": REQUIRED, "std": 0.01}),
-)
-
-#: Every scheme that is known, laws among them, by its name.
-SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in _ROWS}
-
-
-#: In rules it is what a module's own reset draws.
-_RESERVED = ("torch",)
-
-
-def register(scheme: Scheme) -> Scheme:
-    """Make a scheme known by its name at every door.
-
-    `init`, `verify`, `profile`, the rules of ``fastinit.torch`` and the command line then take the name.
-
-    Parameters
-    ----------
-    scheme : Scheme
-        Of a name that none has.
-
-    Returns
-    -------
-    Scheme
-        The same.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is none, or another scheme has its name.
-
-    Examples
-    --------
-    >>> import fastinit as fi
-    >>> scheme = fi.register(fi.Scheme("nearly_he", scale=1.8))
-    >>> bool(abs(fi.init({"w": (450, 300)}, "nearly_he", seed=0)["w"].std() / (1.8 / 450) ** 0.5 - 1) < 0.01)
-    True
-    >>> fi.unregister("nearly_he")
-    """
-    if not isinstance(scheme, Scheme):
-        refuse("scheme", "a Scheme", scheme, TypeError)
-    if not scheme.name.isidentifier() or scheme.name in _RESERVED:
-        refuse("scheme", "of a name as Python's are, and not 'torch'", scheme.name)
-    if SCHEMES.get(scheme.name, scheme) != scheme:
-        refuse("scheme", "of a name that no other scheme has", scheme.name)
-    return SCHEMES.setdefault(scheme.name, scheme)
-
-
-def unregister(name: str) -> None:
-    """Forget a scheme that was registered.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If none of that name was registered; those of the package stay.
-
-    Examples
-    --------
-    >>> import fastinit as fi
-    >>> scheme = fi.register(fi.Scheme("forgotten_soon", scale=1.2))
-    >>> fi.unregister("forgotten_soon")
-    """
-    registered = set(SCHEMES) - {scheme.name for scheme in _ROWS}
-    del SCHEMES[choice("name", name, sorted(registered))]
-
-
-def public(function: Function) -> Function:
-    """A public function that makes what the scheme of its name makes.
-
-    Its last parameter, ``**unknown``, takes keywords that it does not know, so that `refuse_unknown` can name the
-    nearest: signatures do not show it.
-    """
-    shown = signature(function)
-    known = [one for one in shown.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    made: Any = function  # which has room for attributes
-    made.__signature__ = shown.replace(parameters=known)
-    made.scheme = SCHEMES[function.__name__]
-    return function
-
-
-def refuse_unknown(function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
-    """Raise in the name of a public function, whose parameters these are not."""
-    unexpected(function.__name__, unknown, signature(function).parameters)
-
-
-def scheme_of(scheme: Any) -> Scheme:
-    """The scheme of that name, or of a public function of this package; any other callable is one by itself."""
-    if isinstance(scheme, str):
-        return SCHEMES[choice("scheme", scheme, SCHEMES)]
-    if isinstance(scheme, Scheme):
-        return scheme
-    name = getattr(scheme, "__name__", "")
-    if name in SCHEMES and getattr(scheme, "scheme", None) is SCHEMES[name]:
-        return SCHEMES[name]
-    if callable(scheme):
-        return Scheme(str(name or type(scheme).__name__), family=UsersFunction(scheme))
-    return choice("scheme", scheme, SCHEMES)
-
-
-def init(
-    shapes: Mapping[str, Shape],
-    scheme: SchemeLike = "he_normal",
-    seed: Seed = None,
-    **keywords: Any,
-) -> dict[str, Any]:
-    """Many arrays at once, each under its own name, so that none shares numbers with another.
-
-    Parameters
-    ----------
-    shapes : mapping of str to shape
-        Name of each array, and its shape.
-    scheme : str, Scheme or callable
-        The name of a law or scheme, or a callable ``(shape, *, seed, name, ...) -> array``.
-    seed : int, numpy.random.SeedSequence or None
-        One for all; None takes fresh entropy, once.
-    **keywords
-        Passed on: gain, dtype, ...
-
-    Returns
-    -------
-    dict
-        Name to array, in the order of `shapes`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the scheme is unknown, or one of its arguments breaks a rule.
-
-    Notes
-    -----
-    Adding, removing or reordering arrays changes no other.
-
-    Examples
-    --------
-    >>> import fastinit as fi
-    >>> weights = fi.init({"fc1": (784, 256), "fc2": (256, 10)}, "he_normal", seed=0)
-    >>> weights["fc2"].shape
-    (256, 10)
-    """
-    if not isinstance(shapes, Mapping):
-        refuse("shapes", "a mapping of names to shapes", type(shapes).__name__, TypeError)
-    make, number = scheme_of(scheme), seed_number(seed)
-    if not make.is_called:
-        unexpected("init", keywords, (*make.parameters, *COMMON[2:]))
-    arrays = {}
-    for name, shape in shapes.items():
-        try:
-            arrays[name] = make(shape, seed=number, name=name, **keywords)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"array {name!r}: {error}") from error
-    return arrays
