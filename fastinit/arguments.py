@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from inspect import signature
 from operator import index as as_index
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
@@ -75,3 +79,29 @@ def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> Non
         if keyword not in listed:
             hint = _nearest(keyword, listed)
             raise TypeError(f"{function}() got an unexpected keyword argument {keyword!r}{hint}")
+
+
+def hide_unknown(function: Callable[..., Any]) -> None:
+    """Let the signature of a function show no ``**unknown``, which takes what it does not know for `refuse_unknown`."""
+    shown = signature(function)
+    known = [one for one in shown.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    function.__signature__ = shown.replace(parameters=known)  # type: ignore[attr-defined]
+
+
+def refuse_unknown(function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
+    """Raise in the name of a public function, whose parameters these are not."""
+    unexpected(function.__name__, unknown, signature(function).parameters)
+
+
+def names_nearest(function: Callable[P, R]) -> Callable[P, R]:
+    """A public function that names the nearest of its keywords where one is not known, as Python does from 3.13 on."""
+
+    @wraps(function)
+    def named(*arguments: P.args, **keywords: P.kwargs) -> R:
+        try:
+            return function(*arguments, **keywords)
+        except TypeError:
+            refuse_unknown(function, keywords)
+            raise
+
+    return named

@@ -100,6 +100,8 @@ def unlabelled(found: Any, *kinds: type[Read]) -> Read:
         return kind.from_dict(found)
     except KeyError as error:
         refuse("text", f"all of the JSON of {_format(kind)}", f"nothing under {error}")
+    except (TypeError, AttributeError, IndexError) as error:
+        refuse("text", f"JSON of {_format(kind)} as it was written", str(error))
 
 
 def plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .activations import ACTIVATIONS, activation_of
-from .arguments import integer, refuse
+from .arguments import integer, names_nearest, refuse
 from .layout import checked_shape
 from .typing import ActivationLike, Shape
 
@@ -34,6 +34,7 @@ def _axes(name: str, axes: Axes, shape: tuple[int, ...]) -> list[int]:
     return [integer(name, axis, -len(shape), len(shape)) % len(shape) for axis in listed]
 
 
+@names_nearest
 def fans(shape: Shape, *, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> Fans:
     """Fan-in and fan-out of a weight array.
 
@@ -110,6 +111,7 @@ _GAINS = {
 }
 
 
+@names_nearest
 def gain(activation: ActivationLike | Callable[[Any], Any]) -> float:
     """The factor that keeps the second moment: ``1 / sqrt(E[phi(z)**2])`` for standard normal z.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from .arguments import integer, refuse
+from .arguments import integer, names_nearest, refuse
 from .dtypes import kind_of
 from .machine import threads_for
 from .records import Record, plain, real_array, real_number
@@ -191,6 +191,7 @@ class Moments:
         return f"Moments(order={self.order}, {self.result()})"
 
 
+@names_nearest
 def moments(
     x: ArrayLike, axis: int | Sequence[int] | None = None, order: Literal[2, 4] = 4, *, threads: int | None = None
 ) -> Statistics:

@@ -24,6 +24,8 @@ from .typing import Index, Seed, Shape
 #: A check fails beyond so many standard errors: at most 2e-9 of right arrays a check, 2e-8 in all.
 LIMIT = 6.0
 _SAMPLE = 1 << 22
+#: Keywords that are not the scheme's.
+_OWN = ("shape", "index", "seed", "name")
 #: In units of the greatest element, for what a library of products rounds as it likes.
 _ROUNDING = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-17, "float64": 2.0**-40}
 
@@ -179,11 +181,11 @@ def verify(
 
 def _claimed(scheme: Any, lengths: tuple[int, ...], keywords: dict[str, Any]) -> Law:
     if isinstance(scheme, Law):
-        unexpected("verify", keywords, ())
+        unexpected("verify", keywords, _OWN)
         return scheme
     known = scheme_of(scheme)
     if not known.is_called:
-        unexpected("verify", keywords, known.parameters)
+        unexpected("verify", keywords, (*known.parameters, *_OWN))
     return known.law_for(lengths, **keywords)
 
 

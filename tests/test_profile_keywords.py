@@ -147,7 +147,7 @@ def test_annotations_resolve_and_say_something():
 
 
 def test_an_unknown_keyword_is_refused_in_the_name_of_profile():
-    assert refusal(dpeth=3).startswith("profile() got an unexpected keyword argument 'dpeth'")
+    assert refusal(dpeth=3) == "profile() got an unexpected keyword argument 'dpeth' (nearest: 'depth')"
 
 
 def test_seed_none_is_another_each_time_and_can_be_had_again():

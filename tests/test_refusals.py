@@ -171,6 +171,12 @@ UNKNOWN = [
     (lambda: fi.init({"w": (3, 3)}, "zeros", gain=2), "init() got an unexpected keyword argument 'gain'"),
     (lambda: fi.verify(np.zeros((3, 3)), "normal", stdd=2),
      "verify() got an unexpected keyword argument 'stdd' (nearest: 'std')"),
+    (lambda: fi.verify(np.zeros((3, 3)), "normal", shap=(3, 3)),
+     "verify() got an unexpected keyword argument 'shap' (nearest: 'shape')"),
+    (lambda: fi.moments([1.0], ordr=2), "moments() got an unexpected keyword argument 'ordr' (nearest: 'order')"),
+    (lambda: fi.gain(activaton="relu"),
+     "gain() got an unexpected keyword argument 'activaton' (nearest: 'activation')"),
+    (lambda: fi.fans((3, 4), inaxis=1), "fans() got an unexpected keyword argument 'inaxis' (nearest: 'in_axis')"),
     (lambda: fi.verify(np.zeros((3, 3)), fi.laws.Normal(), std=2), "verify() got an unexpected keyword argument 'std'"),
 ]  # fmt: skip
 

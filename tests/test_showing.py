@@ -286,6 +286,8 @@ def test_a_picture_shows_names_as_they_are(three, tmp_path):
 
 
 def test_numbers_of_all_profiles_are_in_the_page_whatever_their_names():
-    page = compare([crafted(FLAT), crafted(FLAT)], names=["", "b"]).to_html()
+    compared = compare([crafted(FLAT), crafted(FLAT)], names=["", "b"])
+    page = compared.to_html()
     numbers = page.split('id="numbers">')[1].split("</script>")[0]
-    assert list(json.loads(numbers)) == ["", "b"]
+    assert list(json.loads(numbers)["profiles"]) == ["", "b"]
+    assert fi.Comparison.from_json(numbers) == compared

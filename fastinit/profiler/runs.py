@@ -9,7 +9,7 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arguments import integer
+from ..arguments import integer, names_nearest
 from ..machine import threads_limited
 from ..schemes import SchemeLike
 from ..stream import SEED_BITS, seed_number
@@ -67,6 +67,7 @@ class ProfileInterrupted(KeyboardInterrupt):
         return type(self), (self.profile,)
 
 
+@names_nearest
 def profile(
     width: SupportsIndex | Sequence[SupportsIndex] | None = None,
     depth: SupportsIndex | None = None,

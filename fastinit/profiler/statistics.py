@@ -159,7 +159,7 @@ class Tally:
         """The fields of this layer; what it has not seen is not a number."""
         results = {name: getattr(self, name).result() for name in ("preact", "act", "grad_preact", "grad_act")}
         moments = {name: _with_infinities(seen) if seen.count else {} for name, seen in results.items()}
-        seen = Seen(moments, not results["preact"].nonfinite, self)
+        seen = TallyResult(moments, not results["preact"].nonfinite, self)
         return {name: float(known.read(seen)) for name, known in FIELDS.items()}
 
 
@@ -170,7 +170,7 @@ def _with_infinities(seen: Any) -> dict[str, float]:
     return {"mean": seen.mean, "variance": seen.variance, "second_moment": second, "kurtosis": kurtosis}
 
 
-class Seen(NamedTuple):
+class TallyResult(NamedTuple):
     """What a layer's fields are read from: mean, variance, second moment and kurtosis by signal, and the tally."""
 
     moments: dict[str, dict[str, float]]
@@ -209,7 +209,7 @@ class LayerField:
     of: str
     way: str
     at_input: bool
-    read: Callable[[Seen], float]
+    read: Callable[[TallyResult], float]
 
 
 def _moment(signal: str, of: str, statistic: str) -> LayerField:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arguments import refuse_unknown
 from ..fill import draw
 from ..laws import Constant, Normal, Truncated, Uniform
 from ..typing import DType, Index, Never, Out, Seed, Shape
-from .table import public, refuse_unknown
+from .table import public
 
 _ZEROS, _ONES = Constant(0.0), Constant(1.0)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arguments import refuse_unknown
 from ..fill import draw
 from ..typing import Axes, Distribution, DType, Index, Mode, Never, Out, Seed, Shape
-from .table import SCHEMES, public, refuse_unknown
+from .table import SCHEMES, public
 
 
 @public

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..arguments import refuse_unknown
 from ..fill import draw
 from ..laws import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
 from ..typing import Axes, DType, Index, Never, Out, Seed, Shape
-from .table import public, refuse_unknown
+from .table import public
 
 
 @public

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from inspect import signature
 from typing import Any, TypeAlias
 
-from ..arguments import Function, choice, refuse, unexpected
+from ..arguments import Function, choice, hide_unknown, refuse, unexpected
 from ..laws import (
     Constant,
     DeltaOrthogonal,
@@ -130,22 +129,11 @@ def unregister(name: str) -> None:
 
 
 def public(function: Function) -> Function:
-    """A public function that makes what the scheme of its name makes.
-
-    Its last parameter, ``**unknown``, takes keywords that it does not know, so that `refuse_unknown` can name the
-    nearest: signatures do not show it.
-    """
-    shown = signature(function)
-    known = [one for one in shown.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    """A public function that makes what the scheme of its name makes."""
+    hide_unknown(function)
     made: Any = function  # which has room for attributes
-    made.__signature__ = shown.replace(parameters=known)
     made.scheme = SCHEMES[function.__name__]
     return function
-
-
-def refuse_unknown(function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
-    """Raise in the name of a public function, whose parameters these are not."""
-    unexpected(function.__name__, unknown, signature(function).parameters)
 
 
 def scheme_of(scheme: Any) -> Scheme:

@@ -12,7 +12,7 @@ import numpy as np
 from ...arguments import refuse
 from ...laws import Called, Law, Normal, Orthogonal
 from ...scaling import Fans
-from ...schemes import AXES, Scheme, scheme_of
+from ...schemes import AXES, SCHEMES, Scheme, scheme_of
 
 Array = np.ndarray[Any, Any]
 
@@ -112,6 +112,8 @@ def initialisation_from(scheme: Any, gain: float) -> Initialisation:
     if not isinstance(keywords, dict):
         refuse("scheme", "a name, (name, {keyword: value}) or a callable", scheme, TypeError)
     known = scheme_of(name)
+    if known != SCHEMES.get(known.name, known) and not known.is_called:
+        refuse("scheme", "of a name that no other scheme has", known.name)
     if known.is_called:
         return Initialisation(known, {}, gain)
     own = [key for key in known.keywords if key != "gain" and key not in AXES]  # a profile has those itself

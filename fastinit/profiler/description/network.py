@@ -139,7 +139,9 @@ class Network:
             return {f"{name}.{part}": shape for part, shape in self.text.shapes(self.widths[layer]).items()}
         return {name: self.weight_shape(layer)}
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> list[str]:
+        """What it is, item by item."""
         widths = str(self.widths[0]) if len(set(self.widths)) == 1 else "-".join(map(str, self.widths))
         words = [f"{self.kind} {widths}, depth {self.depth}", self.activation.name, str(self.scheme)]
         if self.image:
@@ -155,7 +157,10 @@ class Network:
             words.append("residual" + (f" x {self.branch_scale:.6g}" if self.branch_scale != 1 else ""))
         if self.bias_std:
             words.append(f"bias std {self.bias_std:.6g}")
-        return ", ".join([*words, f"batch {self.batch}"])
+        return [*words, f"batch {self.batch}"]
+
+    def __str__(self) -> str:
+        return ", ".join(self.words)
 
 
 def normalisation_of(network: Network) -> Norm | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any, ClassVar
 
-from ...arguments import refuse
+from ...arguments import names_nearest, refuse
 from ...records import Record, labelled, unlabelled
 from ...typing import DataFrame
 from ..drawing import drawn
@@ -62,6 +61,7 @@ class Comparison(Record, dict[str, LayerProfile[Any]]):
         return f"{type(self).__name__}({{{kinds}}})"
 
 
+@names_nearest
 def compare(profiles: Iterable[LayerProfile[Any]], names: Iterable[str] | None = None) -> Comparison:
     """Overlay several profiles.
 
@@ -99,8 +99,7 @@ def compare(profiles: Iterable[LayerProfile[Any]], names: Iterable[str] | None =
 
 
 def _words(profile: LayerProfile[Any]) -> list[str]:
-    words = re.split(r", (?![^()]*\))", str(profile.network))  # keywords of a scheme stay together
-    return [*words, profile.method, f"seed {profile.seed}"]
+    return [*profile.network.words, profile.method, f"seed {profile.seed}"]
 
 
 def shared(profiles: Iterable[LayerProfile[Any]]) -> str:

@@ -12,6 +12,10 @@ class Described(Protocol):
     """What was profiled; its string is one line."""
 
     @property
+    def words(self) -> list[str]:
+        """What it is, item by item."""
+
+    @property
     def depth(self) -> int:
         """Layers, the input not counted."""
 

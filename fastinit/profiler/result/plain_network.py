@@ -121,13 +121,27 @@ def _keywords(function: Any) -> dict[str, Any]:
 
 
 def _scheme_to_dict(drawn: Initialisation) -> dict[str, Any]:
-    found = {"name": drawn.name, "keywords": plain(drawn.keywords), "gain": plain(drawn.gain)}
-    return found | {"own": True} if drawn.scheme.is_called else found
+    scheme = drawn.scheme
+    found = {"name": scheme.name, "keywords": plain(drawn.keywords), "gain": plain(drawn.gain)}
+    if scheme.needs_fans:
+        found |= {"scale": scheme.scale, "mode": scheme.mode, "distribution": scheme.distribution}
+    return found | {"own": True} if scheme.is_called else found
 
 
 def _scheme_from_dict(found: Mapping[str, Any]) -> Initialisation:
-    """A scheme that was registered where the profile was made, and is not here, is one whose function is missing."""
-    name = found["name"]
-    own = found.get("own") or name not in SCHEMES
-    scheme = Scheme(name, family=UsersFunction(Missing("scheme", name))) if own else SCHEMES[name]
-    return Initialisation(scheme, dict(found["keywords"]), found["gain"])
+    return Initialisation(_scheme_of(found), dict(found["keywords"]), found["gain"])
+
+
+def _scheme_of(found: Mapping[str, Any]) -> Scheme:
+    """One with a scale is all here; of another one that is not known here, the function is missing."""
+    name, known = found["name"], SCHEMES.get(found["name"])
+    if found.get("own"):
+        return Scheme(name, family=UsersFunction(Missing("scheme", name)))
+    if "scale" in found:
+        described = {key: found[key] for key in ("scale", "mode", "distribution")}
+        if known and described == {key: getattr(known, key) for key in described}:
+            return known
+        return Scheme(name, **described, keywords={key: described[key] for key in described.keys() & found["keywords"]})
+    if known and not known.needs_fans:
+        return known
+    return Scheme(name, family=Missing("scheme", name), keywords=found["keywords"])

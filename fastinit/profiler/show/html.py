@@ -19,7 +19,7 @@ from plotly.offline import get_plotlyjs
 
 from ...arguments import refuse
 from ...machine import STREAM, VERSION
-from ...records import labelled
+from ...records import Record, labelled
 from ..result.comparison import shared
 from .axes import COLOURS, decades
 from .table import columns
@@ -123,7 +123,7 @@ def write_whole(path: Path, text: str) -> None:
 
 def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
     found = _charts(profiles)
-    numbers = {name: labelled(profile) for name, profile in profiles.items()}
+    numbers = labelled(profiles if isinstance(profiles, Record) else profiles[""])
     charts = "".join(
         f'<figure><figcaption>{escape(title)}</figcaption><div class="chart" id="chart-{number}"></div></figure>'
         for number, (title, _) in enumerate(found)
@@ -146,7 +146,7 @@ def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
         version=VERSION,
         stream=STREAM,
         figures=_inert(f"[{','.join(chart.to_json() for _, chart in found)}]"),
-        numbers=_inert(json.dumps(numbers[""] if [*numbers] == [""] else numbers, allow_nan=False)),
+        numbers=_inert(json.dumps(numbers, allow_nan=False)),
         library=library,
         script=_SCRIPT,
     )

@@ -65,8 +65,13 @@ class Model:
         """Rows, the first not counted."""
         return len(self.modules) - 1
 
+    @property
+    def words(self) -> list[str]:
+        """What it is, item by item."""
+        return [self.name, f"{self.parameters} parameters", f"batch {self.rows}"]
+
     def __str__(self) -> str:
-        return f"{self.name}, {self.parameters} parameters, batch {self.rows}"
+        return ", ".join(self.words)
 
 
 class Modules:
