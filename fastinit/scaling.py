@@ -30,7 +30,10 @@ class Fans(NamedTuple):
 
 
 def _axes(name: str, axes: Axes, shape: tuple[int, ...]) -> list[int]:
-    listed = [axes] if hasattr(axes, "__index__") else list(axes)
+    try:
+        listed: list[Any] = [axes] if hasattr(axes, "__index__") else list(axes)
+    except TypeError:
+        refuse(name, "an integer or a sequence of integers", axes, TypeError)
     return [integer(name, axis, -len(shape), len(shape)) % len(shape) for axis in listed]
 
 

@@ -147,6 +147,8 @@ def verify(
     pieces = [
         piece.astype(kind.dtype, copy=False) if piece.dtype.name == kind.dtype.name else piece for piece in pieces
     ]
+    if shape is None and index is not None:
+        refuse("shape", "given where index is: that of the whole", shape)
     lengths = checked_shape(pieces[0].shape if shape is None else shape)
     indices = index if isinstance(index, list) else [index]
     if len(indices) != len(pieces):

@@ -1,6 +1,7 @@
 """Results as records: JSON and back, equality in which NaN equals NaN, hashes, frames, and what is refused."""
 
 import json
+import math
 import pickle
 import subprocess
 import sys
@@ -272,3 +273,49 @@ except ImportError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "to make a frame of a profile needs pandas: pip install 'fastinit-nn[frame]'\n"
+
+
+def test_steps_of_descent_are_written_once_each():
+    sizes = [len(fi.profile(8, 2, batch=4, sgd_steps=steps).to_json()) for steps in (2, 4, 8)]
+    assert sizes[2] - sizes[1] < 2.5 * (sizes[1] - sizes[0])
+    one, other = (fi.profile(8, 2, batch=4, sgd_steps=3) for _ in range(2))
+    again = fi.Profile.from_json(one.to_json())
+    assert one == other == again and len(again.steps) == 3 and len(again.steps[2].steps) == 2
+    assert again.steps[1] == one.steps[1]
+
+
+def test_a_scheme_comes_back_with_what_describes_it():
+    """Registered or not where it is read: with a scale it is whole, with a family its function may be missing."""
+    scaled = fi.profile(16, 2, batch=4, scheme=fi.Scheme("anonymous", scale=1.2))
+    again = fi.Profile.from_json(scaled.to_json())
+    assert again == scaled and again.network.scheme.variance((16, 16)) == 1.2 / 16
+    fi.register(fi.Scheme("named", family=fi.laws.Normal, keywords={"std": 0.2}))
+    family = fi.profile(16, 2, batch=4, scheme="named")
+    fi.unregister("named")
+    missing = fi.Profile.from_json(family.to_json())
+    assert missing == family and missing.to_json() == family.to_json()
+    with pytest.raises(ValueError, match="the function itself"):
+        missing.network.scheme.variance((16, 16))
+    fi.register(fi.Scheme("anonymous", scale=2.5))
+    assert fi.Profile.from_json(scaled.to_json()).network.scheme.variance((16, 16)) == 1.2 / 16
+
+
+JUDGED = [
+    ({"forward": 3}, TypeError, "`forward` must be (low, high), got 3"),
+    ({"backward": (2.0, 1.0)}, ValueError, "`backward` must be (low, high) with low at most high, got (2.0, 1.0)"),
+    ({"forward": (math.nan, 3)}, ValueError, "`forward` must be a finite number of at least 0, got nan"),
+]
+
+
+@pytest.mark.parametrize(("bounds", "error", "message"), JUDGED)
+def test_bounds_are_checked(bounds, error, message):
+    with pytest.raises(error) as raised:
+        fi.profile(8, 2, batch=4).judge(**bounds)
+    assert str(raised.value) == message
+
+
+def test_json_that_was_changed_by_hand_is_refused_in_one_sentence():
+    found = json.loads(fi.profile(8, 2, batch=4).to_json())
+    for key, value in (("fields", 3), ("description", []), ("steps", 5), ("fields", {"act_mean": "x"})):
+        with pytest.raises(ValueError):
+            fi.Profile.from_json(json.dumps(found | {key: value}))

@@ -1,8 +1,10 @@
 """Schemes and fans: the scale of each, by the twin and by its formula."""
 
+import copy
 import inspect
 import json
 import pickle
+from fractions import Fraction
 from math import sqrt
 
 import mpmath
@@ -240,7 +242,86 @@ def test_schemes_that_users_register():
         fi.init({"w": (3, 2)}, "test_only")
 
 
+@pytest.mark.parametrize("name", sorted(SCHEMES))
+def test_every_row_pickles_and_copies(name):
+    for other in (pickle.loads(pickle.dumps(SCHEMES[name])), copy.deepcopy(SCHEMES[name])):
+        assert other == SCHEMES[name] and hash(other) == hash(SCHEMES[name])
+        assert [value is REQUIRED for value in other.keywords.values()] == [
+            value is REQUIRED for value in SCHEMES[name].keywords.values()
+        ]
+
+
+class Box:
+    """A number that changes, as a tensor's may."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __float__(self):
+        return self.value
+
+
+def test_what_a_scheme_keeps_does_not_outlive_what_it_was_asked_with():
+    """The second call with what is equal, or the same object with another value, has the law of that value."""
+    shape, box = (64, 32), Box(1.0)
+    plain = fi.he_normal(shape, seed=0)
+    assert np.array_equal(fi.he_normal(shape, seed=0, gain=box), plain)
+    box.value = 5.0
+    assert np.array_equal(fi.he_normal(shape, seed=0, gain=box), fi.he_normal(shape, seed=0, gain=5.0))
+    assert not np.array_equal(fi.he_normal(shape, seed=0, gain=box), plain)
+    for gain in (np.array(2.0), np.float32(2), 2, True, Fraction(2)):
+        assert np.array_equal(fi.he_uniform(shape, seed=0, gain=gain), fi.he_uniform(shape, seed=0, gain=float(gain)))
+    for _ in range(2):
+        assert np.signbit(fi.he_normal((4, 1), seed=0, gain=0.0) + 0.0).sum() == 0
+        assert np.array_equal(bits(fi.he_normal(shape, seed=0, gain=-0.0)), bits(fi.he_normal(shape, seed=0, gain=0.0)))
+        fi.he_normal(shape, seed=0, in_axis=1, out_axis=0)
+        with pytest.raises(TypeError, match=r"`in_axis` must be an integer or a sequence of integers, got 1\.0"):
+            fi.he_normal(shape, seed=0, in_axis=1.0, out_axis=0)
+        with pytest.raises(TypeError, match="`shape` must be an integer"):
+            fi.he_normal((64.0, 32), seed=0)
+    assert np.array_equal(fi.he_normal(shape, seed=0, in_axis=[0], out_axis=[1]), plain)
+    for width in range(1, 1500):
+        fi.he_normal((2, width), seed=0)
+    assert len(SCHEMES["he_normal"]._laws) <= 1 << 10
+
+
+def test_laws_are_taken_where_schemes_are():
+    law = Truncated(0.1, 0.5, -1.0, 2.0)
+    made = fi.init({"w": (30, 20)}, law, seed=1)["w"]
+    assert np.array_equal(made, fi.truncated_normal((30, 20), 0.1, 0.5, -1.0, 2.0, seed=1, name="w"))
+    assert fi.verify(made, law, seed=1, name="w").ok
+    assert fi.profile(16, 2, scheme=Normal(0.0, 0.25), batch=4)["theory_act_second_moment"][1] == pytest.approx(0.5)
+    with pytest.raises(TypeError) as raised:
+        fi.init({"w": (3, 2)}, Normal)
+    assert str(raised.value) == (
+        "`scheme` must be a law, not its class (Normal(...) is one), got <class 'fastinit.laws.independent.Normal'>"
+    )
+
+
 DESCRIBED = [
+    (lambda: fi.Scheme("x", family=3), TypeError, "`family` must be a function from keywords to a law, got 3"),
+    (lambda: fi.Scheme("x", family=Normal, mode="fan_in"), ValueError,
+     "`mode` must be left out, as distribution, where there is a family, got ('fan_in', None)"),
+    (lambda: fi.Scheme("x", family=Normal, keywords={"stdd": 1.0}), TypeError,
+     "`keywords` must be those of the family: got an unexpected keyword argument 'stdd'"),
+    (lambda: fi.Scheme("x", family=lambda seed: Normal(), keywords={"seed": 1}), ValueError,
+     "`keywords` must be none that every scheme takes (shape, fans, seed, name, dtype, index, out, threads), "
+     "got ['seed']"),
+    (lambda: fi.Scheme("x", 1.0, keywords={"scale": 3.0}), ValueError,
+     "`keywords` must be with the scale that the scheme has (1.0), got 3.0"),
+    (lambda: fi.Scheme("x", family=lambda: 3).law(), TypeError,
+     "`family` must be a function from keywords to a law, got 3"),
+    (lambda: fi.register(fi.Scheme("torch", 1.0)), ValueError,
+     "`scheme` must be of a name as Python's are, and not 'torch', got 'torch'"),
+    (lambda: fi.init({"a": (3, 3), "b": (3, 3)}, "normal", out=np.empty((3, 3), np.float32)), ValueError,
+     "`out` must be left out where many arrays are made, got 'ndarray'"),
+    (lambda: fi.verify(np.zeros((5, 3)), "normal", index=np.s_[:5]), ValueError,
+     "`shape` must be given where index is: that of the whole, got None"),
+    (lambda: fi.profile(16, 2, scheme=fi.Scheme("he_normal", 1.2)), ValueError,
+     "`scheme` must be of a name that no other scheme has, got 'he_normal'"),
+    (lambda: fi.profile(16, 2, scheme=("he_normal", {"gain": 2.0})), ValueError,
+     "`scheme` must be without gain, which is a keyword of profile itself (gain=...), "
+     "got ('he_normal', {'gain': 2.0})"),
     (lambda: fi.Scheme("x"), ValueError, "`scale` must be given, or family, and not both, got (None, None)"),
     (lambda: fi.register(fi.Scheme("x y", 1.0)), ValueError,
      "`scheme` must be of a name as Python's are, and not 'torch', got 'x y'"),

@@ -58,3 +58,13 @@ class UsersFunction:
 
     def __call__(self, **keywords: Any) -> Called:
         return Called(self.function, keywords)
+
+
+@dataclass(frozen=True)
+class OneLaw:
+    """The family of one law alone."""
+
+    law: Law
+
+    def __call__(self) -> Law:
+        return self.law

@@ -60,7 +60,7 @@ class ProfileInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, profile: Profile | None) -> None:
-        super().__init__("`.profile` of this exception is what was done by then")
+        super().__init__("`.profile` of this exception is what was done by then" if profile else "nothing was done yet")
         self.profile = profile
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -320,9 +320,10 @@ class Drawings:
         """What was seen, as a `Profile` of the last step with those before it; None where nothing was."""
         theory = predicted(self._network, self._signals)
         profiles: tuple[Profile, ...] = ()
-        for rows in filter(None, self._rows):
+        seen = [rows for rows in self._rows if rows]
+        for rows in seen:
             fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-            done = (profiles, interrupted, seconds, self._signals.backward)
+            done = (profiles, interrupted and rows is seen[-1], seconds, self._signals.backward)
             profiles = (*profiles, Profile(self._network, self._method, self._seed, fields, theory, *done))
             theory = {}  # for weights as they were drawn
         return profiles[-1] if profiles else None

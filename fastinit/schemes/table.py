@@ -11,13 +11,14 @@ from ..laws import (
     DeltaOrthogonal,
     Dirac,
     Identity,
+    Law,
     Normal,
     Orthogonal,
     Sparse,
     Truncated,
     Uniform,
 )
-from ..laws.called import UsersFunction
+from ..laws.called import OneLaw, UsersFunction
 from ..stream import seed_number
 from ..typing import SchemeName, Seed, Shape
 from .scheme import AXES, COMMON, REQUIRED, Scheme
@@ -137,11 +138,15 @@ def public(function: Function) -> Function:
 
 
 def scheme_of(scheme: Any) -> Scheme:
-    """The scheme of that name, or of a public function of this package; any other callable is one by itself."""
+    """The scheme of that name, public function or law; any other callable is one by itself."""
     if isinstance(scheme, str):
         return SCHEMES[choice("scheme", scheme, SCHEMES)]
     if isinstance(scheme, Scheme):
         return scheme
+    if isinstance(scheme, Law):
+        return Scheme(scheme.name, family=OneLaw(scheme))
+    if isinstance(scheme, type) and issubclass(scheme, Law):
+        refuse("scheme", f"a law, not its class ({scheme.__name__}(...) is one)", scheme, TypeError)
     name = getattr(scheme, "__name__", "")
     if name in SCHEMES and getattr(scheme, "scheme", None) is SCHEMES[name]:
         return SCHEMES[name]
@@ -194,6 +199,8 @@ def init(
         refuse("shapes", "a mapping of names to shapes", type(shapes).__name__, TypeError)
     make, number = scheme_of(scheme), seed_number(seed)
     if not make.is_called:
+        if keywords.get("out") is not None:
+            refuse("out", "left out where many arrays are made", type(keywords["out"]).__name__)
         unexpected("init", keywords, (*make.parameters, *COMMON[2:]))
     arrays = {}
     for name, shape in shapes.items():

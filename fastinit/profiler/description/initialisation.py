@@ -108,6 +108,10 @@ def _by_name(call: Callable[..., Any]) -> Callable[[tuple[int, ...], int, str], 
 
 def initialisation_from(scheme: Any, gain: float) -> Initialisation:
     """From what the user gave: a name, (name, keywords), a Scheme, a function of this package, or a callable."""
+    if isinstance(scheme, Law) and scheme.name in SCHEMES:
+        words = {key: value for key, value in scheme.to_dict().items() if key != "law" and key not in AXES}
+        gain *= words.pop("gain", 1.0)
+        scheme = scheme.name, words
     name, keywords = scheme if isinstance(scheme, tuple) and len(scheme) == 2 else (scheme, {})
     if not isinstance(keywords, dict):
         refuse("scheme", "a name, (name, {keyword: value}) or a callable", scheme, TypeError)
@@ -117,6 +121,8 @@ def initialisation_from(scheme: Any, gain: float) -> Initialisation:
     if known.is_called:
         return Initialisation(known, {}, gain)
     own = [key for key in known.keywords if key != "gain" and key not in AXES]  # a profile has those itself
+    if "gain" in keywords:
+        refuse("scheme", "without gain, which is a keyword of profile itself (gain=...)", scheme)
     if set(keywords) - set(own):
         refuse("scheme", f"{known.name!r} with keywords among {own}", keywords)
     made = Initialisation(known, dict(keywords), gain)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arguments import real, refuse
 from ...records import Record, real_number
 from .courses import BOUNDS, Course, course_of
 from .described import Profiled
@@ -84,6 +85,16 @@ class Judgement:
     def moved(self, rows: Sequence[int]) -> Judgement:
         """The same findings in a profile of which this one's has those rows alone."""
         return replace(self, findings=tuple(one.moved(rows) for one in self.findings))
+
+
+def checked_bounds(name: str, bounds: Any) -> Bounds:
+    """Two numbers in order."""
+    try:
+        low, high = bounds
+    except (TypeError, ValueError):
+        refuse(name, "(low, high)", bounds, TypeError)
+    low, high = real(name, low, low=0), real(name, high, low=0, infinite=True)
+    return (low, high) if low <= high else refuse(name, "(low, high) with low at most high", bounds)
 
 
 def judged(profile: Profiled, forward: Bounds, backward: Bounds) -> Judgement:

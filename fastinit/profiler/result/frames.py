@@ -40,7 +40,7 @@ def _columns(profile: Any) -> dict[str, Any]:
         values = profile[field]
         values = values if field.startswith("theory_") or values.ndim == 2 else values[:, None]
         found[field] = np.broadcast_to(values, (repeats, layers)).reshape(-1)
-    for keyword, value in profile.keywords().items():
+    for keyword, value in profile._columns().items():
         found[keyword] = np.tile(value, repeats) if isinstance(value, np.ndarray) else value
     found["seed"] = np.repeat([(profile.seed + repeat) % (1 << SEED_BITS) for repeat in range(repeats)], layers)
     return found

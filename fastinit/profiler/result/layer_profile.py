@@ -15,7 +15,7 @@ from ...typing import DataFrame
 from ..drawing import drawn
 from .courses import BOUNDS
 from .described import Described
-from .findings import Bounds, Finding, Judgement, judged
+from .findings import Bounds, Finding, Judgement, checked_bounds, judged
 from .frames import frame
 from .verdict import Verdict, verdict_of
 from .words import Naming, Numbered
@@ -148,7 +148,8 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         ----------
         forward, backward : (low, high)
             Bounds on the last over the first second moment of the interior layers (1 to depth - 1; all layers below
-            depth 4): of the activations on their way, and of the gradient, times the width, on its way back.
+            depth 4): of the activations on their way, and of the gradient, times the width, on its way back. At least
+            0, low at most high.
 
         Returns
         -------
@@ -162,7 +163,8 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         >>> p.judge(forward=(1e-4, 1e4), backward=(1e-4, 1e4)).kind
         'stable'
         """
-        return verdict_of(self._judgement(forward, backward), self._naming())
+        checked = (checked_bounds(name, one) for name, one in (("forward", forward), ("backward", backward)))
+        return verdict_of(self._judgement(*checked), self._naming())
 
     def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
         return judged(self, forward, backward)
@@ -249,23 +251,30 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """
         return frame({None: self})
 
-    def keywords(self) -> dict[str, Any]:
-        """What was profiled and how, by keyword: a value, or an array with one for each layer."""
+    def _columns(self) -> dict[str, Any]:
+        """What was profiled and how, as columns of a frame: a value, or an array with one for each layer."""
         return {"method": self.method, "backward": self.backward}
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as dictionaries, lists, strings and numbers; NaN is None, infinities are "inf" and "-inf"."""
+        return self._told() | {"steps": [step._told() | {"steps": []} for step in self.steps]}
+
+    def _told(self) -> dict[str, Any]:
+        """All but the steps before it, each of which has those before itself."""
         verdict = self.verdict
         told = {"kind": verdict.kind, "sentence": verdict.sentence, "healthy": verdict.healthy}
         return {
             "network": str(self.network),
             "verdict": told | {"findings": plain(verdict.findings)},
             "seconds": self.seconds,
-            **self._identity(),
+            **self._alone(),
         }
 
     def _identity(self) -> dict[str, Any]:
         """All but the seconds that it took, and what follows from the rest."""
+        return self._alone() | {"steps": [step._alone() for step in self.steps]}
+
+    def _alone(self) -> dict[str, Any]:
         return {
             "method": self.method,
             "seed": self.seed,
@@ -273,7 +282,6 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
             "backward": self.backward,
             "description": self._description(),
             "fields": {name: plain(self[name]) for name in self},
-            "steps": [plain(step) for step in self.steps],
         }
 
     def _description(self) -> dict[str, Any]:

@@ -49,9 +49,8 @@ class Profile(LayerProfile[Network]):
         norm, rows = normalisation_of(self.network), self.network.rows
         return [Finding(CAUTION, norm.name, None, {"rows": rows})] if norm and norm.caution(rows) else []
 
-    def keywords(self) -> dict[str, Any]:
-        """What was profiled and how, by keyword of `fastinit.profile`."""
-        return keywords_of(self.network) | {"sgd_steps": len(self.steps)} | super().keywords()
+    def _columns(self) -> dict[str, Any]:
+        return keywords_of(self.network) | {"sgd_steps": len(self.steps)} | super()._columns()
 
     def _description(self) -> dict[str, Any]:
         return network_to_dict(self.network)
@@ -59,8 +58,14 @@ class Profile(LayerProfile[Network]):
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Profile:
         """That of which `to_dict` gives these."""
+        steps: tuple[Profile, ...] = ()
+        for step in found["steps"]:
+            steps = (*steps, cls._from(step, steps))
+        return cls._from(found, steps)
+
+    @classmethod
+    def _from(cls, found: Mapping[str, Any], steps: tuple[Profile, ...]) -> Profile:
         fields, theory = read_fields(found)
-        steps = tuple(map(cls.from_dict, found["steps"]))
         network = network_from_dict(found["description"])
         return cls(network, found["method"], found["seed"], fields, theory, steps, found["interrupted"],
                    found["seconds"], found["backward"])  # fmt: skip

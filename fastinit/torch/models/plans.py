@@ -16,6 +16,7 @@ from ...dtypes import kind_of
 from ...laws import Called, Law
 from ...records import Record, plain
 from ...scaling import Fans
+from ...schemes import Scheme
 from ..rules.lists import OWN, Listed, Rule, Rules
 from ..rules.recipe import RECIPES, Recipe
 from ..rules.weights import Ruled, Weight, fans_of, output_axis, ruled
@@ -218,6 +219,9 @@ def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
     """Rules that were given as a name, a list or a function, as a function."""
     if isinstance(rules, str):
         return RECIPES[choice("rules", rules, ["torch", *RECIPES])].from_model(weights, renamed)
+    if isinstance(rules, Law | Scheme | type):
+        rule = "a list such as [('*', scheme)], a recipe made with its arguments, or a function"
+        refuse("rules", rule, rules, TypeError)
     return rules if callable(rules) else Listed(rules)
 
 

@@ -39,6 +39,8 @@ class Listed(Recipe):
         for rule in rules:
             if not _is_rule(rule):
                 refuse("rules", _LIST, rule, TypeError)
+            if rule[1] == "torch" and len(rule) > 2:
+                refuse("rules", "without keywords where 'torch' is the scheme", rule)
         self.rules: list[tuple[Any, ...]] = [(*rule, {})[:3] for rule in rules]
 
     def __call__(self, weight: Weight) -> Ruled | None:

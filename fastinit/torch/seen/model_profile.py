@@ -126,7 +126,7 @@ class ModelProfile(LayerProfile[Model]):
         several = self.roles
         return several.plot(path) if len(several) > 1 and ax is None else super().plot(path, ax)
 
-    def keywords(self) -> dict[str, Any]:
+    def _columns(self) -> dict[str, Any]:
         """What was profiled and how: a value, or an array with one for each module."""
         model = self.network
         return {
@@ -137,7 +137,7 @@ class ModelProfile(LayerProfile[Model]):
             "parameters": model.parameters,
             "batch": model.rows,
             "dtype": np.dtype(model.dtype).name,
-        } | super().keywords()
+        } | super()._columns()
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as dictionaries, lists, strings and numbers; "modules" are their names."""

@@ -85,6 +85,8 @@ def profile(
     'gradient vanishing'
     """
     check_whole(model, "profile it")
+    if loss is not None and not backward:
+        refuse("loss", "left out where backward is false", loss)
     start, number = perf_counter(), seed_number(seed)
     watch = Watch(model, Patterns(names), rename, backward)
     with (
