@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-CORE := $(wildcard setup.py pyproject.toml fastinit/_core.pyx fastinit/src/*)
+CORE := $(wildcard setup.py pyproject.toml fastinit/_core.pyx fastinit/machine.py fastinit/src/*)
 
 # A bare "torch" would be a build of several GB.
 TORCH := torch==2.13.0

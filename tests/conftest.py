@@ -7,6 +7,9 @@ import fastinit as fi
 from fastinit import _core
 from fastinit.schemes import SCHEMES
 
+#: Read by the type checker, never run.
+collect_ignore = ["public_surface.py", "public_surface_torch.py"]
+
 DTYPES = ["float32", "float64", "float16", "bfloat16"]
 LENGTHS = [*range(10), 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1003]
 LAWS = [
