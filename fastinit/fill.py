@@ -28,7 +28,7 @@ def draw(
 ) -> Any:
     """The values of a law in an array of that shape, or in the parts of it that `index` names."""
     if type(law) is Called:
-        return law(shape, seed=seed, name=name, dtype=dtype, **_given(index=index, out=out, threads=threads))
+        return _called(law, shape, out, seed=seed, name=name, dtype=dtype, **_given(index=index, threads=threads))
     kind, lengths = kind_for(dtype, out), checked_shape(shape)
     if law.is_fixed:
         _check_unused(seed, name, threads)
@@ -40,6 +40,24 @@ def draw(
     if index is None and out is None:
         return law.array(lengths, kind, seed_number(seed), name, threads_for(threads))
     return make(lengths, kind, index, out, law.fills(lengths, kind, seed_number(seed), name, threads_for(threads)))
+
+
+def _called(law: Called, shape: Any, out: Any, **common: Any) -> Any:
+    """What a user's function makes; it may fill `out`, or return others, whose values are then put there."""
+    if out is None:
+        return law(shape, **common)
+    made = law(shape, out=out, **common)
+    if isinstance(out, (list, tuple)):
+        return out if made is None else [_put(*one) for one in zip(out, made, strict=True)]
+    return _put(out, made)
+
+
+def _put(out: Any, values: Any) -> Any:
+    if out is None:
+        return values
+    if values is not None and values is not out:
+        np.copyto(out, values, casting="same_kind")
+    return out
 
 
 def _given(**keywords: Any) -> dict[str, Any]:

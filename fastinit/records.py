@@ -63,7 +63,7 @@ class Record:
 
         try:
             found = json.loads(text, parse_constant=_refuse_constant)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             refuse("text", f"JSON of {_format(cls)}", _short(text))
         return unlabelled(found, cls)
 
@@ -92,7 +92,7 @@ def labelled(record: Record) -> dict[str, Any]:
 def unlabelled(found: Any, *kinds: type[Read]) -> Read:
     """The record, of one of these classes, of which `labelled` made that."""
     named = (found.get("format"), found.get("version")) if isinstance(found, Mapping) else (None, None)
-    kind = next((one for one in kinds if named == (_name(one), one.format_version)), None)
+    kind = next((one for one in kinds if named == (_name(one), one.format_version) and type(named[1]) is int), None)
     if kind is None:
         rule = f"JSON of {' or of '.join(map(_format, kinds))}"
         refuse("text", rule, "format {!r}, version {!r}".format(*named))
@@ -133,12 +133,15 @@ def _plain_array(array: Array) -> Any:
 
 def real_number(value: Any) -> float:
     """The number that `plain` made that of."""
-    return math.nan if value is None else float(value)
+    return float(real_array(value))
 
 
 def real_array(values: Any) -> Array:
     """The array of numbers that `plain` made these lists of."""
-    return np.array(values, object).astype(np.float64)
+    try:
+        return np.array(values, object).astype(np.float64)
+    except ValueError as error:
+        raise TypeError(str(error)) from error
 
 
 def _name(kind: type[Record]) -> str:

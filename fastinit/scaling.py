@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal, localcontext
 from functools import lru_cache
-from math import prod, sqrt
+from math import hypot, prod, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -247,12 +247,14 @@ def truncated_moments(low: float, high: float) -> tuple[float, float]:
     out loses digits to cancellation; where the density is below exp(-45) of its greatest, it counts as nothing.
     """
     peak = min(max(0.0, low), high)
-    reach = 90.0 / (abs(peak) + sqrt(peak * peak + 90.0))  # the root of |peak| u + u u / 2 = 45
-    edges = np.linspace(max(low - peak, -reach), min(high - peak, reach), 33)
+    reach = 90.0 / (abs(peak) + hypot(peak, sqrt(90.0)))  # the root of |peak| u + u u / 2 = 45
+    first, last = max(low - peak, -reach), min(high - peak, reach)
+    scale = max(-first, last)
+    edges = np.linspace(first / scale, last / scale, 33)
     nodes, weights = np.polynomial.legendre.leggauss(16)
     half = (edges[1] - edges[0]) / 2
     u = ((edges[:-1] + edges[1:]) / 2)[:, None] + half * nodes
-    density = weights * np.exp(-u * (peak + u / 2))
+    density = weights * np.exp(-(scale * u) * (peak + scale * u / 2))
     density /= density.sum()
     mean = float(np.sum(density * u)) if low != -high else 0.0
-    return peak + mean, sqrt(float(np.sum(density * (u - mean) ** 2)))
+    return peak + scale * mean, scale * sqrt(float(np.sum(density * (u - mean) ** 2)))

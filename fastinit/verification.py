@@ -15,6 +15,7 @@ from .dtypes import kind_of
 from .fill import draw
 from .laws import DeltaOrthogonal, Law, Orthogonal, Sparse
 from .layout import checked_shape, flat, part
+from .machine import threads_limited
 from .records import Record
 from .repeats import PIECE, WINDOW, bits_of, equal_windows, has_many_values, repeats
 from .schemes import SchemeLike, scheme_of
@@ -25,7 +26,7 @@ from .typing import Index, Seed, Shape
 LIMIT = 6.0
 _SAMPLE = 1 << 22
 #: Keywords that are not the scheme's.
-_OWN = ("shape", "index", "seed", "name")
+_OWN = ("shape", "index", "seed", "name", "threads")
 #: In units of the greatest element, for what a library of products rounds as it likes.
 _ROUNDING = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-17, "float64": 2.0**-40}
 
@@ -90,6 +91,7 @@ def verify(
     index: Index | list[Index] = None,
     seed: Seed = None,
     name: str = "",
+    threads: int | None = None,
     **keywords: Any,
 ) -> Verification:
     """Does this array, or this part of one, have the law it claims?
@@ -110,6 +112,8 @@ def verify(
         Which part `array` is.
     seed, name
         If `seed` is given, the stream that the array should come from.
+    threads : int
+        At most so many. None: see `set_num_threads`.
     **keywords
         Of the scheme: std, gain, in_axis, ...
 
@@ -158,19 +162,25 @@ def verify(
         if piece.shape != expected or piece.dtype != kind.dtype:
             refuse("array", f"of shape {expected} and dtype {kind.dtype.name}", (piece.shape, piece.dtype.name))
     law = _claimed(scheme, lengths, keywords)
+    with threads_limited(threads):
+        return _verified(pieces, indices, _Claim(law, lengths, kind.dtype.name, seed, name))
+
+
+def _verified(pieces: list[Any], indices: list[Any], claim: _Claim) -> Verification:
+    law, whole = claim.law, pieces[0] if indices == [None] else None
     found = Verification(_moments_of(pieces))
     found.checks["elements"] = found.statistics.count
     right = False
     if found.statistics.nonfinite:
         found.problems.append(f"{found.statistics.nonfinite} elements are not finite")
-    elif law.is_fixed or seed is not None:
-        right = _check_bits(found, pieces, _Claim(law, lengths, kind.dtype.name, seed, name), indices)
+    elif law.is_fixed or claim.seed is not None:
+        right = _check_bits(found, pieces, claim, indices)
     if isinstance(law, Orthogonal):
-        _check_orthogonal(found, pieces[0] if index is None else None, law)
+        _check_orthogonal(found, whole, law)
     elif isinstance(law, Sparse):
-        _check_sparse(found, pieces[0] if index is None else None, law)
+        _check_sparse(found, whole, law)
     if not law.is_fixed and found.statistics.count and not right:
-        sample = _sample(law, lengths, min(max(found.statistics.count, 1024), _SAMPLE), kind.dtype.name)
+        sample = _sample(law, claim.lengths, min(max(found.statistics.count, 1024), _SAMPLE), claim.dtype)
         measured = found.statistics
         if isinstance(law, (Sparse, DeltaOrthogonal)):  # how many elements are zero is another question
             pieces, sample = [piece[piece != 0] for piece in pieces], sample[sample != 0]

@@ -1,6 +1,7 @@
 """Schemes and fans: the scale of each, by the twin and by its formula."""
 
 import copy
+import functools
 import inspect
 import json
 import pickle
@@ -16,6 +17,7 @@ import fastinit as fi
 from fastinit import reference
 from fastinit.fill import draw
 from fastinit.laws import (
+    Called,
     Constant,
     DeltaOrthogonal,
     Dirac,
@@ -343,3 +345,68 @@ def test_schemes_refuse_in_one_sentence(call, error, message):
     with pytest.raises(error) as raised:
         call()
     assert str(raised.value) == message
+
+
+def test_a_function_made_of_one_of_ours_is_another():
+    @functools.wraps(fi.he_normal)
+    def half(shape, **keywords):
+        return 0.5 * fi.he_normal(shape, **keywords)
+
+    made = fi.init({"w": (30, 20)}, half, seed=0)["w"]
+    assert np.array_equal(made, 0.5 * fi.he_normal((30, 20), seed=0, name="w"))
+    assert fi.verify(made, half, seed=0, name="w").ok
+    tripled = functools.update_wrapper(functools.partial(fi.he_normal, gain=3.0), fi.he_normal)
+    assert np.array_equal(
+        fi.init({"w": (3, 2)}, tripled, seed=0)["w"], fi.he_normal((3, 2), gain=3.0, seed=0, name="w")
+    )
+
+
+@pytest.mark.parametrize(
+    "make", [fi.he_normal, fi.glorot_uniform, fi.variance_scaling, SCHEMES["he_normal"], fi.normal]
+)
+def test_a_shape_may_be_read_once_only(make):
+    assert np.array_equal(make(iter((3, 4)), seed=0), make((3, 4), seed=0))
+
+
+@pytest.mark.parametrize("keywords", [{"distribution": None}, {"mode": None}, {"scale": None}])
+def test_none_is_no_way_to_leave_out(keywords):
+    with pytest.raises(TypeError):
+        fi.variance_scaling((3, 4), **keywords)
+
+
+def test_what_a_users_function_returns_is_put_where_it_is_wanted():
+    """Whether it fills `out` or not, and returns it or not."""
+
+    def returns(shape, *, seed, name, dtype, out=None, index=None):
+        return fi.normal(shape, seed=seed, name=name, dtype=dtype, index=index)
+
+    def fills(shape, *, seed, name, dtype, out, index=None):
+        fi.normal(shape, seed=seed, name=name, dtype=dtype, index=index, out=out)
+
+    expected = fi.normal((4, 3), seed=1, name="w")
+    for function in (returns, fills):
+        out = np.full((4, 3), np.nan, np.float32)
+        assert draw(Called(function), (4, 3), seed=1, name="w", out=out) is out and np.array_equal(out, expected)
+        pieces = [np.full((2, 3), np.nan, np.float32), np.full((1, 3), np.nan, np.float32)]
+        draw(Called(function), (4, 3), seed=1, name="w", index=[np.s_[:2], np.s_[3:]], out=pieces)
+        assert np.array_equal(pieces[0], expected[:2]) and np.array_equal(pieces[1], expected[3:])
+
+
+def test_a_family_with_a_use_of_its_own_for_gain_is_multiplied():
+    """In every method, and in theory."""
+    for family, keywords in ((lambda gain: Normal(0.0, 0.05 * gain), {"gain": 3.0}),
+                             (lambda gain: Normal(0.0, 0.05 * gain * gain), {"gain": 1.0})):  # fmt: skip
+        fi.register(fi.Scheme("own_gain", family=family, keywords=keywords))
+        for gain in (1.0, 2.0):
+            variance = (gain * family(**keywords).std) ** 2
+            for method in ("dense", "tiled", "matrix_free"):
+                p = fi.profile(32, 2, "linear", "own_gain", gain=gain, batch=4, method=method)
+                assert p["theory_act_second_moment"][1] == pytest.approx(32 * variance, rel=1e-12)
+                assert p["weight_norm"][0, 1] == pytest.approx(32 * sqrt(variance), rel=0.1)
+        fi.unregister("own_gain")
+
+
+def test_extremes_of_truncated_moments():
+    assert Truncated(low=1e200, high=np.inf).std == pytest.approx(1e-200, rel=1e-9)
+    assert Truncated(low=-1e-300, high=1e-300).std == pytest.approx(1e-300 / sqrt(3), rel=1e-12)
+    assert Normal(0, 1e308).variance(()) == np.inf

@@ -848,8 +848,7 @@ WRONG_LAST = [
     ("constant", {}, TypeError, "constant() missing a required argument: 'value'"),
     ("normal", {"seed": 1}, TypeError, "normal() got an unexpected keyword argument 'seed'"),
     ("he_normal", {"gane": 2}, TypeError, "he_normal() got an unexpected keyword argument 'gane' (nearest: 'gain')"),
-    (fi.he_uniform, {"distribution": "normal"}, TypeError,
-     "he_uniform() got an unexpected keyword argument 'distribution'"),
+    (fi.he_uniform, {"std": 0.1}, TypeError, "he_uniform() got an unexpected keyword argument 'std'"),
     ("normal", {"in_axis": 0}, TypeError, "normal() got an unexpected keyword argument 'in_axis'"),
     (Normal(std=0.1), {"std": 2}, TypeError, "normal() got an unexpected keyword argument 'std'"),
     (

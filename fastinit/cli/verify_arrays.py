@@ -20,6 +20,8 @@ from .scheme_options import scheme_with_keywords
 def verify_arrays(options: argparse.Namespace) -> int:
     """One array, or each tensor under its own name."""
     scheme, keywords = scheme_with_keywords(options)
+    for keyword in set(keywords) & {"seed", "name", "shape", "index", "threads"}:
+        refuse("--scheme", f"without {keyword}, which is --{keyword}", options.scheme)
     if options.seed is not None:
         keywords["seed"] = read_whole("--seed", options.seed)
     run = _verify_tensors if options.file.suffix == ".safetensors" else _verify_array

@@ -156,9 +156,11 @@ class Uniform(_InCore):
 
 def uniform_parameters(kind: Kind, low: float, high: float) -> Parameters:
     """Those of `Uniform`, of ends in order."""
-    least, greatest = ends_of_numbers(kind, low, high)
-    if least > greatest or max(abs(low), abs(high), high - low) > kind.greatest:
+    if max(abs(low), abs(high), high - low) > kind.greatest:
         interval(kind, low, high)  # which refuses it
+    least, greatest = ends_of_numbers(kind, low, high)
+    if least > greatest:
+        interval(kind, low, high)
     return _new(Parameters, (least, high - low, least, greatest, 0.0, 0.0, 0.0, 0))
 
 

@@ -89,7 +89,8 @@ class Law(ABC):
 
     def variance(self, shape: tuple[int, ...]) -> float:
         """Of an element of an array of that shape."""
-        return self.deviation(shape) ** 2
+        deviation = self.deviation(shape)
+        return deviation * deviation
 
     def to_dict(self) -> dict[str, Any]:
         """Its name and its arguments."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..arguments import refuse_unknown
 from ..fill import draw
+from ..layout import checked_shape
 from ..typing import Axes, Distribution, DType, Index, Mode, Never, Out, Seed, Shape
 from .table import SCHEMES, public
 
@@ -78,6 +79,7 @@ def variance_scaling(
     """
     if unknown:
         refuse_unknown(variance_scaling, unknown)
+    shape = shape if type(shape) is tuple else checked_shape(shape)
     law = SCHEMES["variance_scaling"].along(shape, in_axis, out_axis, batch_axis, gain, distribution, scale, mode)
     return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
 
@@ -115,6 +117,7 @@ def lecun_normal(
     """
     if unknown:
         refuse_unknown(lecun_normal, unknown)
+    shape = shape if type(shape) is tuple else checked_shape(shape)
     law = SCHEMES["lecun_normal"].along(shape, in_axis, out_axis, batch_axis, gain, distribution)
     return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
 
@@ -145,6 +148,7 @@ def lecun_uniform(
     """
     if unknown:
         refuse_unknown(lecun_uniform, unknown)
+    shape = shape if type(shape) is tuple else checked_shape(shape)
     law = SCHEMES["lecun_uniform"].along(shape, in_axis, out_axis, batch_axis, gain)
     return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
 
@@ -183,6 +187,7 @@ def glorot_normal(
     """
     if unknown:
         refuse_unknown(glorot_normal, unknown)
+    shape = shape if type(shape) is tuple else checked_shape(shape)
     law = SCHEMES["glorot_normal"].along(shape, in_axis, out_axis, batch_axis, gain, distribution)
     return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
 
@@ -217,6 +222,7 @@ def glorot_uniform(
     """
     if unknown:
         refuse_unknown(glorot_uniform, unknown)
+    shape = shape if type(shape) is tuple else checked_shape(shape)
     law = SCHEMES["glorot_uniform"].along(shape, in_axis, out_axis, batch_axis, gain)
     return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
 
@@ -258,6 +264,7 @@ def he_normal(
     """
     if unknown:
         refuse_unknown(he_normal, unknown)
+    shape = shape if type(shape) is tuple else checked_shape(shape)
     law = SCHEMES["he_normal"].along(shape, in_axis, out_axis, batch_axis, gain, distribution)
     return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
 
@@ -288,6 +295,7 @@ def he_uniform(
     """
     if unknown:
         refuse_unknown(he_uniform, unknown)
+    shape = shape if type(shape) is tuple else checked_shape(shape)
     law = SCHEMES["he_uniform"].along(shape, in_axis, out_axis, batch_axis, gain)
     return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
 

@@ -31,17 +31,19 @@ FANS: dict[str, Callable[[int, int], float]] = {
 }
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
 
+#: In place of what describes a scheme: its own.
+OWN: Any = object()
 #: The default of a keyword that has none.
 REQUIRED = Parameter.empty
 
 #: Keywords of every scheme; and of those that a fan scales.
 COMMON = ("seed", "name", "dtype", "index", "out", "threads")
 AXES = MappingProxyType({"in_axis": -2, "out_axis": -1, "batch_axis": ()})
-#: What calls may change of a scheme with a scale.
-_DESCRIBED = ("scale", "mode", "distribution")
+#: What describes a scheme with a scale.
+DESCRIBED = ("scale", "mode", "distribution")
 
 #: Types of what a law is kept by: such do not change, and where they are equal they mean the same.
-_ASKED = {(tuple, int, int, float, str), (tuple, int, int, float, type(None))}
+_ASKED = {(tuple, int, int, float, str), (tuple, int, int, float, object)}
 
 #: Laws that a scheme keeps, by what they were asked for with: to find one takes a third of the time of making it.
 _KEPT = 1 << 10
@@ -125,20 +127,19 @@ class Scheme:
         found["mode"] = choice("mode", "fan_in" if self.mode is None else self.mode, FANS)
         drawn = "normal" if self.distribution is None else self.distribution
         found["distribution"] = choice("distribution", drawn, DISTRIBUTIONS)
-        unexpected(self.name, self.keywords, _DESCRIBED)
+        unexpected(self.name, self.keywords, (*DESCRIBED, "gain"))
+        has = found | {"gain": 1.0}
         for name, value in self.keywords.items():
-            if value != found[name]:
-                refuse("keywords", f"with the {name} that the scheme has ({found[name]!r})", value)
+            if value != has[name]:
+                refuse("keywords", f"with the {name} that the scheme has ({has[name]!r})", value)
         usual = ["distribution"] if drawn == "normal" else []
-        found["keywords"] = {name: found[name] for name in dict.fromkeys([*self.keywords, *usual])} | {"gain": 1.0}
-        return found
+        return found | {"keywords": {name: has[name] for name in dict.fromkeys([*self.keywords, *usual, "gain"])}}
 
     def __hash__(self) -> int:
         return hash((self.name, self.scale, self.mode, self.distribution))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        own = {key: value for key, value in self.keywords.items() if self.scale is None or key != "gain"}
-        return type(self), (self.name, self.scale, self.mode, self.distribution, self.family, own)
+        return type(self), (self.name, self.scale, self.mode, self.distribution, self.family, dict(self.keywords))
 
     @property
     def needs_fans(self) -> bool:
@@ -198,31 +199,29 @@ class Scheme:
         fan_in: int,
         fan_out: int,
         gain: float = 1.0,
-        distribution: Distribution | None = None,
-        scale: float | None = None,
-        mode: Mode | None = None,
+        distribution: Distribution = OWN,
+        scale: float = OWN,
+        mode: Mode = OWN,
     ) -> Normal | Uniform | Truncated:
         """The law of a scheme with a scale, some of what describes it being changed."""
-        distribution = self.distribution if distribution is None else distribution
+        drawn: Any = self.distribution if distribution is OWN else distribution
         variance = self._variance(fan_in, fan_out, scale, mode)
         std = real("gain", gain, low=0) * sqrt(variance) + 0.0  # no -0, which would be equal and have other bits
-        if distribution == "normal":
+        if drawn == "normal":
             return Normal(0.0, std)
-        if distribution == "uniform":
+        if drawn == "uniform":
             limit = sqrt(3.0) * std
             return Uniform(-limit, limit)
-        choice("distribution", distribution, DISTRIBUTIONS)
+        choice("distribution", drawn, DISTRIBUTIONS)
         return Truncated(0.0, std / TRUNCATED_STD)
 
-    def _variance(
-        self, fan_in: int, fan_out: int, scale: float | None, mode: Mode | None, factor: float = 1.0
-    ) -> float:
+    def _variance(self, fan_in: int, fan_out: int, scale: float, mode: Mode, factor: float = 1.0) -> float:
         """``factor * scale / fan``."""
-        name: Any = self.mode if mode is None else mode
+        name: Any = self.mode if mode is OWN else mode
         if not isinstance(name, str) or name not in FANS:
             choice("mode", name, FANS)
         fan = FANS[name](fan_in, fan_out) or 1  # zero only where there are no elements
-        return factor * real("scale", self.scale if scale is None else scale, low=0) / fan
+        return factor * real("scale", self.scale if scale is OWN else scale, low=0) / fan
 
     def along(
         self,
@@ -231,13 +230,13 @@ class Scheme:
         out_axis: Axes,
         batch_axis: Axes,
         gain: float = 1.0,
-        distribution: Distribution | None = None,
-        scale: float | None = None,
-        mode: Mode | None = None,
+        distribution: Distribution = OWN,
+        scale: float = OWN,
+        mode: Mode = OWN,
     ) -> Law:
         """That of an array whose fans are along these axes. It is kept for those who ask again."""
         asked = shape, in_axis, out_axis, gain, distribution
-        keeps = tuple(map(type, asked)) in _ASKED and batch_axis == () and scale is None and mode is None
+        keeps = tuple(map(type, asked)) in _ASKED and batch_axis == () and scale is OWN and mode is OWN
         if keeps and asked in self._laws:
             return self._laws[asked]
         fans = fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis)
@@ -263,7 +262,7 @@ class Scheme:
         """Var(w) times the square of `gain`, for weights of mean zero that are independent or Haar; else NaN."""
         if self.needs_fans:
             fans = fan_pair(shape, -2, -1, ())
-            return self._variance(*fans, keywords.get("scale"), keywords.get("mode"), gain**2)
+            return self._variance(*fans, keywords.get("scale", OWN), keywords.get("mode", OWN), gain**2)
         law = self.law(**keywords)
         known = law.mean == 0 and (law.is_independent or isinstance(law, Orthogonal))
         return gain**2 * law.variance(shape) if known else nan
@@ -272,6 +271,7 @@ class Scheme:
         """Arrays; keywords are its own, and seed, name, dtype, index, out and threads."""
         if isinstance(self.family, UsersFunction):
             return self.family.function(shape, **keywords)
+        shape = shape if type(shape) is tuple else checked_shape(shape)
         own: dict[str, Any] = {}
         common: dict[str, Any] = {}
         for keyword, value in keywords.items():

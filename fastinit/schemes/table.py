@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, TypeAlias
 
 from ..arguments import Function, choice, hide_unknown, refuse, unexpected
@@ -129,11 +130,14 @@ def unregister(name: str) -> None:
     del SCHEMES[choice("name", name, sorted(registered))]
 
 
+#: The scheme of each public function. A function made of one by `functools.wraps` is another.
+_OF_FUNCTION: dict[Callable[..., Any], Scheme] = {}
+
+
 def public(function: Function) -> Function:
     """A public function that makes what the scheme of its name makes."""
     hide_unknown(function)
-    made: Any = function  # which has room for attributes
-    made.scheme = SCHEMES[function.__name__]
+    _OF_FUNCTION[function] = SCHEMES[function.__name__]
     return function
 
 
@@ -147,11 +151,10 @@ def scheme_of(scheme: Any) -> Scheme:
         return Scheme(scheme.name, family=OneLaw(scheme))
     if isinstance(scheme, type) and issubclass(scheme, Law):
         refuse("scheme", f"a law, not its class ({scheme.__name__}(...) is one)", scheme, TypeError)
-    name = getattr(scheme, "__name__", "")
-    if name in SCHEMES and getattr(scheme, "scheme", None) is SCHEMES[name]:
-        return SCHEMES[name]
     if callable(scheme):
-        return Scheme(str(name or type(scheme).__name__), family=UsersFunction(scheme))
+        known = _OF_FUNCTION.get(scheme) if isinstance(scheme, FunctionType) else None
+        name = str(getattr(scheme, "__name__", "") or type(scheme).__name__)
+        return Scheme(name, family=UsersFunction(scheme)) if known is None else known
     return choice("scheme", scheme, SCHEMES)
 
 

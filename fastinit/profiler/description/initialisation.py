@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,9 +70,12 @@ class Initialisation:
     def _law(self) -> Law:
         return self.scheme.law(_ANY_FANS, **self.keywords)
 
-    @property
+    @cached_property
     def _takes_gain(self) -> bool:
-        return "gain" in self.scheme.keywords
+        """Whether the scheme multiplies by a gain itself; one that has another use for the word is multiplied."""
+        if self.scheme.keywords.get("gain") != 1.0:
+            return False
+        return self.scheme.needs_fans or self.scheme.law(**self.keywords, gain=2.0) == self._law.scaled(2.0)
 
     @property
     def is_gaussian(self) -> bool:
@@ -119,6 +123,8 @@ def initialisation_from(scheme: Any, gain: float) -> Initialisation:
     if known != SCHEMES.get(known.name, known) and not known.is_called:
         refuse("scheme", "of a name that no other scheme has", known.name)
     if known.is_called:
+        if keywords:
+            refuse("scheme", "without keywords where it is a function of one's own", scheme)
         return Initialisation(known, {}, gain)
     own = [key for key in known.keywords if key != "gain" and key not in AXES]  # a profile has those itself
     if "gain" in keywords:

@@ -37,10 +37,12 @@ def _fill(function: str, tensor: Tensor, *arguments: Any) -> Tensor:
     """Fill a tensor where we can, and let torch's function fill it where we cannot."""
     seen = tensor.dtype in DTYPES and not torch.compiler.is_compiling()
     pieces = pieces_of(tensor) if seen else None
-    request = None if torch.compiler.is_compiling() else REQUESTS[function](_whole(tensor), *arguments)
-    if pieces is None or request is None:
+    if pieces is None or not tensor.numel():
         return TORCH[function](tensor, *arguments)
-    if not tensor.is_meta and tensor.numel():
+    request = REQUESTS[function](_whole(tensor), *arguments)
+    if request is None:
+        return TORCH[function](tensor, *arguments)
+    if not tensor.is_meta:
         fill_pieces_(pieces, request.law, seed=seed_from(request.generator), name="")
     return tensor
 

@@ -15,7 +15,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from ...arguments import refuse, unexpected
 from ...laws import Called, Law
 from ...scaling import Axes, Fans, fan_pair
-from ...schemes import AXES, scheme_of
+from ...schemes import AXES, DESCRIBED, scheme_of
 
 
 class Weight(NamedTuple):
@@ -85,7 +85,8 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     weight : Weight
         What a function that gives rules is called with.
     **keywords
-        Those of the scheme: ``gain``, ``std``, ..., ``in_axis``, ``out_axis`` and ``batch_axis``.
+        Those of the scheme: ``gain``, ``std``, ..., ``in_axis``, ``out_axis`` and ``batch_axis``; of one with a fan
+        ``scale``, ``mode`` and ``distribution`` too, as in ``("*", "kaiming_normal", {"mode": "fan_out"})``.
 
     Returns
     -------
@@ -118,7 +119,7 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
         return Ruled(Called(scheme, keywords))
     axes = {}
     if keywords:
-        unexpected(known.name, keywords, known.parameters)
+        unexpected(known.name, keywords, (*known.parameters, *(DESCRIBED if known.needs_fans else ())))
         axes = {axis: keywords.pop(axis) for axis in AXES if axis in keywords}
     fans = _fans_along(weight.shape, **axes) if axes else None
     if not known.needs_fans:
@@ -128,7 +129,7 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
         first = f"others need a rule before it: ({weight.name!r}, 'torch')"
         rule = f"such that a scheme with a fan is for weights of two axes or more ({first})"
         refuse("rules", rule, (weight.name, weight.shape))
-    return Ruled(known.law(fans or weight.fans, **keywords), fans)
+    return Ruled(known.scaled(*(fans or weight.fans), **keywords), fans)
 
 
 def _fans_along(shape: tuple[int, ...], in_axis: Axes = 1, out_axis: Axes = 0, batch_axis: Axes = ()) -> Fans:
