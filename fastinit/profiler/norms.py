@@ -17,7 +17,7 @@ ROWS, UNITS = 0, 1
 #: What so few rows do to the gradient through batch normalisation.
 FEW_ROWS = {
     2: "sends no gradient back (but for norm_eps)",
-    3: "has a gradient whose expectation is infinite: read medians and mean_log()",
+    3: "has a gradient whose expectation is infinite: read medians and mean_log(name)",
 }
 
 

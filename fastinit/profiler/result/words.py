@@ -1,4 +1,4 @@
-"""Words: the sentence that tells findings. This is the one place where they become English."""
+"""Words: the sentence that tells findings, which become English here alone; what few rows do, their norm says."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def seed_from(generator: torch.Generator | None) -> int:
         return int(number.random_(-(1 << 63), None, generator=generator).item()) & _NUMBERS
 
 
-class _Whole(NamedTuple):
+class _WholeTensor(NamedTuple):
     """What the whole tensor holds, of which any part is asked for."""
 
     law: Law
@@ -64,7 +64,7 @@ def fill_pieces_(pieces: Pieces, law: Law, *, seed: int, name: str) -> None:
             targets = [local[one.local_slices] for one in pieces.rectangles]
             indices = [one.slices for one in pieces.rectangles]
         if not local.is_meta:
-            _fill_memory_or_device(local.device)(targets, indices, _Whole(law, pieces.shape, seed, name))
+            _fill_memory_or_device(local.device)(targets, indices, _WholeTensor(law, pieces.shape, seed, name))
             increment_version(local)
 
 
@@ -77,7 +77,7 @@ def dtype_for(law: Law, dtype: torch.dtype) -> Any:
     return "float32" if dtype is torch.bfloat16 and not law.in_core else DTYPES.get(dtype, "float32")
 
 
-def _fill_memory(targets: Sequence[torch.Tensor], indices: Sequence[Index], whole: _Whole) -> None:
+def _fill_memory(targets: Sequence[torch.Tensor], indices: Sequence[Index], whole: _WholeTensor) -> None:
     """One call for all rectangles, so that what can only be made whole is made once."""
     if not targets:
         return
@@ -105,7 +105,7 @@ def _items(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     return array_over(tensor.view(torch.int16) if tensor.dtype is torch.bfloat16 else tensor)
 
 
-def _fill_device(targets: Sequence[torch.Tensor], indices: Sequence[Index], whole: _Whole) -> None:
+def _fill_device(targets: Sequence[torch.Tensor], indices: Sequence[Index], whole: _WholeTensor) -> None:
     """Through pinned memory, so that nothing as large as the tensor is needed here."""
     if not whole.law.in_core or isinstance(indices[0], Part):
         made = [torch.empty(target.shape, dtype=target.dtype) for target in targets]
