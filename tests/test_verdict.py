@@ -161,7 +161,8 @@ def test_few_rows_of_batch_normalisation_are_pointed_out():
     with pytest.warns(UserWarning, match="infinite"):
         p = crafted(FLAT, FLAT, network={"norm": "batch", "batch": 3})
     assert str(p.verdict).endswith(
-        "; batch normalisation over 3 rows has a gradient whose expectation is infinite: read medians and mean_log(name)."
+        "; batch normalisation over 3 rows has a gradient whose expectation is infinite: "
+        "read medians and mean_log(name)."
     )
 
 
