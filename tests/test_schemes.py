@@ -262,6 +262,9 @@ class Box:
     def __float__(self):
         return self.value
 
+    def __index__(self):
+        return self.value
+
 
 def test_what_a_scheme_keeps_does_not_outlive_what_it_was_asked_with():
     """The second call with what is equal, or the same object with another value, has the law of that value."""
@@ -282,6 +285,11 @@ def test_what_a_scheme_keeps_does_not_outlive_what_it_was_asked_with():
         with pytest.raises(TypeError, match="`shape` must be an integer"):
             fi.he_normal((64.0, 32), seed=0)
     assert np.array_equal(fi.he_normal(shape, seed=0, in_axis=[0], out_axis=[1]), plain)
+    length = Box(64)
+    assert np.array_equal(fi.he_normal((length, 32), seed=0), plain)
+    length.value = 16
+    assert np.array_equal(fi.he_normal((length, 32), seed=0), fi.he_normal((16, 32), seed=0))
+    assert np.array_equal(fi.he_normal((np.array(64), 32), seed=0), plain)
     for width in range(1, 1500):
         fi.he_normal((2, width), seed=0)
     assert len(SCHEMES["he_normal"]._laws) <= 1 << 10

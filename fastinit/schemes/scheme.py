@@ -237,6 +237,8 @@ class Scheme:
         """That of an array whose fans are along these axes. It is kept for those who ask again."""
         asked = shape, in_axis, out_axis, gain, distribution
         keeps = tuple(map(type, asked)) in _ASKED and batch_axis == () and scale is OWN and mode is OWN
+        for length in shape if keeps else ():
+            keeps = keeps and type(length) is int
         if keeps and asked in self._laws:
             return self._laws[asked]
         fans = fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis)
