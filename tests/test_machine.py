@@ -152,7 +152,8 @@ def advised(tmp_path):
             return 0;
         }
     """)
-    compiler, pages = shlex.split(os.environ.get("CC", "cc")), Path(fi.__file__).parent / "src" / "pages.c"
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    pages = Path(__file__).parents[1] / "fastinit" / "src" / "pages.c"  # of the checkout: a built package has no sources
     flags = ["-std=gnu11", "-shared", "-fPIC", "-Dmadvise=recorded"]
     subprocess.run([*compiler, *flags, pages, recorder, "-o", tmp_path / "pages.so"], check=True)
     library = ctypes.CDLL(str(tmp_path / "pages.so"))
