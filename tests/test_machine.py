@@ -153,7 +153,7 @@ def advised(tmp_path):
         }
     """)
     compiler = shlex.split(os.environ.get("CC", "cc"))
-    pages = Path(__file__).parents[1] / "fastinit" / "src" / "pages.c"  # of the checkout: a built package has no sources
+    pages = Path(__file__).parents[1] / "fastinit" / "src" / "pages.c"  # a built package has none
     flags = ["-std=gnu11", "-shared", "-fPIC", "-Dmadvise=recorded"]
     subprocess.run([*compiler, *flags, pages, recorder, "-o", tmp_path / "pages.so"], check=True)
     library = ctypes.CDLL(str(tmp_path / "pages.so"))
