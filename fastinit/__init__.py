@@ -31,8 +31,6 @@ from .schemes.fan_scaling import (
     xavier_uniform,
 )
 from .schemes.structured import delta_orthogonal, dirac, identity, orthogonal, sparse
-from .streaming import Moments, Statistics, moments
-from .verification import Verification, verify
 
 if TYPE_CHECKING:
     from . import theory
@@ -47,6 +45,8 @@ if TYPE_CHECKING:
         compare,
         profile,
     )
+    from .streaming import Moments, Statistics, moments
+    from .verification import Verification, verify
 
 __all__ = [
     "ARS",
@@ -105,17 +105,13 @@ __all__ = [
 ]
 
 
-#: Of the profiler, imported when one of them is first asked for, as the theory is: half the time of the import.
-_PROFILER = {
-    "Comparison",
-    "Course",
-    "Finding",
-    "Network",
-    "Profile",
-    "ProfileInterrupted",
-    "Verdict",
-    "compare",
-    "profile",
+#: What looks at weights and networks, imported when one of them is first asked for, as the theory is: half the time of
+#: the import.
+_LATER = {
+    **dict.fromkeys(("Moments", "Statistics", "moments"), "streaming"),
+    **dict.fromkeys(("Verification", "verify"), "verification"),
+    **dict.fromkeys(("Comparison", "Course", "Finding", "Network", "Profile"), "profiler"),
+    **dict.fromkeys(("ProfileInterrupted", "Verdict", "compare", "profile"), "profiler"),
 }
 
 
@@ -124,8 +120,8 @@ if not TYPE_CHECKING:  # which would find any name
     def __getattr__(name: str) -> Any:
         if name == "theory":
             return import_module(f"{__name__}.theory")
-        if name in _PROFILER:
-            found = globals()[name] = getattr(import_module(f"{__name__}.profiler"), name)
+        if name in _LATER:
+            found = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
             return found
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

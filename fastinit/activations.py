@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from math import pi, sqrt
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.chebyshev import cheb2poly
 
 from .arguments import choice, real, refuse
 
@@ -55,11 +54,19 @@ _NEAR = (
     -1.1043175507344508e-6, 3.8488755420345037e-8, -1.1808582533875467e-9, 3.2334215826050910e-11,
     -7.9910159470045488e-13, 1.7990725113961456e-14, -3.7186354878186926e-16, 7.1035990037142530e-18,
 )  # fmt: skip
-_TAIL32, _TAIL64 = cheb2poly(_TAIL[:12]).tolist(), cheb2poly(_TAIL).tolist()
-_NEAR32, _NEAR64 = cheb2poly(_NEAR[:7]).tolist(), cheb2poly(_NEAR).tolist()
 
 
-def _polynomial(coefficients: list[float], x: Array) -> Array:
+@cache
+def _coefficients(series: tuple[float, ...]) -> list[float]:
+    """Those of the powers, of a Chebyshev series."""
+    from numpy.polynomial.chebyshev import cheb2poly  # a tenth of the time of the import of the package
+
+    return list(cheb2poly(series).tolist())
+
+
+def _polynomial(series: tuple[float, ...], terms32: int, x: Array) -> Array:
+    """A Chebyshev series at x, of which its first terms will do for float32."""
+    coefficients = _coefficients(series if x.dtype == np.float64 else series[:terms32])
     value = np.full_like(x, coefficients[-1])
     for coefficient in coefficients[-2::-1]:
         value *= x
@@ -70,14 +77,14 @@ def _polynomial(coefficients: list[float], x: Array) -> Array:
 def _erfc(a: Array) -> Array:
     """erfc(a) for a >= 0, to a few roundings of itself; from 28 on it is zero in float64."""
     a = np.minimum(a, 28.0)
-    tail = _polynomial(_TAIL64 if a.dtype == np.float64 else _TAIL32, (a - 3.0) / (a + 3.0))
+    tail = _polynomial(_TAIL, 12, (a - 3.0) / (a + 3.0))
     return np.exp(-a * a) * tail / (1.0 + 2.0 * a)
 
 
 def _erf(x: Array) -> Array:
     a = np.abs(x)
     square = np.minimum(a, 1.0) ** 2
-    near = x * _polynomial(_NEAR64 if a.dtype == np.float64 else _NEAR32, 2.0 * square - 1.0)
+    near = x * _polynomial(_NEAR, 7, 2.0 * square - 1.0)
     return np.where(a < 1.0, near, np.copysign(1.0 - _erfc(a), x))
 
 
