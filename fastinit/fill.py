@@ -31,7 +31,8 @@ def draw(
         return _called(law, shape, out, seed=seed, name=name, dtype=dtype, **_given(index=index, threads=threads))
     kind, lengths = kind_for(dtype, out), checked_shape(shape)
     if law.is_fixed:
-        _check_unused(seed, name, threads)
+        if name != "" or seed is not None or threads is not None:
+            _check_unused(seed, name, threads)
         if index is None and out is None:
             return law.array(lengths, kind, 0, name, 1)
         return make(lengths, kind, index, out, law.fills(lengths, kind, 0, name, 1))

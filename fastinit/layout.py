@@ -39,7 +39,7 @@ class Part(NamedTuple):
 def checked_shape(shape: Any, name: str = "shape") -> tuple[int, ...]:
     """`shape` (whose argument is called `name`) as a tuple of lengths whose product is below 2**63."""
     try:
-        lengths = tuple(shape)
+        lengths: tuple[Any, ...] = (shape,) if type(shape) is int else tuple(shape)
     except TypeError:
         if not hasattr(shape, "__index__"):
             refuse(name, "an integer or a sequence of integers", shape, TypeError)

@@ -203,7 +203,7 @@ class Orthogonal(_Gained, _Whole):
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> None:
         set_argument(self, "gain", real("gain", gain, low=0))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis), ("batch_axis", batch_axis)):
-            set_argument(self, key, tuple(axes) if isinstance(axes, Sequence) else axes)
+            set_argument(self, key, axes if isinstance(axes, int) or not isinstance(axes, Sequence) else tuple(axes))
 
     def sides(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Rows and columns of the matrices."""
@@ -243,7 +243,7 @@ class DeltaOrthogonal(_Gained, _Whole):
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1) -> None:
         set_argument(self, "gain", real("gain", gain, low=0))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis)):
-            set_argument(self, key, tuple(axes) if isinstance(axes, Sequence) else axes)
+            set_argument(self, key, axes if isinstance(axes, int) or not isinstance(axes, Sequence) else tuple(axes))
 
     def deviation(self, shape: tuple[int, ...]) -> float:
         rows = prod(shape[axis] for axis in normalize_axis_tuple(self.in_axis, len(shape)))

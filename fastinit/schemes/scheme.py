@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter, signature
+from itertools import product
 from math import nan, sqrt
 from types import MappingProxyType
 from typing import Any
@@ -43,7 +44,7 @@ AXES = MappingProxyType({"in_axis": -2, "out_axis": -1, "batch_axis": ()})
 DESCRIBED = ("scale", "mode", "distribution")
 
 #: Types of what a law is kept by: such do not change, and where they are equal they mean the same.
-_ASKED = {(tuple, int, int, float, str), (tuple, int, int, float, object)}
+_ASKED = set(product((tuple,), (int,), (int,), (float,), (str, object), (float, object), (str, object)))
 
 #: Laws that a scheme keeps, by what they were asked for with: to find one takes a third of the time of making it.
 _KEPT = 1 << 10
@@ -235,8 +236,8 @@ class Scheme:
         mode: Mode = OWN,
     ) -> Law:
         """That of an array whose fans are along these axes. It is kept for those who ask again."""
-        asked = shape, in_axis, out_axis, gain, distribution
-        keeps = tuple(map(type, asked)) in _ASKED and batch_axis == () and scale is OWN and mode is OWN
+        asked = shape, in_axis, out_axis, gain, distribution, scale, mode
+        keeps = tuple(map(type, asked)) in _ASKED and batch_axis == ()
         for length in shape if keeps else ():
             keeps = keeps and type(length) is int
         if keeps and asked in self._laws:
