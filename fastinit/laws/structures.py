@@ -153,6 +153,12 @@ class _Whole(_Structure):
         """Fill a C-contiguous array."""
         raise TypeError(type(self).__name__)
 
+    def array(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Array:
+        self.check(lengths, kind)
+        made = np.empty(lengths, kind.dtype)
+        self.build(made, kind, seed, name, threads)
+        return made
+
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
         self.check(lengths, kind)
         stream_key(seed, self.stream, name)  # a name that is none is refused before anything is made
