@@ -33,14 +33,14 @@ def draw(
     if law.is_fixed:
         if name != "" or seed is not None or threads is not None:
             _check_unused(seed, name, threads)
-        if index is None and out is None:
-            return law.array(lengths, kind, 0, name, 1)
-        return make(lengths, kind, index, out, law.fills(lengths, kind, 0, name, 1))
-    if seed is None and index is not None:
-        refuse("seed", "given where index is (a part of an array that nobody can make whole)", seed)
+        number, workers = 0, 1
+    else:
+        if seed is None and index is not None:
+            refuse("seed", "given where index is (a part of an array that nobody can make whole)", seed)
+        number, workers = seed_number(seed), threads_for(threads)
     if index is None and out is None:
-        return law.array(lengths, kind, seed_number(seed), name, threads_for(threads))
-    return make(lengths, kind, index, out, law.fills(lengths, kind, seed_number(seed), name, threads_for(threads)))
+        return law.array(lengths, kind, number, name, workers)
+    return make(lengths, kind, index, out, law.fills(lengths, kind, number, name, workers))
 
 
 def _called(law: Called, shape: Any, out: Any, **common: Any) -> Any:
@@ -88,11 +88,11 @@ def make(lengths: tuple[int, ...], kind: Kind, index: Any, out: Any, fill: Fill)
         outs = [None] * len(index) if out is None else out
         if not isinstance(outs, (list, tuple)) or len(outs) != len(index):
             refuse("out", f"a list of {len(index)} arrays where index is a list", type(out).__name__, TypeError)
-        shapes = [lengths if one is None else part(lengths, one).shape for one in index]
-        for one_shape, target in zip(shapes, outs, strict=True):
+        pieces = [None if one is None else part(lengths, one) for one in index]
+        for piece, target in zip(pieces, outs, strict=True):
             if target is not None:
-                check_out(target, one_shape, kind.dtype)
-        return [make(lengths, kind, one, target, fill) for one, target in zip(index, outs, strict=True)]
+                check_out(target, lengths if piece is None else piece.shape, kind.dtype)
+        return [make(lengths, kind, piece, target, fill) for piece, target in zip(pieces, outs, strict=True)]
     piece = part(lengths, index)
     if out is None:
         target = np.empty(piece.shape, kind.dtype)

@@ -28,15 +28,14 @@ def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mea
 
 def interval(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
     """The least and the greatest number of the precision computed in that lie in [low, high)."""
-    numbers = isinstance(low, float) and isinstance(high, float)
-    crossed = _first_bad(low > high if numbers else ~(low <= high), low, high)
+    crossed = _first_bad(np.logical_not(low <= high), low, high)
     if crossed:
         refuse("low", f"at most high ({crossed[1]!r})", crossed[0])
     beyond = _first_bad((abs(low) > kind.greatest) | (abs(high) > kind.greatest) | (high - low > kind.greatest), high)
     if beyond:
         rule = f"such that low, high and high - low stay below {kind.greatest:.6g} in {kind.name}"
         refuse("high", rule, beyond[0])
-    least, greatest = (ends_of_numbers if numbers else _ends)(kind, low, high)
+    least, greatest = _ends(kind, low, high)
     empty = _first_bad(least > greatest, low, high)
     if empty:
         refuse("high", f"such that a {kind.real.__name__} lies in [low, high)", empty)
@@ -65,9 +64,9 @@ def at_least(kind: Kind, x: float) -> float:
 def _ends(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
     least, greatest = (np.asarray(end).astype(kind.real) for end in (low, high))
     point = low == high
-    up, down = kind.real(np.inf), kind.real(-np.inf)
+    up = _INFINITY[kind.real]
     least = np.where(point | (least.astype(np.float64) >= low), least, np.nextafter(least, up))
-    greatest = np.where(point | (greatest.astype(np.float64) < high), greatest, np.nextafter(greatest, down))
+    greatest = np.where(point | (greatest.astype(np.float64) < high), greatest, np.nextafter(greatest, -up))
     return least, greatest
 
 

@@ -192,9 +192,6 @@ def _verified(pieces: list[Any], indices: list[Any], claim: _Claim) -> Verificat
 
 
 def _claimed(scheme: Any, lengths: tuple[int, ...], keywords: dict[str, Any]) -> Law:
-    if isinstance(scheme, Law):
-        unexpected("verify", keywords, _OWN)
-        return scheme
     known = scheme_of(scheme)
     if not known.is_called:
         unexpected("verify", keywords, (*known.parameters, *_OWN))

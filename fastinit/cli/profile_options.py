@@ -83,16 +83,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for title, options in OPTIONS.items():
         group = parser.add_argument_group(title)
         for name, (read, meaning) in options.items():
-            more: dict[str, Any] = {"metavar": metavar_of(name)} if read else {}
-            more |= {} if read else {"action": argparse.BooleanOptionalAction, "default": None}
+            flag: dict[str, Any] = {"action": argparse.BooleanOptionalAction, "default": None}
+            more = {"metavar": metavar_of(name)} if read else flag
             group.add_argument(option_of(name), help=meaning, **more)
 
 
 def typed_options(options: argparse.Namespace) -> dict[str, Any]:
     """Keyword to value of those that were typed."""
-    readers = {name: read for group in OPTIONS.values() for name, (read, _) in group.items()}
-    typed = {name: value for name in readers if (value := getattr(options, name)) is not None}
     return {
-        name: value if (read := readers[name]) is None else read(option_of(name), value)
-        for name, value in typed.items()
+        name: value if read is None else read(option_of(name), value)
+        for group in OPTIONS.values()
+        for name, (read, _) in group.items()
+        if (value := getattr(options, name)) is not None
     }

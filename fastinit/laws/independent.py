@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -179,7 +180,8 @@ class Truncated(_InCore):
     name: ClassVar[str] = "truncated_normal"
     stream: ClassVar[str] = "truncated"
     number: ClassVar[int] = 2
-    arguments: ClassVar[tuple[str, ...]] = ("centre", "scale", "low", "high")
+    arguments: ClassVar[tuple[str, ...]] = ("mean", "std", "low", "high")
+    kept_as: ClassVar[Mapping[str, str]] = {"mean": "centre", "std": "scale"}
     __slots__ = ("centre", "high", "low", "scale")
     centre: float
     scale: float
@@ -233,12 +235,6 @@ class Truncated(_InCore):
             refuse("std", f"such that a {kind.real.__name__} lies in [mean + low std, mean + high std]", std)
         tails = min(left, right) < 0.005  # |z| up to 2.57 needs none
         return _new(Parameters, (mean, std, least, greatest, left, mass, right, int(tails)))
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"law": self.name, "mean": self.centre, "std": self.scale, "low": self.low, "high": self.high}
-
-    def __repr__(self) -> str:
-        return f"Truncated(mean={self.centre!r}, std={self.scale!r}, low={self.low!r}, high={self.high!r})"
 
     def _words(self) -> list[str]:
         mean = [f"mean={self.centre:.4g}"] if self.centre else []

@@ -32,8 +32,10 @@ class Law(ABC):
         No value is outside (but for the rounding of 16-bit dtypes).
     """
 
-    #: Its arguments, which are its attributes.
+    #: Its arguments, which are attributes of the same name but for those of `kept_as`.
     arguments: ClassVar[tuple[str, ...]] = ()
+    #: The attribute of an argument whose name the law has for a moment.
+    kept_as: ClassVar[Mapping[str, str]] = {}
     #: As descriptions call it, and as `from_dict` knows it.
     name: ClassVar[str]
     stream: ClassVar[str] = ""
@@ -94,7 +96,7 @@ class Law(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Its name and its arguments."""
-        return {"law": self.name} | {key: getattr(self, key) for key in self.arguments}
+        return {"law": self.name} | self._described()
 
     @staticmethod
     def from_dict(described: Mapping[str, Any]) -> Law:
@@ -107,7 +109,11 @@ class Law(ABC):
             _named[cls.name] = cls
 
     def _values(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, key) for key in self.arguments)
+        return tuple(self._described().values())
+
+    def _described(self) -> dict[str, Any]:
+        """Its arguments by name."""
+        return {key: getattr(self, self.kept_as.get(key, key)) for key in self.arguments}
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a law does not change: `{type(self).__name__}.{name}` cannot be set")
@@ -122,7 +128,7 @@ class Law(ABC):
         return type(self), self._values()
 
     def __repr__(self) -> str:
-        words = ", ".join(f"{key}={getattr(self, key)!r}" for key in self.arguments)
+        words = ", ".join(f"{key}={value!r}" for key, value in self._described().items())
         return f"{type(self).__name__}({words})"
 
     def __str__(self) -> str:
@@ -130,7 +136,7 @@ class Law(ABC):
 
     def _words(self) -> list[str]:
         """Its arguments, as a table shows them."""
-        return [f"{key}={getattr(self, key):.4g}" for key in self.arguments]
+        return [f"{key}={value:.4g}" for key, value in self._described().items() if not key.endswith("_axis")]
 
 
 #: How a law gets its arguments, which do not change after.

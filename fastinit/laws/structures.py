@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from math import ceil, prod
 from typing import Any, ClassVar
@@ -32,17 +32,16 @@ _PIECE = 1 << 14
 _RANKED = 1 << 19
 
 
+def _fixed(axes: Axes) -> Axes:
+    """The same, that nobody can change: a sequence as a tuple."""
+    return tuple(axes) if isinstance(axes, Sequence) else axes
+
+
 class _Structure(Law):
     """A law that says nothing of an element before the shape is known."""
 
     is_independent = False
-    #: Arguments that are not shown in a table.
-    _hidden = ("in_axis", "out_axis", "batch_axis")
-
     __slots__ = ()
-
-    def _words(self) -> list[str]:
-        return [f"{key}={getattr(self, key):.4g}" for key in self.arguments if key not in self._hidden]
 
 
 class _Gained(_Structure):
@@ -52,8 +51,7 @@ class _Gained(_Structure):
     gain: float
 
     def scaled(self, factor: float) -> Law:
-        words = dict(zip(self.arguments, self._values(), strict=True))
-        return type(self)(**words | {"gain": self.gain * real("factor", factor, low=0)})
+        return type(self)(**self._described() | {"gain": self.gain * real("factor", factor, low=0)})
 
 
 class _Placed(_Structure):
@@ -209,7 +207,7 @@ class Orthogonal(_Gained, _Whole):
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> None:
         set_argument(self, "gain", real("gain", gain, low=0))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis), ("batch_axis", batch_axis)):
-            set_argument(self, key, axes if isinstance(axes, int) or not isinstance(axes, Sequence) else tuple(axes))
+            set_argument(self, key, _fixed(axes))
 
     def sides(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Rows and columns of the matrices."""
@@ -249,7 +247,7 @@ class DeltaOrthogonal(_Gained, _Whole):
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1) -> None:
         set_argument(self, "gain", real("gain", gain, low=0))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis)):
-            set_argument(self, key, axes if isinstance(axes, int) or not isinstance(axes, Sequence) else tuple(axes))
+            set_argument(self, key, _fixed(axes))
 
     def deviation(self, shape: tuple[int, ...]) -> float:
         rows = prod(shape[axis] for axis in normalize_axis_tuple(self.in_axis, len(shape)))
@@ -285,7 +283,8 @@ class Sparse(_Whole):
 
     name: ClassVar[str] = "sparse"
     stream: ClassVar[str] = "sparse"
-    arguments: ClassVar[tuple[str, ...]] = ("sparsity", "scale")
+    arguments: ClassVar[tuple[str, ...]] = ("sparsity", "std")
+    kept_as: ClassVar[Mapping[str, str]] = {"std": "scale"}
     least_axes = 2
     mean: ClassVar[float] = 0.0
     __slots__ = ("scale", "sparsity")
@@ -321,15 +320,6 @@ class Sparse(_Whole):
         zeros = self.zeros_of(array.shape[0])
         if zeros:
             _put_zeros(array, zeros, stream_key(seed, self.stream, name))
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"law": self.name, "sparsity": self.sparsity, "std": self.scale}
-
-    def __repr__(self) -> str:
-        return f"Sparse(sparsity={self.sparsity!r}, std={self.scale!r})"
-
-    def _words(self) -> list[str]:
-        return [f"sparsity={self.sparsity:.4g}", f"std={self.scale:.4g}"]
 
 
 def _put_zeros(array: Array, zeros: int, key: bytes) -> None:

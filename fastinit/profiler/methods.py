@@ -23,7 +23,7 @@ def method_for(network: Network, signals: Signals, method: str) -> str:
     """The method to use: the one asked for, or for "auto" the first that suits; it is refused where it cannot be."""
     choice("method", method, get_args(Method))
     if method == "auto":
-        largest = max(prod(shape) for layer in range(network.depth) for shape in network.matrices(layer + 1).values())
+        largest = max(map(prod, _shapes(network)))
         method = "dense"
         if largest > DENSE_WEIGHTS:
             method = next((m for m in ("matrix_free", "tiled") if not _obstacle(network, signals, m)), "dense")
@@ -32,6 +32,11 @@ def method_for(network: Network, signals: Signals, method: str) -> str:
         refuse("method", obstacle, method)
     _check_memory(network, signals, method)
     return method
+
+
+def _shapes(network: Network) -> list[tuple[int, ...]]:
+    """Of all weights."""
+    return [shape for layer in range(network.depth) for shape in network.matrices(layer + 1).values()]
 
 
 def _obstacle(network: Network, signals: Signals, method: str) -> str:
@@ -61,10 +66,10 @@ def _obstacle(network: Network, signals: Signals, method: str) -> str:
 def memory(network: Network, signals: Signals, method: str) -> int:
     """Bytes that a method takes at its peak, roughly and from above."""
     item = network.dtype.itemsize
-    shapes = [shape for layer in range(network.depth) for shape in network.matrices(layer + 1).values()]
     rows, widest = network.rows, max(network.widths)
     if method == "matrix_free":
         return item * _wide_arrays(network, signals) + (0 if signals.asks_again else _chunks_and_products(network))
+    shapes = _shapes(network)
     if network.text:
         signal = _text_signal(network, network.text, signals)
     else:

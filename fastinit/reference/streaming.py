@@ -34,9 +34,9 @@ def _lane_tree(lanes: Array) -> float:
     return float(lanes[0])
 
 
-def _lane_sums(terms: Array) -> Array:
+def _lane_sums(terms: Array, before: Array | float = 0.0) -> Array:
     """Sums of terms by place mod 16, in float64, one row of 16 after the other."""
-    sums = np.zeros(LANES)
+    sums = np.zeros(LANES) + before
     for row in range(0, len(terms), LANES):
         some = terms[row : row + LANES]
         sums[: len(some)] += some
@@ -51,10 +51,7 @@ def _group_sums(terms: Array) -> Array:
         for row in group:
             partial = partial + row
         sums += partial
-    for row in range(whole, len(terms), LANES):
-        some = terms[row : row + LANES]
-        sums[: len(some)] += some
-    return sums
+    return _lane_sums(terms[whole:], sums)
 
 
 def _block_sums(x: Array, order: int) -> Sums:

@@ -240,8 +240,9 @@ class Scheme:
         keeps = tuple(map(type, asked)) in _ASKED and batch_axis == ()
         for length in shape if keeps else ():
             keeps = keeps and type(length) is int
-        if keeps and asked in self._laws:
-            return self._laws[asked]
+        found = self._laws.get(asked) if keeps else None
+        if found is not None:
+            return found
         fans = fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis)
         law = self.scaled(*fans, gain, distribution, scale, mode)
         if keeps:

@@ -24,15 +24,6 @@ from ..stream import seed_number
 from ..typing import SchemeName, Seed, Shape
 from .scheme import AXES, COMMON, REQUIRED, Scheme
 
-
-def _zeros() -> Constant:
-    return Constant(0.0)
-
-
-def _ones() -> Constant:
-    return Constant(1.0)
-
-
 #: A scheme by its name, itself, or a function that makes arrays. What is registered later has no name here.
 SchemeLike: TypeAlias = SchemeName | Scheme | Callable[..., Any]
 
@@ -41,8 +32,8 @@ _ROWS = (
     Scheme("uniform", family=Uniform, keywords={"low": 0.0, "high": 1.0}),
     Scheme("truncated_normal", family=Truncated, keywords={"mean": 0.0, "std": 1.0, "low": -2.0, "high": 2.0}),
     Scheme("constant", family=Constant, keywords={"value": REQUIRED}),
-    Scheme("zeros", family=_zeros),
-    Scheme("ones", family=_ones),
+    Scheme("zeros", family=OneLaw(Constant(0.0))),
+    Scheme("ones", family=OneLaw(Constant(1.0))),
     Scheme("identity", family=Identity, keywords={"gain": 1.0}),
     Scheme("dirac", family=Dirac, keywords={"groups": 1, "in_axis": -2, "out_axis": -1}),
     Scheme("variance_scaling", 1.0, keywords={"scale": 1.0, "mode": "fan_in"}),

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ...schemes.distributions import normal
 from ..description.network import Network, normalisation_of
-from ..description.signals import Signals, random_signs
+from ..description.signals import Signals, normal_inputs, random_signs
 from ..norms import UNITS
 from ..parallel import Workers
 from ..statistics import Tally
 from ..steps.step import StepBothWays, backward, forward
+from ..steps.units import RowMeans
 from .chunks import ColumnChunks, ScratchArrays, total
 from .gram_sampling import GramSampledWeights
-from .units import RowMeans, norm_of, units
+from .units import norm_of, units
 
 Array = np.ndarray[Any, Any]
 #: What is done with some columns: what was read of them, and arrays to be summed.
@@ -78,8 +78,7 @@ class NetworkByColumns(ABC):
         if self.signals.inputs is not None:
             np.copyto(out, self.signals.inputs[:, cut])
             return out
-        return normal(self.network.input_shape, seed=self.seed, name="input", dtype=self.network.dtype.name,
-                      index=np.s_[:, cut], out=out, threads=1)  # fmt: skip
+        return normal_inputs(self.network, self.seed, index=np.s_[:, cut], out=out, threads=1)
 
     def turn(self) -> None:
         """From the way forward to the way back: where the outputs have a loss, its gradient."""

@@ -23,8 +23,6 @@ def propagate_by_columns(
     network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report
 ) -> Iterator[dict[str, float]]:
     """Send the signals through one drawing of the network, and fill in the tallies, as `propagate_by_steps` does."""
-    for tally in tallies:
-        tally.start()
     with Workers(threads_for(None)) as workers:
         passed = (ResidualByColumns if network.residual else PlainByColumns)(network, signals, seed, tallies, workers)
         for layer in range(network.depth + 1):

@@ -3,44 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..description.network import Network, normalisation_of
-from ..norms import Norm, Normalised
 from ..statistics import Tally
 from ..steps.step import StepBothWays
-from ..steps.units import Activate
+from ..steps.units import Activate, Normalise, RowMeans
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass
-class RowMeans:
-    """What a norm is to know of rows as wide as the layer: means of what it sums up, on the way forward and back."""
-
-    forward: list[Array] | None = None
-    backward: list[Array] | None = None
-
-
-class NormaliseColumns:
-    """Normalisation of some columns, where `rows` says what is to be known of the others."""
-
-    norm: Norm
-
-    def __init__(self, norm: Norm, eps: float, rows: RowMeans) -> None:
-        self.norm, self._eps, self._rows = norm, eps, rows
-        self.kept: Normalised | None = None
-
-    def forward(self, x: Array) -> Array:
-        self.kept = self.norm.normalised(x, self._eps, self._rows.forward)
-        return self.kept.y
-
-    def backward(self, d: Array) -> Array:
-        assert self.kept is not None
-        return self.kept.backward(d, self._rows.backward)
 
 
 class PreactivationColumns:
@@ -62,10 +34,10 @@ class PreactivationColumns:
 def units(network: Network, rows: RowMeans, part: Tally, back: bool) -> list[StepBothWays]:
     """Norm and activation of some columns, in order."""
     known = normalisation_of(network)
-    norm = NormaliseColumns(known, network.norm_eps, rows) if known else None
+    norm = Normalise(known, network.norm_eps, rows) if known else None
     return network.in_order(PreactivationColumns(part, back), norm, Activate(network.activation, part, network.batch))
 
 
-def norm_of(steps: Sequence[StepBothWays]) -> tuple[int, NormaliseColumns]:
+def norm_of(steps: Sequence[StepBothWays]) -> tuple[int, Normalise]:
     """The norm among the steps, and its place."""
-    return next((place, step) for place, step in enumerate(steps) if isinstance(step, NormaliseColumns))
+    return next((place, step) for place, step in enumerate(steps) if isinstance(step, Normalise))

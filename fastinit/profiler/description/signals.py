@@ -39,7 +39,7 @@ class Signals:
             places = uniform(network.input_shape, 0, network.text.vocabulary, seed=seed, name="input", dtype="float64")
             inputs = places.astype(np.int64)
         elif inputs is None:
-            inputs = normal(network.input_shape, seed=seed, name="input", dtype=network.dtype)
+            inputs = normal_inputs(network, seed)
         return inputs.reshape(network.rows, -1)
 
     def last(self, network: Network, seed: int, x: Array) -> Array:
@@ -56,6 +56,12 @@ class Signals:
         if gradient.shape != shape:
             refuse("loss", f"a function whose gradient has the shape of the outputs, {shape}", gradient.shape)
         return gradient.astype(x.dtype).reshape(x.shape)
+
+
+def normal_inputs(network: Network, seed: int, **where: Any) -> Array:
+    """Standard normals of the stream "input": all, or with `index` some."""
+    made: Array = normal(network.input_shape, seed=seed, name="input", dtype=network.dtype, **where)
+    return made
 
 
 def random_signs(shape: tuple[int, ...], seed: int, name: str, dtype: Any, **where: Any) -> Array:

@@ -116,20 +116,21 @@ def course_of(profile: Profiled, name: str) -> Course:
     network, backward = profile.network, name.startswith("grad")
     logs = typical_log(profile, name)
     sizes = np.log(network.widths) if backward else 0.0
+    sized = logs + sizes
     sign = -1 if backward else 1
-    rate, power = _fits(logs + sizes, network, sign, profile.least_for_power)
+    rate, power = _fits(sized, network, sign, profile.least_for_power)
     inside = np.arange(len(logs))[interior(network.depth)][::sign]
     if profile.interrupted:
         inside = inside[~np.isnan(logs[inside])]
     first, last = (int(inside[0]), int(inside[-1])) if len(inside) else (0, 0)
     with np.errstate(invalid="ignore", over="ignore"):
-        change = float(np.exp((logs + sizes)[last] - (logs + sizes)[first]))
+        change = float(np.exp(sized[last] - sized[first]))
     theory = nan
     if f"theory_{name}" in profile:
         with np.errstate(divide="ignore", invalid="ignore"):
             expected = np.log(np.asarray(profile[f"theory_{name}"], float)) + sizes
         theory = _fits(expected, network, sign, profile.least_for_power)[0]
-    furthest = _furthest((logs + sizes)[inside], inside) if len(inside) else (1.0, first)
+    furthest = _furthest(sized[inside], inside) if len(inside) else (1.0, first)
     return Course(rate, change, power, theory, (first, last), furthest, logs, backward)
 
 

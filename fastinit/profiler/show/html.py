@@ -22,10 +22,11 @@ from ...machine import STREAM, VERSION
 from ...records import Record, labelled
 from ..result.comparison import shared
 from .axes import COLOURS, decades
-from .table import columns
+from .table import columns, gradient_ratio
 
 if TYPE_CHECKING:
     from ..result.layer_profile import LayerProfile
+    from ..result.verdict import Verdict
 
 _DASHES = ("1px,0px", "8px,3px", "2px,3px", "8px,3px,2px,3px")
 
@@ -133,7 +134,8 @@ def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
     hashes = (b64encode(sha256(script.encode()).digest()).decode() for script in (library, _SCRIPT))
     if len(profiles) == 1:
         ((_, profile),) = profiles.items()
-        above, below = f'<section class="{_mood(profile)}">{escape(str(profile.verdict))}</section>', _layers(profile)
+        verdict = profile.verdict
+        above, below = f'<section class="{_mood(verdict)}">{escape(str(verdict))}</section>', _layers(profile)
     else:
         above, below = "".join(_fold(place, *item) for place, item in enumerate(profiles.items())), ""
     return _PAGE.substitute(
@@ -157,17 +159,18 @@ def _inert(text: str) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _mood(profile: LayerProfile[Any]) -> str:
-    return "stable" if profile.verdict.healthy else "ill"
+def _mood(verdict: Verdict) -> str:
+    return "stable" if verdict.healthy else "ill"
 
 
 def _fold(place: int, name: str, profile: LayerProfile[Any]) -> str:
     """One of several profiles: its line, name and kind of verdict, and all else when it is opened."""
+    verdict = profile.verdict
     colour, dashes = _line(place)
     line = f'<line x2="36" y1="5" y2="5" stroke="{colour}" stroke-width="4" stroke-dasharray="{dashes}"/>'
     return (
-        f'<details class="{_mood(profile)}"><summary><svg width="36" height="10">{line}</svg> {escape(name)}: '
-        f"<b>{profile.verdict.kind}</b></summary><p>{escape(str(profile.verdict))}</p>{_layers(profile)}</details>"
+        f'<details class="{_mood(verdict)}"><summary><svg width="36" height="10">{line}</svg> {escape(name)}: '
+        f"<b>{verdict.kind}</b></summary><p>{escape(str(verdict))}</p>{_layers(profile)}</details>"
     )
 
 
@@ -208,7 +211,7 @@ def _charts(profiles: Mapping[str, LayerProfile[Any]]) -> list[tuple[str, Any]]:
 def _chart(profiles: Mapping[str, LayerProfile[Any]], name: str, logarithmic: bool) -> Any:
     chart, drawn = go.Figure(), []
     for place, (label, profile) in enumerate(profiles.items()):
-        values = profile.mean(name) if name != "ratio" else _ratio(profile)
+        values = profile.mean(name) if name != "ratio" else gradient_ratio(profile)
         if np.isnan(values).all():
             continue
         colour, dash = _line(place)
@@ -242,11 +245,6 @@ def _layout(values: Any, logarithmic: bool) -> dict[str, Any]:
         "xaxis": {"title": {"text": "layer"}, **axis},
         "yaxis": {**scale, **axis},
     }
-
-
-def _ratio(profile: LayerProfile[Any]) -> Any:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return profile.mean("weight_grad_norm") / profile.mean("weight_norm")
 
 
 def _plain(values: Any) -> list[float | None]:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..result.findings import LIMITS
+from ..result.findings import BACKWARD, FORWARD, LIMITS
 from .axes import COLOURS, decades
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 #: With these, profiles are told apart without colour too.
 _MARKERS = "os^DvphX"
-FORWARD, BACKWARD = "act_second_moment", "grad_act_second_moment"
 #: Decades between data and a limit of a dtype within which the limit is drawn.
 _NEAR = 2.0
 _SMALL = {"fontsize": 7, "color": "#444444"}

@@ -68,13 +68,17 @@ def columns(profile: LayerProfile[Any]) -> list[Column]:
             found.append(("theory", profile[f"theory_{name}"], number))
             if profile.repeats > 1:
                 found.append(("SE", profile.deviation(name), _deviation))
-    norm, gradient = profile.mean("weight_norm"), profile.mean("weight_grad_norm")
     found.append(("cosine", profile.mean("cosine"), lambda value: "" if np.isnan(value) else f"{value:.3f}"))
     found.append(("dead", profile.mean("dead_fraction"), _share))
     found.append(("units", profile.mean("distinct_units"), _count))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found += [("|∂W|/|W|", gradient / norm, number), ("|W|", norm, number)]
+    found += [("|∂W|/|W|", gradient_ratio(profile), number), ("|W|", profile.mean("weight_norm"), number)]
     return [column for column in found if not np.isnan(column[1]).all()]
+
+
+def gradient_ratio(profile: LayerProfile[Any]) -> Any:
+    """|∂W| / |W| by layer."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return profile.mean("weight_grad_norm") / profile.mean("weight_norm")
 
 
 def _width(profile: LayerProfile[Any], shown: list[Column]) -> int:

@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 
 def propagate_by_steps(
-    network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report, method: str = "dense"
+    network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report, method: str
 ) -> Iterator[dict[str, float]]:
     """Send the signals through one drawing of the network, and fill in the tallies, one for each layer.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,24 +14,34 @@ from ..statistics import Tally, distinct_columns, mean_cosine_of_rows
 Array = np.ndarray[Any, Any]
 
 
-class Normalise:
-    """Normalisation, with the gradient through its mean and deviation."""
+@dataclass
+class RowMeans:
+    """What a norm is to know of rows as wide as the layer: means of what it sums up, on the way forward and back."""
 
-    def __init__(self, norm: Norm, eps: float) -> None:
-        self._norm, self._eps = norm, eps
-        self._kept: Normalised | None = None
+    forward: list[Array] | None = None
+    backward: list[Array] | None = None
+
+
+class Normalise:
+    """Normalisation, with the gradient through its mean and deviation; of some columns, where `rows` tells the rest."""
+
+    norm: Norm
+
+    def __init__(self, norm: Norm, eps: float, rows: RowMeans | None = None) -> None:
+        self.norm, self._eps, self._rows = norm, eps, rows or RowMeans()
+        self.kept: Normalised | None = None
 
     def forward(self, x: Array) -> Array:
-        self._kept = self._norm.normalised(x, self._eps)
-        return self._kept.y
+        self.kept = self.norm.normalised(x, self._eps, self._rows.forward)
+        return self.kept.y
 
     def backward(self, d: Array) -> Array:
-        assert self._kept is not None
-        return self._kept.backward(d)
+        assert self.kept is not None
+        return self.kept.backward(d, self._rows.backward)
 
     def tangent(self, t: Array) -> Array:
-        assert self._kept is not None
-        return self._kept.tangent(t)
+        assert self.kept is not None
+        return self.kept.tangent(t)
 
 
 class Activate:

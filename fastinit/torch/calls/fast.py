@@ -242,28 +242,24 @@ def _made(mode: fast_init, tensor: Tensor, asks: Callable[..., Request], generat
         mode._new = None
 
 
-def _makes(empty: Callable[..., Tensor], asks: Callable[..., Request]) -> Callable[..., Any]:
-    """The answer to a call that makes a tensor: `empty` takes the same arguments but for the generator."""
+def _makes(empty: Callable[[fast_init, Any, Any], Tensor], asks: Callable[..., Request]) -> Callable[..., Any]:
+    """The answer to a call that makes a tensor: `empty` takes the mode, and its arguments but for the generator."""
 
     def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
         rest = dict(kwargs)
         generator = rest.pop("generator", None)
-        tensor = empty(*args, **rest)
+        tensor = empty(mode, args, rest)
         return tensor if _made(mode, tensor, asks, generator) else _left(mode, func, args, kwargs)
 
     return answer
 
 
-def _makes_like(asks: Callable[..., Request]) -> Callable[..., Any]:
-    """The answer to a call that makes a tensor like another."""
+def _empty(mode: fast_init, args: Any, kwargs: Any) -> Tensor:
+    return torch.empty(*args, **kwargs)
 
-    def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
-        rest = dict(kwargs)
-        generator = rest.pop("generator", None)
-        tensor = _empty_like(mode, torch.empty_like, args, rest)
-        return tensor if _made(mode, tensor, asks, generator) else _left(mode, func, args, kwargs)
 
-    return answer
+def _alike(mode: fast_init, args: Any, kwargs: Any) -> Any:
+    return _empty_like(mode, torch.empty_like, args, kwargs)
 
 
 def _normal_of_size(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
@@ -358,10 +354,10 @@ _DROPPING = ("alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", 
 _ANSWERS: dict[Any, Callable[..., Any]] = {
     Tensor.normal_: _fills(requests.normal_, tracked=True),
     Tensor.uniform_: _fills(_uniform_method, tracked=True),
-    torch.randn: _makes(torch.empty, requests.normal_),
-    torch.rand: _makes(torch.empty, requests.uniform_),
-    torch.randn_like: _makes_like(requests.normal_),
-    torch.rand_like: _makes_like(requests.uniform_),
+    torch.randn: _makes(_empty, requests.normal_),
+    torch.rand: _makes(_empty, requests.uniform_),
+    torch.randn_like: _makes(_alike, requests.normal_),
+    torch.rand_like: _makes(_alike, requests.uniform_),
     torch.normal: _normal_of_size,
     torch.empty_like: _empty_like,
     **{getattr(init, name): _fills(asks) for name, asks in REQUESTS.items()},

@@ -20,7 +20,7 @@ from ..tensors.fills import fill_pieces_
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import Partition, check_partition, is_dtensor, known_pieces_of, reshard, rows_of
 from .plans import Entry, Plan, plan
-from .resets import own_tensors, reset_of, resets, without_parameters
+from .resets import OwnTensor, own_tensors, reset_of, reset_parts, without_parameters
 
 
 def initialize_(
@@ -111,10 +111,9 @@ def initialize_(
     with torch.no_grad(), fast_init(number, model=model, rename=rename, partition=partition) as fast:
         if rules == "torch":
             assert fast.register is not None
-            for _ in resets(model, fast.register, rename):
-                pass
+            reset_parts(model, fast.register, rename)
         else:
-            _fill(model, entries, number, partition)
+            _fill(own, entries, number, partition)
         if buffers:
             _restore_buffers(model, before, by_reset=rules != "torch")
         _zero_padding(model, partition)
@@ -141,14 +140,12 @@ def _check(full_name: str, module: nn.Module, leaf: str, tensor: Tensor, partiti
             refuse("model", "of parametrizations that are whole and have a right inverse", full_name)
 
 
-def _fill(model: nn.Module, entries: Plan, seed: int, partition: Partition | None) -> None:
-    by_name: dict[str, Entry] = {entry.full_name: entry for entry in entries}
-    for full_name, module, leaf, tensor in own_tensors(model):
-        law, parametrized = by_name[full_name].law, is_parametrized(module, leaf)
+def _fill(own: Iterable[OwnTensor], entries: Plan, seed: int, partition: Partition | None) -> None:
+    for (_, module, leaf, tensor), entry in zip(own, entries, strict=True):
+        parametrized = is_parametrized(module, leaf)
         target = torch.empty_like(tensor) if parametrized else tensor
-        if law is not None and target.numel():
-            pieces, stream = known_pieces_of(target, partition), by_name[full_name].stream
-            fill_pieces_(pieces, law, seed=seed, name=stream)
+        if entry.law is not None and target.numel():
+            fill_pieces_(known_pieces_of(target, partition), entry.law, seed=seed, name=entry.stream)
         if parametrized:
             setattr(module, leaf, target)
 

@@ -61,7 +61,7 @@ class Entry(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Its fields as JSON has them."""
-        law = None if self.law is None else plain({key: _named(value) for key, value in self.law.to_dict().items()})
+        law = None if self.law is None else plain(_named(self.law.to_dict()))
         fans = None if self.fans is None else self.fans._asdict()
         return {**self._asdict(), "shape": list(self.shape), "law": law, "fans": fans}
 

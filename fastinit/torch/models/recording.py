@@ -17,7 +17,7 @@ from ..calls.fast import fast_init, is_answered
 from ..calls.requests import Request
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import Pieces
-from .resets import on_meta, resets
+from .resets import on_meta, reset_parts
 
 
 class Draw(NamedTuple):
@@ -32,8 +32,7 @@ def recorded_draws(model: nn.Module, rename: Rename | None) -> dict[str, Draw]:
     """By name, what the modules' own resets draw last on each parameter."""
     with on_meta(model), _Recorder(model, rename) as recorder, torch.no_grad():
         assert recorder.register is not None
-        for _ in resets(model, recorder.register, rename):
-            pass
+        reset_parts(model, recorder.register, rename)
     return recorder.drawn
 
 

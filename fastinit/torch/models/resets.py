@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,14 @@ from torch.nn.utils.parametrize import ParametrizationList, is_parametrized, typ
 from ..tensors.names import Register, Rename, canonical_name
 from ..tensors.shards import is_dtensor
 
+#: (full name, module, attribute, tensor).
+OwnTensor: TypeAlias = tuple[str, nn.Module, str, Tensor]
+
 _RESETS = ("reset_parameters", "_reset_parameters")
 
 
-def own_tensors(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, Tensor]]:
-    """(full name, module, attribute, tensor) of each parameter, once.
+def own_tensors(model: nn.Module) -> Iterator[OwnTensor]:
+    """Each parameter, once.
 
     A parametrized tensor stands for its originals; it is not computed where one original has its shape.
     """
@@ -30,8 +33,15 @@ def own_tensors(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, Tensor]
             if tensor is not None and id(tensor) not in seen:
                 seen.add(id(tensor))
                 yield dot + leaf, module, leaf, tensor
-        for leaf, held in module.parametrizations.items() if is_parametrized(module) else ():
-            yield dot + leaf, module, leaf, held.original if held.is_tensor else getattr(module, leaf)
+        for leaf in module.parametrizations if is_parametrized(module) else ():
+            yield dot + leaf, module, leaf, _original(module, leaf)
+
+
+def _original(module: nn.Module, leaf: str) -> Tensor:
+    """What stands for a parametrized tensor: its one original, or what is computed from several."""
+    held = module.parametrizations[leaf]
+    original: Tensor = held.original if held.is_tensor else getattr(module, leaf)
+    return original
 
 
 def reset_of(module: nn.Module) -> Callable[[], Any] | None:
@@ -39,7 +49,7 @@ def reset_of(module: nn.Module) -> Callable[[], Any] | None:
     return next((getattr(module, name) for name in _RESETS if hasattr(type(module), name)), None)
 
 
-def resets(model: nn.Module, register: Register, rename: Rename | None) -> Iterator[None]:
+def reset_parts(model: nn.Module, register: Register, rename: Rename | None) -> None:
     """Reset each module after its parts, as when they were made. A tied tensor is its first owner's to reset."""
     owners = {(module, leaf): full_name for full_name, module, leaf, _ in own_tensors(model)}
     for module in _parts_first(model):
@@ -52,7 +62,6 @@ def resets(model: nn.Module, register: Register, rename: Rename | None) -> Itera
                 _reset_parametrized(module, names, register)
             else:
                 reset()
-        yield
 
 
 def _parts_first(module: nn.Module, seen: set[nn.Module] | None = None) -> Iterator[nn.Module]:
@@ -93,9 +102,7 @@ def _reset_parametrized(module: nn.Module, names: Mapping[str, str], register: R
     before = object.__new__(type_before_parametrizations(module))
     before.__dict__ = {**module.__dict__, "_parameters": dict(module._parameters)}
     for leaf, name in names.items():
-        held = module.parametrizations[leaf]
-        original = held.original if held.is_tensor else getattr(module, leaf)
-        before._parameters[leaf] = nn.Parameter(torch.empty_like(original), requires_grad=False)
+        before._parameters[leaf] = nn.Parameter(torch.empty_like(_original(module, leaf)), requires_grad=False)
         register.adopt(before._parameters[leaf], name)
     reset = reset_of(before)
     assert reset is not None  # that of a module which has one

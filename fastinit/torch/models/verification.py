@@ -26,7 +26,7 @@ from ..rules.lists import Rules
 from ..tensors.agreement import from_all_ranks
 from ..tensors.checks import check_tensor
 from ..tensors.fills import array_over
-from ..tensors.names import Rename, canonical_name, named_tensors
+from ..tensors.names import Rename, named_tensors
 from ..tensors.shards import Partition, Pieces, check_partition, known_pieces_of, rows_of
 from .plans import Entry, plan
 from .resets import own_tensors
@@ -188,11 +188,12 @@ def _shards(
     split: Mapping[str, int] | None,
     partition: Partition | None,
 ) -> Iterator[_Shard]:
-    entries = {entry.full_name: entry for entry in plan(model, rules, rename=rename, split=split, partition=partition)}
-    laws: dict[str, Entry] = {}
-    for full_name, module, leaf, _ in own_tensors(model):
-        if entries[full_name].law is not None and not is_parametrized(module, leaf):
-            laws[canonical_name(full_name, rename)] = entries[full_name]
+    entries = plan(model, rules, rename=rename, split=split, partition=partition)
+    laws = {
+        entry.name: entry
+        for entry, (_, module, leaf, _) in zip(entries, own_tensors(model), strict=True)
+        if entry.law is not None and not is_parametrized(module, leaf)
+    }
     padding = _padding(model)
     for named in named_tensors(model, rename):
         if named.parameter:

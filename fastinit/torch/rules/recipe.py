@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 
 from ...arguments import refuse
 from ...laws import Law
-from .weights import Ruled, Weight, law_of
+from .weights import Ruled, Weight, last_name, law_of
 
 
 class Sought(NamedTuple):
@@ -86,7 +86,7 @@ class Recipe:
         argument, words = sought
         names = getattr(self, argument)
         if names and not any(map(self.seeks, weights)):
-            last = {weight.name.removesuffix(".weight").split(".")[-1] for weight in weights}
+            last = {last_name(weight.name) for weight in weights}
             usage = f"{type(self).__name__}({argument}=...), which has {', '.join(sorted(last))}"
             refuse(argument, f"last names of {words} the model (() where it has none): {usage}", names)
 

@@ -40,7 +40,12 @@ class Weight(NamedTuple):
 
     def is_of(self, *names: str) -> bool:
         """Whether it is, or is that of, something so called."""
-        return self.name.removesuffix(".weight").split(".")[-1] in names
+        return last_name(self.name) in names
+
+
+def last_name(weight_name: str) -> str:
+    """What something is called that a weight is, or is that of."""
+    return weight_name.removesuffix(".weight").split(".")[-1]
 
 
 class Ruled(NamedTuple):

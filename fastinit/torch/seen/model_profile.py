@@ -81,7 +81,7 @@ class ModelProfile(LayerProfile[Model]):
         forward, backward = (self[name][0] for name in ("act_second_moment", "grad_act_second_moment"))
         around = (forward == 0) & _any_after(forward != 0)
         if self.backward:
-            around |= (backward == 0) & _any_after(backward[::-1] != 0)[::-1]
+            around |= (backward == 0) & np.logical_or.accumulate(backward != 0)
             around |= [not row.traced for row in self.network.modules]
             around |= [not row.kind for row in self.network.modules] & (backward == 0)  # an input needs no gradient
         around |= [row.parting or not row.elements for row in self.network.modules]

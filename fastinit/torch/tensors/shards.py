@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import torch
@@ -88,9 +88,8 @@ def sharded_part(model: torch.nn.Module) -> str:
 
     Modules are asked too: between passes FSDP2 may have whole parameters in place of its shards.
     """
-    fsdp = sys.modules.get("torch.distributed.fsdp")
     for name, module in model.named_modules():
-        if fsdp is not None and isinstance(module, fsdp.FSDPModule):
+        if _is_fully_sharded(module):
             return f"{name or type(module).__name__} under fully_shard"
     for name, tensor in model.named_parameters():
         if is_dtensor(tensor) or _is_placeless(tensor):
@@ -100,10 +99,16 @@ def sharded_part(model: torch.nn.Module) -> str:
 
 def reshard(model: torch.nn.Module) -> None:
     """Put FSDP2's shards in their place: what is written to whole parameters between passes is lost."""
-    fsdp = sys.modules.get("torch.distributed.fsdp")
-    for module in model.modules():
-        if fsdp is not None and isinstance(module, fsdp.FSDPModule):
+    modules: Iterator[Any] = model.modules()
+    for module in modules:
+        if _is_fully_sharded(module):
             module.reshard()
+
+
+def _is_fully_sharded(module: torch.nn.Module) -> bool:
+    """Whether it is one of FSDP2's; who has one has imported that."""
+    fsdp = sys.modules.get("torch.distributed.fsdp")
+    return fsdp is not None and isinstance(module, fsdp.FSDPModule)
 
 
 def _is_placeless(tensor: torch.Tensor) -> bool:
