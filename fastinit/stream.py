@@ -6,11 +6,14 @@ import secrets
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
 from numpy.random import SeedSequence
+from numpy.random.bit_generator import ISeedSequence
 
 from .arguments import integer, refuse
 
 SEED_BITS = 128
+_RULE = "None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence"
 _TAG = b"fastinit/stream0"
 _LAWS = {
     law: law.encode().ljust(16, b"\0") for law in ("normal", "uniform", "truncated", "orthogonal", "sparse", "bits")
@@ -18,18 +21,28 @@ _LAWS = {
 
 
 def seed_number(seed: Any) -> int:
-    """The integer in [0, 2**128) that `seed` stands for: itself, a SeedSequence's first 128 bits, or entropy."""
+    """The integer in [0, 2**128) that `seed` stands for: itself, a seed sequence's first 128 bits, or entropy."""
     if type(seed) is int and 0 <= seed < 1 << SEED_BITS:
         return seed
     if seed is None:
         return secrets.randbits(SEED_BITS)
-    if isinstance(seed, SeedSequence):
-        return int.from_bytes(seed.generate_state(4).astype("<u4").tobytes(), "little")
+    source = seed_source(seed)
+    if isinstance(source, ISeedSequence):
+        return int.from_bytes(source.generate_state(4, np.uint32).astype("<u4").tobytes(), "little")
     try:
-        return integer("seed", seed, 0, 1 << SEED_BITS)
+        return integer("seed", source, 0, 1 << SEED_BITS)
     except (TypeError, ValueError) as error:
-        rule = "None, an integer in [0, 2**128) or a SeedSequence"
-        refuse("seed", rule, seed, type(error))
+        refuse("seed", _RULE, seed, type(error))
+
+
+def seed_source(seed: Any) -> Any:
+    """A list or an array of integers as the SeedSequence that NumPy makes of it; anything else as it is."""
+    if not isinstance(seed, (list, tuple, range)) and not (isinstance(seed, np.ndarray) and seed.ndim):
+        return seed
+    try:
+        return SeedSequence(seed)
+    except (TypeError, ValueError) as error:
+        refuse("seed", _RULE, seed, type(error))
 
 
 def stream_key(seed: int, law: str, name: str) -> bytes:
