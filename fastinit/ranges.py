@@ -17,7 +17,7 @@ _INFINITY: dict[Any, Any] = {real: real(np.inf) for real in (np.float32, np.floa
 
 def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mean", "std")) -> None:
     """Raise where a deviation is negative, or values could overflow the dtype. NaN and infinity are not looked at."""
-    negative = _first_bad(std < 0, std)
+    negative = _first_bad(_is_negative(std), std)
     if negative:
         refuse(names[1], "at least 0", negative[0])
     beyond = _first_bad((abs(mean) + REACH * std > kind.greatest) & (abs(mean) < math.inf) & (std < math.inf), std)
@@ -26,15 +26,19 @@ def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mea
         refuse(names[1], rule, beyond[0])
 
 
-def interval(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
-    """The least and the greatest number of the precision computed in that lie in [low, high)."""
-    crossed = _first_bad(np.logical_not(low <= high), low, high)
+def interval(kind: Kind, low: Any, high: Any, overflow: type[Exception] = ValueError) -> tuple[Any, Any]:
+    """The least and the greatest number of the precision computed in that lie in [low, high).
+
+    Raises `overflow` where the dtype cannot hold the ends or their distance.
+    """
+    most = kind.greatest
+    beyond = _first_bad(np.logical_not((abs(low) <= most) & (abs(high) <= most) & (high - low <= most)), low, high)
+    if beyond:
+        rule = f"such that low, high and high - low stay below {most:.6g} in {kind.name}"
+        refuse("high", rule, beyond, overflow)
+    crossed = _first_bad(low > high, low, high)
     if crossed:
         refuse("low", f"at most high ({crossed[1]!r})", crossed[0])
-    beyond = _first_bad((abs(low) > kind.greatest) | (abs(high) > kind.greatest) | (high - low > kind.greatest), high)
-    if beyond:
-        rule = f"such that low, high and high - low stay below {kind.greatest:.6g} in {kind.name}"
-        refuse("high", rule, beyond[0])
     least, greatest = _ends(kind, low, high)
     empty = _first_bad(least > greatest, low, high)
     if empty:
@@ -68,6 +72,13 @@ def _ends(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
     least = np.where(point | (least.astype(np.float64) >= low), least, np.nextafter(least, up))
     greatest = np.where(point | (greatest.astype(np.float64) < high), greatest, np.nextafter(greatest, -up))
     return least, greatest
+
+
+def _is_negative(x: Any) -> Any:
+    """By the sign, as NumPy does: -0.0 is, NaN is not."""
+    if isinstance(x, float):
+        return x <= 0 and math.copysign(1.0, x) < 0
+    return (x <= 0) & np.signbit(x)
 
 
 def _first_bad(bad: Any, *numbers: Any) -> tuple[float, ...] | None:
