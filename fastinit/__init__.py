@@ -116,6 +116,10 @@ _LATER = {
 
 
 if not TYPE_CHECKING:  # which would find any name
+    # Where Dask looks for what goes with a bit generator: in the package of its class, as in numpy.
+    from numpy import arange
+
+    from . import generator as random
 
     def __getattr__(name: str) -> Any:
         if name == "theory":
