@@ -55,7 +55,9 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
 
 def reals(name: str, value: Any) -> Any:
     """`value` as a float, or as a float64 array where it has axes; of any size. An error of its `__float__` passes."""
-    if type(value) is float or type(value) is int:
+    if type(value) is float:
+        return value
+    if isinstance(value, (float, int)):
         return float(value)
     numbers = np.asarray(value)
     if numbers.dtype == object:  # integers beyond 64 bits, fractions and the like

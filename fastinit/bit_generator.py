@@ -7,7 +7,6 @@ from threading import RLock
 from typing import Any, TypeVar
 
 from numpy.random import SeedSequence
-from numpy.random.bit_generator import ISeedSequence
 
 from . import _core
 from .arguments import integer, refuse
@@ -64,9 +63,8 @@ class ARS(_core.WordGenerator):
 
     def __init__(self, seed: Seed = None) -> None:
         source = seed_source(seed)
-        number = seed_number(source)
-        super().__init__(source if isinstance(source, ISeedSequence) else number)
-        self._go(number, 0, 0)
+        super().__init__(source)
+        self._go(seed_number(source), 0, 0)
 
     def _go(self, seed: int, position: int, word: int) -> None:
         keys = {law: stream_key(seed, law, "") for law in ("normal", "uniform", "bits")}

@@ -17,9 +17,10 @@ _INFINITY: dict[Any, Any] = {real: real(np.inf) for real in (np.float32, np.floa
 
 def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mean", "std")) -> None:
     """Raise where a deviation is negative, or values could overflow the dtype. NaN and infinity are not looked at."""
-    negative = _first_bad(_is_negative(std), std)
-    if negative:
-        refuse(names[1], "at least 0", negative[0])
+    if _first_bad(std <= 0, std):
+        negative = _first_bad((std <= 0) & np.signbit(std), std)  # -0.0 is, as in NumPy
+        if negative:
+            refuse(names[1], "at least 0", negative[0])
     beyond = _first_bad((abs(mean) + REACH * std > kind.greatest) & (abs(mean) < math.inf) & (std < math.inf), std)
     if beyond:
         rule = f"small enough for {names[0]} + {REACH} {names[1]} to stay below {kind.greatest:.6g} in {kind.name}"
@@ -72,13 +73,6 @@ def _ends(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:
     least = np.where(point | (least.astype(np.float64) >= low), least, np.nextafter(least, up))
     greatest = np.where(point | (greatest.astype(np.float64) < high), greatest, np.nextafter(greatest, -up))
     return least, greatest
-
-
-def _is_negative(x: Any) -> Any:
-    """By the sign, as NumPy does: -0.0 is, NaN is not."""
-    if isinstance(x, float):
-        return x <= 0 and math.copysign(1.0, x) < 0
-    return (x <= 0) & np.signbit(x)
 
 
 def _first_bad(bad: Any, *numbers: Any) -> tuple[float, ...] | None:

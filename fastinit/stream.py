@@ -13,7 +13,6 @@ from numpy.random.bit_generator import ISeedSequence
 from .arguments import integer, refuse
 
 SEED_BITS = 128
-_RULE = "None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence"
 _TAG = b"fastinit/stream0"
 _LAWS = {
     law: law.encode().ljust(16, b"\0") for law in ("normal", "uniform", "truncated", "orthogonal", "sparse", "bits")
@@ -24,25 +23,27 @@ def seed_number(seed: Any) -> int:
     """The integer in [0, 2**128) that `seed` stands for: itself, a seed sequence's first 128 bits, or entropy."""
     if type(seed) is int and 0 <= seed < 1 << SEED_BITS:
         return seed
+    source = seed_source(seed)
+    if isinstance(source, int):
+        return source
+    return int.from_bytes(source.generate_state(4).astype("<u4").tobytes(), "little")
+
+
+def seed_source(seed: Any) -> int | ISeedSequence:
+    """The same as such an integer, or as a seed sequence: of a list or an array, the one that NumPy makes of it."""
+    if type(seed) is int and 0 <= seed < 1 << SEED_BITS:
+        return seed
     if seed is None:
         return secrets.randbits(SEED_BITS)
-    source = seed_source(seed)
-    if isinstance(source, ISeedSequence):
-        return int.from_bytes(source.generate_state(4, np.uint32).astype("<u4").tobytes(), "little")
-    try:
-        return integer("seed", source, 0, 1 << SEED_BITS)
-    except (TypeError, ValueError) as error:
-        refuse("seed", _RULE, seed, type(error))
-
-
-def seed_source(seed: Any) -> Any:
-    """A list or an array of integers as the SeedSequence that NumPy makes of it; anything else as it is."""
-    if not isinstance(seed, (list, tuple, range)) and not (isinstance(seed, np.ndarray) and seed.ndim):
+    if isinstance(seed, (SeedSequence, ISeedSequence)):  # the first is the usual one, and found faster
         return seed
     try:
-        return SeedSequence(seed)
+        if isinstance(seed, (list, tuple, range)) or (isinstance(seed, np.ndarray) and seed.ndim):
+            return SeedSequence(seed)
+        return integer("seed", seed, 0, 1 << SEED_BITS)
     except (TypeError, ValueError) as error:
-        refuse("seed", _RULE, seed, type(error))
+        rule = "None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence"
+        refuse("seed", rule, seed, type(error))
 
 
 def stream_key(seed: int, law: str, name: str) -> bytes:
