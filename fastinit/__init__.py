@@ -116,7 +116,7 @@ _LATER = {
 
 
 if not TYPE_CHECKING:  # which would find any name
-    # Where Dask looks for what goes with a bit generator: in the package of its class, as in numpy.
+    # Dask asks the package of a bit generator's class for its `random.default_rng`, and for `arange`, as it asks numpy.
     from numpy import arange
 
     from . import generator as random

@@ -22,7 +22,7 @@ def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError
 
 
 def integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
-    """`value` as an int in [low, high)."""
+    """`value` as an int, in [low, high) where these are given."""
     rule = "an integer"
     if low is not None:
         rule += f" of at least {low}" if high is None else f" in [{low}, {high})"

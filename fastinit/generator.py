@@ -36,8 +36,8 @@ class Generator(np.random.Generator):
     empty name, each call continuing where the last one ended: after p values, whatever their law and dtype, a call for
     n values of a law gives its values number p to p + n. All other distributions are NumPy's own.
 
-    In functions that numba compiles (nopython mode) these four draw other numbers too: numba has NumPy's samplers over
-    the bit generator compiled in, which read its words and leave the position where it is.
+    In functions that numba compiles (nopython mode) these four draw other numbers: it has compiled NumPy's samplers for
+    itself, which read the words of the bit generator and leave the position where it is.
 
     Parameters
     ----------

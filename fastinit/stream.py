@@ -30,7 +30,7 @@ def seed_number(seed: Any) -> int:
 
 
 def seed_source(seed: Any) -> int | ISeedSequence:
-    """The same as such an integer, or as a seed sequence: of a list or an array, the one that NumPy makes of it."""
+    """`seed` as an integer in that range, or as a seed sequence: a list or an array as the one NumPy makes of it."""
     if type(seed) is int and 0 <= seed < 1 << SEED_BITS:
         return seed
     if seed is None:

@@ -60,6 +60,10 @@ def same(a, b):
     return a.dtype == b.dtype and a.shape == b.shape and np.array_equal(bits(a), bits(b))
 
 
+def seeds(children):
+    return [getattr(child, "bit_generator", child).state["state"]["seed"] for child in children]
+
+
 # The four that are the laws
 
 
@@ -187,10 +191,9 @@ KINDS = [3, True, 10**20, -(2**64), 2**63, Fraction(1, 3), Decimal("0.1"), np.ar
 @pytest.mark.parametrize("number", KINDS, ids=repr)
 def test_whatever_has_a_float_is_a_parameter(number):
     for method, other in (("normal", 2.0), ("uniform", 1e30)):
-        got = [getattr(fi.default_rng(SEED), method)(*given) for given in ((number, other, 3), ([number] * 3, other))]
-        wanted = [getattr(fi.default_rng(SEED), method)(*given) for given in
-                  ((float(number), other, 3), (np.full(3, float(number)), other))]  # fmt: skip
-        assert same(got[0], wanted[0]) and same(got[1], wanted[1])
+        for given, plain in ((number, float(number)), ([number] * 3, [float(number)] * 3)):
+            got, wanted = (getattr(fi.default_rng(SEED), method)(first, other, 3) for first in (given, plain))
+            assert same(got, wanted)
 
 
 class Stubborn(np.ndarray):
@@ -473,10 +476,6 @@ def test_children_keep_the_class_and_are_independent():
     first = np.random.SeedSequence(SEED).spawn(1)[0]
     assert fi.ARS(SEED).spawn(1)[0].state == fi.default_rng(SEED).spawn(1)[0].bit_generator.state == fi.ARS(first).state
     assert [type(child) for child in fi.ARS(0).spawn(2)] == [fi.ARS] * 2
-
-
-def seeds(children):
-    return [getattr(child, "bit_generator", child).state["state"]["seed"] for child in children]
 
 
 def test_threads_are_given_each_child_once():
