@@ -545,7 +545,7 @@ def test_recipes():
             super().__init__()
             self.norm1 = nn.LayerNorm(4)
             self.q_proj, self.o_proj = nn.Linear(4, 4), nn.Linear(4, 4)
-            self.c_proj, self.w2 = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.c_proj, self.w1, self.w2 = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
 
     model = nn.ModuleDict({"embed": nn.Embedding(9, 4), "layers": nn.ModuleList([Layer(), Layer()])})
     model["lm_head"] = nn.Linear(4, 9, bias=False)
@@ -802,7 +802,9 @@ REFUSED = [
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup(nn.Linear(2, 2), [("x", "ones"), ("*", "zeros")])), ValueError,
      "`rules` must be patterns of which each comes first for a parameter, got ['x']"),
     (lambda: ft.plan(Bare(torch.ones(2, 4, 4)), ft.mup({"scale": (2, 2, 2)})), ValueError,
-     "`rules` must be such that the axes of scale are named, several of which grow, got (2, 4, 4)"),
+     "`rules` must be such that a weight of three axes or more that is no convolution's has them named: "
+     "('scale', 'lecun_normal', {'batch_axis': 0, 'out_axis': 1, 'in_axis': 2}) where it is matrices side by side, "
+     "('scale', 'normal', {'std': 0.02}) where it is none, got ('scale', (2, 2, 2))"),
     (lambda: ft.initialize_(nn.Linear(2, 2), seed=None), ValueError,
      "`seed` must be given (a rank alone would draw another), got None"),
     (lambda: ft.initialize_(nn.Linear(2, 2, device="meta")), ValueError,

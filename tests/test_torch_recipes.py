@@ -161,7 +161,7 @@ def test_its_own_recipes_are_such():
 
 def test_deepnorm_would_need_no_more_than_its_registration():
     with torch.device("meta"):
-        net = nn.ModuleList([nn.ModuleDict({"q_proj": nn.Linear(8, 8), "v_proj": nn.Linear(8, 8)}) for _ in range(4)])
+        net = nn.ModuleList([nn.TransformerEncoderLayer(8, 2, 16) for _ in range(4)])
     ft.register_recipe(ft.deepnorm)
     try:
         assert ft.plan(net, "deepnorm") == ft.plan(net, ft.deepnorm(4))
