@@ -12,7 +12,7 @@ from torch import nn
 
 from ...arguments import refuse, unexpected
 from ...laws import Called, Law
-from ...scaling import Fans, fan_pair
+from ...scaling import Axes, Fans, fan_pair
 from ...schemes import AXES, DESCRIBED, Scheme, scheme_of
 from .modules import IN_TORCHS_ORDER, fans_of, is_norms, is_shift, sides_of
 
@@ -122,7 +122,7 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
         unexpected(known.name, keywords, (*known.parameters, *(DESCRIBED if known.needs_fans else ())))
         named = {axis: keywords.pop(axis) for axis in AXES if axis in keywords}
     axes = {**_axes_of(weight, known, named, keywords), **named}
-    fans = Fans(*fan_pair(weight.shape, **{"batch_axis": (), **axes})) if named else None
+    fans = _fans_along(weight, **axes) if named else None
     if not known.needs_fans:
         return Ruled(known.law(**axes, **keywords), fans)
     found = fans or weight.fans
@@ -131,6 +131,13 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
         rule = f"such that a scheme with a fan is for weights of two axes or more ({first})"
         refuse("rules", rule, (weight.name, weight.shape))
     return Ruled(known.scaled(*found, **keywords), fans)
+
+
+def _fans_along(weight: Weight, in_axis: Axes, out_axis: Axes, batch_axis: Axes = ()) -> Fans:
+    fan_in, fan_out = fan_pair(weight.shape, in_axis, out_axis, batch_axis)
+    if fan_out % weight.split:
+        refuse("split", f"a divisor of the outputs of {weight.name} {weight.shape}", weight.split)
+    return Fans(fan_in, fan_out // weight.split)
 
 
 def _axes_of(weight: Weight, known: Scheme, named: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
