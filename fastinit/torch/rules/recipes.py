@@ -89,19 +89,20 @@ class gpt2(_Blockwise):  # noqa: N801
     Parameters
     ----------
     layers : int
-        Of the whole model: half the number of branches that are added to the stream. Where each layer of a decoder has
-        three, and attends to an encoder, 1.5 times its layers are what keeps the stream's variance; GPT-2 has two.
+        Of the whole model, each of which adds two branches to the stream; by name, the greatest number of a block, and
+        one. By the same rule layers of one branch count half, and those of three, as where a decoder attends to an
+        encoder, one and a half.
     std : float
         Of all else, embeddings included.
     residual : sequence of str
-        Last names of the modules that lead back, or ends of their paths, as ``mlp.dense``. Every numbered block must
-        have two branches with one of the usual names, whole or in a stage. Where it has others, or one branch alone,
-        they must be given, and a model must have each that is. None at all: ``()``.
+        Last names of the modules that lead back, or ends of their paths, as ``mlp.dense``. By the usual names one must
+        be found in every branch of every numbered block, and in two branches at least; where they do not do, they must
+        be given, and each that is must be found. None at all: ``()``.
 
     Notes
     -----
-    torch's norms, and vectors of classes that are called such, get ones; what multiplies by 1 + w, as Gemma's does,
-    wants zeros.
+    Norms get ones: torch's by their type, and vectors of classes that are called so; such as multiply by 1 + w, as
+    Gemma's, want zeros.
 
     *Reference*: Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.3.
 
@@ -187,8 +188,8 @@ class deepnorm(_Blockwise):  # noqa: N801
     layers : int
         Of a model that is an encoder or a decoder.
     smaller : sequence of str
-        Names of the modules that are values, outputs and feed-forward layers, as those for `gpt2`; every numbered block
-        must have one that leads into its feed-forward layer, too. None at all: ``()``.
+        Names of the modules that are values, outputs and feed-forward layers, as for `gpt2`; by the usual ones what
+        leads into a feed-forward layer must be found, too. None at all: ``()``.
 
     Attributes
     ----------
