@@ -346,6 +346,8 @@ HALF = {
                            "attn.q_proj, ffn.down, ffn.up"),
     "attentions known alone": ({"self": ("q_proj", "out_proj"), "cross": ("q_proj", "out_proj"), "ffn": ("i", "o")},
                                ["self.out_proj", "cross.out_proj"], "cross.q_proj, ffn.i, ffn.o, self.q_proj"),
+    "attentions and a list": ({"self": ("q_proj", "out_proj"), "cross": ("q_proj", "out_proj"), "ffn": ("0", "2")},
+                              ["self.out_proj", "cross.out_proj"], "cross.q_proj, ffn.0, ffn.2, self.q_proj"),
     "one branch": ({"mixer": ("in_proj", "out_proj")}, ["mixer.out_proj"], "mixer.in_proj"),
 }  # fmt: skip
 

@@ -47,7 +47,8 @@ def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any
     start : int
         Number of the first element: of ``ds_tensor``, ``rank * ds_tensor.ds_numel``.
     shape : sequence of int
-        Of the whole, (out, in, ...): ``ds_shape``. The fan is taken from it.
+        Of the whole, (out, in, ...): ``ds_shape``. The fan is taken from it; name the axes of what is not so, as
+        stacked experts.
     scheme, **keywords
         As in a rule of `initialize_`.
     seed, name

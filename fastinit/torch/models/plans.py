@@ -172,8 +172,8 @@ def plan(
         law, stream, fans = drawn[weight.name]
         if law is not None:
             _check_law(law, weight)
-        own = fans_of(weight.module, weight.shape, weight.split)
-        entries.append(Entry(weight.name, weight.shape, law, stream, fans or own, full_name))
+        fans = fans or fans_of(weight.module, weight.shape, weight.split)
+        entries.append(Entry(weight.name, weight.shape, law, stream, fans, full_name))
     return entries
 
 

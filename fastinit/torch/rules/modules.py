@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from ...scaling import Fans, fan_pair
+from ...scaling import Fans
 
 #: Those of torch, over whatever shape they normalise.
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
@@ -21,7 +21,7 @@ _SHIFTS = ("bias", "shift", "beta", "b")
 
 def is_norm(module: nn.Module) -> bool:
     """Whether a module is a normalisation and no more, by its type, or by how the name of its class ends."""
-    return isinstance(module, _NORMS) or re.search(r"Norm(\dd)?$", _called(module)) is not None
+    return isinstance(module, _NORMS) or re.search(r"Norm(\dd)?$", _called_norm(module)) is not None
 
 
 def normalises(module: nn.Module) -> bool:
@@ -35,7 +35,7 @@ def is_norms(module: nn.Module, leaf: str, shape: Sequence[int]) -> bool:
     if isinstance(module, _NORMS):
         return leaf in ("weight", "bias")
     is_vector = len(shape) == 1 or (is_norm(module) and math.prod(shape) == max(shape, default=0))
-    return is_vector and "Norm" in _called(module) and (_last_word(leaf) in _FACTORS or is_shift(leaf))
+    return is_vector and bool(_called_norm(module)) and (_last_word(leaf) in _FACTORS or is_shift(leaf))
 
 
 def is_shift(leaf: str) -> bool:
@@ -43,10 +43,13 @@ def is_shift(leaf: str) -> bool:
     return _last_word(leaf) in _SHIFTS
 
 
-def _called(module: nn.Module) -> str:
-    """The name of its class; "" where a layer of torch is a base of that, which says more."""
+def _called_norm(module: nn.Module) -> str:
+    """The name of a class that has the word in it; "" where a layer of torch is a base of that, which says more."""
+    name = type(module).__name__
+    if "Norm" not in name:
+        return ""
     bases = {base for base in type(module).__mro__ if base.__module__.startswith("torch.nn.modules.")}
-    return "" if bases - {nn.Module} else type(module).__name__
+    return "" if bases - {nn.Module} else name
 
 
 def _last_word(leaf: str) -> str:
@@ -105,8 +108,9 @@ def fans_of(module: nn.Module, shape: Sequence[int], split: int = 1) -> Fans | N
         return None
     lengths, steps = list(shape), 1
     lengths[sides.out_axis] //= split
-    if _is_kernel(module, shape):
+    places = 1 if sides.batch_axis else math.prod(shape[2:])
+    if len(shape) > 2 and _is_kernel(module, shape):
         lengths[0] //= module.groups  # the other axis is that of one group already
         steps = math.prod(module.stride) if isinstance(module, _ConvTransposeNd) else 1
-    fan_in, fan_out = fan_pair(tuple(lengths), *sides)
+    fan_in, fan_out = lengths[sides.in_axis] * places, lengths[sides.out_axis] * places
     return Fans(fan_in / steps if fan_in % steps else fan_in // steps, fan_out)

@@ -66,7 +66,7 @@ class Recipe:
 
     def leaves(self, weight: Weight) -> bool:
         """Whether it leaves a weight what all recipes give it: the `conventional` law."""
-        return weight.is_norm or weight.is_bias or len(weight.shape) < 2 or is_norm(weight.module)
+        return len(weight.shape) < 2 or weight.is_norm or weight.is_bias or is_norm(weight.module)
 
     def seeks(self, weight: Weight) -> bool:
         """Whether a weight is one of those that it is there to scale."""

@@ -25,11 +25,11 @@ Block = dict[str, Weight]
 
 
 def blocks_of(weights: Iterable[Weight]) -> dict[str, Block]:
-    """By its path, each numbered block that has two of the weights or more, those of a list counted once."""
+    """By its path, each numbered block that has two of the weights or more; in it, these by theirs."""
     blocks: dict[str, Block] = {}
     for weight in weights:
         if (found := _IN_BLOCK.fullmatch(weight.name.removesuffix(".weight"))) is not None:
-            blocks.setdefault(found[1], {})[re.sub(r"\.\d+(?=\.|$)", ".*", found[2])] = weight
+            blocks.setdefault(found[1], {})[found[2]] = weight
     return {name: block for name, block in blocks.items() if len(block) > 1}
 
 
@@ -72,14 +72,19 @@ class _Blockwise(Recipe):
         found: dict[tuple[str, ...], str] = {}
         others: set[str] = set()
         for name, block in lacking.items():
-            sought = [path for path, weight in block.items() if self.seeks(weight)]
-            found.setdefault(tuple(sought), name)
-            others |= block.keys() - {*sought}
+            sought = {path for path, weight in block.items() if self.seeks(weight)}
+            found.setdefault(_without_numbers(path for path in block if path in sought), name)
+            others.update(_without_numbers(block.keys() - sought))
         rule = (
             f"given where not every branch of a block has one of the usual names: {type(self).__name__}({layers}"
             f"{argument}={known}) if these are all, with more of {', '.join(sorted(others))} if not"
         )
         refuse(argument, rule, {name: [*sought] for sought, name in found.items()})
+
+
+def _without_numbers(paths: Iterable[str]) -> tuple[str, ...]:
+    """Each once, whichever of a list of experts it is of."""
+    return tuple(dict.fromkeys(re.sub(r"\.\d+(?=\.)", ".*", path) for path in paths))
 
 
 @register_recipe

@@ -142,14 +142,16 @@ def _fans_along(weight: Weight, in_axis: Axes, out_axis: Axes, batch_axis: Axes 
 
 def _axes_of(weight: Weight, known: Scheme, named: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Those that a scheme takes, where they are not named: torch's order, but for stacked experts."""
-    taken = [axis for axis in AXES if axis in known.parameters]
-    sides = sides_of(weight.module, weight.shape)
-    stacked = sides is not None and sides.batch_axis != ()
-    unknown = sides is None or (stacked and "batch_axis" not in taken)
-    if unknown and taken and len(weight.shape) > 2 and not named.keys() >= {"in_axis", "out_axis"}:
-        refuse_axes(weight, known.name, keywords, "batch_axis" in taken)
-    order = (sides if sides is not None and stacked else IN_TORCHS_ORDER)._asdict()
-    return {axis: order[axis] for axis in taken}
+    taken = [axis for axis in AXES if known.needs_fans or axis in known.keywords]
+    order = IN_TORCHS_ORDER
+    if taken and len(weight.shape) > 2:
+        sides = sides_of(weight.module, weight.shape)
+        stacked = sides is not None and sides.batch_axis != ()
+        unknown = sides is None or (stacked and "batch_axis" not in taken)
+        if unknown and not named.keys() >= {"in_axis", "out_axis"}:
+            refuse_axes(weight, known.name, keywords, "batch_axis" in taken)
+        order = sides if sides is not None and stacked else order
+    return {axis: getattr(order, axis) for axis in taken}
 
 
 def refuse_axes(

@@ -50,8 +50,8 @@ class mup(Recipe):  # noqa: N801
     Notes
     -----
     A parameter of three axes or more that no convolution holds is an input if one axis grows (embeddings of positions);
-    if several do, and its module does not tell which they are, its rule must name the axes. Where the sides of a hidden weight grow unequally
-    SGD wants fan-out over fan-in, which is 1 in the table.
+    if several do, and its module does not tell which they are, its rule must name the axes. Where the sides of a hidden
+    weight grow unequally SGD wants fan-out over fan-in, which is 1 in the table.
 
     *Reference*: Yang et al., "Tensor programs V: tuning large neural networks via zero-shot hyperparameter transfer",
     2022, table 8.
