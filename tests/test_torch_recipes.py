@@ -400,6 +400,15 @@ def test_blocks_may_differ_and_hold_lists_and_experts():
     assert {stds[f"layers.{name}.weight"] for name in scaled} == {0.02 / 8**0.5}
 
 
+def test_layers_are_blocks_and_no_numbers_of_a_stem():
+    net = blocks(**KNOWN["GPT-2"][0])
+    net["stem"] = nn.ModuleList([nn.Conv1d(4, 4, 3) for _ in range(7)])
+    for name in ("attn.c_proj", "mlp.c_proj"):
+        stds = {one.name: one.std for one in ft.plan(net, "gpt2")}
+        assert stds[f"layers.0.{name}.weight"] == 0.01 and stds["stem.6.weight"] == 0.02
+    assert ft.plan(net, "gpt2") == ft.plan(net, ft.gpt2(2))
+
+
 def test_deepnorm_must_know_what_leads_into_the_feed_forward_layer_too():
     named, _ = KNOWN["GPT-NeoX"]
     stds = {one.name: one.std for one in ft.plan(blocks(**named), ft.deepnorm(2))}

@@ -27,10 +27,10 @@ def is_norm(module: nn.Module) -> bool:
 def normalises(module: nn.Module) -> bool:
     """Whether a module is a normalisation, or scales one, as what is fused of one and a projection does."""
     own = ((leaf, one.shape) for leaf, one in module._parameters.items() if one is not None)
-    return is_norm(module) or any(is_norms(module, *one) for one in own)
+    return is_norm(module) or any(is_of_norm(module, *one) for one in own)
 
 
-def is_norms(module: nn.Module, leaf: str, shape: Sequence[int]) -> bool:
+def is_of_norm(module: nn.Module, leaf: str, shape: Sequence[int]) -> bool:
     """Whether a parameter scales or shifts a normalisation. A matrix does only where torch says so."""
     if isinstance(module, _NORMS):
         return leaf in ("weight", "bias")

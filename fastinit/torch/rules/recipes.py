@@ -38,6 +38,12 @@ class _Blockwise(Recipe):
 
     usual: ClassVar[tuple[str, ...]] = RESIDUAL
 
+    @classmethod
+    def from_model(cls, weights: Sequence[Weight], renamed: bool) -> Recipe:
+        """The recipe for a model whose rules are its name. Its layers are its blocks: a list of matrices has none."""
+        blocks = blocks_of(weight for weight in weights if len(weight.shape) > 1)
+        return super().from_model([one for block in blocks.values() for one in block.values()] or weights, renamed)
+
     def check(self, weights: Sequence[Weight], renamed: bool) -> None:
         """Raise where names that were given are none of the model, or the usual ones are not all that a block has."""
         super().check(weights, renamed)
@@ -94,7 +100,7 @@ class gpt2(_Blockwise):  # noqa: N801
     Parameters
     ----------
     layers : int
-        Of the whole model, each of which adds two branches to the stream; by name, the greatest number of a block, and
+        Of the whole model, each of which adds two branches to the stream; by name, the greatest number of a block and
         one. By the same rule layers of one branch count half, and those of three, as where a decoder attends to an
         encoder, one and a half.
     std : float

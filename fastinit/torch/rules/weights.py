@@ -14,7 +14,7 @@ from ...arguments import refuse, unexpected
 from ...laws import Called, Law
 from ...scaling import Axes, Fans, fan_pair
 from ...schemes import AXES, DESCRIBED, Scheme, scheme_of
-from .modules import IN_TORCHS_ORDER, fans_of, is_norms, is_shift, sides_of
+from .modules import IN_TORCHS_ORDER, fans_of, is_of_norm, is_shift, sides_of
 
 
 class Weight(NamedTuple):
@@ -38,7 +38,7 @@ class Weight(NamedTuple):
 
         What torch's norms have does. Of other classes so called, vectors do which are called as such are: no matrix.
         """
-        return is_norms(self.module, self._leaf, self.shape)
+        return is_of_norm(self.module, self._leaf, self.shape)
 
     @property
     def is_bias(self) -> bool:
