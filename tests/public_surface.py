@@ -99,7 +99,7 @@ def numbers(x: NDArray[np.float32]) -> None:
     assert_type(fi.gain("relu"), float)
     assert_type(fi.gain(("leaky_relu", 0.2)), float)
     assert_type(fi.gain(np.tanh), float)
-    assert_type(fi.fans((3, 4)).fan_in, int)
+    assert_type(fi.fans((3, 4)).fan_in, float)
     assert_type(fi.fans((3, 3, 8, 4), in_axis=[0, 1, 2]), fi.Fans)
     assert_type(fi.info(), dict[str, Any])
     fi.set_num_threads(2)
