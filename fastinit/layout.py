@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arguments import integer, refuse
+from .arguments import integer, is_integer, refuse
 
 LIMIT = 1 << 63
+#: As many as NumPy's arrays have.
+MOST_AXES = 64
 
 
 class Flat:
@@ -38,21 +42,32 @@ class Part(NamedTuple):
 
 def checked_shape(shape: Any, name: str = "shape") -> tuple[int, ...]:
     """`shape` (whose argument is called `name`) as a tuple of lengths whose product is below 2**63."""
-    try:
-        lengths: tuple[Any, ...] = (shape,) if type(shape) is int else tuple(shape)
-    except TypeError:
-        if not hasattr(shape, "__index__"):
-            refuse(name, "an integer or a sequence of integers", shape, TypeError)
+    if type(shape) is tuple:
+        lengths: tuple[Any, ...] = shape
+    elif type(shape) is not int and _is_sequence(shape):
+        lengths = tuple(shape)
+    elif hasattr(shape, "__index__"):
         lengths = (shape,)
+    else:
+        refuse(name, "an integer or a sequence of integers", shape, TypeError)
     for length in lengths:
         if type(length) is not int or length < 0:
             lengths = tuple(integer(name, length, 0) for length in lengths)
             break
     if prod(lengths) >= LIMIT or (0 in lengths and max(lengths) >= LIMIT):
         refuse(name, "of fewer than 2**63 elements", lengths)
-    if len(lengths) > 64:
-        refuse(name, "of at most 64 axes", lengths)
+    if len(lengths) > MOST_AXES:
+        refuse(name, f"of at most {MOST_AXES} axes", lengths)
     return lengths
+
+
+def _is_sequence(value: Any) -> bool:
+    """Whether it has elements in an order that stays: no set or mapping, no bytes, nothing that is read but once."""
+    if isinstance(value, list):
+        return True
+    if isinstance(value, (str, bytes, bytearray, memoryview, Mapping)) or getattr(value, "ndim", 1) != 1:
+        return False
+    return hasattr(value, "__len__") and hasattr(value, "__getitem__")
 
 
 def whole_steps(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -101,7 +116,7 @@ def _cut(shape: tuple[int, ...], steps: tuple[int, ...], entries: tuple[Any, ...
 
 
 def _chosen(positions: range, entry: Any, axis: int, index: Any) -> range | int:
-    if isinstance(entry, (bool, np.bool_)) or not (isinstance(entry, slice) or hasattr(entry, "__index__")):
+    if not (type(entry) is slice or is_integer(entry)):
         refuse(
             "index",
             "a basic index (integers, slices, Ellipsis, None), fi.flat[...], or a list of these",
@@ -131,6 +146,14 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         raise ValueError("`out` must be writable, got a read-only array")
     if not out.flags.forc and _overlaps_itself(out):
         raise ValueError(f"`out` must not overlap itself, got strides {out.strides} for shape {out.shape}")
+
+
+def check_apart(outs: Sequence[Any]) -> None:
+    """Raise where two of several arrays have memory in common: the first would hold what was meant for the second."""
+    arrays = ((number, out) for number, out in enumerate(outs) if isinstance(out, np.ndarray))
+    for (first, one), (second, other) in combinations(arrays, 2):
+        if np.shares_memory(one, other):
+            raise ValueError(f"`out` must be arrays apart in memory, got some that numbers {first} and {second} share")
 
 
 def _overlaps_itself(out: np.ndarray[Any, Any]) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from decimal import Context, Decimal, localcontext
 from functools import lru_cache
 from math import hypot, prod, sqrt
+from operator import index as as_index
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .activations import ACTIVATIONS, activation_of
-from .arguments import integer, names_nearest, refuse
+from .arguments import integer, is_integer, names_nearest, refuse
 from .layout import checked_shape
 from .typing import ActivationLike, Shape
 
@@ -29,12 +30,21 @@ class Fans(NamedTuple):
     fan_out: int
 
 
-def _axes(name: str, axes: Axes, shape: tuple[int, ...]) -> list[int]:
-    try:
-        listed: list[Any] = [axes] if hasattr(axes, "__index__") else list(axes)
-    except TypeError:
+def checked_axes(name: str, axes: Any) -> Axes:
+    """`axes` as an integer, or as a tuple of integers, which nobody can change."""
+    if type(axes) is int:
+        return axes
+    several = isinstance(axes, Sequence) and not isinstance(axes, (str, bytes, bytearray, memoryview))
+    if not all(map(is_integer, axes if several else [axes])):
         refuse(name, "an integer or a sequence of integers", axes, TypeError)
-    return [integer(name, axis, -len(shape), len(shape)) % len(shape) for axis in listed]
+    return tuple(map(as_index, axes)) if several else as_index(axes)
+
+
+def axes_within(name: str, axes: Any, count: int) -> list[int]:
+    """Such axes of an array that has so many, counted from the first."""
+    checked = checked_axes(name, axes)
+    listed = [checked] if isinstance(checked, int) else checked
+    return [integer(name, axis, -count, count) % count for axis in listed]
 
 
 @names_nearest
@@ -77,11 +87,12 @@ def fan_pair(lengths: tuple[int, ...], in_axis: Axes, out_axis: Axes, batch_axis
     """Fan-in and fan-out of a checked shape."""
     if len(lengths) < 2:
         refuse("shape", "of at least two axes, for a fan", lengths)
-    if in_axis == -2 and out_axis == -1 and batch_axis == ():
+    usual = type(in_axis) is type(out_axis) is int and type(batch_axis) is tuple and not batch_axis
+    if usual and in_axis == -2 and out_axis == -1:
         receptive = prod(lengths[:-2])
         return lengths[-2] * receptive, lengths[-1] * receptive
-    named = [_axes("in_axis", in_axis, lengths), _axes("out_axis", out_axis, lengths)]
-    named.append(_axes("batch_axis", batch_axis, lengths))
+    given = {"in_axis": in_axis, "out_axis": out_axis, "batch_axis": batch_axis}
+    named = [axes_within(name, axes, len(lengths)) for name, axes in given.items()]
     axes = [axis for group in named for axis in group]
     if len(set(axes)) < len(axes):
         refuse("in_axis", "apart from out_axis and batch_axis", (in_axis, out_axis, batch_axis))

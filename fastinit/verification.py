@@ -19,6 +19,7 @@ from .machine import threads_limited
 from .records import Record
 from .repeats import PIECE, WINDOW, bits_of, equal_windows, has_many_values, repeats
 from .schemes import SchemeLike, scheme_of
+from .stream import encoded
 from .streaming import Moments, Statistics, moments
 from .typing import Index, Seed, Shape
 
@@ -161,6 +162,7 @@ def verify(
         expected = lengths if one is None else part(lengths, one).shape
         if piece.shape != expected or piece.dtype != kind.dtype:
             refuse("array", f"of shape {expected} and dtype {kind.dtype.name}", (piece.shape, piece.dtype.name))
+    encoded(name)
     law = _claimed(scheme, lengths, keywords)
     with threads_limited(threads):
         return _verified(pieces, indices, _Claim(law, lengths, kind.dtype.name, seed, name))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from math import ceil, prod
 from typing import Any, ClassVar
@@ -18,8 +18,8 @@ from numpy.lib.stride_tricks import as_strided
 from .. import _core
 from ..arguments import integer, real, refuse
 from ..dtypes import Kind
-from ..layout import whole_steps
-from ..scaling import Axes, fan_pair
+from ..layout import MOST_AXES, whole_steps
+from ..scaling import Axes, checked_axes, fan_pair
 from ..stream import stream_key
 from .haar import fill_orthogonal
 from .independent import Normal
@@ -30,11 +30,6 @@ Array = np.ndarray[Any, Any]
 _PIECE = 1 << 14
 #: Elements of the keys that are ranked together.
 _RANKED = 1 << 19
-
-
-def _fixed(axes: Axes) -> Axes:
-    """The same, that nobody can change: a sequence as a tuple."""
-    return tuple(axes) if isinstance(axes, Sequence) else axes
 
 
 class _Structure(Law):
@@ -108,8 +103,8 @@ class Dirac(_Placed):
 
     def __init__(self, groups: int = 1, in_axis: int = -2, out_axis: int = -1) -> None:
         set_argument(self, "groups", integer("groups", groups, 1))
-        set_argument(self, "in_axis", in_axis)
-        set_argument(self, "out_axis", out_axis)
+        set_argument(self, "in_axis", integer("in_axis", in_axis, -MOST_AXES, MOST_AXES))
+        set_argument(self, "out_axis", integer("out_axis", out_axis, -MOST_AXES, MOST_AXES))
 
     def scaled(self, factor: float) -> Law:
         refuse("law", "one that has a scale", str(self), TypeError)
@@ -207,7 +202,7 @@ class Orthogonal(_Gained, _Whole):
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> None:
         set_argument(self, "gain", real("gain", gain, low=0))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis), ("batch_axis", batch_axis)):
-            set_argument(self, key, _fixed(axes))
+            set_argument(self, key, checked_axes(key, axes))
 
     def sides(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Rows and columns of the matrices."""
@@ -247,7 +242,7 @@ class DeltaOrthogonal(_Gained, _Whole):
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1) -> None:
         set_argument(self, "gain", real("gain", gain, low=0))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis)):
-            set_argument(self, key, _fixed(axes))
+            set_argument(self, key, checked_axes(key, axes))
 
     def deviation(self, shape: tuple[int, ...]) -> float:
         rows = prod(shape[axis] for axis in normalize_axis_tuple(self.in_axis, len(shape)))
