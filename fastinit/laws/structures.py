@@ -20,7 +20,7 @@ from ..arguments import integer, real, refuse
 from ..dtypes import Kind
 from ..layout import MOST_AXES, whole_steps
 from ..scaling import Axes, checked_axes, fan_pair
-from ..stream import stream_key
+from ..stream import encoded, stream_key
 from .haar import fill_orthogonal
 from .independent import Normal
 from .law import Fill, Law, set_argument
@@ -132,7 +132,7 @@ class Dirac(_Placed):
         return self._filled(lengths, kind, 1.0, is_one)
 
 
-class _Whole(_Structure):
+class Whole(_Structure):
     """A law whose arrays can only be made whole: check raises where there is none, build fills one in C order."""
 
     can_be_cut = False
@@ -154,7 +154,7 @@ class _Whole(_Structure):
 
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
         self.check(lengths, kind)
-        stream_key(seed, self.stream, name)  # a name that is none is refused before anything is made
+        encoded(name)  # one that is none is refused before anything is made
         return _cut_from(lambda array: self.build(array, kind, seed, name, threads), lengths, kind)
 
 
@@ -184,7 +184,7 @@ def _checked_gain(kind: Kind, gain: float) -> None:
         refuse("gain", f"small enough for the values to stay below {kind.greatest:.6g} in {kind.dtype.name}", gain)
 
 
-class Orthogonal(_Gained, _Whole):
+class Orthogonal(_Gained, Whole):
     """Orthonormal rows or columns, whichever are fewer, times `gain`, uniform among all such matrices."""
 
     name: ClassVar[str] = "orthogonal"
@@ -225,7 +225,7 @@ class Orthogonal(_Gained, _Whole):
         fill_orthogonal(array, batch, columns, kind, self.gain, stream_key(seed, self.stream, name), threads)
 
 
-class DeltaOrthogonal(_Gained, _Whole):
+class DeltaOrthogonal(_Gained, Whole):
     """A convolution that is zero but for the kernel's centre, an orthogonal matrix times `gain`."""
 
     name: ClassVar[str] = "delta_orthogonal"
@@ -273,7 +273,7 @@ class DeltaOrthogonal(_Gained, _Whole):
         return array.transpose(places + rows + columns)[middle], len(rows)
 
 
-class Sparse(_Whole):
+class Sparse(Whole):
     """Normal values of deviation `scale`, but for ``ceil(sparsity * rows)`` zeros in every column."""
 
     name: ClassVar[str] = "sparse"

@@ -13,7 +13,7 @@ from torch import nn
 
 from ...arguments import choice, integer, refuse
 from ...dtypes import kind_of
-from ...laws import Called, Law
+from ...laws import Called, Law, Packed
 from ...records import Record, plain
 from ...scaling import Fans
 from ...schemes import Scheme
@@ -212,7 +212,20 @@ def _ruled(model: nn.Module, rules: Rules, weights: Sequence[Weight], rename: Re
     computed = [name for name in own if name not in recorded or recorded[name].law is None]
     if computed:
         refuse("rules", "'torch' in a list where a module's reset draws the values, and does no more", computed)
-    return {name: recorded[name] if one is OWN else Draw(one.law, name, one.fans) for name, one in given.items()}
+    named = {weight.name: weight for weight in weights}
+    return {name: recorded[name] if one is OWN else _draw(one, named[name]) for name, one in given.items()}
+
+
+def _draw(given: Ruled, weight: Weight) -> Draw:
+    """What a rule gives a weight, and so each of the parts that it is packed from along its outputs."""
+    law = given.law
+    if isinstance(law, Called) and weight.split > 1:
+        rule = f"left out for {weight.name}, whose law is a function of yours, which may make its parts itself"
+        refuse("split", rule, weight.split)
+    if law is not None and not law.is_independent and weight.split > 1:
+        named = given.fans is not None  # by axes that its rule has
+        law = Packed(law, weight.split, getattr(law, "out_axis", 0) if named else output_axis(weight.module))
+    return Draw(law, weight.name, given.fans)
 
 
 def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
@@ -241,7 +254,7 @@ def _weights(
                 if len(shape) > 1 and shape[output_axis(module)] % parts:
                     refuse("split", f"a divisor of the outputs of {name} {shape}", parts)
                 unused = [one for one in unused if one != pattern]
-        found[full_name] = Weight(name, module, shape, tensor.dtype, fans_of(module, shape, parts))
+        found[full_name] = Weight(name, module, shape, tensor.dtype, fans_of(module, shape, parts), parts)
     if unused:
         refuse("split", "patterns that match a parameter", unused)
     return found

@@ -19,13 +19,17 @@ from ...schemes import AXES, DESCRIBED, scheme_of
 
 
 class Weight(NamedTuple):
-    """A parameter as rules see it: its canonical name, its module and its shape; `fans` is None below two axes."""
+    """A parameter as rules see it: its canonical name, its module and its shape; `fans` is None below two axes.
+
+    Those are of one of the parts, `split` in number, that it is packed from along its outputs.
+    """
 
     name: str
     module: nn.Module
     shape: tuple[int, ...]
     dtype: torch.dtype
     fans: Fans | None
+    split: int = 1
 
     @property
     def is_norm(self) -> bool:
@@ -126,7 +130,7 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     if keywords:
         unexpected(known.name, keywords, (*known.parameters, *(DESCRIBED if known.needs_fans else ())))
         axes = {axis: keywords.pop(axis) for axis in AXES if axis in keywords}
-    fans = _fans_along(weight.shape, **axes) if axes else None
+    fans = _fans_along(weight, **axes) if axes else None
     if not known.needs_fans:
         order = {axis: at for axis, at in _IN_TORCHS_ORDER.items() if axis in known.keywords}
         return Ruled(known.law(**{**order, **axes, **keywords}), fans)
@@ -137,8 +141,11 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     return Ruled(known.scaled(*(fans or weight.fans), **keywords), fans)
 
 
-def _fans_along(shape: tuple[int, ...], in_axis: Axes = 1, out_axis: Axes = 0, batch_axis: Axes = ()) -> Fans:
-    return Fans(*fan_pair(shape, in_axis, out_axis, batch_axis))
+def _fans_along(weight: Weight, in_axis: Axes = 1, out_axis: Axes = 0, batch_axis: Axes = ()) -> Fans:
+    fan_in, fan_out = fan_pair(weight.shape, in_axis, out_axis, batch_axis)
+    if fan_out % weight.split:
+        refuse("split", f"a divisor of the outputs of {weight.name} {weight.shape}", weight.split)
+    return Fans(fan_in, fan_out // weight.split)
 
 
 def ruled(given: Any) -> Any:

@@ -125,10 +125,7 @@ class mup(Recipe):  # noqa: N801
         shape = self.base_shapes.get(weight.name)
         if shape is None or len(shape) != len(weight.shape):
             refuse("base_shapes", f"such that {weight.name} has one of {len(weight.shape)} axes", shape)
-        whole = fans_of(weight.module, weight.shape)
-        own = weight.fans
-        split = 1 if whole is None or own is None or not own.fan_out else whole.fan_out // own.fan_out
-        return weight._replace(shape=shape, fans=fans_of(weight.module, shape, split))
+        return weight._replace(shape=shape, fans=fans_of(weight.module, shape, weight.split))
 
     def _growth(self, weight: Weight, base: Weight) -> tuple[str, tuple[float, float]]:
         """By which sides grow with the width, the kind of a weight; and how much they do."""
