@@ -26,7 +26,7 @@ PYTHON_FLOORS = {
         *("typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
         *("generator", "tensor_files"),
     ),
-    5: ("schemes", "repeats", "theory", "profiler", "verification"),
+    5: ("schemes", "findings", "repeats", "theory", "profiler", "comparison", "verification"),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}

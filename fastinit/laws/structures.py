@@ -248,6 +248,11 @@ class DeltaOrthogonal(_Gained, Whole):
         rows = prod(shape[axis] for axis in normalize_axis_tuple(self.in_axis, len(shape)))
         return self.gain * math.sqrt(rows / (prod(shape) or 1))
 
+    def centre_of(self, shape: tuple[int, ...]) -> tuple[Orthogonal, tuple[int, int]]:
+        """The law of the centre of a kernel of that shape, and the shape of the centre."""
+        rows, columns = (normalize_axis_tuple(axes, len(shape)) for axes in (self.in_axis, self.out_axis))
+        return Orthogonal(self.gain), (prod(shape[axis] for axis in rows), prod(shape[axis] for axis in columns))
+
     def check(self, lengths: tuple[int, ...], kind: Kind) -> None:
         _checked_gain(kind, self.gain)
         self._centre(np.broadcast_to(np.empty((), kind.dtype), lengths))
