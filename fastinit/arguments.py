@@ -28,7 +28,7 @@ def is_integer(value: Any) -> bool:
     """Whether `value` is one integer: neither a truth, which Python takes for one, nor an array with axes."""
     if type(value) is int:
         return True
-    if is_truth(value) or getattr(value, "ndim", 0):
+    if is_truth(value) or getattr(value, "ndim", 0) != 0:
         return False
     try:
         as_index(value)
@@ -57,7 +57,7 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     rule = "a number" if infinite else "a finite number"
     if low > -math.inf:
         rule += f" of at least {low:g}"
-    if isinstance(value, (str, bytes)) or is_truth(value) or getattr(value, "ndim", 0):
+    if isinstance(value, (str, bytes)) or is_truth(value) or getattr(value, "ndim", 0) != 0:
         refuse(name, rule, value, TypeError)
     try:
         number = float(value)

@@ -17,7 +17,7 @@ from .fill import draw
 from .findings import Verification
 from .laws import DeltaOrthogonal, Law, Normal, Orthogonal, Packed, Sparse
 from .layout import flat
-from .repeats import PIECE, WINDOW, bits_of, has_many_values, repeats, share_of_the_commonest
+from .repeats import PIECE, WINDOW, counts_of, has_many_values, repeats, share_of_the_commonest
 from .streaming import Moments, Statistics, moments
 
 #: Standard errors.
@@ -25,7 +25,7 @@ LIMIT = 6.0
 #: Of what has a chance of exp(-20), 2e-9, we say that it does not happen.
 _CHANCE = 20.0
 #: Fewest and most elements of a sample, and fewest of one that is made an array at a time.
-_FEWEST, _MOST, _FEWEST_CALLED = 1 << 16, 1 << 22, 1 << 10
+_FEWEST, _MOST, _FEWEST_CALLED = 1 << 12, 1 << 22, 1 << 10
 #: Kurtosis of laws whose tails are no longer than a normal's, or hardly.
 _LIGHT = 3.5
 #: The distance of two neighbours among the numbers of a dtype: of those, at most, and of the least.
@@ -56,9 +56,10 @@ def compare(found: Verification, pieces: list[Any], law: Law, lengths: tuple[int
         pieces, sample = [piece[piece != 0] for piece in pieces], sample[sample != 0]
         measured = moments_of(pieces)
     if len(sample) and measured.count:
-        commonest = share_of_the_commonest(sample)
+        counts = counts_of(sample)
+        commonest = share_of_the_commonest(counts)
         _check_law(found, measured, pieces, sample, dtype, commonest)
-        _check_repeats(found, pieces, sample, commonest)
+        _check_repeats(found, pieces, has_many_values(counts), commonest)
 
 
 def _sample(law: Law, lengths: tuple[int, ...], count: int, dtype: str) -> Any:
@@ -160,14 +161,14 @@ def _shares_beyond(pieces: list[Any], centre: float, distances: Any) -> list[flo
     return (beyond / sum(piece.size for piece in pieces)).tolist()
 
 
-def _check_repeats(found: Verification, pieces: list[Any], sample: Any, commonest: float) -> None:
+def _check_repeats(found: Verification, pieces: list[Any], many_values: bool, commonest: float) -> None:
     seen = repeats(pieces)
     found.checks["stretches of one value"] = seen.alike
     elements = sum(piece.size for piece in pieces)
     if seen.alike and log(elements) + (WINDOW - 1) * log(commonest) < -_CHANCE:
         problem = f"{seen.alike} windows of {WINDOW} equal neighbours (memory that was left unfilled?)"
         found.problems.append(problem)
-    if not has_many_values(sample):
+    if not many_values:
         return
     found.sketch = seen.sketch
     found.checks["repeated stretches"] = seen.again
@@ -211,7 +212,7 @@ def _check_sparse(found: Verification, parts: list[Any], law: Sparse) -> None:
     if parts[0] is None or not parts[0].size:
         found.checks["zeros in each column"] = "not checked (of a part)"
         return
-    rows, columns = parts[0].shape
+    rows = len(parts[0])
     wanted = law.zeros_of(rows)
     more = np.concatenate([np.sum(part == 0, axis=0) for part in parts]) - wanted
     found.checks["zeros in each column"] = f"{more.min() + wanted} to {more.max() + wanted} (should be {wanted})"

@@ -13,7 +13,8 @@ WINDOW = 16
 #: Stretches are compared where two values of the law are equal less often: a window so by chance once in 2**96.
 _ALIKE = 1 / 64
 _SKETCH = 32
-_COUNTED = 1 << 14
+#: Elements whose values are counted.
+_COUNTED = 1 << 12
 
 
 class Repeats(NamedTuple):
@@ -58,21 +59,20 @@ def repeats(pieces: list[Any]) -> Repeats:
     return Repeats(alike, len(same), first, second, tuple(sketch.tolist()))
 
 
-def has_many_values(sample: Any) -> bool:
+def counts_of(sample: Any) -> NDArray[np.float64]:
+    """How often each value is among the first elements of a sample."""
+    return np.unique(bits_of(sample)[:_COUNTED], return_counts=True)[1].astype(float)
+
+
+def has_many_values(counts: NDArray[np.float64]) -> bool:
     """Whether two values of a law are equal so seldom that a window says which it is."""
-    counts = _counts(sample)
     return float(np.sum(counts * (counts - 1))) / max(1.0, float(np.sum(counts)) ** 2) <= _ALIKE
 
 
-def share_of_the_commonest(sample: Any) -> float:
-    """How often a law has its commonest value, at most: of so few counts six deviations, and 20 more (2e-9)."""
-    counts = _counts(sample)
-    return min(1.0, float(counts.max() + 6 * np.sqrt(counts.max()) + 20) / float(counts.sum()))
-
-
-def _counts(sample: Any) -> NDArray[np.float64]:
-    """Of each value among the first elements."""
-    return np.unique(bits_of(sample)[:_COUNTED], return_counts=True)[1].astype(float)
+def share_of_the_commonest(counts: NDArray[np.float64]) -> float:
+    """How often a law has its commonest value, at most: of a count six deviations more, and 20 of the least (2e-9)."""
+    most = float(counts.max())
+    return min(1.0, (most + 6 * most**0.5 + 20) / float(counts.sum()))
 
 
 def bits_of(array: Any) -> Any:

@@ -2,7 +2,8 @@
 
 A law knows its moments, its bounds and how to fill an array. `Normal`, `Uniform` and `Truncated` are made by the core
 at any position; `Constant`, `Identity` and `Dirac` need no random numbers; `Orthogonal`, `DeltaOrthogonal` and `Sparse`
-can only be made whole, as can `Packed`, several of a law in one array; `Called` is a user's function. Laws compare, hash and pickle; `str` is as tables show them.
+can only be made whole, as can `Packed`, several of a law in one array; `Called` is a user's function. Laws compare,
+hash and pickle; `str` is as tables show them.
 """
 
 from .called import Called

@@ -111,7 +111,7 @@ def fill_rectangles_(
         rule; then nothing has been written.
     """
     shape = checked_shape(shape)
-    boxes = [Rectangle(*(checked_shape(one, "rectangles") for one in box)) for box in rectangles]
+    boxes = [_rectangle(box) for box in (rectangles if isinstance(rectangles, Sequence) else [rectangles])]
     for box in boxes:
         if not is_within(box, shape, tuple(tensor.shape)):
             refuse("rectangles", f"within {shape}, and in place within {tuple(tensor.shape)}", tuple(box))
@@ -120,6 +120,12 @@ def fill_rectangles_(
             refuse("rectangles", f"apart in place from each other ({tuple(one)})", tuple(other))
     _fill(Pieces(shape, tensor, boxes), scheme, seed, name, keywords)
     return tensor
+
+
+def _rectangle(box: Any) -> Rectangle:
+    if not isinstance(box, (tuple, list)) or len(box) != 3:
+        refuse("rectangles", "a sequence of (offset, local_offset, size)", box, TypeError)
+    return Rectangle(*(checked_shape(one, "rectangles") for one in box))
 
 
 def fill_partition_(

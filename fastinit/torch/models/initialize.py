@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from ...arguments import refuse
+from ...arguments import boolean, refuse
 from ...stream import seed_number
 from ..calls.fast import fast_init
 from ..rules.lists import Rules
@@ -97,6 +97,7 @@ def initialize_(
     True
     """
     check_model(model)
+    boolean("buffers", buffers)
     reshard(model)
     own = list(own_tensors(model))
 

@@ -23,7 +23,7 @@ from ..rules.weights import Ruled, Weight, fans_of, output_axis, ruled
 from ..tensors.checks import check_model
 from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
-from ..tensors.shards import Partition, pieces_of, reshard
+from ..tensors.shards import Partition, checked_partition, pieces_of, reshard
 from .recording import Draw, recorded_draws
 from .resets import own_tensors
 
@@ -160,6 +160,10 @@ def plan(
     2.bias    10       zeros()              0        -       -
     """
     check_model(model)
+    if not isinstance(split, Mapping | None):
+        refuse("split", "a mapping of patterns to numbers of parts", split, TypeError)
+    if partition is not None:
+        checked_partition(partition)
     reshard(model)
     weights = _weights(model, rename, split or {}, partition)
     drawn = recorded_draws(model, rename) if rules == "torch" else _ruled(model, rules, [*weights.values()], rename)
