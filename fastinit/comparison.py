@@ -48,8 +48,8 @@ def moments_of(pieces: list[Any]) -> Statistics:
 def compare(found: Verification, pieces: list[Any], law: Law, lengths: tuple[int, ...], dtype: str) -> None:
     """Moments, tails, distinct values and repeats of parts of an array against a sample of its law."""
     measured = found.statistics
-    while isinstance(law, Packed):
-        law, lengths = law.law, law.part_of(lengths)
+    if isinstance(law, Packed):
+        lengths, law = law.part_of(lengths), law.law
     apart = isinstance(law, (Sparse, DeltaOrthogonal))  # how many elements are zero is another question
     sample = _sample(law, lengths, measured.count, dtype)
     if apart:

@@ -60,8 +60,9 @@ def repeats(pieces: list[Any]) -> Repeats:
 
 
 def counts_of(sample: Any) -> NDArray[np.float64]:
-    """How often each value is among the first elements of a sample."""
-    return np.unique(bits_of(sample)[:_COUNTED], return_counts=True)[1].astype(float)
+    """How often each value is among the first elements of a sample; there is one zero."""
+    some = sample[:_COUNTED]
+    return np.unique(bits_of(some + some.dtype.type(0)), return_counts=True)[1].astype(float)
 
 
 def has_many_values(counts: NDArray[np.float64]) -> bool:
