@@ -110,7 +110,8 @@ __all__ = [
 #: the import.
 _LATER = {
     **dict.fromkeys(("Moments", "Statistics", "moments"), "streaming"),
-    **{"Verification": "findings", "verify": "verification"},
+    "Verification": "findings",
+    "verify": "verification",
     **dict.fromkeys(("Comparison", "Course", "Finding", "Network", "Profile"), "profiler"),
     **dict.fromkeys(("ProfileInterrupted", "Verdict", "compare", "profile"), "profiler"),
 }

@@ -21,7 +21,11 @@ def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError
 
 def is_truth(value: Any) -> bool:
     """Whether `value` is True or False, of Python or of a library of arrays."""
-    return type(value) is bool or str(getattr(value, "dtype", "")).endswith("bool")
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return type(value) is bool
+    kind = getattr(dtype, "kind", None)
+    return (str(dtype) if kind is None else kind) in ("b", "torch.bool")
 
 
 def is_integer(value: Any) -> bool:
@@ -57,7 +61,9 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     rule = "a number" if infinite else "a finite number"
     if low > -math.inf:
         rule += f" of at least {low:g}"
-    if isinstance(value, (str, bytes)) or is_truth(value) or getattr(value, "ndim", 0) != 0:
+    if not isinstance(value, float) and (
+        isinstance(value, (str, bytes)) or is_truth(value) or getattr(value, "ndim", 0) != 0
+    ):
         refuse(name, rule, value, TypeError)
     try:
         number = float(value)

@@ -34,7 +34,9 @@ def checked_axes(name: str, axes: Any) -> Axes:
     """`axes` as an integer, or as a tuple of integers, which nobody can change."""
     if type(axes) is int:
         return axes
-    several = isinstance(axes, Sequence) and not isinstance(axes, (str, bytes, bytearray, memoryview))
+    several = type(axes) is tuple or (
+        isinstance(axes, Sequence) and not isinstance(axes, (str, bytes, bytearray, memoryview))
+    )
     if not all(map(is_integer, axes if several else [axes])):
         refuse(name, "an integer or a sequence of integers", axes, TypeError)
     return tuple(map(as_index, axes)) if several else as_index(axes)
@@ -91,8 +93,9 @@ def fan_pair(lengths: tuple[int, ...], in_axis: Axes, out_axis: Axes, batch_axis
     if usual and in_axis == -2 and out_axis == -1:
         receptive = prod(lengths[:-2])
         return lengths[-2] * receptive, lengths[-1] * receptive
-    given = {"in_axis": in_axis, "out_axis": out_axis, "batch_axis": batch_axis}
-    named = [axes_within(name, axes, len(lengths)) for name, axes in given.items()]
+    count = len(lengths)
+    named = [axes_within("in_axis", in_axis, count), axes_within("out_axis", out_axis, count)]
+    named.append(axes_within("batch_axis", batch_axis, count))
     axes = [axis for group in named for axis in group]
     if len(set(axes)) < len(axes):
         refuse("in_axis", "apart from out_axis and batch_axis", (in_axis, out_axis, batch_axis))

@@ -149,24 +149,24 @@ SENTENCE = re.compile(r"(array 'w': )?`\w+` must (be|have) .*, got .*", re.DOTAL
 TRUTHS = [True, False, np.True_, np.array(True)]
 #: For each kind of argument, values that it must not have; of what can be read but once, a function that makes it.
 WRONG = {
-    "shape": [*TRUTHS, None, 2.0, "22", b"\2\3", bytearray(2), memoryview(b"\2"), {2, 3}, frozenset({2}), {2: 3}, -1, (2, -1),
-              (2, True), [2.0, 2], (b"2", 2), np.array([[2, 2]]), np.array([2.0]), lambda: iter((2, 2)), lambda: map(int, "22")],
-    "axis": [*TRUTHS, None, 1.0, -1.0, -2.0, "1", b"\1", {1}, {1: 0}, np.array([1]), np.array([0, 1]), np.array(1.0), [True], [1.0],
-             70, 2**70, lambda: iter((1,))],
+    "shape": [*TRUTHS, None, 2.0, "22", b"\2\3", bytearray(2), memoryview(b"\2"), {2, 3}, frozenset({2}), {2: 3}, -1,
+              (2, -1), (2, True), [2.0, 2], (b"2", 2), np.array([[2, 2]]), np.array([2.0]), lambda: iter((2, 2)),
+              lambda: map(int, "22")],
+    "axis": [*TRUTHS, None, 1.0, -1.0, -2.0, "1", b"\1", {1}, {1: 0}, np.array([1]), np.array([0, 1]), np.array(1.0),
+             [True], [1.0], 70, 2**70, lambda: iter((1,))],
     "seed": [*TRUTHS, -1, 2**128, 1.0, "0", b"0", np.array(0.0)],
     "threads": [*TRUTHS, 0, -1, 1.0, "2", [1], np.array([1]), {1}],
     "name": [True, 1, b"x", ("x",), np.array(["x", "y"]), "\ud800"],
     "dtype": [True, 7, "float8", np.int32, np.float64(1), np.array([0, 1]), np.array([1.0]), ("f4", 2), ">f4"],
-    "index": [*TRUTHS, 1.0, "0", b"0", {0}, {0: 1}, np.array([0]), np.array([0, 1]), np.array(0.0), 9, (0,) * 5, (0, True), [True],
-              [1.0], [[0]], fi.flat[1.0], fi.flat[True], lambda: iter((0,))],
+    "index": [*TRUTHS, 1.0, "0", b"0", {0}, {0: 1}, np.array([0]), np.array([0, 1]), np.array(0.0), 9, (0,) * 5,
+              (0, True), [True], [1.0], [[0]], fi.flat[1.0], fi.flat[True], lambda: iter((0,))],
     "out": [True, 1.0, "x", [], {}, np.zeros(3), np.zeros((3, 3), np.int32), np.float32(1)],
     "real": [*TRUTHS, None, "1", b"1", 1j, [1.0], (1.0,), np.array([1.0]), {1.0}, math.nan],
     "count": [*TRUTHS, None, 0, -1, 1.0, "1", [1], np.array([1])],
     "choice": [True, None, 1, b"normal", "gauss", ["normal"], np.array([0, 1]), ("fan_in",)],
 }  # fmt: skip
-OF_KIND = {"groups": "count", "mode": "choice", "distribution": "choice"} | {
-    axis: "axis" for axis in ("in_axis", "out_axis", "batch_axis")
-}
+AXES = ("in_axis", "out_axis", "batch_axis")
+OF_KIND = {"groups": "count", "mode": "choice", "distribution": "choice"} | dict.fromkeys(AXES, "axis")
 NEEDED = {"constant": {"value": 1.0}, "sparse": {"sparsity": 0.5}}
 FUNCTIONS = {name: getattr(fi, name) for name in fi.schemes.SCHEMES}
 ARGUMENTS = [(name, argument) for name, made in FUNCTIONS.items() for argument in inspect.signature(made).parameters]
@@ -193,7 +193,7 @@ DOORS = [
     ("shape", lambda wrong: fi.fans(wrong)),
     ("shape", lambda wrong: fi.init({"w": wrong}, "normal", 0)),
     ("seed", lambda wrong: fi.init({"w": 3}, "normal", wrong)),
-    *(("axis", lambda wrong, axis=axis: fi.fans((4, 4), **{axis: wrong})) for axis in ("in_axis", "out_axis", "batch_axis")),
+    *(("axis", lambda wrong, axis=axis: fi.fans((4, 4), **{axis: wrong})) for axis in AXES),
     ("axis", lambda wrong: fi.moments(np.ones((3, 4)), 1.5 if wrong is None else wrong)),
     ("count", lambda wrong: fi.set_num_threads(wrong)),
     ("count", lambda wrong: fi.Moments(wrong)),

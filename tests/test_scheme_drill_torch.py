@@ -133,8 +133,9 @@ def test_each_part_of_a_packed_weight_is_an_array_by_itself(scheme, keywords, ax
     assert entry.law == fi.laws.Packed(alone.law, 3, 0) and str(entry.law) == f"3 of {alone.law}"
     assert entry.fans == alone.fans and entry.std == pytest.approx(alone.std, nan_ok=True)
     for number, part in enumerate(model.weight.detach().chunk(3)):
-        twin = fi.schemes.SCHEMES[scheme]((16, 16), seed=7, name=f"weight[{number}]", dtype="float32" if dtype == "bfloat16" else dtype,
-                                          **keywords, **axes)  # fmt: skip
+        known = "float32" if dtype == "bfloat16" else dtype
+        name = f"weight[{number}]"
+        twin = fi.schemes.SCHEMES[scheme]((16, 16), seed=7, name=name, dtype=known, **keywords, **axes)
         assert torch.equal(part, torch.from_numpy(twin).to(part.dtype))
     assert ft.verify(model, rules, seed=7, split=split) and ft.verify(model, rules, split=split)
     ft.initialize_(model, rules, seed=7)
@@ -185,7 +186,8 @@ def test_what_cannot_be_in_parts_is_refused():
     linear, conv = nn.Linear(8, 24, bias=False), nn.Conv2d(8, 12, 3, bias=False)
     for call, error, message in (
         (lambda: ft.plan(linear, [("*", own)], split={"*": 3}), ValueError,
-         "`split` must be left out for weight, whose law is a function of yours, which may make its parts itself, got 3"),
+         "`split` must be left out for weight, whose law is a function of yours, which may make its parts itself, "
+         "got 3"),
         (lambda: ft.plan(conv, [("*", "delta_orthogonal")], split={"*": 2}), ValueError,
          "`shape` must be of no more inputs (8) than outputs (6), to keep every norm, got (6, 8, 3, 3)"),
         (lambda: ft.plan(linear, [("*", "orthogonal")], split={"*": 5}), ValueError,
@@ -200,12 +202,14 @@ def test_what_cannot_be_in_parts_is_refused():
          "`partition` must be an integer of at least 1, got True"),
         (lambda: ft.initialize_(linear, [("*", "he_normal")], partition="01"), TypeError,
          "`partition` must be (rank, ranks), got '01'"),
-        (lambda: ft.initialize_(linear, [("*", "he_normal")], buffers=1), TypeError, "`buffers` must be True or False, got 1"),
+        (lambda: ft.initialize_(linear, [("*", "he_normal")], buffers=1), TypeError,
+         "`buffers` must be True or False, got 1"),
         (lambda: fi.laws.Packed(Orthogonal(), 3, 2).fills((4, 6), fi.dtypes.kind_of("float32"), 0, "", 1), ValueError,
          "`axis` must be an integer in [-2, 2), got 2"),
         (lambda: fi.laws.Packed(Orthogonal(), 4, 1).fills((4, 6), fi.dtypes.kind_of("float32"), 0, "", 1), ValueError,
          "`parts` must be a divisor of the length of axis 1 of (4, 6), got 4"),
-        (lambda: fi.laws.Packed(Called(own), 2, 0), TypeError, f"`law` must be one of fastinit's, for each part, got {Called(own)!r}"),
+        (lambda: fi.laws.Packed(Called(own), 2, 0), TypeError,
+         f"`law` must be one of fastinit's, for each part, got {Called(own)!r}"),
     ):  # fmt: skip
         with pytest.raises(error) as refused:
             call()

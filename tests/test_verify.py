@@ -60,11 +60,13 @@ def test_right_arrays_raise_no_alarm(seed):
 #: Laws of which few elements, coarse numbers or long tails are told from wrong ones with care.
 HARD = [
     ("normal", {}), ("normal", {"mean": 5.0, "std": 0.01}), ("normal", {"mean": 5.0, "std": 0.0039}),
-    ("normal", {"mean": 5.0, "std": 0.003}), ("normal", {"mean": -1.0, "std": 1e-3}), ("normal", {"mean": 3.0, "std": 0.0}),
-    ("normal", {"std": 1e-7}), ("normal", {"std": 1e-8}), ("normal", {"mean": 1e4, "std": 1e-4}), ("normal", {"std": 1e-20}),
-    ("uniform", {}), ("uniform", {"low": 5.0, "high": 5.02}), ("uniform", {"low": -1e-7, "high": 1e-7}),
+    ("normal", {"mean": 5.0, "std": 0.003}), ("normal", {"mean": -1.0, "std": 1e-3}),
+    ("normal", {"mean": 3.0, "std": 0.0}), ("normal", {"std": 1e-7}), ("normal", {"std": 1e-8}),
+    ("normal", {"mean": 1e4, "std": 1e-4}), ("normal", {"std": 1e-20}), ("uniform", {}),
+    ("uniform", {"low": 5.0, "high": 5.02}), ("uniform", {"low": -1e-7, "high": 1e-7}),
     ("truncated_normal", {}), ("truncated_normal", {"low": 2.0, "high": 9.0}),
-    ("truncated_normal", {"low": 6.0, "high": np.inf}), ("truncated_normal", {"mean": 6.0, "low": -np.inf, "high": -6.0}),
+    ("truncated_normal", {"low": 6.0, "high": np.inf}),
+    ("truncated_normal", {"mean": 6.0, "low": -np.inf, "high": -6.0}),
     ("truncated_normal", {"mean": 3.0, "std": 0.003, "low": 1.0, "high": 8.0}),
     ("truncated_normal", {"low": -0.001, "high": 0.002}), ("constant", {"value": 0.1}), ("he_uniform", {}),
     ("lecun_normal", {"gain": 1e-6}), ("glorot_normal", {"distribution": "truncated_normal"}),
@@ -92,7 +94,8 @@ def test_right_arrays_pass_however_few_or_coarse(scheme, keywords, dtype):
     ("scheme", "shape", "keywords", "dtype"),
     [("sparse", (512, 512), {"sparsity": 0.5}, "float16"), ("sparse", (16, 2), {"sparsity": 0.9}, "float32"),
      ("orthogonal", (1, 2), {}, "float32"), ("orthogonal", (1, 1), {}, "float64"),
-     ("normal", (7,), {"mean": 5.0, "std": 0.01}, "bfloat16"), ("normal", (20_000,), {"mean": 5.0, "std": 0.0039}, "bfloat16"),
+     ("normal", (7,), {"mean": 5.0, "std": 0.01}, "bfloat16"),
+     ("normal", (20_000,), {"mean": 5.0, "std": 0.0039}, "bfloat16"),
      ("truncated_normal", (), {"low": 6.0, "high": np.inf}, "float32")],
 )  # fmt: skip
 def test_of_many_right_arrays_none_fails(scheme, shape, keywords, dtype):
