@@ -1,15 +1,14 @@
 """Comparison: the elements of an array, or of parts of one, against those that its law gives.
 
 No check refuses more than 2e-9 of right arrays, however few their elements, coarse their numbers or long the tails of
-their law. The mean of a function of n elements may be away from that of a sample by six standard errors and by what
-one element does, the farthest that n elements have: the normal law of means does not hold so far out where few
-elements matter.
+their law. A mean over n elements may be away from that of a sample by six standard errors, and by what one element
+does that is as far out as one of n can be: where few matter, means are not normal so far from where they should be.
 """
 
 from __future__ import annotations
 
-from math import erf, log, prod, sqrt
-from typing import Any
+from math import erf, hypot, log, prod, sqrt
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -95,60 +94,88 @@ def _farthest(count: int, sample: Statistics, kurtosis: float, step: float) -> f
     return (sqrt(ratio) if kurtosis <= _LIGHT else ratio) * (seen + step / 2) + step / 2
 
 
-def _check_law(
-    found: Verification, s: Statistics, pieces: list[Any], sample: Any, dtype: str, commonest: float
-) -> None:
-    """Moments (`s`), extremes, tails and distinct values against a sample."""
-    claimed = moments_of([sample])
-    n, m = s.count, claimed.count
-    error = sqrt(1 / n + 1 / m)
-    kurtosis = claimed.kurtosis if claimed.kurtosis == claimed.kurtosis else 3.0
-    reach, extreme = (max(abs(one.minimum), abs(one.maximum)) for one in (claimed, s))
-    # Between numbers far apart lie all the elements but a few, and a sample need not show these.
-    step, unseen = max(STEPS[dtype][0] * reach, STEPS[dtype][1]), _CHANCE / m
-    variance = claimed.variance + unseen * step * step
-    fourth = max(kurtosis - 1, 0.1) * claimed.variance * claimed.variance + unseen * step * step * step * step
-    spread = sqrt(variance) or 1.0
-    far = _farthest(n, claimed, kurtosis, step)
+class _Against(NamedTuple):
+    """Moments of n elements and of a sample, where what is compared of both is said."""
 
-    def check(what: str, measured: float, expected: float, standard_error: float, one_alone: float = 0.0) -> None:
+    found: Verification
+    mine: Statistics
+    theirs: Statistics
+
+    @property
+    def error(self) -> float:
+        """Standard error of the difference of two means, in deviations of an element."""
+        return sqrt(1 / self.mine.count + 1 / self.theirs.count)
+
+    def check(self, what: str, measured: float, expected: float, standard_error: float, alone: float = 0.0) -> None:
+        """Whether a number is so far from that of the sample as no right one is; `alone` is what one element does."""
         away = abs(measured - expected) / standard_error if standard_error else 0.0
-        found.checks[what] = f"{measured:.4g} (sample: {expected:.4g}, {away:.1f} standard errors)"
-        if abs(measured - expected) > LIMIT * standard_error + one_alone:
-            found.problems.append(
+        self.found.checks[what] = f"{measured:.4g} (sample: {expected:.4g}, {away:.1f} standard errors)"
+        if abs(measured - expected) > LIMIT * standard_error + alone:
+            self.found.problems.append(
                 f"{what} {measured:.3g} where {expected:.3g} is claimed ({away:.0f} standard errors away)"
             )
 
-    if s.minimum == s.maximum and claimed.variance > 0 and (n - 1) * log(commonest) < -_CHANCE:
-        found.problems.append(f"all {n} elements are {s.mean:.4g}")
-    check("mean", s.mean, claimed.mean, spread * error, far / n + 2.0**-50 * reach)
-    std = sqrt(s.variance + (s.mean - claimed.mean) * (s.mean - claimed.mean))
-    check("standard deviation", std, claimed.std, sqrt(fourth) / (2 * spread) * error, far * far / (2 * spread * n))
+
+def _check_law(
+    found: Verification, mine: Statistics, pieces: list[Any], sample: Any, dtype: str, commonest: float
+) -> None:
+    """Moments, extremes, tails and distinct values against a sample."""
+    theirs = moments_of([sample])
+    against, n = _Against(found, mine, theirs), mine.count
+    kurtosis = theirs.kurtosis if theirs.kurtosis == theirs.kurtosis else 3.0
+    reach, extreme = (max(abs(one.minimum), abs(one.maximum)) for one in (theirs, mine))
+    # Between numbers far apart lie all the elements but a few, and a sample need not show these.
+    step, unseen = max(STEPS[dtype][0] * reach, STEPS[dtype][1]), _CHANCE / theirs.count
+    spread = sqrt(theirs.variance + unseen * step * step) or 1.0
+    fourth = max(kurtosis - 1, 0.1) * theirs.variance * theirs.variance + unseen * step * step * step * step
+    far = _farthest(n, theirs, kurtosis, step)
+    if mine.minimum == mine.maximum and theirs.variance > 0 and (n - 1) * log(commonest) < -_CHANCE:
+        found.problems.append(f"all {n} elements are {mine.mean:.4g}")
+    against.check("mean", mine.mean, theirs.mean, spread * against.error, far / n + 2.0**-50 * reach)
+    # About the claimed mean: that about their own is too small where elements are few.
+    std, error = hypot(mine.std, mine.mean - theirs.mean), sqrt(fourth) / (2 * spread) * against.error
+    against.check("standard deviation", std, theirs.std, error, far * far / (2 * spread * n))
     found.checks["greatest absolute value"] = f"{extreme:.4g} (sample: {reach:.4g})"
-    if max(s.maximum - claimed.mean, claimed.mean - s.minimum) > far:
+    if max(mine.maximum - theirs.mean, theirs.mean - mine.minimum) > far:
         found.problems.append(f"greatest absolute value {extreme:.4g} where a sample of the law has {reach:.4g}")
     if n < 1000:
         found.checks["too few elements for"] = "skewness, kurtosis, tails, distinct values"
         return
-    if s.variance > 0 and n >= 20_000 and kurtosis <= _LIGHT:  # longer tails have no third and fourth powers to rely on
-        # For a normal sqrt(6) and sqrt(24), here doubled; for other laws what the sample itself shows.
-        seen = moments(sample[: len(sample) // 32 * 32].reshape(32, -1), axis=1)
-        scatter = [float(np.std(shape)) * sqrt(m / 32) for shape in (seen.skewness, seen.kurtosis)]
-        check("skewness", s.skewness, claimed.skewness, max(sqrt(24.0), scatter[0]) * error)
-        check("kurtosis", s.kurtosis, claimed.kurtosis, max(sqrt(96.0), scatter[1]) * error)
+    if mine.variance > 0 and n >= 20_000 and kurtosis <= _LIGHT:  # third and fourth powers of longer tails say little
+        _check_third_and_fourth_powers(against, sample)
+    _check_shares(against, pieces, sample, spread)
+    _check_distinct(found, pieces, sample)
+
+
+def _check_third_and_fourth_powers(against: _Against, sample: Any) -> None:
+    """For a normal they err by sqrt(6) and sqrt(24), here doubled; for other laws by what the sample itself shows."""
+    mine, theirs = against.mine, against.theirs
+    seen = moments(sample[: len(sample) // 32 * 32].reshape(32, -1), axis=1)
+    scatter = [float(np.std(shape)) * sqrt(theirs.count / 32) for shape in (seen.skewness, seen.kurtosis)]
+    against.check("skewness", mine.skewness, theirs.skewness, max(sqrt(24.0), scatter[0]) * against.error)
+    against.check("kurtosis", mine.kurtosis, theirs.kurtosis, max(sqrt(96.0), scatter[1]) * against.error)
+
+
+def _check_shares(against: _Against, pieces: list[Any], sample: Any, spread: float) -> None:
+    """Of elements beyond one to four deviations, where there are enough to count."""
+    n, m = against.mine.count, against.theirs.count
     sigmas = np.arange(1.0, 5.0)
-    shares = (_shares_beyond(some, claimed.mean, sigmas * spread) for some in (pieces, [sample]))
+    shares = (_shares_beyond(some, against.theirs.mean, sigmas * spread) for some in (pieces, [sample]))
     for sigma, mine, theirs in zip(sigmas, *shares, strict=True):
         pooled = (mine * n + theirs * m) / (n + m)
         if pooled * min(n, m) > 25:
-            few = LIMIT / n + LIMIT / m
-            check(f"share beyond {sigma:g} sigma", mine, theirs, sqrt(pooled * (1 - pooled)) * error, few)
+            error, few = sqrt(pooled * (1 - pooled)) * against.error, LIMIT / n + LIMIT / m  # Bernstein's inequality
+            against.check(f"share beyond {sigma:g} sigma", mine, theirs, error, few)
+
+
+def _check_distinct(found: Verification, pieces: list[Any], sample: Any) -> None:
+    """How many values the first elements have."""
     some = np.concatenate([np.ravel(piece)[:65536] for piece in pieces])[:65536]
-    few_values = min(len(some), len(sample))
-    distinct, expected = (len(np.unique(values[:few_values].astype(np.float64))) for values in (some, sample))
-    found.checks["distinct values"] = f"{distinct} of {few_values} (sample: {expected})"
+    few = min(len(some), len(sample))
+    distinct, expected = (len(np.unique(values[:few].astype(np.float64))) for values in (some, sample))
+    found.checks["distinct values"] = f"{distinct} of {few} (sample: {expected})"
     if distinct < 0.9 * expected - 10:
-        found.problems.append(f"{distinct} distinct values among {few_values} where a sample of the law has {expected}")
+        found.problems.append(f"{distinct} distinct values among {few} where a sample of the law has {expected}")
 
 
 def _shares_beyond(pieces: list[Any], centre: float, distances: Any) -> list[float]:
