@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import combinations
 from math import prod
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ from .arguments import integer, is_integer, refuse
 LIMIT = 1 << 63
 #: As many as NumPy's arrays have.
 MOST_AXES = 64
+#: What has elements in no order, or bytes, which are no lengths.
+_NO_SHAPES = (str, bytes, bytearray, memoryview, Mapping, Set)
 
 
 class Flat:
@@ -44,12 +46,17 @@ def checked_shape(shape: Any, name: str = "shape") -> tuple[int, ...]:
     """`shape` (whose argument is called `name`) as a tuple of lengths whose product is below 2**63."""
     if type(shape) is tuple:
         lengths: tuple[Any, ...] = shape
-    elif type(shape) is not int and _is_sequence(shape):
-        lengths = tuple(shape)
-    elif hasattr(shape, "__index__"):
+    elif type(shape) is int:
         lengths = (shape,)
-    else:
+    elif type(shape) is not list and isinstance(shape, _NO_SHAPES):
         refuse(name, "an integer or a sequence of integers", shape, TypeError)
+    else:
+        try:
+            lengths = tuple(shape)
+        except TypeError:
+            if not hasattr(shape, "__index__"):
+                refuse(name, "an integer or a sequence of integers", shape, TypeError)
+            lengths = (shape,)
     for length in lengths:
         if type(length) is not int or length < 0:
             lengths = tuple(integer(name, length, 0) for length in lengths)
@@ -59,15 +66,6 @@ def checked_shape(shape: Any, name: str = "shape") -> tuple[int, ...]:
     if len(lengths) > MOST_AXES:
         refuse(name, f"of at most {MOST_AXES} axes", lengths)
     return lengths
-
-
-def _is_sequence(value: Any) -> bool:
-    """Whether it has elements in an order that stays: no set or mapping, no bytes, nothing that is read but once."""
-    if isinstance(value, list):
-        return True
-    if isinstance(value, (str, bytes, bytearray, memoryview, Mapping)) or getattr(value, "ndim", 1) != 1:
-        return False
-    return hasattr(value, "__len__") and hasattr(value, "__getitem__")
 
 
 def whole_steps(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -42,7 +42,7 @@ def checked_axes(name: str, axes: Any) -> Axes:
     return tuple(map(as_index, axes)) if several else as_index(axes)
 
 
-def axes_within(name: str, axes: Any, count: int) -> list[int]:
+def _axes_within(name: str, axes: Any, count: int) -> list[int]:
     """Such axes of an array that has so many, counted from the first."""
     checked = checked_axes(name, axes)
     listed = [checked] if isinstance(checked, int) else checked
@@ -94,8 +94,8 @@ def fan_pair(lengths: tuple[int, ...], in_axis: Axes, out_axis: Axes, batch_axis
         receptive = prod(lengths[:-2])
         return lengths[-2] * receptive, lengths[-1] * receptive
     count = len(lengths)
-    named = [axes_within("in_axis", in_axis, count), axes_within("out_axis", out_axis, count)]
-    named.append(axes_within("batch_axis", batch_axis, count))
+    named = [_axes_within("in_axis", in_axis, count), _axes_within("out_axis", out_axis, count)]
+    named.append(_axes_within("batch_axis", batch_axis, count))
     axes = [axis for group in named for axis in group]
     if len(set(axes)) < len(axes):
         refuse("in_axis", "apart from out_axis and batch_axis", (in_axis, out_axis, batch_axis))
