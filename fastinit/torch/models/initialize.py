@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from ...arguments import refuse
+from ...arguments import boolean, refuse
 from ...stream import seed_number
 from ..calls.fast import fast_init
 from ..rules.lists import Rules
@@ -51,7 +51,9 @@ def initialize_(
     rename : callable
         See `canonical_name`.
     split : mapping of str to int
-        Pattern to the number of projections that a weight is packed from, along its outputs: each has its own fan.
+        Pattern to the number of projections that a weight is packed from, along its outputs: each has its own fan. Of
+        laws whose elements depend on each other (``orthogonal``, ``sparse``, ...) each is an array by itself, part i
+        under the name ``name[i]``.
     partition : (int, int)
         This rank and how many there are in the group over which Megatron has partitioned tensors (those with
         ``tensor_model_parallel``, ``partition_dim`` and ``partition_stride``).
@@ -95,6 +97,7 @@ def initialize_(
     True
     """
     check_model(model)
+    boolean("buffers", buffers)
     reshard(model)
     own = list(own_tensors(model))
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from ...arguments import choice, integer, refuse
 from ...dtypes import kind_of
-from ...laws import Called, Law
+from ...laws import Called, Law, Packed
 from ...records import Record, plain
 from ...scaling import Fans
 from ...schemes import Scheme
@@ -24,7 +24,7 @@ from ..rules.weights import Ruled, Weight, ruled
 from ..tensors.checks import check_model
 from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
-from ..tensors.shards import Partition, pieces_of, reshard
+from ..tensors.shards import Partition, checked_partition, pieces_of, reshard
 from .recording import Draw, recorded_draws
 from .resets import own_tensors
 
@@ -161,6 +161,10 @@ def plan(
     2.bias    10       zeros()              0        -       -
     """
     check_model(model)
+    if not isinstance(split, Mapping | None):
+        refuse("split", "a mapping of patterns to numbers of parts", split, TypeError)
+    if partition is not None:
+        checked_partition(partition)
     reshard(model)
     weights = _weights(model, rename, split or {}, partition)
     drawn = recorded_draws(model, rename) if rules == "torch" else _ruled(model, rules, [*weights.values()], rename)
@@ -214,7 +218,20 @@ def _ruled(model: nn.Module, rules: Rules, weights: Sequence[Weight], rename: Re
     computed = [name for name in own if name not in recorded or recorded[name].law is None]
     if computed:
         refuse("rules", "'torch' in a list where a module's reset draws the values, and does no more", computed)
-    return {name: recorded[name] if one is OWN else Draw(one.law, name, one.fans) for name, one in given.items()}
+    named = {weight.name: weight for weight in weights}
+    return {name: recorded[name] if one is OWN else _draw(one, named[name]) for name, one in given.items()}
+
+
+def _draw(given: Ruled, weight: Weight) -> Draw:
+    """What a rule gives a weight, and so each of the parts that it is packed from along its outputs."""
+    law = given.law
+    if isinstance(law, Called) and weight.split > 1:
+        rule = f"left out for {weight.name}, whose law is a function of yours, which may make its parts itself"
+        refuse("split", rule, weight.split)
+    if law is not None and not law.is_independent and weight.split > 1:
+        sides = sides_of(weight.module, weight.shape) if given.fans is None else None  # but for axes that its rule has
+        law = Packed(law, weight.split, getattr(law, "out_axis", 0) if sides is None else sides.out_axis)
+    return Draw(law, weight.name, given.fans)
 
 
 def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
