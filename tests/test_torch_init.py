@@ -26,6 +26,12 @@ def expected(scheme, shape, dtype, **keywords):
     return torch.from_numpy(np.asarray(scheme(shape, dtype=name, **keywords))).to(dtype)
 
 
+def below(values, high):
+    """With the number next below it in place of the end of a half-open interval."""
+    last = torch.tensor(high, dtype=values.dtype)
+    return torch.where(values < last, values, torch.nextafter(last, -torch.ones_like(last)))
+
+
 def same(tensor, other):
     return tensor.dtype is other.dtype and torch.equal(tensor, other)
 
@@ -58,6 +64,12 @@ def bound(shape):
     return -limit, limit
 
 
+def half_open(fill, values):
+    """What a call of the list above gives where the law of `fastinit` gives these."""
+    high = {CALLS[1][0]: 3.0, CALLS[3][0]: bound(values.shape)[1]}.get(fill)
+    return values if high is None else below(values, high)
+
+
 def test_every_name_with_its_signature():
     for name in torch.nn.init.__all__:
         ours, theirs = inspect.signature(getattr(ft, name)), inspect.signature(getattr(torch.nn.init, name))
@@ -74,7 +86,7 @@ def test_the_values_are_those_of_our_laws(fill, scheme, dtype):
         torch.manual_seed(0)
         tensor = torch.empty(shape, dtype=dtype)
         assert fill(tensor) is tensor
-        assert same(tensor, expected(scheme, shape, dtype, seed=FIRST_SEED))
+        assert same(tensor, half_open(fill, expected(scheme, shape, dtype, seed=FIRST_SEED)))
 
 
 def test_sparse():
@@ -170,6 +182,35 @@ def test_truncation_at_any_std(dtype):
             warnings.simplefilter("ignore")
             assert (init.trunc_normal_(torch.empty(9, dtype=dtype), mean, 0.0) == value).all()
     assert (init.trunc_normal_(torch.empty(9, dtype=dtype), 0.0, 1.0, 0.5, 0.5) == 0.5).all()
+
+
+ENDS = [(0.0, 1.0), (-1.0, 0.0), (-0.1, 0.1), (0.0, 0.7), (-3.0, 1.7), (1.0, 1.0 + 2**-6), (1.0, 1.0 + 4.2 * 2**-23)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("low", "high"), ENDS)
+def test_no_rounding_reaches_the_end_of_a_half_open_interval(low, high, dtype):
+    """As in torch, which rounds the ends first. What rounds to less is what `fastinit.uniform` gives."""
+    calls = [init.uniform_, torch.nn.init.uniform_, torch.Tensor.uniform_, lambda t, a, b: init.uniform(t, a, b)]
+    first, last = torch.tensor([low, high], dtype=dtype)
+    for call in calls:
+        torch.manual_seed(0)
+        with warnings.catch_warnings(), ft.fast_init():
+            warnings.simplefilter("ignore", FutureWarning)
+            drawn = call(torch.empty(1 << 16, dtype=dtype), low, high)
+        assert first <= drawn.min() and (drawn.max() < last or first == last)
+        law = expected(fi.uniform, drawn.shape, dtype, low=low, high=high, seed=FIRST_SEED)
+        assert torch.equal(drawn, law if first == last else below(law, high))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_random_fractions_stay_below_one(dtype):
+    """Of 2**16 draws of these dtypes 4 and 128 round to one."""
+    with ft.fast_init(seed=0) as fast:
+        for drawn in (torch.rand(1 << 16, dtype=dtype), torch.rand_like(torch.empty(1 << 16, dtype=dtype))):
+            assert drawn.max() == torch.nextafter(torch.ones((), dtype=dtype), torch.zeros((), dtype=dtype))
+    assert fast.filled == 2
+    assert fi.uniform(1 << 16, seed=0, name="#0", dtype="float16").max() == 1
 
 
 def test_truncation_that_cuts_nothing_is_the_normal_law():
@@ -273,7 +314,7 @@ def test_through_chunks_as_on_an_accelerator(fill, scheme, dtype, monkeypatch):
     monkeypatch.setattr(fills, "CHUNK", 7)
     torch.manual_seed(0)
     tensor = fill(torch.empty(5, 7, 3, dtype=dtype).mT)
-    assert same(tensor, expected(scheme, (5, 3, 7), dtype, seed=FIRST_SEED))
+    assert same(tensor, half_open(fill, expected(scheme, (5, 3, 7), dtype, seed=FIRST_SEED)))
 
 
 def test_a_call_inside_torch_device_draws_its_seed_on_the_cpu():

@@ -1,12 +1,13 @@
 """Laws: what the elements of an array are, as values.
 
-A law knows its moments, its bounds and how to fill an array. `Normal`, `Uniform` and `Truncated` are made by the core
-at any position; `Constant`, `Identity` and `Dirac` need no random numbers; `Orthogonal`, `DeltaOrthogonal` and `Sparse`
-can only be made whole; `Called` is a user's function. Laws compare, hash and pickle; `str` is as tables show them.
+A law knows its moments, its bounds and how to fill an array. `Normal`, `Uniform`, `UniformBelow` and `Truncated` are
+made by the core at any position; `Constant`, `Identity` and `Dirac` need no random numbers; `Orthogonal`,
+`DeltaOrthogonal` and `Sparse` can only be made whole; `Called` is a user's function. Laws compare, hash and pickle;
+`str` is as tables show them.
 """
 
 from .called import Called
-from .independent import Constant, Normal, Truncated, Uniform
+from .independent import Constant, Normal, Truncated, Uniform, UniformBelow
 from .law import Law
 from .parameters import Parameters
 from .structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
@@ -24,4 +25,5 @@ __all__ = [
     "Sparse",
     "Truncated",
     "Uniform",
+    "UniformBelow",
 ]
