@@ -1,5 +1,6 @@
 """The face of torch.nn.init: its names and manners, our laws."""
 
+import contextlib
 import inspect
 import math
 import subprocess
@@ -254,6 +255,46 @@ def test_float64_bounds_are_strict():
         a, b = mean - std * rng.uniform(0, 2), mean + std * rng.uniform(0, 2)
         tensor = init.trunc_normal_(torch.empty(200, dtype=torch.float64), mean, std, a, b)
         assert tensor.min() >= a and tensor.max() <= b
+
+
+BLOCKS = {"alone": contextlib.nullcontext, "in fast_init": lambda: ft.fast_init(seed=0)}
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+def test_writes_into_wrappers_are_not_lost(block):
+    """A functional wrapper copies what is under it; a nested tensor has no strides of its own."""
+    for fill in (init.normal_, init.uniform_, init.orthogonal_, torch.nn.init.normal_, torch.Tensor.uniform_):
+        wrapped = torch._to_functional_tensor(torch.zeros(5, 10))
+        with block():
+            fill(wrapped)
+        torch._sync(wrapped)
+        assert torch._from_functional_tensor(wrapped).unique().numel() > 40
+    for fill in (init.normal_, torch.nn.init.normal_):
+        with warnings.catch_warnings(), block():
+            warnings.filterwarnings("ignore", "The PyTorch API of nested tensors")
+            several = fill(torch.nested.nested_tensor([torch.zeros(3, 4), torch.zeros(5, 4)]))
+        assert all(part.unique().numel() == part.numel() for part in several.unbind())
+
+
+@pytest.mark.parametrize("fill", [init.normal_, init.uniform_, torch.nn.init.normal_, torch.nn.init.trunc_normal_])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_tensor_of_inference_mode_is_written_there_alone(fill, dtype):
+    with torch.inference_mode():
+        tensor = torch.zeros(5, dtype=dtype)
+        assert fill(tensor).any()
+        values = tensor.clone()
+    with pytest.raises(RuntimeError) as raised, ft.fast_init(seed=0):
+        fill(tensor)
+    rule = "`tensor` must be filled in inference mode, where it was made"
+    assert str(raised.value) == f"{rule}, got 'one of shape (5,)'" and torch.equal(tensor, values)
+    model = torch.nn.Linear(3, 3)
+    with torch.inference_mode():
+        made = torch.nn.Linear(3, 3)
+        ft.initialize_(made, seed=0)
+        ft.initialize_(model, seed=0)
+    assert same(made.weight, model.weight) and ft.verify(made, seed=0)
+    with pytest.raises(RuntimeError, match="`tensor` must be filled in inference mode"):
+        ft.initialize_(made, [("*", "normal")])
 
 
 def test_what_we_have_no_memory_for_is_torchs():

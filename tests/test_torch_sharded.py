@@ -474,10 +474,6 @@ REFUSED = [
     (lambda: ft.initialize_(placed(global_shape=(4,), global_offsets=((3,),), local_offsets=((0,),),
                                    local_sizes=((1,),)), [("*", "zeros")]), ValueError,
      "`model` must be of tensors that are whole, replicated or sharded, got 'w, Parameter'"),
-    (lambda: ft.initialize_(placed(ds_numel=6), [("*", "zeros")]), ValueError,
-     "`model` must be of tensors that are whole, replicated or sharded, got 'w, Parameter'"),
-    (lambda: ft.initialize_(placed(_fsdp_flattened=True), [("*", "zeros")]), ValueError,
-     "`model` must be of tensors that are whole, replicated or sharded, got 'w, Parameter'"),
     (lambda: ft.fill_flat_(EMPTY, -1, (3, 4), "zeros", **STREAM), ValueError,
      "`start` must be an integer of at least 0, got -1"),
     (lambda: ft.fill_flat_(EMPTY.T, 0, (3, 4), "zeros", **STREAM), ValueError,
@@ -495,6 +491,86 @@ REFUSED = [
     (lambda: ft.fill_partition_(EMPTY, "zeros", partition=(0, 2), partition_dim=0, stride=2, **STREAM), ValueError,
      "`stride` must be a divisor of axis 0 of (3, 4), got 2"),
 ]  # fmt: skip
+
+
+def freed():
+    tensor = torch.empty(3, 4)
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
+HERE = "whose values are here (before FSDP wraps them, or inside deepspeed.zero.GatheredParameters;"
+HERE += " fill_flat_ fills what a rank holds)"
+LAZY = "of tensors whose shape is known (a lazy module gets its in a first call)"
+ONES = [("*", "ones")]
+#: What each door says of a model with such a tensor, or of the tensor.
+DOORS = {
+    "initialize_": lambda model: ft.initialize_(model, ONES),
+    "plan": lambda model: ft.plan(model, ONES),
+    "verify": lambda model: ft.verify(model, ONES),
+    "fast_init": lambda model: ft.fast_init(0, model=model),
+    "lsuv_": lambda model: ft.lsuv_(model, torch.ones(2, 4)),
+    "profile": lambda model: ft.profile(model, torch.ones(2, 4)),
+}
+FILLS = {
+    "normal_": lambda w: ft.normal_(w),
+    "uniform_": lambda w: ft.uniform_(w),
+    "trunc_normal_": lambda w: ft.trunc_normal_(w, std=0.02),
+    "fill_flat_": lambda w: ft.fill_flat_(w, 0, (3, 4), "ones", seed=0, name="w"),
+    "fill_rectangles_": lambda w: ft.fill_rectangles_(w, (3, 4), [], "ones", seed=0, name="w"),
+}
+PLACEHOLDERS = {
+    "ds_numel": lambda: placed(ds_numel=12),
+    "ds_shape": lambda: placed(ds_shape=(3, 4)),
+    "fsdp": lambda: placed(_fsdp_flattened=True),
+}
+
+
+@pytest.mark.parametrize("make", PLACEHOLDERS.values(), ids=PLACEHOLDERS)
+def test_placeholders_are_refused_at_every_door(make):
+    """A fill of one would be lost without a word."""
+    model = make()
+    for call in DOORS.values():
+        with pytest.raises(ValueError) as raised:
+            call(model)
+        assert str(raised.value) == f"`model` must be of tensors {HERE}, got 'w, a placeholder of shape (0,)'"
+    for name, call in FILLS.items():
+        with pytest.raises(ValueError) as raised:
+            call(model.w)
+        argument = "buffer" if name == "fill_flat_" else "tensor"
+        assert str(raised.value) == f"`{argument}` must be one {HERE}, got 'a placeholder of shape (0,)'"
+    assert ft.normal_(torch.empty(0)).shape == (0,)  # what is only empty passes
+    empty = placed()
+    with ft.fast_init(0, model=empty):
+        nn.init.normal_(empty.w)
+    gathered = placed(ds_numel=12, ds_shape=(3, 4))
+    gathered.w.data = torch.zeros(3, 4)
+    ft.initialize_(gathered, ONES)
+    assert gathered.w.all()
+
+
+def test_what_becomes_a_placeholder_in_a_block_is_refused():
+    model = placed(ds_numel=0)
+    with ft.fast_init(0, model=model):
+        model.w.ds_numel = 12
+        with pytest.raises(ValueError, match="`tensor` must be one whose values are here"):
+            nn.init.normal_(model.w)
+
+
+def test_lazy_and_freed_tensors_are_refused():
+    for call in (DOORS["initialize_"], DOORS["plan"], DOORS["verify"]):
+        with pytest.raises(ValueError) as raised:
+            call(nn.LazyLinear(3))
+        assert str(raised.value) == f"`model` must be {LAZY}, got 'weight, UninitializedParameter'"
+    holder = placed()
+    holder.w.data = freed()  # torch's own fills die of it
+    for call in DOORS.values():
+        with pytest.raises(ValueError) as raised:
+            call(holder)
+        assert str(raised.value) == f"`model` must be of tensors {HERE}, got 'w, a placeholder of shape (3, 4)'"
+    with pytest.raises(ValueError) as raised:
+        ft.normal_(holder.w)
+    assert str(raised.value) == f"`tensor` must be one {HERE}, got 'a placeholder of shape (3, 4)'"
 
 
 @pytest.mark.parametrize(("call", "error", "message"), REFUSED, ids=[message[:60] for *_, message in REFUSED])

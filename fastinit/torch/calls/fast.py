@@ -20,7 +20,7 @@ from ... import _core
 from ...arguments import refuse
 from ...stream import seed_number
 from ..tensors.agreement import agreed
-from ..tensors.checks import check_model
+from ..tensors.checks import check_here, check_model
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
 from ..tensors.names import Register, Rename, canonical_name
 from ..tensors.shards import Partition, Pieces, check_partition, pieces_of, reshard, whole_of
@@ -180,7 +180,11 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     def passes(self, tensor: Tensor) -> bool:
         """Whether there is nothing to fill."""
-        return tensor.is_meta or not tensor.numel()
+        if tensor.is_meta or tensor.numel():
+            return tensor.is_meta
+        if self.register is not None:
+            check_here(tensor, "tensor")
+        return True
 
     def _place(self, tensor: Tensor, pieces: Pieces) -> tuple[str, Pieces]:
         """The name of a tensor, "" if it has none, and what of the whole it holds."""
@@ -209,7 +213,8 @@ def _of_model(
     def find() -> tuple[int, Iterable[str], Register]:
         if seed is None:
             refuse("seed", "given where model is (a rank alone would draw another)", seed)
-        for tensor in named.values():
+        for name, tensor in named.items():
+            check_here(tensor, full_name=name)
             check_partition(tensor, partition)
         deeds = (f"{canonical_name(name, rename)} {tuple(tensor.shape)}" for name, tensor in named.items())
         return seed_number(seed), deeds, Register(model, rename, partition)

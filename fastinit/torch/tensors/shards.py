@@ -36,7 +36,7 @@ def pieces_of(tensor: torch.Tensor, partition: Partition | None = None) -> Piece
     if is_dtensor(tensor):
         local, rectangles = tensor._local_tensor, _rectangles(tensor)
         return Pieces(tuple(tensor.shape), local, rectangles) if rectangles is not None and has_memory(local) else None
-    if not has_memory(tensor) or _is_placeless(tensor):
+    if not has_memory(tensor) or is_placeholder(tensor):
         return None
     if is_checkpointable(tensor):
         return _checkpointable(tensor)
@@ -92,7 +92,7 @@ def sharded_part(model: torch.nn.Module) -> str:
         if _is_fully_sharded(module):
             return f"{name or type(module).__name__} under fully_shard"
     for name, tensor in model.named_parameters():
-        if is_dtensor(tensor) or _is_placeless(tensor):
+        if is_dtensor(tensor) or is_placeholder(tensor):
             return f"{name}, {getattr(tensor, 'placements', type(tensor).__name__)}"
     return ""
 
@@ -111,24 +111,28 @@ def _is_fully_sharded(module: torch.nn.Module) -> bool:
     return fsdp is not None and isinstance(module, fsdp.FSDPModule)
 
 
-def _is_placeless(tensor: torch.Tensor) -> bool:
-    """Whether it is a view of FSDP1's flat parameter, or what DeepSpeed leaves of a tensor that it has partitioned."""
+def is_placeholder(tensor: torch.Tensor) -> bool:
+    """Whether its values are elsewhere: FSDP1 has made it a view of a flat one, DeepSpeed has partitioned it."""
     if getattr(tensor, "_fsdp_flattened", False):
         return True
-    return hasattr(tensor, "ds_numel") and tensor.ds_numel != tensor.numel()
+    if hasattr(tensor, "ds_numel"):
+        return bool(tensor.ds_numel != tensor.numel())
+    return hasattr(tensor, "ds_shape") and tuple(tensor.ds_shape) != tuple(tensor.shape)
 
 
 def has_memory(tensor: torch.Tensor) -> bool:
     """Whether the elements of a tensor lie where its strides say: no wrapper, no other layout, no negation pending."""
     if type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__ or is_lazy(tensor) or _is_followed():
         return False
-    if tensor.layout is not torch.strided or tensor.is_neg() or tensor.is_quantized:
+    if tensor.layout is not torch.strided or tensor.is_neg() or tensor.is_quantized or tensor.is_nested:
+        return False
+    if torch._is_functional_tensor(tensor):
         return False
     try:
-        tensor.data_ptr()
+        address = tensor.data_ptr()
     except RuntimeError:
         return False
-    return True
+    return address != 0 or tensor.is_meta or not tensor.numel()  # FSDP frees storage so
 
 
 def _is_followed() -> bool:
