@@ -22,11 +22,12 @@ from ...stream import seed_number
 from ..tensors.agreement import agreed
 from ..tensors.checks import check_here, check_model
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
-from ..tensors.names import Register, Rename, canonical_name
-from ..tensors.shards import Partition, Pieces, check_partition, pieces_of, reshard, whole_of
+from ..tensors.names import Register, Rename, canonical_name, named_tensors
+from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, pieces_of, reshard, whole_of
 from . import init, requests
 from .init import TORCH
 from .requests import REQUESTS, Request
+from .visits import Visits
 
 
 class fast_init(TorchFunctionMode):  # noqa: N801
@@ -107,7 +108,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.large_pages = large_pages
         self.filled = self.unnamed = 0
         self.left_to_torch: Counter[str] = Counter()
-        self._draws: Counter[str] = Counter()
+        self._visits = Visits()
         self._new: Tensor | None = None
         self._entered = False
         self.register: Register | None = None
@@ -115,6 +116,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             check_model(model)
             reshard(model)
             self.seed, self.register = _of_model(seed, model, rename, partition)
+            self._visits = Visits(model, named_tensors(model, rename))
 
     def __repr__(self) -> str:
         return f"fast_init(filled={self.filled}, left_to_torch={dict(self.left_to_torch)})"
@@ -128,6 +130,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self._warned = self.unnamed, Counter(self.left_to_torch)
         if self.register is not None:
             reshard(self.register.model)
+            self._before, self.register.written = _versions(self.register.model), False
+        self._visits.begin()
         _wrap()
         super().__enter__()
         return self
@@ -135,12 +139,21 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     def __exit__(self, *raised: Any) -> None:
         super().__exit__(*raised)
         _unwrap()
+        self._visits.end()
         self._entered = False
         if self.register is None:
             return
         self.register.forget()
-        if raised[0] is None and (done := self._done_apart(self.register)):
+        if raised[0] is not None:
+            return
+        if done := self._done_apart(self.register):
             warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
+        elif self._is_idle(self.register):
+            warnings.warn(f"fast_init: {_IDLE}", stacklevel=2)
+
+    def _is_idle(self, register: Register) -> bool:
+        """Whether the model's parameters are what they were when this block began."""
+        return bool(self._before) and not register.written and self._before == _versions(register.model)
 
     def _done_apart(self, register: Register) -> list[str]:
         """What in this block was done in ways that depend on the layout of the model, in words."""
@@ -151,9 +164,13 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         answer = _answer_to(func) or (type(func) is FunctionType and _answer_in_place_of(func))
-        if not answer:
-            return func(*args, **kwargs) if kwargs else func(*args)
-        return answer(self, func, args, kwargs or {})
+        if answer:
+            result = answer(self, func, args, kwargs or {})
+        else:
+            result = func(*args, **kwargs) if kwargs else func(*args)
+        if self.register is not None:
+            self.register.follow(func, args, kwargs or {}, result)
+        return result
 
     def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
         """Fill a tensor by the law that a call asks for; False where that is torch's to do, with nothing written."""
@@ -166,7 +183,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             request = asks(whole_of(tensor, shape), *args, **kwargs)
             if request is None:
                 return False
-            seed, stream = self._key(request, name)
+            seed, stream = self._key(request, name, place, self.register is None or self.register.is_made(tensor))
             if place.part is None or request.law.in_core:
                 pieces = place
             if self.large_pages and pieces.local.device.type == "cpu":
@@ -191,17 +208,28 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         found = None if self.register is None else self.register.find(tensor, pieces, tensor is self._new)
         return ("", pieces) if found is None else found
 
-    def stream(self, name: str) -> str:
-        """The name of the next draw's stream."""
-        number = self._draws[name]
-        self._draws[name] += 1
-        return f"{name}#{number}" if number or not name else name
+    def stream(self, name: str, draw: Any = None) -> str:
+        """The name of the next draw's stream; `draw` tells draws on the tensor of that name itself apart."""
+        return self._visits.stream(name, draw)
 
-    def _key(self, request: Request, name: str) -> tuple[int, str]:
+    def _key(self, request: Request, name: str, place: Pieces, beside: bool) -> tuple[int, str]:
         if self.seed is None:
             return seed_from(request.generator), ""
         self.unnamed += self.register is not None and not name
-        return self.seed, self.stream(name)
+        return self.seed, self.stream(name, None if beside else (request.law, place.part))
+
+
+#: What to do where a block has drawn on none of the parameters.
+_IDLE = (
+    "nothing was written to the model's parameters in this block (libraries skip what they have initialised before; "
+    "initialize_ fills every parameter)"
+)
+
+
+def _versions(model: torch.nn.Module) -> list[tuple[int, int]]:
+    """Which parameters there are, and a number of each that changes when it is written."""
+    found = (one for one in model.parameters() if not is_lazy(one))
+    return [(id(one), 0 if one.is_inference() else one._version) for one in found]
 
 
 def _of_model(
@@ -264,7 +292,10 @@ def _empty(mode: fast_init, args: Any, kwargs: Any) -> Tensor:
 
 
 def _alike(mode: fast_init, args: Any, kwargs: Any) -> Any:
-    return _empty_like(mode, torch.empty_like, args, kwargs)
+    tensor = torch.empty_like(*args, **kwargs)
+    if mode.register is not None:
+        mode.register.follow(torch.empty_like, args, kwargs, tensor)
+    return tensor
 
 
 def _normal_of_size(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
@@ -279,11 +310,18 @@ def _normal_of_size(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
     return _left(mode, func, args, kwargs)
 
 
-def _empty_like(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
-    tensor = func(*args, **kwargs)
-    if mode.register is not None:
-        mode.register.liken(tensor, args[0] if args else kwargs["input"])
-    return tensor
+def _set_item(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
+    """The answer to ``tensor[index] = value``, which torch does not do to a DTensor that is sharded."""
+    tensor, index, value = args
+    if mode.register is None or not is_dtensor(tensor):
+        return func(*args)
+    part = tensor[index]
+    mode.register.follow(Tensor.__getitem__, (tensor, index), {}, part)
+    if not mode.register.is_view(part):
+        return func(*args)
+    result = part.copy_(value) if isinstance(value, Tensor) else part.fill_(value)
+    mode.register.follow(Tensor.copy_, (part, value), {}, result)
+    return None
 
 
 def _left(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
@@ -364,7 +402,7 @@ _ANSWERS: dict[Any, Callable[..., Any]] = {
     torch.randn_like: _makes(_alike, requests.normal_),
     torch.rand_like: _makes(_alike, requests.uniform_),
     torch.normal: _normal_of_size,
-    torch.empty_like: _empty_like,
+    Tensor.__setitem__: _set_item,
     **{getattr(init, name): _fills(asks) for name, asks in REQUESTS.items()},
     **{TORCH[name]: _fills(REQUESTS[name]) for name in _ANNOUNCED},
     **{wrapped: _fills(REQUESTS[name.removeprefix("_no_grad_")]) for name, wrapped in _WRAPPED.items()},

@@ -198,7 +198,7 @@ def view_of(owner: Pieces, view: torch.Tensor) -> Pieces | None:
     if owner.rectangles is None and local.is_contiguous():
         return Pieces(owner.shape, view, part=Part(distance, tuple(view.shape), tuple(strides)))
     rectangles = [Rectangle.whole(owner.shape)] if owner.rectangles is None else owner.rectangles
-    found = [_coordinates(local, number) for number in (distance, *strides)]
+    found = [coordinates(local, number) for number in (distance, *strides)]
     known = [one for one in found if one is not None]
     if len(rectangles) != 1 or len(known) < len(found):
         return None
@@ -217,10 +217,15 @@ def view_of(owner: Pieces, view: torch.Tensor) -> Pieces | None:
     return Pieces(owner.shape, view, part=Part(first, tuple(view.shape), taken))
 
 
-def _coordinates(tensor: torch.Tensor, distance: int) -> list[int] | None:
+def coordinates(tensor: torch.Tensor, distance: int) -> list[int] | None:
     """Steps along each axis that take one so far in memory, the longest first."""
     steps = [0] * tensor.ndim
     for axis in sorted(range(tensor.ndim), key=tensor.stride, reverse=True):
         if tensor.shape[axis] > 1:
             steps[axis], distance = divmod(distance, tensor.stride(axis))
     return steps if distance == 0 else None
+
+
+def storage_of(tensor: torch.Tensor) -> int:
+    """What tells the memory of a tensor from others while it lives."""
+    return tensor.untyped_storage()._cdata
