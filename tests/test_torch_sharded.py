@@ -291,6 +291,106 @@ def by_code_of_two(model):
             nn.init.normal_(tensor)
 
 
+def fused(w):
+    w.copy_(torch.cat([nn.init.normal_(w.new_empty(rows, 5)) for rows in (2, 2, 3)]))
+
+
+def like_rows(w):
+    like = torch.zeros_like(w)
+    like[2:4].normal_()
+    w.copy_(like)
+
+
+#: What a plain tensor takes, by views of it or by what is made from it.
+WRITES = {
+    "row": lambda w: w[3].fill_(5),
+    "last row": lambda w: w.data[-1].zero_(),
+    "every other": lambda w: w[1::2].fill_(3),
+    "column": lambda w: w[:, 1].zero_(),
+    "block": lambda w: w.detach()[1:4, 1:3].fill_(7),
+    "row set": lambda w: w.__setitem__(3, 0),
+    "rows set": lambda w: w.data.__setitem__(slice(1, 3), 2.0),
+    "element set": lambda w: w.__setitem__((2, 1), 9),
+    "row set to a row": lambda w: w.__setitem__(1, w[2]),
+    "chunks": lambda w: [one.fill_(number) for number, one in enumerate(w.chunk(3))],
+    "split columns": lambda w: w.split([1, 3, 1], 1)[1].mul_(-1),
+    "select": lambda w: w.select(0, 2).zero_(),
+    "turned": lambda w: w.T[2, 1:3].fill_(4),
+    "view of a view": lambda w: w[1:5][1:3][:, 1].fill_(6),
+    "by torch.nn.init": lambda w: (nn.init.zeros_(w[2]), nn.init.constant_(w[4:6], 3)),
+    "sum": lambda w: w[1:3].add_(w[3:5]),
+    "draw on rows": lambda w: w[1:5].normal_(),
+    "draw on a column": lambda w: nn.init.normal_(w[:, 1]),
+    "draw on chunks": lambda w: [nn.init.trunc_normal_(one, std=0.5) for one in w.chunk(3)],
+    "draw on what is turned": lambda w: w.T[1:3].uniform_(-1, 1),
+    "made whole and cut": lambda w: nn.init.orthogonal_(w[1:5]),
+    "fused": fused,
+    "clone": lambda w: w.copy_(w.clone().normal_()),
+    "like it": lambda w: w.copy_(nn.init.xavier_uniform_(torch.zeros_like(w))),
+    "like rows": lambda w: w[1:5].copy_(torch.randn_like(w[1:5])),
+    "rows of what is like it": like_rows,
+    "scaled": lambda w: w.copy_(torch.randn_like(w) * 0.5),
+}
+
+
+def written(write, place):
+    holder = nn.Module()
+    holder.w = nn.Parameter(place(torch.arange(35.0).reshape(7, 5) + 1))
+    with torch.no_grad(), ft.fast_init(model=holder, seed=1):
+        write(holder.w)
+    return holder.w.detach()
+
+
+def writes_to_parts(world):
+    """What torch gives a copy for, so that it loses the write, is written all the same."""
+    places = [(init_device_mesh("cpu", (world,)), [one]) for one in (Shard(0), Shard(1), Replicate())]
+    if world == 4:
+        mesh = init_device_mesh("cpu", (2, 2))
+        places = [(mesh, both) for both in ([Shard(0), Shard(1)], [Shard(0), Shard(0)], [Replicate(), Shard(0)])]
+    for name, write in WRITES.items():
+        plain = written(write, lambda tensor: tensor)
+        for mesh, placements in places:
+            tensor = written(write, partial(distribute_tensor, device_mesh=mesh, placements=placements))
+            assert torch.equal(tensor.full_tensor(), plain), (name, placements)
+    if world > 1:
+        with pytest.raises(RuntimeError) as raised:
+            written(
+                lambda w: w.diagonal().fill_(1), partial(distribute_tensor, device_mesh=mesh, placements=places[0][1])
+            )
+        rule = "a view along the axes of a DTensor (torch has made a copy, and what is written there is lost)"
+        assert str(raised.value) == f"`tensor` must be {rule}, got 'one of shape (5,) of (7, 5)'"
+
+
+def padding_rows(world):
+    """Of embeddings that reset themselves, and of a trainer that sets them to zero in its own way."""
+
+    def by_reset(model):
+        with ft.fast_init(model=model, seed=1):
+            for module in model:
+                module.reset_parameters()
+
+    def by_hand(model):
+        with ft.fast_init(model=model, seed=1), torch.no_grad():
+            for module in model:
+                module.weight.data.normal_(std=0.02)
+                module.weight.data[module.padding_idx].zero_()
+                nn.init.ones_(module.weight[0])
+
+    mesh = init_device_mesh("cpu", (world,))
+    for way in (by_reset, by_hand):
+        for axis in (0, 1):
+            plain, model = (
+                nn.Sequential(nn.Embedding(13, 12, padding_idx=3), nn.EmbeddingBag(5, 12, padding_idx=4))
+                for _ in range(2)
+            )
+            fully_shard(model, mesh=mesh, shard_placement_fn=lambda tensor, axis=axis: Shard(axis))
+            way(plain)
+            way(model)
+            for one, other in zip(plain, model, strict=True):
+                assert torch.equal(other.weight.full_tensor(), one.weight) and not one.weight[one.padding_idx].any()
+        assert way is by_hand or ft.verify(model, seed=1).ok
+
+
 def refusal(call):
     try:
         call()
@@ -333,7 +433,7 @@ def run_in_processes(world, folder, checks):
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
 def test_real_processes(world, tmp_path):
     checks = [fully_sharded, tensor_parallel, two_axes, pipeline, any_placement, what_is_refused]
-    checks += [disagreement_is_refused, passes_are_refused, whole_parameters]
+    checks += [disagreement_is_refused, passes_are_refused, whole_parameters, writes_to_parts, padding_rows]
     run_in_processes(world, tmp_path, checks)
 
 

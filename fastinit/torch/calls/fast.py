@@ -6,7 +6,6 @@ import functools
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
-from threading import Lock
 from types import FunctionType
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import init as torch_init
 from torch.nn.parameter import is_lazy
-from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_variadic
+from torch.overrides import TorchFunctionMode
 
 from ... import _core
 from ...arguments import refuse
@@ -28,6 +27,7 @@ from . import init, requests
 from .init import TORCH
 from .requests import REQUESTS, Request
 from .visits import Visits
+from .wrapping import LOCK, WRAPPED, unwrap, wrap
 
 
 class fast_init(TorchFunctionMode):  # noqa: N801
@@ -40,10 +40,11 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         ``torch.manual_seed`` governs as ever. A seed: fill number i of the block is stream ``#i`` of that seed, and no
         generator is read.
     model : torch.nn.Module
-        Makes the values independent of layout. A draw on a tensor of the model, or on a view of one, or on what
-        ``torch.empty_like`` made of one, is keyed by (seed, its canonical name, how many draws it has had) and by
-        coordinates in the whole tensor: the first has the stream of the name, the next ones ``name#1``, ``name#2``.
-        Of a DTensor only the local shard is computed. Needs a seed.
+        Makes the values independent of layout. A draw on a tensor of the model, or on a view of one, or on what any
+        function has made of one (``torch.empty_like(weight)``, ``weight.new_empty(3)``, ``weight.clone().chunk(2)``),
+        is keyed by (seed, its canonical name, how many draws that has had) and by coordinates in the whole tensor: the
+        first has the stream of the name, the next ones ``name#1``, ``name#2``. Of a DTensor only the local shard is
+        computed, and what is written to a part of one (``weight[row] = 0``) is not lost. Needs a seed.
     rename : callable
         With `model`: see `canonical_name`.
     partition : (int, int)
@@ -67,12 +68,17 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     -----
     UserWarning
         With `model`, where something was left to torch, or unnamed, or where parameters were tied in the block (as
-        after ``to_empty``, which unties them): one tensor has had the draws of all its names.
+        after ``to_empty``, which unties them): one tensor has had the draws of all its names. Where nothing was written
+        to its parameters.
 
     Notes
     -----
     Calls that torch lets a mode see are seen in this thread alone. Those functions of ``torch.nn.init`` that it does
     not (``trunc_normal_``, ``orthogonal_``, ``sparse_``) are wrapped for the time of the block so that it does.
+
+    A layer that is reset again through a wrapper which hands its methods or tensors on (``torch.compile``, activation
+    checkpoints, FSDP1) has the weights that it has without. A library that keeps the seed of what it draws in place of
+    the values, as PEFT's VeRA does, must draw outside: a seed of the block governs also where a call names a generator.
 
     Entered again, it goes on counting: the next fill has the number after the last one's, so what two blocks do under
     one object is what one block would do. Within its own block it is refused: a block in a block needs another object,
@@ -122,7 +128,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         return f"fast_init(filled={self.filled}, left_to_torch={dict(self.left_to_torch)})"
 
     def __enter__(self) -> fast_init:
-        with _wrapping:
+        with LOCK:
             if self._entered:
                 rule = "left before it is entered again (a block within its block needs one of its own)"
                 refuse("fast_init", rule, self, RuntimeError)
@@ -132,13 +138,13 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             reshard(self.register.model)
             self._before, self.register.written = _versions(self.register.model), False
         self._visits.begin()
-        _wrap()
+        wrap()
         super().__enter__()
         return self
 
     def __exit__(self, *raised: Any) -> None:
         super().__exit__(*raised)
-        _unwrap()
+        unwrap()
         self._visits.end()
         self._entered = False
         if self.register is None:
@@ -163,13 +169,11 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         return done + [f"{names} were tied inside (tie them before)" for names in register.tied_since()]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
         answer = _answer_to(func) or (type(func) is FunctionType and _answer_in_place_of(func))
-        if answer:
-            result = answer(self, func, args, kwargs or {})
-        else:
-            result = func(*args, **kwargs) if kwargs else func(*args)
+        result = answer(self, func, args, kwargs) if answer else func(*args, **kwargs)
         if self.register is not None:
-            self.register.follow(func, args, kwargs or {}, result)
+            self.register.follow(func, args, kwargs, result)
         return result
 
     def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
@@ -228,7 +232,7 @@ _IDLE = (
 
 def _versions(model: torch.nn.Module) -> list[tuple[int, int]]:
     """Which parameters there are, and a number of each that changes when it is written."""
-    found = (one for one in model.parameters() if not is_lazy(one))
+    found = (one for one in model.parameters() if not is_lazy(one) and one.numel())
     return [(id(one), 0 if one.is_inference() else one._version) for one in found]
 
 
@@ -340,44 +344,6 @@ def _uniform_method(
     return requests.uniform_(tensor, named.get("from", low), named.get("to", high), generator)
 
 
-def _dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A function of torch.nn.init such that modes see its call."""
-
-    @functools.wraps(function)
-    def dispatched(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if has_torch_function_variadic(tensor):
-            return handle_torch_function(dispatched, (tensor,), tensor, *args, **kwargs)
-        return function(tensor, *args, **kwargs)
-
-    return dispatched
-
-
-#: By the name in torch.nn.init. trunc_normal_ is reached below its name, which libraries keep copies of.
-_ORIGINAL = {name: getattr(torch_init, name) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")}
-_WRAPPED = {name: _dispatching(function) for name, function in _ORIGINAL.items()}
-_wrapping = Lock()
-_blocks = 0
-
-
-def _wrap() -> None:
-    global _blocks
-    with _wrapping:
-        _blocks += 1
-        for name, wrapped in _WRAPPED.items():
-            if getattr(torch_init, name) is _ORIGINAL[name]:
-                setattr(torch_init, name, wrapped)
-
-
-def _unwrap() -> None:
-    """By the last block of all threads; what others have put there since stays."""
-    global _blocks
-    with _wrapping:
-        _blocks -= 1
-        for name, wrapped in _WRAPPED.items():
-            if not _blocks and getattr(torch_init, name) is wrapped:
-                setattr(torch_init, name, _ORIGINAL[name])
-
-
 _ANNOUNCED = ("normal_", "uniform_", "kaiming_uniform_")
 _OTHER_METHODS = (
     "bernoulli",
@@ -405,7 +371,7 @@ _ANSWERS: dict[Any, Callable[..., Any]] = {
     Tensor.__setitem__: _set_item,
     **{getattr(init, name): _fills(asks) for name, asks in REQUESTS.items()},
     **{TORCH[name]: _fills(REQUESTS[name]) for name in _ANNOUNCED},
-    **{wrapped: _fills(REQUESTS[name.removeprefix("_no_grad_")]) for name, wrapped in _WRAPPED.items()},
+    **{wrapped: _fills(REQUESTS[name.removeprefix("_no_grad_")]) for name, wrapped in WRAPPED.items()},
     **{getattr(Tensor, name): _left for name in _OTHER_METHODS},
     **{getattr(torch, name): _left for name in _OTHER_FUNCTIONS + _DISTRIBUTIONS},
     **{getattr(torch.nn.functional, name): _left_in_training for name in _DROPPING},

@@ -89,13 +89,14 @@ class Visits:
                 if name.startswith("__") or not isinstance(getattr(type(inner), name), FunctionType):
                     continue
                 for holder in (inner, *(one for one in wrappers if not hasattr(type(one), name))):
-                    vars(holder).setdefault(name, _Seen(self, inner, name, holder))
+                    holder.__dict__.setdefault(name, _Seen(self, inner, name, holder))
 
     def end(self) -> None:
         """Leave the modules as they were."""
         for inner, wrappers in self._wrappers.items():
-            for held in map(vars, (inner, *wrappers)):
-                for name in [name for name, one in held.items() if isinstance(one, _Seen) and one.visits is self]:
+            for one in (inner, *wrappers):
+                held = one.__dict__
+                for name in [name for name, seen in held.items() if isinstance(seen, _Seen) and seen.visits is self]:
                     del held[name]
 
 

@@ -1,6 +1,6 @@
-"""Copies: where a plain tensor gives a view of itself, a sharded one may give a copy; what is written there is its own.
+"""Copies: where a plain tensor gives a view of itself, a sharded one may give a copy; what is written there is lost.
 
-torch drops what is written to ``weight[row]`` of a DTensor that is sharded along its rows.
+So torch loses ``weight[row].fill_(0)`` of a DTensor that is sharded along its rows. Here it is put where it belongs.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor
 
 
-class _Copied(NamedTuple):
-    """Of what, and the view that a whole one without memory gives."""
+class _View(NamedTuple):
+    """What a tensor is a view of, and the same view of a whole one without memory."""
 
     origin: DTensor
     view: torch.Tensor
 
 
 class Copies:
-    """The copies that stand for views of DTensors."""
+    """Knows the tensors that stand for views of DTensors, whether they have memory of their own or not."""
 
     def __init__(self) -> None:
         self._found = WeakIdKeyDictionary()
 
     def note(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Any, made: Sequence[Any]) -> None:
-        """Know those tensors that a function has made of a DTensor, its first argument, in place of views."""
+        """Know those tensors that a function has made of a DTensor, its first argument, as views of it."""
         source = args[0] if args else None
         if not is_dtensor(source) or not any(is_dtensor(one) for one in made):
             return
@@ -47,16 +47,19 @@ class Copies:
         except (RuntimeError, TypeError, ValueError):  # of what only a DTensor takes
             return
         for one, view in zip(made, views if isinstance(views, (tuple, list)) else [views], strict=False):
-            if isinstance(view, torch.Tensor) and storage_of(view) == storage_of(whole) and is_dtensor(one):
-                if storage_of(one._local_tensor) != storage_of(origin._local_tensor):
-                    self._found[one] = _Copied(origin, view)
+            if is_dtensor(one) and isinstance(view, torch.Tensor) and storage_of(view) == storage_of(whole):
+                self._found[one] = _View(origin, view)
 
-    def __contains__(self, tensor: torch.Tensor) -> bool:
-        return tensor in self._found
+    def place(self, tensor: torch.Tensor, source: torch.Tensor) -> Pieces | None:
+        """What a view of a DTensor, or one made like its source, holds of the whole; None where that is several parts.
 
-    def held(self, tensor: torch.Tensor) -> Pieces | None:
-        """Which part of the whole this rank has in a copy; None where that is several."""
-        found, pieces = self._found[tensor], known_pieces_of(tensor)
+        Any other is a whole of its own.
+        """
+        pieces, found = known_pieces_of(tensor), self._found.get(tensor)
+        if found is None and tensor.shape == source.shape:
+            found = self._found.get(source)
+        if found is None:
+            return pieces
         held = [Rectangle.whole(pieces.shape)] if pieces.rectangles is None else pieces.rectangles
         if len(held) > 1:
             return None
@@ -65,11 +68,16 @@ class Copies:
             first += sum(at * step for at, step in zip(one.offset, steps, strict=True))
         return Pieces(tuple(found.origin.shape), pieces.local, part=Part(first, tuple(pieces.local.shape), steps))
 
+    def is_copy(self, tensor: torch.Tensor) -> bool:
+        """Whether what is written to a view is not written to the DTensor."""
+        found = self._found.get(tensor)
+        return found is not None and storage_of(tensor._local_tensor) != storage_of(found.origin._local_tensor)
+
     def write_back(self, tensor: torch.Tensor) -> None:
         """What was written to a copy goes into the shards of what it is of. On every rank: it is gathered."""
-        found = self._found.get(tensor)
-        if found is None:
+        if not self.is_copy(tensor):
             return
+        found = self._found[tensor]
         start, axes = _axes(found)
         with torch.no_grad():
             values, pieces = tensor.detach().full_tensor(), known_pieces_of(found.origin)
@@ -78,7 +86,7 @@ class Copies:
                 _put(pieces.local.detach(), one, start, axes, values)
 
 
-def _axes(found: _Copied) -> tuple[list[int], list[tuple[int, int]]]:
+def _axes(found: _View) -> tuple[list[int], list[tuple[int, int]]]:
     """Where a view begins in the whole, and along which axis of that each of its own goes, by which steps."""
     whole, view = torch.empty(found.origin.shape, device="meta"), found.view
     start, *moves = (coordinates(whole, one) or [] for one in (view.storage_offset(), *view.stride()))
@@ -90,8 +98,8 @@ def _axes(found: _Copied) -> tuple[list[int], list[tuple[int, int]]]:
             axes.append(along[0] if along else (-1, 0))
     known = [axis for axis, _ in axes if axis >= 0]
     if len(axes) < view.ndim or len(set(known)) < len(known):
-        rule = "written by views each axis of which is along one of a DTensor's own (this write is to a copy, and lost)"
-        refuse("model", rule, f"shape {tuple(view.shape)} of {tuple(whole.shape)}", RuntimeError)
+        rule = "a view along the axes of a DTensor (torch has made a copy, and what is written there is lost)"
+        refuse("tensor", rule, f"one of shape {tuple(view.shape)} of {tuple(whole.shape)}", RuntimeError)
     return start, axes
 
 
@@ -113,4 +121,3 @@ def _put(
         steps = zip(places, held.local_offset, local.stride(), strict=True)
         offset = local.storage_offset() + sum((place + begin) * stride for place, begin, stride in steps)
         local.as_strided(values.shape, strides, offset).copy_(values)
-

@@ -93,8 +93,7 @@ class Register:
         self, model: torch.nn.Module, rename: Rename | None = None, partition: Partition | None = None
     ) -> None:
         self.model, self._rename, self._partition = model, rename, partition
-        self._made = WeakIdKeyDictionary()  # to name and place, without the local memory, which would keep itself
-        self._adopted = WeakIdKeyDictionary()
+        self._beside = WeakIdKeyDictionary()  # to name and place; without local memory, which would keep itself
         self._copies = Copies()
         self._first = _first_names(named_tensors(model, rename))
         self.written = False
@@ -129,11 +128,10 @@ class Register:
 
         A `new` tensor was made just now, so it is not the model's.
         """
-        if tensor in self._adopted:
-            return self._adopted[tensor], pieces
-        if tensor in self._made:
-            name, place = self._made[tensor]
-            return name, place._replace(local=pieces.local)
+        beside = self._beside.get(tensor)
+        if beside is not None:
+            name, place = beside
+            return name, pieces if place is None else place._replace(local=pieces.local)
         found = self._known(pieces.local)
         if found is None and not new and self._holds(storage_of(pieces.local)):
             self._read()
@@ -159,25 +157,17 @@ class Register:
                 return None if pieces is None else (name, pieces)
         return None
 
-    def is_view(self, tensor: torch.Tensor) -> bool:
-        """Whether what is written to a tensor goes to one of the model's."""
-        pieces = pieces_of(tensor)
-        return tensor in self._copies or (pieces is not None and self._known(pieces.local) is not None)
-
-    def is_made(self, tensor: torch.Tensor) -> bool:
-        """Whether a tensor is beside the model, and was made from one of it."""
-        return tensor in self._made
-
     def follow(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Any, result: Any) -> None:
         """What a function makes of tensors of the model alone has the name of the first.
 
         What it writes to a copy of a part of a DTensor is put back.
         """
         given = [*args, *kwargs.values()] if kwargs else args
-        if result is None or (given and result is given[0]):
-            if given and isinstance(given[0], torch.Tensor):
-                self._copies.write_back(given[0])
-                self.written = self.written or self.name_of(given[0]) is not None
+        if result is None or any(result is one for one in given):
+            written = given[0] if result is None and given else result
+            if isinstance(written, torch.Tensor):
+                self._copies.write_back(written)
+                self.written = self.written or self.name_of(written) is not None
             return
         results = result if isinstance(result, (tuple, list)) else [result]
         made = [one for one in results if isinstance(one, torch.Tensor) and one.is_floating_point()]
@@ -197,10 +187,9 @@ class Register:
         for one in made:
             pieces = pieces_of(one)
             if pieces is not None and self._known(pieces.local) is None:
-                copied = one in self._copies
-                held = self._copies.held(one) if copied else self._held(sources[0], name, place, one, pieces)
+                held = self._held(sources[0], name, place, one, pieces)
                 if held is not None:
-                    self._made[one] = name, held._replace(local=_NOWHERE)
+                    self._beside[one] = name, held._replace(local=_NOWHERE)
 
     def name_of(self, tensor: torch.Tensor, read: bool = False) -> tuple[str, Pieces] | None:
         """As `find`; whether the model is read again is to be said."""
@@ -212,7 +201,7 @@ class Register:
     ) -> Pieces | None:
         """What one made from a tensor holds of the whole; None where only a rank that has all of that could tell."""
         if is_dtensor(source) or is_dtensor(made):
-            return pieces
+            return self._copies.place(made, source)
         if place.part is None and storage_of(pieces.local) == storage_of(place.local):
             return view_of(place, pieces.local)
         if made.shape == source.shape:
@@ -222,15 +211,16 @@ class Register:
     def is_view(self, tensor: torch.Tensor) -> bool:
         """Whether what is written to a tensor goes to one of the model's."""
         pieces = pieces_of(tensor)
-        return tensor in self._copies or (pieces is not None and self._known(pieces.local) is not None)
+        return self._copies.is_copy(tensor) or (pieces is not None and self._known(pieces.local) is not None)
 
     def is_made(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor was made from one of the model's."""
-        return tensor in self._made
+        _, place = self._beside.get(tensor, ("", None))
+        return place is not None
 
     def adopt(self, tensor: torch.Tensor, name: str) -> None:
         """A tensor stands for that of a name from now on."""
-        self._adopted[tensor] = name
+        self._beside[tensor] = name, None
 
 
 _NOWHERE = torch.empty(0, device="meta")
