@@ -2,6 +2,7 @@
 
 import itertools
 import traceback
+import warnings
 from functools import partial
 
 import pytest
@@ -401,6 +402,7 @@ def refusal(call):
 
 def work(rank, world, folder, checks, queue):
     torch.set_num_threads(1)
+    warnings.filterwarnings("error", "fast_init|initialize_")
     try:
         dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world)
         for check in checks:

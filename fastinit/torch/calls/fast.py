@@ -21,7 +21,7 @@ from ...stream import seed_number
 from ..tensors.agreement import agreed
 from ..tensors.checks import check_here, check_model
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
-from ..tensors.names import Register, Rename, canonical_name, named_tensors
+from ..tensors.names import Register, Rename, canonical_name
 from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, pieces_of, reshard, whole_of
 from . import init, requests
 from .init import TORCH
@@ -96,6 +96,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     filled: int
     unnamed: int
+    #: Whether others' code runs in the block: it may come to a module again, or to none.
+    _watches = True
 
     def __init__(
         self,
@@ -122,7 +124,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             check_model(model)
             reshard(model)
             self.seed, self.register = _of_model(seed, model, rename, partition)
-            self._visits = Visits(model, named_tensors(model, rename))
+            self._visits = Visits(model, rename)
 
     def __repr__(self) -> str:
         return f"fast_init(filled={self.filled}, left_to_torch={dict(self.left_to_torch)})"
@@ -137,7 +139,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         if self.register is not None:
             reshard(self.register.model)
             self._before, self.register.written = _versions(self.register.model), False
-        self._visits.begin()
+        if self._watches:
+            self._visits.begin()
         wrap()
         super().__enter__()
         return self
@@ -159,7 +162,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     def _is_idle(self, register: Register) -> bool:
         """Whether the model's parameters are what they were when this block began."""
-        return bool(self._before) and not register.written and self._before == _versions(register.model)
+        untouched = bool(self._before) and not register.written and self._before == _versions(register.model)
+        return self._watches and untouched
 
     def _done_apart(self, register: Register) -> list[str]:
         """What in this block was done in ways that depend on the layout of the model, in words."""
@@ -230,10 +234,10 @@ _IDLE = (
 )
 
 
-def _versions(model: torch.nn.Module) -> list[tuple[int, int]]:
-    """Which parameters there are, and a number of each that changes when it is written."""
-    found = (one for one in model.parameters() if not is_lazy(one) and one.numel())
-    return [(id(one), 0 if one.is_inference() else one._version) for one in found]
+def _versions(model: torch.nn.Module) -> list[tuple[int, Any]]:
+    """Which parameters there are, and what changes when one is written; of inference mode nothing tells."""
+    found = [(one, one._local_tensor if is_dtensor(one) else one) for one in model.parameters() if not is_lazy(one)]
+    return [(id(one), object() if local.is_inference() else local._version) for one, local in found if one.numel()]
 
 
 def _of_model(

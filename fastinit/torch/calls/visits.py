@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
 from torch import nn
 
-from ..tensors.names import Named, unwrapped
+from ..tensors.names import Rename, named_tensors, unwrapped
 
 
 class _Visit(NamedTuple):
@@ -29,16 +29,17 @@ class Visits:
     draws have the numbers that they had. By the same way it is done anew.
     """
 
-    def __init__(self, model: nn.Module | None = None, named: Iterable[Named] = ()) -> None:
-        self._draws: Counter[str] = Counter()
+    def __init__(self, model: nn.Module | None = None, rename: Rename | None = None) -> None:
+        self.draws: Counter[str] = Counter()
         self._now = _Visit(frozenset(), {}, {})
+        self._alike: Counter[Hashable] = Counter()
         self._wrappers: dict[nn.Module, list[nn.Module]] = {}
         for module in () if model is None else model.modules():
             if (inner := unwrapped(module)) is not module:
                 self._wrappers.setdefault(inner, []).append(module)
         owners = {id(tensor): module for module in self._wrappers for tensor in module._parameters.values()}
+        named = named_tensors(model, rename) if model is not None and owners else []
         self._owners = {one.names[0]: owners[id(one.tensor)] for one in named if id(one.tensor) in owners}
-        self._draws_alike: Counter[Hashable] = Counter()
 
     def stream(self, name: str, draw: Hashable = None) -> str:
         """The name of the next draw's stream; `draw` tells draws on the tensor of that name itself apart.
@@ -49,14 +50,14 @@ class Visits:
         if draw is None or owner is None or owner in self._now.modules:
             return self._next(name)
         what = name, draw
-        way = self._draws_alike[what] % (1 + len(self._wrappers[owner]))
-        self._draws_alike[what] += 1
+        way = self._alike[what] % (1 + len(self._wrappers[owner]))
+        self._alike[what] += 1
         with self.visit(what, way, owner):
             return self._next(name)
 
     def _next(self, name: str) -> str:
-        number = self._draws[name]
-        self._draws[name] += 1
+        number = self.draws[name]
+        self.draws[name] += 1
         self._now.before.setdefault(name, number)
         return f"{name}#{number}" if number or not name else name
 
@@ -68,7 +69,7 @@ class Visits:
         if way in ways:
             ways, before = frozenset(), {}
         for name, number in before.items():
-            self._draws[name] = number
+            self.draws[name] = number
         self._now = now = _Visit(outer.modules | {module}, {}, {})
         try:
             yield

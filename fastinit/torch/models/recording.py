@@ -16,7 +16,7 @@ from ...laws import Constant, Law
 from ...scaling import Fans
 from ..calls.fast import fast_init, is_answered
 from ..calls.requests import Request
-from ..tensors.names import Register, Rename, canonical_name, named_tensors
+from ..tensors.names import Rename, canonical_name, named_tensors
 from ..tensors.shards import Pieces
 from .resets import on_meta, reset_parts
 
@@ -39,6 +39,8 @@ def recorded_draws(model: nn.Module, rename: Rename | None) -> dict[str, Draw]:
 
 class _Recorder(fast_init):
     """Notes what would be written to the tensors of a model that is on the meta device."""
+
+    _watches = False
 
     def __init__(self, model: nn.Module, rename: Rename | None) -> None:
         super().__init__(seed=0, model=model, rename=rename)
@@ -102,9 +104,6 @@ class _Recorder(fast_init):
 
     def _is_made(self, tensor: Tensor) -> bool:
         return self.register is not None and self.register.is_made(tensor)
-
-    def _is_idle(self, register: Register) -> bool:
-        return False
 
 
 #: Names of the methods that write to a tensor.

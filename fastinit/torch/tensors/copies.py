@@ -70,7 +70,7 @@ class Copies:
 
     def is_copy(self, tensor: torch.Tensor) -> bool:
         """Whether what is written to a view is not written to the DTensor."""
-        found = self._found.get(tensor)
+        found = self._found.get(tensor) if self._found else None
         return found is not None and storage_of(tensor._local_tensor) != storage_of(found.origin._local_tensor)
 
     def write_back(self, tensor: torch.Tensor) -> None:

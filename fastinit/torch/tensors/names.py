@@ -128,7 +128,7 @@ class Register:
 
         A `new` tensor was made just now, so it is not the model's.
         """
-        beside = self._beside.get(tensor)
+        beside = self._beside.get(tensor) if self._beside else None
         if beside is not None:
             name, place = beside
             return name, pieces if place is None else place._replace(local=pieces.local)
@@ -162,9 +162,13 @@ class Register:
 
         What it writes to a copy of a part of a DTensor is put back.
         """
+        if not isinstance(result, _MAYBE_TENSORS):
+            return
         given = [*args, *kwargs.values()] if kwargs else args
         if result is None or any(result is one for one in given):
-            written = given[0] if result is None and given else result
+            written = result
+            if result is None and getattr(func, "__name__", "") in ("__setitem__", "__set__"):
+                written = args[0]
             if isinstance(written, torch.Tensor):
                 self._copies.write_back(written)
                 self.written = self.written or self.name_of(written) is not None
@@ -215,7 +219,7 @@ class Register:
 
     def is_made(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor was made from one of the model's."""
-        _, place = self._beside.get(tensor, ("", None))
+        _, place = self._beside.get(tensor, _NO_NAME) if self._beside else _NO_NAME
         return place is not None
 
     def adopt(self, tensor: torch.Tensor, name: str) -> None:
@@ -224,6 +228,8 @@ class Register:
 
 
 _NOWHERE = torch.empty(0, device="meta")
+_NO_NAME = "", None
+_MAYBE_TENSORS = (torch.Tensor, tuple, list, type(None))
 
 
 def _first_names(found: list[Named]) -> dict[str, str]:
