@@ -214,6 +214,17 @@ def test_random_fractions_stay_below_one(dtype):
     assert fi.uniform(1 << 16, seed=0, name="#0", dtype="float16").max() == 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_plans_and_verify_know_half_open_intervals(dtype):
+    """Of 2**16 values on (-bound, bound) dozens would have been the rounded bound, in bfloat16."""
+    model = torch.nn.Linear(256, 256, dtype=dtype)
+    plan = ft.initialize_(model, seed=3)
+    assert ft.verify(model, seed=3).ok
+    last = torch.tensor(plan[0].law.high, dtype=dtype)
+    assert model.weight.max() == torch.nextafter(last, torch.zeros_like(last))
+    assert plan[0].description == "uniform(low=-0.0625, high=0.0625)" and ft.Plan.from_json(plan.to_json()) == plan
+
+
 def test_truncation_that_cuts_nothing_is_the_normal_law():
     torch.manual_seed(0)
     wide = init.trunc_normal_(torch.empty(1000), 0.0, 0.02)
