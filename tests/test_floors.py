@@ -112,9 +112,9 @@ INSIDE = {
         "command_line",
     ),
     "torch": (
-        ("tensors", ("shards", "agreement", "fills", "checks", "names")),
+        ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names")),
         ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
-        ("calls", ("requests", "init", "fast")),
+        ("calls", ("requests", "init", "visits", "wrapping", "fast")),
         ("models", ("resets", "recording", "plans", "initialize", "verification", "stored")),
         "fill_parts",
         (

@@ -111,7 +111,7 @@ def initialize_(
 
     number, entries = agreed(find, [tensor for *_, tensor in own])
     before = {module: _versions(module) for module in model.modules()}
-    with torch.no_grad(), fast_init(number, model=model, rename=rename, partition=partition) as fast:
+    with torch.no_grad(), _Filling(number, model=model, rename=rename, partition=partition) as fast:
         if rules == "torch":
             assert fast.register is not None
             reset_parts(model, fast.register, rename)
@@ -121,6 +121,12 @@ def initialize_(
             _restore_buffers(model, before, by_reset=rules != "torch")
         _zero_padding(model, partition)
     return entries
+
+
+class _Filling(fast_init):
+    """The block in which each module is come to once."""
+
+    _watches = False
 
 
 def _deed(entry: Entry) -> str:

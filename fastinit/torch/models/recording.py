@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import init as torch_init
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ...laws import Constant, Law
 from ...scaling import Fans
 from ..calls.fast import fast_init, is_answered
 from ..calls.requests import Request
-from ..tensors.names import Rename, canonical_name
+from ..tensors.names import Rename, canonical_name, named_tensors
 from ..tensors.shards import Pieces
 from .resets import on_meta, reset_parts
 
@@ -39,9 +40,13 @@ def recorded_draws(model: nn.Module, rename: Rename | None) -> dict[str, Draw]:
 class _Recorder(fast_init):
     """Notes what would be written to the tensors of a model that is on the meta device."""
 
+    _watches = False
+
     def __init__(self, model: nn.Module, rename: Rename | None) -> None:
         super().__init__(seed=0, model=model, rename=rename)
         self.drawn: dict[str, Draw] = {}
+        self._shapes = {one.names[0]: tuple(one.tensor.shape) for one in named_tensors(model, rename)}
+        self._beside = WeakIdKeyDictionary()  # whole ones that were drawn to be copied
         self._padded = {
             canonical_name(f"{prefix}.weight".removeprefix("."), rename)
             for prefix, module in model.named_modules()
@@ -68,26 +73,37 @@ class _Recorder(fast_init):
         return False
 
     def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
-        name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
+        name, whole = self._named(tensor)
         stream = self.stream(name)
         if name:
             request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))
-            self.drawn[name] = Draw(None if request is None or place.part is not None else request.law, stream)
+            self.drawn[name] = Draw(None if request is None or not whole else request.law, stream)
+            if whole:
+                self._beside[tensor] = True
         return True
+
+    def _named(self, tensor: Tensor) -> tuple[str, bool]:
+        """The name of a tensor, and whether it has the elements of the whole that has that name."""
+        name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
+        return name, place.part is None and self._shapes.get(name) == place.shape
 
     def _note_constant(self, tensor: Tensor, value: float) -> None:
         """One of the row of a padding index leaves the law of the rest; of what is not finite there is no law."""
-        name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
-        if name and (place.part is None or name not in self._padded):
-            known = place.part is None and math.isfinite(value)
+        name, whole = self._named(tensor)
+        if name and (whole or not (name in self._padded or self._is_made(tensor))):
+            known = whole and math.isfinite(value)
             self.drawn[name] = Draw(Constant(float(value)) if known else None, name)
 
     def _note_computed(self, tensor: Tensor, others: tuple[Any, ...]) -> None:
         """A copy of what was drawn beside a tensor, under its name, is no computation."""
-        tensors = [tensor, *(one for one in others if isinstance(one, Tensor))]
-        name, *beside = (self._place(one, Pieces(tuple(one.shape), one))[0] for one in tensors)
-        if name and beside != [name]:
+        name, whole = self._named(tensor)
+        tensors = [one for one in others if isinstance(one, Tensor)]
+        copied = len(tensors) == 1 and tensors[0] in self._beside and self._named(tensors[0])[0] == name
+        if name and not copied and (whole or not self._is_made(tensor)):
             self.drawn[name] = Draw(None, name)
+
+    def _is_made(self, tensor: Tensor) -> bool:
+        return self.register is not None and self.register.is_made(tensor)
 
 
 #: Names of the methods that write to a tensor.
