@@ -15,7 +15,7 @@ from .dtypes import kind_of
 from .fill import draw
 from .laws import DeltaOrthogonal, Law, Orthogonal, Sparse
 from .layout import checked_shape, flat, part
-from .machine import threads_limited
+from .machine import threads_limited, usually_rounded
 from .records import Record
 from .repeats import PIECE, WINDOW, bits_of, equal_windows, has_many_values, repeats
 from .schemes import SchemeLike, scheme_of
@@ -83,6 +83,7 @@ class Verification(Record):
         return cls(statistics, list(found["problems"]), dict(found["checks"]), sketch)
 
 
+@usually_rounded
 def verify(
     array: ArrayLike,
     scheme: SchemeLike | Law,
