@@ -169,8 +169,9 @@ class ARS(_core.WordGenerator):
         """
         with self.lock:
             jumps = integer("jumps", jumps, 0, (self._room()[1] - 1) // JUMP + 1)
-            ahead = type(self)(cast(SeedSequence, self.seed_seq))
-            ahead.state = self.state
+            state = self.state
+        ahead = type(self)(cast(SeedSequence, self.seed_seq))
+        ahead.state = state
         return ahead.advance(jumps * JUMP)
 
     def __repr__(self) -> str:

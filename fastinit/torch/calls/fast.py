@@ -6,7 +6,6 @@ import functools
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
-from threading import Lock
 from types import FunctionType
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_
 
 from ... import _core
 from ...arguments import refuse
+from ...locks import lock_of_forks
 from ...stream import seed_number
 from ..tensors.agreement import agreed
 from ..tensors.checks import check_model
@@ -48,9 +48,9 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     partition : (int, int)
         With `model`: see `initialize_`.
     large_pages : bool
-        Ask the system for large pages under a tensor of four megabytes or more. Touching fresh memory takes longer than
-        the fill, and half as long in large pages; but in a virtual machine that hands its free blocks back to its host
-        they must first be fetched again, which small pages just freed need not.
+        Ask the system for large pages under a tensor of four megabytes or more; else it has those that the system
+        chooses. Touching fresh memory takes longer than the fill: in large pages half as long on a machine of one's
+        own, but two to three times as long in a virtual machine that has handed its free blocks back to its host.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         model: torch.nn.Module | None = None,
         rename: Rename | None = None,
         partition: Partition | None = None,
-        large_pages: bool = True,
+        large_pages: bool = False,
     ) -> None:
         super().__init__()
         for name, value in (("rename", rename), ("partition", partition)):
@@ -312,7 +312,7 @@ def _dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 #: By the name in torch.nn.init. trunc_normal_ is reached below its name, which libraries keep copies of.
 _ORIGINAL = {name: getattr(torch_init, name) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")}
 _WRAPPED = {name: _dispatching(function) for name, function in _ORIGINAL.items()}
-_wrapping = Lock()
+_wrapping = lock_of_forks()
 _blocks = 0
 
 
