@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from threading import RLock
 from typing import Any, TypeVar
 
 from numpy.random import SeedSequence
@@ -11,6 +10,7 @@ from numpy.random import SeedSequence
 from . import _core
 from .arguments import integer, refuse
 from .layout import LIMIT
+from .locks import lock_of_forks
 from .machine import STREAM
 from .stream import SEED_BITS, seed_number, seed_source, stream_key
 from .typing import Seed
@@ -21,7 +21,7 @@ Own = TypeVar("Own", bound="ARS")
 JUMP = 1 << 48
 _WORDS = 1 << 64
 #: Held while a seed sequence counts the children that it has had: bit generators may share one, and it has no lock.
-_spawning = RLock()
+_spawning = lock_of_forks()
 
 
 class ARS(_core.WordGenerator):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._core import UsualRounding, rounds_otherwise
 from .arguments import refuse
 from .dtypes import Kind, kind_for
 from .laws import Called, Law
@@ -27,6 +28,9 @@ def draw(
     threads: int | None = None,
 ) -> Any:
     """The values of a law in an array of that shape, or in the parts of it that `index` names."""
+    if rounds_otherwise():
+        with UsualRounding():
+            return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
     if type(law) is Called:
         return _called(law, shape, out, seed=seed, name=name, dtype=dtype, **_given(index=index, threads=threads))
     kind, lengths = kind_for(dtype, out), checked_shape(shape)

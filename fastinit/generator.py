@@ -210,6 +210,10 @@ class Generator(np.random.Generator):
         >>> fi.default_rng(0).normal([0, 100], 0.5)
         array([ -0.3340033, 100.3173204])
         """
+        if _core.rounds_otherwise():
+            with _core.UsualRounding():
+                again: Any = self.normal
+                return again(loc, scale, size, dtype, out)
         kind, mean, std = _kind(dtype, out), reals("loc", loc), reals("scale", scale)
         shape = _joint_shape("loc", mean, "scale", std)
         check_normal(kind, mean, std, ("loc", "scale"))
@@ -270,6 +274,10 @@ class Generator(np.random.Generator):
         >>> fi.default_rng(0).uniform([0, 100], [1, 101])
         array([  0.30126656, 100.70599303])
         """
+        if _core.rounds_otherwise():
+            with _core.UsualRounding():
+                again: Any = self.uniform
+                return again(low, high, size, dtype, out)
         kind, below, above = _kind(dtype, out), reals("low", low), reals("high", high)
         if isinstance(below, float) and isinstance(above, float):
             if not below <= above:

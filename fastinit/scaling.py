@@ -15,6 +15,7 @@ import numpy as np
 from .activations import ACTIVATIONS, activation_of
 from .arguments import integer, is_integer, names_nearest, refuse
 from .layout import checked_shape
+from .machine import usually_rounded
 from .typing import ActivationLike, Shape
 
 Axes = int | Sequence[int]
@@ -138,6 +139,7 @@ _SETTLED, _MOST_PANELS, _NARROWEST = 1e-13, 1 << 16, 2.0**-40
 
 
 @names_nearest
+@usually_rounded
 def gain(activation: ActivationLike | Callable[[Any], Any]) -> float:
     """The factor that keeps the second moment: ``1 / sqrt(E[phi(z)**2])`` for standard normal z.
 
@@ -277,6 +279,7 @@ def _lower_tail(x: Decimal) -> Decimal:
 
 
 @lru_cache(maxsize=256)
+@usually_rounded
 def normal_interval(low: float, high: float) -> tuple[float, float, float]:
     """P(Z < low), P(low < Z < high) and P(Z > high) for a standard normal Z, each correctly rounded."""
     with localcontext(Context(prec=56, Emin=-(10**9), Emax=10**9)):
@@ -294,6 +297,7 @@ def normal_interval(low: float, high: float) -> tuple[float, float, float]:
 
 
 @lru_cache(maxsize=256)
+@usually_rounded
 def truncated_moments(low: float, high: float) -> tuple[float, float]:
     """Mean and standard deviation of a standard normal between two bounds, however far out, to 1e-14.
 

@@ -15,7 +15,7 @@ from .fill import draw
 from .findings import Verification
 from .laws import Law
 from .layout import checked_shape, flat, part
-from .machine import threads_limited
+from .machine import threads_limited, usually_rounded
 from .repeats import PIECE, bits_of
 from .schemes import SchemeLike, scheme_of
 from .stream import encoded
@@ -27,6 +27,7 @@ _OWN = ("shape", "index", "seed", "name", "threads")
 _ROUNDING = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-17, "float64": 2.0**-40}
 
 
+@usually_rounded
 def verify(
     array: ArrayLike,
     scheme: SchemeLike | Law,

@@ -20,7 +20,7 @@ ROOT = HOME / "fastinit"
 CORE = ROOT / "src"
 
 PYTHON_FLOORS = {
-    3: ("_core", "reference"),
+    3: ("locks", "_core", "reference"),
     4: (
         *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
         *("typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
@@ -126,7 +126,7 @@ INSIDE = {
 
 C_FLOORS = {
     0: ("portability.h", "cpu.h", "threads.*", "pages.*"),
-    1: ("ars.h", "ars.c", "real.h", "normal.h", "moments.h"),
+    1: ("ars.h", "ars.c", "real.h", "normal.h", "moments.h", "moment_merge.h"),
     2: (
         "kernels*",
         "ars_wide.inc",

@@ -290,10 +290,10 @@ def test_large_pages_are_asked_for_under_the_storage(monkeypatch):
     """Of each tensor; which of it can have them, the core tells (test_machine.py)."""
     asked = []
     monkeypatch.setattr(_core, "advise_large_pages", lambda address, size: asked.append((address, size)))
-    with ft.fast_init(seed=0):
+    with ft.fast_init(seed=0, large_pages=True):
         small, large = torch.randn(1000), torch.randn(3, 1 << 20)
         part = large[1:].uniform_()
-    with ft.fast_init(seed=0, large_pages=False):
+    with ft.fast_init(seed=0):
         torch.randn(3, 1 << 20)
     assert asked == [(tensor.data_ptr(), tensor.nbytes) for tensor in (small, large, large)]
     assert np.array_equal(large[0], fi.normal(large.shape, seed=0, name="#1")[0])
@@ -301,7 +301,7 @@ def test_large_pages_are_asked_for_under_the_storage(monkeypatch):
 
 
 def test_large_pages_change_no_value():
-    with ft.fast_init(seed=0):
+    with ft.fast_init(seed=0, large_pages=True):
         small, large = torch.randn(1000), torch.randn(3, 1 << 20)
     assert np.array_equal(small, fi.normal(small.shape, seed=0, name="#0"))
     assert np.array_equal(large, fi.normal(large.shape, seed=0, name="#1"))

@@ -13,6 +13,7 @@ import numpy as np
 from .. import _core
 from ..arguments import real, refuse
 from ..dtypes import Kind
+from ..machine import usually_rounded
 from ..ranges import REACH, at_least, check_normal, ends_of_numbers, interval, next_below
 from ..scaling import normal_interval, truncated_moments
 from ..stream import stream_key
@@ -91,6 +92,7 @@ class Normal(_InCore):
         set_argument(self, "mean", mean)
         set_argument(self, "std", std)
 
+    @usually_rounded
     def scaled(self, factor: float) -> Normal:
         factor = real("factor", factor, low=0)
         return Normal(self.mean * factor, self.std * factor)
@@ -148,6 +150,7 @@ class Uniform(_InCore):
     def bounds(self) -> tuple[float, float]:
         return self.low, self.high
 
+    @usually_rounded
     def scaled(self, factor: float) -> Uniform:
         factor = real("factor", factor, low=0)
         return Uniform(self.low * factor, self.high * factor)
@@ -248,6 +251,7 @@ class Truncated(_InCore):
             return self.centre, self.centre
         return self.centre + self.low * self.scale, self.centre + self.high * self.scale
 
+    @usually_rounded
     def scaled(self, factor: float) -> Truncated:
         factor = real("factor", factor, low=0)
         return Truncated(self.centre * factor, self.scale * factor, self.low, self.high)
@@ -299,6 +303,7 @@ class Constant(Law):
     def bounds(self) -> tuple[float, float]:
         return self.value, self.value
 
+    @usually_rounded
     def scaled(self, factor: float) -> Constant:
         return Constant(self.value * real("factor", factor, low=0))
 

@@ -19,6 +19,7 @@ from .. import _core
 from ..arguments import integer, real, refuse
 from ..dtypes import Kind
 from ..layout import MOST_AXES, whole_steps
+from ..machine import usually_rounded
 from ..scaling import Axes, checked_axes, fan_pair
 from ..stream import encoded, stream_key
 from .haar import fill_orthogonal
@@ -45,6 +46,7 @@ class _Gained(_Structure):
     __slots__ = ()
     gain: float
 
+    @usually_rounded
     def scaled(self, factor: float) -> Law:
         return type(self)(**self._described() | {"gain": self.gain * real("factor", factor, low=0)})
 
@@ -305,6 +307,7 @@ class Sparse(Whole):
     def deviation(self, shape: tuple[int, ...]) -> float:
         return self.scale * math.sqrt(1 - self.zeros_of(shape[0]) / (shape[0] or 1))
 
+    @usually_rounded
     def scaled(self, factor: float) -> Sparse:
         return Sparse(self.sparsity, self.scale * real("factor", factor, low=0))
 

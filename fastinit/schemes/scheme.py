@@ -21,6 +21,7 @@ from ..laws import (
 )
 from ..laws.called import UsersFunction
 from ..layout import checked_shape
+from ..machine import usually_rounded
 from ..scaling import TRUNCATED_STD, Axes, Fans, fan_pair
 from ..typing import Distribution, Mode
 
@@ -197,6 +198,7 @@ class Scheme:
         law = self.family(**words)
         return law if isinstance(law, Law) else refuse("family", "a function from keywords to a law", law, TypeError)
 
+    @usually_rounded
     def scaled(
         self,
         fan_in: float,

@@ -50,9 +50,9 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     partition : (int, int)
         With `model`: see `initialize_`.
     large_pages : bool
-        Ask the system for large pages under a tensor of four megabytes or more. Touching fresh memory takes longer than
-        the fill, and half as long in large pages; but in a virtual machine that hands its free blocks back to its host
-        they must first be fetched again, which small pages just freed need not.
+        Ask the system for large pages under a tensor of four megabytes or more; else it has those that the system
+        chooses. Touching fresh memory takes longer than the fill: in large pages half as long on a machine of one's
+        own, but two to three times as long in a virtual machine that has handed its free blocks back to its host.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         model: torch.nn.Module | None = None,
         rename: Rename | None = None,
         partition: Partition | None = None,
-        large_pages: bool = True,
+        large_pages: bool = False,
     ) -> None:
         super().__init__()
         for name, value in (("rename", rename), ("partition", partition)):

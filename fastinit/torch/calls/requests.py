@@ -12,6 +12,7 @@ from torch.nn.init import _calculate_correct_fan, calculate_gain
 
 from ...arguments import real, refuse
 from ...laws import Law, Normal, Orthogonal, Sparse, Truncated, UniformBelow
+from ...machine import usually_rounded
 from ...ranges import REACH
 from ...scaling import normal_interval
 
@@ -42,6 +43,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@usually_rounded
 def kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     fan = _calculate_correct_fan(tensor, mode)
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
@@ -100,6 +102,6 @@ def _inward(mean: float, std: float, z: float, bound: float, sign: int) -> float
 
 #: By the name of the function; those that come down to `normal_` and `uniform_` need no entry.
 REQUESTS: dict[str, Callable[..., Request | None]] = {
-    function.__name__: function
+    function.__name__: usually_rounded(function)
     for function in (uniform_, normal_, kaiming_uniform_, orthogonal_, sparse_, trunc_normal_)
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 from torch import Tensor
 from torch.nn import init as torch_init
 from torch.overrides import handle_torch_function, has_torch_function_variadic
+
+from ...locks import lock_of_forks
 
 
 def dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -27,7 +28,7 @@ def dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 #: By the name in torch.nn.init. trunc_normal_ is reached below its name, which libraries keep copies of.
 _ORIGINAL = {name: getattr(torch_init, name) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")}
 WRAPPED = {name: dispatching(function) for name, function in _ORIGINAL.items()}
-LOCK = Lock()
+LOCK = lock_of_forks()
 _blocks = 0
 
 
