@@ -624,6 +624,33 @@ def test_a_frame_has_a_row_for_each_module():
     assert list(p.roles.to_frame().columns[:3]) == ["name", "layer", "label"]
 
 
+@pytest.mark.parametrize("backward", [True, False])
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("part", [lambda x: x, lambda x: x[:, :8], lambda x: x.view(-1, 9)])
+def test_a_model_may_ask_for_gradients_of_what_it_is_given(part, grad, backward):
+    class Asks(nn.Module):
+        def __init__(self, how):
+            super().__init__()
+            self.how, self.layer = how, nn.Linear(8, 8)
+
+        def forward(self, x):
+            x = part(x)
+            self.how(x)
+            return self.layer(x[:, :8])
+
+    x = drawn(4, 9)
+    given = [lambda x: None, lambda x: setattr(x, "requires_grad", grad), lambda x: x.requires_grad_(grad)]
+    models = [Asks(how) for how in given]
+    for model in models:
+        model.load_state_dict(models[0].state_dict())
+        model(x.clone())
+    plain, *others = (profile(model, x, backward=backward) for model in models)
+    for p in others:
+        for name in plain:
+            np.testing.assert_array_equal(p[name], plain[name])
+    assert not x.requires_grad
+
+
 class ReturnsNothing(nn.Module):
     def forward(self, x):
         return 3

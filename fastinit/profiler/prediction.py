@@ -249,7 +249,7 @@ class _Prediction:
             return self._unknown(law)
         centre = law.mean**2 * norm.centred
         common = np.mean(law.far) - 2 * law.far if batch else -centre  # what the norm takes out adds this to products
-        variance = law.second + common
+        variance = np.maximum(law.second + common, 0)
         inverse = 1 / ((np.mean(variance) if batch else variance) + network.norm_eps)
         mean = np.sqrt(inverse) * law.mean if not norm.centred else 0 * law.mean
         centred, known = law.cross + self._shared(common), self._shared(variance)
@@ -267,7 +267,7 @@ class _Prediction:
     def _batch_units(self, layer: int, law: SignalMoments) -> Passed:
         """Batch normalisation and the activation after it: the gradient's two factors are not independent."""
         network, batch = self._network, self._network.batch
-        variance = np.mean(law.second - law.cross) * (batch - 1) / batch
+        variance = np.maximum(np.mean(law.second - law.cross), 0) * (batch - 1) / batch  # of equal inputs a rounding
         total = variance + network.norm_eps
         scale = float(variance / total)
         if np.isnan(scale):

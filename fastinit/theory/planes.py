@@ -40,7 +40,7 @@ def plane(c: float, radius: Array, radial: Array, scale: float, kinks: Array) ->
     crossings = np.add.outer([pi / 2 - turn, pi / 2 + turn], [*near, *-near]).ravel()
     edges = np.array([0.0, pi / 2, pi, *crossings])
     away = kinks[kinks != 0]
-    if away.size:  # u is there at turn + bend and turn - bend, v at those less 2 turn
+    if away.size and scale > 0:  # u is there at turn + bend and turn - bend, v at those less 2 turn
         bend = np.arccos(np.clip(np.divide.outer(away, radius), -1, 1)).T
         edges = np.broadcast_to(edges, (len(radius), len(edges)))
         edges = np.hstack([edges, turn + bend, turn - bend, bend - turn, 2 * pi - turn - bend])
@@ -50,8 +50,11 @@ def plane(c: float, radius: Array, radial: Array, scale: float, kinks: Array) ->
     return Plane(u, v, weight / weight.sum())
 
 
-def _seen_from(c: float, kinks: Array) -> Array:
+def _seen_from(c: float, kinks: Array, unit: float) -> Array:
     """Radii from which on lines u = k and v = k are seen, as a root, and those at which two of these cross."""
+    if unit == 0:
+        return np.zeros(0)
+    kinks = kinks / unit
     sizes = np.unique(np.abs(kinks))
     edges = np.multiply.outer(sizes, [1.0, *(1 + 2.0 ** -np.arange(31))]).ravel()
     if abs(c) == 1:
@@ -63,7 +66,7 @@ def _seen_from(c: float, kinks: Array) -> Array:
 def gaussian_plane(c: float, std: float, kinks: tuple[float, ...]) -> Plane:
     """Two normal variables of correlation c and one standard deviation."""
     at = np.array(kinks)
-    bends = np.minimum(_seen_from(c, at) / std, 9.0)
+    bends = np.minimum(_seen_from(c, at, std), 9.0)
     radius, weight = panels(np.concatenate([GRID[(GRID >= 0) & (GRID <= 9)], graded(std), bends]))
     return plane(c, std * radius, weight * radius * np.exp(-radius * radius / 2), std, at)
 
@@ -79,7 +82,7 @@ def sphere_plane(batch: int, std: float, kinks: tuple[float, ...]) -> Plane:
     x, weight, c, most = np.array([pi / 2]), np.ones(1), -1 / (batch - 1), std * sqrt(batch - 1)
     at = np.array(kinks)
     if batch > 3:
-        bends = np.arcsin(np.minimum(_seen_from(c, at) / most, 1.0))
+        bends = np.arcsin(np.minimum(_seen_from(c, at, most), 1.0))
         x, weight = panels(np.clip(np.concatenate([GRID / sqrt(batch - 3), bends]), 0, pi / 2))
         weight = weight * np.sin(x) * np.cos(x) ** (batch - 4)
     return plane(c, most * np.sin(x), weight, std, at)

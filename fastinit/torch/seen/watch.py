@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ...arguments import refuse
 from ...profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
@@ -73,6 +74,21 @@ class Seen:
         return found
 
 
+class _Granted(TorchFunctionMode):
+    """A model may ask for the gradient of what it is given, or of a view of it, or for none.
+
+    Of plain inputs it could; here they have one, and torch would refuse.
+    """
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in _ASKED and not args[0].is_leaf:
+            return args[0]
+        return function(*args, **(kwargs or {}))
+
+
+_ASKED = (Tensor.requires_grad.__set__, Tensor.requires_grad_)  # type: ignore[attr-defined]
+
+
 class Watch:
     """Takes in what the modules of a model return, in one pass, through hooks."""
 
@@ -82,6 +98,7 @@ class Watch:
         self._rename, self._batch = rename, 1
         self._seen: dict[nn.Module | None, Seen] = {}
         self._calls: list[int] = []
+        self._grants = False
         self._blocks = {
             child
             for module in model.modules()
@@ -101,11 +118,14 @@ class Watch:
                 leaf = whole.requires_grad_(self._backward)
                 given[key] = leaf.clone()  # a model may write into what it is given, if it is no leaf
                 self.sources.append(leaf)
+                self._grants = self._backward
                 self._take(stack, None, "input", given[key])
         return [given[place] for place in range(len(args))], {name: given[name] for name in kwargs}
 
     def attach(self, hooks: ExitStack, stack: ExitStack) -> None:
         """Hooks on all modules that may be called; those on tensors stay until the stack is left."""
+        if self._grants:
+            hooks.enter_context(_Granted())
         for name, module in self._model.named_modules():
             if ".parametrizations." not in f".{name}." and unwrapped(module) is module:
                 label = canonical_name(name, self._rename) if canonical_name(name) else type(module).__name__
