@@ -15,7 +15,7 @@ from ...typing import DataFrame
 from ..drawing import drawn
 from .courses import BOUNDS
 from .described import Described
-from .findings import Bounds, Finding, Judgement, checked_bounds, judged
+from .findings import Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
 from .verdict import Verdict, verdict_of
 from .words import Naming, Numbered
@@ -133,7 +133,9 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
         They do not where a second moment changes too much (`judge` asks for other bounds than 0.1 and 10), and where
         units are dead or all the same, a signal or gradient is zero or one is not finite. A change that follows a power
-        of the layer, as that of a normalised residual network, is not held against it.
+        of the layer, as that of a normalised residual network, is not held against it. Signals that pass are no
+        evidence where no weight gets a gradient, or the mean cosine of the last layer is 0.98 or more: it is false
+        then too.
 
         Examples
         --------
@@ -176,15 +178,19 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         return verdict_of(self._judgement(*checked), self._naming())
 
     def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
-        return judged(self, forward, backward)
+        return learnable(judged(self, forward, backward), self)
 
     def _naming(self) -> Naming:
         return Numbered()
 
     @property
-    def least_for_power(self) -> int:
-        """Of how many layers a power of the layer is told: of few any curve fits one."""
-        return 4
+    def sums(self) -> bool:
+        """Whether layers add to a stream, so that a power of the layer is to be expected."""
+        return False
+
+    def spread(self, first: int, last: int) -> float:
+        """Standard deviation over drawings of the mean logarithm of the change between layers; NaN where unknown."""
+        return np.nan
 
     def cautions(self) -> list[Finding]:
         """What is to be kept in mind of what was profiled, whatever is measured."""
@@ -305,7 +311,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
 
 def _skewness(values: Array) -> Array:
-    """That of a log-normal law whose logarithms vary as those of the repeats; not a number where one is not positive."""
+    """That of a log-normal law whose logarithms vary as those of the repeats; NaN where one is not positive."""
     grown = np.exp(np.log(values).var(axis=0, ddof=1))
     return np.asarray((grown + 2) * np.sqrt(grown - 1))
 
