@@ -119,7 +119,18 @@ INSIDE = {
         "fill_parts",
         (
             "seen",
-            ("patterns", "outputs", "undisturbed", "model", "verdicts", "model_profile", "watch", "profiling", "lsuv"),
+            (
+                "patterns",
+                "outputs",
+                "paths",
+                "undisturbed",
+                "model",
+                "verdicts",
+                "model_profile",
+                "watch",
+                "profiling",
+                "lsuv",
+            ),
         ),
     ),
 }
