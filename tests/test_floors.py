@@ -112,10 +112,24 @@ INSIDE = {
         "command_line",
     ),
     "torch": (
-        ("tensors", ("shards", "agreement", "fills", "checks", "names")),
+        ("tensors", ("shards", "agreement", "fills", "checks", "names", "meta", "ties")),
         ("rules", ("weights", "recipe", "lists", "recipes", "width")),
         ("calls", ("requests", "init", "fast")),
-        ("models", ("resets", "recording", "plans", "initialize", "verification", "stored")),
+        (
+            "models",
+            (
+                "reparametrised",
+                "own",
+                "steps",
+                "resets",
+                "recording",
+                "plans",
+                "buffers",
+                "initialize",
+                "verification",
+                "stored",
+            ),
+        ),
         "fill_parts",
         (
             "seen",

@@ -1,10 +1,9 @@
-"""Recording: what the modules' own resets would draw on a model, with nothing written."""
+"""Recording: what the modules' own initialisations would draw on a model, with nothing written."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -13,40 +12,52 @@ from torch.nn import init as torch_init
 
 from ...laws import Constant, Law
 from ...scaling import Fans
-from ..calls.fast import fast_init, is_answered
+from ..calls.fast import is_answered
 from ..calls.requests import Request
+from ..tensors.meta import on_meta
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import Pieces
-from .resets import on_meta, reset_parts
+from .resets import own_tensors, padding_rows, reset_parts
+from .steps import Steps, written_by
 
 
 class Draw(NamedTuple):
-    """What a parameter gets: a law (None: a module computes it), its stream, and fans where axes were named."""
+    """What a parameter gets: a law (None: a module computes it), its stream, and fans where axes were named.
+
+    It is `entangled` where it is computed from other tensors.
+    """
 
     law: Law | None
     stream: str
     fans: Fans | None = None
+    entangled: bool = False
 
 
-def recorded_draws(model: nn.Module, rename: Rename | None) -> dict[str, Draw]:
-    """By name, what the modules' own resets draw last on each parameter."""
-    with on_meta(model), _Recorder(model, rename) as recorder, torch.no_grad():
-        assert recorder.register is not None
-        reset_parts(model, recorder.register, rename)
-    return recorder.drawn
+def recorded(model: nn.Module, rename: Rename | None, own: bool) -> tuple[Mapping[str, Draw], Mapping[str, int]]:
+    """By name, what modules draw last on each tensor, by their resets or beyond them; and `Steps.begins`."""
+    with on_meta(model):
+        computed = [(one, one.computed) for one in own_tensors(model) if one.computed is not None]
+        for one, _ in computed:
+            if one.leaf in one.module.__dict__:  # what a hook has computed last, which may be the original's memory
+                one.module.__dict__[one.leaf] = torch.empty_like(one.tensor)
+        with _Recorder(0, model, rename, own=own) as recorder, torch.no_grad():
+            reset_parts(model, recorder, rename)
+        for one, how in computed:
+            if any(canonical_name(part, rename) in recorder.drawn for part in how.parts(one.full_name)):
+                name = canonical_name(one.full_name, rename)
+                recorder.drawn[name] = Draw(None, name, entangled=True)
+    return recorder.drawn, recorder.anew
 
 
-class _Recorder(fast_init):
+class _Recorder(Steps):
     """Notes what would be written to the tensors of a model that is on the meta device."""
 
-    def __init__(self, model: nn.Module, rename: Rename | None) -> None:
-        super().__init__(seed=0, model=model, rename=rename)
+    def __init__(self, seed: int, model: nn.Module, rename: Rename | None, *, own: bool) -> None:
+        super().__init__(seed, model, rename, own=own)
         self.drawn: dict[str, Draw] = {}
-        self._padded = {
-            canonical_name(f"{prefix}.weight".removeprefix("."), rename)
-            for prefix, module in model.named_modules()
-            if getattr(module, "padding_idx", None) is not None
-        }
+        self.anew: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+        self._padded = {self._name_of(weight) for weight, _ in padding_rows(model)}
 
     def __exit__(self, *raised: Any) -> None:
         self.left_to_torch.clear()  # nothing depends on the layout yet
@@ -54,13 +65,15 @@ class _Recorder(fast_init):
         super().__exit__(*raised)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        target: Any = args[0] if args else (kwargs or {}).get("tensor")
-        name = getattr(func, "__name__", "")
-        if func in _CONSTANTS:
-            self._note_constant(target, _CONSTANTS[func](*args, **(kwargs or {})))
+        rest = kwargs or {}
+        target: Any = written_by(func, args, rest)
+        if target is None or is_answered(func):
+            pass
+        elif func in _CONSTANTS:
+            self._note_constant(target, _CONSTANTS[func](*args, **rest))
         elif func is Tensor.__setitem__:
-            self._note_constant(target[args[1]], math.nan)
-        elif _changes(name) and isinstance(target, Tensor) and not is_answered(func):
+            self._note_constant(target[args[1]], math.nan, entangled=isinstance(args[2], Tensor))
+        else:
             self._note_computed(target, args[1:])
         return super().__torch_function__(func, types, args, kwargs)
 
@@ -69,29 +82,45 @@ class _Recorder(fast_init):
 
     def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
         name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
-        stream = self.stream(name)
         if name:
             request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))
-            self.drawn[name] = Draw(None if request is None or place.part is not None else request.law, stream)
+            law = None if request is None or place.part is not None else request.law
+            self._begin(name, law is not None)
+            self._note(name, law, self.stream(name))
         return True
 
-    def _note_constant(self, tensor: Tensor, value: float) -> None:
+    def _begin(self, name: str, anew: bool) -> None:
+        """The first write of a step, if it fills the tensor, makes all before it as if it had not been."""
+        if self.own and self._last.get(name) != self.step and anew:
+            self.anew[name] = self.step
+            self._draws[name] = 0
+        self._last[name] = self.step
+
+    def _name_of(self, tensor: Tensor) -> str:
+        return self._place(tensor, Pieces(tuple(tensor.shape), tensor))[0]
+
+    def _note(self, name: str, law: Law | None, stream: str, entangled: bool = False) -> None:
+        """What is computed stays entangled until it is filled anew."""
+        before = self.drawn.get(name)
+        entangled = law is None and (entangled or (before is not None and before.entangled))
+        self.drawn[name] = Draw(law, stream, None, entangled)
+
+    def _note_constant(self, tensor: Tensor, value: float, entangled: bool = False) -> None:
         """One of the row of a padding index leaves the law of the rest; of what is not finite there is no law."""
         name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
         if name and (place.part is None or name not in self._padded):
             known = place.part is None and math.isfinite(value)
-            self.drawn[name] = Draw(Constant(float(value)) if known else None, name)
+            self._begin(name, known)
+            self._note(name, Constant(float(value)) if known else None, name, entangled)
 
     def _note_computed(self, tensor: Tensor, others: tuple[Any, ...]) -> None:
         """A copy of what was drawn beside a tensor, under its name, is no computation."""
-        tensors = [tensor, *(one for one in others if isinstance(one, Tensor))]
-        name, *beside = (self._place(one, Pieces(tuple(one.shape), one))[0] for one in tensors)
+        name, *beside = map(self._name_of, [tensor, *(one for one in others if isinstance(one, Tensor))])
         if name and beside != [name]:
-            self.drawn[name] = Draw(None, name)
+            self._begin(name, False)
+            self._note(name, None, name, entangled=bool(beside))
 
 
-#: Names of the methods that write to a tensor.
-_changes = re.compile(r"(?!_|requires_grad_$|detach_$|share_memory_$)\w+(?<!_)_$").match
 #: What each writes.
 _CONSTANTS: dict[Any, Callable[..., float]] = {
     Tensor.zero_: lambda tensor: 0.0,

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from ... import verification
 from ...arguments import refuse
@@ -27,9 +26,10 @@ from ..tensors.agreement import from_all_ranks
 from ..tensors.checks import check_tensor
 from ..tensors.fills import array_over
 from ..tensors.names import Rename, named_tensors
-from ..tensors.shards import Partition, Pieces, check_partition, known_pieces_of, rows_of
-from .plans import Entry, plan
-from .resets import own_tensors
+from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, known_pieces_of, rows_of
+from ..tensors.ties import warn_untied
+from .plans import Entry, planned
+from .resets import OwnTensor, own_tensors, padding_rows
 
 #: Elements that are hashed together: their 64-bit words stay in the cache.
 _CHUNK = 1 << 15
@@ -188,29 +188,40 @@ def _shards(
     split: Mapping[str, int] | None,
     partition: Partition | None,
 ) -> Iterator[_Shard]:
-    entries = plan(model, rules, rename=rename, split=split, partition=partition)
-    laws = {
-        entry.name: entry
-        for entry, (_, module, leaf, _) in zip(entries, own_tensors(model), strict=True)
-        if entry.law is not None and not is_parametrized(module, leaf)
-    }
+    found = planned(model, rules, rename=rename, split=split, partition=partition)
+    if found.untied:
+        warn_untied("verify", found.untied, stacklevel=5)
+    known = [(one, entry) for one, entry in zip(own_tensors(model), found.plan, strict=True) if entry.law is not None]
+    laws = {id(one.tensor if one.computed is None else one.computed.held): entry for one, entry in known}
+    lengths = dict(both for one, _ in known if (both := _lengths(one)) is not None)
     padding = _padding(model)
     for named in named_tensors(model, rename):
         if named.parameter:
             name, tensor = named.names[0], named.tensor
             check_tensor(name, tensor)
             check_partition(tensor, partition)
-            yield _shard(name, known_pieces_of(tensor, partition), laws.get(name), seed, padding.get(id(tensor), []))
+            pieces, entry = known_pieces_of(tensor, partition), laws.get(id(tensor))
+            shard = _shard(name, pieces, entry, seed, padding.get(id(tensor), []))
+            wrong = lengths.get(id(tensor))
+            yield shard if wrong is None else shard._replace(checked=True, problems=wrong)
 
 
 def _padding(model: nn.Module) -> dict[int, list[int]]:
     """By the id of a weight, its rows that are zero."""
     rows: dict[int, list[int]] = {}
-    for module in model.modules():
-        weight, row = module._parameters.get("weight"), getattr(module, "padding_idx", None)
-        if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) and weight is not None and row is not None:
-            rows.setdefault(id(weight), []).append(row)
+    for weight, row in padding_rows(model):
+        rows.setdefault(id(weight), []).append(row)
     return rows
+
+
+def _lengths(one: OwnTensor) -> tuple[int, tuple[str, ...]] | None:
+    """Of weight normalisation: the id of the parameter that has lengths, and what is wrong with these."""
+    both = None if one.computed is None else one.computed.lengths
+    if both is None or is_dtensor(both[0]):
+        return None
+    given, right = (each.detach().double() for each in both)
+    nearly = torch.allclose(given, right, rtol=16 * torch.finfo(both[0].dtype).eps, atol=0)
+    return id(both[0]), () if nearly else (f"not the lengths that {one.full_name} has to have its law",)
 
 
 def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, padding: list[int]) -> _Shard:
@@ -229,7 +240,7 @@ def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, pad
         if any(bool(part.any()) for part in rows_of(pieces, row))
     ]
     for row in padding:
-        held = [part for one in held for part in one.without_row(row)]
+        held = [part for one in held for part in one.without_row(row % shape[0])]
     if not held:
         return shard._replace(problems=tuple(problems))
     arrays = [_array(local[one.local_slices]) for one in held]

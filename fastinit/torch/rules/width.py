@@ -12,8 +12,8 @@ from torch.nn.modules.conv import _ConvNd
 from ...arguments import refuse
 from ...laws import Law
 from ..tensors.names import canonical_name
-from .lists import OWN, Listed
-from .recipe import Recipe
+from .lists import Listed
+from .recipe import Recipe, modules_draw
 from .weights import Ruled, Weight, fans_of, law_of, output_axis, ruled
 
 #: Of a mean that is found by quadrature, in deviations.
@@ -88,8 +88,8 @@ class mup(Recipe):  # noqa: N801
     def __call__(self, weight: Weight) -> Ruled | None:
         base = self._base(weight)
         given = self._given(base)
-        if given is OWN:
-            refuse("rules", f"such that {weight.name} has the law of the base model, not its module's own", "torch")
+        if (left := modules_draw(given)) is not None:
+            refuse("rules", f"such that {weight.name} has the law of the base model, not its module's own", left)
         kind, (fan_in, _) = self._growth(weight, base)
         if kind != "hidden" or not isinstance(given, Ruled) or given.law is None:
             return given
