@@ -217,7 +217,8 @@ def test_it_says_what_it_found():
     found = ft.verify(model, "torch", seed=2)
     assert str(found) == (
         "PROBLEM bias: 8 of 8 elements are not those of seed 2 and name 'bias'\n"
-        f"not checked: weight.original0, weight.original1\ntensors checked: 1\ndigest: {found.digest}\nnot ok"
+        "PROBLEM weight.original1: 64 of 64 elements are not those of seed 2 and name 'weight'\n"
+        f"tensors checked: 3\ndigest: {found.digest}\nnot ok"
     )
 
 
@@ -472,7 +473,7 @@ MODEL_COMMANDS = [
     (["right", "--model", f"{HERE}:narrow"], 2,
      "fastinit: `--model` must be a name that test_torch_verify has, got 'narrow'\n"),
     (["right", "--model", f"{HERE}:wide", "--rules", "gpt3"], 2,
-     "fastinit: `rules` must be one of 'torch', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')\n"),
+     "fastinit: `rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')\n"),
     (["right", "--model", f"{HERE}:breaks"], 2, "RuntimeError: needs more memory"),
     (["right", "--model", f"{HERE}:HERE"], 2, "TypeError: 'str' object is not callable"),
     (["right", "--model", f"{HERE}:no_model"], 2,

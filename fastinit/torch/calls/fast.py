@@ -24,6 +24,7 @@ from ..tensors.checks import check_model
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
 from ..tensors.names import Register, Rename, canonical_name
 from ..tensors.shards import Partition, Pieces, check_partition, pieces_of, reshard, whole_of
+from ..tensors.ties import untied, warn_untied
 from . import init, requests
 from .init import TORCH
 from .requests import REQUESTS, Request
@@ -66,7 +67,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     -----
     UserWarning
         With `model`, where something was left to torch, or unnamed, or where parameters were tied in the block (as
-        after ``to_empty``, which unties them): one tensor has had the draws of all its names.
+        after ``to_empty``, which unties them): one tensor has had the draws of all its names. Where the model ties two
+        tensors, by its ``tie_weights`` or ``_tied_weights_keys``, and has not since ``to_empty``: they are named.
 
     Notes
     -----
@@ -141,6 +143,12 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.register.forget()
         if raised[0] is None and (done := self._done_apart(self.register)):
             warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
+        if raised[0] is None and (pairs := self.untied(self.register.model)):
+            warn_untied("fast_init", pairs, stacklevel=2)
+
+    def untied(self, model: torch.nn.Module) -> list[str]:
+        """What there is to be said of ties that the model has lost."""
+        return untied(model)
 
     def _done_apart(self, register: Register) -> list[str]:
         """What in this block was done in ways that depend on the layout of the model, in words."""

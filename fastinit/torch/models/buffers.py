@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 
 from ..tensors.meta import without_parameters
 from ..tensors.names import canonical_name
-from .reparametrised import computed_tensors, plain_of
+from .reparametrised import computed_tensors, plain_of, without_computed
 from .resets import reset_of
 from .steps import Steps, memory_of
 
@@ -23,7 +23,7 @@ def restore_buffers(model: nn.Module, steps: Steps, by_reset: bool) -> None:
     """
     holders = [module for module in model.modules() if _buffers_of(module)]
     if holders:
-        with without_parameters(model):
+        with without_parameters(model), without_computed(model):
             for module in holders:
                 _restore(module, steps, by_reset)
 
@@ -74,8 +74,7 @@ def _restorer(module: nn.Module, by_reset: bool) -> Callable[[], Any] | None:
         return lambda: _remake(module)
     if not by_reset:
         return None
-    computed = {one.leaf: one.like for one in computed_tensors(module)}
-    return reset_of(plain_of(module, computed) if computed else module)
+    return reset_of(plain_of(module, {one.leaf: one.like for one in computed_tensors(module)}))
 
 
 def _remake(module: nn.Module) -> None:

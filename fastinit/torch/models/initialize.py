@@ -17,6 +17,7 @@ from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import fill_pieces_
 from ..tensors.names import Rename
 from ..tensors.shards import Partition, check_partition, known_pieces_of, reshard, rows_of
+from ..tensors.ties import check_apart
 from .buffers import buffers_left, restore_buffers
 from .plans import Entry, Plan, Planned, planned
 from .resets import OwnTensor, own_tensors, padding_rows, reset_parts
@@ -40,12 +41,14 @@ def initialize_(
     model : torch.nn.Module
         Plain or parallelised (``parallelize_module``, ``fully_shard``), with its memory (``to_empty`` is enough).
     rules : str, list or callable
-        ``"torch"``: what each module's own ``reset_parameters`` asks for. A list of ``(pattern, scheme)`` or
+        ``"torch"``: what each module's own ``reset_parameters`` asks for. ``"own"``: that, and then what models and
+        parts of them have beyond it, ``initialize_weights``, ``init_weights``, ``_initialize_weights`` or
+        ``_init_weights``, as transformers and timm do. A list of ``(pattern, scheme)`` or
         ``(pattern, scheme, keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name
         that fastinit knows (see `fastinit.register`), one of its functions or one like them, a law of `fastinit.laws`,
-        or ``"torch"``. Keywords are those of the scheme: ``in_axis``, ``out_axis`` and ``batch_axis`` where a module
-        does not tell, as for a parameter used as ``x @ W``. A recipe: `gpt2`, `llama` (these also by name, as any that
-        `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see `law_of`).
+        ``"torch"`` or ``"own"``. Keywords are those of the scheme: ``in_axis``, ``out_axis`` and ``batch_axis`` where a
+        module does not tell, as for a parameter used as ``x @ W``. A recipe: `gpt2`, `llama` (these also by name, as
+        any that `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see `law_of`).
     seed : int or numpy.random.SeedSequence
         The same on every rank; None, which would be another on each, is refused.
     rename : callable
@@ -67,19 +70,32 @@ def initialize_(
     ------
     ValueError, TypeError
         If nothing matches a parameter, or a rule matches nothing; if a tensor is complex, sparse, quantised, without
-        memory, or sharded so that its place cannot be told; if ranks disagree on the seed, the rules or the model, or
-        one of them refuses. Then every rank that holds part of a tensor raises, and nothing has been written.
+        memory, in part that of another parameter, or sharded so that its place cannot be told; if a parametrization
+        makes something else of what a rule gives; if ranks disagree on the seed, the rules or the model, or one of them
+        refuses. Then every rank that holds part of a tensor raises, and nothing has been written.
 
     Warns
     -----
     UserWarning
-        Naming the buffers that no module restores, and what a module's own reset leaves to torch.
+        Naming the buffers that no module restores; what a module's own reset leaves to torch; two tensors that the
+        model's ``tie_weights`` or ``_tied_weights_keys`` ties, as after ``to_empty``; what is drawn though it is frozen
+        and others are not; with ``"torch"``, classes that have an initialisation beyond resets.
 
     Notes
     -----
-    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero. A parametrized tensor is
-    assigned, so that its parametrization inverts it. In schemes the fan is that of the whole tensor, groups, transposed
-    convolutions and `split` considered, unless axes are named; ``"torch"`` keeps torch's own idea of it.
+    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero. In schemes the fan is that
+    of the whole tensor, groups, transposed convolutions and `split` considered, unless axes are named; ``"torch"``
+    keeps torch's own idea of it.
+
+    Buffers are restored first, with all parameters out of reach: nothing writes to a parameter after its rule.
+
+    *Reparametrised tensors* are filled as one, under their plain name. By weight normalisation, of either style, the
+    weight in use has the law; by spectral normalisation the weight before the division has it, and its singular vectors
+    are found by 15 steps of the power method from a start that seed and name give: the same everywhere but for the
+    rounding of BLAS. Pruned ones are masked after the draw. Any other parametrization inverts what it is assigned.
+
+    *Own initialisations* run as when the model is made, parts first; what a later one fills anew is not drawn before.
+    What is drawn in a constructor, as in all of torchvision, neither runs again nor is seen.
 
     Examples
     --------
@@ -104,6 +120,7 @@ def initialize_(
         number = seed_number(seed)
         for one in own:
             _check(one, partition)
+        check_apart(model.named_parameters())
         found = planned(model, rules, rename=rename, split=split, partition=partition)
         values = _values(own, found.plan, number) if found.fills else {}
         return number, map(_deed, found.plan), (found, values)
@@ -153,7 +170,7 @@ def _values(own: Iterable[OwnTensor], plan: Plan, seed: int) -> dict[str, Tensor
     """By full name, of what parametrizations may transform: what is going to be assigned, if they keep it."""
     values = {}
     for one, entry in zip(own, plan, strict=True):
-        if one.computed is not None and one.computed.held is None and entry.law is not None:
+        if one.computed is not None and one.computed.held is None and entry.law is not None and one.tensor.numel():
             values[one.full_name] = _drawn(one, entry, seed)
             one.computed.check_keeps(one.full_name, values[one.full_name])
     return values

@@ -21,7 +21,7 @@ from ...schemes import Scheme
 from ..rules.lists import Listed, Rule, Rules
 from ..rules.recipe import BY_MODULES, RECIPES, Recipe, modules_draw, rule_names
 from ..rules.weights import Ruled, Weight, fans_of, output_axis, ruled
-from ..tensors.checks import check_model
+from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import Partition, pieces_of, reshard
@@ -162,6 +162,12 @@ def plan(
     2.weight  10x256   normal(std=0.08839)  0.08839  256     10
     2.bias    10       zeros()              0        -       -
     """
+    check_model(model)
+    reshard(model)
+    for one in own_tensors(model):
+        if not one.tensor.is_meta:
+            check_tensor(one.full_name, one.tensor)
+    check_apart(model.named_parameters())
     found = planned(model, rules, rename=rename, split=split, partition=partition)
     found.warn("plan")
     return found.plan
@@ -200,10 +206,7 @@ def planned(
     partition: Partition | None,
 ) -> Planned:
     """The plan for a model; see `plan`."""
-    check_model(model)
-    reshard(model)
     weights = _weights(model, rename, split or {}, partition)
-    check_apart(model.named_parameters())
     if isinstance(rules, str) and rules in BY_MODULES:
         given = dict.fromkeys((weight.name for weight in weights.values()), BY_MODULES[rules])
     else:
@@ -212,7 +215,7 @@ def planned(
     missing = [weight.name for weight in weights.values() if weight.name not in drawn]
     left_out = own_inits(model) if rules == "torch" else []
     if missing:
-        refuse("rules", f"such that each parameter has a law ({_remedy(rules, left_out, missing)})", missing)
+        refuse("rules", f"such that each parameter has a law ({_remedy(rules, given, left_out, missing)})", missing)
     entries = Plan()
     for full_name, weight in weights.items():
         law, stream, fans = drawn[weight.name][:3]
@@ -228,13 +231,13 @@ def _is_left_whole(given: Mapping[str, Ruled]) -> bool:
     return len(kinds) == 1 and kinds != {None}
 
 
-def _remedy(rules: Rules, left_out: Sequence[str], missing: Sequence[str]) -> str:
+def _remedy(rules: Rules, given: Mapping[str, Ruled], left_out: Sequence[str], missing: Sequence[str]) -> str:
     """What there is to do where rules give parameters no law."""
     if left_out:
         return f"rules='own' runs the initialisation of {', '.join(left_out)}"
-    if isinstance(rules, str) and rules in BY_MODULES:
+    if (kind := modules_draw(given.get(missing[0]))) is not None:
         patterns = dict.fromkeys(f"*{name.rpartition('.')[2]}" for name in missing)
-        listed = [*((pattern, "zeros") for pattern in patterns), ("*", rules)]
+        listed = [*((pattern, "zeros") for pattern in patterns), ("*", kind)]
         return f"what no module initialises needs a rule, as in {listed}"
     if isinstance(rules, (list, tuple)):
         return "a list may end with ('*', 'torch')"

@@ -17,6 +17,7 @@ from ..calls.requests import Request
 from ..tensors.meta import on_meta
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import Pieces
+from .reparametrised import without_computed
 from .resets import own_tensors, padding_rows, reset_parts
 from .steps import Steps, written_by
 
@@ -35,11 +36,8 @@ class Draw(NamedTuple):
 
 def recorded(model: nn.Module, rename: Rename | None, own: bool) -> tuple[Mapping[str, Draw], Mapping[str, int]]:
     """By name, what modules draw last on each tensor, by their resets or beyond them; and `Steps.begins`."""
-    with on_meta(model):
+    with on_meta(model), without_computed(model):
         computed = [(one, one.computed) for one in own_tensors(model) if one.computed is not None]
-        for one, _ in computed:
-            if one.leaf in one.module.__dict__:  # what a hook has computed last, which may be the original's memory
-                one.module.__dict__[one.leaf] = torch.empty_like(one.tensor)
         with _Recorder(0, model, rename, own=own) as recorder, torch.no_grad():
             reset_parts(model, recorder, rename)
         for one, how in computed:
@@ -74,7 +72,7 @@ class _Recorder(Steps):
         elif func is Tensor.__setitem__:
             self._note_constant(target[args[1]], math.nan, entangled=isinstance(args[2], Tensor))
         else:
-            self._note_computed(target, args[1:])
+            self._note_computed(target, args[1:], func is Tensor.copy_)
         return super().__torch_function__(func, types, args, kwargs)
 
     def passes(self, tensor: Tensor) -> bool:
@@ -113,10 +111,10 @@ class _Recorder(Steps):
             self._begin(name, known)
             self._note(name, Constant(float(value)) if known else None, name, entangled)
 
-    def _note_computed(self, tensor: Tensor, others: tuple[Any, ...]) -> None:
+    def _note_computed(self, tensor: Tensor, others: tuple[Any, ...], copied: bool) -> None:
         """A copy of what was drawn beside a tensor, under its name, is no computation."""
         name, *beside = map(self._name_of, [tensor, *(one for one in others if isinstance(one, Tensor))])
-        if name and beside != [name]:
+        if name and not (copied and beside == [name]):
             self._begin(name, False)
             self._note(name, None, name, entangled=bool(beside))
 

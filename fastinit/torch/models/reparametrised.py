@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -121,7 +122,7 @@ class Computed(NamedTuple):
                 for one in by:
                     if isinstance(one, _SpectralNorm) and values[0].ndim > 1:
                         _find_largest(one._reshape_weight_to_matrix(values[0]), one._u, one._v, seed, f"{name}_v")
-                    values = [one(*values)]
+                    values = values if one is by[-1] else [one(*values)]
         elif isinstance(by, SpectralNorm):
             u, v = (module._buffers[leaf + end] for end in ("_u", "_v"))
             assert u is not None and v is not None
@@ -154,9 +155,27 @@ def computed_tensors(module: nn.Module) -> Iterator[Computed]:
             yield Computed(module, leaf, by)
 
 
-def plain_of(module: nn.Module, tensors: dict[str, nn.Parameter]) -> nn.Module:
-    """What a module was before it was reparametrised, with these parameters in place of what it computes."""
+def plain_of(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """What a module was before it was reparametrised, with these in place of what it computes."""
+    if not tensors:
+        return module
+    taken = {leaf for one in computed_tensors(module) for leaf in one.takes}
     plain: nn.Module = object.__new__(type_before_parametrizations(module))
     plain.__dict__ = {name: one for name, one in module.__dict__.items() if name not in tensors}
-    plain._parameters = {**module._parameters, **tensors}
+    plain._parameters = {leaf: one for leaf, one in module._parameters.items() if leaf not in taken}
+    plain._parameters.update(tensors)
     return plain
+
+
+@contextmanager
+def without_computed(model: nn.Module) -> Iterator[None]:
+    """A model, whose parameters are away, without what hooks have left; that may be a parameter's own memory."""
+    left = [(one, vars(one.module)) for module in model.modules() for one in computed_tensors(module)]
+    before = [(one, held, held[one.leaf]) for one, held in left if one.leaf in held]
+    try:
+        for one, held, _ in before:
+            held[one.leaf] = torch.empty_like(one.like)
+        yield
+    finally:
+        for one, held, tensor in before:
+            held[one.leaf] = tensor

@@ -107,7 +107,7 @@ def _reset(module: nn.Module, owned: Iterable[OwnTensor], steps: Steps, rename: 
             assert steps.register is not None
             steps.register.adopt(made[one.leaf], canonical_name(one.full_name, rename))
     with _only(module, [one.leaf for one in owned]):
-        plain = plain_of(module, made) if made else module
+        plain = plain_of(module, made)
         reset = reset_of(plain)
         assert reset is not None  # that of a module which has one
         reset()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..calls.fast import fast_init
 from ..calls.requests import Request
@@ -37,7 +37,7 @@ class Steps(fast_init):
     def __init__(
         self,
         seed: int,
-        model: Any,
+        model: nn.Module,
         rename: Rename | None = None,
         partition: Partition | None = None,
         *,
@@ -65,6 +65,10 @@ class Steps(fast_init):
                 return True
         self.written.add(memory_of(tensor))
         return super().fill(tensor, asks, args, kwargs)
+
+    def untied(self, model: nn.Module) -> list[str]:
+        """Nothing: who plans says it."""
+        return []
 
 
 def written_by(func: Any, args: Any, kwargs: Any) -> Tensor | None:
