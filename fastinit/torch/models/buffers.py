@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from ..tensors.meta import without_parameters
@@ -21,11 +22,16 @@ def restore_buffers(model: nn.Module, steps: Steps, by_reset: bool) -> None:
 
     No method reaches a parameter: these are on the meta device, in all of the model.
     """
-    holders = [module for module in model.modules() if _buffers_of(module)]
-    if holders:
+    restorers = []
+    for module in model.modules():
+        if isinstance(module, _NormBase) and type(module).reset_running_stats is _NormBase.reset_running_stats:
+            module.reset_running_stats()  # torch's own, which is known to reach nothing else
+        elif _buffers_of(module) and (restores := _restorer(module, by_reset)) is not None:
+            restorers.append((module, restores))
+    if restorers:
         with without_parameters(model), without_computed(model):
-            for module in holders:
-                _restore(module, steps, by_reset)
+            for module, restores in restorers:
+                _restore(module, restores, steps)
 
 
 def buffers_left(model: nn.Module, before: set[int], written: set[int]) -> list[str]:
@@ -46,11 +52,9 @@ def _buffers_of(module: nn.Module) -> dict[str, Tensor]:
     return {leaf: one for leaf, one in module._buffers.items() if one is not None and leaf not in taken}
 
 
-def _restore(module: nn.Module, steps: Steps, by_reset: bool) -> None:
-    restores = _restorer(module, by_reset)
-    if restores is None:
-        return
-    held, values, written = dict(module._buffers), {}, set(steps.written)
+def _restore(module: nn.Module, restores: Callable[[], Any], steps: Steps) -> None:
+    """All buffers of a module, or none."""
+    held, written = dict(module._buffers), set(steps.written)
     values = {one: one.clone() for one in held.values() if one is not None}
     try:
         restores()
@@ -72,9 +76,14 @@ def _restorer(module: nn.Module, by_reset: bool) -> Callable[[], Any] | None:
             return getattr(module, name)
     if "inv_freq" in module._buffers and hasattr(module, "config"):
         return lambda: _remake(module)
-    if not by_reset:
-        return None
-    return reset_of(plain_of(module, {one.leaf: one.like for one in computed_tensors(module)}))
+    return (lambda: _reset(module)) if by_reset and reset_of(module) is not None else None
+
+
+def _reset(module: nn.Module) -> None:
+    """As if nothing of the module were computed."""
+    reset = reset_of(plain_of(module, {one.leaf: one.like for one in computed_tensors(module)}))
+    assert reset is not None  # that of a module which has one
+    reset()
 
 
 def _remake(module: nn.Module) -> None:

@@ -120,8 +120,8 @@ def initialize_(
         number = seed_number(seed)
         for one in own:
             _check(one, partition)
-        check_apart(model.named_parameters())
-        found = planned(model, rules, rename=rename, split=split, partition=partition)
+        check_apart((one.full_name, one.tensor) for one in own)
+        found = planned(model, own, rules, rename=rename, split=split, partition=partition)
         values = _values(own, found.plan, number) if found.fills else {}
         return number, map(_deed, found.plan), (found, values)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import prod
 from typing import Any, ClassVar, NamedTuple, SupportsIndex, overload
@@ -28,7 +28,7 @@ from ..tensors.shards import Partition, pieces_of, reshard
 from ..tensors.ties import check_apart, untied, warn_untied
 from .own import METHODS, own_inits
 from .recording import Draw, recorded
-from .resets import own_tensors
+from .resets import OwnTensor, own_tensors
 
 
 class Entry(NamedTuple):
@@ -164,11 +164,12 @@ def plan(
     """
     check_model(model)
     reshard(model)
-    for one in own_tensors(model):
+    own = list(own_tensors(model))
+    for one in own:
         if not one.tensor.is_meta:
             check_tensor(one.full_name, one.tensor)
-    check_apart(model.named_parameters())
-    found = planned(model, rules, rename=rename, split=split, partition=partition)
+    check_apart((one.full_name, one.tensor) for one in own)
+    found = planned(model, own, rules, rename=rename, split=split, partition=partition)
     found.warn("plan")
     return found.plan
 
@@ -199,14 +200,15 @@ class Planned(NamedTuple):
 
 def planned(
     model: nn.Module,
+    own: Iterable[OwnTensor],
     rules: Rules,
     *,
     rename: Rename | None,
     split: Mapping[str, int] | None,
     partition: Partition | None,
 ) -> Planned:
-    """The plan for a model; see `plan`."""
-    weights = _weights(model, rename, split or {}, partition)
+    """The plan for a model and its own tensors; see `plan`."""
+    weights = _weights(own, rename, split or {}, partition)
     if isinstance(rules, str) and rules in BY_MODULES:
         given = dict.fromkeys((weight.name for weight in weights.values()), BY_MODULES[rules])
     else:
@@ -306,12 +308,12 @@ def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
 
 
 def _weights(
-    model: nn.Module, rename: Rename | None, split: Mapping[str, int], partition: Partition | None
+    own: Iterable[OwnTensor], rename: Rename | None, split: Mapping[str, int], partition: Partition | None
 ) -> dict[str, Weight]:
     """Every parameter by its full name; a parametrized tensor is one, whatever it is computed from."""
     found: dict[str, Weight] = {}
     unused = list(split)
-    for full_name, module, _, tensor, _ in own_tensors(model):
+    for full_name, module, _, tensor, _ in own:
         name = canonical_name(full_name, rename)
         pieces = pieces_of(tensor, partition)
         shape, parts = tuple(tensor.shape) if pieces is None else pieces.shape, 1

@@ -23,10 +23,10 @@ from ...stream import seed_number
 from ...typing import Index
 from ..rules.lists import Rules
 from ..tensors.agreement import from_all_ranks
-from ..tensors.checks import check_tensor
+from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import array_over
 from ..tensors.names import Rename, named_tensors
-from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, known_pieces_of, rows_of
+from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, known_pieces_of, reshard, rows_of
 from ..tensors.ties import warn_untied
 from .plans import Entry, planned
 from .resets import OwnTensor, own_tensors, padding_rows
@@ -188,10 +188,13 @@ def _shards(
     split: Mapping[str, int] | None,
     partition: Partition | None,
 ) -> Iterator[_Shard]:
-    found = planned(model, rules, rename=rename, split=split, partition=partition)
+    check_model(model)
+    reshard(model)
+    own = list(own_tensors(model))
+    found = planned(model, own, rules, rename=rename, split=split, partition=partition)
     if found.untied:
         warn_untied("verify", found.untied, stacklevel=5)
-    known = [(one, entry) for one, entry in zip(own_tensors(model), found.plan, strict=True) if entry.law is not None]
+    known = [(one, entry) for one, entry in zip(own, found.plan, strict=True) if entry.law is not None]
     laws = {id(one.tensor if one.computed is None else one.computed.held): entry for one, entry in known}
     lengths = dict(both for one, _ in known if (both := _lengths(one)) is not None)
     padding = _padding(model)

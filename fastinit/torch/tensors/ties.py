@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ...arguments import refuse
 from .meta import on_meta
 from .names import _end, _storage, canonical_name, named_tensors
-from .shards import has_memory, is_dtensor
+from .shards import is_dtensor
 
 
 def warn_untied(door: str, found: Iterable[str], stacklevel: int) -> None:
@@ -81,21 +82,25 @@ def _by_name(module: nn.Module) -> dict[str, Tensor]:
 
 def check_apart(tensors: Iterable[tuple[str, Tensor]]) -> None:
     """Raise where two tensors, each with its name, have elements in common."""
-    sharing: dict[int, list[tuple[int, int, str, Tensor]]] = {}
+    sharing: dict[int, list[tuple[str, Tensor]]] = {}
     for name, tensor in tensors:
         local = tensor._local_tensor if is_dtensor(tensor) else tensor
-        if has_memory(local) and local.numel():
-            span = local.storage_offset() * local.itemsize, _end(local) * local.itemsize
-            sharing.setdefault(_storage(local), []).append((*span, name, local))
+        if not is_lazy(local) and local.layout is torch.strided and local.numel():
+            sharing.setdefault(_storage(local), []).append((name, local))
     for held in sharing.values():
-        reaching: list[tuple[int, int, str, Tensor]] = []  # those that end beyond where the next one begins
-        for one in sorted(held, key=lambda each: each[:2]):
-            reaching = [other for other in reaching if other[1] > one[0]]
-            for *_, name, tensor in reaching:
-                if _overlap(tensor, one[3]):
+        reaching: list[tuple[str, Tensor]] = []  # those that end beyond where the next one begins
+        for name, one in sorted(held, key=lambda each: _span(each[1])) if len(held) > 1 else ():
+            reaching = [other for other in reaching if _span(other[1])[1] > _span(one)[0]]
+            for before, other in reaching:
+                if _overlap(other, one):
                     rule = "of parameters that share no memory (tie them as one Parameter)"
-                    refuse("model", rule, f"{name} and {one[2]}")
-            reaching.append(one)
+                    refuse("model", rule, f"{before} and {name}")
+            reaching.append((name, one))
+
+
+def _span(tensor: Tensor) -> tuple[int, int]:
+    """Where it begins and ends in its storage, in bytes."""
+    return tensor.storage_offset() * tensor.itemsize, _end(tensor) * tensor.itemsize
 
 
 def _overlap(one: Tensor, other: Tensor) -> bool:
