@@ -387,4 +387,4 @@ def _answer_in_place_of(function: Any) -> Callable[..., Any] | None:
 
 def is_answered(function: Any) -> bool:
     """Whether a mode sees to calls of a function itself."""
-    return function in _ANSWERS
+    return function in _ANSWERS or (type(function) is FunctionType and _answer_in_place_of(function) is not None)
