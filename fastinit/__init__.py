@@ -116,6 +116,10 @@ _LATER = {
 
 
 if not TYPE_CHECKING:  # which would find any name
+    # Dask asks the package of a bit generator's class for its `random.default_rng`, and for `arange`, as it asks numpy.
+    from numpy import arange
+
+    from . import generator as random
 
     def __getattr__(name: str) -> Any:
         if name == "theory":

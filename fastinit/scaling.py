@@ -23,10 +23,13 @@ TRUNCATED_STD = 0.87962566103423978
 
 
 class Fans(NamedTuple):
-    """How many inputs an output sums over, and how many outputs an input reaches."""
+    """How many inputs an output sums over, and how many outputs an input reaches.
 
-    fan_in: int
-    fan_out: int
+    Both are integers but where a stride divides them (see `fastinit.torch.fans_of`).
+    """
+
+    fan_in: float
+    fan_out: float
 
 
 def _axes(name: str, axes: Axes, shape: tuple[int, ...]) -> list[int]:

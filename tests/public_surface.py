@@ -34,7 +34,7 @@ def arrays(out: NDArray[np.float32], halves: NDArray[np.float16]) -> None:
     fi.normal(3, dtype="float8")  # type: ignore[call-overload]
     fi.normal(3, 0.0, 1.0, 5)  # type: ignore[call-overload]
     fi.normal(0.0, 1.0, (3, 4))  # type: ignore[call-overload]
-    fi.normal((3, 4), seed="abc")  # type: ignore[call-overload]
+    fi.normal((3, 4), seed="abc")  # type: ignore[arg-type]
     fi.constant(3)  # type: ignore[call-overload]
     fi.zeros((3, 4), gain=2.0)  # type: ignore[call-overload]
 
@@ -99,7 +99,7 @@ def numbers(x: NDArray[np.float32]) -> None:
     assert_type(fi.gain("relu"), float)
     assert_type(fi.gain(("leaky_relu", 0.2)), float)
     assert_type(fi.gain(np.tanh), float)
-    assert_type(fi.fans((3, 4)).fan_in, int)
+    assert_type(fi.fans((3, 4)).fan_in, float)
     assert_type(fi.fans((3, 3, 8, 4), in_axis=[0, 1, 2]), fi.Fans)
     assert_type(fi.info(), dict[str, Any])
     fi.set_num_threads(2)
@@ -125,6 +125,8 @@ def moments(x: NDArray[np.float32]) -> None:
 
 def generators(x: NDArray[np.float32]) -> None:
     rng = fi.default_rng(0)
+    assert_type(fi.default_rng([0, 1]), fi.Generator)
+    assert_type(fi.ARS(np.arange(3)).spawn(2), list[fi.ARS])
     assert_type(rng, fi.Generator)
     assert_type(fi.default_rng(fi.ARS(0).jumped(2)), fi.Generator)
     assert_type(rng.standard_normal(), float)

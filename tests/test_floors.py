@@ -113,7 +113,7 @@ INSIDE = {
     ),
     "torch": (
         ("tensors", ("shards", "agreement", "fills", "checks", "names", "meta", "ties")),
-        ("rules", ("weights", "recipe", "lists", "recipes", "width")),
+        ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
         ("calls", ("requests", "init", "fast")),
         (
             "models",

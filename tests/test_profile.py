@@ -586,7 +586,8 @@ REFUSED = [
     ({"repeats": 0}, ValueError, "`repeats` must be an integer of at least 1, got 0"),
     ({"threads": 0}, ValueError, "`threads` must be an integer of at least 1, got 0"),
     ({"dtype": "float16"}, ValueError, "`dtype` must be one of 'float32', 'float64', got 'float16'"),
-    ({"seed": -1}, ValueError, "`seed` must be None, an integer in [0, 2**128) or a SeedSequence, got -1"),
+    ({"seed": -1}, ValueError,
+     "`seed` must be None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence, got -1"),
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 import fastinit as fi
 
 BASIC = "`index` must be a basic index (integers, slices, Ellipsis, None), fi.flat[...], or a list of these, got "
-SEED = "`seed` must be None, an integer in [0, 2**128) or a SeedSequence, got "
+SEED = "`seed` must be None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence, got "
 DTYPE = "`dtype` must be one of 'float16', 'float32', 'float64', 'bfloat16', got "
 ACTIVATION = (
     "`activation` must be a pair of functions (phi, phi'), ('leaky_relu', slope), ('elu', alpha) or one of 'linear', "
@@ -43,7 +43,7 @@ REFUSED = [
      "`std` must be small enough for mean + 8.58 std to stay below 3.40282e+38 in float32, got 1e+38"),
     (lambda: fi.uniform(3, 2.0, 1.0), ValueError, "`low` must be at most high (1.0), got 2.0"),
     (lambda: fi.uniform(3, -3e38, 3e38), ValueError,
-     "`high` must be such that low, high and high - low stay below 3.40282e+38 in float32, got 3e+38"),
+     "`high` must be such that low, high and high - low stay below 3.40282e+38 in float32, got (-3e+38, 3e+38)"),
     (lambda: fi.uniform(3, 1 + 1e-12, 1 + 2e-12), ValueError,
      "`high` must be such that a float32 lies in [low, high), got (1.000000000001, 1.000000000002)"),
     (lambda: fi.truncated_normal(3, low=1.0, high=1.0), ValueError, "`low` must be below high (1.0), got 1.0"),

@@ -422,7 +422,7 @@ REFUSED = [
     (lambda: orthogonal((3, 3), index=0), ValueError,
      "`seed` must be given where index is (a part of an array that nobody can make whole), got None"),
     (lambda: orthogonal((3, 3), seed=-1, out=BIG), ValueError,
-     "`seed` must be None, an integer in [0, 2**128) or a SeedSequence, got -1"),
+     "`seed` must be None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence, got -1"),
     (lambda: orthogonal((3, 3), name=3, out=BIG), TypeError, "`name` must be a string, got 3"),
     (lambda: orthogonal((3, 3), threads=0, out=BIG), ValueError, "`threads` must be an integer of at least 1, got 0"),
     (lambda: orthogonal((3, 4), out=BIG), ValueError, "`out` must have shape (3, 4), got (3, 3)"),

@@ -29,7 +29,7 @@ SEEN = {
     "uniform_ to": (lambda t: t.uniform_(-1, to=2), law(fi.uniform, -1, 2)),
     "uniform_ to alone": (lambda t: t.uniform_(to=0.5), law(fi.uniform, 0, 0.5)),
     "randn": (lambda t: torch.randn(4, 4), law(fi.normal)),
-    "rand": (lambda t: torch.rand((4, 4), generator=torch.Generator()), law(fi.uniform)),
+    "rand": (lambda t: torch.rand((4, 4), generator=None), law(fi.uniform)),
     "randn_like": (torch.randn_like, law(fi.normal)),
     "rand_like": (lambda t: torch.rand_like(input=t), law(fi.uniform)),
     "normal": (lambda t: torch.normal(1.0, 2.0, (4, 4)), law(fi.normal, 1, 2)),
@@ -84,8 +84,30 @@ def test_without_a_seed_torchs_generators_govern():
     assert torch.equal(values, ft.normal_(torch.empty(3)))
     generator = torch.Generator().manual_seed(0)
     with ft.fast_init():
-        drawn = torch.empty(5).normal_(generator=generator)
+        drawn = nn.init.normal_(nn.Parameter(torch.empty(5)), generator=generator)
     assert torch.equal(drawn, ft.normal_(torch.empty(5), generator=torch.Generator().manual_seed(0)))
+
+
+def projections(key):
+    """As adapters have them that store the key alone, and draw again where they are loaded."""
+    generator = torch.Generator().manual_seed(key)
+    uniform = torch.empty(4, 6).uniform_(-0.5, 0.5, generator=generator)
+    made = [nn.init.kaiming_uniform_(torch.empty(4, 6), generator=generator), torch.randn(3, generator=generator)]
+    return [uniform, *made, torch.normal(0.0, 2.0, (2, 3), generator=generator)]
+
+
+@pytest.mark.parametrize("keywords", [{}, {"seed": 1}, {"seed": 1, "model": nn.Linear(6, 4)}])
+@pytest.mark.filterwarnings("ignore:fast_init")
+def test_what_a_named_generator_draws_for_no_parameter_is_torchs(keywords):
+    """It is the same inside as outside, where it is drawn again from the key; a parameter is stored, and ours."""
+    linear = keywords.get("model", nn.Linear(6, 4))
+    with ft.fast_init(**keywords) as fast:
+        inside = projections(3)
+        nn.init.normal_(linear.weight, generator=torch.Generator().manual_seed(0))
+    assert all(map(torch.equal, inside, projections(3)))
+    assert fast.filled == 1 and fast.left_to_torch == {"uniform_": 1, "kaiming_uniform_": 1, "randn": 1, "normal": 1}
+    if "model" in keywords:
+        assert torch.equal(linear.weight, torch.from_numpy(fi.normal((4, 6), seed=1, name="weight")))
 
 
 def test_fills_of_a_block_are_numbered():

@@ -364,28 +364,43 @@ FANS = [
     (nn.Conv2d(4, 4, 3, groups=4), (9, 9)),
     (nn.ConvTranspose2d(4, 6, 3), (36, 54)),
     (nn.ConvTranspose2d(4, 6, 3, groups=2), (18, 27)),
+    (nn.ConvTranspose2d(4, 6, 4, stride=2), (16, 96)),
+    (nn.ConvTranspose2d(4, 6, 3, stride=2), (9, 54)),
+    (nn.ConvTranspose2d(4, 6, 3, stride=(2, 1), groups=2), (9, 27)),
+    (nn.ConvTranspose2d(4, 4, 3, stride=2, groups=4), (2.25, 9)),
+    (nn.ConvTranspose2d(4, 6, 3, stride=2, dilation=2), (9, 54)),
+    (nn.ConvTranspose2d(4, 6, 1, stride=2), (1, 6)),
     (types.new_class("Conv1D", (nn.Linear,))(4, 6), (6, 4)),
     (nn.Bilinear(2, 3, 4), (6, 12)),
     (nn.LayerNorm(4), None),
+]
+#: What torch can tell by running it.
+RUN = [
+    (module, fans) for module, fans in FANS if fans and "Bilinear" not in repr(module) and "Conv1D" not in repr(module)
 ]
 
 
 @pytest.mark.parametrize(("module", "fans"), FANS)
 def test_fans(module, fans):
-    assert ft.fans_of(module, module.weight.shape) == fans
+    found = ft.fans_of(module, module.weight.shape)
+    assert found == fans and (found is None or all(type(fan) is int or fan % 1 for fan in found))
 
 
-@pytest.mark.parametrize(("module", "fans"), FANS[:6])
+@pytest.mark.parametrize(("module", "fans"), RUN)
 def test_fans_are_what_a_unit_has(module, fans):
-    """How many inputs reach an output, and how many outputs an input, in the middle of an image."""
+    """How many inputs reach an output, on an average over what a stride makes of positions, and how many outputs an
+    input, in the middle of an image."""
     module = module.double()
     nn.init.ones_(module.weight)
     x = torch.zeros(1, 6 if isinstance(module, nn.Linear) else 4, *(() if isinstance(module, nn.Linear) else (9, 9)))
     x = x.double().requires_grad_()
     out = module(x)
-    middle = (0, 0) if out.ndim == 2 else (0, 0, *(length // 2 for length in out.shape[2:]))
-    (gradient,) = torch.autograd.grad(out[middle], x, retain_graph=True)
-    assert torch.count_nonzero(gradient) == fans[0]
+    stride = getattr(module, "stride", ())
+    middle = [(0, 0, *(8 + at for at in place)) for place in np.ndindex(*stride)] if stride else [(0, 0)]
+    if max(stride, default=1) == 1:
+        middle = [(0, 0, *(length // 2 for length in out.shape[2:]))]
+    reaching = [torch.count_nonzero(torch.autograd.grad(out[at], x, retain_graph=True)[0]) for at in middle]
+    assert sum(reaching) / len(reaching) == fans[0]
     centre = (0, 0) if out.ndim == 2 else (0, 0, 4, 4)
     reached = torch.autograd.functional.jvp(
         module,
@@ -393,6 +408,19 @@ def test_fans_are_what_a_unit_has(module, fans):
         torch.zeros_like(x).index_put_(tuple(torch.tensor([at]) for at in centre), torch.ones(1, dtype=torch.float64)),
     )[1]
     assert torch.count_nonzero(reached) == fans[1]
+
+
+@pytest.mark.parametrize(
+    ("module", "fans"), [(one, fans) for one, fans in RUN if max(getattr(one, "stride", (1,))) > 1]
+)
+def test_a_strided_transposed_convolution_keeps_the_variance(module, fans):
+    """It has a deviation of 0.6 to 2.1 % over seeds: more than six of these are missed once in 5e8."""
+    wide = type(module)(128, 64, module.kernel_size, module.stride, groups=module.groups, bias=False)
+    (entry,) = ft.initialize_(wide, [("*", "lecun_normal")], seed=0)
+    out = wide(values(fi.normal, (4, 128, 20, 20), name="x"))[..., 8:-8, 8:-8].detach()
+    assert entry.fans.fan_in == 128 // module.groups * math.prod(module.kernel_size) / math.prod(module.stride)
+    steps = [length // step * step for length, step in zip(out.shape[2:], module.stride, strict=True)]
+    assert abs(out[..., : steps[0], : steps[1]].square().mean() - 1) < 0.13
 
 
 def test_rules():
@@ -435,6 +463,128 @@ def test_a_rule_may_name_axes():
     assert torch.equal(model["square"], values(fi.orthogonal, (4, 6), name="square", seed=4, **turned))
     assert {entry.name: entry.fans for entry in planned} == {"w": (6, 8), "experts": (6, 8), "square": (4, 6)}
     assert ft.verify(model, rules, seed=4)
+
+
+class Stacked(nn.Module):
+    """(expert, out, in), or (expert, in, out), by its word; an embedding of positions may be beside it."""
+
+    def __init__(self, turned=None):
+        super().__init__()
+        self.up = nn.Parameter(torch.empty(3, 8, 6))
+        if turned is not None:
+            self.has_gate, self.is_transposed = True, turned
+
+
+class InWords(nn.Module):
+    """A convolution that torch does not know, as a deformable one."""
+
+    def __init__(self, groups=2):
+        super().__init__()
+        self.in_channels, self.out_channels, self.kernel_size, self.groups = 4, 6, (3, 3), groups
+        self.weight = nn.Parameter(torch.empty(6, 4 // groups, 3, 3))
+
+
+FANNED = ["lecun_normal", "he_uniform", "glorot_normal", fi.kaiming_normal, "variance_scaling", "orthogonal",
+          functools.partial(fi.he_normal, gain=2.0)]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", FANNED, ids=str)
+@pytest.mark.parametrize("shape", [(3, 8, 6), (1, 5, 4), (2, 3, 4, 5)])
+@pytest.mark.parametrize("act", [ft.plan, ft.initialize_, ft.verify])
+def test_axes_that_nobody_knows_are_asked_for(scheme, shape, act):
+    """By a message whose rules do as they are typed."""
+    model = nn.ParameterDict({"table": torch.ones(shape), "b": torch.ones(2)})
+    with pytest.raises(ValueError) as refused:
+        act(model, [("b", "zeros"), ("*", scheme)])
+    keywords = {"gain": 2.0} if isinstance(scheme, functools.partial) else {}
+    name = scheme if isinstance(scheme, str) else getattr(scheme, "func", scheme).__name__
+    batch = 0 if len(shape) == 3 else (0, 1)
+    keywords |= {"batch_axis": batch, "out_axis": len(shape) - 2, "in_axis": len(shape) - 1}
+    assert str(refused.value) == (
+        "`rules` must be such that a weight of three axes or more that is no convolution's has them named: "
+        f"{('table', name, keywords)} where it is matrices side by side, ('table', 'normal', {{'std': 0.02}}) where it "
+        f"is none, got {('table', shape)}"
+    )
+    assert (model["table"] == 1).all()
+    for rule in (("table", name, keywords), ("table", "normal", {"std": 0.02})):
+        entry = ft.initialize_(model, [rule, ("b", "zeros")])[1]
+        assert ft.verify(model, [rule, ("b", "zeros")], seed=0)
+        assert entry.fans == (shape[-1::-1][:2] if rule[1] != "normal" else None)
+
+
+@pytest.mark.parametrize("scheme", ["dirac", "delta_orthogonal"])
+def test_kernels_that_nobody_knows_are_asked_for(scheme):
+    model, axes = Stacked(), {"out_axis": 0, "in_axis": 1}
+    for given in (model, Stacked(turned=False)):  # experts are no kernels either
+        with pytest.raises(ValueError) as refused:
+            ft.plan(given, [("*", scheme)])
+        assert str(refused.value).endswith(
+            f"has them named: {('up', scheme, axes)} where it is a kernel, ('up', 'normal', {{'std': 0.02}}) where it "
+            "is none, got ('up', (3, 8, 6))"
+        )
+    model.up = nn.Parameter(torch.empty(8, 3, 5))
+    assert ft.plan(model, [("*", scheme, axes)])[0].fans == (15, 40)
+
+
+def test_who_asks_for_fans_that_nobody_knows_is_refused_and_who_does_not_is_not():
+    with pytest.raises(ValueError, match=r"has them named: .'up', 'lecun_normal'"):
+        ft.plan(Stacked(), lambda weight: ft.law_of("zeros" if weight.fans is None else "he_normal", weight))
+    for recipe in (ft.deepnorm(1, smaller=()), ft.mup(Stacked())):
+        with pytest.raises(ValueError, match="has them named: "):
+            ft.plan(Stacked(), recipe)
+    for rules in (ft.gpt2(1, residual=()), ft.llama(residual=()), [("*", "normal")], [("*", fi.laws.Constant(2.0))]):
+        assert ft.plan(Stacked(), rules)[0].fans is None
+    with pytest.raises(ValueError, match="has them named: "):  # one axis does not tell
+        ft.plan(Stacked(), [("*", "lecun_normal", {"in_axis": 2})])
+
+
+CONVOLUTIONS = [
+    nn.Conv1d(4, 6, 3), nn.Conv2d(4, 6, 3, groups=2), nn.Conv3d(4, 6, (1, 2, 3)), nn.ConvTranspose1d(4, 6, 3, stride=2),
+    nn.ConvTranspose3d(4, 6, 3), type("Same", (nn.Conv2d,), {})(4, 6, 1), InWords(), InWords(1), nn.Bilinear(2, 3, 4),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", CONVOLUTIONS, ids=lambda module: type(module).__name__)
+def test_convolutions_name_no_axes(module):
+    for scheme in ("he_normal", "orthogonal"):
+        rules = [("bias", "zeros"), ("*", scheme)] if getattr(module, "bias", None) is not None else [("*", scheme)]
+        (entry,) = (one for one in ft.initialize_(module, rules) if one.name == "weight")
+        assert entry.fans == ft.fans_of(module, module.weight.shape) and ft.verify(module, rules, seed=0)
+    assert ft.fans_of(InWords(), (6, 2, 3, 3)) == ft.fans_of(nn.Conv2d(4, 6, 3, groups=2), (6, 2, 3, 3)) == (18, 27)
+    assert ft.fans_of(InWords(), (3, 3, 4, 6)) is ft.fans_of(nn.Conv2d(4, 6, 3), (6, 1, 1, 1)) is None
+    assert ft.fans_of(nn.LazyConv2d(6, 3), (6, 4, 3, 3)) == (36, 54)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_experts_that_say_how_they_lie_need_no_axes(turned):
+    """As those of transformers do: each is a matrix by itself, at every door of rules."""
+    model, fans = Stacked(turned), (8, 6) if turned else (6, 8)
+    axes = {"batch_axis": 0, "in_axis": 1 if turned else 2, "out_axis": 2 if turned else 1}
+    for scheme in ("lecun_normal", "glorot_uniform", "orthogonal"):
+        (entry,) = ft.initialize_(model, [("*", scheme)], seed=3)
+        assert entry.fans == fans and ft.verify(model, [("*", scheme)], seed=3)
+        named = Stacked()
+        ft.initialize_(named, [("*", scheme, axes)], seed=3)
+        assert torch.equal(model.up, named.up)
+    for expert in model.up:
+        assert torch.allclose(torch.linalg.svdvals(expert), torch.ones(6), atol=1e-5)
+    assert math.isclose(ft.plan(model, ft.deepnorm(1, smaller=()))[0].std, 7**-0.5)
+    base = {"up": (3, 4, 3)}
+    (wide,) = ft.plan(model, ft.mup(base))
+    assert math.isclose(wide.std, fans[0] ** -0.5) and ft.mup(base).factors(model)["up"] == ("hidden", 1, 0.5, 1)
+    assert "8x6" in str(ft.plan(model, [("*", "lecun_normal")])) and entry.to_dict()["fans"]["fan_in"] == fans[0]
+    assert ft.plan(model, [("*", "lecun_normal")], split={"up": 2})[0].fans == (fans[0], fans[1] // 2)
+    with pytest.raises(ValueError) as refused:
+        ft.plan(model, [("*", "lecun_normal")], split={"up": 5})
+    assert str(refused.value) == "`split` must be a divisor of the outputs of up (3, 8, 6), got 5"
+
+
+def test_parts_of_a_whole_are_read_in_torchs_order_as_their_caller_says():
+    for scheme in ("he_normal", "orthogonal"):
+        whole = ft.fill_flat_(torch.empty(6 * 4 * 9), 0, (6, 4, 3, 3), scheme, seed=1, name="w").view(6, 4, 3, 3)
+        conv = nn.Conv2d(4, 6, 3, bias=False)
+        ft.initialize_(conv, [("*", scheme)], seed=1, rename=lambda name: "w")
+        assert torch.equal(whole, conv.weight)
 
 
 def test_a_list_may_leave_the_rest_to_the_modules():
@@ -542,7 +692,7 @@ def test_recipes():
             super().__init__()
             self.norm1 = nn.LayerNorm(4)
             self.q_proj, self.o_proj = nn.Linear(4, 4), nn.Linear(4, 4)
-            self.c_proj, self.w2 = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.c_proj, self.w1, self.w2 = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
 
     model = nn.ModuleDict({"embed": nn.Embedding(9, 4), "layers": nn.ModuleList([Layer(), Layer()])})
     model["lm_head"] = nn.Linear(4, 9, bias=False)
@@ -1226,7 +1376,9 @@ REFUSED = [
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup(nn.Linear(2, 2), [("x", "ones"), ("*", "zeros")])), ValueError,
      "`rules` must be patterns of which each comes first for a parameter, got ['x']"),
     (lambda: ft.plan(Bare(torch.ones(2, 4, 4)), ft.mup({"scale": (2, 2, 2)})), ValueError,
-     "`rules` must be such that the axes of scale are named, several of which grow, got (2, 4, 4)"),
+     "`rules` must be such that a weight of three axes or more that is no convolution's has them named: "
+     "('scale', 'lecun_normal', {'batch_axis': 0, 'out_axis': 1, 'in_axis': 2}) where it is matrices side by side, "
+     "('scale', 'normal', {'std': 0.02}) where it is none, got ('scale', (2, 2, 2))"),
     (lambda: ft.initialize_(nn.Linear(2, 2), seed=None), ValueError,
      "`seed` must be given (a rank alone would draw another), got None"),
     (lambda: ft.initialize_(nn.Linear(2, 2, device="meta")), ValueError,

@@ -73,6 +73,13 @@ def test_json_gives_back_an_equal_plan():
     assert all(type(one.fans) is fi.Fans and type(one.shape) is tuple for one in again)
 
 
+def test_a_fan_that_a_stride_divides_is_shown_and_read_back():
+    plan = ft.plan(nn.ConvTranspose2d(3, 4, 5, stride=3, bias=False), [("*", "lecun_normal")])
+    assert plan[0].fans == (25 / 3, 100) and plan[0].std == math.sqrt(3 / 25)
+    assert str(plan).splitlines()[1].split()[-2:] == ["8.33", "100"]
+    assert ft.Plan.from_json(plan.to_json()) == plan
+
+
 def test_json_has_a_format_and_a_version():
     written = json.loads(ft.plan(model(), RULES)[:1].to_json())
     assert written == {

@@ -668,7 +668,7 @@ REFUSED = {
     ),
     "seed": (
         lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), seed=-1),
-        "`seed` must be None, an integer in [0, 2**128) or a SeedSequence, got -1",
+        "`seed` must be None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence, got -1",
     ),
 }
 

@@ -402,8 +402,22 @@ def test_the_digests_of_these_models():
 # The command lines.
 
 
+class Initialising(nn.Sequential):
+    """The same, which has an initialisation of its own."""
+
+    def __init__(self):
+        super().__init__(*wide())
+
+    def init_weights(self):
+        for layer in self:
+            nn.init.normal_(layer.weight, std=0.02)
+
+
 @pytest.fixture
 def files(tmp_path):
+    model = Initialising()
+    ft.initialize_(model, "own", seed=1)
+    save_model(model, tmp_path / "own.safetensors")
     model = right()
     save_model(model, tmp_path / "right.safetensors")
     model[1].weight.data.mul_(1.1)
@@ -462,6 +476,8 @@ MODEL_COMMANDS = [
     (["right", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE", "--seed", "1"], 0,
      "tensors checked: 3\ndigest: {}\nok\n"),
     (["rounded", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE", "--seed", "1"], 0, "tensors checked: 3\ndigest: "),
+    (["own", "--model", f"{HERE}:Initialising", "--rules", "own", "--seed", "1"], 0, "tensors checked: 3\ndigest: "),
+    (["own", "--model", f"{HERE}:Initialising", "--rules", "own", "--seed", "2"], 1, "PROBLEM 0.weight: 12288 of 12288"),
     (["wrong", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE"], 1,
      "PROBLEM 1.weight: standard deviation 0.159 where 0.14"),
     (["right", "--model", f"{HERE}:wide"], 1, "PROBLEM 0.bias: all 96 elements are 0"),

@@ -155,10 +155,10 @@ class Uniform(_InCore):
         return uniform_parameters(kind, self.low, self.high)
 
 
-def uniform_parameters(kind: Kind, low: float, high: float) -> Parameters:
-    """Those of `Uniform`, of ends in order."""
+def uniform_parameters(kind: Kind, low: float, high: float, overflow: type[Exception] = ValueError) -> Parameters:
+    """Those of `Uniform`, of ends in order; `overflow` is raised where the dtype cannot hold them."""
     if max(abs(low), abs(high), high - low) > kind.greatest:
-        interval(kind, low, high)  # which refuses it
+        interval(kind, low, high, overflow)  # which refuses it
     least, greatest = ends_of_numbers(kind, low, high)
     if least > greatest:
         interval(kind, low, high)

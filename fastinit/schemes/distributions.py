@@ -35,8 +35,8 @@ def normal(
         Shape of the whole array.
     mean, std : float
         Mean and standard deviation (at least 0).
-    seed : int, numpy.random.SeedSequence or None
-        An integer in [0, 2**128). None takes fresh entropy from the system.
+    seed : int, list or array of int, numpy.random.SeedSequence or None
+        An integer in [0, 2**128), or what NumPy makes a SeedSequence of. None takes fresh entropy from the system.
     name : str
         The stream. **Two arrays made with the same seed and the same name start with the same numbers.**
     dtype : {"float32", "float64", "float16", "bfloat16"} or dtype

@@ -24,7 +24,7 @@ from ..layout import checked_shape
 from ..scaling import TRUNCATED_STD, Axes, Fans, fan_pair
 from ..typing import Distribution, Mode
 
-FANS: dict[str, Callable[[int, int], float]] = {
+FANS: dict[str, Callable[[float, float], float]] = {
     "fan_in": lambda fan_in, fan_out: fan_in,
     "fan_out": lambda fan_in, fan_out: fan_out,
     "fan_avg": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
@@ -157,7 +157,7 @@ class Scheme:
         """Whether it is a user's function, which takes what keywords it likes."""
         return isinstance(self.family, UsersFunction)
 
-    def law(self, fans: Fans | tuple[int, int] | None = None, **keywords: Any) -> Law:
+    def law(self, fans: Fans | tuple[float, float] | None = None, **keywords: Any) -> Law:
         """The law of weights with these fans, which only a scheme with a scale needs.
 
         Parameters
@@ -183,7 +183,7 @@ class Scheme:
             refuse("fans", f"given, for the scheme {self.name!r}", fans)
         return self._law(fans, keywords)
 
-    def _law(self, fans: Fans | tuple[int, int] | None, keywords: Mapping[str, Any]) -> Law:
+    def _law(self, fans: Fans | tuple[float, float] | None, keywords: Mapping[str, Any]) -> Law:
         """Of keywords that are its own."""
         if self.family is None:
             assert fans is not None
@@ -197,8 +197,8 @@ class Scheme:
 
     def scaled(
         self,
-        fan_in: int,
-        fan_out: int,
+        fan_in: float,
+        fan_out: float,
         gain: float = 1.0,
         distribution: Distribution = OWN,
         scale: float = OWN,
@@ -216,7 +216,7 @@ class Scheme:
         choice("distribution", drawn, DISTRIBUTIONS)
         return Truncated(0.0, std / TRUNCATED_STD)
 
-    def _variance(self, fan_in: int, fan_out: int, scale: float, mode: Mode, factor: float = 1.0) -> float:
+    def _variance(self, fan_in: float, fan_out: float, scale: float, mode: Mode, factor: float = 1.0) -> float:
         """``factor * scale / fan``."""
         name: Any = self.mode if mode is OWN else mode
         if not isinstance(name, str) or name not in FANS:

@@ -163,7 +163,7 @@ def init(
         Name of each array, and its shape.
     scheme : str, Scheme or callable
         The name of a law or scheme, or a callable ``(shape, *, seed, name, ...) -> array``.
-    seed : int, numpy.random.SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         One for all; None takes fresh entropy, once.
     **keywords
         Passed on: gain, dtype, ...

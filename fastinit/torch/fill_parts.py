@@ -12,7 +12,7 @@ from ..arguments import integer, refuse
 from ..layout import Part, checked_shape
 from ..rectangles import Rectangle, is_within
 from ..stream import seed_number
-from .rules.weights import Weight, fans_of, law_of
+from .rules.weights import Weight, law_of
 from .tensors.fills import DTYPES, fill_pieces_
 from .tensors.shards import Pieces, has_memory, partitioned
 
@@ -23,11 +23,17 @@ def _fill(pieces: Pieces, scheme: Any, seed: Any, name: str, keywords: Any) -> N
         refuse("tensor", "a dense one of float16, bfloat16, float32 or float64", kind, TypeError)
     if seed is None:
         refuse("seed", "given (a rank alone would draw another)", seed)
-    module = nn.Module()
-    weight = Weight(name, module, pieces.shape, pieces.local.dtype, fans_of(module, pieces.shape))
-    law = law_of(scheme, weight, **keywords).law
+    law = law_of(scheme, Weight(name, _of_shape(pieces.shape), pieces.shape, pieces.local.dtype), **keywords).law
     assert law is not None  # a scheme has one
     fill_pieces_(pieces, law, seed=seed_number(seed), name=name)
+
+
+def _of_shape(shape: tuple[int, ...]) -> nn.Module:
+    """A module by whose words a tensor of that shape is (out, in, ...), as the caller says."""
+    module = nn.Module()
+    if len(shape) > 2:
+        vars(module).update(out_channels=shape[0], in_channels=shape[1], groups=1, kernel_size=shape[2:])
+    return module
 
 
 def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any, name: str, **keywords: Any) -> Tensor:
@@ -41,7 +47,8 @@ def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any
     start : int
         Number of the first element: of ``ds_tensor``, ``rank * ds_tensor.ds_numel``.
     shape : sequence of int
-        Of the whole, (out, in, ...): ``ds_shape``. The fan is taken from it.
+        Of the whole, (out, in, ...): ``ds_shape``. The fan is taken from it; name the axes of what is not so, as
+        stacked experts.
     scheme, **keywords
         As in a rule of `initialize_`.
     seed, name

@@ -59,7 +59,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         How many fills ran here.
     left_to_torch : collections.Counter
         How many ran on torch, by name of the function: other distributions, integers and dropout, other dtypes, tensors
-        whose memory cannot be seen or whose gradient is being recorded, and calls under ``vmap`` or a tracer.
+        whose memory cannot be seen or whose gradient is being recorded, calls under ``vmap`` or a tracer, and calls
+        that name a generator for a tensor that is no parameter.
     unnamed : int
         With `model`: how many of the fills were on none of its tensors, and so are keyed by their order.
 
@@ -74,6 +75,9 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     -----
     Calls that torch lets a mode see are seen in this thread alone. Those functions of ``torch.nn.init`` that it does
     not (``trunc_normal_``, ``orthogonal_``, ``sparse_``) are wrapped for the time of the block so that it does.
+
+    What a call draws for no parameter from a generator that it names must stay torch's: some store a seed instead of
+    the values, and draw them again outside, as adapters do whose projections are random and frozen (PEFT's VeRA).
 
     Entered again, it goes on counting: the next fill has the number after the last one's, so what two blocks do under
     one object is what one block would do. Within its own block it is refused: a block in a block needs another object,
@@ -91,6 +95,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     filled: int
     unnamed: int
+    _says_ties = True
 
     def __init__(
         self,
@@ -143,12 +148,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.register.forget()
         if raised[0] is None and (done := self._done_apart(self.register)):
             warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
-        if raised[0] is None and (pairs := self.untied(self.register.model)):
+        if raised[0] is None and self._says_ties and (pairs := untied(self.register.model)):
             warn_untied("fast_init", pairs, stacklevel=2)
-
-    def untied(self, model: torch.nn.Module) -> list[str]:
-        """What there is to be said of ties that the model has lost."""
-        return untied(model)
 
     def _done_apart(self, register: Register) -> list[str]:
         """What in this block was done in ways that depend on the layout of the model, in words."""
@@ -172,7 +173,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             name, place = self._place(tensor, pieces)
             shape = place.shape if place.part is None else tuple(tensor.shape)
             request = asks(whole_of(tensor, shape), *args, **kwargs)
-            if request is None:
+            if request is None or _is_asked_again(request, tensor, name):
                 return False
             seed, stream = self._key(request, name)
             if place.part is None or request.law.in_core:
@@ -223,6 +224,11 @@ def _of_model(
         return seed_number(seed), deeds, Register(model, rename, partition)
 
     return agreed(find, list(named.values()))
+
+
+def _is_asked_again(request: Request, tensor: Tensor, name: str) -> bool:
+    """Whether a call names a generator for what no model stores: who has kept its seed will have torch draw it anew."""
+    return request.generator is not None and not (name or isinstance(tensor, torch.nn.Parameter))
 
 
 def _fills(asks: Callable[..., Request | None], tracked: bool = False) -> Callable[..., Any]:

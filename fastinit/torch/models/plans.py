@@ -19,8 +19,9 @@ from ...records import Record, plain
 from ...scaling import Fans
 from ...schemes import Scheme
 from ..rules.lists import Listed, Rule, Rules
+from ..rules.modules import fans_of, sides_of
 from ..rules.recipe import BY_MODULES, RECIPES, Recipe, modules_draw, rule_names
-from ..rules.weights import Ruled, Weight, fans_of, output_axis, ruled
+from ..rules.weights import Ruled, Weight, ruled
 from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
@@ -106,7 +107,7 @@ class Plan(list[Entry], Record):
     def __str__(self) -> str:
         rows = [("name", "shape", "law", "std", "fan_in", "fan_out")]
         for entry in self:
-            fans = ("-", "-") if entry.fans is None else map(str, entry.fans)
+            fans = ("-", "-") if entry.fans is None else (str(round(fan, 2)) for fan in entry.fans)
             rows.append((entry.name, entry.lengths, entry.description, f"{entry.std:.4g}", *fans))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -223,7 +224,8 @@ def planned(
         law, stream, fans = drawn[weight.name][:3]
         if law is not None:
             _check_law(law, weight)
-        entries.append(Entry(weight.name, weight.shape, law, stream, fans or weight.fans, full_name))
+        fans = fans or fans_of(weight.module, weight.shape, weight.split)
+        entries.append(Entry(weight.name, weight.shape, law, stream, fans, full_name))
     return Planned(entries, runs, begins, not _is_left_whole(given), untied(model), left_out)
 
 
@@ -320,10 +322,10 @@ def _weights(
         for pattern in split:
             if fnmatchcase(name, pattern):
                 parts = integer("split", split[pattern], 1)
-                if len(shape) > 1 and shape[output_axis(module)] % parts:
+                if (sides := sides_of(module, shape)) is not None and shape[sides.out_axis] % parts:
                     refuse("split", f"a divisor of the outputs of {name} {shape}", parts)
                 unused = [one for one in unused if one != pattern]
-        found[full_name] = Weight(name, module, shape, tensor.dtype, fans_of(module, shape, parts))
+        found[full_name] = Weight(name, module, shape, tensor.dtype, parts)
     if unused:
         refuse("split", "patterns that match a parameter", unused)
     return found

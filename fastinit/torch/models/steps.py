@@ -34,6 +34,8 @@ class Steps(fast_init):
         Memory (see `memory_of`) that has been written to.
     """
 
+    _says_ties = False  # who plans does
+
     def __init__(
         self,
         seed: int,
@@ -65,10 +67,6 @@ class Steps(fast_init):
                 return True
         self.written.add(memory_of(tensor))
         return super().fill(tensor, asks, args, kwargs)
-
-    def untied(self, model: nn.Module) -> list[str]:
-        """Nothing: who plans says it."""
-        return []
 
 
 def written_by(func: Any, args: Any, kwargs: Any) -> Tensor | None:

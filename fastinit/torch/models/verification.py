@@ -47,7 +47,7 @@ class ModelVerification(Record):
     checked : int
         How many tensors were checked.
     unchecked : tuple of str
-        Names of those whose law is not known: a module computes the values, or a parametrization lies over them.
+        Names of those whose law is not known: a module computes the values, or a parametrization transforms them.
     digest : str
         Hash of the bits of all parameters, in hexadecimal.
     """
@@ -143,10 +143,14 @@ def verify(
     *False alarms*: with a seed none (``orthogonal`` must agree up to rounding). Without, a right shard of a tensor is
     doubted less than once in 10**7 (see `fastinit.verify`).
 
+    *Reparametrised tensors*: of weight normalisation the directions must have the law, and the lengths be theirs, so
+    that the weight in use has it; of spectral normalisation and pruning the weight before these must.
+
     *What it cannot see*: without a seed, tensors of one law that have changed places; of a shard of fewer than 1,000
     elements, anything but mean and deviation; stretches that shards have in common of fewer than 16 elements, and short
-    ones in long shards, of which 32 stretches each are compared. That two tensors should be tied, rules do not say: if
-    they are not, one that is a copy of the other is found, and one that has a stream of its own is not.
+    ones in long shards, of which 32 stretches each are compared. That two tensors should be tied, rules do not say: a
+    warning names those that the model says it ties; else one that is a copy of the other is found, and one that has a
+    stream of its own is not.
 
     *Digest*: a tensor's is the sum modulo 2**64, over its elements, of a mix of the element's number in the whole and
     its bits: so it does not matter who holds which. The sums, sorted, with names, shapes and dtypes go through BLAKE2b.

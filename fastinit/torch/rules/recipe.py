@@ -7,11 +7,12 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from ...arguments import refuse
 from ...laws import Law
+from .modules import is_norm
 from .weights import Ruled, Weight, last_name, law_of
 
 
 class Sought(NamedTuple):
-    """What a recipe is there to scale: its argument that has the last names of the modules, and these in words."""
+    """What a recipe is there to scale: its argument that has the names of the modules, and these in words."""
 
     argument: str
     words: str
@@ -65,7 +66,7 @@ class Recipe:
 
     def leaves(self, weight: Weight) -> bool:
         """Whether it leaves a weight what all recipes give it: the `conventional` law."""
-        return weight.is_norm or weight.name.endswith("bias") or len(weight.shape) < 2
+        return len(weight.shape) < 2 or weight.is_norm or weight.is_bias or is_norm(weight.module)
 
     def seeks(self, weight: Weight) -> bool:
         """Whether a weight is one of those that it is there to scale."""
@@ -93,7 +94,7 @@ class Recipe:
 
 def conventional(weight: Weight) -> Ruled | None:
     """Norms begin as the identity, biases at zero. Of other vectors and numbers, which may be factors, nobody knows."""
-    if weight.name.endswith("bias") or (len(weight.shape) < 2 and "bias" in weight.name.split(".")[-1]):
+    if weight.is_bias:
         return law_of("zeros", weight)
     return law_of("ones", weight) if weight.is_norm else None
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...arguments import refuse
 from ...profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
+from ..rules.modules import normalises
 from ..tensors.names import Rename, canonical_name, unwrapped
 from .model import Model, Row
 from .model_profile import ModelProfile
@@ -181,7 +182,7 @@ class Watch:
     def _normalises(self) -> bool:
         """Batch norms do only where they have no running statistics to use."""
         return any(
-            one.training or one.running_mean is None if isinstance(one, _BATCH) else "Norm" in type(one).__name__
+            one.training or one.running_mean is None if isinstance(one, _BATCH) else normalises(one)
             for one in self._model.modules()
         )
 
