@@ -477,7 +477,7 @@ MODEL_COMMANDS = [
      "tensors checked: 3\ndigest: {}\nok\n"),
     (["rounded", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE", "--seed", "1"], 0, "tensors checked: 3\ndigest: "),
     (["own", "--model", f"{HERE}:Initialising", "--rules", "own", "--seed", "1"], 0, "tensors checked: 3\ndigest: "),
-    (["own", "--model", f"{HERE}:Initialising", "--rules", "own", "--seed", "2"], 1, "PROBLEM 0.weight: 12288 of 12288"),
+    (["own", "--model", f"{HERE}:Initialising", "--rules", "own", "--seed", "2"], 1, "PROBLEM 0.weight: 12288"),
     (["wrong", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE"], 1,
      "PROBLEM 1.weight: standard deviation 0.159 where 0.14"),
     (["right", "--model", f"{HERE}:wide"], 1, "PROBLEM 0.bias: all 96 elements are 0"),

@@ -178,7 +178,7 @@ def _values(own: Iterable[OwnTensor], plan: Plan, seed: int) -> dict[str, Tensor
 
 def _drawn(one: OwnTensor, entry: Entry, seed: int) -> Tensor:
     """A new tensor with the values that one which is computed is to have."""
-    value = torch.empty_like(one.tensor, requires_grad=False).detach()
+    value = torch.empty_like(one.tensor)
     assert entry.law is not None
     fill_pieces_(known_pieces_of(value), entry.law, seed=seed, name=entry.stream)
     return value

@@ -96,9 +96,10 @@ class Computed(NamedTuple):
         """Raise where what is computed from it is another value, and so has another law, than was assigned."""
         if self.held is None:
             assert isinstance(self.by, ParametrizationList)
-            trial = copy.deepcopy(self.by)
-            trial.right_inverse(value.clone())
-            found, scale = trial(), value.abs().max().item()
+            with torch.no_grad():
+                trial = copy.deepcopy(self.by)
+                trial.right_inverse(value.clone())
+                found, scale = trial(), value.abs().max().item()
             if not (found - value).abs().max().item() <= math.sqrt(torch.finfo(value.dtype).eps) * scale:
                 rule = "of parametrizations that keep what is assigned, as that by orthogonal does 'orthogonal'"
                 refuse("model", f"{rule} (with other rules: initialise first, then register them)", full_name)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..calls.fast import fast_init
@@ -65,14 +66,16 @@ class Steps(fast_init):
             name, _ = self._place(tensor, pieces)
             if self.step < self.begins.get(name, 0):
                 return True
-        self.written.add(memory_of(tensor))
-        return super().fill(tensor, asks, args, kwargs)
+        filled = super().fill(tensor, asks, args, kwargs)
+        if filled:
+            self.written.add(memory_of(tensor))
+        return filled
 
 
 def written_by(func: Any, args: Any, kwargs: Any) -> Tensor | None:
     """The tensor that a call of torch writes to, if there is one."""
-    target = kwargs.get("out")
-    if target is None and (_changes(getattr(func, "__name__", "")) or getattr(func, "__self__", None) is Tensor.data):
+    target, name = kwargs.get("out"), getattr(func, "__name__", "")
+    if target is None and (_changes(name) or (name == "__set__" and func.__self__ is Tensor.data)):
         target = args[0] if args else kwargs.get("tensor", kwargs.get("input"))
     return target if isinstance(target, Tensor) else None
 
@@ -80,4 +83,4 @@ def written_by(func: Any, args: Any, kwargs: Any) -> Tensor | None:
 def memory_of(tensor: Tensor) -> int:
     """The storage of a tensor, by which writing to a view or to its data is known."""
     local = tensor._local_tensor if is_dtensor(tensor) else tensor
-    return id(tensor) if local.is_sparse else local.untyped_storage()._cdata
+    return local.untyped_storage()._cdata if local.layout is torch.strided else id(tensor)

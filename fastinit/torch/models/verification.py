@@ -241,13 +241,14 @@ def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, pad
     shard = _Shard(name, shape, str(local.dtype).removeprefix("torch."), places, total, entry is not None)
     if entry is None or entry.law is None:
         return shard
+    padding = [row % shape[0] for row in padding if -shape[0] <= row < shape[0]]
     problems = [
         f"row {row}, that of a padding index, is not zero"
         for row in padding
         if any(bool(part.any()) for part in rows_of(pieces, row))
     ]
     for row in padding:
-        held = [part for one in held for part in one.without_row(row % shape[0])]
+        held = [part for one in held for part in one.without_row(row)]
     if not held:
         return shard._replace(problems=tuple(problems))
     arrays = [_array(local[one.local_slices]) for one in held]
