@@ -21,15 +21,36 @@ def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError
     raise error(f"`{name}` must be {rule}, got {value!r}")
 
 
+def is_truth(value: Any) -> bool:
+    """Whether `value` is True or False, of Python or of a library of arrays."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return type(value) is bool
+    kind = getattr(dtype, "kind", None)
+    return (str(dtype) if kind is None else kind) in ("b", "torch.bool")
+
+
+def is_integer(value: Any) -> bool:
+    """Whether `value` is one integer: neither a truth, which Python takes for one, nor an array with axes."""
+    if type(value) is int:
+        return True
+    if is_truth(value) or getattr(value, "ndim", 0) != 0:
+        return False
+    try:
+        as_index(value)
+    except TypeError:
+        return False
+    return True
+
+
 def integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """`value` as an int, in [low, high) where these are given."""
     rule = "an integer"
     if low is not None:
         rule += f" of at least {low}" if high is None else f" in [{low}, {high})"
-    try:
-        number = as_index(value)
-    except TypeError:
+    if not is_integer(value):
         refuse(name, rule, value, TypeError)
+    number = as_index(value)
     if (low is not None and number < low) or (high is not None and number >= high):
         refuse(name, rule, number)
     return number
@@ -44,8 +65,12 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     rule = "a number" if infinite else "a finite number"
     if low > -math.inf:
         rule += f" of at least {low:g}"
+    if not isinstance(value, float) and (
+        isinstance(value, (str, bytes)) or is_truth(value) or getattr(value, "ndim", 0) != 0
+    ):
+        refuse(name, rule, value, TypeError)
     try:
-        number = float(value) if not isinstance(value, (str, bytes)) else refuse(name, rule, value, TypeError)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         refuse(name, rule, value, TypeError)
     if number < low or math.isnan(number) or (math.isinf(number) and not infinite):

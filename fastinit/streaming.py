@@ -15,6 +15,7 @@ from .arguments import integer, names_nearest, refuse
 from .dtypes import kind_of
 from .machine import threads_for
 from .records import Record, plain, real_array, real_number
+from .scaling import checked_axes
 
 _ROWS_AT_ONCE = 1 << 22
 
@@ -228,7 +229,7 @@ def moments(
         return Moments(order).update(x, threads=threads).result()
     order = _checked_order(order)
     code, array = _elements(x)
-    axes = np.lib.array_utils.normalize_axis_tuple(axis, array.ndim, "axis")
+    axes = np.lib.array_utils.normalize_axis_tuple(checked_axes("axis", axis), array.ndim, "axis")
     kept = [position for position in range(array.ndim) if position not in axes]
     moved = array.transpose(*kept, *axes)
     shape = moved.shape[: len(kept)]

@@ -87,6 +87,7 @@ def laws(own: fi.Scheme, given: fi.laws.Parameters) -> None:
     assert_type(fi.laws.Orthogonal(gain=2.0, in_axis=(0, 1)).gain, float)
     assert_type(fi.laws.DeltaOrthogonal().variance((3, 4, 4)), float)
     assert_type(fi.laws.Sparse(0.5, std=0.1).sparsity, float)
+    assert_type(fi.laws.Packed(fi.laws.Orthogonal(), parts=3, axis=0).part_of((6, 4)), tuple[int, ...])
     assert_type(fi.laws.Called(np.zeros).keywords, dict[str, Any])
     assert_type(given.scale, float)
     fi.laws.Normal(sigma=2)  # type: ignore[call-arg]

@@ -26,7 +26,7 @@ PYTHON_FLOORS = {
         *("typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
         *("generator", "tensor_files"),
     ),
-    5: ("schemes", "repeats", "theory", "profiler", "verification"),
+    5: ("schemes", "findings", "repeats", "theory", "profiler", "comparison", "verification"),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}
@@ -39,7 +39,7 @@ TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 #: The rooms of each package, lowest first: a file by its name, a folder as (name, its rooms). The __init__ of a folder
 #: stands above its rooms, its __main__ above that.
 INSIDE = {
-    "laws": ("parameters", "law", "independent", "called", "haar", "structures"),
+    "laws": ("parameters", "law", "independent", "called", "haar", "structures", "packed"),
     "schemes": ("scheme", "table", "distributions", "fan_scaling", "structured"),
     "reference": (
         "widths",

@@ -9,7 +9,7 @@ from torch import nn
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.laws import Called, Constant, Dirac, Normal, Orthogonal, Sparse, Truncated
+from fastinit.laws import Called, Constant, Dirac, Normal, Orthogonal, Packed, Sparse, Truncated
 
 
 def model():
@@ -58,6 +58,8 @@ LAWS = [
     Orthogonal(2.0, (0, 2), 1, ()),
     Orthogonal(1.0, 1, 0),
     Dirac(2, 1, 0),
+    Packed(Orthogonal(2.0, (0, 2), 1, ()), 4, 0),
+    Packed(Sparse(0.5, 0.1), 2, -1),
     Sparse(0.5),
 ]
 

@@ -2,12 +2,14 @@
 
 A law knows its moments, its bounds and how to fill an array. `Normal`, `Uniform` and `Truncated` are made by the core
 at any position; `Constant`, `Identity` and `Dirac` need no random numbers; `Orthogonal`, `DeltaOrthogonal` and `Sparse`
-can only be made whole; `Called` is a user's function. Laws compare, hash and pickle; `str` is as tables show them.
+can only be made whole, as can `Packed`, several of a law in one array; `Called` is a user's function. Laws compare,
+hash and pickle; `str` is as tables show them.
 """
 
 from .called import Called
 from .independent import Constant, Normal, Truncated, Uniform
 from .law import Law
+from .packed import Packed
 from .parameters import Parameters
 from .structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
 
@@ -20,6 +22,7 @@ __all__ = [
     "Law",
     "Normal",
     "Orthogonal",
+    "Packed",
     "Parameters",
     "Sparse",
     "Truncated",

@@ -100,6 +100,8 @@ class Scheme:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             refuse("name", "a string", self.name, TypeError)
+        if not isinstance(self.keywords, Mapping):
+            refuse("keywords", "a mapping of names to values", self.keywords, TypeError)
         if (self.scale is None) == (self.family is None):
             refuse("scale", "given, or family, and not both", (self.scale, self.family))
         given = self._checked_family() if self.scale is None else self._checked_scale()
@@ -208,6 +210,8 @@ class Scheme:
         drawn: Any = self.distribution if distribution is OWN else distribution
         variance = self._variance(fan_in, fan_out, scale, mode)
         std = real("gain", gain, low=0) * sqrt(variance) + 0.0  # no -0, which would be equal and have other bits
+        if not isinstance(drawn, str):
+            choice("distribution", drawn, DISTRIBUTIONS)
         if drawn == "normal":
             return Normal(0.0, std)
         if drawn == "uniform":
@@ -237,7 +241,7 @@ class Scheme:
     ) -> Law:
         """That of an array whose fans are along these axes. It is kept for those who ask again."""
         asked = shape, in_axis, out_axis, gain, distribution, scale, mode
-        keeps = tuple(map(type, asked)) in _ASKED and batch_axis == ()
+        keeps = tuple(map(type, asked)) in _ASKED and type(batch_axis) is tuple and not batch_axis
         for length in shape if keeps else ():
             keeps = keeps and type(length) is int
         found = self._laws.get(asked) if keeps else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from math import prod
 from typing import Any
 
@@ -113,16 +114,25 @@ def fill_rectangles_(
     Raises
     ------
     ValueError, TypeError
-        If a rectangle is not within the whole and the tensor, or an argument breaks its rule; then nothing has been
-        written.
+        If a rectangle is not within the whole and the tensor, or lies over another there, or an argument breaks its
+        rule; then nothing has been written.
     """
     shape = checked_shape(shape)
-    boxes = [Rectangle(*(checked_shape(one, "rectangles") for one in box)) for box in rectangles]
+    boxes = [_rectangle(box) for box in (rectangles if isinstance(rectangles, Sequence) else [rectangles])]
     for box in boxes:
         if not is_within(box, shape, tuple(tensor.shape)):
             refuse("rectangles", f"within {shape}, and in place within {tuple(tensor.shape)}", tuple(box))
+    for one, other in combinations(boxes, 2):
+        if one.meets(other):
+            refuse("rectangles", f"apart in place from each other ({tuple(one)})", tuple(other))
     _fill(Pieces(shape, tensor, boxes), scheme, seed, name, keywords)
     return tensor
+
+
+def _rectangle(box: Any) -> Rectangle:
+    if not isinstance(box, (tuple, list)) or len(box) != 3:
+        refuse("rectangles", "a sequence of (offset, local_offset, size)", box, TypeError)
+    return Rectangle(*(checked_shape(one, "rectangles") for one in box))
 
 
 def fill_partition_(

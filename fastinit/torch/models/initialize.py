@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...arguments import refuse
+from ...arguments import boolean, refuse
 from ...stream import seed_number
 from ..rules.lists import Rules
 from ..tensors.agreement import agreed
@@ -54,7 +54,9 @@ def initialize_(
     rename : callable
         See `canonical_name`.
     split : mapping of str to int
-        Pattern to the number of projections that a weight is packed from, along its outputs: each has its own fan.
+        Pattern to the number of projections that a weight is packed from, along its outputs: each has its own fan. Of
+        laws whose elements depend on each other (``orthogonal``, ``sparse``, ...) each is an array by itself, part i
+        under the name ``name[i]``.
     partition : (int, int)
         This rank and how many there are in the group over which Megatron has partitioned tensors (those with
         ``tensor_model_parallel``, ``partition_dim`` and ``partition_stride``).
@@ -111,6 +113,7 @@ def initialize_(
     True
     """
     check_model(model)
+    boolean("buffers", buffers)
     reshard(model)
     own = list(own_tensors(model))
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from ...arguments import choice, integer, refuse
 from ...dtypes import kind_of
-from ...laws import Called, Law
+from ...laws import Called, Law, Packed
 from ...records import Record, plain
 from ...scaling import Fans
 from ...schemes import Scheme
@@ -25,7 +25,7 @@ from ..rules.weights import Ruled, Weight, ruled
 from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
-from ..tensors.shards import Partition, pieces_of, reshard
+from ..tensors.shards import Partition, checked_partition, pieces_of, reshard
 from ..tensors.ties import check_apart, untied, warn_untied
 from .own import METHODS, own_inits
 from .recording import Draw, recorded
@@ -209,12 +209,16 @@ def planned(
     partition: Partition | None,
 ) -> Planned:
     """The plan for a model and its own tensors; see `plan`."""
+    if not isinstance(split, Mapping | None):
+        refuse("split", "a mapping of patterns to numbers of parts", split, TypeError)
+    if partition is not None:
+        checked_partition(partition)
     weights = _weights(own, rename, split or {}, partition)
     if isinstance(rules, str) and rules in BY_MODULES:
         given = dict.fromkeys((weight.name for weight in weights.values()), BY_MODULES[rules])
     else:
         given = _given(rules, [*weights.values()], rename is not None)
-    drawn, runs, begins = _drawn(model, given, rename)
+    drawn, runs, begins = _drawn(model, weights, given, rename)
     missing = [weight.name for weight in weights.values() if weight.name not in drawn]
     left_out = own_inits(model) if rules == "torch" else []
     if missing:
@@ -275,10 +279,11 @@ def _given(rules: Rules, weights: Sequence[Weight], renamed: bool) -> dict[str, 
 
 
 def _drawn(
-    model: nn.Module, given: Mapping[str, Ruled], rename: Rename | None
+    model: nn.Module, weights: Mapping[str, Weight], given: Mapping[str, Ruled], rename: Rename | None
 ) -> tuple[dict[str, Draw], str | None, dict[str, float]]:
     """By name, what each weight gets; which of `BY_MODULES` runs for it, if one must; and where its draws begin."""
-    draws = {name: Draw(one.law, name, one.fans) for name, one in given.items() if modules_draw(one) is None}
+    named = {weight.name: weight for weight in weights.values()}
+    draws = {name: _draw(one, named[name]) for name, one in given.items() if modules_draw(one) is None}
     runs, begins, whole = None, dict[str, float](), _is_left_whole(given)
     for kind in BY_MODULES:
         left = [name for name, one in given.items() if modules_draw(one) == kind]
@@ -297,6 +302,18 @@ def _drawn(
     if runs is not None and not whole:
         begins |= {name: math.inf for name, one in draws.items() if one.law is not None}
     return draws, runs, begins
+
+
+def _draw(given: Ruled, weight: Weight) -> Draw:
+    """What a rule gives a weight, and so each of the parts that it is packed from along its outputs."""
+    law = given.law
+    if isinstance(law, Called) and weight.split > 1:
+        rule = f"left out for {weight.name}, whose law is a function of yours, which may make its parts itself"
+        refuse("split", rule, weight.split)
+    if law is not None and not law.is_independent and weight.split > 1:
+        sides = sides_of(weight.module, weight.shape) if given.fans is None else None  # but for axes that its rule has
+        law = Packed(law, weight.split, getattr(law, "out_axis", 0) if sides is None else sides.out_axis)
+    return Draw(law, weight.name, given.fans)
 
 
 def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
