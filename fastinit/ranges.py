@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from .arguments import refuse
-from .dtypes import Kind
+from .dtypes import BFLOAT16_BITS, Kind
 
 #: |z| stays below this in every dtype: sqrt(2 * 53 * log 2) = 8.572 (float64), sqrt(2 * 48 * log 2) = 8.158 (float32).
 REACH = 8.58
-_INFINITY: dict[Any, Any] = {real: real(np.inf) for real in (np.float32, np.float64)}
+_INFINITY: dict[Any, Any] = {real: real(np.inf) for real in (np.float16, np.float32, np.float64)}
 
 
 def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mean", "std")) -> None:
@@ -64,6 +64,20 @@ def at_least(kind: Kind, x: float) -> float:
     """The least number of the precision computed in that is not below x."""
     nearest = kind.real(x)
     return float(nearest if float(nearest) >= x else np.nextafter(nearest, _INFINITY[kind.real]))
+
+
+def next_below(kind: Kind, x: float) -> float:
+    """The number of a dtype next below that which `x` rounds to."""
+    if kind.code != BFLOAT16_BITS.code:
+        real = kind.dtype.type
+        return float(np.nextafter(real(x), -_INFINITY[real]))
+    bits = int(np.float32(x).view(np.uint32))  # of which bfloat16 keeps the upper half
+    half = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    if half in (0, 0x8000):
+        half = 0x8001
+    else:
+        half += 1 if half & 0x8000 else -1
+    return float(np.uint32(half << 16).view(np.float32))
 
 
 def _ends(kind: Kind, low: Any, high: Any) -> tuple[Any, Any]:

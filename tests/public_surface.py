@@ -79,6 +79,7 @@ def laws(own: fi.Scheme, given: fi.laws.Parameters) -> None:
     assert_type(fi.laws.Normal(std=0.02).bounds, tuple[float, float])
     assert_type(fi.laws.Normal().mean, float)
     assert_type(fi.laws.Uniform(-1, 1).scaled(2), fi.laws.Uniform)
+    assert_type(fi.laws.UniformBelow(-1, 1).scaled(2), fi.laws.UniformBelow)
     assert_type(fi.laws.Truncated(0.0, 1.0, -2.0, 2.0).deviation((3, 4)), float)
     assert_type(fi.laws.Constant(2.0).to_dict(), dict[str, Any])
     assert_type(fi.laws.Law.from_dict({"law": "normal"}), fi.laws.Law)

@@ -112,9 +112,9 @@ INSIDE = {
         "command_line",
     ),
     "torch": (
-        ("tensors", ("shards", "agreement", "fills", "checks", "names", "meta", "ties")),
+        ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
         ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
-        ("calls", ("requests", "init", "fast")),
+        ("calls", ("requests", "init", "visits", "wrapping", "fast")),
         (
             "models",
             (

@@ -28,6 +28,7 @@ from fastinit.laws import (
     Sparse,
     Truncated,
     Uniform,
+    UniformBelow,
 )
 from fastinit.schemes import COMMON, REQUIRED, SCHEMES, scheme_of
 
@@ -178,8 +179,9 @@ def test_the_twin_has_every_scheme():
 
 
 LAWS = [
-    Normal(0.5, 0.02), Uniform(-1, 3), Truncated(0.1, 0.5, -3, 3.5), Truncated(low=7.5, high=np.inf), Constant(0.25),
-    Identity(2), Dirac(2), Orthogonal(1.5, 1, 0), DeltaOrthogonal(2.0), Sparse(0.3, 0.1),
+    Normal(0.5, 0.02), Uniform(-1, 3), UniformBelow(-1, 3), Truncated(0.1, 0.5, -3, 3.5),
+    Truncated(low=7.5, high=np.inf), Constant(0.25), Identity(2), Dirac(2), Orthogonal(1.5, 1, 0),
+    DeltaOrthogonal(2.0), Sparse(0.3, 0.1),
 ]  # fmt: skip
 
 

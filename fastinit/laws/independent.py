@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from .. import _core
 from ..arguments import real, refuse
 from ..dtypes import Kind
-from ..ranges import REACH, at_least, check_normal, ends_of_numbers, interval
+from ..ranges import REACH, at_least, check_normal, ends_of_numbers, interval, next_below
 from ..scaling import normal_interval, truncated_moments
 from ..stream import stream_key
 from .law import Fill, Law, set_argument
@@ -163,6 +164,39 @@ def uniform_parameters(kind: Kind, low: float, high: float, overflow: type[Excep
     if least > greatest:
         interval(kind, low, high)
     return _new(Parameters, (least, high - low, least, greatest, 0.0, 0.0, 0.0, 0))
+
+
+class UniformBelow(Uniform):
+    """The uniform law on [low, high) as a dtype has its ends: no value is what `high` rounds to, in 16 bits neither.
+
+    Where `Uniform` would give that, it gives the number of the dtype next below; all others are the same.
+
+    Examples
+    --------
+    >>> from fastinit.laws import UniformBelow
+    >>> UniformBelow(-3, 3).scaled(0.5)
+    UniformBelow(low=-1.5, high=1.5)
+    """
+
+    name: ClassVar[str] = "uniform_below"
+    __slots__ = ()
+
+    def scaled(self, factor: float) -> UniformBelow:
+        return UniformBelow(*super().scaled(factor)._values())
+
+    def parameters(self, kind: Kind) -> Parameters:
+        return _parameters_below(kind, self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"{Uniform.name}({', '.join(self._words())})"
+
+
+@lru_cache(maxsize=256)  # the layers of a model have few bounds, and a small fill no time
+def _parameters_below(kind: Kind, low: float, high: float) -> Parameters:
+    known = uniform_parameters(kind, low, high)
+    if low == high:
+        return known
+    return known._replace(greatest=max(known.least, min(known.greatest, next_below(kind, high))))
 
 
 class Truncated(_InCore):

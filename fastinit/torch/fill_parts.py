@@ -14,11 +14,13 @@ from ..layout import Part, checked_shape
 from ..rectangles import Rectangle, is_within
 from ..stream import seed_number
 from .rules.weights import Weight, law_of
+from .tensors.checks import check_here
 from .tensors.fills import DTYPES, fill_pieces_
 from .tensors.shards import Pieces, has_memory, partitioned
 
 
 def _fill(pieces: Pieces, scheme: Any, seed: Any, name: str, keywords: Any) -> None:
+    check_here(pieces.local, "tensor")
     if not has_memory(pieces.local) or pieces.local.dtype not in DTYPES:
         kind = f"{type(pieces.local).__name__} of {pieces.local.dtype}"
         refuse("tensor", "a dense one of float16, bfloat16, float32 or float64", kind, TypeError)
@@ -74,6 +76,7 @@ def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any
     >>> bool((last[:2] == whole[4:]).all()), last[2:]
     (True, tensor([0., 0.]))
     """
+    check_here(buffer, "buffer")
     shape, first = checked_shape(shape), integer("start", start, 0)
     if not buffer.is_contiguous():
         refuse("buffer", "contiguous", f"strides {buffer.stride()} for shape {tuple(buffer.shape)}")

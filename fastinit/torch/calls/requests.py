@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch.nn.init import _calculate_correct_fan, calculate_gain
 
 from ...arguments import real, refuse
-from ...laws import Law, Normal, Orthogonal, Sparse, Truncated, Uniform
+from ...laws import Law, Normal, Orthogonal, Sparse, Truncated, UniformBelow
 from ...ranges import REACH
 from ...scaling import normal_interval
 
@@ -24,7 +24,14 @@ class Request(NamedTuple):
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Request:
-    return Request(Uniform(a, b), generator)
+    return Request(UniformBelow(a, b), generator)
+
+
+def uniform_method(
+    tensor: Tensor, low: float = 0.0, high: float = 1.0, /, *, generator: Generator | None = None, **named: float
+) -> Request:
+    """Tensor.uniform_, one of whose arguments is called `from`."""
+    return uniform_(tensor, named.get("from", low), named.get("to", high), generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Request:

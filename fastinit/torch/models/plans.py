@@ -22,7 +22,7 @@ from ..rules.lists import Listed, Rule, Rules
 from ..rules.modules import fans_of, sides_of
 from ..rules.recipe import BY_MODULES, RECIPES, Recipe, modules_draw, rule_names
 from ..rules.weights import Ruled, Weight, ruled
-from ..tensors.checks import check_model, check_tensor
+from ..tensors.checks import check_here, check_model, check_tensor
 from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import Partition, checked_partition, pieces_of, reshard
@@ -333,6 +333,7 @@ def _weights(
     found: dict[str, Weight] = {}
     unused = list(split)
     for full_name, module, _, tensor, _ in own:
+        check_here(tensor, full_name=full_name)
         name = canonical_name(full_name, rename)
         pieces = pieces_of(tensor, partition)
         shape, parts = tuple(tensor.shape) if pieces is None else pieces.shape, 1

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import init as torch_init
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ...laws import Constant, Law
 from ...scaling import Fans
 from ..calls.fast import is_answered
 from ..calls.requests import Request
 from ..tensors.meta import on_meta
-from ..tensors.names import Rename, canonical_name
+from ..tensors.names import Rename, canonical_name, named_tensors
 from ..tensors.shards import Pieces
 from .reparametrised import without_computed
 from .resets import own_tensors, padding_rows, reset_parts
@@ -55,7 +56,11 @@ class _Recorder(Steps):
         self.drawn: dict[str, Draw] = {}
         self.anew: dict[str, int] = {}
         self._last: dict[str, int] = {}
-        self._padded = {self._name_of(weight) for weight, _ in padding_rows(model)}
+        self._shapes = {one.names[0]: tuple(one.tensor.shape) for one in named_tensors(model, rename)}
+        for one in own_tensors(model):  # what is computed has a name of its own
+            self._shapes[canonical_name(one.full_name, rename)] = tuple(one.tensor.shape)
+        self._beside = WeakIdKeyDictionary()  # whole ones that were drawn to be copied
+        self._padded = {self._named(weight)[0] for weight, _ in padding_rows(model)}
 
     def __exit__(self, *raised: Any) -> None:
         self.left_to_torch.clear()  # nothing depends on the layout yet
@@ -65,13 +70,11 @@ class _Recorder(Steps):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         rest = kwargs or {}
         target: Any = written_by(func, args, rest)
-        if target is None or is_answered(func):
-            pass
-        elif func in _CONSTANTS:
+        if func in _CONSTANTS:
             self._note_constant(target, _CONSTANTS[func](*args, **rest))
         elif func is Tensor.__setitem__:
             self._note_constant(target[args[1]], math.nan, entangled=isinstance(args[2], Tensor))
-        else:
+        elif target is not None and not is_answered(func):
             self._note_computed(target, args[1:], func is Tensor.copy_)
         return super().__torch_function__(func, types, args, kwargs)
 
@@ -79,23 +82,22 @@ class _Recorder(Steps):
         return False
 
     def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
-        name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
+        name, whole = self._named(tensor)
         if name:
             request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))
-            law = None if request is None or place.part is not None else request.law
+            law = None if request is None or not whole else request.law
             self._begin(name, law is not None)
             self._note(name, law, self.stream(name))
+            if whole:
+                self._beside[tensor] = True
         return True
 
     def _begin(self, name: str, anew: bool) -> None:
         """The first write of a step, if it fills the tensor, makes all before it as if it had not been."""
         if self.own and self._last.get(name) != self.step and anew:
             self.anew[name] = self.step
-            self._draws[name] = 0
+            self._visits.draws[name] = 0
         self._last[name] = self.step
-
-    def _name_of(self, tensor: Tensor) -> str:
-        return self._place(tensor, Pieces(tuple(tensor.shape), tensor))[0]
 
     def _note(self, name: str, law: Law | None, stream: str, entangled: bool = False) -> None:
         """What is computed stays entangled until it is filled anew."""
@@ -103,20 +105,30 @@ class _Recorder(Steps):
         entangled = law is None and (entangled or (before is not None and before.entangled))
         self.drawn[name] = Draw(law, stream, None, entangled)
 
+    def _named(self, tensor: Tensor) -> tuple[str, bool]:
+        """The name of a tensor, and whether it has the elements of the whole that has that name."""
+        name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
+        return name, place.part is None and self._shapes.get(name) == place.shape
+
     def _note_constant(self, tensor: Tensor, value: float, entangled: bool = False) -> None:
         """One of the row of a padding index leaves the law of the rest; of what is not finite there is no law."""
-        name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
-        if name and (place.part is None or name not in self._padded):
-            known = place.part is None and math.isfinite(value)
+        name, whole = self._named(tensor)
+        if name and (whole or not (name in self._padded or self._is_made(tensor))):
+            known = whole and math.isfinite(value)
             self._begin(name, known)
             self._note(name, Constant(float(value)) if known else None, name, entangled)
 
     def _note_computed(self, tensor: Tensor, others: tuple[Any, ...], copied: bool) -> None:
         """A copy of what was drawn beside a tensor, under its name, is no computation."""
-        name, *beside = map(self._name_of, [tensor, *(one for one in others if isinstance(one, Tensor))])
-        if name and not (copied and beside == [name]):
+        name, whole = self._named(tensor)
+        tensors = [one for one in others if isinstance(one, Tensor)]
+        copied = copied and tensors[0] in self._beside and self._named(tensors[0])[0] == name
+        if name and not copied and (whole or not self._is_made(tensor)):
             self._begin(name, False)
-            self._note(name, None, name, entangled=bool(beside))
+            self._note(name, None, name, entangled=bool(tensors))
+
+    def _is_made(self, tensor: Tensor) -> bool:
+        return self.register is not None and self.register.is_made(tensor)
 
 
 #: What each writes.

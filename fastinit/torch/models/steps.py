@@ -35,7 +35,7 @@ class Steps(fast_init):
         Memory (see `memory_of`) that has been written to.
     """
 
-    _says_ties = False  # who plans does
+    _watches = False  # each module is come to once, and who plans says what there is to be said
 
     def __init__(
         self,

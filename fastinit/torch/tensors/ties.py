@@ -12,8 +12,8 @@ from torch.nn.parameter import is_lazy
 
 from ...arguments import refuse
 from .meta import on_meta
-from .names import _end, _storage, canonical_name, named_tensors
-from .shards import is_dtensor
+from .names import _end, canonical_name, named_tensors
+from .shards import is_dtensor, storage_of
 
 
 def warn_untied(door: str, found: Iterable[str], stacklevel: int) -> None:
@@ -86,7 +86,7 @@ def check_apart(tensors: Iterable[tuple[str, Tensor]]) -> None:
     for name, tensor in tensors:
         local = tensor._local_tensor if is_dtensor(tensor) else tensor
         if not is_lazy(local) and local.layout is torch.strided and local.numel():
-            sharing.setdefault(_storage(local), []).append((name, local))
+            sharing.setdefault(storage_of(local), []).append((name, local))
     for held in sharing.values():
         reaching: list[tuple[str, Tensor]] = []  # those that end beyond where the next one begins
         for name, one in sorted(held, key=lambda each: _span(each[1])) if len(held) > 1 else ():
