@@ -112,10 +112,24 @@ INSIDE = {
         "command_line",
     ),
     "torch": (
-        ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names")),
+        ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
         ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
         ("calls", ("requests", "init", "visits", "wrapping", "fast")),
-        ("models", ("resets", "recording", "plans", "initialize", "verification", "stored")),
+        (
+            "models",
+            (
+                "reparametrised",
+                "own",
+                "steps",
+                "resets",
+                "recording",
+                "plans",
+                "buffers",
+                "initialize",
+                "verification",
+                "stored",
+            ),
+        ),
         "fill_parts",
         (
             "seen",

@@ -95,10 +95,10 @@ def test_a_stage_does_not_know_how_many_layers_there_are(act):
 def test_names_come_from_one_register():
     with pytest.raises(ValueError) as refused:
         ft.plan(plain(), "gated")
-    known = "`rules` must be one of 'torch', 'gpt2', 'llama', 'Gated', got 'gated' (nearest: 'Gated')"
+    known = "`rules` must be one of 'torch', 'own', 'gpt2', 'llama', 'Gated', got 'gated' (nearest: 'Gated')"
     assert str(refused.value) == known
     usage = parser()._subparsers._group_actions[0].choices["verify"].format_help()
-    assert "torch, gpt2, llama, Gated, or MODULE:NAME of rules" in " ".join(usage.split())
+    assert "torch, own, gpt2, llama, Gated, or MODULE:NAME of rules" in " ".join(usage.split())
 
 
 class Norms(ft.Recipe):
@@ -143,9 +143,9 @@ def test_a_recipe_without_a_law():
         (nn.Linear, TypeError, f"`recipe` must be a subclass of fastinit.torch.Recipe, got {nn.Linear!r}"),
         ("gpt2", TypeError, "`recipe` must be a subclass of fastinit.torch.Recipe, got 'gpt2'"),
         (type("gpt2", (ft.Recipe,), {}), ValueError,
-         "`recipe` must be of a name that is not among 'torch', 'gpt2', 'llama', got 'gpt2'"),
+         "`recipe` must be of a name that is not among 'torch', 'own', 'gpt2', 'llama', got 'gpt2'"),
         (type("torch", (ft.Recipe,), {}), ValueError,
-         "`recipe` must be of a name that is not among 'torch', 'gpt2', 'llama', got 'torch'"),
+         "`recipe` must be of a name that is not among 'torch', 'own', 'gpt2', 'llama', got 'torch'"),
     ],
 )  # fmt: skip
 def test_what_is_not_registered(recipe, error, message):

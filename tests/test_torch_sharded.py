@@ -38,7 +38,7 @@ class Model(nn.Module):
         self.embed = nn.Embedding(11, 6, padding_idx=9)
         self.layers = nn.ModuleList(Layer() for _ in range(layers))
 
-    def init_weights(self):
+    def draw_weights(self):
         """A trainer's own code."""
         nn.init.normal_(self.embed.weight, std=0.5)
         for layer in self.layers:
@@ -48,6 +48,13 @@ class Model(nn.Module):
             layer.conv.weight.data.uniform_(-1, 1)
             for bias in (layer.w1.bias, layer.w2.bias, layer.conv.bias):
                 nn.init.zeros_(bias)
+
+
+class Initialising(Model):
+    """That which makes it its own."""
+
+    def init_weights(self):
+        self.draw_weights()
 
 
 def by_preset(model, **keywords):
@@ -60,16 +67,24 @@ def by_rules(model, **keywords):
 
 def by_own_code(model, **keywords):
     with ft.fast_init(model=model, seed=1, **keywords):
-        model.init_weights()
+        model.draw_weights()
 
 
-WAYS = [by_preset, by_rules, by_own_code]
+def by_own_rule(model, **keywords):
+    ft.initialize_(model, "own", seed=1, **keywords)
+
+
+WAYS = [by_preset, by_rules, by_own_code, by_own_rule]
+
+
+def kind_for(way):
+    return Initialising if way is by_own_rule else Model
 
 
 def sharded(apply, way, layers=2, **keywords):
     """From meta, parallelised, to memory full of something else, to weights."""
     with torch.device("meta"):
-        model = Model(layers)
+        model = kind_for(way)(layers)
     apply(model)
     model.to_empty(device="cpu")
     for tensor in model.parameters():
@@ -79,7 +94,7 @@ def sharded(apply, way, layers=2, **keywords):
 
 
 def assert_plain(model, way, rename=lambda name: name):
-    plain = Model()
+    plain = kind_for(way)()
     way(plain)
     plain = dict(plain.named_parameters())
     for name, tensor in model.named_parameters():

@@ -23,6 +23,7 @@ from ..tensors.checks import check_here, check_model
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
 from ..tensors.names import Register, Rename, canonical_name
 from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, pieces_of, reshard, whole_of
+from ..tensors.ties import untied, warn_untied
 from . import init, requests
 from .init import TORCH
 from .requests import REQUESTS, Request
@@ -69,7 +70,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     UserWarning
         With `model`, where something was left to torch, or unnamed, or where parameters were tied in the block (as
         after ``to_empty``, which unties them): one tensor has had the draws of all its names. Where nothing was written
-        to its parameters.
+        to its parameters; where two tensors are not tied that the model's ``tie_weights`` ties.
 
     Notes
     -----
@@ -159,6 +160,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
         elif self._is_idle(self.register):
             warnings.warn(f"fast_init: {_IDLE}", stacklevel=2)
+        if self._watches and (pairs := untied(self.register.model)):
+            warn_untied("fast_init", pairs, stacklevel=2)
 
     def _is_idle(self, register: Register) -> bool:
         """Whether the model's parameters are what they were when this block began."""
@@ -346,13 +349,6 @@ def _left_in_training(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any
     return _left(mode, func, args, kwargs) if kwargs["training"] else func(*args, **kwargs)
 
 
-def _uniform_method(
-    tensor: Tensor, low: float = 0.0, high: float = 1.0, /, *, generator: Generator | None = None, **named: float
-) -> Request:
-    """Tensor.uniform_, one of whose arguments is called `from`."""
-    return requests.uniform_(tensor, named.get("from", low), named.get("to", high), generator)
-
-
 _ANNOUNCED = ("normal_", "uniform_", "kaiming_uniform_")
 _OTHER_METHODS = (
     "bernoulli",
@@ -371,7 +367,7 @@ _DROPPING = ("alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", 
 
 _ANSWERS: dict[Any, Callable[..., Any]] = {
     Tensor.normal_: _fills(requests.normal_, tracked=True),
-    Tensor.uniform_: _fills(_uniform_method, tracked=True),
+    Tensor.uniform_: _fills(requests.uniform_method, tracked=True),
     torch.randn: _makes(_empty, requests.normal_),
     torch.rand: _makes(_empty, requests.uniform_),
     torch.randn_like: _makes(_alike, requests.normal_),
@@ -397,4 +393,4 @@ def _answer_in_place_of(function: Any) -> Callable[..., Any] | None:
 
 def is_answered(function: Any) -> bool:
     """Whether a mode sees to calls of a function itself."""
-    return function in _ANSWERS
+    return function in _ANSWERS or (type(function) is FunctionType and _answer_in_place_of(function) is not None)

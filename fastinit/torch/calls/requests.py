@@ -28,6 +28,13 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     return Request(UniformBelow(a, b), generator)
 
 
+def uniform_method(
+    tensor: Tensor, low: float = 0.0, high: float = 1.0, /, *, generator: Generator | None = None, **named: float
+) -> Request:
+    """Tensor.uniform_, one of whose arguments is called `from`."""
+    return uniform_(tensor, named.get("from", low), named.get("to", high), generator)
+
+
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Request:
     return Request(Normal(mean, std), generator)
 

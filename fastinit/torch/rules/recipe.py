@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from ...arguments import refuse
 from ...laws import Law
@@ -99,7 +99,9 @@ def conventional(weight: Weight) -> Ruled | None:
     return law_of("ones", weight) if weight.is_norm else None
 
 
-#: Those that ``rules=`` knows by name, as does the command line.
+#: What modules draw themselves, by their resets alone or by what is beyond these too; as a scheme in a list as well.
+BY_MODULES = {"torch": Ruled(None), "own": Ruled(None)}
+#: Recipes by name.
 RECIPES: dict[str, type[Recipe]] = {}
 Registered = TypeVar("Registered", bound=type[Recipe])
 
@@ -124,8 +126,18 @@ def register_recipe(recipe: Registered) -> Registered:
     """
     if not (isinstance(recipe, type) and issubclass(recipe, Recipe)):
         refuse("recipe", "a subclass of fastinit.torch.Recipe", recipe, TypeError)
-    taken = ["torch", *RECIPES]
+    taken = rule_names()
     if recipe.__name__ in taken:
         refuse("recipe", f"of a name that is not among {', '.join(map(repr, taken))}", recipe.__name__)
     RECIPES[recipe.__name__] = recipe
     return recipe
+
+
+def rule_names() -> list[str]:
+    """What ``rules=`` knows by name, as does the command line."""
+    return [*BY_MODULES, *RECIPES]
+
+
+def modules_draw(given: Any) -> str | None:
+    """The name of what a rule gave, where that is left to modules."""
+    return next((name for name, one in BY_MODULES.items() if given is one), None)

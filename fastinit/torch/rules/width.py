@@ -11,9 +11,9 @@ from torch import nn
 from ...arguments import refuse
 from ...laws import Law
 from ..tensors.names import canonical_name
-from .lists import OWN, Listed
+from .lists import Listed
 from .modules import sides_of
-from .recipe import Recipe
+from .recipe import Recipe, modules_draw
 from .weights import Ruled, Weight, law_of, refuse_axes, ruled
 
 #: Of a mean that is found by quadrature, in deviations.
@@ -88,8 +88,8 @@ class mup(Recipe):  # noqa: N801
     def __call__(self, weight: Weight) -> Ruled | None:
         base = self._base(weight)
         given = self._given(base)
-        if given is OWN:
-            refuse("rules", f"such that {weight.name} has the law of the base model, not its module's own", "torch")
+        if (left := modules_draw(given)) is not None:
+            refuse("rules", f"such that {weight.name} has the law of the base model, not its module's own", left)
         kind, (fan_in, _) = self._growth(weight, base)
         if kind != "hidden" or not isinstance(given, Ruled) or given.law is None:
             return given

@@ -180,11 +180,13 @@ def _rectangles(tensor: DTensor) -> list[Rectangle] | None:
 
 
 def rows_of(pieces: Pieces, row: int) -> list[torch.Tensor]:
-    """The parts of a row of the whole that are in local memory."""
-    local = pieces.local.detach()
+    """The parts of a row of the whole that are in local memory; none of a row that is not there."""
+    local, count = pieces.local.detach(), pieces.shape[0]
+    if not -count <= row < count:
+        return []
     if pieces.rectangles is None:
         return [local[row]]
-    row %= pieces.shape[0]
+    row %= count
     here = [one for one in pieces.rectangles if one.offset[0] <= row < one.offset[0] + one.size[0]]
     return [local[one.local_slices][row - one.offset[0]] for one in here]
 
