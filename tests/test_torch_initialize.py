@@ -1157,7 +1157,7 @@ def test_parameters_over_one_memory():
     empty = torch.empty(4, device="meta")
     together = [(flat, flat), (flat[:9], flat[8:]), (square[:, :3], square[:, 2:]), (square, flat[5:7]), (empty, empty)]
     for tensors in together:
-        for call in [ft.plan] if tensors[0].is_meta else [ft.plan, ft.initialize_]:
+        for call in [ft.plan] if tensors[0].is_meta else [ft.plan, ft.initialize_, ft.verify]:
             with pytest.raises(ValueError) as raised:
                 call(model(*tensors), rules)
             message = "`model` must be of parameters that share no memory (tie them as one Parameter), got '0 and 1'"
@@ -1259,6 +1259,7 @@ def test_own_initialisations_run_by_name():
     assert model.positions.tolist() == [0, 1, 2] and (model.norm.weight == 2).all()
     found = ft.verify(model, "own", seed=3)
     assert found and not found.unchecked
+    assert ft.plan(model, lambda weight: ft.Ruled(None, own=True)) == done
 
 
 def test_the_rule_of_their_own_is_offered_where_torchs_leaves_it_out():
@@ -1298,6 +1299,9 @@ def test_a_list_may_leave_computed_values_to_modules():
     assert (listed[1].weight == 1).all()
     found = ft.verify(listed, rules, seed=1)
     assert found and found.unchecked == ("0.scale",)
+    by_function = nn.ModuleList([Computing(), nn.Linear(3, 3)])
+    ft.initialize_(by_function, lambda one: ft.Ruled(Constant(1.0) if one.name == "1.weight" else None), 1)
+    assert ft.verify(by_function, rules, seed=1).digest == found.digest
     measured = Measuring()
     ft.initialize_(measured, [("*", "torch")])  # all of it
     assert torch.equal(measured.length, measured.weight.norm())

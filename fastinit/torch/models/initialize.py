@@ -16,8 +16,7 @@ from ..tensors.agreement import agreed
 from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import fill_pieces_
 from ..tensors.names import Rename
-from ..tensors.shards import Partition, check_partition, known_pieces_of, reshard, rows_of
-from ..tensors.ties import check_apart
+from ..tensors.shards import Partition, known_pieces_of, reshard, rows_of
 from .buffers import buffers_left, restore_buffers
 from .plans import Entry, Plan, Planned, planned
 from .resets import OwnTensor, own_tensors, padding_rows, reset_parts
@@ -122,8 +121,9 @@ def initialize_(
             refuse("seed", "given (a rank alone would draw another)", seed)
         number = seed_number(seed)
         for one in own:
-            _check(one, partition)
-        check_apart((one.full_name, one.tensor) for one in own)
+            check_tensor(one.full_name, one.tensor)
+            if one.computed is not None:
+                one.computed.check(one.full_name)
         found = planned(model, own, rules, rename=rename, split=split, partition=partition)
         values = _values(own, found.plan, number) if found.fills else {}
         return number, map(_deed, found.plan), (found, values)
@@ -159,14 +159,6 @@ def _deed(entry: Entry) -> str:
     words |= words.pop("keywords", {})  # of a user's function, which may take what is written differently everywhere
     known = {name: value for name, value in words.items() if isinstance(value, (int, float, str, tuple))}
     return f"{entry.stream} {entry.shape} {sorted(known.items())}"
-
-
-def _check(one: OwnTensor, partition: Partition | None) -> None:
-    """Raise where a tensor cannot be filled."""
-    check_tensor(one.full_name, one.tensor)
-    check_partition(one.tensor, partition)
-    if one.computed is not None:
-        one.computed.check(one.full_name)
 
 
 def _values(own: Iterable[OwnTensor], plan: Plan, seed: int) -> dict[str, Tensor]:

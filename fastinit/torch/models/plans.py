@@ -25,7 +25,7 @@ from ..rules.weights import Ruled, Weight, ruled
 from ..tensors.checks import check_here, check_model, check_tensor
 from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
-from ..tensors.shards import Partition, checked_partition, pieces_of, reshard
+from ..tensors.shards import Partition, check_partition, checked_partition, pieces_of, reshard
 from ..tensors.ties import check_apart, untied, warn_untied
 from .own import METHODS, own_inits
 from .recording import Draw, recorded
@@ -169,7 +169,6 @@ def plan(
     for one in own:
         if not one.tensor.is_meta:
             check_tensor(one.full_name, one.tensor)
-    check_apart((one.full_name, one.tensor) for one in own)
     found = planned(model, own, rules, rename=rename, split=split, partition=partition)
     found.warn("plan")
     return found.plan
@@ -201,7 +200,7 @@ class Planned(NamedTuple):
 
 def planned(
     model: nn.Module,
-    own: Iterable[OwnTensor],
+    own: Sequence[OwnTensor],
     rules: Rules,
     *,
     rename: Rename | None,
@@ -213,6 +212,7 @@ def planned(
         refuse("split", "a mapping of patterns to numbers of parts", split, TypeError)
     if partition is not None:
         checked_partition(partition)
+    check_apart((one.full_name, one.tensor) for one in own)
     weights = _weights(own, rename, split or {}, partition)
     if isinstance(rules, str) and rules in BY_MODULES:
         given = dict.fromkeys((weight.name for weight in weights.values()), BY_MODULES[rules])
@@ -334,6 +334,7 @@ def _weights(
     unused = list(split)
     for full_name, module, _, tensor, _ in own:
         check_here(tensor, full_name=full_name)
+        check_partition(tensor, partition)
         name = canonical_name(full_name, rename)
         pieces = pieces_of(tensor, partition)
         shape, parts = tuple(tensor.shape) if pieces is None else pieces.shape, 1
