@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..calls.fast import fast_init
 from ..calls.requests import Request
 from ..tensors.names import Rename
-from ..tensors.shards import Partition, is_dtensor, pieces_of
+from ..tensors.shards import Partition, local_of, pieces_of, storage_of
 
 #: Names of the methods that write to a tensor.
 _changes = re.compile(
@@ -82,5 +82,5 @@ def written_by(func: Any, args: Any, kwargs: Any) -> Tensor | None:
 
 def memory_of(tensor: Tensor) -> int:
     """The storage of a tensor, by which writing to a view or to its data is known."""
-    local = tensor._local_tensor if is_dtensor(tensor) else tensor
-    return local.untyped_storage()._cdata if local.layout is torch.strided else id(tensor)
+    local = local_of(tensor)
+    return storage_of(local) if local.layout is torch.strided else id(tensor)
