@@ -36,7 +36,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     Parameters
     ----------
-    seed : int, numpy.random.SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         None: each fill takes a seed from the generator of the call, or torch's default one, so that
         ``torch.manual_seed`` governs as ever. A seed: fill number i of the block is stream ``#i`` of that seed, and no
         generator is read.

@@ -48,7 +48,7 @@ def initialize_(
         ``"torch"`` or ``"own"``. Keywords are those of the scheme: ``in_axis``, ``out_axis`` and ``batch_axis`` where a
         module does not tell, as for a parameter used as ``x @ W``. A recipe: `gpt2`, `llama` (these also by name, as
         any that `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see `law_of`).
-    seed : int or numpy.random.SeedSequence
+    seed : int, list or array of int, or numpy.random.SeedSequence
         The same on every rank; None, which would be another on each, is refused.
     rename : callable
         See `canonical_name`.

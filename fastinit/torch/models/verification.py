@@ -125,7 +125,7 @@ def verify(
     ----------
     model, rules, rename, split, partition
         As for `initialize_`. Buffers are not looked at.
-    seed : int, numpy.random.SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         None: laws alone are checked. The same on every rank.
 
     Returns
