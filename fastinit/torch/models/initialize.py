@@ -17,6 +17,7 @@ from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import fill_pieces_
 from ..tensors.names import Rename
 from ..tensors.shards import Partition, known_pieces_of, reshard, rows_of
+from ..tensors.ties import check_apart
 from .buffers import buffers_left, restore_buffers
 from .plans import Entry, Plan, Planned, planned
 from .resets import OwnTensor, own_tensors, padding_rows, reset_parts
@@ -124,6 +125,7 @@ def initialize_(
             check_tensor(one.full_name, one.tensor)
             if one.computed is not None:
                 one.computed.check(one.full_name)
+        check_apart((one.full_name, one.tensor) for one in own)
         found = planned(model, own, rules, rename=rename, split=split, partition=partition)
         values = _values(own, found.plan, number) if found.fills else {}
         return number, map(_deed, found.plan), (found, values)
@@ -140,12 +142,12 @@ def initialize_(
             reset_parts(model, steps, rename)
         if found.fills:
             _fill(own, found.plan, number, partition, values)
-        for one, entry in zip(own, found.plan, strict=True):
-            if one.computed is not None:
-                one.computed.settle(number, entry.name)
         for weight, row in padding_rows(model):
             for part in rows_of(known_pieces_of(weight, partition), row):
                 part.zero_()
+        for one, entry in zip(own, found.plan, strict=True):
+            if one.computed is not None:
+                one.computed.settle(number, entry.name)
     if buffers and (left := buffers_left(model, before, steps.written)):
         warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=2)
     return found.plan

@@ -169,6 +169,7 @@ def plan(
     for one in own:
         if not one.tensor.is_meta:
             check_tensor(one.full_name, one.tensor)
+    check_apart((one.full_name, one.tensor) for one in own)
     found = planned(model, own, rules, rename=rename, split=split, partition=partition)
     found.warn("plan")
     return found.plan
@@ -200,7 +201,7 @@ class Planned(NamedTuple):
 
 def planned(
     model: nn.Module,
-    own: Sequence[OwnTensor],
+    own: Iterable[OwnTensor],
     rules: Rules,
     *,
     rename: Rename | None,
@@ -212,7 +213,6 @@ def planned(
         refuse("split", "a mapping of patterns to numbers of parts", split, TypeError)
     if partition is not None:
         checked_partition(partition)
-    check_apart((one.full_name, one.tensor) for one in own)
     weights = _weights(own, rename, split or {}, partition)
     if isinstance(rules, str) and rules in BY_MODULES:
         given = dict.fromkeys((weight.name for weight in weights.values()), BY_MODULES[rules])

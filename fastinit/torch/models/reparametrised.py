@@ -91,6 +91,10 @@ class Computed(NamedTuple):
         chain = self.by if isinstance(self.by, ParametrizationList) else ()
         if not whole or not all(hasattr(one, "right_inverse") for one in chain):
             refuse("model", "of parametrizations that are whole and have a right inverse", full_name)
+        row = getattr(self.module, "padding_idx", None) if self.leaf == "weight" else None
+        if self.lengths is not None and type(row) is int and -len(like) <= row < len(like):
+            rule = "of weights without a row for padding where they are normalised (a row of zeros has no direction)"
+            refuse("model", rule, full_name)
 
     def check_keeps(self, full_name: str, value: Tensor) -> None:
         """Raise where what is computed from it is another value, and so has another law, than was assigned."""
