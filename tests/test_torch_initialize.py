@@ -1323,6 +1323,7 @@ def test_a_list_may_leave_computed_values_to_modules():
 @pytest.mark.parametrize("change", [
     lambda one: one.__imul__(2), lambda one: torch.mul(one, 2, out=one), lambda one: setattr(one, "data", one.data * 2),
     lambda one: one.data.copy_(one.data * 2), lambda one: one.add_(one), lambda one: one.data.__iadd__(1),
+    lambda one: nn.functional.relu(one, inplace=True),
 ])  # fmt: skip
 def test_whatever_writes_to_a_tensor_makes_its_values_computed(change):
     class Changing(Bare):

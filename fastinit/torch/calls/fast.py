@@ -135,14 +135,14 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             if self._entered:
                 rule = "left before it is entered again (a block within its block needs one of its own)"
                 refuse("fast_init", rule, self, RuntimeError)
+            self._warned = self.unnamed, Counter(self.left_to_torch)
+            if self.register is not None:
+                reshard(self.register.model)
+                self.register.written = False
+                if self._watches:
+                    self._before = _versions(self.register.model)
+                    self._visits.begin()
             self._entered = True
-        self._warned = self.unnamed, Counter(self.left_to_torch)
-        if self.register is not None:
-            reshard(self.register.model)
-            self.register.written = False
-            if self._watches:
-                self._before = _versions(self.register.model)
-                self._visits.begin()
         wrap()
         super().__enter__()
         return self

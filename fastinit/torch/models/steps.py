@@ -75,7 +75,8 @@ class Steps(fast_init):
 def written_by(func: Any, args: Any, kwargs: Any) -> Tensor | None:
     """The tensor that a call of torch writes to, if there is one."""
     target, name = kwargs.get("out"), getattr(func, "__name__", "")
-    if target is None and (_changes(name) or (name == "__set__" and func.__self__ is Tensor.data)):
+    is_set = name == "__set__" and func.__self__ is Tensor.data
+    if target is None and (is_set or _changes(name) or kwargs.get("inplace")):
         target = args[0] if args else kwargs.get("tensor", kwargs.get("input"))
     return target if isinstance(target, Tensor) else None
 
