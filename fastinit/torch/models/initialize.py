@@ -43,12 +43,13 @@ def initialize_(
     rules : str, list or callable
         ``"torch"``: what each module's own ``reset_parameters`` asks for. ``"own"``: that, and then what models and
         parts of them have beyond it, ``initialize_weights``, ``init_weights``, ``_initialize_weights`` or
-        ``_init_weights``, as transformers and timm do. A list of ``(pattern, scheme)`` or
-        ``(pattern, scheme, keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name
-        that fastinit knows (see `fastinit.register`), one of its functions or one like them, a law of `fastinit.laws`,
-        ``"torch"`` or ``"own"``. Keywords are those of the scheme: ``in_axis``, ``out_axis`` and ``batch_axis`` where a
-        module does not tell, as for a parameter used as ``x @ W``. A recipe: `gpt2`, `llama` (these also by name, as
-        any that `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see `law_of`).
+        ``_init_weights``, as transformers and timm do. A list of ``(pattern, scheme)`` or ``(pattern, scheme,
+        keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name that fastinit knows
+        (see `fastinit.register`), one of its functions or one like them, a law of `fastinit.laws`, ``"torch"`` or
+        ``"own"``. Keywords are those of the scheme: ``in_axis``, ``out_axis`` and ``batch_axis`` where a module does
+        not tell, as for a parameter used as ``x @ W`` or for stacked experts. A recipe: `gpt2`, `llama` (these also by
+        name, as any that `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see
+        `law_of`).
     seed : int, list or array of int, or numpy.random.SeedSequence
         The same on every rank; None, which would be another on each, is refused.
     rename : callable
@@ -85,9 +86,10 @@ def initialize_(
 
     Notes
     -----
-    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero. In schemes the fan is that
-    of the whole tensor, groups, transposed convolutions and `split` considered, unless axes are named; ``"torch"``
-    keeps torch's own idea of it.
+    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero, whatever the rule; under
+    weight normalisation, where such a row has no direction, that is refused. In schemes the fan is that of the whole
+    tensor, groups, transposed convolutions and `split` considered, unless axes are named; ``"torch"`` keeps torch's own
+    idea of it.
 
     Buffers are restored first, with all parameters out of reach: nothing writes to a parameter after its rule.
 

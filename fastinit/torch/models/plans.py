@@ -150,6 +150,16 @@ def plan(
     ValueError, TypeError
         If a rule matches nothing, or nothing matches a parameter; see `initialize_`.
 
+    Warns
+    -----
+    UserWarning
+        Of two tensors that the model ties, and of initialisations that ``"torch"`` leaves out, as `initialize_`.
+
+    Notes
+    -----
+    Parameters and buffers are away while the modules' own initialisations are asked what they would draw: other threads
+    must not use the model meanwhile.
+
     Examples
     --------
     >>> import torch

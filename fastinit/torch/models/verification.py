@@ -136,7 +136,12 @@ def verify(
     Raises
     ------
     ValueError, TypeError
-        As for `initialize_`, on every rank.
+        As for `initialize_`, on every rank; but parameters that share memory are told by their values.
+
+    Warns
+    -----
+    UserWarning
+        Naming two tensors that the model ties.
 
     Notes
     -----
@@ -148,9 +153,8 @@ def verify(
 
     *What it cannot see*: without a seed, tensors of one law that have changed places; of a shard of fewer than 1,000
     elements, anything but mean and deviation; stretches that shards have in common of fewer than 16 elements, and short
-    ones in long shards, of which 32 stretches each are compared. That two tensors should be tied, rules do not say: a
-    warning names those that the model says it ties; else one that is a copy of the other is found, and one that has a
-    stream of its own is not.
+    ones in long shards, of which 32 stretches each are compared. That two tensors should be tied, where the model does
+    not say so: one that is a copy of the other is found, and one that has a stream of its own is not.
 
     *Digest*: a tensor's is the sum modulo 2**64, over its elements, of a mix of the element's number in the whole and
     its bits: so it does not matter who holds which. The sums, sorted, with names, shapes and dtypes go through BLAKE2b.
