@@ -1351,8 +1351,12 @@ REFUSED = [
     (lambda: ft.profile("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
     (lambda: ft.lsuv_("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
     (lambda: ft.initialize_(parametrizations.weight_norm(nn.Embedding(3, 2, padding_idx=-1))), ValueError,
-     "`model` must be of weights without a row for padding where they are normalised "
-     "(a row of zeros has no direction), got 'weight'"),
+     "`model` must be of weights that are not zero, nor have a row for padding, where they are normalised (0 / 0), "
+     "got 'weight'"),
+    *((lambda change=change: ft.initialize_(change(nn.Linear(3, 2)), [("*", "zeros")]), ValueError,
+       "`model` must be of weights that are not zero, nor have a row for padding, where they are normalised (0 / 0), "
+       "got 'weight'")
+      for change in (parametrizations.weight_norm, parametrizations.spectral_norm, nn.utils.spectral_norm)),
     (lambda: ft.initialize_(Bare()), ValueError,
      "`rules` must be such that each parameter has a law (what no module initialises needs a rule, "
      "as in [('*scale', 'zeros'), ('*', 'torch')]), got ['scale']"),

@@ -86,10 +86,10 @@ def initialize_(
 
     Notes
     -----
-    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero, whatever the rule; under
-    weight normalisation, where such a row has no direction, that is refused. In schemes the fan is that of the whole
-    tensor, groups, transposed convolutions and `split` considered, unless axes are named; ``"torch"`` keeps torch's own
-    idea of it.
+    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero, whatever the rule; where a
+    weight is normalised, such rows and rules of zeros are refused. In schemes the fan is that of the whole tensor,
+    groups, transposed convolutions and `split` considered, unless axes are named; ``"torch"`` keeps torch's own idea of
+    it.
 
     Buffers are restored first, with all parameters out of reach: nothing writes to a parameter after its rule.
 
@@ -129,6 +129,9 @@ def initialize_(
                 one.computed.check(one.full_name)
         check_apart((one.full_name, one.tensor) for one in own)
         found = planned(model, own, rules, rename=rename, split=split, partition=partition)
+        for one, entry in zip(own, found.plan, strict=True):
+            if one.computed is not None:
+                one.computed.check_divides(one.full_name, entry.law)
         values = _values(own, found.plan, number) if found.fills else {}
         return number, map(_deed, found.plan), (found, values)
 
