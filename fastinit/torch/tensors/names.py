@@ -18,7 +18,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ...arguments import refuse
 from .copies import Copies
-from .shards import Partition, Pieces, is_dtensor, pieces_of, storage_of, view_of
+from .shards import Partition, Pieces, end_of, is_dtensor, local_of, pieces_of, storage_of, view_of
 
 Rename = Callable[[str], str]
 
@@ -115,7 +115,7 @@ class Register:
             pieces = pieces_of(named.tensor, self._partition)
             if pieces is not None:
                 owners = self._owners.setdefault(storage_of(pieces.local), [])
-                owners.append((pieces.local.storage_offset(), _end(pieces.local), named.names[0], pieces))
+                owners.append((pieces.local.storage_offset(), end_of(pieces.local), named.names[0], pieces))
                 if pieces.rectangles is not None:
                     self._partial.add(named.names[0])
 
@@ -142,7 +142,7 @@ class Register:
         """Whether a tensor of the model has that storage now: reading it again takes thirty times as long."""
         for module in self.model.modules():
             for tensor in (*module._parameters.values(), *module._buffers.values()):
-                local = tensor._local_tensor if is_dtensor(tensor) else tensor
+                local = None if tensor is None else local_of(tensor)
                 if local is None or is_lazy(local) or local.layout is not torch.strided:
                     continue
                 if storage_of(local) == storage:
@@ -150,7 +150,7 @@ class Register:
         return False
 
     def _known(self, local: torch.Tensor) -> tuple[str, Pieces] | None:
-        first, last = local.storage_offset(), _end(local)
+        first, last = local.storage_offset(), end_of(local)
         for begin, end, name, owner in self._owners.get(storage_of(local), []):
             if begin <= first and last <= end:
                 pieces = view_of(owner, local)
@@ -235,11 +235,3 @@ _MAYBE_TENSORS = (torch.Tensor, tuple, list, type(None))
 def _first_names(found: list[Named]) -> dict[str, str]:
     """By each name of a tensor, its own first."""
     return {name: named.names[0] for named in found for name in named.names}
-
-
-def _end(tensor: torch.Tensor) -> int:
-    """One past the last element, in elements of the storage."""
-    if not tensor.numel():
-        return tensor.storage_offset()
-    reach = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return tensor.storage_offset() + reach + 1
