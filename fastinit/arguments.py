@@ -21,20 +21,22 @@ def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError
     raise error(f"`{name}` must be {rule}, got {value!r}")
 
 
-def is_truth(value: Any) -> bool:
-    """Whether `value` is True or False, of Python or of a library of arrays."""
+def _may_be_number(value: Any) -> bool:
+    """Whether `value` is no text, no array with axes and no truth, which Python takes for a number."""
+    if isinstance(value, (str, bytes)) or getattr(value, "ndim", 0) != 0:
+        return False
     dtype = getattr(value, "dtype", None)
     if dtype is None:
-        return type(value) is bool
+        return type(value) is not bool
     kind = getattr(dtype, "kind", None)
-    return (str(dtype) if kind is None else kind) in ("b", "torch.bool")
+    return (str(dtype) if kind is None else kind) not in ("b", "torch.bool")
 
 
 def is_integer(value: Any) -> bool:
-    """Whether `value` is one integer: neither a truth, which Python takes for one, nor an array with axes."""
+    """Whether `value` is one integer, of Python or of a library of arrays."""
     if type(value) is int:
         return True
-    if is_truth(value) or getattr(value, "ndim", 0) != 0:
+    if not _may_be_number(value):
         return False
     try:
         as_index(value)
@@ -65,9 +67,7 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     rule = "a number" if infinite else "a finite number"
     if low > -math.inf:
         rule += f" of at least {low:g}"
-    if not isinstance(value, float) and (
-        isinstance(value, (str, bytes)) or is_truth(value) or getattr(value, "ndim", 0) != 0
-    ):
+    if not isinstance(value, float) and not _may_be_number(value):
         refuse(name, rule, value, TypeError)
     try:
         number = float(value)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from . import _core
 from .arguments import integer, names_nearest, refuse
-from .dtypes import Kind, kind_of
+from .dtypes import NAMES, Kind, kind_of
 from .machine import threads_for, usually_rounded
 from .records import Record, plain, real_array, real_number
 from .scaling import checked_axes
@@ -76,8 +76,7 @@ def _statistics(sums: Any, order: int) -> Statistics:
         skewness = np.sqrt(count) * m3 / spread / np.sqrt(spread)
         kurtosis = count * m4 / spread / spread
         minimum, maximum = (np.where(total > 0, extreme, nan) for extreme in (minimum, maximum))
-    whole = (np.asarray(number).astype(np.int64) for number in (total, zeros, nonfinite))
-    total, zeros, nonfinite = whole
+    total, zeros, nonfinite = (np.asarray(number).astype(np.int64) for number in (total, zeros, nonfinite))
     shape = (skewness, kurtosis) if order == 4 else (None, None)
     results = (total, mean, variance, std, *shape, minimum, maximum, zeros, nonfinite)
     return Statistics(*(x.item() if isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 else x for x in results))
@@ -93,7 +92,7 @@ def _elements(x: Any) -> tuple[Kind, np.ndarray[Any, Any]]:
             TypeError,
         )
     array = np.asarray(x)
-    if array.dtype.name in ("float16", "float32", "float64", "bfloat16"):
+    if array.dtype.name in NAMES:
         return kind_of(array.dtype.name), array
     if array.dtype.kind not in "buif":
         refuse("x", "an array of real numbers", array.dtype.name, TypeError)
