@@ -22,14 +22,14 @@ def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError
 
 
 def _may_be_number(value: Any) -> bool:
-    """Whether `value` is no text, no array with axes and no truth, which Python takes for a number."""
-    if isinstance(value, (str, bytes)) or getattr(value, "ndim", 0) != 0:
+    """Whether `value` is no array with axes, no text and no truth, of which Python too makes numbers."""
+    if not (hasattr(value, "__float__") or hasattr(value, "__index__")) or getattr(value, "ndim", 0) != 0:
         return False
     dtype = getattr(value, "dtype", None)
     if dtype is None:
         return type(value) is not bool
     kind = getattr(dtype, "kind", None)
-    return (str(dtype) if kind is None else kind) not in ("b", "torch.bool")
+    return (str(dtype) if kind is None else kind) not in ("b", "S", "U", "torch.bool")
 
 
 def is_integer(value: Any) -> bool:

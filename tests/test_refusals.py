@@ -160,7 +160,8 @@ WRONG = {
     "index": [*TRUTHS, 1.0, "0", b"0", {0}, {0: 1}, np.array([0]), np.array([0, 1]), np.array(0.0), 9, (0,) * 5,
               (0, True), [True], [1.0], [[0]], fi.flat[1.0], fi.flat[True], lambda: iter((0,))],
     "out": [True, 1.0, "x", [], {}, np.zeros(3), np.zeros((3, 3), np.int32), np.float32(1)],
-    "real": [*TRUTHS, None, "1", b"1", 1j, [1.0], (1.0,), np.array([1.0]), {1.0}, math.nan],
+    "real": [*TRUTHS, None, "1", b"1", bytearray(b"1"), memoryview(b"1"), np.array("1"), np.array(b"1"), 1j,
+              [1.0], (1.0,), np.array([1.0]), {1.0}, math.nan],
     "count": [*TRUTHS, None, 0, -1, 1.0, "1", [1], np.array([1])],
     "choice": [True, None, 1, b"normal", "gauss", ["normal"], np.array([0, 1]), ("fan_in",)],
 }  # fmt: skip
