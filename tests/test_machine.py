@@ -358,13 +358,13 @@ def test_a_fork_does_not_wait_for_itself_nor_for_who_waits_for_it():
 def interrupted():
     """What a signal of Ctrl-C's kind must end, which comes when the call is under way."""
     signal.signal(signal.SIGALRM, signal.default_int_handler)
-    with pytest.raises(KeyboardInterrupt):
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 5e-3)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 5e-3)
+        with pytest.raises(KeyboardInterrupt):
             yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
