@@ -31,6 +31,8 @@ def seed_number(seed: Any) -> int:
 
 def seed_source(seed: Any) -> int | ISeedSequence:
     """`seed` as an integer in that range, or as a seed sequence: a list or an array as the one NumPy makes of it."""
+    if type(seed) is int and 0 <= seed < 1 << SEED_BITS:
+        return seed
     if seed is None:
         return secrets.randbits(SEED_BITS)
     if isinstance(seed, (SeedSequence, ISeedSequence)):  # the first is the usual one, and found faster

@@ -66,12 +66,12 @@ def _read(name: str, value: Any) -> Any:
 def _statistics(sums: Any, order: int) -> Statistics:
     """From the eleven sums of the core, each a number or an array."""
     count, mean, m2, m3, m4, exponent, minimum, maximum, zeros, nonfinite, nonfinite_sum = sums
-    total, exponent = count + nonfinite, np.asarray(exponent).astype(np.int64)
+    total, unit = count + nonfinite, np.ldexp(1.0, np.asarray(exponent).astype(np.int64))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         finite = np.where((nonfinite == 0) & (total > 0), 1.0, nan)
         mean = np.where(nonfinite == 0, mean * finite, nonfinite_sum)
-        scaled = np.maximum(m2, 0) / count * finite  # the variance in units of 4**exponent
-        variance, std = np.ldexp(scaled, 2 * exponent), np.ldexp(np.sqrt(scaled), exponent)
+        scaled = np.maximum(m2, 0) / count * finite
+        variance, std = scaled * unit * unit, np.sqrt(scaled) * unit
         spread = np.where(m2 > 0, m2, nan) * finite
         skewness = np.sqrt(count) * m3 / spread / np.sqrt(spread)
         kurtosis = count * m4 / spread / spread
@@ -108,6 +108,8 @@ def _pieces(array: np.ndarray[Any, Any], kind: Kind) -> Iterable[np.ndarray[Any,
     """The elements in C order, in arrays that the core can read: itself, or one after the other in a buffer."""
     if _readable(array, kind):
         return (array,)
+    if array.size <= _COPIED:
+        return (array.astype(kind.dtype, order="C"),)
     copied: Any = ["readonly", "contig", "aligned", "nbo"]  # NumPy's own types misspell the second
     pieces: Any = np.nditer(
         [array],
