@@ -47,15 +47,13 @@ def is_integer(value: Any) -> bool:
 
 def integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """`value` as an int, in [low, high) where these are given."""
+    number = as_index(value) if is_integer(value) else None
+    if number is not None and (low is None or number >= low) and (high is None or number < high):
+        return number
     rule = "an integer"
     if low is not None:
         rule += f" of at least {low}" if high is None else f" in [{low}, {high})"
-    if not is_integer(value):
-        refuse(name, rule, value, TypeError)
-    number = as_index(value)
-    if (low is not None and number < low) or (high is not None and number >= high):
-        refuse(name, rule, number)
-    return number
+    refuse(name, rule, value if number is None else number, TypeError if number is None else ValueError)
 
 
 def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = False) -> float:

@@ -66,19 +66,20 @@ def _read(name: str, value: Any) -> Any:
 def _statistics(sums: Any, order: int) -> Statistics:
     """From the eleven sums of the core, each a number or an array."""
     count, mean, m2, m3, m4, exponent, minimum, maximum, zeros, nonfinite, nonfinite_sum = sums
-    total, unit = count + nonfinite, np.ldexp(1.0, np.asarray(exponent).astype(np.int64))
+    total, unit = count + nonfinite, np.ldexp(1.0, np.int64(exponent))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         finite = np.where((nonfinite == 0) & (total > 0), 1.0, nan)
         mean = np.where(nonfinite == 0, mean * finite, nonfinite_sum)
         scaled = np.maximum(m2, 0) / count * finite
         variance, std = scaled * unit * unit, np.sqrt(scaled) * unit
-        spread = np.where(m2 > 0, m2, nan) * finite
-        skewness = np.sqrt(count) * m3 / spread / np.sqrt(spread)
-        kurtosis = count * m4 / spread / spread
+        skewness = kurtosis = None
+        if order == 4:
+            spread = np.where(m2 > 0, m2, nan) * finite
+            skewness = np.sqrt(count) * m3 / spread / np.sqrt(spread)
+            kurtosis = count * m4 / spread / spread
         minimum, maximum = (np.where(total > 0, extreme, nan) for extreme in (minimum, maximum))
-    total, zeros, nonfinite = (np.asarray(number).astype(np.int64) for number in (total, zeros, nonfinite))
-    shape = (skewness, kurtosis) if order == 4 else (None, None)
-    results = (total, mean, variance, std, *shape, minimum, maximum, zeros, nonfinite)
+    total, zeros, nonfinite = map(np.int64, (total, zeros, nonfinite))
+    results = (total, mean, variance, std, skewness, kurtosis, minimum, maximum, zeros, nonfinite)
     return Statistics(*(x.item() if isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 else x for x in results))
 
 
