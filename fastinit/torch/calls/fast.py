@@ -21,8 +21,8 @@ from ...stream import seed_number
 from ..tensors.agreement import agreed
 from ..tensors.checks import check_here, check_model
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
-from ..tensors.names import Register, Rename, canonical_name
-from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, local_of, pieces_of, reshard, whole_of
+from ..tensors.names import Register, Rename, canonical_name, versions
+from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, pieces_of, reshard, whole_of
 from ..tensors.ties import untied, warn_untied
 from . import init, requests
 from .init import TORCH
@@ -140,7 +140,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
                 reshard(self.register.model)
                 self.register.written = False
                 if self._watches:
-                    self._before = _versions(self.register.model)
+                    self._before = versions(self.register.model)
                     self._visits.begin()
             self._entered = True
         wrap()
@@ -166,7 +166,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     def _is_idle(self, register: Register) -> bool:
         """Whether the model's parameters are what they were when this block began."""
-        return bool(self._before) and not register.written and self._before == _versions(register.model)
+        return bool(self._before) and not register.written and self._before == versions(register.model)
 
     def _done_apart(self, register: Register) -> list[str]:
         """What in this block was done in ways that depend on the layout of the model, in words."""
@@ -235,12 +235,6 @@ _IDLE = (
     "nothing was written to the model's parameters in this block (libraries skip what they have initialised before; "
     "initialize_ fills every parameter)"
 )
-
-
-def _versions(model: torch.nn.Module) -> list[tuple[int, Any]]:
-    """Which parameters there are, and what changes when one is written; of inference mode nothing tells."""
-    found = [(one, local_of(one)) for one in model.parameters() if not is_lazy(one)]
-    return [(id(one), object() if local.is_inference() else local._version) for one, local in found if one.numel()]
 
 
 def _of_model(

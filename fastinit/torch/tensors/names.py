@@ -84,6 +84,16 @@ def named_tensors(model: torch.nn.Module, rename: Rename | None = None) -> list[
     return list(found.values())
 
 
+def versions(model: torch.nn.Module) -> list[tuple[int, Any]]:
+    """Which parameters there are, and what changes when one is written; of inference mode nothing tells."""
+    found = [(one, local_of(one)) for one in model.parameters() if not is_lazy(one) and one.numel()]
+    return [(id(one), object() if local.is_inference() else (_memory(local), local._version)) for one, local in found]
+
+
+def _memory(local: torch.Tensor) -> int:
+    return storage_of(local) if local.layout is torch.strided else 0
+
+
 class Register:
     """Finds the tensor of a model that a given tensor is, or is a view of, or was made from."""
 
@@ -150,9 +160,10 @@ class Register:
         return False
 
     def _known(self, local: torch.Tensor) -> tuple[str, Pieces] | None:
-        first, last = local.storage_offset(), end_of(local)
-        for begin, end, name, owner in self._owners.get(storage_of(local), []):
-            if begin <= first and last <= end:
+        first, last, storage = local.storage_offset(), end_of(local), storage_of(local)
+        for begin, end, name, owner in self._owners.get(storage, []):
+            # A parameter may have got other memory since, and its own gone to another tensor.
+            if begin <= first and last <= end and storage_of(owner.local) == storage:
                 pieces = view_of(owner, local)
                 return None if pieces is None else (name, pieces)
         return None
