@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-CORE := $(wildcard setup.py pyproject.toml fastinit/_core.pyx fastinit/machine.py fastinit/src/*)
+CORE := $(wildcard setup.py pyproject.toml fastinit/_core.pyx fastinit/_calls.pxi fastinit/machine.py fastinit/src/*)
 
 # A bare "torch" would be a build of several GB.
 TORCH := torch==2.13.0
@@ -29,7 +29,7 @@ lint: .venv/installed-linters ## Python, Cython, C and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint fastinit/_core.pyx
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint fastinit/_core.pyx fastinit/_calls.pxi
 	$(CC) $(C_WARNINGS) -fsyntax-only -Ifastinit/src fastinit/src/*.c tests/stream_dump.c
 
 # The library of the sanitizers must come before Python itself; Python's own leaks are not ours.

@@ -1,8 +1,14 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True, embedsignature=True
 """Border to the C core: pointers and the GIL, one function per C entry. Arguments were checked above."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.math cimport signbit
 from libc.stdint cimport SIZE_MAX, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 from numpy.random.bit_generator cimport BitGenerator
@@ -13,6 +19,10 @@ cimport numpy as cnp
 from threading import Lock, RLock
 
 cnp.import_array()
+
+
+cdef extern from "numpy/arrayobject.h":
+    object PyArray_Empty(int axes, const cnp.npy_intp *shape, cnp.dtype items, int fortran)  # takes a reference
 
 
 cdef extern from "src/portability.h" nogil:
@@ -33,6 +43,14 @@ cdef extern from "src/ars.h" nogil:
         FI_FINE
 
     void fi_ars_block(fi_key key, const uint32_t *counter, int rounds, uint32_t *block)
+
+
+cdef extern from "src/key.h" nogil:
+    enum:
+        FI_SEED_BYTES
+        FI_LAW_BYTES
+
+    fi_key fi_stream_key(const uint8_t *seed, const uint8_t *law, const uint8_t *name, size_t bytes)
 
 
 cdef extern from "src/dispatch.h" nogil:
@@ -114,12 +132,18 @@ cdef extern from "src/streaming.h" nogil:
                             fi_moments *results, int threads)
 
 
-cdef int check_items(int dtype, cnp.ndarray array) except -1:
-    """That the items of an array have the size of those of a dtype."""
+cdef int check_items(int dtype, size_t bytes) except -1:
+    """That items have the size of those of a dtype."""
     if not 0 <= dtype < FI_DTYPES:
         raise ValueError(f"`dtype` must be below {<int>FI_DTYPES}, got {dtype}")
-    if <size_t>cnp.PyArray_ITEMSIZE(array) != fi_item_bytes[dtype]:
-        raise BufferError(f"items must be of {fi_item_bytes[dtype]} bytes, got {cnp.PyArray_ITEMSIZE(array)}")
+    if bytes != fi_item_bytes[dtype]:
+        raise BufferError(f"items must be of {fi_item_bytes[dtype]} bytes, got {bytes}")
+    return 0
+
+
+cdef int check_law(int law) except -1:
+    if not 0 <= law < FI_LAWS:
+        raise ValueError(f"`law` must be below {<int>FI_LAWS}, got {law}")
     return 0
 
 
@@ -127,7 +151,7 @@ cdef int check_elements(int order, int dtype, cnp.ndarray elements, int axes) ex
     """That elements can be read where they are."""
     if order != 2 and order != 4:
         raise ValueError(f"`order` must be 2 or 4, got {order}")
-    check_items(dtype, elements)
+    check_items(dtype, cnp.PyArray_ITEMSIZE(elements))
     if axes and cnp.PyArray_NDIM(elements) != axes:
         raise BufferError(f"`elements` must have {axes} axes, got {cnp.PyArray_NDIM(elements)}")
     if not cnp.PyArray_IS_C_CONTIGUOUS(elements) or not cnp.PyArray_ISALIGNED(elements):
@@ -147,6 +171,13 @@ cdef int read_key(bytes key, fi_key *k) except -1:
     return 0
 
 
+cdef int read_parameters(object parameters, fi_parameters *p) except -1:
+    if not isinstance(parameters, tuple):
+        raise TypeError(f"`parameters` must be a tuple, got {type(parameters).__name__}")
+    p.shift, p.scale, p.least, p.greatest, p.left, p.mass, p.right, p.tails = <tuple>parameters
+    return 0
+
+
 def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t first, tuple steps, int threads):
     """Fill `out` with values number first + i steps[0] + j steps[1] + ... (None: in C order) of the stream of `key`."""
     cdef fi_key k
@@ -155,12 +186,9 @@ def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t fir
     cdef int axis
     cdef void *data = cnp.PyArray_DATA(out)
     read_key(key, &k)
-    if not isinstance(parameters, tuple):
-        raise TypeError(f"`parameters` must be a tuple, got {type(parameters).__name__}")
-    p.shift, p.scale, p.least, p.greatest, p.left, p.mass, p.right, p.tails = <tuple>parameters
-    if not 0 <= law < FI_LAWS:
-        raise ValueError(f"`law` must be below {<int>FI_LAWS}, got {law}")
-    check_items(dtype, out)
+    read_parameters(parameters, &p)
+    check_law(law)
+    check_items(dtype, cnp.PyArray_ITEMSIZE(out))
     if not cnp.PyArray_ISWRITEABLE(out):
         raise BufferError("`out` must be writable")
     region.first = first
@@ -181,6 +209,23 @@ def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t fir
             region.target_step[axis] = cnp.PyArray_STRIDE(out, axis)
     with nogil:
         fi_fill(<fi_law>law, <fi_dtype>dtype, k, &p, &region, data, threads)
+
+
+def stream_key(bytes seed, bytes law, bytes name):
+    """The key of a stream: see src/key.h."""
+    if PyBytes_GET_SIZE(seed) != FI_SEED_BYTES or PyBytes_GET_SIZE(law) != FI_LAW_BYTES:
+        raise ValueError(f"`seed` and `law` must be of {FI_SEED_BYTES} bytes, got {len(seed)} and {len(law)}")
+    cdef fi_key k = fi_stream_key(<const uint8_t *>PyBytes_AS_STRING(seed), <const uint8_t *>PyBytes_AS_STRING(law),
+                                  <const uint8_t *>PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+    cdef uint8_t[16] b
+    cdef int i
+    for i in range(8):
+        b[i] = k.low >> 8 * i & 0xff
+        b[8 + i] = k.high >> 8 * i & 0xff
+    return PyBytes_FromStringAndSize(<char *>b, sizeof(fi_key))
+
+
+include "_calls.pxi"
 
 
 def words(bytes key, int domain, uint64_t first, size_t count):
