@@ -10,6 +10,7 @@ cdef enum:
 cdef class CheckedCall:
     """What a call came to whose arguments were checked: the law of an array of that shape."""
 
+    cdef uint64_t kinds
     cdef int law, dtype, axes
     cdef fi_parameters parameters
     cdef uint8_t[16] stream
@@ -17,19 +18,31 @@ cdef class CheckedCall:
     cdef cnp.dtype items
 
 
-cdef bint is_exact(tuple asked) noexcept:
-    """Whether arguments that are equal mean the same: to -0.0, True and lists there are others that are equal."""
+cdef uint64_t kinds_of(tuple asked) noexcept:
+    """The types of arguments, such that those that are equal and of one type mean the same; 0 where they need not."""
+    cdef uint64_t kinds = 1
+    if len(asked) > 20:
+        return 0
     for one in asked:
+        kinds <<= 3
         if type(one) is float:
             if <double>one == 0 and signbit(<double>one):
-                return False
+                return 0
+            kinds |= 1
+        elif type(one) is int:
+            kinds |= 2
+        elif type(one) is str:
+            kinds |= 3
         elif type(one) is tuple:
             for length in <tuple>one:
                 if type(length) is not int:
-                    return False
-        elif type(one) is not int and type(one) is not str and type(one) is not type and not isinstance(one, cnp.dtype):
-            return False
-    return True
+                    return 0
+            kinds |= 4
+        elif type(one) is type or isinstance(one, cnp.dtype):
+            kinds |= 5
+        else:
+            return 0
+    return kinds
 
 
 cdef bint read_seed(object seed, uint8_t *b) except -1:
@@ -101,7 +114,8 @@ cdef class CheckedCalls:
         """Note what the arguments that describe an array came to, where what is equal to them means the same."""
         cdef CheckedCall call = CheckedCall()
         cdef int axis
-        if not 0 < len(shape) <= FEW_AXES or not is_exact(asked):
+        call.kinds = kinds_of(asked)
+        if not call.kinds or not 0 < len(shape) <= FEW_AXES:
             return
         check_law(law)
         check_items(dtype, items.itemsize)
@@ -126,17 +140,19 @@ cdef class CheckedCalls:
         cdef fi_region region
         cdef cnp.npy_intp[FEW_AXES] shape
         cdef uint8_t[16] number
+        cdef uint64_t kinds
         cdef Py_ssize_t bytes
         cdef const char *text
         if type(name) is not str or not (threads is None or (type(threads) is int and threads > 0)):
             return None
-        if not is_exact(asked) or not read_seed(seed, number):
+        kinds = kinds_of(asked)
+        if not kinds or not read_seed(seed, number):
             return None
         found = PyDict_GetItemWithError(self.calls, asked)
         if found == NULL:
             return None
         call = <CheckedCall>found
-        if not cut(call, index, &region, shape):
+        if call.kinds != kinds or not cut(call, index, &region, shape):
             return None
         try:
             text = PyUnicode_AsUTF8AndSize(name, &bytes)
@@ -148,7 +164,7 @@ cdef class CheckedCalls:
         elif type(out) is not cnp.ndarray or not is_plain(out, call, shape):
             return None
         fi_fill(<fi_law>call.law, <fi_dtype>call.dtype, fi_stream_key(number, call.stream, <const uint8_t *>text, bytes),
-                &call.parameters, &region, cnp.PyArray_DATA(out), 1)
+                &call.parameters, &region, 0, cnp.PyArray_SIZE(out), cnp.PyArray_DATA(out), 1)
         return out
 
 
