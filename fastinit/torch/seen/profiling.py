@@ -82,7 +82,7 @@ def profile(
     >>> p.network.names[:3]
     ('input', '0.0', '0.1')
     >>> p.verdict.kind
-    'gradient vanishing'
+    'vanishing'
     """
     check_whole(model, "profile it")
     if loss is not None and not backward:
