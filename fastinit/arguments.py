@@ -21,20 +21,22 @@ def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError
     raise error(f"`{name}` must be {rule}, got {value!r}")
 
 
-def is_truth(value: Any) -> bool:
-    """Whether `value` is True or False, of Python or of a library of arrays."""
+def _may_be_number(value: Any) -> bool:
+    """Whether `value` is no array with axes, no text and no truth, of which Python too makes numbers."""
+    if not (hasattr(value, "__float__") or hasattr(value, "__index__")) or getattr(value, "ndim", 0) != 0:
+        return False
     dtype = getattr(value, "dtype", None)
     if dtype is None:
-        return type(value) is bool
+        return type(value) is not bool
     kind = getattr(dtype, "kind", None)
-    return (str(dtype) if kind is None else kind) in ("b", "torch.bool")
+    return (str(dtype) if kind is None else kind) not in ("b", "S", "U", "torch.bool")
 
 
 def is_integer(value: Any) -> bool:
-    """Whether `value` is one integer: neither a truth, which Python takes for one, nor an array with axes."""
+    """Whether `value` is one integer, of Python or of a library of arrays."""
     if type(value) is int:
         return True
-    if is_truth(value) or getattr(value, "ndim", 0) != 0:
+    if not _may_be_number(value):
         return False
     try:
         as_index(value)
@@ -45,15 +47,13 @@ def is_integer(value: Any) -> bool:
 
 def integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """`value` as an int, in [low, high) where these are given."""
+    number = as_index(value) if is_integer(value) else None
+    if number is not None and (low is None or number >= low) and (high is None or number < high):
+        return number
     rule = "an integer"
     if low is not None:
         rule += f" of at least {low}" if high is None else f" in [{low}, {high})"
-    if not is_integer(value):
-        refuse(name, rule, value, TypeError)
-    number = as_index(value)
-    if (low is not None and number < low) or (high is not None and number >= high):
-        refuse(name, rule, number)
-    return number
+    refuse(name, rule, value if number is None else number, TypeError if number is None else ValueError)
 
 
 def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = False) -> float:
@@ -65,9 +65,7 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     rule = "a number" if infinite else "a finite number"
     if low > -math.inf:
         rule += f" of at least {low:g}"
-    if not isinstance(value, float) and (
-        isinstance(value, (str, bytes)) or is_truth(value) or getattr(value, "ndim", 0) != 0
-    ):
+    if not isinstance(value, float) and not _may_be_number(value):
         refuse(name, rule, value, TypeError)
     try:
         number = float(value)

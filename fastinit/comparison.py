@@ -206,9 +206,9 @@ def _check_repeats(found: Verification, pieces: list[Any], many_values: bool, co
 
 def check_structure(found: Verification, whole: Any, law: Law) -> None:
     """What ties the elements of an array, each part of one that is packed, if it is here as a whole."""
-    parts = [whole]
+    parts = [] if whole is None or not whole.size else [whole]
     if isinstance(law, Packed):
-        parts, law = parts if whole is None else [*law.parts_of(whole)], law.law
+        parts, law = [part for one in parts for part in law.parts_of(one)], law.law
     if isinstance(law, Orthogonal):
         _check_orthogonal(found, parts, law)
     elif isinstance(law, Sparse):
@@ -218,7 +218,7 @@ def check_structure(found: Verification, whole: Any, law: Law) -> None:
 def _check_orthogonal(found: Verification, parts: list[Any], law: Orthogonal) -> None:
     """Orthonormal rows or columns, whichever are fewer, to the rounding of the dtype."""
     columns = law.out_axis
-    if parts[0] is None or not parts[0].size or law.batch_axis != () or not isinstance(columns, int):
+    if not parts or law.batch_axis != () or not isinstance(columns, int):
         found.checks["orthogonality"] = "not checked (of a part, or with several axes for one)"
         return
     away, dtype, square = 0.0, parts[0].dtype.name, law.gain**2
@@ -236,7 +236,7 @@ def _check_orthogonal(found: Verification, parts: list[Any], law: Orthogonal) ->
 
 def _check_sparse(found: Verification, parts: list[Any], law: Sparse) -> None:
     """The same number of zeros in every column, but for weights that the dtype rounds to zero."""
-    if parts[0] is None or not parts[0].size:
+    if not parts:
         found.checks["zeros in each column"] = "not checked (of a part)"
         return
     rows = len(parts[0])

@@ -10,6 +10,8 @@ import numpy as np
 from .arguments import choice
 
 _BFLOAT16 = 3
+#: Their names, as NumPy has them.
+NAMES = ("float16", "float32", "float64", "bfloat16")
 
 
 class Kind(NamedTuple):
@@ -48,7 +50,7 @@ def kind_of(dtype: Any) -> Kind:
             with suppress(TypeError):
                 known = np.dtype(dtype)
                 name = known.name if known.isnative else known.str
-        choice("dtype", name, ["float16", "float32", "float64", "bfloat16"])
+        choice("dtype", name, NAMES)
     if name in _KINDS:
         return _KINDS[name]
     try:

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ._core import UsualRounding, rounds_otherwise
+from ._core import rounds_otherwise
 from .arguments import refuse
 from .dtypes import Kind, kind_for
 from .laws import Called, Law
 from .laws.law import Fill
 from .layout import check_apart, check_out, checked_shape, part, whole_steps
-from .machine import threads_for
+from .machine import threads_for, usually_rounded
 from .stream import encoded, seed_number
 
 
@@ -29,8 +29,8 @@ def draw(
 ) -> Any:
     """The values of a law in an array of that shape, or in the parts of it that `index` names."""
     if rounds_otherwise():
-        with UsualRounding():
-            return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+        again = usually_rounded(draw)
+        return again(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
     if type(law) is Called:
         return _called(law, shape, out, seed=seed, name=name, dtype=dtype, **_given(index=index, threads=threads))
     kind, lengths = kind_for(dtype, out), checked_shape(shape)

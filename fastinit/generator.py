@@ -18,7 +18,7 @@ from .laws import Normal, Uniform
 from .laws.independent import uniform_parameters
 from .laws.parameters import Parameters
 from .layout import check_out, checked_shape
-from .machine import threads_for
+from .machine import threads_for, usually_rounded
 from .ranges import check_normal, interval
 from .typing import Array, DType, Float32, Float64, Seed, Shape
 
@@ -211,9 +211,8 @@ class Generator(np.random.Generator):
         array([ -0.3340033, 100.3173204])
         """
         if _core.rounds_otherwise():
-            with _core.UsualRounding():
-                again: Any = self.normal
-                return again(loc, scale, size, dtype, out)
+            again: Any = self.normal
+            return usually_rounded(again)(loc, scale, size, dtype, out)
         kind, mean, std = _kind(dtype, out), reals("loc", loc), reals("scale", scale)
         shape = _joint_shape("loc", mean, "scale", std)
         check_normal(kind, mean, std, ("loc", "scale"))
@@ -275,9 +274,8 @@ class Generator(np.random.Generator):
         array([  0.30126656, 100.70599303])
         """
         if _core.rounds_otherwise():
-            with _core.UsualRounding():
-                again: Any = self.uniform
-                return again(low, high, size, dtype, out)
+            again: Any = self.uniform
+            return usually_rounded(again)(low, high, size, dtype, out)
         kind, below, above = _kind(dtype, out), reals("low", low), reals("high", high)
         if isinstance(below, float) and isinstance(above, float):
             if not below <= above:

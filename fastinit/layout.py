@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from itertools import combinations
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from .arguments import integer, is_integer, refuse
 
@@ -147,11 +147,21 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
 
 
 def check_apart(outs: Sequence[Any]) -> None:
-    """Raise where two of several arrays have memory in common: the first would hold what was meant for the second."""
-    arrays = ((number, out) for number, out in enumerate(outs) if isinstance(out, np.ndarray))
-    for (first, one), (second, other) in combinations(arrays, 2):
-        if np.shares_memory(one, other):
-            raise ValueError(f"`out` must be arrays apart in memory, got some that numbers {first} and {second} share")
+    """Raise where two of several arrays have memory in common: the first would hold what was meant for the second.
+
+    They are looked at by where they begin, so that the rows of a matrix are each compared with none.
+    """
+    bounds = [(*byte_bounds(out), number) for number, out in enumerate(outs) if isinstance(out, np.ndarray)]
+    before: list[tuple[int, int]] = []  # where those end that may reach into the next, and which they are
+    for low, high, number in sorted(bounds):
+        before = [one for one in before if one[0] > low]
+        for _, other in before:
+            if np.shares_memory(outs[other], outs[number]):
+                first, second = sorted((other, number))
+                raise ValueError(
+                    f"`out` must be arrays apart in memory, got some that numbers {first} and {second} share"
+                )
+        before.append((high, number))
 
 
 def _overlaps_itself(out: np.ndarray[Any, Any]) -> bool:

@@ -162,7 +162,8 @@ def usually_rounded(function: Callable[P, R]) -> Callable[P, R]:
     """A function whose floats are those of rounding to nearest and gradual underflow, whatever this thread is set to.
 
     The C core sees to itself; this is for what Python and NumPy compute around it. What they hand to other threads, as
-    the products of BLAS are, is computed in the mode of those.
+    the products of BLAS are, is computed in the mode of those. Calls so short that a function more would show in their
+    time ask `rounds_otherwise` themselves, and then call themselves so.
     """
 
     @wraps(function)

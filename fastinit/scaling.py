@@ -139,7 +139,6 @@ _SETTLED, _MOST_PANELS, _NARROWEST = 1e-13, 1 << 16, 2.0**-40
 
 
 @names_nearest
-@usually_rounded
 def gain(activation: ActivationLike | Callable[[Any], Any]) -> float:
     """The factor that keeps the second moment: ``1 / sqrt(E[phi(z)**2])`` for standard normal z.
 
@@ -189,12 +188,17 @@ def gain(activation: ActivationLike | Callable[[Any], Any]) -> float:
     described = activation_of(activation)
     if described is ACTIVATIONS.get(described.name):
         return _GAINS[described.name]
-    if described.degree == 1:
-        above, below = described.function(np.array([1.0, -1.0])).tolist()
-        return sqrt(2.0 / (above * above + below * below))
-    return _measured_gain(described.function)
+    return _linear_gain(described.function) if described.degree == 1 else _measured_gain(described.function)
 
 
+@usually_rounded
+def _linear_gain(activation: Callable[[Any], Any]) -> float:
+    """Of what is linear on either side of zero."""
+    above, below = activation(np.array([1.0, -1.0])).tolist()
+    return sqrt(2.0 / (above * above + below * below))
+
+
+@usually_rounded
 def _measured_gain(activation: Callable[[Any], Any]) -> float:
     """Clenshaw-Curtis on panels of [-14, 14], of which those are halved where 17 points and every other one disagree.
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from . import _core
 from .arguments import integer, names_nearest, refuse
-from .dtypes import Kind, kind_of
+from .dtypes import NAMES, Kind, kind_of
 from .machine import threads_for, usually_rounded
 from .records import Record, plain, real_array, real_number
 from .scaling import checked_axes
@@ -66,20 +66,20 @@ def _read(name: str, value: Any) -> Any:
 def _statistics(sums: Any, order: int) -> Statistics:
     """From the eleven sums of the core, each a number or an array."""
     count, mean, m2, m3, m4, exponent, minimum, maximum, zeros, nonfinite, nonfinite_sum = sums
-    total, exponent = count + nonfinite, np.asarray(exponent).astype(np.int64)
+    total, unit = count + nonfinite, np.ldexp(1.0, np.int64(exponent))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         finite = np.where((nonfinite == 0) & (total > 0), 1.0, nan)
         mean = np.where(nonfinite == 0, mean * finite, nonfinite_sum)
-        scaled = np.maximum(m2, 0) / count * finite  # the variance in units of 4**exponent
-        variance, std = np.ldexp(scaled, 2 * exponent), np.ldexp(np.sqrt(scaled), exponent)
-        spread = np.where(m2 > 0, m2, nan) * finite
-        skewness = np.sqrt(count) * m3 / spread / np.sqrt(spread)
-        kurtosis = count * m4 / spread / spread
+        scaled = np.maximum(m2, 0) / count * finite
+        variance, std = scaled * unit * unit, np.sqrt(scaled) * unit
+        skewness = kurtosis = None
+        if order == 4:
+            spread = np.where(m2 > 0, m2, nan) * finite
+            skewness = np.sqrt(count) * m3 / spread / np.sqrt(spread)
+            kurtosis = count * m4 / spread / spread
         minimum, maximum = (np.where(total > 0, extreme, nan) for extreme in (minimum, maximum))
-    whole = (np.asarray(number).astype(np.int64) for number in (total, zeros, nonfinite))
-    total, zeros, nonfinite = whole
-    shape = (skewness, kurtosis) if order == 4 else (None, None)
-    results = (total, mean, variance, std, *shape, minimum, maximum, zeros, nonfinite)
+    total, zeros, nonfinite = map(np.int64, (total, zeros, nonfinite))
+    results = (total, mean, variance, std, skewness, kurtosis, minimum, maximum, zeros, nonfinite)
     return Statistics(*(x.item() if isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 else x for x in results))
 
 
@@ -93,7 +93,7 @@ def _elements(x: Any) -> tuple[Kind, np.ndarray[Any, Any]]:
             TypeError,
         )
     array = np.asarray(x)
-    if array.dtype.name in ("float16", "float32", "float64", "bfloat16"):
+    if array.dtype.name in NAMES:
         return kind_of(array.dtype.name), array
     if array.dtype.kind not in "buif":
         refuse("x", "an array of real numbers", array.dtype.name, TypeError)
@@ -109,6 +109,8 @@ def _pieces(array: np.ndarray[Any, Any], kind: Kind) -> Iterable[np.ndarray[Any,
     """The elements in C order, in arrays that the core can read: itself, or one after the other in a buffer."""
     if _readable(array, kind):
         return (array,)
+    if array.size <= _COPIED:
+        return (array.astype(kind.dtype, order="C"),)
     copied: Any = ["readonly", "contig", "aligned", "nbo"]  # NumPy's own types misspell the second
     pieces: Any = np.nditer(
         [array],

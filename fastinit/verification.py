@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .arguments import refuse, unexpected
 from .comparison import STEPS, check_structure, compare, moments_of
-from .dtypes import kind_of
+from .dtypes import NAMES, kind_of
 from .fill import draw
 from .findings import Verification
 from .laws import Law
@@ -90,7 +90,7 @@ def verify(
     """
     several: Any = array if isinstance(index, list) else [array]
     pieces = [np.asarray(piece) for piece in several]
-    if not pieces or pieces[0].dtype.name not in ("float16", "float32", "float64", "bfloat16"):
+    if not pieces or pieces[0].dtype.name not in NAMES:
         rule = "of dtype float16, bfloat16, float32 or float64 (a file's 16-bit items may be viewed as bfloat16)"
         refuse("array", rule, pieces[0].dtype.name if pieces else array, TypeError)
     kind = kind_of(pieces[0].dtype.name)

@@ -160,7 +160,8 @@ WRONG = {
     "index": [*TRUTHS, 1.0, "0", b"0", {0}, {0: 1}, np.array([0]), np.array([0, 1]), np.array(0.0), 9, (0,) * 5,
               (0, True), [True], [1.0], [[0]], fi.flat[1.0], fi.flat[True], lambda: iter((0,))],
     "out": [True, 1.0, "x", [], {}, np.zeros(3), np.zeros((3, 3), np.int32), np.float32(1)],
-    "real": [*TRUTHS, None, "1", b"1", 1j, [1.0], (1.0,), np.array([1.0]), {1.0}, math.nan],
+    "real": [*TRUTHS, None, "1", b"1", bytearray(b"1"), memoryview(b"1"), np.array("1"), np.array(b"1"), 1j,
+              [1.0], (1.0,), np.array([1.0]), {1.0}, math.nan],
     "count": [*TRUTHS, None, 0, -1, 1.0, "1", [1], np.array([1])],
     "choice": [True, None, 1, b"normal", "gauss", ["normal"], np.array([0, 1]), ("fan_in",)],
 }  # fmt: skip
@@ -242,7 +243,7 @@ def test_what_means_the_same_is_taken():
         assert np.array_equal(fi.normal(5, 0, std, seed=0), fi.normal(5, 0.0, 2.0, seed=0))
 
 
-def test_arrays_that_share_memory_are_not_filled_as_two():
+def test_arrays_that_share_memory_are_not_filled_as_two(monkeypatch):
     row, square = np.zeros(4, np.float32), np.zeros((4, 4), np.float32)
     shared = "`out` must be arrays apart in memory, got some that numbers {} and {} share"
     for index, outs, numbers in (
@@ -262,6 +263,10 @@ def test_arrays_that_share_memory_are_not_filled_as_two():
     whole, parts = fi.normal((4, 4), seed=0), [square[:, ::2], square[:, 1::2]]  # apart, though their bounds are not
     assert fi.normal((4, 4), seed=0, index=[np.s_[:, ::2], np.s_[:, 1::2]], out=parts)[0] is parts[0]
     assert np.array_equal(square, whole)
+    monkeypatch.delattr(np, "shares_memory")  # of many rows none is compared with all the others
+    rows = list(np.zeros((500, 4), np.float32))
+    fi.normal((500, 4), seed=0, index=[*range(500)], out=rows)
+    assert np.array_equal(rows, fi.normal((500, 4), seed=0))
     for scheme in ("normal", lambda shape, **k: fi.normal(shape, **k)):
         with pytest.raises(ValueError, match="`out` must be left out where many arrays are made, got 'ndarray'"):
             fi.init({"a": (4,), "b": (4,)}, scheme, seed=0, out=row)

@@ -425,6 +425,9 @@ MADE = {
     "turned": copied(lambda t: nn.init.normal_(t.new_empty(4, 6)).T),
     "randn_like of a part": copied(lambda t: torch.cat([torch.randn_like(t[:2]), torch.rand_like(t[2:])])),
     "arithmetic": copied(lambda t: nn.init.normal_(t * 0)),
+    "memory for its own": lambda t: setattr(t, "data", torch.randn_like(t)),
+    "memory drawn before": lambda t: setattr(t, "data", torch.empty_like(t).normal_()),
+    "swapped": lambda t: torch.utils.swap_tensors(t, nn.Parameter(torch.randn_like(t))),
     "made of two": lambda t: copied(lambda t: nn.init.normal_(torch.cat([t, t.clone()]))[6:])(t),
 }
 
@@ -468,6 +471,25 @@ def test_draws_on_what_is_made_are_numbered_with_those_on_the_tensor():
         like[2:4].normal_()
         part = torch.randn_like(model.weight[1:5, :2])
     assert torch.equal(like[2:4], named(0, 6, 4)[2:4]) and torch.equal(part, named(1, 6, 4)[1:5, :2])
+
+
+def test_memory_that_was_a_parameters_is_that_of_what_has_it_now():
+    model, other = model_of(range(4)), model_of(range(4))
+
+    def draw(casts):
+        with ft.fast_init(model=model, seed=5) as fast:
+            if casts:
+                model.double()
+                model.float()
+            [torch.randn(6, 4) for _ in range(9)]
+            by_apply(model)
+        return fast
+
+    for casts in (True, False):
+        with pytest.warns(UserWarning, match="9 fills on no tensor of the model"):
+            assert draw(casts).unnamed == 9
+        ft.initialize_(other, seed=5)
+        assert all(map(torch.equal, model.parameters(), other.parameters()))
 
 
 def test_what_is_made_from_others_too_or_from_a_size_is_not_named():
@@ -585,6 +607,31 @@ def test_a_layer_come_to_again_through_its_wrappers_is_that_of_the_plain_model(w
     plain, wrapped = made(lambda module: module), made(wrap)
     assert plain.keys() == wrapped.keys()
     assert [name for name in plain if not torch.equal(plain[name], wrapped[name])] == []
+
+
+class HandsOn(nn.Module):
+    """A wrapper of one's own."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def __getattr__(self, name):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("inner"), name)
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("wrap", [HandsOn, lambda one: HandsOn(HandsOn(one)), lambda one: HandsOn(compiled(one))])
+def test_a_wrapper_is_one_by_what_it_hands_on(wrap, way):
+    def made(model):
+        with ft.fast_init(model=model, seed=5, rename=lambda name: name.replace("inner.", "")):
+            way(model)
+        return [tensor.detach() for tensor in model.parameters()]
+
+    assert all(map(torch.equal, made(nn.Sequential(Fused(4, 6))), made(nn.Sequential(wrap(Fused(4, 6))))))
 
 
 def test_a_call_by_one_way_is_no_repetition():

@@ -1197,6 +1197,19 @@ def test_the_row_of_a_padding_index_of_ones_own_embedding(row):
             assert problems == (f"weight: row {row % 10}, that of a padding index, is not zero",)
 
 
+@pytest.mark.parametrize("changed", [
+    parametrizations.spectral_norm, nn.utils.spectral_norm, functools.partial(prune.random_unstructured, name="weight",
+                                                                              amount=0.2)])  # fmt: skip
+@pytest.mark.parametrize("rules", ["torch", [("*", "normal")]], ids=["torch", "listed"])
+@pytest.mark.filterwarnings("ignore:initialize_. buffers that no module restores")
+def test_the_row_of_a_padding_index_of_a_reparametrised_embedding(changed, rules):
+    model = changed(nn.Embedding(10, 4, padding_idx=1))
+    ft.initialize_(model, rules, seed=2)
+    assert not model.weight[1].any() and ft.verify(model, rules, seed=2)
+    if not hasattr(model, "weight_mask"):
+        assert torch.linalg.matrix_norm(model(torch.arange(10)), 2) > 0.99  # singular vectors are those without the row
+
+
 class Initialising(Bare):
     """With an initialisation of its own that takes each part."""
 
@@ -1259,6 +1272,7 @@ def test_own_initialisations_run_by_name():
     assert model.positions.tolist() == [0, 1, 2] and (model.norm.weight == 2).all()
     found = ft.verify(model, "own", seed=3)
     assert found and not found.unchecked
+    assert ft.plan(model, lambda weight: ft.Ruled(None, own=True)) == done
 
 
 def test_the_rule_of_their_own_is_offered_where_torchs_leaves_it_out():
@@ -1298,6 +1312,9 @@ def test_a_list_may_leave_computed_values_to_modules():
     assert (listed[1].weight == 1).all()
     found = ft.verify(listed, rules, seed=1)
     assert found and found.unchecked == ("0.scale",)
+    by_function = nn.ModuleList([Computing(), nn.Linear(3, 3)])
+    ft.initialize_(by_function, lambda one: ft.Ruled(Constant(1.0) if one.name == "1.weight" else None), 1)
+    assert ft.verify(by_function, rules, seed=1).digest == found.digest
     measured = Measuring()
     ft.initialize_(measured, [("*", "torch")])  # all of it
     assert torch.equal(measured.length, measured.weight.norm())
@@ -1306,6 +1323,7 @@ def test_a_list_may_leave_computed_values_to_modules():
 @pytest.mark.parametrize("change", [
     lambda one: one.__imul__(2), lambda one: torch.mul(one, 2, out=one), lambda one: setattr(one, "data", one.data * 2),
     lambda one: one.data.copy_(one.data * 2), lambda one: one.add_(one), lambda one: one.data.__iadd__(1),
+    lambda one: nn.functional.relu(one, inplace=True),
 ])  # fmt: skip
 def test_whatever_writes_to_a_tensor_makes_its_values_computed(change):
     class Changing(Bare):
@@ -1332,6 +1350,13 @@ REFUSED = [
     (lambda: ft.fast_init(0, model="x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
     (lambda: ft.profile("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
     (lambda: ft.lsuv_("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
+    (lambda: ft.initialize_(parametrizations.weight_norm(nn.Embedding(3, 2, padding_idx=-1))), ValueError,
+     "`model` must be of weights that are not zero, nor have a row for padding, where they are normalised (0 / 0), "
+     "got 'weight'"),
+    *((lambda change=change: ft.initialize_(change(nn.Linear(3, 2)), [("*", "zeros")]), ValueError,
+       "`model` must be of weights that are not zero, nor have a row for padding, where they are normalised (0 / 0), "
+       "got 'weight'")
+      for change in (parametrizations.weight_norm, parametrizations.spectral_norm, nn.utils.spectral_norm)),
     (lambda: ft.initialize_(Bare()), ValueError,
      "`rules` must be such that each parameter has a law (what no module initialises needs a rule, "
      "as in [('*scale', 'zeros'), ('*', 'torch')]), got ['scale']"),

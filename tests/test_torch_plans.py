@@ -2,6 +2,7 @@
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -18,6 +19,16 @@ def model():
 
 
 RULES = [("*.bias", "zeros"), ("*", "he_normal")]
+
+
+def test_plans_of_one_model_by_several_threads_leave_it_its_tensors():
+    """Each thread puts them away for a while; none takes what another has put in their place for them."""
+    layers = nn.Sequential(*(nn.Linear(4, 4) for _ in range(50)))
+    before = list(map(id, layers.parameters()))
+    with ThreadPoolExecutor(4) as threads:
+        for planned in [threads.submit(ft.plan, layers) for _ in range(20)]:
+            planned.exception()  # one that saw the model half away is refused
+    assert list(map(id, layers.parameters())) == before
 
 
 def test_a_slice_of_a_plan_is_a_plan():

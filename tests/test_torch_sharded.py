@@ -1,5 +1,6 @@
 """Shards: real processes over gloo; whatever the world and the layout, the gathered model is the plain one exactly."""
 
+import functools
 import itertools
 import traceback
 import warnings
@@ -582,8 +583,9 @@ def placed(**attributes):
 
 EMPTY = torch.empty(3, 4)
 REFUSED = [
-    (lambda: ft.initialize_(placed(tensor_model_parallel=True), [("*", "zeros")]), ValueError,
-     "`partition` must be (rank, ranks), for tensors that Megatron has partitioned, got None"),
+    *((functools.partial(call, placed(tensor_model_parallel=True), [("*", "zeros")]), ValueError,
+       "`partition` must be (rank, ranks), for tensors that Megatron has partitioned, got None")
+      for call in (ft.plan, ft.initialize_, ft.verify)),
     (lambda: ft.initialize_(placed(tensor_model_parallel=True, partition_dim=0), [("*", "zeros")], partition=(2, 2)),
      ValueError, "`partition` must be an integer in [0, 2), got 2"),
     (lambda: ft.initialize_(placed(tensor_model_parallel=True, partition_dim=0), [("*", "zeros")], partition=2),

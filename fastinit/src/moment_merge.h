@@ -18,7 +18,7 @@ FI_INLINE double fi_two_to(int power) {
 }
 
 /* The exponent for sums of powers of distances up to this one: 0 where none leaves the range of float64, fourth powers
-   and sums of 2^63 of them included. */
+   and sums of 2^63 of them included; never 0 where the distance is infinite or NaN. */
 FI_INLINE int fi_exponent_for(double distance) {
     if (distance == 0 || (distance > 0x1p-200 && distance < 0x1p200)) return 0;
     int exponent = (int)(fi_bits_f64(distance) >> 52 & 0x7ff) - 1022;

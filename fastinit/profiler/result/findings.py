@@ -130,9 +130,9 @@ def learnable(judgement: Judgement, profile: Profiled) -> Judgement:
         found.append(Finding("dead", "weight_grad_norm"))
     elif len(last) and cosines[last[-1]] >= _ALIKE:
         found.append(Finding("unknown", "cosine", int(last[-1]), {"cosine": float(cosines[last[-1]])}))
-    kept = found or judgement.findings
-    cautions = (one for one in judgement.findings if one.kind == CAUTION) if found else ()
-    return replace(judgement, findings=(*kept, *cautions))
+    if not found:
+        return judgement
+    return replace(judgement, findings=(*found, *(one for one in judgement.findings if one.kind == CAUTION)))
 
 
 def _measured(profile: Profiled, name: str) -> bool:
@@ -142,7 +142,8 @@ def _measured(profile: Profiled, name: str) -> bool:
 def _means(values: Array) -> Array:
     """Over the repeats that have one."""
     known = ~np.isnan(values)
-    return np.asarray(np.where(known, values, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, values, 0).sum(axis=0) / known.sum(axis=0))
 
 
 def _dead(profile: Profiled, there: Course, back: Course | None) -> list[Finding]:

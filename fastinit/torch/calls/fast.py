@@ -21,7 +21,7 @@ from ...stream import seed_number
 from ..tensors.agreement import agreed
 from ..tensors.checks import check_here, check_model
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
-from ..tensors.names import Register, Rename, canonical_name
+from ..tensors.names import Register, Rename, canonical_name, versions
 from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, pieces_of, reshard, whole_of
 from ..tensors.ties import untied, warn_untied
 from . import init, requests
@@ -36,7 +36,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     Parameters
     ----------
-    seed : int, numpy.random.SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         None: each fill takes a seed from the generator of the call, or torch's default one, so that
         ``torch.manual_seed`` governs as ever. A seed: fill number i of the block is stream ``#i`` of that seed, and no
         generator is read.
@@ -135,13 +135,14 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             if self._entered:
                 rule = "left before it is entered again (a block within its block needs one of its own)"
                 refuse("fast_init", rule, self, RuntimeError)
+            self._warned = self.unnamed, Counter(self.left_to_torch)
+            if self.register is not None:
+                reshard(self.register.model)
+                self.register.written = False
+                if self._watches:
+                    self._before = versions(self.register.model)
+                    self._visits.begin()
             self._entered = True
-        self._warned = self.unnamed, Counter(self.left_to_torch)
-        if self.register is not None:
-            reshard(self.register.model)
-            self._before, self.register.written = _versions(self.register.model), False
-        if self._watches:
-            self._visits.begin()
         wrap()
         super().__enter__()
         return self
@@ -158,15 +159,14 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             return
         if done := self._done_apart(self.register):
             warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
-        elif self._is_idle(self.register):
+        elif self._watches and self._is_idle(self.register):
             warnings.warn(f"fast_init: {_IDLE}", stacklevel=2)
         if self._watches and (pairs := untied(self.register.model)):
             warn_untied("fast_init", pairs, stacklevel=2)
 
     def _is_idle(self, register: Register) -> bool:
         """Whether the model's parameters are what they were when this block began."""
-        untouched = bool(self._before) and not register.written and self._before == _versions(register.model)
-        return self._watches and untouched
+        return bool(self._before) and not register.written and self._before == versions(register.model)
 
     def _done_apart(self, register: Register) -> list[str]:
         """What in this block was done in ways that depend on the layout of the model, in words."""
@@ -235,12 +235,6 @@ _IDLE = (
     "nothing was written to the model's parameters in this block (libraries skip what they have initialised before; "
     "initialize_ fills every parameter)"
 )
-
-
-def _versions(model: torch.nn.Module) -> list[tuple[int, Any]]:
-    """Which parameters there are, and what changes when one is written; of inference mode nothing tells."""
-    found = [(one, one._local_tensor if is_dtensor(one) else one) for one in model.parameters() if not is_lazy(one)]
-    return [(id(one), object() if local.is_inference() else local._version) for one, local in found if one.numel()]
 
 
 def _of_model(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from ..tensors.names import Rename, named_tensors, unwrapped
+from ..tensors.names import Rename, named_tensors
 
 
 class _Visit(NamedTuple):
@@ -24,9 +24,9 @@ class _Visit(NamedTuple):
 class Visits:
     """How many draws each name has had, where a repetition through a wrapper does not count.
 
-    ``model.apply(reset)`` resets a layer, and again through each wrapper around it (compilation, checkpoints, FSDP1),
-    which has its methods and tensors too; in the plain model, once. The same by another way is such a repetition: its
-    draws have the numbers that they had. By the same way it is done anew.
+    ``model.apply(reset)`` resets a layer, and again through each wrapper around it (compilation, checkpoints, FSDP1,
+    one's own), which has its methods and tensors too; in the plain model, once. The same by another way is such a
+    repetition: its draws have the numbers that they had. By the same way it is done anew.
     """
 
     def __init__(self, model: nn.Module | None = None, rename: Rename | None = None) -> None:
@@ -35,7 +35,7 @@ class Visits:
         self._alike: Counter[Hashable] = Counter()
         self._wrappers: dict[nn.Module, list[nn.Module]] = {}
         for module in () if model is None else model.modules():
-            if (inner := unwrapped(module)) is not module:
+            if (inner := _handed_on(module)) is not None:
                 self._wrappers.setdefault(inner, []).append(module)
         owners = {id(tensor): module for module in self._wrappers for tensor in module._parameters.values()}
         named = named_tensors(model, rename) if model is not None and owners else []
@@ -99,6 +99,18 @@ class Visits:
                 held = one.__dict__
                 for name in [name for name, seen in held.items() if isinstance(seen, _Seen) and seen.visits is self]:
                     del held[name]
+
+
+def _handed_on(wrapper: nn.Module) -> nn.Module | None:
+    """The module whose methods a wrapper has that hands on what it has not itself; None where it is no wrapper."""
+    if type(wrapper).__getattr__ is nn.Module.__getattr__:
+        return None
+    for child in wrapper.children():
+        inner = _handed_on(child) or child
+        for name in set(dir(type(inner))) - set(dir(type(wrapper))):
+            if getattr(getattr(wrapper, name, None), "__self__", None) is inner:
+                return inner
+    return None
 
 
 class _Seen:

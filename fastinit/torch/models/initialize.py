@@ -16,7 +16,7 @@ from ..tensors.agreement import agreed
 from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import fill_pieces_
 from ..tensors.names import Rename
-from ..tensors.shards import Partition, check_partition, known_pieces_of, reshard, rows_of
+from ..tensors.shards import Partition, known_pieces_of, reshard, rows_of
 from ..tensors.ties import check_apart
 from .buffers import buffers_left, restore_buffers
 from .plans import Entry, Plan, Planned, planned
@@ -43,13 +43,14 @@ def initialize_(
     rules : str, list or callable
         ``"torch"``: what each module's own ``reset_parameters`` asks for. ``"own"``: that, and then what models and
         parts of them have beyond it, ``initialize_weights``, ``init_weights``, ``_initialize_weights`` or
-        ``_init_weights``, as transformers and timm do. A list of ``(pattern, scheme)`` or
-        ``(pattern, scheme, keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name
-        that fastinit knows (see `fastinit.register`), one of its functions or one like them, a law of `fastinit.laws`,
-        ``"torch"`` or ``"own"``. Keywords are those of the scheme: ``in_axis``, ``out_axis`` and ``batch_axis`` where a
-        module does not tell, as for a parameter used as ``x @ W``. A recipe: `gpt2`, `llama` (these also by name, as
-        any that `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see `law_of`).
-    seed : int or numpy.random.SeedSequence
+        ``_init_weights``, as transformers and timm do. A list of ``(pattern, scheme)`` or ``(pattern, scheme,
+        keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name that fastinit knows
+        (see `fastinit.register`), one of its functions or one like them, a law of `fastinit.laws`, ``"torch"`` or
+        ``"own"``. Keywords are those of the scheme: ``in_axis``, ``out_axis`` and ``batch_axis`` where a module does
+        not tell, as for a parameter used as ``x @ W`` or for stacked experts. A recipe: `gpt2`, `llama` (these also by
+        name, as any that `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see
+        `law_of`).
+    seed : int, list or array of int, or numpy.random.SeedSequence
         The same on every rank; None, which would be another on each, is refused.
     rename : callable
         See `canonical_name`.
@@ -85,9 +86,10 @@ def initialize_(
 
     Notes
     -----
-    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero. In schemes the fan is that
-    of the whole tensor, groups, transposed convolutions and `split` considered, unless axes are named; ``"torch"``
-    keeps torch's own idea of it.
+    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero, whatever the rule; where a
+    weight is normalised, such rows and rules of zeros are refused. In schemes the fan is that of the whole tensor,
+    groups, transposed convolutions and `split` considered, unless axes are named; ``"torch"`` keeps torch's own idea of
+    it.
 
     Buffers are restored first, with all parameters out of reach: nothing writes to a parameter after its rule.
 
@@ -122,9 +124,14 @@ def initialize_(
             refuse("seed", "given (a rank alone would draw another)", seed)
         number = seed_number(seed)
         for one in own:
-            _check(one, partition)
+            check_tensor(one.full_name, one.tensor)
+            if one.computed is not None:
+                one.computed.check(one.full_name)
         check_apart((one.full_name, one.tensor) for one in own)
         found = planned(model, own, rules, rename=rename, split=split, partition=partition)
+        for one, entry in zip(own, found.plan, strict=True):
+            if one.computed is not None:
+                one.computed.check_divides(one.full_name, entry.law)
         values = _values(own, found.plan, number) if found.fills else {}
         return number, map(_deed, found.plan), (found, values)
 
@@ -140,12 +147,12 @@ def initialize_(
             reset_parts(model, steps, rename)
         if found.fills:
             _fill(own, found.plan, number, partition, values)
-        for one, entry in zip(own, found.plan, strict=True):
-            if one.computed is not None:
-                one.computed.settle(number, entry.name)
         for weight, row in padding_rows(model):
             for part in rows_of(known_pieces_of(weight, partition), row):
                 part.zero_()
+        for one, entry in zip(own, found.plan, strict=True):
+            if one.computed is not None:
+                one.computed.settle(number, entry.name)
     if buffers and (left := buffers_left(model, before, steps.written)):
         warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=2)
     return found.plan
@@ -159,14 +166,6 @@ def _deed(entry: Entry) -> str:
     words |= words.pop("keywords", {})  # of a user's function, which may take what is written differently everywhere
     known = {name: value for name, value in words.items() if isinstance(value, (int, float, str, tuple))}
     return f"{entry.stream} {entry.shape} {sorted(known.items())}"
-
-
-def _check(one: OwnTensor, partition: Partition | None) -> None:
-    """Raise where a tensor cannot be filled."""
-    check_tensor(one.full_name, one.tensor)
-    check_partition(one.tensor, partition)
-    if one.computed is not None:
-        one.computed.check(one.full_name)
 
 
 def _values(own: Iterable[OwnTensor], plan: Plan, seed: int) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ from ..rules.weights import Ruled, Weight, ruled
 from ..tensors.checks import check_here, check_model, check_tensor
 from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
-from ..tensors.shards import Partition, checked_partition, pieces_of, reshard
+from ..tensors.shards import Partition, check_partition, checked_partition, pieces_of, reshard
 from ..tensors.ties import check_apart, untied, warn_untied
 from .own import METHODS, own_inits
 from .recording import Draw, recorded
@@ -149,6 +149,16 @@ def plan(
     ------
     ValueError, TypeError
         If a rule matches nothing, or nothing matches a parameter; see `initialize_`.
+
+    Warns
+    -----
+    UserWarning
+        Of two tensors that the model ties, and of initialisations that ``"torch"`` leaves out, as `initialize_`.
+
+    Notes
+    -----
+    Parameters and buffers are away while the modules' own initialisations are asked what they would draw: other threads
+    must not use the model meanwhile.
 
     Examples
     --------
@@ -334,6 +344,7 @@ def _weights(
     unused = list(split)
     for full_name, module, _, tensor, _ in own:
         check_here(tensor, full_name=full_name)
+        check_partition(tensor, partition)
         name = canonical_name(full_name, rename)
         pieces = pieces_of(tensor, partition)
         shape, parts = tuple(tensor.shape) if pieces is None else pieces.shape, 1

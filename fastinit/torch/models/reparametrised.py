@@ -17,7 +17,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from ...arguments import refuse
-from ...laws import Normal
+from ...laws import Constant, Law, Normal
 from ..tensors.fills import fill_pieces_
 from ..tensors.shards import Pieces, is_checkpointable, is_dtensor, is_partitioned
 
@@ -91,6 +91,18 @@ class Computed(NamedTuple):
         chain = self.by if isinstance(self.by, ParametrizationList) else ()
         if not whole or not all(hasattr(one, "right_inverse") for one in chain):
             refuse("model", "of parametrizations that are whole and have a right inverse", full_name)
+
+    def check_divides(self, full_name: str, law: Law | None) -> None:
+        """Raise where it would be divided by a length of zero: all of it, or a row for padding."""
+        if self.held is None or isinstance(self.by, BasePruningMethod):
+            return
+        has_lengths = self.lengths is not None
+        is_zero = law == Constant(0.0) and (has_lengths or self.held.ndim > 1)  # of a vector torch sees to it
+        row = getattr(self.module, "padding_idx", None) if self.leaf == "weight" else None
+        is_padded = type(row) is int and -len(self.held) <= row < len(self.held)
+        if is_zero or (is_padded and has_lengths):
+            rule = "of weights that are not zero, nor have a row for padding, where they are normalised (0 / 0)"
+            refuse("model", rule, full_name)
 
     def check_keeps(self, full_name: str, value: Tensor) -> None:
         """Raise where what is computed from it is another value, and so has another law, than was assigned."""

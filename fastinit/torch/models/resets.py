@@ -47,12 +47,18 @@ def own_tensors(model: nn.Module) -> Iterator[OwnTensor]:
                 yield one
 
 
-def padding_rows(model: nn.Module) -> Iterator[tuple[nn.Parameter, int]]:
-    """Embeddings' weights that have a row for padding, and its number: it is zero, whoever wrote the embedding."""
+def padding_rows(model: nn.Module) -> Iterator[tuple[Tensor, int]]:
+    """Embeddings' weights that have a row for padding, and its number: it is zero, whoever wrote the embedding.
+
+    Of a weight that is computed, the parameter that has its bits.
+    """
     for module in model.modules():
-        weight, row = module._parameters.get("weight"), getattr(module, "padding_idx", None)
-        if weight is not None and weight.ndim == 2 and type(row) is int:
-            yield weight, row
+        row = getattr(module, "padding_idx", None)
+        if type(row) is int:
+            held = [one.held for one in computed_tensors(module) if one.leaf == "weight"]
+            for weight in (module._parameters.get("weight"), *held):
+                if weight is not None and weight.ndim == 2:
+                    yield weight, row
 
 
 def reset_of(module: nn.Module) -> Callable[[], Any] | None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..calls.fast import fast_init
 from ..calls.requests import Request
 from ..tensors.names import Rename
-from ..tensors.shards import Partition, is_dtensor, pieces_of
+from ..tensors.shards import Partition, local_of, pieces_of, storage_of
 
 #: Names of the methods that write to a tensor.
 _changes = re.compile(
@@ -75,12 +75,13 @@ class Steps(fast_init):
 def written_by(func: Any, args: Any, kwargs: Any) -> Tensor | None:
     """The tensor that a call of torch writes to, if there is one."""
     target, name = kwargs.get("out"), getattr(func, "__name__", "")
-    if target is None and (_changes(name) or (name == "__set__" and func.__self__ is Tensor.data)):
+    is_set = name == "__set__" and func.__self__ is Tensor.data
+    if target is None and (is_set or _changes(name) or kwargs.get("inplace")):
         target = args[0] if args else kwargs.get("tensor", kwargs.get("input"))
     return target if isinstance(target, Tensor) else None
 
 
 def memory_of(tensor: Tensor) -> int:
     """The storage of a tensor, by which writing to a view or to its data is known."""
-    local = tensor._local_tensor if is_dtensor(tensor) else tensor
-    return local.untyped_storage()._cdata if local.layout is torch.strided else id(tensor)
+    local = local_of(tensor)
+    return storage_of(local) if local.layout is torch.strided else id(tensor)

@@ -125,7 +125,7 @@ def verify(
     ----------
     model, rules, rename, split, partition
         As for `initialize_`. Buffers are not looked at.
-    seed : int, numpy.random.SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         None: laws alone are checked. The same on every rank.
 
     Returns
@@ -136,7 +136,12 @@ def verify(
     Raises
     ------
     ValueError, TypeError
-        As for `initialize_`, on every rank.
+        As for `initialize_`, on every rank; but parameters that share memory are told by their values.
+
+    Warns
+    -----
+    UserWarning
+        Naming two tensors that the model ties.
 
     Notes
     -----
@@ -148,9 +153,8 @@ def verify(
 
     *What it cannot see*: without a seed, tensors of one law that have changed places; of a shard of fewer than 1,000
     elements, anything but mean and deviation; stretches that shards have in common of fewer than 16 elements, and short
-    ones in long shards, of which 32 stretches each are compared. That two tensors should be tied, rules do not say: a
-    warning names those that the model says it ties; else one that is a copy of the other is found, and one that has a
-    stream of its own is not.
+    ones in long shards, of which 32 stretches each are compared. That two tensors should be tied, where the model does
+    not say so: one that is a copy of the other is found, and one that has a stream of its own is not.
 
     *Digest*: a tensor's is the sum modulo 2**64, over its elements, of a mix of the element's number in the whole and
     its bits: so it does not matter who holds which. The sums, sorted, with names, shapes and dtypes go through BLAKE2b.
@@ -228,7 +232,7 @@ def _lengths(one: OwnTensor) -> tuple[int, tuple[str, ...]] | None:
         return None
     given, right = (each.detach().double() for each in both)
     nearly = torch.allclose(given, right, rtol=16 * torch.finfo(both[0].dtype).eps, atol=0)
-    return id(both[0]), () if nearly else (f"not the lengths that {one.full_name} has to have its law",)
+    return id(both[0]), () if nearly and right.all() else (f"not the lengths that {one.full_name} has to have its law",)
 
 
 def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, padding: list[int]) -> _Shard:

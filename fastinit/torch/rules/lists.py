@@ -45,8 +45,9 @@ class Listed(Recipe):
         if number is None:
             return None
         _, scheme, keywords = self.rules[number]
-        own = BY_MODULES.get(scheme) if isinstance(scheme, str) else None
-        return law_of(scheme, weight, **keywords) if own is None else own
+        if isinstance(scheme, str) and scheme in BY_MODULES:
+            return BY_MODULES[scheme]
+        return law_of(scheme, weight, **keywords)
 
     def _first_for(self, weight: Weight) -> int | None:
         return next((at for at, (pattern, *_) in enumerate(self.rules) if fnmatchcase(weight.name, pattern)), None)

@@ -100,7 +100,7 @@ def conventional(weight: Weight) -> Ruled | None:
 
 
 #: What modules draw themselves, by their resets alone or by what is beyond these too; as a scheme in a list as well.
-BY_MODULES = {"torch": Ruled(None), "own": Ruled(None)}
+BY_MODULES = {"torch": Ruled(None), "own": Ruled(None, own=True)}
 #: Recipes by name.
 RECIPES: dict[str, type[Recipe]] = {}
 Registered = TypeVar("Registered", bound=type[Recipe])
@@ -140,4 +140,6 @@ def rule_names() -> list[str]:
 
 def modules_draw(given: Any) -> str | None:
     """The name of what a rule gave, where that is left to modules."""
-    return next((name for name, one in BY_MODULES.items() if given is one), None)
+    if not isinstance(given, Ruled) or given.law is not None:
+        return None
+    return "own" if given.own else "torch"

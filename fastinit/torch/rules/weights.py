@@ -68,10 +68,14 @@ def last_name(weight_name: str) -> str:
 
 
 class Ruled(NamedTuple):
-    """What a rule gives a weight: a law (None: what its module's own reset draws), and fans where axes were named."""
+    """What a rule gives a weight: a law, and fans where axes were named.
+
+    Where the law is None modules draw it: by their resets, or (`own`) by what they have beyond these too.
+    """
 
     law: Law | None
     fans: Fans | None = None
+    own: bool = False
 
 
 def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:

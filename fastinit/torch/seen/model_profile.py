@@ -21,10 +21,6 @@ from .verdicts import COURSE, judged_model
 Array = np.ndarray[Any, Any]
 
 
-#: From this cosine on rows are the same.
-_ALIKE = 1 - 1e-6
-
-
 class ModelProfile(LayerProfile[Model]):
     """What happens to a signal, module by module, in the order in which they first return.
 
@@ -101,7 +97,7 @@ class ModelProfile(LayerProfile[Model]):
         starts = np.flatnonzero((weights == 0) & (learns > 0))
         if not len(starts) or np.nan_to_num(backward[: starts[0]]).any():
             return None
-        alike = np.isnan(cosine) | (cosine > _ALIKE)  # behind it no row of the batch is told from another
+        alike = np.isnan(cosine) | [row.same for row in self.network.modules]  # no row is told from another behind it
         return int(starts[0]) if alike[starts[0] :].all() else None
 
     @property

@@ -50,7 +50,7 @@ def profile(
         the blocks of a model: members of a ``ModuleList`` or ``Sequential``, whose outputs are its residual stream.
     backward : bool
         Whether gradients are wanted.
-    seed : int, SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         Of the random signs. None takes entropy from the system; ``.seed`` of the profile then says what it was.
     rename : callable
         See `canonical_name`.

@@ -9,7 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...locks import lock_of_forks
 from .shards import is_dtensor
+
+#: Held while tensors are away: a second thread, or the child of a fork, would take what is in their place for theirs.
+_LOCK = lock_of_forks()
 
 
 def meta_like(tensor: Tensor) -> Tensor:
@@ -25,7 +29,7 @@ def without_parameters(model: nn.Module) -> Iterator[None]:
 
     On the way out it has those that it had, whatever was put in their place.
     """
-    with _kept([one._parameters for one in model.modules()]) as held:
+    with _LOCK, _kept([one._parameters for one in model.modules()]) as held:
         _put_on_meta(held)
         yield
 
@@ -33,11 +37,12 @@ def without_parameters(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def on_meta(model: nn.Module) -> Iterator[None]:
     """The same with buffers; and on the way out every attribute of its modules is what it was."""
-    modules = list(model.modules())
-    tensors = [held for one in modules for held in (one._parameters, one._buffers)]
-    with _kept([*tensors, *(one._modules for one in modules), *(one.__dict__ for one in modules)]):
-        _put_on_meta(tensors)
-        yield
+    with _LOCK:
+        modules = list(model.modules())
+        tensors = [held for one in modules for held in (one._parameters, one._buffers)]
+        with _kept([*tensors, *(one._modules for one in modules), *(one.__dict__ for one in modules)]):
+            _put_on_meta(tensors)
+            yield
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ...arguments import refuse
 from .copies import Copies
-from .shards import Partition, Pieces, is_dtensor, pieces_of, storage_of, view_of
+from .shards import Partition, Pieces, end_of, is_dtensor, local_of, pieces_of, storage_of, view_of
 
 Rename = Callable[[str], str]
 
@@ -84,6 +84,16 @@ def named_tensors(model: torch.nn.Module, rename: Rename | None = None) -> list[
     return list(found.values())
 
 
+def versions(model: torch.nn.Module) -> list[tuple[int, Any]]:
+    """Which parameters there are, and what changes when one is written; of inference mode nothing tells."""
+    found = [(one, local_of(one)) for one in model.parameters() if not is_lazy(one) and one.numel()]
+    return [(id(one), object() if local.is_inference() else (_memory(local), local._version)) for one, local in found]
+
+
+def _memory(local: torch.Tensor) -> int:
+    return storage_of(local) if local.layout is torch.strided else 0
+
+
 class Register:
     """Finds the tensor of a model that a given tensor is, or is a view of, or was made from."""
 
@@ -115,7 +125,7 @@ class Register:
             pieces = pieces_of(named.tensor, self._partition)
             if pieces is not None:
                 owners = self._owners.setdefault(storage_of(pieces.local), [])
-                owners.append((pieces.local.storage_offset(), _end(pieces.local), named.names[0], pieces))
+                owners.append((pieces.local.storage_offset(), end_of(pieces.local), named.names[0], pieces))
                 if pieces.rectangles is not None:
                     self._partial.add(named.names[0])
 
@@ -142,7 +152,7 @@ class Register:
         """Whether a tensor of the model has that storage now: reading it again takes thirty times as long."""
         for module in self.model.modules():
             for tensor in (*module._parameters.values(), *module._buffers.values()):
-                local = tensor._local_tensor if is_dtensor(tensor) else tensor
+                local = None if tensor is None else local_of(tensor)
                 if local is None or is_lazy(local) or local.layout is not torch.strided:
                     continue
                 if storage_of(local) == storage:
@@ -150,9 +160,10 @@ class Register:
         return False
 
     def _known(self, local: torch.Tensor) -> tuple[str, Pieces] | None:
-        first, last = local.storage_offset(), _end(local)
-        for begin, end, name, owner in self._owners.get(storage_of(local), []):
-            if begin <= first and last <= end:
+        first, last, storage = local.storage_offset(), end_of(local), storage_of(local)
+        for begin, end, name, owner in self._owners.get(storage, []):
+            # A parameter may have got other memory since, and its own gone to another tensor.
+            if begin <= first and last <= end and storage_of(owner.local) == storage:
                 pieces = view_of(owner, local)
                 return None if pieces is None else (name, pieces)
         return None
@@ -235,11 +246,3 @@ _MAYBE_TENSORS = (torch.Tensor, tuple, list, type(None))
 def _first_names(found: list[Named]) -> dict[str, str]:
     """By each name of a tensor, its own first."""
     return {name: named.names[0] for named in found for name in named.names}
-
-
-def _end(tensor: torch.Tensor) -> int:
-    """One past the last element, in elements of the storage."""
-    if not tensor.numel():
-        return tensor.storage_offset()
-    reach = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return tensor.storage_offset() + reach + 1

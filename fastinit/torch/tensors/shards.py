@@ -228,6 +228,19 @@ def coordinates(tensor: torch.Tensor, distance: int) -> list[int] | None:
     return steps if distance == 0 else None
 
 
+def local_of(tensor: torch.Tensor) -> torch.Tensor:
+    """What is here of a tensor: of a DTensor the shard, of any other itself."""
+    return tensor._local_tensor if is_dtensor(tensor) else tensor
+
+
 def storage_of(tensor: torch.Tensor) -> int:
     """What tells the memory of a tensor from others while it lives."""
     return tensor.untyped_storage()._cdata
+
+
+def end_of(tensor: torch.Tensor) -> int:
+    """One past the last element, in elements of the storage."""
+    if not tensor.numel():
+        return tensor.storage_offset()
+    reach = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.storage_offset() + reach + 1

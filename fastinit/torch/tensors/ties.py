@@ -12,8 +12,8 @@ from torch.nn.parameter import is_lazy
 
 from ...arguments import refuse
 from .meta import on_meta
-from .names import _end, canonical_name, named_tensors
-from .shards import is_dtensor, storage_of
+from .names import canonical_name, named_tensors
+from .shards import end_of, local_of, storage_of
 
 
 def warn_untied(door: str, found: Iterable[str], stacklevel: int) -> None:
@@ -84,7 +84,7 @@ def check_apart(tensors: Iterable[tuple[str, Tensor]]) -> None:
     """Raise where two tensors, each with its name, have elements in common."""
     sharing: dict[int, list[tuple[str, Tensor]]] = {}
     for name, tensor in tensors:
-        local = tensor._local_tensor if is_dtensor(tensor) else tensor
+        local = local_of(tensor)
         if not is_lazy(local) and local.layout is torch.strided and local.numel():
             sharing.setdefault(storage_of(local), []).append((name, local))
     for held in sharing.values():
@@ -100,7 +100,7 @@ def check_apart(tensors: Iterable[tuple[str, Tensor]]) -> None:
 
 def _span(tensor: Tensor) -> tuple[int, int]:
     """Where it begins and ends in its storage, in bytes."""
-    return tensor.storage_offset() * tensor.itemsize, _end(tensor) * tensor.itemsize
+    return tensor.storage_offset() * tensor.itemsize, end_of(tensor) * tensor.itemsize
 
 
 def _overlap(one: Tensor, other: Tensor) -> bool:
@@ -108,7 +108,7 @@ def _overlap(one: Tensor, other: Tensor) -> bool:
     if one.itemsize != other.itemsize:
         return True
     first = min(one.storage_offset(), other.storage_offset())
-    marks = torch.zeros(max(_end(one), _end(other)) - first, dtype=torch.bool)
+    marks = torch.zeros(max(end_of(one), end_of(other)) - first, dtype=torch.bool)
     places = [marks.as_strided(each.shape, each.stride(), each.storage_offset() - first) for each in (one, other)]
     places[0].fill_(True)
     return bool(places[1].any())
