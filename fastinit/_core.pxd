@@ -1,6 +1,6 @@
 """What the C core offers."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 
 
 cdef extern from "src/portability.h" nogil:
@@ -28,6 +28,14 @@ cdef extern from "src/ars.h" nogil:
         FI_FINE
 
     void fi_ars_block(fi_key key, const uint32_t *counter, int rounds, uint32_t *block)
+
+
+cdef extern from "src/key.h" nogil:
+    enum:
+        FI_SEED_BYTES
+        FI_LAW_BYTES
+
+    fi_key fi_stream_key(const uint8_t *seed, const uint8_t *law, const uint8_t *name, size_t bytes)
 
 
 cdef extern from "src/dispatch.h" nogil:

@@ -3,9 +3,15 @@
 # Free-threaded Python turns the GIL on when it imports this, and warns: nobody has tried what generators, accumulators
 # and the laws that schemes keep do without it. The core itself needs none.
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.math cimport signbit
 from libc.stdint cimport SIZE_MAX, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 from numpy.random.bit_generator cimport BitGenerator
@@ -18,16 +24,26 @@ from .locks import lock_of_forks
 cnp.import_array()
 
 
+cdef extern from "numpy/arrayobject.h":
+    object PyArray_Empty(int axes, const cnp.npy_intp *shape, cnp.dtype items, int fortran)  # takes a reference
+
+
 cdef enum:
     BETWEEN_SIGNALS = 1 << 26  # values, after which Ctrl-C is looked for: some hundredths of a second
 
 
-cdef int check_items(int dtype, cnp.ndarray array) except -1:
-    """That the items of an array have the size of those of a dtype."""
+cdef int check_items(int dtype, size_t bytes) except -1:
+    """That items have the size of those of a dtype."""
     if not 0 <= dtype < FI_DTYPES:
         raise ValueError(f"`dtype` must be below {<int>FI_DTYPES}, got {dtype}")
-    if <size_t>cnp.PyArray_ITEMSIZE(array) != fi_item_bytes[dtype]:
-        raise BufferError(f"items must be of {fi_item_bytes[dtype]} bytes, got {cnp.PyArray_ITEMSIZE(array)}")
+    if bytes != fi_item_bytes[dtype]:
+        raise BufferError(f"items must be of {fi_item_bytes[dtype]} bytes, got {bytes}")
+    return 0
+
+
+cdef int check_law(int law) except -1:
+    if not 0 <= law < FI_LAWS:
+        raise ValueError(f"`law` must be below {<int>FI_LAWS}, got {law}")
     return 0
 
 
@@ -35,7 +51,7 @@ cdef int check_elements(int order, int dtype, cnp.ndarray elements, int axes) ex
     """That elements can be read where they are."""
     if order != 2 and order != 4:
         raise ValueError(f"`order` must be 2 or 4, got {order}")
-    check_items(dtype, elements)
+    check_items(dtype, cnp.PyArray_ITEMSIZE(elements))
     if axes and cnp.PyArray_NDIM(elements) != axes:
         raise BufferError(f"`elements` must have {axes} axes, got {cnp.PyArray_NDIM(elements)}")
     if not cnp.PyArray_IS_C_CONTIGUOUS(elements) or not cnp.PyArray_ISALIGNED(elements):
@@ -55,6 +71,13 @@ cdef int read_key(bytes key, fi_key *k) except -1:
     return 0
 
 
+cdef int read_parameters(object parameters, fi_parameters *p) except -1:
+    if not isinstance(parameters, tuple):
+        raise TypeError(f"`parameters` must be a tuple, got {type(parameters).__name__}")
+    p.shift, p.scale, p.least, p.greatest, p.left, p.mass, p.right, p.tails = <tuple>parameters
+    return 0
+
+
 def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t first, tuple steps, int threads):
     """Fill `out` with values number first + i steps[0] + j steps[1] + ... (None: in C order) of the stream of `key`."""
     cdef fi_key k
@@ -64,12 +87,9 @@ def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t fir
     cdef size_t some, done = 0, count = cnp.PyArray_SIZE(out)
     cdef void *data = cnp.PyArray_DATA(out)
     read_key(key, &k)
-    if not isinstance(parameters, tuple):
-        raise TypeError(f"`parameters` must be a tuple, got {type(parameters).__name__}")
-    p.shift, p.scale, p.least, p.greatest, p.left, p.mass, p.right, p.tails = <tuple>parameters
-    if not 0 <= law < FI_LAWS:
-        raise ValueError(f"`law` must be below {<int>FI_LAWS}, got {law}")
-    check_items(dtype, out)
+    read_parameters(parameters, &p)
+    check_law(law)
+    check_items(dtype, cnp.PyArray_ITEMSIZE(out))
     if not cnp.PyArray_ISWRITEABLE(out):
         raise BufferError("`out` must be writable")
     region.first = first
@@ -95,6 +115,23 @@ def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t fir
         done, count = done + some, count - some
         if count:
             PyErr_CheckSignals()
+
+
+def stream_key(bytes seed, bytes law, bytes name):
+    """The key of a stream: see src/key.h."""
+    if PyBytes_GET_SIZE(seed) != FI_SEED_BYTES or PyBytes_GET_SIZE(law) != FI_LAW_BYTES:
+        raise ValueError(f"`seed` and `law` must be of {FI_SEED_BYTES} bytes, got {len(seed)} and {len(law)}")
+    cdef fi_key k = fi_stream_key(<const uint8_t *>PyBytes_AS_STRING(seed), <const uint8_t *>PyBytes_AS_STRING(law),
+                                  <const uint8_t *>PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+    cdef uint8_t[16] b
+    cdef int i
+    for i in range(8):
+        b[i] = k.low >> 8 * i & 0xff
+        b[8 + i] = k.high >> 8 * i & 0xff
+    return PyBytes_FromStringAndSize(<char *>b, sizeof(fi_key))
+
+
+include "_calls.pxi"
 
 
 def words(bytes key, int domain, uint64_t first, size_t count):

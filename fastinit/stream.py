@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.random import SeedSequence
 from numpy.random.bit_generator import ISeedSequence
 
+from . import _core
 from .arguments import integer, refuse
 
 SEED_BITS = 128
-_TAG = b"fastinit/stream0"
 _LAWS = {
     law: law.encode().ljust(16, b"\0") for law in ("normal", "uniform", "truncated", "orthogonal", "sparse", "bits")
 }
@@ -48,8 +47,7 @@ def seed_source(seed: Any) -> int | ISeedSequence:
 
 def stream_key(seed: int, law: str, name: str) -> bytes:
     """The 16-byte key: BLAKE2b-128 of a tag, the seed (16 bytes, low first), the law (16 bytes) and the UTF-8 name."""
-    message = _TAG + seed.to_bytes(16, "little") + _LAWS[law] + encoded(name)
-    return blake2b(message, digest_size=16).digest()
+    return _core.stream_key(seed.to_bytes(16, "little"), _LAWS[law], encoded(name))
 
 
 def encoded(name: str) -> bytes:

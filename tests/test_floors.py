@@ -151,7 +151,7 @@ INSIDE = {
 
 C_FLOORS = {
     0: ("portability.h", "cpu.h", "threads.*", "pages.*"),
-    1: ("ars.h", "ars.c", "real.h", "normal.h", "moments.h", "moment_merge.h"),
+    1: ("ars.h", "ars.c", "key.h", "key.c", "real.h", "normal.h", "moments.h", "moment_merge.h"),
     2: (
         "kernels*",
         "ars_wide.inc",
@@ -345,7 +345,7 @@ LENGTHS = [
     path.relative_to(HOME)
     for folder in (ROOT, HOME / "bench")
     for path in sorted(folder.rglob("*"))
-    if path.suffix in (".py", ".pyi", ".pyx", ".c", ".h", ".inc") and path != ROOT / "_core.c"  # Cython makes that
+    if path.suffix in (".py", ".pyi", ".pyx", ".pxi", ".c", ".h", ".inc") and path != ROOT / "_core.c"
 ]
 
 

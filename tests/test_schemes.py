@@ -294,7 +294,70 @@ def test_what_a_scheme_keeps_does_not_outlive_what_it_was_asked_with():
     assert np.array_equal(fi.he_normal((np.array(64), 32), seed=0), plain)
     for width in range(1, 1500):
         fi.he_normal((2, width), seed=0)
-    assert len(SCHEMES["he_normal"]._laws) <= 1 << 10
+    assert len(SCHEMES["he_normal"]._calls) <= 1 << 10
+
+
+DRAWN = [name for name, scheme in SCHEMES.items() if scheme.needs_fans or scheme.family in (Normal, Uniform, Truncated)]
+INDICES = (
+    *(None, np.s_[2:5], np.s_[:, ::-2], np.s_[1:6:2, 3:4], np.s_[-1], np.s_[..., 1], np.s_[7:7], np.s_[20:]),
+    *(np.s_[None, 2:], np.s_[::3, 2:-1], fi.flat[3:9], [np.s_[0], np.s_[1:3]], np.s_[2, 3]),
+)
+
+
+def both_ways(function, shape, **common):
+    """Bits of a call of which all is checked (its threads are no int of Python's), and of the same twice thereafter."""
+    for threads in (np.int64(1), None, 2):
+        made = function(shape, threads=threads, **common)
+        yield [(part.shape, part.dtype, bits(part).tolist()) for part in (made if isinstance(made, list) else [made])]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_call_that_was_made_before_has_the_same_bits(name):
+    function = getattr(fi, name)
+    for dtype in ("float32", np.float64, np.dtype("float16"), "bfloat16"):
+        for index in INDICES:
+            first, *others = both_ways(function, (9, 7), seed=3, name="w", dtype=dtype, index=index)
+            assert others == [first, first]
+    for seed in (0, 2**64 - 1, 2**64, 2**128 - 1):
+        for stream in ("", "é" * 40, "é" * 41, "w" * 500):
+            first, *others = both_ways(function, (9, 7), seed=seed, name=stream)
+            assert others == [first, first]
+    for shape in ((130, 127), (1, 16384), (1, 16385), (2,) * 8, (2,) * 9, (3, 0), [9, 7], (np.int64(9), 7)):
+        first, *others = both_ways(function, shape, seed=1)
+        assert others == [first, first]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_call_that_was_made_before_fills_what_it_is_given(name):
+    function = getattr(fi, name)
+    right = function((9, 7), seed=5)
+    backing = np.zeros((2, 9 * 7 * 4 + 1), np.uint8)
+    unaligned = backing[0, 1:].view(np.float32).reshape(9, 7)
+    for out in (np.empty((9, 7), np.float32), np.empty((9, 7), np.float32, "F"), np.empty((9, 14), np.float32)[:, ::2],
+                unaligned, np.empty((9, 7), np.float32).view(np.memmap)):  # fmt: skip
+        assert function((9, 7), seed=5, out=out) is out
+        assert np.array_equal(out, right)
+    part = np.empty((3, 7), np.float32)
+    assert np.array_equal(function((9, 7), seed=5, index=np.s_[2:5], out=part), right[2:5])
+
+
+def test_a_call_that_was_made_before_refuses_in_the_same_words():
+    locked = np.empty((9, 2), np.float32)
+    locked.flags.writeable = False
+    wrong = [{"seed": seed} for seed in (-1, 2**128, True, 1.0, "0")]
+    wrong += [{"name": name} for name in ("\ud800", 5, None)]
+    wrong += [{"threads": threads} for threads in (0, -1, True, 1.0)]
+    wrong += [{"index": index} for index in ("a", np.s_[:, :, :], np.s_[1.0:], np.s_[::0], np.s_[20], [0, "a"])]
+    wrong += [{"out": out} for out in (locked, [], np.empty((9, 3), np.float32), np.empty((9, 2)))]
+
+    def words(shape, bad):
+        with pytest.raises((ValueError, TypeError, IndexError)) as refusal:
+            fi.he_normal(shape, **({"seed": 0} | bad), gain=1.25)
+        return refusal.type, str(refusal.value)
+
+    before = [words((9, 2), bad) for bad in wrong]
+    fi.he_normal((9, 2), seed=0, gain=1.25)
+    assert [words((9, 2), bad) for bad in wrong] == before
 
 
 def test_laws_are_taken_where_schemes_are():

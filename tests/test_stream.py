@@ -10,6 +10,7 @@ from numpy.random import SeedSequence
 
 import fastinit as fi
 from fastinit import _core, reference
+from fastinit.reference import cipher
 from fastinit.stream import seed_number, stream_key
 
 TEXT = (Path(fi.__file__).parent / "STREAM.md").read_text(encoding="utf-8")
@@ -40,6 +41,16 @@ def test_key_is_the_hash_it_is_said_to_be():
     assert FACTS["key"] == [key.hex()]
     (other,) = (answer for what, answer in FACTS.items() if what.startswith("key of seed 2^128"))
     assert other == [stream_key(2**128 - 1, "uniform", "é").hex()]
+
+
+def test_keys_are_the_twins():
+    """Of names of every length up to three blocks of the hash, with characters of one byte to four."""
+    random = np.random.default_rng(0)
+    for length in range(340):
+        name = "".join(map(chr, random.choice([0, 65, 233, 0x4E00, 0x1F600], length)))
+        seed = int.from_bytes(random.bytes(16), "little")
+        for law in ("normal", "uniform", "truncated", "orthogonal", "sparse", "bits"):
+            assert stream_key(seed, law, name) == cipher.stream_key(seed, law, name)
 
 
 def test_words(level):

@@ -24,22 +24,21 @@ _INF = math.inf
 _new: Any = tuple.__new__  # of a named tuple: a third of the time of its own
 
 
-class _InCore(Law):
+class InCore(Law):
     """A law of which the core makes every value from its number in the stream."""
 
     in_core = True
     #: Its number in C.
     number: ClassVar[int]
 
-    __slots__ = ("_kept",)
-    _kept: dict[int, Parameters]
+    __slots__ = ()
 
     @abstractmethod
     def parameters(self, kind: Kind) -> Parameters:
         """Its numbers for the core. Raises where the dtype cannot hold its values."""
 
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
-        law, code, parameters = self.number, kind.code, self._known(kind)
+        law, code, parameters = self.number, kind.code, self.parameters(kind)
         key = stream_key(seed, self.stream, name)
 
         def fill(target: np.ndarray[Any, Any], first: int, steps: tuple[int, ...] | None) -> None:
@@ -49,26 +48,13 @@ class _InCore(Law):
 
     def array(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> np.ndarray[Any, Any]:
         """As of any law, and without a function between."""
-        parameters, key = self._known(kind), stream_key(seed, self.stream, name)
+        parameters, key = self.parameters(kind), stream_key(seed, self.stream, name)
         made = np.empty(lengths, kind.dtype)
         _core.fill(self.number, kind.code, key, parameters, made, 0, None, threads)
         return made
 
-    def kept(self) -> Law:
-        """The same, for more than one array: its parameters are made once for each kind."""
-        set_argument(self, "_kept", {})
-        return self
 
-    def _known(self, kind: Kind) -> Parameters:
-        known = getattr(self, "_kept", None)
-        if known is None:
-            return self.parameters(kind)
-        if kind.code not in known:
-            known[kind.code] = self.parameters(kind)
-        return known[kind.code]
-
-
-class Normal(_InCore):
+class Normal(InCore):
     """The normal law, ``mean + std z``.
 
     Examples
@@ -103,13 +89,11 @@ class Normal(_InCore):
             check_normal(kind, mean, std)
         return _new(Parameters, (mean, std, 0.0, 0.0, 0.0, 0.0, 0.0, 0))
 
-    _known = parameters  # which takes no longer than to look for them
-
     def _words(self) -> list[str]:
         return [word for word in super()._words() if word != "mean=0"]
 
 
-class Uniform(_InCore):
+class Uniform(InCore):
     """The uniform law on [low, high).
 
     Examples
@@ -202,7 +186,7 @@ def _parameters_below(kind: Kind, low: float, high: float) -> Parameters:
     return known._replace(greatest=max(known.least, min(known.greatest, next_below(kind, high))))
 
 
-class Truncated(_InCore):
+class Truncated(InCore):
     """The normal law between ``mean + low std`` and ``mean + high std``; `mean` and `std` are of the law itself.
 
     Those before truncation are `centre` and `scale`. Its moments are right to 1e-14 however far out the bounds are.

@@ -74,10 +74,6 @@ class Law(ABC):
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
         """What fills arrays of that shape, or parts of one. Raises where there is no such array."""
 
-    def kept(self) -> Law:
-        """The same, for many arrays: what can be made once is."""
-        return self
-
     def array(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> np.ndarray[Any, Any]:
         """A new one of that shape, filled."""
         fill = self.fills(lengths, kind, seed, name, threads)

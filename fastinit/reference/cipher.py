@@ -1,10 +1,19 @@
-"""Words: blocks of ARS-7 under a key."""
+"""Words: blocks of ARS-7 under a key, and the key of a stream."""
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import numpy as np
 
+from ..stream import encoded
 from .widths import U32, U64, Array
+
+
+def stream_key(seed: int, law: str, name: str) -> bytes:
+    """As `fastinit.stream.stream_key`."""
+    message = b"fastinit/stream0" + seed.to_bytes(16, "little") + law.encode().ljust(16, b"\0") + encoded(name)
+    return blake2b(message, digest_size=16).digest()
 
 
 def _times_two(s: Array) -> Array:

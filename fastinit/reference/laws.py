@@ -10,8 +10,8 @@ import numpy as np
 
 from ..layout import checked_shape
 from ..scaling import normal_interval
-from ..stream import seed_number, stream_key
-from .cipher import words
+from ..stream import seed_number
+from .cipher import stream_key, words
 from .placing import dtype_of, placed, precision_of
 from .reals import normal_pairs, open32, open64, quantile32, quantile64
 from .rounding import fma32

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..layout import checked_shape
 from ..scaling import fan_pair
-from ..stream import seed_number, stream_key
-from .cipher import words
+from ..stream import seed_number
+from .cipher import stream_key, words
 from .laws import normal, values_of
 from .placing import dtype_of, placed, precision_of
 from .widths import Array

@@ -6,9 +6,9 @@ from typing import Any
 
 from ..arguments import refuse_unknown
 from ..fill import draw
-from ..laws import Constant, Normal, Truncated, Uniform
+from ..laws import Constant
 from ..typing import DType, Index, Never, Out, Seed, Shape
-from .table import public
+from .table import DRAWS, public
 
 _ZEROS, _ONES = Constant(0.0), Constant(1.0)
 
@@ -76,7 +76,7 @@ def normal(
     """
     if unknown:
         refuse_unknown(normal, unknown)
-    return draw(Normal(mean, std), shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    return DRAWS["normal"]((shape, dtype, mean, std), seed, name, index, out, threads)
 
 
 @public
@@ -127,7 +127,7 @@ def uniform(
     """
     if unknown:
         refuse_unknown(uniform, unknown)
-    return draw(Uniform(low, high), shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    return DRAWS["uniform"]((shape, dtype, low, high), seed, name, index, out, threads)
 
 
 @public
@@ -187,8 +187,7 @@ def truncated_normal(
     """
     if unknown:
         refuse_unknown(truncated_normal, unknown)
-    law = Truncated(mean, std, low, high)
-    return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    return DRAWS["truncated_normal"]((shape, dtype, mean, std, low, high), seed, name, index, out, threads)
 
 
 @public
@@ -214,7 +213,7 @@ def small_normal(
     """
     if unknown:
         refuse_unknown(small_normal, unknown)
-    return draw(Normal(0.0, std), shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    return DRAWS["small_normal"]((shape, dtype, std), seed, name, index, out, threads)
 
 
 @public

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..arguments import refuse_unknown
-from ..fill import draw
-from ..layout import checked_shape
 from ..typing import Axes, Distribution, DType, Index, Mode, Never, Out, Seed, Shape
-from .table import SCHEMES, public
+from .table import DRAWS, public
 
 
 @public
@@ -79,9 +77,8 @@ def variance_scaling(
     """
     if unknown:
         refuse_unknown(variance_scaling, unknown)
-    shape = shape if type(shape) is tuple else checked_shape(shape)
-    law = SCHEMES["variance_scaling"].along(shape, in_axis, out_axis, batch_axis, gain, distribution, scale, mode)
-    return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    asked = (shape, dtype, scale, mode, distribution, gain, in_axis, out_axis, batch_axis)
+    return DRAWS["variance_scaling"](asked, seed, name, index, out, threads)
 
 
 @public
@@ -117,9 +114,8 @@ def lecun_normal(
     """
     if unknown:
         refuse_unknown(lecun_normal, unknown)
-    shape = shape if type(shape) is tuple else checked_shape(shape)
-    law = SCHEMES["lecun_normal"].along(shape, in_axis, out_axis, batch_axis, gain, distribution)
-    return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    asked = (shape, dtype, distribution, gain, in_axis, out_axis, batch_axis)
+    return DRAWS["lecun_normal"](asked, seed, name, index, out, threads)
 
 
 @public
@@ -148,9 +144,8 @@ def lecun_uniform(
     """
     if unknown:
         refuse_unknown(lecun_uniform, unknown)
-    shape = shape if type(shape) is tuple else checked_shape(shape)
-    law = SCHEMES["lecun_uniform"].along(shape, in_axis, out_axis, batch_axis, gain)
-    return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    asked = (shape, dtype, gain, in_axis, out_axis, batch_axis)
+    return DRAWS["lecun_uniform"](asked, seed, name, index, out, threads)
 
 
 @public
@@ -187,9 +182,8 @@ def glorot_normal(
     """
     if unknown:
         refuse_unknown(glorot_normal, unknown)
-    shape = shape if type(shape) is tuple else checked_shape(shape)
-    law = SCHEMES["glorot_normal"].along(shape, in_axis, out_axis, batch_axis, gain, distribution)
-    return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    asked = (shape, dtype, distribution, gain, in_axis, out_axis, batch_axis)
+    return DRAWS["glorot_normal"](asked, seed, name, index, out, threads)
 
 
 @public
@@ -222,9 +216,8 @@ def glorot_uniform(
     """
     if unknown:
         refuse_unknown(glorot_uniform, unknown)
-    shape = shape if type(shape) is tuple else checked_shape(shape)
-    law = SCHEMES["glorot_uniform"].along(shape, in_axis, out_axis, batch_axis, gain)
-    return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    asked = (shape, dtype, gain, in_axis, out_axis, batch_axis)
+    return DRAWS["glorot_uniform"](asked, seed, name, index, out, threads)
 
 
 @public
@@ -264,9 +257,8 @@ def he_normal(
     """
     if unknown:
         refuse_unknown(he_normal, unknown)
-    shape = shape if type(shape) is tuple else checked_shape(shape)
-    law = SCHEMES["he_normal"].along(shape, in_axis, out_axis, batch_axis, gain, distribution)
-    return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    asked = (shape, dtype, distribution, gain, in_axis, out_axis, batch_axis)
+    return DRAWS["he_normal"](asked, seed, name, index, out, threads)
 
 
 @public
@@ -295,9 +287,8 @@ def he_uniform(
     """
     if unknown:
         refuse_unknown(he_uniform, unknown)
-    shape = shape if type(shape) is tuple else checked_shape(shape)
-    law = SCHEMES["he_uniform"].along(shape, in_axis, out_axis, batch_axis, gain)
-    return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    asked = (shape, dtype, gain, in_axis, out_axis, batch_axis)
+    return DRAWS["he_uniform"](asked, seed, name, index, out, threads)
 
 
 xavier_normal = glorot_normal

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter, signature
-from itertools import product
 from math import nan, sqrt
 from types import MappingProxyType
 from typing import Any
 
+from .._core import CheckedCalls
 from ..arguments import choice, real, refuse, unexpected
+from ..dtypes import kind_for
 from ..fill import draw
 from ..laws import (
     Law,
@@ -20,9 +21,10 @@ from ..laws import (
     Uniform,
 )
 from ..laws.called import UsersFunction
+from ..laws.independent import InCore
 from ..layout import checked_shape
 from ..machine import usually_rounded
-from ..scaling import TRUNCATED_STD, Axes, Fans, fan_pair
+from ..scaling import TRUNCATED_STD, Fans, fan_pair
 from ..typing import Distribution, Mode
 
 FANS: dict[str, Callable[[float, float], float]] = {
@@ -39,16 +41,11 @@ OWN: Any = object()
 REQUIRED = Parameter.empty
 
 #: Keywords of every scheme; and of those that a fan scales.
-COMMON = ("seed", "name", "dtype", "index", "out", "threads")
+_USUAL = MappingProxyType({"seed": None, "name": "", "dtype": "float32", "index": None, "out": None, "threads": None})
+COMMON = tuple(_USUAL)
 AXES = MappingProxyType({"in_axis": -2, "out_axis": -1, "batch_axis": ()})
 #: What describes a scheme with a scale.
 DESCRIBED = ("scale", "mode", "distribution")
-
-#: Types of what a law is kept by: such do not change, and where they are equal they mean the same.
-_ASKED = set(product((tuple,), (int,), (int,), (float,), (str, object), (float, object), (str, object)))
-
-#: Laws that a scheme keeps, by what they were asked for with: to find one takes a third of the time of making it.
-_KEPT = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class Scheme:
     distribution: Distribution | None = None
     family: Callable[..., Law] | None = None
     keywords: Mapping[str, Any] = field(default_factory=dict)
-    _laws: dict[Any, Law] = field(init=False, repr=False, compare=False)
+    _calls: CheckedCalls = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -106,7 +103,7 @@ class Scheme:
         if (self.scale is None) == (self.family is None):
             refuse("scale", "given, or family, and not both", (self.scale, self.family))
         given = self._checked_family() if self.scale is None else self._checked_scale()
-        given |= {"keywords": MappingProxyType(given["keywords"]), "_laws": {}}
+        given |= {"keywords": MappingProxyType(given["keywords"]), "_calls": CheckedCalls(self._checked)}
         for name, value in given.items():
             object.__setattr__(self, name, value)
 
@@ -230,33 +227,6 @@ class Scheme:
         fan = FANS[name](fan_in, fan_out) or 1  # zero only where there are no elements
         return factor * real("scale", self.scale if scale is OWN else scale, low=0) / fan
 
-    def along(
-        self,
-        shape: Any,
-        in_axis: Axes,
-        out_axis: Axes,
-        batch_axis: Axes,
-        gain: float = 1.0,
-        distribution: Distribution = OWN,
-        scale: float = OWN,
-        mode: Mode = OWN,
-    ) -> Law:
-        """That of an array whose fans are along these axes. It is kept for those who ask again."""
-        asked = shape, in_axis, out_axis, gain, distribution, scale, mode
-        keeps = tuple(map(type, asked)) in _ASKED and type(batch_axis) is tuple and not batch_axis
-        for length in shape if keeps else ():
-            keeps = keeps and type(length) is int
-        found = self._laws.get(asked) if keeps else None
-        if found is not None:
-            return found
-        fans = fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis)
-        law = self.scaled(*fans, gain, distribution, scale, mode)
-        if keeps:
-            if len(self._laws) >= _KEPT:
-                self._laws.clear()
-            self._laws[asked] = law.kept()
-        return law
-
     def law_for(self, shape: Any, **keywords: Any) -> Law:
         """The law of an array of that shape, whose fans are along axes that keywords may name."""
         if not self.is_called:
@@ -264,9 +234,11 @@ class Scheme:
         return self._law_for(shape, keywords)
 
     def _law_for(self, shape: Any, keywords: Mapping[str, Any]) -> Law:
-        if self.needs_fans:
-            return self.along(shape, **{**AXES, **keywords})
-        return self._law(None, keywords)
+        if not self.needs_fans:
+            return self._law(None, keywords)
+        own = {**AXES, **keywords}
+        fans = fan_pair(checked_shape(shape), *(own.pop(axis) for axis in AXES))
+        return self.scaled(*fans, **own)
 
     def variance(self, shape: tuple[int, ...], gain: float = 1.0, **keywords: Any) -> float:
         """Var(w) times the square of `gain`, for weights of mean zero that are independent or Haar; else NaN."""
@@ -282,19 +254,20 @@ class Scheme:
         if isinstance(self.family, UsersFunction):
             return self.family.function(shape, **keywords)
         shape = shape if type(shape) is tuple else checked_shape(shape)
-        own: dict[str, Any] = {}
-        common: dict[str, Any] = {}
+        own = self.parameters
+        common = dict(_USUAL)
         for keyword, value in keywords.items():
-            (common if keyword in COMMON else own)[keyword] = value
-        if not own:
-            return draw(self._usual(shape), shape, **common)
+            (common if keyword in common else own)[keyword] = value
         unexpected(self.name, own, (*self.parameters, *COMMON))
-        return draw(self._law_for(shape, own), shape, **common)
+        return self._calls.draw((shape, common.pop("dtype"), *own.values()), **common)
 
-    def _usual(self, shape: Any) -> Law:
-        """Its law without keywords, which is kept where no fan matters."""
-        if self.needs_fans:
-            return self.along(shape, -2, -1, ())
-        if None not in self._laws:
-            self._laws[None] = self._law(None, {}).kept()
-        return self._laws[None]
+    @usually_rounded
+    def _checked(self, asked: tuple[Any, ...], seed: Any, name: Any, index: Any, out: Any, threads: Any) -> Any:
+        """What `_calls` does not know: (shape, dtype, its own keywords in order)."""
+        shape, dtype, *own = asked
+        lengths = checked_shape(shape)
+        law = self._law_for(lengths, dict(zip(self.parameters, own, strict=True)))
+        if isinstance(law, InCore):
+            kind = kind_for(dtype, out)
+            self._calls.keep(asked, law.number, law.stream, kind.code, law.parameters(kind), lengths, kind.dtype)
+        return draw(law, lengths, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)

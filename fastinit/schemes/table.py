@@ -56,6 +56,9 @@ _ROWS = (
 #: Every scheme that is known, laws among them, by its name.
 SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in _ROWS}
 
+#: What the public functions of those call whose values the core makes: draw((shape, dtype, keywords...), ...).
+DRAWS: dict[str, Callable[..., Any]] = {scheme.name: scheme._calls.draw for scheme in _ROWS}
+
 
 #: In rules it is what a module's own reset draws.
 _RESERVED = ("torch",)
