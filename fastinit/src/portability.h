@@ -88,11 +88,13 @@
 #define FI_LANE_LOOP
 #endif
 
-/* Before an inner loop of at most 16 trips. */
+/* Before an inner loop of at most 16 trips; and before one whose trips are taken in pairs. */
 #if defined __GNUC__
 #define FI_UNROLL FI_PRAGMA(GCC unroll 16)
+#define FI_PAIRS FI_PRAGMA(GCC unroll 2)
 #else
 #define FI_UNROLL
+#define FI_PAIRS
 #endif
 
 /* A hint that memory will be read; it may lie anywhere. */
