@@ -15,6 +15,8 @@ import fastinit as fi
 from fastinit import _core, reference
 
 STARTS = [0, 1, 7, 31, 32, 33, 224, 255, 256, 257, 2000]
+#: Whole tiles are made at most 128 at a time.
+BATCH = 4096
 
 
 def ids(law):
@@ -23,12 +25,12 @@ def ids(law):
 
 @pytest.fixture(scope="module")
 def twin():
-    """The first 4,000 values of each law and dtype, by the twin."""
+    """The first 9,000 values of each law and dtype, by the twin."""
     made = {}
 
     def values(law, dtype):
         if (law, dtype) not in made:
-            made[law, dtype] = getattr(reference, law[0])(4000, *law[1], seed=11, name="edge", dtype=dtype)
+            made[law, dtype] = getattr(reference, law[0])(9000, *law[1], seed=11, name="edge", dtype=dtype)
         return made[law, dtype]
 
     return values
@@ -36,7 +38,7 @@ def twin():
 
 def part(law, dtype, start, count, **keywords):
     where = fi.flat[start : start + count]
-    return getattr(fi, law[0])(4000, *law[1], seed=11, name="edge", dtype=dtype, index=where, **keywords)
+    return getattr(fi, law[0])(9000, *law[1], seed=11, name="edge", dtype=dtype, index=where, **keywords)
 
 
 @pytest.mark.parametrize("law", LAWS, ids=ids)
@@ -47,6 +49,25 @@ def test_every_level_gives_the_twins_bits_at_every_length_and_start(level, law, 
         for count in LENGTHS:
             got = part(law, dtype, start, count)
             assert np.array_equal(bits(got), bits(expected[start : start + count])), (start, count)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=ids)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("offset", [0, 1, 8])
+def test_batches_end_anywhere_and_lie_anywhere(level, law, dtype, offset, twin):
+    """Lengths around one batch and two, from a tile's start and not, into memory aligned to 64 bytes and not."""
+    expected = bits(twin(law, dtype))
+    real = fi.dtypes.kind_of(dtype).dtype
+    for start in (0, 1, 31, 32, BATCH - 32):
+        for count in (BATCH - 33, *range(BATCH - 1, BATCH + 2), BATCH + 31, BATCH + 32, 2 * BATCH - 1, 2 * BATCH):
+            count = min(count, 9000 - start)
+            memory = np.zeros(count * real.itemsize + 256, np.uint8)
+            place = -memory.ctypes.data % 64 + offset * real.itemsize
+            out = memory[place : place + count * real.itemsize].view(real)
+            part(law, dtype, start, count, out=out)
+            assert np.array_equal(bits(out), expected[start : start + count]), (start, count)
+            assert not memory[:place].any()
+            assert not memory[place + out.nbytes :].any()
 
 
 @pytest.mark.parametrize("law", LAWS, ids=ids)
@@ -120,10 +141,14 @@ def test_rare_words_take_their_fine_bits(level):
     words = _core.words(key, 0, 0, 1 << 23).reshape(-1, 32)
     tiles = np.flatnonzero((words[:, :16] & 0x7FFFFFFF < reference.RARE).any(axis=1))
     assert len(tiles) > 10
-    for tile in tiles[:20].tolist():
+    for tile in tiles[:6].tolist():
         w, x = (reference.words(key, domain, 32 * tile, 32).reshape(1, 32) for domain in (0, 1))
-        got = fi.normal(1 << 24, seed=6, index=fi.flat[32 * tile : 32 * tile + 32])
-        assert np.array_equal(bits(got), bits(reference.normal_pairs(w, x, np.float32).ravel()))
+        expected = bits(reference.normal_pairs(w, x, np.float32).ravel())
+        for before in (0, 1, 3, 4, 5, 123, 127):  # tiles, in a batch of 128
+            first = max(0, tile - before)
+            for last in (tile, tile + 1, tile + 5, first + 127):
+                got = fi.normal(1 << 24, seed=6, index=fi.flat[32 * first : 32 * last + 32])
+                assert np.array_equal(bits(got)[32 * (tile - first) :][:32], expected), (before, last)
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)

@@ -1,7 +1,7 @@
 #include "kernels.h"
 
 #if FI_X86
-FI_TARGET_BEGIN("avx2,fma,aes")
+FI_TARGET_BEGIN("avx2,fma,f16c,aes")
 
 #define FI_FMA 1
 #define KERNELS fi_kernels_avx2
@@ -14,6 +14,10 @@ typedef __m128i vector;
 #define AES_ROUND _mm_aesenc_si128
 #define AES_LAST_ROUND _mm_aesenclast_si128
 #define STORE(words, state) _mm_store_si128((vector *)(words), state)
+#define FI_F16_LANES 8
+#define STORE_F16(out, value)          \
+    _mm_storeu_si128((__m128i *)(out), \
+                     _mm256_cvtps_ph(_mm256_load_ps(value), _MM_FROUND_TO_NEAREST_INT))
 
 #include "ars_wide.inc"
 #include "kernels.inc"

@@ -1,7 +1,7 @@
 #include "kernels.h"
 
 #if FI_X86
-FI_TARGET_BEGIN("avx2,fma,vaes")
+FI_TARGET_BEGIN("avx2,fma,f16c,vaes")
 
 #define FI_FMA 1
 #define KERNELS fi_kernels_avx2_vaes
@@ -16,6 +16,10 @@ typedef __m256i vector;
 #define AES_ROUND _mm256_aesenc_epi128
 #define AES_LAST_ROUND _mm256_aesenclast_epi128
 #define STORE(words, state) _mm256_store_si256((vector *)(words), state)
+#define FI_F16_LANES 8
+#define STORE_F16(out, value)          \
+    _mm_storeu_si128((__m128i *)(out), \
+                     _mm256_cvtps_ph(_mm256_load_ps(value), _MM_FROUND_TO_NEAREST_INT))
 
 #include "ars_wide.inc"
 #include "kernels.inc"

@@ -16,6 +16,10 @@ typedef __m512i vector;
 #define AES_ROUND _mm512_aesenc_epi128
 #define AES_LAST_ROUND _mm512_aesenclast_epi128
 #define STORE(words, state) _mm512_store_si512(words, state)
+#define FI_F16_LANES 16
+#define STORE_F16(out, value)             \
+    _mm256_storeu_si256((__m256i *)(out), \
+                        _mm512_maskz_cvtps_ph(0xffff, _mm512_load_ps(value), _MM_FROUND_TO_NEAREST_INT))
 
 #include "ars_wide.inc"
 #include "kernels.inc"

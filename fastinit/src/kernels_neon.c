@@ -17,6 +17,8 @@ typedef uint64x2_t vector;
 #define AES_ROUND(state, key) XOR(WIDE(vaesmcq_u8(vaeseq_u8(BYTES(state), vdupq_n_u8(0)))), key)
 #define AES_LAST_ROUND(state, key) XOR(WIDE(vaeseq_u8(BYTES(state), vdupq_n_u8(0))), key)
 #define STORE(words, state) vst1q_u32(words, vreinterpretq_u32_u64(state))
+#define FI_F16_LANES 4
+#define STORE_F16(out, value) vst1_u16(out, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(value))))
 
 #include "ars_wide.inc"
 #include "kernels.inc"

@@ -1,6 +1,7 @@
 #include "ars.h"
 
 #define FI_FMA FI_BASELINE_FMA
+#define FI_F16_LANES 0
 #define KERNELS fi_kernels_portable
 
 typedef fi_key schedule;
