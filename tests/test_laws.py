@@ -287,6 +287,26 @@ def test_uniform_of_tiny_widths_keeps_its_law(width):
     assert np.array_equal(fi.uniform(999, 0.0, width, seed=0), reference.uniform(999, 0.0, width, seed=0))
 
 
+@pytest.mark.parametrize("shift", [2.0**23, 2.0**23 + 1, -(2.0**23) - 1, -(2.0**23) - 2])
+def test_a_multiplication_and_addition_round_once(level, shift):
+    """k scale = 1/2 - 2**-47, and the steps of `shift` are 1: short of half a step, which in double is half of one."""
+    key, place = bytes(range(16)), 385_733
+    assert _core.words(key, 0, place, 1)[0] >> 8 == 2**23 + 1
+    scale = 1 - 2.0**-23
+    value = np.empty(1, np.float32)
+    _core.fill(1, 0, key, (shift, scale, 0.0, 2.0**30, 0.0, 0.0, 0.0, 0), value, place, None, 1)
+    assert value[0] == shift
+
+
+@pytest.mark.parametrize(
+    "law", [("normal", (0.0, 1e-39)), ("normal", (1e-40, 3e-38)), ("uniform", (0.0, 1e-39))], ids=ids
+)
+def test_subnormal_values_on_every_level(level, law):
+    got = getattr(fi, law[0])(4097, *law[1], seed=3)
+    assert (np.abs(got) < 2.0**-126).any()
+    assert np.array_equal(bits(got), bits(getattr(reference, law[0])(4097, *law[1], seed=3)))
+
+
 def test_parts_in_a_list_mean_what_they_mean_alone():
     whole = fi.normal(3, seed=0)
     outs = [np.zeros(3, np.float32), np.zeros(3, np.float32)]

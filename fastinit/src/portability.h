@@ -59,10 +59,14 @@
 #define FI_INLINE static inline __attribute__((always_inline))
 #define FI_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define FI_RESTRICT __restrict__
+#define FI_COLD __attribute__((cold, noinline))
+#define FI_RARELY(condition) __builtin_expect(condition, 0)
 #else
 #define FI_INLINE static __forceinline
 #define FI_ALIGNED(bytes) __declspec(align(bytes))
 #define FI_RESTRICT __restrict
+#define FI_COLD __declspec(noinline)
+#define FI_RARELY(condition) (condition)
 #endif
 
 /* Everything between FI_TARGET_BEGIN(features) and FI_TARGET_END is compiled for those features. GCC also has to be
