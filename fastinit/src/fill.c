@@ -5,6 +5,8 @@
 
 /* Work is dealt out in pieces of so many values: about 30 us, and a multiple of the batch. */
 #define PIECE ((size_t)1 << 16)
+/* To start a thread where a core sleeps takes as long as two of them. */
+#define WORTH_A_THREAD (2 * PIECE)
 #define WIDEST_ITEM 8
 /* Values whose numbers lie within so many are made together, with those between them. */
 #define TOGETHER 512
@@ -111,6 +113,8 @@ void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_paramete
     for (int axis = 0; axis < few.axes; axis++) j.values *= (size_t)few.shape[axis];
     const int contiguous = few.axes == 1 && few.target_step[0] == (int64_t)j.item;
     j.fresh = contiguous && j.values * j.item >= LARGE && fi_is_fresh(j.out + j.values / 2 * j.item);
+    const size_t most = j.values / WORTH_A_THREAD;
+    if ((size_t)threads > most) threads = most ? (int)most : 1;
     const size_t share = threads > 1 ? j.values / (size_t)threads : j.values;
     while (j.fresh && j.piece * j.item < TABLE && j.piece * 2 <= share) j.piece *= 2;
     fi_run_parallel(fill_piece, &j, (j.values + j.piece - 1) / j.piece, threads);

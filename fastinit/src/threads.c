@@ -9,36 +9,69 @@ typedef HANDLE thread;
 #define WORKER_RESULT DWORD WINAPI
 #define START(thread, worker, argument) ((thread = CreateThread(NULL, 0, worker, argument, 0, NULL)) != NULL)
 #define JOIN(thread) (WaitForSingleObject(thread, INFINITE), CloseHandle(thread))
+#define LEAVE(thread) CloseHandle(thread)
 #else
 #include <pthread.h>
 typedef pthread_t thread;
 #define WORKER_RESULT void *
 #define START(thread, worker, argument) (pthread_create(&thread, NULL, worker, argument) == 0)
 #define JOIN(thread) pthread_join(thread, NULL)
+#define LEAVE(thread) pthread_detach(thread)
 #endif
 
+/* Shared by the caller and the helpers, and freed by whoever is the last to leave it. */
 typedef struct {
     fi_task *task;
     void *context;
-    size_t items;
-    fi_counter next;
+    size_t items, parties;
+    fi_counter next, gone;
 } job;
 
-static WORKER_RESULT work(void *argument) {
-    job *j = argument;
+typedef struct {
+    job *job;
+    thread thread;
+    fi_counter door; /* the first to count here decides: the helper to help, or the caller, done, to do without */
+} helper;
+
+static void work(job *j) {
     fi_fp_state caller = fi_fp_enter();
     for (size_t item; (item = fi_count_up(&j->next)) < j->items;) j->task(j->context, item);
     fi_fp_leave(caller);
+}
+
+static void leave(job *j) {
+    const size_t others = j->parties - 1; /* read while it surely lives */
+    if (fi_count_up(&j->gone) == others) free(j);
+}
+
+static WORKER_RESULT help(void *argument) {
+    helper *h = argument;
+    if (fi_count_up(&h->door) == 0) work(h->job);
+    leave(h->job);
     return 0;
 }
 
 void fi_run_parallel(fi_task *task, void *context, size_t items, int threads) {
-    job j = {task, context, items, 0};
-    size_t wanted = threads > 0 && (size_t)threads < items ? (size_t)threads : items;
-    thread *helpers = wanted > 1 ? malloc((wanted - 1) * sizeof *helpers) : NULL;
+    const size_t wanted = threads > 0 && (size_t)threads < items ? (size_t)threads : items;
+    job alone = {task, context, items, .parties = 1}, *shared = NULL;
+    if (wanted > 1) shared = calloc(1, sizeof *shared + (wanted - 1) * sizeof(helper));
+    if (!shared) {
+        work(&alone);
+        return;
+    }
+    *shared = alone;
+    shared->parties = wanted;
+    helper *helpers = (helper *)(shared + 1);
     size_t started = 0;
-    while (helpers && started < wanted - 1 && START(helpers[started], work, &j)) started++;
-    work(&j);
-    for (size_t i = 0; i < started; i++) JOIN(helpers[i]);
-    free(helpers);
+    for (; started < wanted - 1; started++) {
+        helpers[started].job = shared;
+        if (!START(helpers[started].thread, help, &helpers[started])) break;
+    }
+    work(shared);
+    for (size_t i = 0; i < started; i++)
+        if (fi_count_up(&helpers[i].door) == 0)
+            LEAVE(helpers[i].thread);
+        else
+            JOIN(helpers[i].thread);
+    for (size_t i = started; i < wanted; i++) leave(shared);
 }
