@@ -5,6 +5,7 @@ FI_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,vaes" FI_WIDE_VECTO
 
 #define FI_FMA 1
 #define KERNELS fi_kernels_avx512
+#define ABREAST 2
 
 typedef __m512i vector;
 #define VECTOR_BLOCKS 4

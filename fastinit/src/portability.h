@@ -92,14 +92,13 @@
 #define FI_LANE_LOOP
 #endif
 
-/* Before an inner loop of at most 16 trips; and before one whose trips are taken in pairs. */
+/* Before an inner loop of at most 16 trips; and before one that takes so many trips together. */
 #if defined __GNUC__
-#define FI_UNROLL FI_PRAGMA(GCC unroll 16)
-#define FI_PAIRS FI_PRAGMA(GCC unroll 2)
+#define FI_UNROLL_BY(trips) FI_PRAGMA(GCC unroll trips)
 #else
-#define FI_UNROLL
-#define FI_PAIRS
+#define FI_UNROLL_BY(trips)
 #endif
+#define FI_UNROLL FI_UNROLL_BY(16)
 
 /* A hint that memory will be read; it may lie anywhere. */
 #if defined __GNUC__
