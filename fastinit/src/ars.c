@@ -51,6 +51,8 @@ void fi_ars_block(fi_key key, const uint32_t counter[4], int rounds, uint32_t bl
         c = third ^ (uint32_t)k.high, d = fourth ^ (uint32_t)(k.high >> 32);
     }
     const fi_key k = fi_round_key(key, rounds);
-    block[0] = last_column(a, b, c, d) ^ (uint32_t)k.low, block[1] = last_column(b, c, d, a) ^ (uint32_t)(k.low >> 32);
-    block[2] = last_column(c, d, a, b) ^ (uint32_t)k.high, block[3] = last_column(d, a, b, c) ^ (uint32_t)(k.high >> 32);
+    block[0] = last_column(a, b, c, d) ^ (uint32_t)k.low;
+    block[1] = last_column(b, c, d, a) ^ (uint32_t)(k.low >> 32);
+    block[2] = last_column(c, d, a, b) ^ (uint32_t)k.high;
+    block[3] = last_column(d, a, b, c) ^ (uint32_t)(k.high >> 32);
 }

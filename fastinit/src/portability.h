@@ -122,7 +122,7 @@ FI_INLINE uint32_t *fi_opaque(uint32_t *words) {
 /* Where every processor of the architecture has a fused multiply-add, the portable level uses it too. */
 #define FI_BASELINE_FMA FI_ARM
 
-/* A counter shared by threads: each call gives the next number, and sees what was done before the calls that came first. */
+/* A counter shared by threads: each call gives the next number, and sees what was done before those that came first. */
 #if defined __GNUC__
 typedef size_t fi_counter;
 FI_INLINE size_t fi_count_up(fi_counter *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL); }

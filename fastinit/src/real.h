@@ -59,9 +59,9 @@ static FI_COLD float fi_fma_exact_f32(double product, double c, double sum) {
 }
 #endif
 
-/* a * b + c, rounded once; without the instruction by sums rounded to odd, which float needs where the sum in
-   double lies halfway between floats (or, some being coarser there, below the normal ones) alone. In float64 only where it is used below:
-   far from overflow and underflow. */
+/* a * b + c, rounded once; without the instruction by sums rounded to odd. In float only a sum that double puts halfway
+   between two floats needs that, or one below the normal floats, whose steps are wider. In float64 only where it is
+   used below: far from overflow and underflow. */
 FI_INLINE float fi_fma_f32(float a, float b, float c) {
 #if FI_FMA
     return __builtin_fmaf(a, b, c);

@@ -19,19 +19,22 @@ typedef pthread_t thread;
 #define LEAVE(thread) pthread_detach(thread)
 #endif
 
-/* Shared by the caller and the helpers, and freed by whoever is the last to leave it. */
-typedef struct {
-    fi_task *task;
-    void *context;
-    size_t items, parties;
-    fi_counter next, gone;
-} job;
+typedef struct job job;
 
 typedef struct {
     job *job;
     thread thread;
     fi_counter door; /* the first to count here decides: the helper to help, or the caller, done, to do without */
 } helper;
+
+/* Shared by the caller and the helpers, and freed by whoever is the last to leave it. */
+struct job {
+    fi_task *task;
+    void *context;
+    size_t items, parties;
+    fi_counter next, gone;
+    helper helpers[];
+};
 
 static void work(job *j) {
     fi_fp_state caller = fi_fp_enter();
@@ -53,25 +56,25 @@ static WORKER_RESULT help(void *argument) {
 
 void fi_run_parallel(fi_task *task, void *context, size_t items, int threads) {
     const size_t wanted = threads > 0 && (size_t)threads < items ? (size_t)threads : items;
-    job alone = {task, context, items, .parties = 1}, *shared = NULL;
-    if (wanted > 1) shared = calloc(1, sizeof *shared + (wanted - 1) * sizeof(helper));
-    if (!shared) {
+    job alone = {task, context, items, .parties = 1};
+    job *j = wanted > 1 ? calloc(1, sizeof *j + (wanted - 1) * sizeof *j->helpers) : NULL;
+    if (!j) {
         work(&alone);
         return;
     }
-    *shared = alone;
-    shared->parties = wanted;
-    helper *helpers = (helper *)(shared + 1);
+    *j = alone;
+    j->parties = wanted;
     size_t started = 0;
     for (; started < wanted - 1; started++) {
-        helpers[started].job = shared;
-        if (!START(helpers[started].thread, help, &helpers[started])) break;
+        helper *h = &j->helpers[started];
+        h->job = j;
+        if (!START(h->thread, help, h)) break;
     }
-    work(shared);
-    for (size_t i = 0; i < started; i++)
-        if (fi_count_up(&helpers[i].door) == 0)
-            LEAVE(helpers[i].thread);
+    work(j);
+    for (helper *h = j->helpers; h < j->helpers + started; h++)
+        if (fi_count_up(&h->door) == 0)
+            LEAVE(h->thread);
         else
-            JOIN(helpers[i].thread);
-    for (size_t i = started; i < wanted; i++) leave(shared);
+            JOIN(h->thread);
+    for (size_t absent = started; absent < wanted; absent++) leave(j); /* for those not started, and for itself */
 }
