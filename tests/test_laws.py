@@ -81,7 +81,7 @@ def test_every_split_of_300_values_joins_to_the_whole(law, twin):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("law", LAWS[::2], ids=ids)
 def test_splits_around_pieces_and_any_number_of_threads(law, dtype):
-    count, piece = 6 * 65536 + 17, 65536  # enough for three threads
+    count, piece = 12 * 65536 + 17, 65536  # enough for three threads
     make = getattr(fi, law[0])
     whole = make(count, *law[1], seed=3, dtype=dtype, threads=1)
     for threads in (2, 3, 7):

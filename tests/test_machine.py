@@ -99,9 +99,9 @@ def test_many_python_threads_at_once():
 
 def test_a_thread_that_comes_when_the_work_is_done_finds_nothing_to_do():
     """More of them than cores, and memory that the next call has for itself."""
-    expected = fi.normal(MI // 2, seed=1)
-    for _ in range(200):
-        assert np.array_equal(fi.normal(MI // 2, seed=1, threads=4), expected)
+    expected = fi.normal(MI, seed=1)
+    for _ in range(100):
+        assert np.array_equal(fi.normal(MI, seed=1, threads=4), expected)
 
 
 def test_after_a_fork_in_a_program_that_has_used_threads():
