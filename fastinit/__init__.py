@@ -34,6 +34,7 @@ from .schemes.structured import delta_orthogonal, dirac, identity, orthogonal, s
 
 if TYPE_CHECKING:
     from . import theory
+    from .findings import Verification
     from .profiler import (
         Comparison,
         Course,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
         profile,
     )
     from .streaming import Moments, Statistics, moments
-    from .verification import Verification, verify
+    from .verification import verify
 
 __all__ = [
     "ARS",
@@ -109,13 +110,18 @@ __all__ = [
 #: the import.
 _LATER = {
     **dict.fromkeys(("Moments", "Statistics", "moments"), "streaming"),
-    **dict.fromkeys(("Verification", "verify"), "verification"),
+    "Verification": "findings",
+    "verify": "verification",
     **dict.fromkeys(("Comparison", "Course", "Finding", "Network", "Profile"), "profiler"),
     **dict.fromkeys(("ProfileInterrupted", "Verdict", "compare", "profile"), "profiler"),
 }
 
 
 if not TYPE_CHECKING:  # which would find any name
+    # Dask asks the package of a bit generator's class for its `random.default_rng`, and for `arange`, as it asks numpy.
+    from numpy import arange
+
+    from . import generator as random
 
     def __getattr__(name: str) -> Any:
         if name == "theory":

@@ -1,7 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True, embedsignature=True
 """Border to the C core: pointers and the GIL, one function per C entry. Arguments were checked above."""
+# Free-threaded Python turns the GIL on when it imports this, and warns: nobody has tried what generators, accumulators
+# and the laws that schemes keep do without it. The core itself needs none.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport SIZE_MAX, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
@@ -10,108 +13,13 @@ from numpy.random.bit_generator cimport BitGenerator
 cimport cython
 cimport numpy as cnp
 
-from threading import Lock, RLock
+from .locks import lock_of_forks
 
 cnp.import_array()
 
 
-cdef extern from "src/portability.h" nogil:
-    const char *FI_COMPILER
-
-
-cdef extern from "src/pages.h" nogil:
-    void fi_advise_large_pages(uintptr_t address, size_t bytes)
-
-
-cdef extern from "src/ars.h" nogil:
-    ctypedef struct fi_key:
-        uint64_t low
-        uint64_t high
-
-    ctypedef enum fi_domain "enum fi_domain":
-        FI_MAIN
-        FI_FINE
-
-    void fi_ars_block(fi_key key, const uint32_t *counter, int rounds, uint32_t *block)
-
-
-cdef extern from "src/dispatch.h" nogil:
-    ctypedef enum fi_law "enum fi_law":
-        FI_LAWS
-
-    ctypedef enum fi_dtype "enum fi_dtype":
-        FI_DTYPES
-
-    ctypedef struct fi_parameters:
-        double shift
-        double scale
-        double least
-        double greatest
-        double left
-        double mass
-        double right
-        int tails
-
-    ctypedef struct fi_kernels:
-        void (*words)(fi_key key, fi_domain domain, uint64_t block, size_t tiles, uint32_t *words) noexcept nogil
-
-    ctypedef struct fi_level:
-        const char *isa
-        const char *aes
-        const fi_kernels *kernels
-
-    enum:
-        FI_TILE
-        FI_TILE_BLOCKS
-
-    const size_t *fi_item_bytes
-
-    size_t fi_supported_levels(const fi_level **levels)
-    const fi_level *fi_level_in_use()
-    int fi_use_level(const char *isa, const char *aes)
-
-
-cdef extern from "src/fill.h" nogil:
-    enum:
-        FI_MOST_AXES
-
-    ctypedef struct fi_region:
-        int axes
-        int64_t shape[64]
-        int64_t source_step[64]
-        int64_t target_step[64]
-        int64_t first
-
-    void fi_fill(fi_law law, fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
-                 void *out, int threads)
-
-
-cdef extern from "src/streaming.h" nogil:
-    ctypedef struct fi_moments:
-        double count
-        double mean
-        double m2
-        double m3
-        double m4
-        double minimum
-        double maximum
-        double zeros
-        double nonfinite
-        double nonfinite_sum
-
-    enum:
-        FI_MOMENT_BLOCK
-
-    ctypedef struct fi_accumulator:
-        int order
-        size_t waiting
-
-    void fi_accumulator_start(fi_accumulator *a, int order)
-    void fi_accumulator_update(fi_accumulator *a, fi_dtype dtype, const void *elements, size_t count, int threads)
-    void fi_accumulator_result(const fi_accumulator *a, fi_moments *result)
-    void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b)
-    void fi_moments_of_rows(int order, fi_dtype dtype, const void *elements, size_t rows, size_t count,
-                            fi_moments *results, int threads)
+cdef enum:
+    BETWEEN_SIGNALS = 1 << 26  # values, after which Ctrl-C is looked for: some hundredths of a second
 
 
 cdef int check_items(int dtype, cnp.ndarray array) except -1:
@@ -153,6 +61,7 @@ def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t fir
     cdef fi_parameters p
     cdef fi_region region
     cdef int axis
+    cdef size_t some, done = 0, count = cnp.PyArray_SIZE(out)
     cdef void *data = cnp.PyArray_DATA(out)
     read_key(key, &k)
     if not isinstance(parameters, tuple):
@@ -168,7 +77,7 @@ def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t fir
         if not cnp.PyArray_IS_C_CONTIGUOUS(out):
             raise ValueError("`out` must be C-contiguous where there are no steps")
         region.axes = 1
-        region.shape[0] = cnp.PyArray_SIZE(out)
+        region.shape[0] = count
         region.source_step[0] = 1
         region.target_step[0] = cnp.PyArray_ITEMSIZE(out)
     else:
@@ -179,8 +88,13 @@ def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t fir
             region.shape[axis] = cnp.PyArray_DIM(out, axis)
             region.source_step[axis] = steps[axis]
             region.target_step[axis] = cnp.PyArray_STRIDE(out, axis)
-    with nogil:
-        fi_fill(<fi_law>law, <fi_dtype>dtype, k, &p, &region, data, threads)
+    while count:
+        some = count if count < BETWEEN_SIGNALS else BETWEEN_SIGNALS
+        with nogil:
+            fi_fill(<fi_law>law, <fi_dtype>dtype, k, &p, &region, done, some, data, threads)
+        done, count = done + some, count - some
+        if count:
+            PyErr_CheckSignals()
 
 
 def words(bytes key, int domain, uint64_t first, size_t count):
@@ -248,7 +162,7 @@ cdef class Accumulator:
         self.state = <fi_accumulator *>PyMem_Calloc(1, sizeof(fi_accumulator))
         if self.state == NULL:
             raise MemoryError()
-        self.lock = Lock()
+        self.lock = lock_of_forks()
         if order != 2 and order != 4:
             raise ValueError(f"`order` must be 2 or 4, got {order}")
         fi_accumulator_start(self.state, order)
@@ -269,11 +183,17 @@ cdef class Accumulator:
 
     def update(self, int dtype, cnp.ndarray elements, int threads):
         """Take in the elements of a C-contiguous array, in order."""
-        cdef const void *data = cnp.PyArray_DATA(elements)
-        cdef size_t count = cnp.PyArray_SIZE(elements)
+        cdef const char *data = <const char *>cnp.PyArray_DATA(elements)
+        cdef size_t some, count = cnp.PyArray_SIZE(elements)
         check_elements(self.state.order, dtype, elements, 0)
-        with self.lock, nogil:
-            fi_accumulator_update(self.state, <fi_dtype>dtype, data, count, threads)
+        with self.lock:
+            while count:
+                some = count if count < BETWEEN_SIGNALS else BETWEEN_SIGNALS
+                with nogil:
+                    fi_accumulator_update(self.state, <fi_dtype>dtype, data, some, threads)
+                data, count = data + some * fi_item_bytes[dtype], count - some
+                if count:
+                    PyErr_CheckSignals()
 
     def merge(self, Accumulator other not None):
         """Take in all that `other` has taken in, as one piece."""
@@ -282,15 +202,16 @@ cdef class Accumulator:
             fi_accumulator_merge(self.state, still.state)
 
     def result(self):
-        """The ten numbers of fi_moments."""
+        """The eleven numbers of fi_moments."""
         cdef fi_moments m
         with self.lock:
             fi_accumulator_result(self.state, &m)
-        return (m.count, m.mean, m.m2, m.m3, m.m4, m.minimum, m.maximum, m.zeros, m.nonfinite, m.nonfinite_sum)
+        sums = (m.count, m.mean, m.m2, m.m3, m.m4, m.exponent)
+        return (*sums, m.minimum, m.maximum, m.zeros, m.nonfinite, m.nonfinite_sum)
 
 
 def moments_of_rows(int order, int dtype, cnp.ndarray elements, int threads):
-    """The ten numbers of fi_moments for each row of a C-contiguous matrix."""
+    """The eleven numbers of fi_moments for each row of a C-contiguous matrix."""
     check_elements(order, dtype, elements, 2)
     cdef size_t rows = cnp.PyArray_DIM(elements, 0), count = cnp.PyArray_DIM(elements, 1)
     cdef cnp.npy_intp[2] shape
@@ -310,6 +231,23 @@ def advise_large_pages(size_t address, size_t size):
         raise ValueError(f"`size` must end within the address space, got {size} bytes from {address:#x}")
     with nogil:
         fi_advise_large_pages(address, size)
+
+
+def rounds_otherwise():
+    """Whether this thread rounds otherwise than to nearest, or flushes subnormal numbers to zero."""
+    return fi_fp_is_foreign() != 0
+
+
+cdef class UsualRounding:
+    """A context in which this thread rounds to nearest and keeps subnormal numbers; what was set is put back after."""
+
+    cdef fi_fp_state caller
+
+    def __enter__(self):
+        self.caller = fi_fp_enter()
+
+    def __exit__(self, *_):
+        fi_fp_leave(self.caller)
 
 
 def compiler():
@@ -366,7 +304,7 @@ cdef class WordGenerator(BitGenerator):
 
     def __init__(self, seed):
         BitGenerator.__init__(self, seed)
-        self.lock = RLock()  # that of NumPy before 2.3 cannot be held twice
+        self.lock = lock_of_forks()
         self._bitgen.state = &self.source
         self._bitgen.next_uint64 = next_uint64
         self._bitgen.next_uint32 = next_uint32

@@ -39,6 +39,9 @@ class Activation:
     degree: float | None = None
 
 
+#: What a polynomial is off by where a function is not smooth, and how many such intervals are followed.
+_ROUGH, _MOST_ROUGH = 1e-9, 4096
+
 # Chebyshev coefficients of (1 + 2a) exp(a a) erfc(a) in t = (a - 3) / (a + 3), and of erf(x) / x in 2 x x - 1 on
 # [-1, 1]: interpolation at 120 Chebyshev nodes with 40 digits. The first terms alone are right to float32 rounding.
 _TAIL = (
@@ -295,8 +298,48 @@ def _check_pair(function: Function, derivative: Function) -> None:
         )
 
 
+@np.errstate(all="ignore")
+def _kinks_of(function: Function, derivative: Function) -> tuple[float, ...]:
+    """Where phi or one of its derivatives jumps, within 100 of zero: found by what a polynomial cannot follow.
+
+    One through the Gauss points of an interval tells those of its halves, where the function is smooth. Where it does
+    not, the halves are looked at; what is rough at lengths of 6e-5 is followed down to rounding. Intervals begin at odd
+    numbers, since a jump is not seen from an edge. A function that is rough all over has no places.
+    """
+    x, _ = np.polynomial.legendre.leggauss(12)
+    halves = np.concatenate([x - 1, x + 1]) / 2
+    vander = np.polynomial.legendre.legvander
+    told = np.linalg.solve(vander(x, 11).T, vander(halves, 11).T)
+
+    def roughness(f: Function, start: Array, length: float) -> Array:
+        middle = start[:, None] + length / 2
+        at, there = (f((middle + length / 2 * points).ravel()).reshape(-1, len(points)) for points in (x, halves))
+        return np.asarray(np.abs(at @ told - there).max(axis=1, initial=0) / (1 + np.abs(at).max(axis=1, initial=0)))
+
+    found: dict[float, float] = {}
+    for f in (derivative, function):
+        start, length = np.arange(-100.0131, 99.0), 1.0
+        while length > 6e-5 and len(start) <= 2 * _MOST_ROUGH:
+            rough = start[roughness(f, start, length) > _ROUGH]
+            length /= 2
+            start = np.add.outer(rough, [0.0, length]).ravel()
+        start = start[roughness(f, start, length) > _ROUGH]
+        if len(start) > _MOST_ROUGH:
+            return ()
+        while len(start) and length > 4e-16 * max(np.abs(start).max(), 1.0):
+            length /= 2
+            pairs = np.add.outer(start, [0.0, length])
+            worse = roughness(f, pairs.ravel(), length).reshape(pairs.shape).argmax(axis=1)
+            start = pairs[np.arange(len(pairs)), worse]
+        places = np.round(start + length / 2, 15) + 0.0  # no -0
+        found = {round(one, 6): one for one in places.tolist()} | found
+    return tuple(sorted(found.values()))
+
+
 def activation_of(value: Any) -> Activation:
     """The activation that `value` names: a name, ("leaky_relu", slope), ("elu", alpha) or a pair (phi, phi').
+
+    Where the functions of a pair bend or jump is looked for, within 100 of zero; an `Activation` says it itself.
 
     Raises
     ------
@@ -323,7 +366,8 @@ def activation_of(value: Any) -> Activation:
         if callable(value[0]) and callable(value[1]):
             _check_pair(*value)
             name = str(getattr(value[0], "__name__", "activation"))
-            return Activation(name, _kept_to_shape(value[0]), _kept_to_shape(value[1]))
+            pair = _kept_to_shape(value[0]), _kept_to_shape(value[1])
+            return Activation(name, *pair, _kinks_of(*pair))
     forms = "a pair of functions (phi, phi'), ('leaky_relu', slope), ('elu', alpha) or "
     if callable(value):
         refuse("activation", "a pair (phi, phi'): the derivative is needed too", value, TypeError)

@@ -9,6 +9,8 @@ from inspect import signature
 from operator import index as as_index
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
+import numpy as np
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,16 +21,39 @@ def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError
     raise error(f"`{name}` must be {rule}, got {value!r}")
 
 
-def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """`value` as an int in [low, high)."""
-    rule = f"an integer of at least {low}" if high is None else f"an integer in [{low}, {high})"
+def _may_be_number(value: Any) -> bool:
+    """Whether `value` is no array with axes, no text and no truth, of which Python too makes numbers."""
+    if not (hasattr(value, "__float__") or hasattr(value, "__index__")) or getattr(value, "ndim", 0) != 0:
+        return False
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return type(value) is not bool
+    kind = getattr(dtype, "kind", None)
+    return (str(dtype) if kind is None else kind) not in ("b", "S", "U", "torch.bool")
+
+
+def is_integer(value: Any) -> bool:
+    """Whether `value` is one integer, of Python or of a library of arrays."""
+    if type(value) is int:
+        return True
+    if not _may_be_number(value):
+        return False
     try:
-        number = as_index(value)
+        as_index(value)
     except TypeError:
-        refuse(name, rule, value, TypeError)
-    if number < low or (high is not None and number >= high):
-        refuse(name, rule, number)
-    return number
+        return False
+    return True
+
+
+def integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
+    """`value` as an int, in [low, high) where these are given."""
+    number = as_index(value) if is_integer(value) else None
+    if number is not None and (low is None or number >= low) and (high is None or number < high):
+        return number
+    rule = "an integer"
+    if low is not None:
+        rule += f" of at least {low}" if high is None else f" in [{low}, {high})"
+    refuse(name, rule, value if number is None else number, TypeError if number is None else ValueError)
 
 
 def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = False) -> float:
@@ -40,13 +65,34 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     rule = "a number" if infinite else "a finite number"
     if low > -math.inf:
         rule += f" of at least {low:g}"
+    if not isinstance(value, float) and not _may_be_number(value):
+        refuse(name, rule, value, TypeError)
     try:
-        number = float(value) if not isinstance(value, (str, bytes)) else refuse(name, rule, value, TypeError)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         refuse(name, rule, value, TypeError)
     if number < low or math.isnan(number) or (math.isinf(number) and not infinite):
         refuse(name, rule, number)
     return number
+
+
+def reals(name: str, value: Any) -> Any:
+    """`value` as a float, or as a float64 array where it has axes; of any size. An error of its `__float__` passes."""
+    if type(value) is float:
+        return value
+    if isinstance(value, (float, int)):
+        return float(value)
+    numbers = np.asarray(value)
+    if numbers.dtype == object:  # integers beyond 64 bits, fractions and the like
+        are_real = all(hasattr(number, "__float__") for number in numbers.flat)
+    else:
+        are_real = np.can_cast(numbers.dtype, np.float64, "same_kind")
+    if not are_real:
+        got = f"array of {numbers.dtype.name}" if numbers.ndim else value
+        refuse(name, "a real number or an array of real numbers", got, TypeError)
+    if numbers.ndim:
+        return numbers.astype(np.float64)
+    return float(value if hasattr(value, "__float__") else numbers)
 
 
 def boolean(name: str, value: Any) -> bool:

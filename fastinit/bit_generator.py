@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Set
+from typing import Any, TypeVar
 
 from numpy.random import SeedSequence
 
 from . import _core
 from .arguments import integer, refuse
 from .layout import LIMIT
+from .locks import lock_of_forks
 from .machine import STREAM
-from .stream import SEED_BITS, seed_number, stream_key
+from .stream import SEED_BITS, seed_number, seed_source, stream_key
 from .typing import Seed
+
+Own = TypeVar("Own", bound="ARS")
 
 #: Values that `ARS.jumped` goes ahead by: 2**15 jumps leave the stream.
 JUMP = 1 << 48
 _WORDS = 1 << 64
+#: Held while a seed sequence counts the children that it has had: bit generators may share one, and it has no lock.
+_spawning = lock_of_forks()
 
 
 class ARS(_core.WordGenerator):
@@ -26,9 +32,10 @@ class ARS(_core.WordGenerator):
 
     Parameters
     ----------
-    seed : int, numpy.random.SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         An integer in [0, 2**128), which is the seed as `fastinit.normal` takes it. None takes such an integer from the
-        system. Of a SeedSequence the first 128 bits.
+        system. Of a SeedSequence (or any other ISeedSequence) the first 128 bits; a list or an array stands for the
+        SeedSequence of it. So ``[5]`` is another seed than 5, unlike in NumPy, which makes one of both.
 
     Attributes
     ----------
@@ -55,9 +62,9 @@ class ARS(_core.WordGenerator):
     """
 
     def __init__(self, seed: Seed = None) -> None:
-        number = seed_number(seed)
-        super().__init__(seed if isinstance(seed, SeedSequence) else number)
-        self._go(number, 0, 0)
+        source = seed_source(seed)
+        super().__init__(source)
+        self._go(seed_number(source), 0, 0)
 
     def _go(self, seed: int, position: int, word: int) -> None:
         keys = {law: stream_key(seed, law, "") for law in ("normal", "uniform", "bits")}
@@ -78,6 +85,8 @@ class ARS(_core.WordGenerator):
     def state(self) -> dict[str, Any]:
         """The seed and the two places, as a dict of plain numbers; can be set.
 
+        What `numpy.random.RandomState` adds of its own to a state (``has_gauss`` and ``gauss``) may stand in it.
+
         Raises
         ------
         ValueError, TypeError
@@ -95,7 +104,7 @@ class ARS(_core.WordGenerator):
 
     @state.setter
     def state(self, value: Any) -> None:
-        _check_keys("state", value, ("bit_generator", "stream", "state"))
+        _check_keys("state", value, ("bit_generator", "stream", "state"), besides={"has_gauss", "gauss"})
         for key, right in (("bit_generator", type(self).__name__), ("stream", STREAM)):
             if value[key] != right:
                 refuse(f"state['{key}']", repr(right), value[key])
@@ -107,28 +116,24 @@ class ARS(_core.WordGenerator):
             integer("state['state']['word']", places["word"], 0, _WORDS),
         )
 
-    def _room(self) -> tuple[int, int]:
-        """The least delta that `advance` takes, and the least one that is too much."""
-        least = -min(self._position, self._word // 2)
-        return least, min(LIMIT - self._position, (_WORDS + 1 - self._word) // 2)
-
     def advance(self, delta: int) -> ARS:
         """Go `delta` values and `delta` 64-bit draws ahead (back, if negative).
 
         Parameters
         ----------
         delta : int
-            Added to the position; twice it is added to the number of the word, a 64-bit draw being two words.
+            Added to the position modulo 2**63; twice it is added to the number of the word modulo 2**64, a 64-bit draw
+            being two words. So ``-delta`` leads back, and 2**63 round to the same places.
 
         Returns
         -------
         ARS
-            This bit generator.
+            This bit generator. Its children stay what they were: those of `seed_seq`.
 
         Raises
         ------
-        ValueError, TypeError
-            If `delta` is no integer, or leads before the beginning or past the end. Then nothing has changed.
+        TypeError
+            If `delta` is no integer. Then nothing has changed.
 
         Examples
         --------
@@ -138,12 +143,12 @@ class ARS(_core.WordGenerator):
         >>> bool((rng.random(2) == fi.Generator(fi.ARS(0).advance(10)).random(2)).all())
         True
         """
+        delta = integer("delta", delta)
         with self.lock:
-            delta = integer("delta", delta, *self._room())
-            self._go(self._seed, self._position + delta, self._word + 2 * delta)
+            self._go(self._seed, (self._position + delta) % LIMIT, (self._word + 2 * delta) % _WORDS)
         return self
 
-    def jumped(self, jumps: int = 1) -> ARS:
+    def jumped(self: Own, jumps: int = 1) -> Own:
         """A new bit generator, ``jumps * 2**48`` values (and 64-bit draws) ahead of this one.
 
         Parameters
@@ -154,7 +159,9 @@ class ARS(_core.WordGenerator):
         Returns
         -------
         ARS
-            Of the same class and seed. It shares `seed_seq`, so that the children of the two differ.
+            Of the same class and seed. Its `seed_seq` is made of its seed and places: copies that have jumped to
+            different places have different children, in whatever process they were made, and none of them those of this
+            one.
 
         Raises
         ------
@@ -168,17 +175,49 @@ class ARS(_core.WordGenerator):
         <ARS seed=7 position=562949953421312 word=1125899906842624>
         """
         with self.lock:
-            jumps = integer("jumps", jumps, 0, (self._room()[1] - 1) // JUMP + 1)
-            ahead = type(self)(cast(SeedSequence, self.seed_seq))
-            ahead.state = self.state
-        return ahead.advance(jumps * JUMP)
+            most = min((LIMIT - 1 - self._position) // JUMP, (_WORDS - 1 - self._word) // (2 * JUMP))
+            ahead = integer("jumps", jumps, 0, most + 1) * JUMP
+            seed, position, word = self._seed, self._position + ahead, self._word + 2 * ahead
+        children = stream_key(seed, "bits", f"jumped to {position} {word}")
+        made = type(self)(SeedSequence(int.from_bytes(children, "little")))
+        made._go(seed, position, word)
+        return made
+
+    def spawn(self: Own, n_children: int) -> list[Own]:
+        """New bit generators of other seeds, which are independent of this one and of each other.
+
+        Parameters
+        ----------
+        n_children : int
+            How many.
+
+        Returns
+        -------
+        list of ARS
+            Of the same class, on the next children of `seed_seq`. No two calls give the same ones, whether of several
+            threads, or of bit generators that share `seed_seq`: a shallow copy, and those made of one SeedSequence. A
+            deep copy or a pickle has the same children as this one, from here on. (`seed_seq.spawn` takes no lock.)
+
+        Raises
+        ------
+        TypeError
+            If `seed_seq` cannot spawn.
+
+        Examples
+        --------
+        >>> import fastinit as fi
+        >>> [child.seed_seq.spawn_key for child in fi.ARS(7).spawn(2)]
+        [(0,), (1,)]
+        """
+        with _spawning:
+            return super().spawn(n_children)
 
     def __repr__(self) -> str:
         places = " ".join(f"{name}={number}" for name, number in self.state["state"].items())
         return f"<{type(self).__name__} {places}>"
 
 
-def _check_keys(name: str, value: Any, keys: tuple[str, ...]) -> None:
-    if not isinstance(value, dict) or set(value) != set(keys):
+def _check_keys(name: str, value: Any, keys: tuple[str, ...], besides: Set[str] = frozenset()) -> None:
+    if not isinstance(value, dict) or set(value) - besides != set(keys):
         rule = "a dict with the keys " + ", ".join(map(repr, keys))
         refuse(name, rule, value, ValueError if isinstance(value, dict) else TypeError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from .arguments import choice
 
 _BFLOAT16 = 3
+#: Their names, as NumPy has them.
+NAMES = ("float16", "float32", "float64", "bfloat16")
 
 
 class Kind(NamedTuple):
@@ -42,13 +45,12 @@ def kind_of(dtype: Any) -> Kind:
         return _KINDS[name]
     if isinstance(dtype, Kind):
         return dtype
-    if name != "bfloat16":
-        try:
-            known = np.dtype(dtype)
-            name = known.name if known.isnative else known.str
-        except TypeError:
-            pass
-        choice("dtype", name, ["float16", "float32", "float64", "bfloat16"])
+    if not isinstance(name, str) or name != "bfloat16":
+        if not isinstance(dtype, (np.ndarray, np.generic)):  # a value has a dtype, and is none
+            with suppress(TypeError):
+                known = np.dtype(dtype)
+                name = known.name if known.isnative else known.str
+        choice("dtype", name, NAMES)
     if name in _KINDS:
         return _KINDS[name]
     try:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ._core import rounds_otherwise
 from .arguments import refuse
 from .dtypes import Kind, kind_for
 from .laws import Called, Law
 from .laws.law import Fill
-from .layout import check_out, checked_shape, part, whole_steps
-from .machine import threads_for
+from .layout import check_apart, check_out, checked_shape, part, whole_steps
+from .machine import threads_for, usually_rounded
 from .stream import encoded, seed_number
 
 
@@ -27,11 +28,14 @@ def draw(
     threads: int | None = None,
 ) -> Any:
     """The values of a law in an array of that shape, or in the parts of it that `index` names."""
+    if rounds_otherwise():
+        again = usually_rounded(draw)
+        return again(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
     if type(law) is Called:
         return _called(law, shape, out, seed=seed, name=name, dtype=dtype, **_given(index=index, threads=threads))
     kind, lengths = kind_for(dtype, out), checked_shape(shape)
     if law.is_fixed:
-        if name != "" or seed is not None or threads is not None:
+        if type(name) is not str or name or seed is not None or threads is not None:
             _check_unused(seed, name, threads)
         number, workers = 0, 1
     else:
@@ -47,6 +51,8 @@ def _called(law: Called, shape: Any, out: Any, **common: Any) -> Any:
     """What a user's function makes; it may fill `out`, or return others, whose values are then put there."""
     if out is None:
         return law(shape, **common)
+    if isinstance(out, (list, tuple)):
+        check_apart(out)
     made = law(shape, out=out, **common)
     if isinstance(out, (list, tuple)):
         return out if made is None else [_put(*one) for one in zip(out, made, strict=True)]
@@ -67,8 +73,7 @@ def _given(**keywords: Any) -> dict[str, Any]:
 
 def _check_unused(seed: Any, name: Any, threads: Any) -> None:
     """What a law that needs no random numbers is given is checked all the same."""
-    if name != "":
-        encoded(name)
+    encoded(name)
     if seed is not None:
         seed_number(seed)
     if threads is not None:
@@ -92,6 +97,7 @@ def make(lengths: tuple[int, ...], kind: Kind, index: Any, out: Any, fill: Fill)
         for piece, target in zip(pieces, outs, strict=True):
             if target is not None:
                 check_out(target, lengths if piece is None else piece.shape, kind.dtype)
+        check_apart(outs)
         return [make(lengths, kind, piece, target, fill) for piece, target in zip(pieces, outs, strict=True)]
     piece = part(lengths, index)
     if out is None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from .arguments import refuse
+from .arguments import reals, refuse
 from .bit_generator import ARS
 from .dtypes import Kind, kind_of
 from .fill import make
@@ -18,7 +18,7 @@ from .laws import Normal, Uniform
 from .laws.independent import uniform_parameters
 from .laws.parameters import Parameters
 from .layout import check_out, checked_shape
-from .machine import threads_for
+from .machine import threads_for, usually_rounded
 from .ranges import check_normal, interval
 from .typing import Array, DType, Float32, Float64, Seed, Shape
 
@@ -36,6 +36,9 @@ class Generator(np.random.Generator):
     empty name, each call continuing where the last one ended: after p values, whatever their law and dtype, a call for
     n values of a law gives its values number p to p + n. All other distributions are NumPy's own.
 
+    In functions that numba compiles (nopython mode) these four draw other numbers: it has compiled NumPy's samplers for
+    itself, which read the words of the bit generator and leave the position where it is.
+
     Parameters
     ----------
     bit_generator : ARS
@@ -43,8 +46,8 @@ class Generator(np.random.Generator):
 
     Raises
     ------
-    TypeError
-        If `bit_generator` is of another kind.
+    TypeError, ValueError
+        If `bit_generator` is of another kind, or a class.
 
     See Also
     --------
@@ -70,7 +73,8 @@ class Generator(np.random.Generator):
 
     def __init__(self, bit_generator: ARS) -> None:
         if not isinstance(bit_generator, ARS):
-            refuse("bit_generator", "an ARS", bit_generator, TypeError)
+            error = ValueError if isinstance(bit_generator, type) else TypeError  # as NumPy
+            refuse("bit_generator", "an ARS", bit_generator, error)
         super().__init__(bit_generator)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -206,7 +210,10 @@ class Generator(np.random.Generator):
         >>> fi.default_rng(0).normal([0, 100], 0.5)
         array([ -0.3340033, 100.3173204])
         """
-        kind, mean, std = _kind(dtype, out), _reals("loc", loc), _reals("scale", scale)
+        if _core.rounds_otherwise():
+            again: Any = self.normal
+            return usually_rounded(again)(loc, scale, size, dtype, out)
+        kind, mean, std = _kind(dtype, out), reals("loc", loc), reals("scale", scale)
         shape = _joint_shape("loc", mean, "scale", std)
         check_normal(kind, mean, std, ("loc", "scale"))
         if isinstance(mean, float) and isinstance(std, float) and math.isfinite(mean) and math.isfinite(std):
@@ -252,7 +259,9 @@ class Generator(np.random.Generator):
         Raises
         ------
         ValueError, TypeError
-            As for `standard_normal`; if an interval is empty, infinite or wider than the dtype's numbers.
+            As for `standard_normal`; if an interval is empty.
+        OverflowError
+            If an end is not finite, or the interval is wider than the dtype's numbers.
 
         Notes
         -----
@@ -264,14 +273,17 @@ class Generator(np.random.Generator):
         >>> fi.default_rng(0).uniform([0, 100], [1, 101])
         array([  0.30126656, 100.70599303])
         """
-        kind, below, above = _kind(dtype, out), _reals("low", low), _reals("high", high)
+        if _core.rounds_otherwise():
+            again: Any = self.uniform
+            return usually_rounded(again)(low, high, size, dtype, out)
+        kind, below, above = _kind(dtype, out), reals("low", low), reals("high", high)
         if isinstance(below, float) and isinstance(above, float):
-            if not -math.inf < below <= above < math.inf:
-                Uniform(below, above)  # which refuses them
-            return self._values("uniform", uniform_parameters(kind, below, above), kind, size, out)
+            if not below <= above:
+                interval(kind, below, above, OverflowError)  # which refuses it
+            return self._values("uniform", uniform_parameters(kind, below, above, OverflowError), kind, size, out)
         shape = _joint_shape("low", below, "high", above)
-        with np.errstate(over="ignore"):
-            least, greatest = interval(kind, below, above)
+        with np.errstate(over="ignore", invalid="ignore"):
+            least, greatest = interval(kind, below, above, OverflowError)
         u = self._wide_values("uniform", shape, kind, size, out)
         u *= above - below
         u += least
@@ -301,9 +313,10 @@ def default_rng(seed: Seed | ARS | Generator = None) -> Generator:
 
     Parameters
     ----------
-    seed : int, numpy.random.SeedSequence, ARS, Generator or None
-        An integer in [0, 2**128), as `seed` of the laws and schemes. None takes entropy from the system. A
-        Generator is returned as it is, and an ARS is wrapped.
+    seed : int, list or array of int, numpy.random.SeedSequence, ARS, Generator or None
+        An integer in [0, 2**128), as `seed` of the laws and schemes, or another seed of `ARS`: a list such as ``[seed,
+        rank]`` stands for the SeedSequence of it, and ``[5]`` is another seed than 5. None takes entropy from the
+        system. A Generator is returned as it is, and an ARS is wrapped.
 
     Returns
     -------
@@ -336,27 +349,18 @@ def _standard(law: str, kind: Kind) -> Parameters:
 
 
 def _kind(dtype: Any, out: Any) -> Kind:
-    """The kind of whatever NumPy takes for a dtype. None: that of `out`, or float64."""
+    """The kind of what NumPy takes for a dtype; of None, that of `out` or float64. As there, others are TypeErrors."""
     if dtype is None:
         dtype = getattr(out, "dtype", np.float64)
     try:
         given = np.dtype(dtype)
+        named = given.type if given.isnative else given.str
     except TypeError:
-        return kind_of(dtype)
-    if not given.isnative:
-        refuse("dtype", "in the machine's own byte order", given.str)
-    return kind_of(given.type)
-
-
-def _reals(name: str, value: Any) -> Any:
-    """`value` as a float, or as a float64 array where it has axes."""
-    if type(value) is float:
-        return value
-    numbers = np.asarray(value)
-    if not np.can_cast(numbers.dtype, np.float64, "same_kind"):
-        got = f"array of {numbers.dtype.name}" if numbers.ndim else value
-        refuse(name, "a real number or an array of real numbers", got, TypeError)
-    return numbers.astype(np.float64) if numbers.ndim else float(numbers)
+        named = dtype
+    try:
+        return kind_of(named)
+    except ValueError as error:
+        raise TypeError(*error.args) from None
 
 
 def _joint_shape(one_name: str, one: Any, other_name: str, other: Any) -> tuple[int, ...]:

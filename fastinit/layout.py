@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence, Set
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
-from .arguments import integer, refuse
+from .arguments import integer, is_integer, refuse
 
 LIMIT = 1 << 63
+#: As many as NumPy's arrays have.
+MOST_AXES = 64
+#: What has elements in no order, or bytes, which are no lengths.
+_NO_SHAPES = (str, bytes, bytearray, memoryview, Mapping, Set)
 
 
 class Flat:
@@ -38,20 +44,27 @@ class Part(NamedTuple):
 
 def checked_shape(shape: Any, name: str = "shape") -> tuple[int, ...]:
     """`shape` (whose argument is called `name`) as a tuple of lengths whose product is below 2**63."""
-    try:
-        lengths: tuple[Any, ...] = (shape,) if type(shape) is int else tuple(shape)
-    except TypeError:
-        if not hasattr(shape, "__index__"):
-            refuse(name, "an integer or a sequence of integers", shape, TypeError)
+    if type(shape) is tuple:
+        lengths: tuple[Any, ...] = shape
+    elif type(shape) is int:
         lengths = (shape,)
+    elif type(shape) is not list and isinstance(shape, _NO_SHAPES):
+        refuse(name, "an integer or a sequence of integers", shape, TypeError)
+    else:
+        try:
+            lengths = tuple(shape)
+        except TypeError:
+            if not hasattr(shape, "__index__"):
+                refuse(name, "an integer or a sequence of integers", shape, TypeError)
+            lengths = (shape,)
     for length in lengths:
         if type(length) is not int or length < 0:
             lengths = tuple(integer(name, length, 0) for length in lengths)
             break
     if prod(lengths) >= LIMIT or (0 in lengths and max(lengths) >= LIMIT):
         refuse(name, "of fewer than 2**63 elements", lengths)
-    if len(lengths) > 64:
-        refuse(name, "of at most 64 axes", lengths)
+    if len(lengths) > MOST_AXES:
+        refuse(name, f"of at most {MOST_AXES} axes", lengths)
     return lengths
 
 
@@ -101,7 +114,7 @@ def _cut(shape: tuple[int, ...], steps: tuple[int, ...], entries: tuple[Any, ...
 
 
 def _chosen(positions: range, entry: Any, axis: int, index: Any) -> range | int:
-    if isinstance(entry, (bool, np.bool_)) or not (isinstance(entry, slice) or hasattr(entry, "__index__")):
+    if not (type(entry) is slice or is_integer(entry)):
         refuse(
             "index",
             "a basic index (integers, slices, Ellipsis, None), fi.flat[...], or a list of these",
@@ -131,6 +144,24 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         raise ValueError("`out` must be writable, got a read-only array")
     if not out.flags.forc and _overlaps_itself(out):
         raise ValueError(f"`out` must not overlap itself, got strides {out.strides} for shape {out.shape}")
+
+
+def check_apart(outs: Sequence[Any]) -> None:
+    """Raise where two of several arrays have memory in common: the first would hold what was meant for the second.
+
+    They are looked at by where they begin, so that the rows of a matrix are each compared with none.
+    """
+    bounds = [(*byte_bounds(out), number) for number, out in enumerate(outs) if isinstance(out, np.ndarray)]
+    before: list[tuple[int, int]] = []  # where those end that may reach into the next, and which they are
+    for low, high, number in sorted(bounds):
+        before = [one for one in before if one[0] > low]
+        for _, other in before:
+            if np.shares_memory(outs[other], outs[number]):
+                first, second = sorted((other, number))
+                raise ValueError(
+                    f"`out` must be arrays apart in memory, got some that numbers {first} and {second} share"
+                )
+        before.append((high, number))
 
 
 def _overlaps_itself(out: np.ndarray[Any, Any]) -> bool:

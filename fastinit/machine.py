@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
-from typing import Any
+from functools import wraps
+from pathlib import Path, PurePosixPath
+from typing import Any, ParamSpec, TypeVar
 
 from . import _core
 from .arguments import integer
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 VERSION = "0.2.0.dev0"
 STREAM = 0
@@ -22,19 +26,60 @@ STREAM = 0
 _MOST = 1 << 12
 
 
-def _cgroup_quota() -> float:
-    """CPUs that the control group grants this process; infinity where nothing says so."""
+def _groups(controller: str) -> Iterator[Path]:
+    """Folders of the control groups that hold this process, of either version, and of all above: each may limit it.
+
+    In a container the path may be one of the host, which is not here; the group at the root is then its own.
+    """
+    own = {"": "/", controller: "/"}
     try:
-        granted, span = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return math.inf if granted == "max" else int(granted) / int(span)
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            own |= {name: path for name in controllers.split(",") if name in own}
     except (OSError, ValueError):
         pass
+    for name, path in own.items():
+        place = PurePosixPath(path.strip("/"))
+        for group in (place, *place.parents):
+            yield Path("/sys/fs/cgroup") / name / group
+
+
+def _words(path: Path) -> list[str]:
+    """Of a file; none where it cannot be read."""
     try:
-        folder = Path("/sys/fs/cgroup/cpu")
-        quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
-        return quota / period if quota > 0 else math.inf
+        return path.read_text().split()
     except (OSError, ValueError):
-        return math.inf
+        return []
+
+
+def _numbers(group: Path, *names: str) -> tuple[int, ...] | None:
+    """The first two numbers in these files of a control group; None where there is a word instead, or nothing."""
+    words = [word for name in names for word in _words(group / name)][:2]
+    return tuple(map(int, words)) if len(words) == 2 and all(word.isdigit() for word in words) else None
+
+
+def _cgroup_quota() -> float:
+    """CPUs that the control groups grant this process; infinity where nothing says so."""
+
+    def quota(group: Path) -> float:
+        granted = _numbers(group, "cpu.max") or _numbers(group, "cpu.cfs_quota_us", "cpu.cfs_period_us")
+        return granted[0] / granted[1] if granted and granted[1] else math.inf
+
+    return min(map(quota, _groups("cpu")))
+
+
+def _cgroup_memory() -> float:
+    """Bytes that the control groups leave this process; what was read from files, and not lately, can be taken back."""
+
+    def room(group: Path) -> float:
+        taken = _numbers(group, "memory.max", "memory.current")
+        taken = taken or _numbers(group, "memory.limit_in_bytes", "memory.usage_in_bytes")
+        words = _words(group / "memory.stat")
+        known = dict(zip(words[::2], words[1::2], strict=False))
+        cached = int(known.get("total_inactive_file", known.get("inactive_file", 0)))
+        return taken[0] - max(0, taken[1] - cached) if taken else math.inf
+
+    return min(map(room, _groups("memory")))
 
 
 def _available_threads() -> int:
@@ -70,7 +115,7 @@ def set_num_threads(n: int) -> None:
     Parameters
     ----------
     n : int
-        At least 1. At import it is the number of CPUs this process may use (affinity and control group),
+        At least 1. At import it is the number of CPUs this process may use (affinity and control groups),
         divided by ``LOCAL_WORLD_SIZE`` where a launcher sets it; or ``FASTINIT_NUM_THREADS``.
 
     Raises
@@ -113,20 +158,33 @@ def threads_limited(threads: int | None) -> Iterator[None]:
         _limit.reset(token)
 
 
+def usually_rounded(function: Callable[P, R]) -> Callable[P, R]:
+    """A function whose floats are those of rounding to nearest and gradual underflow, whatever this thread is set to.
+
+    The C core sees to itself; this is for what Python and NumPy compute around it. What they hand to other threads, as
+    the products of BLAS are, is computed in the mode of those. Calls so short that a function more would show in their
+    time ask `rounds_otherwise` themselves, and then call themselves so.
+    """
+
+    @wraps(function)
+    def rounded(*arguments: P.args, **keywords: P.kwargs) -> R:
+        if not _core.rounds_otherwise():
+            return function(*arguments, **keywords)
+        with _core.UsualRounding():
+            return function(*arguments, **keywords)
+
+    return rounded
+
+
 def available_memory() -> float:
-    """Bytes that this process may still take: of the machine, and of its control group; infinity where nothing says."""
+    """Bytes that this process may still take: of the machine and of its control groups; infinity where nothing says."""
     free = math.inf
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration, ValueError):
         pass
-    try:
-        most, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
-        free = min(free, math.inf if most == "max" else float(int(most) - int(used)))
-    except (OSError, ValueError):
-        pass
-    return max(0.0, free)
+    return max(0.0, min(free, _cgroup_memory()))
 
 
 def info() -> dict[str, Any]:

@@ -41,6 +41,11 @@ class Rectangle(NamedTuple):
         """How many it has."""
         return prod(self.size)
 
+    def meets(self, other: Rectangle) -> bool:
+        """Whether both have an element of local memory."""
+        sides = zip(self.local_offset, self.size, other.local_offset, other.size, strict=True)
+        return all(max(at, there) < min(at + length, there + most) for at, length, there, most in sides)
+
     def cut(self, axis: int, begin: int, length: int) -> Rectangle:
         """The part of it from its position `begin` of an axis on, so long."""
         offset, local_offset, size = map(list, self)

@@ -6,7 +6,9 @@ import secrets
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
 from numpy.random import SeedSequence
+from numpy.random.bit_generator import ISeedSequence
 
 from .arguments import integer, refuse
 
@@ -18,17 +20,29 @@ _LAWS = {
 
 
 def seed_number(seed: Any) -> int:
-    """The integer in [0, 2**128) that `seed` stands for: itself, a SeedSequence's first 128 bits, or entropy."""
+    """The integer in [0, 2**128) that `seed` stands for: itself, a seed sequence's first 128 bits, or entropy."""
+    if type(seed) is int and 0 <= seed < 1 << SEED_BITS:
+        return seed
+    source = seed_source(seed)
+    if isinstance(source, int):
+        return source
+    return int.from_bytes(source.generate_state(4).astype("<u4").tobytes(), "little")
+
+
+def seed_source(seed: Any) -> int | ISeedSequence:
+    """`seed` as an integer in that range, or as a seed sequence: a list or an array as the one NumPy makes of it."""
     if type(seed) is int and 0 <= seed < 1 << SEED_BITS:
         return seed
     if seed is None:
         return secrets.randbits(SEED_BITS)
-    if isinstance(seed, SeedSequence):
-        return int.from_bytes(seed.generate_state(4).astype("<u4").tobytes(), "little")
+    if isinstance(seed, (SeedSequence, ISeedSequence)):  # the first is the usual one, and found faster
+        return seed
     try:
+        if isinstance(seed, (list, tuple, range)) or (isinstance(seed, np.ndarray) and seed.ndim):
+            return SeedSequence(seed)
         return integer("seed", seed, 0, 1 << SEED_BITS)
     except (TypeError, ValueError) as error:
-        rule = "None, an integer in [0, 2**128) or a SeedSequence"
+        rule = "None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence"
         refuse("seed", rule, seed, type(error))
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from math import nan
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import nan, prod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.ma import MaskedArray  # np.ma imports it when first asked for: a child forked just then would wait for it
 from numpy.typing import ArrayLike
 
 from . import _core
 from .arguments import integer, names_nearest, refuse
-from .dtypes import kind_of
-from .machine import threads_for
+from .dtypes import NAMES, Kind, kind_of
+from .machine import threads_for, usually_rounded
 from .records import Record, plain, real_array, real_number
+from .scaling import checked_axes
 
-_ROWS_AT_ONCE = 1 << 22
+#: Elements that the core reads where they are, in one call; and those that are copied for it, into a buffer that stays
+#: in the second-level cache.
+_READ, _COPIED = 1 << 26, 1 << 18
 
 
 class _Numbers(NamedTuple):
@@ -60,27 +64,28 @@ def _read(name: str, value: Any) -> Any:
 
 
 def _statistics(sums: Any, order: int) -> Statistics:
-    """From the ten sums of the core, each a number or an array."""
-    count, mean, m2, m3, m4, minimum, maximum, zeros, nonfinite, nonfinite_sum = sums
-    total = count + nonfinite
-    with np.errstate(divide="ignore", invalid="ignore"):
+    """From the eleven sums of the core, each a number or an array."""
+    count, mean, m2, m3, m4, exponent, minimum, maximum, zeros, nonfinite, nonfinite_sum = sums
+    total, unit = count + nonfinite, np.ldexp(1.0, np.int64(exponent))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         finite = np.where((nonfinite == 0) & (total > 0), 1.0, nan)
         mean = np.where(nonfinite == 0, mean * finite, nonfinite_sum)
-        variance = np.maximum(m2, 0) / count * finite
-        spread = np.where(m2 > 0, m2, nan) * finite
-        skewness = np.sqrt(count) * m3 / spread / np.sqrt(spread)
-        kurtosis = count * m4 / spread / spread
+        scaled = np.maximum(m2, 0) / count * finite
+        variance, std = scaled * unit * unit, np.sqrt(scaled) * unit
+        skewness = kurtosis = None
+        if order == 4:
+            spread = np.where(m2 > 0, m2, nan) * finite
+            skewness = np.sqrt(count) * m3 / spread / np.sqrt(spread)
+            kurtosis = count * m4 / spread / spread
         minimum, maximum = (np.where(total > 0, extreme, nan) for extreme in (minimum, maximum))
-    whole = (np.asarray(number).astype(np.int64) for number in (total, zeros, nonfinite))
-    total, zeros, nonfinite = whole
-    shape = (skewness, kurtosis) if order == 4 else (None, None)
-    results = (total, mean, variance, np.sqrt(variance), *shape, minimum, maximum, zeros, nonfinite)
+    total, zeros, nonfinite = map(np.int64, (total, zeros, nonfinite))
+    results = (total, mean, variance, std, skewness, kurtosis, minimum, maximum, zeros, nonfinite)
     return Statistics(*(x.item() if isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 else x for x in results))
 
 
-def _elements(x: Any) -> tuple[int, np.ndarray[Any, Any]]:
-    """The core's number for a dtype, and x as an array of it: kept, or integers and the like as float64."""
-    if isinstance(x, np.ma.MaskedArray):
+def _elements(x: Any) -> tuple[Kind, np.ndarray[Any, Any]]:
+    """`x` as an array, and the kind that its elements are read as: their own, or float64 of integers and the like."""
+    if isinstance(x, MaskedArray):
         refuse(
             "x",
             "an array without a mask (x.compressed() has the elements that are not masked)",
@@ -88,12 +93,35 @@ def _elements(x: Any) -> tuple[int, np.ndarray[Any, Any]]:
             TypeError,
         )
     array = np.asarray(x)
-    if array.dtype.name in ("float16", "float32", "float64", "bfloat16"):
-        kind = kind_of(array.dtype.name)
-        return kind.code, array.astype(kind.dtype, copy=False)
+    if array.dtype.name in NAMES:
+        return kind_of(array.dtype.name), array
     if array.dtype.kind not in "buif":
         refuse("x", "an array of real numbers", array.dtype.name, TypeError)
-    return kind_of("float64").code, array.astype(np.float64)
+    return kind_of("float64"), array
+
+
+def _readable(array: np.ndarray[Any, Any], kind: Kind) -> bool:
+    """Whether the core can read the elements, in C order, where they are."""
+    return array.dtype == kind.dtype and array.flags.c_contiguous and array.flags.aligned
+
+
+def _pieces(array: np.ndarray[Any, Any], kind: Kind) -> Iterable[np.ndarray[Any, Any]]:
+    """The elements in C order, in arrays that the core can read: itself, or one after the other in a buffer."""
+    if _readable(array, kind):
+        return (array,)
+    if array.size <= _COPIED:
+        return (array.astype(kind.dtype, order="C"),)
+    copied: Any = ["readonly", "contig", "aligned", "nbo"]  # NumPy's own types misspell the second
+    pieces: Any = np.nditer(
+        [array],
+        flags=["external_loop", "buffered", "zerosize_ok"],
+        op_flags=[copied],
+        op_dtypes=[kind.dtype],
+        order="C",
+        casting="same_kind",
+        buffersize=_COPIED,
+    )
+    return iter(pieces)
 
 
 def _checked_order(order: Any) -> Literal[2, 4]:
@@ -118,12 +146,17 @@ class Moments:
     Notes
     -----
     The result of `update` depends on the sequence of elements alone: not on threads, instructions, or how the calls cut
-    it. Elements are summed in blocks of 4096 about the block's mean, in float64 (for order 4 and elements of at most 32
-    bits: float32 over 16 elements a lane, then float64), and blocks are merged as a binary counter counts.
+    it. Elements are summed in blocks of 4096 about the block's mean, in float64 (third and fourth powers of elements of
+    at most 32 bits: in float32 over 16 elements a lane, then in float64), and blocks are merged as a binary counter
+    counts. Where powers of very small or large elements would leave the range of float64, sums are in units of a power
+    of two: the deviation, skewness and kurtosis are right even where the variance underflows or overflows.
 
-    *Error*: let u = 2**-53, and w = 2**-24 for order 4 and elements of at most 32 bits, w = u otherwise. A power of a
-    deviation has at most 7 roundings and a group's sum 15 more, so that a block's central sums are right to
-    22 w + 300 u of the sum of absolute powers; each doubling of the length after that adds a few u.
+    *Error*: let u = 2**-53, and w = 2**-24 for third and fourth powers of elements of at most 32 bits, w = u otherwise.
+    A power of a deviation has at most 7 roundings and a group's sum 15 more, so that a block's central sums are right
+    to 22 w + 300 u of the sum of absolute powers; each doubling of the length after that adds a few u.
+
+    A fork waits until the threads that are updating accumulators are done. What is no array of floats in C order is
+    read through a buffer of 2**18 elements.
 
     *Reference*: Pébay, "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order
     statistical moments", SAND2008-6212, 2008.
@@ -159,18 +192,28 @@ class Moments:
     def __copy__(self) -> Moments:
         return copy.deepcopy(self)
 
+    @usually_rounded
     def update(self, x: ArrayLike, *, threads: int | None = None) -> Moments:
-        """Take in the elements of `x`, in C order; returns the accumulator itself."""
-        code, array = _elements(x)
-        self._sums.update(code, np.require(array, requirements=["C", "A"]), threads_for(threads))
+        """Take in the elements of `x`, in C order; returns the accumulator itself.
+
+        Ctrl-C is seen after every 2**26 elements at the latest; `count` then says how many have been taken in.
+        """
+        kind, array = _elements(x)
+        for piece in _pieces(array, kind):
+            self._sums.update(kind.code, piece, threads_for(threads))
         return self
 
+    @usually_rounded
     def result(self) -> Statistics:
         """All moments of what has been taken in."""
         return _statistics(self._sums.result(), self.order)
 
     def __add__(self, other: Moments) -> Moments:
-        """A new accumulator of both sequences; agrees with one pass over them to 1e-12 relative."""
+        """A new accumulator of both sequences.
+
+        Mean and variance agree with one pass over them to 1e-12 relative, as do skewness and kurtosis of float64
+        elements; of others these agree to the error of a block, which cuts at other places have anew.
+        """
         if not isinstance(other, Moments):
             return NotImplemented
         if other.order != self.order:
@@ -192,6 +235,7 @@ class Moments:
 
 
 @names_nearest
+@usually_rounded
 def moments(
     x: ArrayLike, axis: int | Sequence[int] | None = None, order: Literal[2, 4] = 4, *, threads: int | None = None
 ) -> Statistics:
@@ -227,24 +271,35 @@ def moments(
     if axis is None:
         return Moments(order).update(x, threads=threads).result()
     order = _checked_order(order)
-    code, array = _elements(x)
-    axes = np.lib.array_utils.normalize_axis_tuple(axis, array.ndim, "axis")
+    kind, array = _elements(x)
+    axes = np.lib.array_utils.normalize_axis_tuple(checked_axes("axis", axis), array.ndim, "axis")
     kept = [position for position in range(array.ndim) if position not in axes]
     moved = array.transpose(*kept, *axes)
     shape = moved.shape[: len(kept)]
-    rows, length = int(np.prod(shape)), int(np.prod(moved.shape[len(kept) :]))
-    matrix = moved.reshape(rows, length) if moved.flags.c_contiguous else None
-    sums = np.empty((10, rows))
-    together = max(1, _ROWS_AT_ONCE // max(length, 1))
+    rows, length = prod(shape), prod(moved.shape[len(kept) :])
+    sums = np.empty((rows, 11))
+    most = _READ if _readable(moved, kind) else _COPIED
+    if length > most:
+        for row, place in enumerate(np.ndindex(shape)):
+            sums[row] = Moments(order).update(moved[place], threads=threads)._sums.result()
+    else:
+        together = most // max(length, 1)
+        for some, matrix in _matrices(moved, shape, rows, together):
+            matrix = np.require(matrix, kind.dtype, ["C", "A"])
+            sums[some] = _core.moments_of_rows(order, kind.code, matrix, threads_for(threads))
+    return _statistics(sums.T.reshape(11, *shape), order)
+
+
+def _matrices(
+    moved: np.ndarray[Any, Any], shape: tuple[int, ...], rows: int, together: int
+) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:
+    """Some rows after the other, and which they are, of an array that has a row at each place of `shape`."""
+    whole = moved.reshape(rows, -1) if moved.flags.c_contiguous and moved.size else None
+    at_places = moved if shape else moved[np.newaxis]
     for first in range(0, rows, together):
-        some = slice(first, first + together)
-        chunk = matrix[some] if matrix is not None else _gathered(moved, shape, some, length)
-        chunk = np.require(chunk, requirements=["C", "A"])
-        sums[:, some] = _core.moments_of_rows(order, code, chunk, threads_for(threads)).T
-    return _statistics(sums.reshape(10, *shape), order)
-
-
-def _gathered(moved: np.ndarray[Any, Any], shape: tuple[int, ...], some: slice, length: int) -> np.ndarray[Any, Any]:
-    """Some of the rows of an array whose rows are not laid out one after another."""
-    places = np.unravel_index(np.arange(*some.indices(int(np.prod(shape)))), shape)
-    return moved[places].reshape(-1, length)
+        some = slice(first, min(first + together, rows))
+        if whole is not None:
+            yield some, whole[some]
+        else:
+            places = np.unravel_index(np.arange(some.start, some.stop), shape or (1,))
+            yield some, at_places[places].reshape(some.stop - some.start, -1)

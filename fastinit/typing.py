@@ -7,7 +7,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, SupportsIndex, TypeAlias
 
 import numpy as np
-from numpy.random import SeedSequence
+from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 from .activations import Activation as Activation
@@ -25,8 +25,8 @@ Never: TypeAlias = NoReturn
 Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 #: One axis or several.
 Axes: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
-#: An integer in [0, 2**128), or the entropy of a SeedSequence; None takes entropy from the system.
-Seed: TypeAlias = SupportsIndex | SeedSequence | None
+#: An integer in [0, 2**128), or what a SeedSequence is or is made of; None takes entropy from the system.
+Seed: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | NDArray[np.integer[Any]] | ISeedSequence | None
 
 Float32: TypeAlias = Literal["float32"]
 Float64: TypeAlias = Literal["float64"]

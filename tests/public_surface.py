@@ -34,7 +34,7 @@ def arrays(out: NDArray[np.float32], halves: NDArray[np.float16]) -> None:
     fi.normal(3, dtype="float8")  # type: ignore[call-overload]
     fi.normal(3, 0.0, 1.0, 5)  # type: ignore[call-overload]
     fi.normal(0.0, 1.0, (3, 4))  # type: ignore[call-overload]
-    fi.normal((3, 4), seed="abc")  # type: ignore[call-overload]
+    fi.normal((3, 4), seed="abc")  # type: ignore[arg-type]
     fi.constant(3)  # type: ignore[call-overload]
     fi.zeros((3, 4), gain=2.0)  # type: ignore[call-overload]
 
@@ -79,6 +79,7 @@ def laws(own: fi.Scheme, given: fi.laws.Parameters) -> None:
     assert_type(fi.laws.Normal(std=0.02).bounds, tuple[float, float])
     assert_type(fi.laws.Normal().mean, float)
     assert_type(fi.laws.Uniform(-1, 1).scaled(2), fi.laws.Uniform)
+    assert_type(fi.laws.UniformBelow(-1, 1).scaled(2), fi.laws.UniformBelow)
     assert_type(fi.laws.Truncated(0.0, 1.0, -2.0, 2.0).deviation((3, 4)), float)
     assert_type(fi.laws.Constant(2.0).to_dict(), dict[str, Any])
     assert_type(fi.laws.Law.from_dict({"law": "normal"}), fi.laws.Law)
@@ -87,6 +88,7 @@ def laws(own: fi.Scheme, given: fi.laws.Parameters) -> None:
     assert_type(fi.laws.Orthogonal(gain=2.0, in_axis=(0, 1)).gain, float)
     assert_type(fi.laws.DeltaOrthogonal().variance((3, 4, 4)), float)
     assert_type(fi.laws.Sparse(0.5, std=0.1).sparsity, float)
+    assert_type(fi.laws.Packed(fi.laws.Orthogonal(), parts=3, axis=0).part_of((6, 4)), tuple[int, ...])
     assert_type(fi.laws.Called(np.zeros).keywords, dict[str, Any])
     assert_type(given.scale, float)
     fi.laws.Normal(sigma=2)  # type: ignore[call-arg]
@@ -99,7 +101,7 @@ def numbers(x: NDArray[np.float32]) -> None:
     assert_type(fi.gain("relu"), float)
     assert_type(fi.gain(("leaky_relu", 0.2)), float)
     assert_type(fi.gain(np.tanh), float)
-    assert_type(fi.fans((3, 4)).fan_in, int)
+    assert_type(fi.fans((3, 4)).fan_in, float)
     assert_type(fi.fans((3, 3, 8, 4), in_axis=[0, 1, 2]), fi.Fans)
     assert_type(fi.info(), dict[str, Any])
     fi.set_num_threads(2)
@@ -125,6 +127,8 @@ def moments(x: NDArray[np.float32]) -> None:
 
 def generators(x: NDArray[np.float32]) -> None:
     rng = fi.default_rng(0)
+    assert_type(fi.default_rng([0, 1]), fi.Generator)
+    assert_type(fi.ARS(np.arange(3)).spawn(2), list[fi.ARS])
     assert_type(rng, fi.Generator)
     assert_type(fi.default_rng(fi.ARS(0).jumped(2)), fi.Generator)
     assert_type(rng.standard_normal(), float)

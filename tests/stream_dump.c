@@ -91,7 +91,7 @@ static void write_values(const drawn *d, enum fi_dtype dtype, void *out) {
     for (const part *p = parts; p < parts + sizeof parts / sizeof *parts; p++) {
         size_t count = 1;
         for (int axis = 0; axis < p->region.axes; axis++) count *= (size_t)p->region.shape[axis];
-        fi_fill(d->law, dtype, key, &d->parameters, &p->region, (char *)out + p->start, 2);
+        fi_fill(d->law, dtype, key, &d->parameters, &p->region, 0, SIZE_MAX, (char *)out + p->start, 2);
         write_record(p->name, d->name, dtype_names[dtype], out, count, fi_item_bytes[dtype]);
     }
 }
@@ -103,7 +103,7 @@ static void write_moments(enum fi_dtype dtype, void *out) {
     const size_t item = fi_item_bytes[dtype];
     fi_region stretch = {.axes = 1, .shape = {STRETCH}, .source_step = {1}, .target_step = {(int64_t)item}};
     fi_moments m;
-    fi_fill(FI_NORMAL, dtype, key, &draws[0].parameters, &stretch, out, 1);
+    fi_fill(FI_NORMAL, dtype, key, &draws[0].parameters, &stretch, 0, SIZE_MAX, out, 1);
     for (int order = 2; order <= 4; order += 2) {
         fi_accumulator_start(&a, order);
         for (size_t i = 0; i + 1 < sizeof cuts / sizeof *cuts; i++)

@@ -20,13 +20,13 @@ ROOT = HOME / "fastinit"
 CORE = ROOT / "src"
 
 PYTHON_FLOORS = {
-    3: ("_core", "reference"),
+    3: ("locks", "_core", "reference"),
     4: (
         *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
         *("typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
         *("generator", "tensor_files"),
     ),
-    5: ("schemes", "repeats", "theory", "profiler", "verification"),
+    5: ("schemes", "findings", "repeats", "theory", "profiler", "comparison", "verification"),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}
@@ -39,7 +39,7 @@ TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 #: The rooms of each package, lowest first: a file by its name, a folder as (name, its rooms). The __init__ of a folder
 #: stands above its rooms, its __main__ above that.
 INSIDE = {
-    "laws": ("parameters", "law", "independent", "called", "haar", "structures"),
+    "laws": ("parameters", "law", "independent", "called", "haar", "structures", "packed"),
     "schemes": ("scheme", "table", "distributions", "fan_scaling", "structured"),
     "reference": (
         "widths",
@@ -112,21 +112,46 @@ INSIDE = {
         "command_line",
     ),
     "torch": (
-        ("tensors", ("shards", "agreement", "fills", "checks", "names")),
-        ("rules", ("weights", "recipe", "lists", "recipes", "width")),
-        ("calls", ("requests", "init", "fast")),
-        ("models", ("resets", "recording", "plans", "initialize", "verification", "stored")),
+        ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
+        ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
+        ("calls", ("requests", "init", "visits", "wrapping", "fast")),
+        (
+            "models",
+            (
+                "reparametrised",
+                "own",
+                "steps",
+                "resets",
+                "recording",
+                "plans",
+                "buffers",
+                "initialize",
+                "verification",
+                "stored",
+            ),
+        ),
         "fill_parts",
         (
             "seen",
-            ("patterns", "outputs", "undisturbed", "model", "verdicts", "model_profile", "watch", "profiling", "lsuv"),
+            (
+                "patterns",
+                "outputs",
+                "paths",
+                "undisturbed",
+                "model",
+                "verdicts",
+                "model_profile",
+                "watch",
+                "profiling",
+                "lsuv",
+            ),
         ),
     ),
 }
 
 C_FLOORS = {
     0: ("portability.h", "cpu.h", "threads.*", "pages.*"),
-    1: ("ars.h", "ars.c", "real.h", "normal.h", "moments.h"),
+    1: ("ars.h", "ars.c", "real.h", "normal.h", "moments.h", "moment_merge.h"),
     2: (
         "kernels*",
         "ars_wide.inc",

@@ -50,21 +50,56 @@ def test_functions_of_numbers_and_kinks_anywhere():
     shifted = fi.gain(lambda z: np.maximum(z - 0.3, 0))
     q = 0.3
     exact = (1 + q * q) * special.ndtr(-q) - q * math.exp(-q * q / 2) / math.sqrt(2 * math.pi)
-    assert shifted == pytest.approx(1 / math.sqrt(exact), rel=1e-6)
+    assert shifted == pytest.approx(1 / math.sqrt(exact), rel=1e-10)
     assert fi.gain(lambda z: np.where(z > 0, 1.0, 0.0)) == pytest.approx(math.sqrt(2), rel=1e-9)
     assert fi.gain(lambda z: 2.0) == pytest.approx(0.5)
+
+
+def beyond(q, power=0):
+    """E z**power over z > q: the moment of what is z**(power / 2) there and zero elsewhere."""
+    density = math.exp(-q * q / 2) / math.sqrt(2 * math.pi)
+    return special.ndtr(-q) + (q * density if power else 0.0)
+
+
+@pytest.mark.parametrize(
+    "q", [0.0, 1e-9, 1e-3, 0.1, 0.3, 1 / 3, 0.5, 0.501, 1 - 1e-12, 1.0, math.pi, -0.001, -2.7, 7.1]
+)
+def test_jumps_are_found_wherever_they_are(q):
+    """Steps, thresholds and shrinkage: of arrays, of numbers, and with a narrow gap."""
+    assert fi.gain(lambda z: (z > q) * 1.0) == pytest.approx(beyond(q) ** -0.5, rel=1e-10)
+    assert fi.gain(lambda z: (z >= q) * 1.0) == pytest.approx(beyond(q) ** -0.5, rel=1e-10)
+    assert fi.gain(lambda z: z if z > q else 0.0) == pytest.approx(beyond(q, 2) ** -0.5, rel=1e-10)
+    shrunk = abs(q)
+    assert fi.gain(lambda z: np.where(abs(z) > shrunk, z, 0.0)) == pytest.approx(
+        (2 * beyond(shrunk, 2)) ** -0.5, rel=1e-10
+    )
+    gap = beyond(q) - beyond(q + 0.004)
+    assert fi.gain(lambda z: 3.0 * ((z > q) & (z < q + 0.004))) == pytest.approx((9 * gap) ** -0.5, rel=1e-9)
+
+
+def test_many_jumps_singularities_and_waves():
+    steps = np.arange(0.5, 200) / 16  # where round(16 z) / 16 goes up from k / 16: the square does by (2 k + 1) / 256
+    exact = sum(2 * (2 * k + 1) / 256 * special.ndtr(-q) for k, q in enumerate(steps))
+    assert fi.gain(lambda z: np.round(16 * z) / 16) == pytest.approx(exact**-0.5, rel=1e-9)
+    squared = math.pi**2 / 8 + ((np.euler_gamma + math.log(2)) / 2) ** 2  # E log(|z|)**2
+    assert fi.gain(lambda z: np.log(abs(z))) == pytest.approx(squared**-0.5, rel=1e-9)
+    assert fi.gain(lambda z: z / abs(z)) == fi.gain(lambda z: z / np.sqrt(z * z)) == pytest.approx(1.0, rel=1e-10)
+    assert fi.gain(lambda z: math.sin(z) / z) == pytest.approx(
+        fi.gain(np.vectorize(lambda z: math.sin(z) / z)), rel=1e-12
+    )
+    assert fi.gain(lambda z: np.sin(1e4 * z)) == pytest.approx(math.sqrt(2), rel=1e-9)
 
 
 @pytest.mark.parametrize(
     ("function", "message"),
     [(lambda z: 0 * z, "`activation` must be not zero everywhere, got "),
      (lambda z: np.exp(z**4), "`activation` must be finite on [-14, 14], got "),
-     (lambda z: np.where(z > 0.123, 1.0, 0.0),
+     (lambda z: np.sin(1e9 * z),
       "`activation` must be smooth enough for its second moment to be found to 1e-6, got "),
      (lambda z: np.exp(z * z / 4), "`activation` must be such that its second moment is that of |z| < 14, got "),
      (lambda z: z / np.abs(z).max(),
       "`activation` must be elementwise: the same for an element whatever is beside it, got "),
-     (lambda z: z[:, :1], "`activation` must be elementwise: shape (28, 16) for shape (28, 16), got (28, 1)")],
+     (lambda z: z[:, :1], "`activation` must be elementwise: shape (896, 17) for shape (896, 17), got (896, 1)")],
 )  # fmt: skip
 def test_functions_without_a_gain(function, message):
     with pytest.raises(ValueError) as raised:

@@ -13,6 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 import fastinit as fi
 from fastinit import _core, reference
+from fastinit.fill import draw
+from fastinit.laws import UniformBelow
 
 STARTS = [0, 1, 7, 31, 32, 33, 224, 255, 256, 257, 2000]
 #: Whole tiles are made at most 128 at a time.
@@ -49,6 +51,16 @@ def test_every_level_gives_the_twins_bits_at_every_length_and_start(level, law, 
         for count in LENGTHS:
             got = part(law, dtype, start, count)
             assert np.array_equal(bits(got), bits(expected[start : start + count])), (start, count)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-0.1, 0.1), (-3.0, 0.0), (1.0, 1.0), (2.0, 2.0 + 2**-11)])
+def test_uniform_below_is_the_twins_uniform_but_for_the_rounded_end(level, low, high, dtype):
+    twin = reference.uniform(4000, low, high, seed=11, name="edge", dtype=dtype)
+    got = draw(UniformBelow(low, high), 4000, seed=11, name="edge", dtype=dtype)
+    end, start = twin.dtype.type(high), twin.dtype.type(low)
+    expected = twin if start == end else np.where(twin < end, twin, np.nextafter(end, start))
+    assert np.array_equal(bits(got), bits(expected))
 
 
 @pytest.mark.parametrize("law", LAWS, ids=ids)

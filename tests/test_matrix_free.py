@@ -16,7 +16,7 @@ from fastinit.profiler.columns.residual import ResidualByColumns
 from fastinit.profiler.description.initialisation import initialisation_from
 from fastinit.profiler.description.keywords import network_from
 from fastinit.profiler.description.signals import Signals
-from fastinit.profiler.gram_factors import factor, wishart
+from fastinit.profiler.gram_factors import factor, whitening, wishart
 from fastinit.profiler.statistics import FIELDS, Tally
 from fastinit.profiler.steps.lazy_gaussian import LazyGaussian
 
@@ -59,6 +59,26 @@ def test_a_factor_leaves_out_what_is_below_the_cut():
     assert (factor(gram, 1e-7).root == [[0, 0, 2, 0], [1, 0, 0, 0]]).all()
 
 
+def test_a_factor_has_the_rows_that_there_is_room_for():
+    x = random_rows(5, 7)
+    gram = x @ x.T
+    for room in (0, 1, 4, 5, 7, 9):
+        root, inverse = factor(gram, 1e-13 * np.trace(gram), room)
+        assert root.shape == inverse.shape == (min(room, 5), 7)
+        q = inverse @ x
+        assert np.abs(q @ q.T - np.eye(len(q))).max(initial=0) <= 1e-10
+
+
+def test_rows_are_made_orthonormal_where_rounding_hides_one():
+    x = random_rows(4, 4)
+    made = whitening(x @ x.T, 0.0) @ x
+    assert np.abs(made @ made.T - np.eye(4)).max() <= 1e-10
+    gram = np.diag([3.0, -1e-15, 2.0])
+    by = whitening(gram, 1e-13)
+    assert np.abs(by @ np.diag([3.0, 1e-13, 2.0]) @ by.T - np.eye(3)).max() <= 1e-10
+    assert np.isnan(whitening(np.full((2, 2), np.nan), 0.0)).all()
+
+
 def test_a_gram_matrix_that_is_not_finite_has_no_factor():
     gram = np.eye(3)
     gram[1, 2] = np.inf
@@ -89,7 +109,7 @@ def through_sampled(x, fan_out, scheme, gradient, same=None, seed=0, **more):
     scratch, whole, across = ScratchArrays(x.dtype), slice(0, x.shape[1]), slice(0, fan_out)
     weights.see_inputs(weights.watch_inputs(x, whole, scratch, True), 1e-13)
     if weights.haar:
-        weights.see_frame(*weights.watch_frame(across, scratch))
+        weights.see_frame(*weights.watch_frame(across, scratch), 1e-13)
     h, z = weights.outputs(across, scratch)
     h = h.copy()
     d = gradient(h)
@@ -125,6 +145,34 @@ def test_one_matrix_serves_both_ways(scheme, widths, gradient):
         for before, after in ((x, h), (d, g)):
             left = before @ before.T - after @ after.T
             assert np.linalg.eigvalsh(left).min() >= -1e-10 * (1 + np.trace(before @ before.T))
+
+
+@pytest.mark.parametrize("widths", [(12, 12), (64, 64), (12, 20), (20, 12), (8, 22)])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.6, 1.0])
+def test_orthonormal_weights_keep_float32_where_rows_are_many(widths, share):
+    """Rows that nearly fill the width: what is left of it is small, and taken from differences. Each of 20 seeds."""
+    rows = min(int(share * min(widths)), min(widths) - 1)
+    for seed in range(20):
+        x = fi.normal((rows, widths[0]), seed=seed)
+        h, d, g, _ = through_sampled(x, widths[1], "orthogonal", lambda h: np.maximum(h, 0), seed=seed)
+        assert h.dtype == g.dtype == np.float32
+        x, h, d, g = (one.astype(float) for one in (x, h, d, g))
+        assert np.abs(x @ g.T - h @ d.T).max() <= 1e-6 * np.linalg.norm(x) * np.linalg.norm(d)
+        for before, after in ((x, h),) * (widths[0] <= widths[1]) + ((d, g),) * (widths[0] >= widths[1]):
+            assert np.abs(after @ after.T - before @ before.T).max() <= 1e-6 * np.linalg.norm(before) ** 2
+
+
+@pytest.mark.parametrize(
+    ("widths", "keywords"),
+    [([64] * 6, {"activation": "relu", "norm": "layer", "batch": 60, "seed": 68}),
+     ([12] * 6, {"activation": "relu", "norm": "batch", "batch": 11, "seed": 124}),
+     ([6, 8, 22, 22], {"activation": "sin", "norm": "layer", "batch": 4, "seed": 9000971}),
+     ([16] * 8, {"activation": "linear", "batch": 15}), ([16] * 8, {"residual": True, "batch": 15})],
+)  # fmt: skip
+def test_orthogonal_networks_of_nearly_as_many_rows(widths, keywords):
+    p = matrix_free_profile(widths=widths, scheme="orthogonal", **keywords)
+    assert np.isfinite(p["grad_act_second_moment"]).all()
+    assert np.isfinite(p["act_second_moment"]).all()
 
 
 @pytest.mark.parametrize("scheme", ["he_normal", "orthogonal"])

@@ -3,6 +3,8 @@
 import copy
 import math
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -12,6 +14,7 @@ from scipy import stats
 
 import fastinit as fi
 from fastinit import _core, reference
+from fastinit.dtypes import kind_of
 
 BLOCK = 4096
 
@@ -46,6 +49,55 @@ def test_elements_whose_powers_float32_cannot_hold(level, order, scale):
 
 
 @pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("power", [-1070, -1000, -530, -260, -201, -199, 199, 201, 260, 530, 1000, 1008])
+def test_elements_whose_powers_float64_cannot_hold(level, order, power):
+    """Skewness and kurtosis know no scale; the deviation is a number where the variance is none."""
+    x = data("float64", 3 * BLOCK + 7, offset=0.3)
+    scaled = np.ldexp(x, power)
+    got, want = fi.moments(scaled, order=order), fi.moments(x, order=order)
+    assert same(fi.Moments(order).update(scaled)._sums.result(), reference.sums(scaled, order), order)
+    lost = 2.0 ** max(-1074 - power, -45)  # of elements below the normal numbers
+    assert got.std == pytest.approx(np.ldexp(want.std, power), rel=lost)
+    assert got.mean == pytest.approx(np.ldexp(want.mean, power), rel=8 * lost)
+    with np.errstate(over="ignore"):
+        assert got.variance == pytest.approx(np.ldexp(want.variance, 2 * power), rel=lost, abs=2.0**-1074)
+    if order == 4:
+        assert got.kurtosis == pytest.approx(want.kurtosis, rel=8 * lost)
+        assert got.skewness == pytest.approx(want.skewness, rel=0, abs=8 * lost)
+    rows = fi.moments(np.stack([scaled, x, -scaled]), axis=1, order=order)
+    assert [rows.std[0], rows.std[1], rows.std[2]] == [got.std, want.std, got.std]
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_parts_of_very_different_sizes_merge(level, order):
+    """Blocks, and sums of accumulators, of which one or both leave the range of float64's fourth powers."""
+    tiny, usual, vast = (data("float64", 2 * BLOCK, scale, seed=seed) for seed, scale in enumerate((1e-200, 1, 1e200)))
+    for parts in ([tiny, usual], [usual, vast], [vast, tiny], [tiny, vast, usual], [tiny + 1e-100, tiny - 1e-100],
+                  [np.full(BLOCK, 1e300), np.full(BLOCK, -1e300)], [np.full(BLOCK, 1e-300), tiny],
+                  [np.full(BLOCK, 4e304), np.full(BLOCK, -4e304)], [np.zeros(BLOCK), vast]):  # fmt: skip
+        x = np.concatenate(parts)
+        largest = np.abs(x).max()
+        with np.errstate(over="ignore", under="ignore"):
+            scaled = x / largest
+        got = fi.moments(x, order=order)
+        assert same(fi.Moments(order).update(x)._sums.result(), reference.sums(x, order), order)
+        assert got.std / largest == pytest.approx(scaled.std(), rel=1e-12)
+        added = sum((fi.Moments(order).update(part) for part in parts[1:]), fi.Moments(order).update(parts[0]))
+        assert added.std == pytest.approx(got.std, rel=1e-12)
+        if order == 4:
+            assert got.kurtosis == pytest.approx(stats.kurtosis(scaled) + 3, rel=1e-9)
+            assert added.kurtosis == pytest.approx(got.kurtosis, rel=1e-12)
+
+
+def test_both_orders_have_one_variance(level):
+    for dtype in ("float32", "float16", "bfloat16"):
+        for mean in (0.0, 1.0, 30.0):
+            x = fi.normal(3 * BLOCK + 5, mean=mean, seed=1, dtype=dtype)
+            two, four = fi.moments(x, order=2), fi.moments(x, order=4)
+            assert (two.variance, two.std, two.mean) == (four.variance, four.std, four.mean)
+
+
+@pytest.mark.parametrize("order", [2, 4])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 def test_no_cut_and_no_number_of_threads_changes_anything(order, dtype):
     x = fi.normal(70 * BLOCK + 123, seed=1, dtype=dtype)
@@ -68,6 +120,15 @@ def test_strided_and_foreign_elements_are_taken_in_c_order():
     buffer = np.zeros(6000 * 8 + 1, np.uint8)[1:].view(np.float64)
     buffer[:] = x.ravel()
     assert fi.moments(buffer) == fi.moments(x)
+    for kind in ("?", "i1", "u1", ">i2", "i4", "u8", "f2", ">f4", "g", "bfloat16"):
+        dtype = kind_of(kind).dtype if kind == "bfloat16" else kind
+        many = (np.arange(700_000) * 37 % 251).reshape(70, 100, 100).astype(dtype)
+        usual = many.astype("f4" if kind in ("f2", ">f4", "bfloat16") else "f8")  # i1 has wrapped around
+        for view, plain in ((many, usual), (many.T, usual.T), (many[::-3, 5:, ::7], usual[::-3, 5:, ::7])):
+            assert fi.moments(view) == fi.moments(np.ascontiguousarray(plain))
+            for axis in (0, 1, (0, 2), (2, 1, 0)):
+                got, want = (fi.moments(x, axis=axis) for x in (view, np.ascontiguousarray(plain)))
+                assert all(np.array_equal(*pair, equal_nan=True) for pair in zip(got, want, strict=True)), (kind, axis)
     for whole in (np.arange(-5, 100), np.array([True, False, True]), [1, 2, 3], np.arange(7, dtype=np.uint8)):
         assert fi.moments(whole).mean == np.mean(whole)
         assert fi.moments(whole).variance == pytest.approx(np.var(whole), rel=1e-15)
@@ -219,6 +280,42 @@ def test_axis(order, axis):
     assert np.shape(got.count) == np.shape(got.mean)
 
 
+@pytest.mark.parametrize("order", [2, 4])
+def test_all_axes_of_arrays_that_are_not_contiguous(order):
+    x = np.arange(12.0)
+    for view, axis in ((x[::2], 0), (x[::-1], -1), (x.reshape(3, 4).T, (0, 1)), (x.reshape(3, 4), (1, 0)),
+                       (x.reshape(3, 4)[:, ::2], (-1, 0)), (np.broadcast_to(x[:, None], (12, 5)), (0, 1)),
+                       (np.zeros((4, 0)).T, (0, 1)), (np.float64(3.0), ())):  # fmt: skip
+        got, axes = fi.moments(view, axis=axis, order=order), axis if isinstance(axis, tuple) else (axis,)
+        whole = fi.moments(np.transpose(view, axes), order=order)
+        assert all(a is b is None or np.array_equal(a, b, equal_nan=True) for a, b in zip(got, whole, strict=True))
+        assert np.ndim(got.mean) == 0
+
+
+def test_rows_that_are_copied_in_pieces():
+    x = fi.normal((3, 700_001), mean=0.5, seed=5)
+    for view in (x, x[:, ::2], x[::-1], np.asfortranarray(x)):
+        got = fi.moments(view, axis=1)
+        assert [got.kurtosis[row] for row in range(3)] == [fi.moments(view[row].copy()).kurtosis for row in range(3)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB there")
+def test_what_must_be_copied_is_copied_in_pieces():
+    """An array of bytes would take 512 MiB as float64, a transposed one 256 MiB."""
+    code = """
+import resource, numpy as np, fastinit as fi
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+bytes_, matrix = np.ones(1 << 26, np.uint8), np.ones((1 << 13, 1 << 13), np.float32)
+fi.moments(bytes_[:10]), fi.moments(bytes_.reshape(2, -1)[:, :10], axis=1)
+before = peak()
+fi.moments(bytes_), fi.moments(matrix.T), fi.moments(bytes_.reshape(2, -1), axis=1), fi.moments(matrix[:, ::2], axis=0)
+print((peak() - before) >> 10)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 40
+
+
 def test_axis_of_long_rows_and_out_of_range():
     x = fi.normal((3, 3 * BLOCK + 11), seed=3)
     rows = fi.moments(x, axis=1)
@@ -228,6 +325,22 @@ def test_axis_of_long_rows_and_out_of_range():
         fi.moments(x, axis=2)
     assert fi.moments(np.zeros((0, 3)), axis=1).mean.shape == (0,)
     assert np.isnan(fi.moments(np.zeros((3, 0)), axis=1).mean).all()
+
+
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("mean", [0.0, 1.0, 40.0])
+def test_sums_of_accumulators_of_narrow_elements(order, dtype, mean):
+    """Mean and variance to 1e-12, what float32 powers are in to 44 of its roundings (those of the docstring, twice)."""
+    x = fi.normal(100_003, mean=mean, seed=0, dtype=dtype)
+    whole = fi.moments(x, order=order)
+    for cut in (0, 1, 1000, 5000, 50_000, 100_003):
+        both = (fi.Moments(order).update(x[:cut]) + fi.Moments(order).update(x[cut:])).result()
+        assert both.mean == pytest.approx(whole.mean, rel=1e-12)
+        assert both.variance == pytest.approx(whole.variance, rel=1e-12)
+        if order == 4:
+            assert both.kurtosis == pytest.approx(whole.kurtosis, rel=44 * 2.0**-24)
+            assert both.skewness == pytest.approx(whole.skewness, rel=0, abs=3 * 44 * 2.0**-24)
 
 
 @pytest.mark.parametrize("order", [2, 4])

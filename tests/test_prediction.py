@@ -208,3 +208,31 @@ def test_cosines_stay_cosines_where_inputs_differ_in_size():
     x[0] = 0
     given = {"activation": "gelu", "norm": "layer", "norm_position": "post_act", "norm_eps": 1e-5, "batch": 16}
     assert (np.abs(of(Signals(inputs=x), **given)["cosine"]) <= 1).all()
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", (lambda x: np.clip(x, -1, 1), lambda x: (abs(x) < 1) * 1.0)])
+@pytest.mark.parametrize("more", [{}, {"norm_position": "post_act"}, {"residual": True}, {"bias_std": 0.1}], ids=str)
+def test_equal_inputs_under_batch_normalisation(activation, more):
+    """Their variance over the batch is zero, and a rounding of it, of either sign, is none."""
+    for seed in range(4):
+        x = np.repeat(np.random.default_rng(seed).normal(size=(1, 64)), 8, 0)
+        p = fi.profile(64, 4, activation, norm="batch", inputs=x, progress=False, **more)
+        assert not p.healthy
+        if not more.get("residual"):  # of which, with inputs of the user's, there is no theory
+            assert (p["theory_act_second_moment"][1:] == 0).all()
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_batch_normalisation_after_a_linear_activation_is_that_before_it(residual):
+    before, after = (
+        fi.profile(2048, 12, "linear", "lecun_normal", norm="batch", norm_position=position, residual=residual, batch=8,
+                   method="matrix_free", repeats=4)
+        for position in ("pre_act", "post_act")
+    )  # fmt: skip
+    for name in ("theory_act_second_moment", "theory_grad_act_second_moment", "theory_cosine"):
+        np.testing.assert_allclose(before[name], after[name], rtol=1e-12)
+    rate = after["theory_grad_act_second_moment"][1] / after["theory_grad_act_second_moment"][2]
+    assert residual or rate == pytest.approx(6 / 5, rel=1e-4)  # (B - 2) / (B - 3), but for eps
+    for name in ("preact_second_moment", "grad_preact_second_moment", "act_second_moment", "grad_act_second_moment"):
+        measured, expected = after.mean(name)[1:], after[f"theory_{name}"][1:]
+        assert np.abs(measured / expected - 1).max() < 0.15, name

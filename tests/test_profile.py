@@ -366,6 +366,19 @@ def test_theory_stands_beside():
     assert "theory_act_mean" not in stepped
 
 
+def test_no_deviation_is_told_where_repeats_miss_the_tail():
+    """He and ReLU, 64 x 200: E q is one, and the mean of 20 log-normal drawings of log-variance 15 is not."""
+    p = fi.profile(64, 200, "relu", "he_normal", batch=4, method="matrix_free", repeats=20)
+    z = p.deviation("act_second_moment")
+    told = ~np.isnan(z)
+    logs = np.log(p["act_second_moment"]).var(axis=0, ddof=1)
+    assert not told[logs > 1.5].any() and told[1:][logs[1:] < 1].all()
+    assert np.abs(z[told]).max() < 6
+    assert "inf" not in str(p.table("all"))
+    signed = fi.profile(64, 3, "tanh", "lecun_normal", batch=8, repeats=8)  # of means there is no logarithm
+    assert not np.isnan(signed.deviation("act_mean")[1:]).any()
+
+
 def test_fields_and_their_reductions():
     p = fi.profile(16, 3, batch=4, repeats=5)
     q = p["act_second_moment"]
@@ -586,7 +599,8 @@ REFUSED = [
     ({"repeats": 0}, ValueError, "`repeats` must be an integer of at least 1, got 0"),
     ({"threads": 0}, ValueError, "`threads` must be an integer of at least 1, got 0"),
     ({"dtype": "float16"}, ValueError, "`dtype` must be one of 'float32', 'float64', got 'float16'"),
-    ({"seed": -1}, ValueError, "`seed` must be None, an integer in [0, 2**128) or a SeedSequence, got -1"),
+    ({"seed": -1}, ValueError,
+     "`seed` must be None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence, got -1"),
 ]  # fmt: skip
 
 

@@ -1,7 +1,11 @@
 """Bad input: the whole message, and nothing written."""
 
 import inspect
+import json
+import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,7 +13,7 @@ import pytest
 import fastinit as fi
 
 BASIC = "`index` must be a basic index (integers, slices, Ellipsis, None), fi.flat[...], or a list of these, got "
-SEED = "`seed` must be None, an integer in [0, 2**128) or a SeedSequence, got "
+SEED = "`seed` must be None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence, got "
 DTYPE = "`dtype` must be one of 'float16', 'float32', 'float64', 'bfloat16', got "
 ACTIVATION = (
     "`activation` must be a pair of functions (phi, phi'), ('leaky_relu', slope), ('elu', alpha) or one of 'linear', "
@@ -43,7 +47,7 @@ REFUSED = [
      "`std` must be small enough for mean + 8.58 std to stay below 3.40282e+38 in float32, got 1e+38"),
     (lambda: fi.uniform(3, 2.0, 1.0), ValueError, "`low` must be at most high (1.0), got 2.0"),
     (lambda: fi.uniform(3, -3e38, 3e38), ValueError,
-     "`high` must be such that low, high and high - low stay below 3.40282e+38 in float32, got 3e+38"),
+     "`high` must be such that low, high and high - low stay below 3.40282e+38 in float32, got (-3e+38, 3e+38)"),
     (lambda: fi.uniform(3, 1 + 1e-12, 1 + 2e-12), ValueError,
      "`high` must be such that a float32 lies in [low, high), got (1.000000000001, 1.000000000002)"),
     (lambda: fi.truncated_normal(3, low=1.0, high=1.0), ValueError, "`low` must be below high (1.0), got 1.0"),
@@ -139,6 +143,133 @@ def test_refused_with_one_sentence(call, error, message):
     with pytest.raises(error) as raised:
         call()
     assert str(raised.value) == message
+
+
+SENTENCE = re.compile(r"(array 'w': )?`\w+` must (be|have) .*, got .*", re.DOTALL)
+TRUTHS = [True, False, np.True_, np.array(True)]
+#: For each kind of argument, values that it must not have; of what can be read but once, a function that makes it.
+WRONG = {
+    "shape": [*TRUTHS, None, 2.0, "22", b"\2\3", bytearray(2), memoryview(b"\2"), {2, 3}, frozenset({2}), {2: 3}, -1,
+              (2, -1), (2, True), [2.0, 2], (b"2", 2), np.array([[2, 2]]), np.array([2.0])],
+    "axis": [*TRUTHS, None, 1.0, -1.0, -2.0, "1", b"\1", {1}, {1: 0}, np.array([1]), np.array([0, 1]), np.array(1.0),
+             [True], [1.0], 70, 2**70, lambda: iter((1,))],
+    "seed": [*TRUTHS, -1, 2**128, 1.0, "0", b"0", np.array(0.0)],
+    "threads": [*TRUTHS, 0, -1, 1.0, "2", [1], np.array([1]), {1}],
+    "name": [True, 1, b"x", ("x",), np.array(["x", "y"]), "\ud800"],
+    "dtype": [True, 7, "float8", np.int32, np.float64(1), np.array([0, 1]), np.array([1.0]), ("f4", 2), ">f4"],
+    "index": [*TRUTHS, 1.0, "0", b"0", {0}, {0: 1}, np.array([0]), np.array([0, 1]), np.array(0.0), 9, (0,) * 5,
+              (0, True), [True], [1.0], [[0]], fi.flat[1.0], fi.flat[True], lambda: iter((0,))],
+    "out": [True, 1.0, "x", [], {}, np.zeros(3), np.zeros((3, 3), np.int32), np.float32(1)],
+    "real": [*TRUTHS, None, "1", b"1", bytearray(b"1"), memoryview(b"1"), np.array("1"), np.array(b"1"), 1j,
+              [1.0], (1.0,), np.array([1.0]), {1.0}, math.nan],
+    "count": [*TRUTHS, None, 0, -1, 1.0, "1", [1], np.array([1])],
+    "choice": [True, None, 1, b"normal", "gauss", ["normal"], np.array([0, 1]), ("fan_in",)],
+}  # fmt: skip
+AXES = ("in_axis", "out_axis", "batch_axis")
+OF_KIND = {"groups": "count", "mode": "choice", "distribution": "choice"} | dict.fromkeys(AXES, "axis")
+NEEDED = {"constant": {"value": 1.0}, "sparse": {"sparsity": 0.5}}
+FUNCTIONS = {name: getattr(fi, name) for name in fi.schemes.SCHEMES}
+ARGUMENTS = [(name, argument) for name, made in FUNCTIONS.items() for argument in inspect.signature(made).parameters]
+
+
+def refused(call, value):
+    """Whether a call with a wrong value says so in one sentence of ours."""
+    made = value() if inspect.isfunction(value) else value
+    with pytest.raises((ValueError, TypeError, IndexError)) as raised:
+        call(made)
+    return SENTENCE.fullmatch(str(raised.value)) is not None
+
+
+@pytest.mark.parametrize(("name", "argument"), ARGUMENTS, ids=[".".join(one) for one in ARGUMENTS])
+def test_every_function_refuses_every_wrong_value_of_every_argument(name, argument):
+    usual = {"shape": (3, 4, 4) if name.endswith(("dirac", "delta_orthogonal")) else (4, 4), "seed": 0}
+    usual |= NEEDED.get(name, {})
+    kind = argument if argument in WRONG else OF_KIND.get(argument, "real")
+    for value in WRONG[kind]:
+        assert refused(lambda wrong: FUNCTIONS[name](**usual | {argument: wrong}), value), value
+
+
+DOORS = [
+    ("shape", lambda wrong: fi.fans(wrong)),
+    ("shape", lambda wrong: fi.init({"w": wrong}, "normal", 0)),
+    ("seed", lambda wrong: fi.init({"w": 3}, "normal", wrong)),
+    *(("axis", lambda wrong, axis=axis: fi.fans((4, 4), **{axis: wrong})) for axis in AXES),
+    ("axis", lambda wrong: fi.moments(np.ones((3, 4)), 1.5 if wrong is None or type(wrong) is int else wrong)),
+    ("count", lambda wrong: fi.set_num_threads(wrong)),
+    ("count", lambda wrong: fi.Moments(wrong)),
+    ("threads", lambda wrong: fi.moments([1.0], threads=wrong)),
+    ("threads", lambda wrong: fi.verify(fi.zeros((2, 2)), "zeros", threads=wrong)),
+    ("seed", lambda wrong: fi.verify(fi.normal(9, seed=0), "normal", seed=wrong)),
+    ("name", lambda wrong: fi.verify(fi.normal(9, seed=0), "normal", name=wrong)),
+    ("index", lambda wrong: fi.verify([fi.normal(9, seed=0)] if type(wrong) is list else fi.normal(9, seed=0), "normal",
+                                      shape=(4, 4), index=wrong)),
+    ("real", lambda wrong: fi.verify(fi.normal(9, seed=0), "normal", std=wrong)),
+    ("real", lambda wrong: fi.Scheme("x", scale=wrong)),
+    ("real", lambda wrong: fi.laws.Normal().scaled(wrong)),
+    ("real", lambda wrong: fi.gain(("leaky_relu", wrong))),
+    ("choice", lambda wrong: fi.Scheme("x", 1.0, mode=1 if wrong is None else wrong)),
+    ("choice", lambda wrong: fi.Scheme("x", 1.0, keywords=3 if wrong is None else wrong)),
+    ("choice", lambda wrong: fi.gain(wrong)),
+    *(("shape", lambda wrong, draw=draw: getattr(fi.default_rng(0), draw)(size=2.0 if wrong is None else wrong))
+      for draw in ("random", "standard_normal", "normal", "uniform")),
+    ("threads", lambda wrong: fi.profile(4, 2, threads=wrong)),
+    ("seed", lambda wrong: fi.profile(4, 2, seed=wrong)),
+    ("count", lambda wrong: fi.profile(4, 2, batch=0 if wrong is None else wrong)),
+    ("count", lambda wrong: fi.profile(4, 2, repeats=wrong)),
+    ("count", lambda wrong: fi.profile(4, 0 if wrong is None else wrong)),
+    ("real", lambda wrong: fi.profile(4, 2, gain=-1.0 if wrong is None else wrong)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "call"), DOORS)
+def test_so_does_every_other_call(kind, call):
+    for value in WRONG[kind]:
+        assert refused(call, value), value
+
+
+def test_what_means_the_same_is_taken():
+    whole = fi.he_normal((4, 6), seed=3)
+    for shape in ([4, 6], np.array([4, 6]), (np.int64(4), np.array(6)), range(4, 7, 2)):
+        assert np.array_equal(fi.he_normal(shape, seed=np.int64(3), threads=np.int8(1)), whole)
+    for axes in ((-2, -1), ([0], [1]), (np.int64(0), (1,)), (range(1), np.array(1))):
+        assert np.array_equal(fi.he_normal((4, 6), seed=3, in_axis=axes[0], out_axis=axes[1]), whole)
+        law = fi.laws.Orthogonal(1.0, *axes)
+        assert (
+            hash(law) == hash(law.scaled(1.0)) and fi.laws.Law.from_dict(json.loads(json.dumps(law.to_dict()))) == law
+        )
+    for index in (np.int64(2), np.array(2), (2, ...)):
+        assert np.array_equal(fi.he_normal((4, 6), seed=3, index=index), whole[2])
+    for std in (2, np.float32(2), np.array(2.0), Fraction(2), Decimal(2)):
+        assert np.array_equal(fi.normal(5, 0, std, seed=0), fi.normal(5, 0.0, 2.0, seed=0))
+
+
+def test_arrays_that_share_memory_are_not_filled_as_two(monkeypatch):
+    row, square = np.zeros(4, np.float32), np.zeros((4, 4), np.float32)
+    shared = "`out` must be arrays apart in memory, got some that numbers {} and {} share"
+    for index, outs, numbers in (
+        ([0, 1], [row, row], (0, 1)),
+        ([0, 1], (row, row[::-1]), (0, 1)),
+        ([0, 1, 2], [row, None, row], (0, 2)),
+        ([np.s_[0], np.s_[:, 0]], [square[1], square[:, 2]], (0, 1)),
+        ([np.s_[0, :2], np.s_[1, :2]], [row[:2], row[1:3]], (0, 1)),
+        ([None, 0], [square, square[3]], (0, 1)),
+    ):
+        for call in (fi.normal, fi.zeros, fi.orthogonal):
+            with pytest.raises(ValueError, match=re.escape(shared.format(*numbers))):
+                call((4, 4), seed=0, index=index, out=outs)
+        with pytest.raises(ValueError, match=re.escape(shared.format(*numbers))):
+            fi.fill.draw(fi.laws.Called(lambda shape, **k: None), (4, 4), seed=0, index=index, out=outs)
+    assert not row.any() and not square.any()
+    whole, parts = fi.normal((4, 4), seed=0), [square[:, ::2], square[:, 1::2]]  # apart, though their bounds are not
+    assert fi.normal((4, 4), seed=0, index=[np.s_[:, ::2], np.s_[:, 1::2]], out=parts)[0] is parts[0]
+    assert np.array_equal(square, whole)
+    monkeypatch.delattr(np, "shares_memory")  # of many rows none is compared with all the others
+    rows = list(np.zeros((500, 4), np.float32))
+    fi.normal((500, 4), seed=0, index=[*range(500)], out=rows)
+    assert np.array_equal(rows, fi.normal((500, 4), seed=0))
+    for scheme in ("normal", lambda shape, **k: fi.normal(shape, **k)):
+        with pytest.raises(ValueError, match="`out` must be left out where many arrays are made, got 'ndarray'"):
+            fi.init({"a": (4,), "b": (4,)}, scheme, seed=0, out=row)
 
 
 def test_nothing_is_written_where_an_argument_is_refused():

@@ -115,6 +115,107 @@ def test_a_structure_has_torchs_order_unless_axes_are_named():
     assert np.allclose(weight @ weight.T, 4 * np.eye(8), atol=1e-5) and ft.verify(model, rules, seed=7)
 
 
+IN_PARTS = [
+    ("orthogonal", {"gain": 2.0}, {"in_axis": 1, "out_axis": 0}),
+    ("test_structure", {}, {"in_axis": 1, "out_axis": 0}),
+    ("sparse", {"sparsity": 0.3}, {}),
+    ("identity", {"gain": 0.5}, {}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+@pytest.mark.parametrize(("scheme", "keywords", "axes"), IN_PARTS, ids=[scheme for scheme, *_ in IN_PARTS])
+def test_each_part_of_a_packed_weight_is_an_array_by_itself(scheme, keywords, axes, dtype):
+    model = nn.Linear(16, 48, bias=False, dtype=getattr(torch, dtype))
+    rules, split = [("*", scheme, keywords)], {"weight": 3}
+    (entry,) = ft.initialize_(model, rules, seed=7, split=split)
+    (alone,) = ft.plan(nn.Linear(16, 16, bias=False), rules)
+    assert entry.law == fi.laws.Packed(alone.law, 3, 0) and str(entry.law) == f"3 of {alone.law}"
+    assert entry.fans == alone.fans and entry.std == pytest.approx(alone.std, nan_ok=True)
+    for number, part in enumerate(model.weight.detach().chunk(3)):
+        known = "float32" if dtype == "bfloat16" else dtype
+        name = f"weight[{number}]"
+        twin = fi.schemes.SCHEMES[scheme]((16, 16), seed=7, name=name, dtype=known, **keywords, **axes)
+        assert torch.equal(part, torch.from_numpy(twin).to(part.dtype))
+    assert ft.verify(model, rules, seed=7, split=split) and ft.verify(model, rules, split=split)
+    ft.initialize_(model, rules, seed=7)
+    assert not ft.verify(model, rules, seed=7, split=split)
+    assert not ft.verify(model, rules, split=split)
+
+
+def test_parts_of_other_modules_and_of_rules_that_name_axes():
+    lstm = nn.LSTM(8, 16)
+    ft.initialize_(lstm, [("bias*", "zeros"), ("*", "orthogonal")], seed=0, split={"weight_*": 4})
+    for gate in lstm.weight_hh_l0.detach().chunk(4):
+        assert torch.allclose(gate @ gate.T, torch.eye(16), atol=1e-5)
+    attention = nn.MultiheadAttention(8, 2, bias=False)
+    ft.initialize_(attention, lambda one: Orthogonal(1.0, 1, 0), seed=0, split={"in_proj_weight": 3})
+    for part in attention.in_proj_weight.detach().chunk(3):
+        assert torch.allclose(part @ part.T, torch.eye(8), atol=1e-5)
+    turned = Packed()
+    (entry,) = ft.initialize_(turned, [("*", "orthogonal", {"in_axis": 0, "out_axis": 1})], seed=0, split={"*": 3})
+    for number, part in enumerate(turned.weight.detach().chunk(3, dim=1)):
+        assert np.array_equal(part.numpy(), fi.orthogonal((96, 16), seed=0, name=f"weight[{number}]"))
+    assert entry.fans == (96, 16)
+    (entry,) = ft.plan(turned, [("*", "test_out_uniform", {"in_axis": 0, "out_axis": 1})], split={"*": 3})
+    assert entry.fans == (96, 16) and entry.std == pytest.approx(math.sqrt(0.75 / 16))
+    for conv, axis in ((nn.Conv2d(4, 24, 3, bias=False), 0), (nn.ConvTranspose2d(4, 24, 3, bias=False), 1)):
+        for scheme in ("dirac", "orthogonal") if axis else ("dirac", "orthogonal", "delta_orthogonal"):
+            (entry,) = ft.initialize_(conv, [("*", scheme)], seed=0, split={"*": 2})
+            assert (entry.law.parts, entry.law.axis) == (2, axis)
+            assert ft.verify(conv, [("*", scheme)], seed=0, split={"*": 2})
+    plain = ft.plan(nn.Linear(8, 24, bias=False), [("*", "normal", {"std": 0.02})], split={"*": 3})
+    assert plain[0].law == Normal(std=0.02)  # of independent elements parts are what the whole is
+
+
+def test_a_rank_has_its_share_of_each_part():
+    whole, rules, split = nn.Linear(16, 48, bias=False), [("*", "orthogonal")], {"*": 3}
+    ft.initialize_(whole, rules, seed=2, split=split)
+    for rank in range(2):
+        shard = nn.Linear(16, 24, bias=False)
+        shard.weight.tensor_model_parallel, shard.weight.partition_dim, shard.weight.partition_stride = True, 0, 3
+        ft.initialize_(shard, rules, seed=2, split=split, partition=(rank, 2))
+        parts = [part.chunk(2)[rank] for part in whole.weight.chunk(3)]
+        assert torch.equal(shard.weight, torch.cat(parts))
+
+
+def test_what_cannot_be_in_parts_is_refused():
+    def own(shape, **common):
+        return np.zeros(shape)
+
+    linear, conv = nn.Linear(8, 24, bias=False), nn.Conv2d(8, 12, 3, bias=False)
+    for call, error, message in (
+        (lambda: ft.plan(linear, [("*", own)], split={"*": 3}), ValueError,
+         "`split` must be left out for weight, whose law is a function of yours, which may make its parts itself, "
+         "got 3"),
+        (lambda: ft.plan(conv, [("*", "delta_orthogonal")], split={"*": 2}), ValueError,
+         "`shape` must be of no more inputs (8) than outputs (6), to keep every norm, got (6, 8, 3, 3)"),
+        (lambda: ft.plan(linear, [("*", "orthogonal")], split={"*": 5}), ValueError,
+         "`split` must be a divisor of the outputs of weight (24, 8), got 5"),
+        (lambda: ft.plan(linear, [("*", "he_normal", {"in_axis": 0, "out_axis": 1})], split={"*": 3}), ValueError,
+         "`split` must be a divisor of the outputs of weight (24, 8), got 3"),
+        (lambda: ft.plan(linear, [("*", "he_normal")], split={"*": True}), TypeError,
+         "`split` must be an integer of at least 1, got True"),
+        (lambda: ft.plan(linear, [("*", "he_normal")], split=3), TypeError,
+         "`split` must be a mapping of patterns to numbers of parts, got 3"),
+        (lambda: ft.plan(linear, [("*", "he_normal")], partition=(0, True)), TypeError,
+         "`partition` must be an integer of at least 1, got True"),
+        (lambda: ft.initialize_(linear, [("*", "he_normal")], partition="01"), TypeError,
+         "`partition` must be (rank, ranks), got '01'"),
+        (lambda: ft.initialize_(linear, [("*", "he_normal")], buffers=1), TypeError,
+         "`buffers` must be True or False, got 1"),
+        (lambda: fi.laws.Packed(Orthogonal(), 3, 2).fills((4, 6), fi.dtypes.kind_of("float32"), 0, "", 1), ValueError,
+         "`axis` must be an integer in [-2, 2), got 2"),
+        (lambda: fi.laws.Packed(Orthogonal(), 4, 1).fills((4, 6), fi.dtypes.kind_of("float32"), 0, "", 1), ValueError,
+         "`parts` must be a divisor of the length of axis 1 of (4, 6), got 4"),
+        (lambda: fi.laws.Packed(Called(own), 2, 0), TypeError,
+         f"`law` must be one of fastinit's, for each part, got {Called(own)!r}"),
+    ):  # fmt: skip
+        with pytest.raises(error) as refused:
+            call()
+        assert str(refused.value) == message
+
+
 def test_as_a_scheme_and_in_functions_and_recipes():
     model = nn.Linear(1024, 256)
     entries = ft.plan(model, RULES)
@@ -130,6 +231,18 @@ def test_parts_that_the_caller_describes():
     part = ft.fill_partition_(torch.empty(32, 48), "test_only", partition=(1, 2), partition_dim=0, seed=7, name="w")
     box = ft.fill_rectangles_(torch.empty(5, 6), (64, 48), [((3, 7), (0, 0), (5, 6))], "test_only", seed=7, name="w")
     assert torch.equal(part, whole[32:]) and torch.equal(box, whole[3:8, 7:13])
+    for wrong, error, said in (
+        ([((0, 0), (0, 0), (3, 3)), ((9, 9), (2, 2), (2, 2))], ValueError,
+         "apart in place from each other (((0, 0), (0, 0), (3, 3))), got ((9, 9), (2, 2), (2, 2))"),
+        (3, TypeError, "a sequence of (offset, local_offset, size), got 3"),
+        ([((0, 0), (0, 0))], TypeError, "a sequence of (offset, local_offset, size), got ((0, 0), (0, 0))"),
+        ([(b"\0\0", (0, 0), (1, 1))], TypeError, "an integer or a sequence of integers, got b'\\x00\\x00'"),
+    ):  # fmt: skip
+        with pytest.raises(error) as refused:
+            ft.fill_rectangles_(torch.empty(5, 6), (64, 48), wrong, "test_only", seed=7, name="w")
+        assert str(refused.value) == "`rectangles` must be " + said
+    beside = [((0, 0), (0, 0), (3, 3)), ((0, 0), (3, 0), (2, 3)), ((0, 0), (0, 3), (5, 3))]
+    ft.fill_rectangles_(torch.empty(5, 6), (64, 48), beside, "test_only", seed=7, name="w")
     assert whole.std().item() == pytest.approx(math.sqrt(1.5 / 48), rel=0.07)
 
 

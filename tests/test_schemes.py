@@ -28,6 +28,7 @@ from fastinit.laws import (
     Sparse,
     Truncated,
     Uniform,
+    UniformBelow,
 )
 from fastinit.schemes import COMMON, REQUIRED, SCHEMES, scheme_of
 
@@ -178,8 +179,9 @@ def test_the_twin_has_every_scheme():
 
 
 LAWS = [
-    Normal(0.5, 0.02), Uniform(-1, 3), Truncated(0.1, 0.5, -3, 3.5), Truncated(low=7.5, high=np.inf), Constant(0.25),
-    Identity(2), Dirac(2), Orthogonal(1.5, 1, 0), DeltaOrthogonal(2.0), Sparse(0.3, 0.1),
+    Normal(0.5, 0.02), Uniform(-1, 3), UniformBelow(-1, 3), Truncated(0.1, 0.5, -3, 3.5),
+    Truncated(low=7.5, high=np.inf), Constant(0.25), Identity(2), Dirac(2), Orthogonal(1.5, 1, 0),
+    DeltaOrthogonal(2.0), Sparse(0.3, 0.1),
 ]  # fmt: skip
 
 
@@ -274,7 +276,7 @@ def test_what_a_scheme_keeps_does_not_outlive_what_it_was_asked_with():
     box.value = 5.0
     assert np.array_equal(fi.he_normal(shape, seed=0, gain=box), fi.he_normal(shape, seed=0, gain=5.0))
     assert not np.array_equal(fi.he_normal(shape, seed=0, gain=box), plain)
-    for gain in (np.array(2.0), np.float32(2), 2, True, Fraction(2)):
+    for gain in (np.array(2.0), np.float32(2), 2, Fraction(2)):
         assert np.array_equal(fi.he_uniform(shape, seed=0, gain=gain), fi.he_uniform(shape, seed=0, gain=float(gain)))
     for _ in range(2):
         assert np.signbit(fi.he_normal((4, 1), seed=0, gain=0.0) + 0.0).sum() == 0

@@ -108,6 +108,15 @@ def test_plot_of_repeats_has_quartiles_and_range(three):
     assert not axes.texts  # no limit is near
 
 
+def test_axes_have_room_for_the_quartiles():
+    """The mean of log-normal drawings is above most of them."""
+    p = fi.profile(32, 60, "relu", "he_normal", batch=4, method="matrix_free", repeats=12)
+    low, high = p.plot().axes[0].get_ylim()
+    for name in ("act_second_moment", "grad_act_second_moment"):
+        quartiles = np.quantile(p[name], [0.25, 0.75], axis=0)
+        assert low < quartiles.min() and quartiles.max() < high
+
+
 def test_plot_shows_what_is_zero_or_not_finite():
     axes = crafted(np.where(LAYERS < 7, 1.0, 0.0), np.where(LAYERS < 3, np.inf, 1.0)).plot().axes[0]
     arrows = {(line.get_marker(), line.get_xdata()[0]) for line in axes.get_lines() if len(line.get_xdata()) == 1}

@@ -12,6 +12,8 @@ from conftest import DTYPES, bits
 
 import fastinit as fi
 from fastinit import _core, reference
+from fastinit.fill import draw
+from fastinit.laws import DeltaOrthogonal, Dirac, Identity, Orthogonal, Packed, Sparse
 from fastinit.laws.haar import PANEL
 from fastinit.schemes.structured import delta_orthogonal, orthogonal, sparse
 from fastinit.stream import stream_key
@@ -422,7 +424,7 @@ REFUSED = [
     (lambda: orthogonal((3, 3), index=0), ValueError,
      "`seed` must be given where index is (a part of an array that nobody can make whole), got None"),
     (lambda: orthogonal((3, 3), seed=-1, out=BIG), ValueError,
-     "`seed` must be None, an integer in [0, 2**128) or a SeedSequence, got -1"),
+     "`seed` must be None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence, got -1"),
     (lambda: orthogonal((3, 3), name=3, out=BIG), TypeError, "`name` must be a string, got 3"),
     (lambda: orthogonal((3, 3), threads=0, out=BIG), ValueError, "`threads` must be an integer of at least 1, got 0"),
     (lambda: orthogonal((3, 4), out=BIG), ValueError, "`out` must have shape (3, 4), got (3, 3)"),
@@ -484,3 +486,31 @@ def test_sparse_has_the_twins_bits(dtype):
     for sparsity in (0.0, 0.33, 0.9, 1.0):
         mine, twin = (module.sparse((57, 31), sparsity, seed=2, name="s", dtype=dtype) for module in (fi, reference))
         assert np.array_equal(bits(mine), bits(twin))
+
+
+PACKED = [
+    (Orthogonal(1.5), (30, 12), 0, lambda name: reference.orthogonal((10, 12), gain=1.5, seed=2, name=name)),
+    (Orthogonal(1.5, 1, 0), (12, 30), -1, lambda name: reference.orthogonal((12, 10), gain=1.5, in_axis=1, out_axis=0,
+                                                                             seed=2, name=name)),
+    (DeltaOrthogonal(), (3, 4, 15), 2, lambda name: reference.delta_orthogonal((3, 4, 5), seed=2, name=name)),
+    (Sparse(0.4), (30, 12), 0, lambda name: reference.sparse((10, 12), 0.4, seed=2, name=name)),
+    (Identity(2.0), (12, 30), 1, lambda name: reference.identity((12, 10), 2.0)),
+    (Dirac(), (3, 4, 12), 2, lambda name: reference.dirac((3, 4, 4))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("law", "shape", "axis", "twin"), PACKED, ids=[str(one[0]) for one in PACKED])
+def test_parts_of_what_is_packed_are_the_twins_and_any_cut_is_of_the_whole(law, shape, axis, twin):
+    packed = Packed(law, 3, axis)
+    whole = draw(packed, shape, seed=2, name="w")
+    np.testing.assert_allclose(whole, np.concatenate([twin(f"w[{i}]") for i in range(3)], axis), rtol=0, atol=1e-5)
+    cuts = [np.s_[1:3], np.s_[..., ::2], np.s_[::-1, 2], np.s_[0, ..., -1], fi.flat[7:40:3], None]
+    for cut, part in zip(cuts, draw(packed, shape, seed=2, name="w", index=cuts, threads=2), strict=True):
+        expected = whole if cut is None else whole.ravel()[7:40:3] if isinstance(cut, type(fi.flat)) else whole[cut]
+        assert np.array_equal(part, expected)
+        assert np.array_equal(draw(packed, shape, seed=2, name="w", index=cut), expected)
+    turned = np.empty(shape[::-1], np.float32).T
+    assert draw(packed, shape, seed=2, name="w", out=turned) is turned and np.array_equal(turned, whole)
+    if not isinstance(law, Dirac):
+        assert packed.scaled(2.0) == Packed(law.scaled(2.0), 3, axis)
+    assert np.array_equal(draw(Packed(law, 1, axis), shape, seed=2, name="w"), draw(law, shape, seed=2, name="w[0]"))

@@ -121,6 +121,74 @@ def test_quadrature_in_the_plane_against_scipy(name):
     assert theory.kernel(name, c, q) == pytest.approx(whole, abs=1e-9)
 
 
+def pair(function, derivative):
+    """As a user gives it: where it bends is for the package to find."""
+    return activation_of((function, derivative))
+
+
+HARD = pair(lambda u: np.clip(u, -1, 1), lambda u: (np.abs(u) < 1) * 1.0)
+SHIFTED = pair(lambda u: np.maximum(u - 0.3, 0), lambda u: (u > 0.3) * 1.0)
+SWISH = pair(lambda u: u * np.clip(u + 3, 0, 6) / 6, lambda u: np.where(abs(u) < 3, (2 * u + 3) / 6, (u > 0) * 1.0))
+SQUARE = pair(lambda u: np.maximum(u - 0.3, 0) ** 2, lambda u: 2 * np.maximum(u - 0.3, 0))
+STEPS = pair(np.rint, np.zeros_like)
+
+
+def within(c, q, low, high):
+    """P(low < u < high, low < v < high), by conditioning on u."""
+    std, left = math.sqrt(q), math.sqrt((1 - c) * (1 + c))
+    low, high = max(low / std, -9.0), min(high / std, 9.0)
+
+    def inside(x):
+        return special.ndtr((high - c * x) / left) - special.ndtr((low - c * x) / left)
+
+    edges = sorted({low, high, *np.clip(np.add.outer([low, high], left * np.linspace(-12, 12, 7)), low, high).ravel()})
+    x, weight = np.polynomial.legendre.leggauss(60)
+    middle, half = (np.array(edges[1:]) + edges[:-1])[:, None] / 2, np.diff(edges)[:, None] / 2
+    at = middle + half * x
+    return float(np.sum(half * weight * inside(at) * np.exp(-at * at / 2))) / math.sqrt(2 * math.pi)
+
+
+@pytest.mark.parametrize("q", [0.05, 1.0, 7.0, 100.0])
+@pytest.mark.parametrize("c", [-0.9999, -0.5, 0.0, 0.3, 0.9, 0.999, 1 - 1e-6])
+def test_kernels_of_functions_that_bend_away_from_zero(c, q):
+    """Of those whose slope is one in an interval, and zero outside it."""
+    assert theory.derivative_kernel(HARD, c, q) == pytest.approx(within(c, q, -1, 1), abs=1e-13)
+    assert theory.derivative_kernel(SHIFTED, c, q) == pytest.approx(within(c, q, 0.3, math.inf), abs=1e-13)
+
+
+def test_kinks_are_found_and_used_by_every_integral():
+    found = [one.kinks for one in (HARD, SHIFTED, SWISH, SQUARE)]
+    assert found == [(-1.0, 1.0), (0.3,), (-3.0, 3.0), pytest.approx((0.3,), abs=1e-9)]
+    inner = math.erf(math.sqrt(0.5))  # P(|z| < 1)
+    for q in (1.0, np.array([1.0])):
+        moments = theory.activation_moments(HARD, q)
+        assert moments.slope == pytest.approx(inner, rel=1e-13)
+    assert theory.chi(HARD, 1.0) == pytest.approx(inner, rel=1e-13)
+    assert theory.edge_of_chaos(HARD, q=1.0).weight_variance == pytest.approx(1 / inner, rel=1e-13)
+    assert theory.chi_parallel(HARD, 1.0) == pytest.approx(inner - math.sqrt(2 / math.pi) * math.exp(-0.5), rel=1e-12)
+    assert theory.norm_rate(HARD, "rms") == pytest.approx(fi.gain(HARD) ** 2 * inner, rel=1e-9)
+    assert theory.batch_norm(SHIFTED).mean == pytest.approx(
+        math.exp(-0.045) / math.sqrt(2 * math.pi) - 0.3 * special.ndtr(-0.3), rel=1e-13
+    )
+    assert theory.decorrelation_rate(HARD) == pytest.approx(inner**2 * fi.gain(HARD) ** 2, rel=1e-9)
+    step = 1e-5  # the kernel's slope in c is q E phi'(u) phi'(v)
+    for phi in (HARD, SWISH, SQUARE):
+        ends = [theory.kernel(phi, 0.4 + h, 1.5) for h in (step, -step)]
+        assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(
+            1.5 * theory.derivative_kernel(phi, 0.4, 1.5), rel=1e-8
+        )
+
+
+def test_of_many_kinks_no_product_is_told():
+    assert len(STEPS.kinks) == 200 and STEPS.kinks[100] == 0.5
+    squares = sum(k * k * 2 * (special.ndtr(k + 0.5) - special.ndtr(k - 0.5)) for k in range(1, 12))
+    assert theory.kernel(STEPS, 1.0) == pytest.approx(squares, rel=1e-13)
+    assert math.isnan(theory.kernel(STEPS, 0.5))
+    assert np.isnan(theory.batch_norm(STEPS, 8)[1:]).all()
+    edge = theory.fixed_point(pair(lambda u: np.rint(u) + np.tanh(u), lambda u: 1 - np.tanh(u) ** 2), 0.1)
+    assert edge.c == 1 and math.isnan(theory.fixed_point(pair(lambda u: np.sin(u) + (np.rint(u) % 2), np.cos), 9).c)
+
+
 # activation, weight variance, bias variance: q*, chi(1), chi_q, xi_q, c*, chi(c*), xi_c, to the digits given.
 FIXED = [
     ("tanh", 1.0, 0.05, 0.19359252, 0.759032, 0.564280, 1.7476, 1, 0.759032, 3.6270),
@@ -283,6 +351,22 @@ def test_law_of_a_deep_networks_norm():
     assert single[:2] == pytest.approx((math.log(4) + special.digamma(0.5), math.pi**2 / 2), rel=1e-14)
 
 
+def test_law_of_mean_squares_whatever_the_widths():
+    """Mean and variance of the logarithm over 4,000 networks: 5 standard errors, false alarm 1e-6."""
+    widths, many = [30, 7, 50, 12], 4000
+    x = np.ones((many, 1, widths[0]))
+    rng = np.random.default_rng(0)
+    for n, m in pairwise(widths):
+        x = np.maximum(x @ rng.normal(0, math.sqrt(2 / n), (many, n, m)), 0)
+    squares = np.mean(x**2, axis=(1, 2))
+    logs = np.log(squares[squares > 0])
+    law = theory.relu_norm_law(widths[1:])
+    assert abs(logs.mean() - law.mean_log) < 5 * logs.std() / math.sqrt(many)
+    spread = np.square(logs - logs.mean())
+    assert abs(spread.mean() - law.variance_log) < 5 * spread.std() / math.sqrt(many)
+    assert np.mean(squares) == pytest.approx(1, abs=5 * math.sqrt((law.second_moment - 1) / many))
+
+
 # Batch: rate of linear, rate of relu, variance of relu.
 BATCH = {
     4: (2, 3.084061, 0.4152517), 5: (1.5, 2.273707, 0.3983451), 6: (1.333333, 2.003779, 0.3876512),
@@ -307,14 +391,14 @@ def test_batch_normalisation(batch):
         assert linear.rate == pytest.approx((batch - 2) / (batch - 3), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["tanh", "gelu", "selu", "softplus", "relu2"])
+@pytest.mark.parametrize("name", ["tanh", "gelu", "selu", "softplus", "relu2", HARD, SWISH], ids=str)
 def test_batch_normalisation_of_any_activation(name):
     """Towards E phi'^2 / Var phi as 1 / B, and against random points of the sphere: 4 standard errors, seed fixed."""
     limit = theory.batch_norm(name)
     assert limit.rate == theory.norm_rate(name, "batch")
     gaps = [theory.batch_norm(name, batch).rate - limit.rate for batch in (1000, 2000)]
     assert gaps[0] == pytest.approx(2 * gaps[1], rel=0.02)
-    phi, batch, many = ACTIVATIONS[name], 6, 100_000
+    phi, batch, many = activation_of(name), 6, 100_000
     h = np.random.default_rng(3).standard_normal((many, batch))
     g = np.random.default_rng(4).standard_normal((many, batch))
     u = h - h.mean(1, keepdims=True)

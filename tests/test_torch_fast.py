@@ -1,5 +1,6 @@
-"""fast_init without a model: every random fill inside the block is ours, and what is not is counted."""
+"""fast_init: every random fill inside the block is ours, and what is not is counted; with a model, it has a name."""
 
+import copy
 import functools
 import threading
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import fastinit as fi
@@ -29,7 +31,7 @@ SEEN = {
     "uniform_ to": (lambda t: t.uniform_(-1, to=2), law(fi.uniform, -1, 2)),
     "uniform_ to alone": (lambda t: t.uniform_(to=0.5), law(fi.uniform, 0, 0.5)),
     "randn": (lambda t: torch.randn(4, 4), law(fi.normal)),
-    "rand": (lambda t: torch.rand((4, 4), generator=torch.Generator()), law(fi.uniform)),
+    "rand": (lambda t: torch.rand((4, 4), generator=None), law(fi.uniform)),
     "randn_like": (torch.randn_like, law(fi.normal)),
     "rand_like": (lambda t: torch.rand_like(input=t), law(fi.uniform)),
     "normal": (lambda t: torch.normal(1.0, 2.0, (4, 4)), law(fi.normal, 1, 2)),
@@ -84,8 +86,30 @@ def test_without_a_seed_torchs_generators_govern():
     assert torch.equal(values, ft.normal_(torch.empty(3)))
     generator = torch.Generator().manual_seed(0)
     with ft.fast_init():
-        drawn = torch.empty(5).normal_(generator=generator)
+        drawn = nn.init.normal_(nn.Parameter(torch.empty(5)), generator=generator)
     assert torch.equal(drawn, ft.normal_(torch.empty(5), generator=torch.Generator().manual_seed(0)))
+
+
+def projections(key):
+    """As adapters have them that store the key alone, and draw again where they are loaded."""
+    generator = torch.Generator().manual_seed(key)
+    uniform = torch.empty(4, 6).uniform_(-0.5, 0.5, generator=generator)
+    made = [nn.init.kaiming_uniform_(torch.empty(4, 6), generator=generator), torch.randn(3, generator=generator)]
+    return [uniform, *made, torch.normal(0.0, 2.0, (2, 3), generator=generator)]
+
+
+@pytest.mark.parametrize("keywords", [{}, {"seed": 1}, {"seed": 1, "model": nn.Linear(6, 4)}])
+@pytest.mark.filterwarnings("ignore:fast_init")
+def test_what_a_named_generator_draws_for_no_parameter_is_torchs(keywords):
+    """It is the same inside as outside, where it is drawn again from the key; a parameter is stored, and ours."""
+    linear = keywords.get("model", nn.Linear(6, 4))
+    with ft.fast_init(**keywords) as fast:
+        inside = projections(3)
+        nn.init.normal_(linear.weight, generator=torch.Generator().manual_seed(0))
+    assert all(map(torch.equal, inside, projections(3)))
+    assert fast.filled == 1 and fast.left_to_torch == {"uniform_": 1, "kaiming_uniform_": 1, "randn": 1, "normal": 1}
+    if "model" in keywords:
+        assert torch.equal(linear.weight, torch.from_numpy(fi.normal((4, 6), seed=1, name="weight")))
 
 
 def test_fills_of_a_block_are_numbered():
@@ -266,10 +290,10 @@ def test_large_pages_are_asked_for_under_the_storage(monkeypatch):
     """Of each tensor; which of it can have them, the core tells (test_machine.py)."""
     asked = []
     monkeypatch.setattr(_core, "advise_large_pages", lambda address, size: asked.append((address, size)))
-    with ft.fast_init(seed=0):
+    with ft.fast_init(seed=0, large_pages=True):
         small, large = torch.randn(1000), torch.randn(3, 1 << 20)
         part = large[1:].uniform_()
-    with ft.fast_init(seed=0, large_pages=False):
+    with ft.fast_init(seed=0):
         torch.randn(3, 1 << 20)
     assert asked == [(tensor.data_ptr(), tensor.nbytes) for tensor in (small, large, large)]
     assert np.array_equal(large[0], fi.normal(large.shape, seed=0, name="#1")[0])
@@ -277,7 +301,7 @@ def test_large_pages_are_asked_for_under_the_storage(monkeypatch):
 
 
 def test_large_pages_change_no_value():
-    with ft.fast_init(seed=0):
+    with ft.fast_init(seed=0, large_pages=True):
         small, large = torch.randn(1000), torch.randn(3, 1 << 20)
     assert np.array_equal(small, fi.normal(small.shape, seed=0, name="#0"))
     assert np.array_equal(large, fi.normal(large.shape, seed=0, name="#1"))
@@ -371,3 +395,265 @@ def test_refused():
         with pytest.raises(ValueError) as raised:
             ft.fast_init(seed=0, **{name: value})
         assert str(raised.value) == f"`model` must be given where {name} is, got None"
+
+
+def copied(make):
+    """A way to fill a tensor from what is made of it."""
+
+    def fill(t):
+        with torch.no_grad():
+            t.copy_(make(t))
+
+    return fill
+
+
+def drawn(*tensors):
+    return [nn.init.trunc_normal_(one, std=0.5) for one in tensors]
+
+
+MADE = {
+    "new_empty": copied(lambda t: torch.cat(drawn(*(t.new_empty(2, 4) for _ in range(3))))),
+    "new_zeros": copied(lambda t: torch.vstack(drawn(t.new_zeros(5, 4), t.new_zeros(1, 4)))),
+    "zeros_like": copied(lambda t: torch.zeros_like(t).normal_()),
+    "full_like": copied(lambda t: nn.init.xavier_uniform_(torch.full_like(t, 2.0))),
+    "clone": copied(lambda t: t.clone().uniform_()),
+    "detached clone": copied(lambda t: t.detach().clone().data.uniform_()),
+    "float64": copied(lambda t: nn.init.orthogonal_(t.double())),
+    "chunks": copied(lambda t: torch.cat(drawn(*torch.empty_like(t).chunk(3)))),
+    "chunks of another shape": copied(lambda t: torch.cat(drawn(*t.new_empty(6, 8).chunk(2, 1))[:1])),
+    "stack": copied(lambda t: nn.init.normal_(torch.stack([t.new_empty(4) for _ in range(6)]))),
+    "turned": copied(lambda t: nn.init.normal_(t.new_empty(4, 6)).T),
+    "randn_like of a part": copied(lambda t: torch.cat([torch.randn_like(t[:2]), torch.rand_like(t[2:])])),
+    "arithmetic": copied(lambda t: nn.init.normal_(t * 0)),
+    "made of two": lambda t: copied(lambda t: nn.init.normal_(torch.cat([t, t.clone()]))[6:])(t),
+}
+
+
+def model_of(layers):
+    return nn.ModuleDict({str(number): nn.Linear(4, 6) for number in layers})
+
+
+def filled_by(fill, layers):
+    model = model_of(layers)
+    with ft.fast_init(model=model, seed=5) as fast:
+        for layer in model.values():
+            fill(layer.weight)
+    assert fast.filled and not fast.unnamed
+    return {name: tensor.detach() for name, tensor in model.named_parameters() if name.endswith("weight")}
+
+
+@pytest.mark.parametrize("fill", MADE.values(), ids=MADE)
+def test_what_is_made_from_a_tensor_has_its_name_whatever_came_before(fill):
+    """So a stage of a pipeline has the weights of the whole model, and no layer those of another."""
+    whole = filled_by(fill, range(4))
+    for layers in ([0, 1], [2, 3], [3, 0]):
+        for name, tensor in filled_by(fill, layers).items():
+            assert torch.equal(tensor, whole[name]), name
+    assert len({tuple(tensor.flatten().tolist()) for tensor in whole.values()}) == 4
+
+
+def test_draws_on_what_is_made_are_numbered_with_those_on_the_tensor():
+    def named(number, *shape):
+        return torch.from_numpy(fi.normal(shape, seed=5, name=f"weight#{number}" if number else "weight"))
+
+    model = nn.Linear(4, 6)
+    with ft.fast_init(model=model, seed=5):
+        first, second = (model.weight.new_empty(3) for _ in range(2))
+        for one in (second, model.weight, first, model.weight):
+            nn.init.normal_(one)
+    assert torch.equal(second, named(0, 3)) and torch.equal(first, named(2, 3))
+    assert torch.equal(model.weight, named(3, 6, 4))
+    with ft.fast_init(model=model, seed=5):  # a part of what has its shape has its place
+        like = torch.empty_like(model.weight)
+        like[2:4].normal_()
+        part = torch.randn_like(model.weight[1:5, :2])
+    assert torch.equal(like[2:4], named(0, 6, 4)[2:4]) and torch.equal(part, named(1, 6, 4)[1:5, :2])
+
+
+def test_what_is_made_from_others_too_or_from_a_size_is_not_named():
+    model = nn.Linear(4, 6)
+
+    def draw():
+        with ft.fast_init(model=model, seed=5) as fast:
+            nn.init.normal_(model.weight.detach() @ torch.ones(4, 2))
+            nn.init.normal_(torch.empty(model.weight.shape))
+        return fast
+
+    with pytest.warns(UserWarning, match="depend on the layout") as caught:
+        assert draw().unnamed == 2
+    message = "fast_init: these values depend on the layout: 2 fills on no tensor of the model"
+    assert [str(one.message) for one in caught] == [message]
+
+
+def test_what_is_made_from_a_part_that_knows_of_no_whole_is_not_named():
+    """Every rank would draw the same; of the shape of the part it has the place of that."""
+    holder = nn.Module()
+    holder.w = nn.Parameter(torch.zeros(3, 4))
+    holder.w.tensor_model_parallel, holder.w.partition_dim = True, 0
+    with ft.fast_init(model=holder, seed=5, partition=(1, 2)):
+        like = torch.randn_like(holder.w)
+        holder.w.data.copy_(like)
+    assert torch.equal(holder.w, torch.from_numpy(fi.normal((6, 4), seed=5, name="w"))[3:])
+
+    def draw():
+        with ft.fast_init(model=holder, seed=5, partition=(1, 2)):
+            holder.w.new_empty(5).normal_()  # and the parameter is left
+
+    with pytest.warns(UserWarning, match="1 fills on no tensor of the model"):
+        draw()
+
+
+class Fused(nn.Linear):
+    """Drawn part by part, as trainers do."""
+
+    def reset_parameters(self):
+        self.weight.detach().copy_(torch.cat([nn.init.normal_(self.weight.new_empty(2, 4)) for _ in range(3)]))
+        nn.init.zeros_(self.bias)
+
+
+def test_a_plan_tells_what_is_put_together_from_what_is_made():
+    assert [entry.description for entry in ft.plan(Fused(4, 6))] == ["computed by its module", "zeros()"]
+    model = Fused(4, 6)
+    ft.initialize_(model, seed=5)
+    parts = [fi.normal((2, 4), seed=5, name=f"weight{number}") for number in ("", "#1", "#2")]
+    assert torch.equal(model.weight, torch.from_numpy(np.concatenate(parts)))
+    assert ft.verify(model, seed=5).unchecked == ("weight",)
+
+
+class Twice(nn.Linear):
+    """Two draws of one law on one tensor, by two methods, and a number that says how many times it was reset."""
+
+    def reset_parameters(self):
+        self.first()
+        nn.init.normal_(self.weight)
+        self.bias.data.uniform_()
+
+    def first(self):
+        nn.init.normal_(self.weight)
+
+
+def by_apply(model):
+    model.apply(lambda module: getattr(module, "reset_parameters", lambda: None)())
+
+
+def by_loop(model):
+    for module in model.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+
+
+def by_tensors(model):
+    for module in model.modules():
+        if isinstance(getattr(module, "weight", None), torch.Tensor):
+            nn.init.normal_(module.weight.data)
+            nn.init.uniform_(module.weight[:2])
+            module.bias.data.normal_(std=0.1)
+
+
+def twice(way):
+    def both(model):
+        way(model)
+        way(model)
+
+    return both
+
+
+WAYS = {"apply": by_apply, "loop": by_loop, "tensors": by_tensors}
+WAYS |= {f"{name} twice": twice(way) for name, way in WAYS.items()} | {"both": lambda m: (by_tensors(m), by_apply(m))}
+
+
+def compiled(module):
+    return torch.compile(module, backend="eager")
+
+
+WRAPPERS = {
+    "checkpoint": checkpoint_wrapper,
+    "compiled": compiled,
+    "compiled checkpoint": lambda module: compiled(checkpoint_wrapper(module)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+def test_a_layer_come_to_again_through_its_wrappers_is_that_of_the_plain_model(wrap, way):
+    def made(wrap):
+        model = nn.Sequential(*(wrap(make(4, 6)) for make in (nn.Linear, Fused, Twice)), nn.Linear(4, 6))
+        with ft.fast_init(model=model, seed=5):
+            way(model)
+        return {ft.canonical_name(name): tensor.detach() for name, tensor in model.named_parameters()}
+
+    plain, wrapped = made(lambda module: module), made(wrap)
+    assert plain.keys() == wrapped.keys()
+    assert [name for name in plain if not torch.equal(plain[name], wrapped[name])] == []
+
+
+def test_a_call_by_one_way_is_no_repetition():
+    """A trainer's code goes through the wrapper alone, and may draw again."""
+    plain, inner = Fused(4, 6), Fused(4, 6)
+    wrapper = checkpoint_wrapper(inner)
+    for model, one in ((plain, plain), (wrapper, wrapper), (wrapper, inner)):
+        with ft.fast_init(model=model, seed=5):
+            one.reset_parameters()
+            before = one.weight.detach().clone()
+            one.reset_parameters()
+        assert not torch.equal(one.weight, before) and torch.equal(one.weight, plain.weight)
+
+
+def test_wrapped_modules_are_left_as_they_were():
+    inner = Fused(4, 6)
+    model = checkpoint_wrapper(inner)
+    before = set(vars(inner)), set(vars(model))
+    with ft.fast_init(model=model, seed=5):
+        other = copy.deepcopy(model)
+        model.reset_parameters()
+    with pytest.raises(ZeroDivisionError), ft.fast_init(model=model, seed=5):
+        raise ZeroDivisionError
+    assert (set(vars(inner)), set(vars(model))) == before
+    kept = inner.weight.detach().clone()
+    other.reset_parameters()  # its own
+    assert torch.equal(inner.weight, kept) and not torch.equal(other.weight, kept)
+
+
+IDLE = (
+    "fast_init: nothing was written to the model's parameters in this block (libraries skip what they have initialised "
+    "before; initialize_ fills every parameter)"
+)
+
+
+def test_a_block_that_leaves_the_parameters_as_they_were_says_so():
+    model, fast = nn.Linear(3, 3), None
+
+    def idle(fast):
+        with fast:
+            torch.zeros(3).add_(model.weight.sum().detach())
+
+    fast = ft.fast_init(model=model, seed=5)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="nothing was written") as caught:
+            idle(fast)
+        assert [str(one.message) for one in caught] == [IDLE] and caught[0].filename == __file__
+        with fast:
+            model.reset_parameters()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda model: nn.init.zeros_(model.weight),
+        lambda model: model.bias.data.fill_(1.0),
+        lambda model: model.weight.data.__setitem__(0, 1.0),
+        lambda model: setattr(model, "bias", nn.Parameter(torch.ones(3))),
+        lambda model: model.load_state_dict(nn.Linear(3, 3, device="cpu").state_dict()),
+        lambda model: nn.init.eye_(model.weight),
+        lambda model: ft.initialize_(model, [("*", "ones")]),
+    ],
+)
+def test_a_block_that_writes_otherwise_says_nothing(write, recwarn):
+    model = nn.Linear(3, 3)
+    with ft.fast_init(model=model, seed=5):
+        write(model)
+    with ft.fast_init(model=nn.ReLU(), seed=5):  # which has none
+        pass
+    with pytest.raises(ZeroDivisionError), ft.fast_init(model=model, seed=5):
+        raise ZeroDivisionError
+    assert [str(one.message) for one in recwarn if IDLE in str(one.message)] == []

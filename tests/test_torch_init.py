@@ -1,5 +1,6 @@
 """The face of torch.nn.init: its names and manners, our laws."""
 
+import contextlib
 import inspect
 import math
 import subprocess
@@ -24,6 +25,12 @@ def expected(scheme, shape, dtype, **keywords):
     """What a law of ours gives, through float32 where NumPy lacks the dtype."""
     name = "float64" if dtype is torch.float64 else "float32"
     return torch.from_numpy(np.asarray(scheme(shape, dtype=name, **keywords))).to(dtype)
+
+
+def below(values, high):
+    """With the number next below it in place of the end of a half-open interval."""
+    last = torch.tensor(high, dtype=values.dtype)
+    return torch.where(values < last, values, torch.nextafter(last, -torch.ones_like(last)))
 
 
 def same(tensor, other):
@@ -58,6 +65,12 @@ def bound(shape):
     return -limit, limit
 
 
+def half_open(fill, values):
+    """What a call of the list above gives where the law of `fastinit` gives these."""
+    high = {CALLS[1][0]: 3.0, CALLS[3][0]: bound(values.shape)[1]}.get(fill)
+    return values if high is None else below(values, high)
+
+
 def test_every_name_with_its_signature():
     for name in torch.nn.init.__all__:
         ours, theirs = inspect.signature(getattr(ft, name)), inspect.signature(getattr(torch.nn.init, name))
@@ -74,7 +87,7 @@ def test_the_values_are_those_of_our_laws(fill, scheme, dtype):
         torch.manual_seed(0)
         tensor = torch.empty(shape, dtype=dtype)
         assert fill(tensor) is tensor
-        assert same(tensor, expected(scheme, shape, dtype, seed=FIRST_SEED))
+        assert same(tensor, half_open(fill, expected(scheme, shape, dtype, seed=FIRST_SEED)))
 
 
 def test_sparse():
@@ -172,6 +185,46 @@ def test_truncation_at_any_std(dtype):
     assert (init.trunc_normal_(torch.empty(9, dtype=dtype), 0.0, 1.0, 0.5, 0.5) == 0.5).all()
 
 
+ENDS = [(0.0, 1.0), (-1.0, 0.0), (-0.1, 0.1), (0.0, 0.7), (-3.0, 1.7), (1.0, 1.0 + 2**-6), (1.0, 1.0 + 4.2 * 2**-23)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("low", "high"), ENDS)
+def test_no_rounding_reaches_the_end_of_a_half_open_interval(low, high, dtype):
+    """As in torch, which rounds the ends first. What rounds to less is what `fastinit.uniform` gives."""
+    calls = [init.uniform_, torch.nn.init.uniform_, torch.Tensor.uniform_, lambda t, a, b: init.uniform(t, a, b)]
+    first, last = torch.tensor([low, high], dtype=dtype)
+    for call in calls:
+        torch.manual_seed(0)
+        with warnings.catch_warnings(), ft.fast_init():
+            warnings.simplefilter("ignore", FutureWarning)
+            drawn = call(torch.empty(1 << 16, dtype=dtype), low, high)
+        assert first <= drawn.min() and (drawn.max() < last or first == last)
+        law = expected(fi.uniform, drawn.shape, dtype, low=low, high=high, seed=FIRST_SEED)
+        assert torch.equal(drawn, law if first == last else below(law, high))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_random_fractions_stay_below_one(dtype):
+    """Of 2**16 draws of these dtypes 4 and 128 round to one."""
+    with ft.fast_init(seed=0) as fast:
+        for drawn in (torch.rand(1 << 16, dtype=dtype), torch.rand_like(torch.empty(1 << 16, dtype=dtype))):
+            assert drawn.max() == torch.nextafter(torch.ones((), dtype=dtype), torch.zeros((), dtype=dtype))
+    assert fast.filled == 2
+    assert fi.uniform(1 << 16, seed=0, name="#0", dtype="float16").max() == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_plans_and_verify_know_half_open_intervals(dtype):
+    """Of 2**16 values on (-bound, bound) dozens would have been the rounded bound, in bfloat16."""
+    model = torch.nn.Linear(256, 256, dtype=dtype)
+    plan = ft.initialize_(model, seed=3)
+    assert ft.verify(model, seed=3).ok
+    last = torch.tensor(plan[0].law.high, dtype=dtype)
+    assert model.weight.max() == torch.nextafter(last, torch.zeros_like(last))
+    assert plan[0].description == "uniform(low=-0.0625, high=0.0625)" and ft.Plan.from_json(plan.to_json()) == plan
+
+
 def test_truncation_that_cuts_nothing_is_the_normal_law():
     torch.manual_seed(0)
     wide = init.trunc_normal_(torch.empty(1000), 0.0, 0.02)
@@ -213,6 +266,46 @@ def test_float64_bounds_are_strict():
         a, b = mean - std * rng.uniform(0, 2), mean + std * rng.uniform(0, 2)
         tensor = init.trunc_normal_(torch.empty(200, dtype=torch.float64), mean, std, a, b)
         assert tensor.min() >= a and tensor.max() <= b
+
+
+BLOCKS = {"alone": contextlib.nullcontext, "in fast_init": lambda: ft.fast_init(seed=0)}
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+def test_writes_into_wrappers_are_not_lost(block):
+    """A functional wrapper copies what is under it; a nested tensor has no strides of its own."""
+    for fill in (init.normal_, init.uniform_, init.orthogonal_, torch.nn.init.normal_, torch.Tensor.uniform_):
+        wrapped = torch._to_functional_tensor(torch.zeros(5, 10))
+        with block():
+            fill(wrapped)
+        torch._sync(wrapped)
+        assert torch._from_functional_tensor(wrapped).unique().numel() > 40
+    for fill in (init.normal_, torch.nn.init.normal_):
+        with warnings.catch_warnings(), block():
+            warnings.filterwarnings("ignore", "The PyTorch API of nested tensors")
+            several = fill(torch.nested.nested_tensor([torch.zeros(3, 4), torch.zeros(5, 4)]))
+        assert all(part.unique().numel() == part.numel() for part in several.unbind())
+
+
+@pytest.mark.parametrize("fill", [init.normal_, init.uniform_, torch.nn.init.normal_, torch.nn.init.trunc_normal_])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_tensor_of_inference_mode_is_written_there_alone(fill, dtype):
+    with torch.inference_mode():
+        tensor = torch.zeros(5, dtype=dtype)
+        assert fill(tensor).any()
+        values = tensor.clone()
+    with pytest.raises(RuntimeError) as raised, ft.fast_init(seed=0):
+        fill(tensor)
+    rule = "`tensor` must be filled in inference mode, where it was made"
+    assert str(raised.value) == f"{rule}, got 'one of shape (5,)'" and torch.equal(tensor, values)
+    model = torch.nn.Linear(3, 3)
+    with torch.inference_mode():
+        made = torch.nn.Linear(3, 3)
+        ft.initialize_(made, seed=0)
+        ft.initialize_(model, seed=0)
+    assert same(made.weight, model.weight) and ft.verify(made, seed=0)
+    with pytest.raises(RuntimeError, match="`tensor` must be filled in inference mode"):
+        ft.initialize_(made, [("*", "normal")])
 
 
 def test_what_we_have_no_memory_for_is_torchs():
@@ -273,7 +366,7 @@ def test_through_chunks_as_on_an_accelerator(fill, scheme, dtype, monkeypatch):
     monkeypatch.setattr(fills, "CHUNK", 7)
     torch.manual_seed(0)
     tensor = fill(torch.empty(5, 7, 3, dtype=dtype).mT)
-    assert same(tensor, expected(scheme, (5, 3, 7), dtype, seed=FIRST_SEED))
+    assert same(tensor, half_open(fill, expected(scheme, (5, 3, 7), dtype, seed=FIRST_SEED)))
 
 
 def test_a_call_inside_torch_device_draws_its_seed_on_the_cpu():

@@ -3,6 +3,7 @@
 import functools
 import math
 import types
+import warnings
 import weakref
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize, prune
 
 import fastinit as fi
 import fastinit.torch as ft
@@ -35,7 +36,7 @@ class Block(nn.Module):
         self.head = nn.Linear(4, 10, bias=False)
         self.head.weight = self.emb.weight
 
-    def init_weights(self):
+    def draw_weights(self):
         for module in self.modules():
             if isinstance(module, (nn.Linear, nn.Conv2d)):
                 nn.init.trunc_normal_(module.weight, std=0.5, a=-1, b=1)
@@ -139,7 +140,7 @@ def test_a_view_of_a_rectangle_among_padding_is_found_with_its_place():
 def test_the_users_own_code_is_keyed_by_name_and_draw():
     model = Block()
     with ft.fast_init(model=model, seed=5) as fast:
-        model.init_weights()
+        model.draw_weights()
         nn.init.uniform_(model.conv.weight)
         model.attention.in_proj_weight.data[4:8].normal_()
         for module in (model.norm, model.emb):
@@ -363,28 +364,43 @@ FANS = [
     (nn.Conv2d(4, 4, 3, groups=4), (9, 9)),
     (nn.ConvTranspose2d(4, 6, 3), (36, 54)),
     (nn.ConvTranspose2d(4, 6, 3, groups=2), (18, 27)),
+    (nn.ConvTranspose2d(4, 6, 4, stride=2), (16, 96)),
+    (nn.ConvTranspose2d(4, 6, 3, stride=2), (9, 54)),
+    (nn.ConvTranspose2d(4, 6, 3, stride=(2, 1), groups=2), (9, 27)),
+    (nn.ConvTranspose2d(4, 4, 3, stride=2, groups=4), (2.25, 9)),
+    (nn.ConvTranspose2d(4, 6, 3, stride=2, dilation=2), (9, 54)),
+    (nn.ConvTranspose2d(4, 6, 1, stride=2), (1, 6)),
     (types.new_class("Conv1D", (nn.Linear,))(4, 6), (6, 4)),
     (nn.Bilinear(2, 3, 4), (6, 12)),
     (nn.LayerNorm(4), None),
+]
+#: What torch can tell by running it.
+RUN = [
+    (module, fans) for module, fans in FANS if fans and "Bilinear" not in repr(module) and "Conv1D" not in repr(module)
 ]
 
 
 @pytest.mark.parametrize(("module", "fans"), FANS)
 def test_fans(module, fans):
-    assert ft.fans_of(module, module.weight.shape) == fans
+    found = ft.fans_of(module, module.weight.shape)
+    assert found == fans and (found is None or all(type(fan) is int or fan % 1 for fan in found))
 
 
-@pytest.mark.parametrize(("module", "fans"), FANS[:6])
+@pytest.mark.parametrize(("module", "fans"), RUN)
 def test_fans_are_what_a_unit_has(module, fans):
-    """How many inputs reach an output, and how many outputs an input, in the middle of an image."""
+    """How many inputs reach an output, on an average over what a stride makes of positions, and how many outputs an
+    input, in the middle of an image."""
     module = module.double()
     nn.init.ones_(module.weight)
     x = torch.zeros(1, 6 if isinstance(module, nn.Linear) else 4, *(() if isinstance(module, nn.Linear) else (9, 9)))
     x = x.double().requires_grad_()
     out = module(x)
-    middle = (0, 0) if out.ndim == 2 else (0, 0, *(length // 2 for length in out.shape[2:]))
-    (gradient,) = torch.autograd.grad(out[middle], x, retain_graph=True)
-    assert torch.count_nonzero(gradient) == fans[0]
+    stride = getattr(module, "stride", ())
+    middle = [(0, 0, *(8 + at for at in place)) for place in np.ndindex(*stride)] if stride else [(0, 0)]
+    if max(stride, default=1) == 1:
+        middle = [(0, 0, *(length // 2 for length in out.shape[2:]))]
+    reaching = [torch.count_nonzero(torch.autograd.grad(out[at], x, retain_graph=True)[0]) for at in middle]
+    assert sum(reaching) / len(reaching) == fans[0]
     centre = (0, 0) if out.ndim == 2 else (0, 0, 4, 4)
     reached = torch.autograd.functional.jvp(
         module,
@@ -392,6 +408,19 @@ def test_fans_are_what_a_unit_has(module, fans):
         torch.zeros_like(x).index_put_(tuple(torch.tensor([at]) for at in centre), torch.ones(1, dtype=torch.float64)),
     )[1]
     assert torch.count_nonzero(reached) == fans[1]
+
+
+@pytest.mark.parametrize(
+    ("module", "fans"), [(one, fans) for one, fans in RUN if max(getattr(one, "stride", (1,))) > 1]
+)
+def test_a_strided_transposed_convolution_keeps_the_variance(module, fans):
+    """It has a deviation of 0.6 to 2.1 % over seeds: more than six of these are missed once in 5e8."""
+    wide = type(module)(128, 64, module.kernel_size, module.stride, groups=module.groups, bias=False)
+    (entry,) = ft.initialize_(wide, [("*", "lecun_normal")], seed=0)
+    out = wide(values(fi.normal, (4, 128, 20, 20), name="x"))[..., 8:-8, 8:-8].detach()
+    assert entry.fans.fan_in == 128 // module.groups * math.prod(module.kernel_size) / math.prod(module.stride)
+    steps = [length // step * step for length, step in zip(out.shape[2:], module.stride, strict=True)]
+    assert abs(out[..., : steps[0], : steps[1]].square().mean() - 1) < 0.13
 
 
 def test_rules():
@@ -434,6 +463,128 @@ def test_a_rule_may_name_axes():
     assert torch.equal(model["square"], values(fi.orthogonal, (4, 6), name="square", seed=4, **turned))
     assert {entry.name: entry.fans for entry in planned} == {"w": (6, 8), "experts": (6, 8), "square": (4, 6)}
     assert ft.verify(model, rules, seed=4)
+
+
+class Stacked(nn.Module):
+    """(expert, out, in), or (expert, in, out), by its word; an embedding of positions may be beside it."""
+
+    def __init__(self, turned=None):
+        super().__init__()
+        self.up = nn.Parameter(torch.empty(3, 8, 6))
+        if turned is not None:
+            self.has_gate, self.is_transposed = True, turned
+
+
+class InWords(nn.Module):
+    """A convolution that torch does not know, as a deformable one."""
+
+    def __init__(self, groups=2):
+        super().__init__()
+        self.in_channels, self.out_channels, self.kernel_size, self.groups = 4, 6, (3, 3), groups
+        self.weight = nn.Parameter(torch.empty(6, 4 // groups, 3, 3))
+
+
+FANNED = ["lecun_normal", "he_uniform", "glorot_normal", fi.kaiming_normal, "variance_scaling", "orthogonal",
+          functools.partial(fi.he_normal, gain=2.0)]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", FANNED, ids=str)
+@pytest.mark.parametrize("shape", [(3, 8, 6), (1, 5, 4), (2, 3, 4, 5)])
+@pytest.mark.parametrize("act", [ft.plan, ft.initialize_, ft.verify])
+def test_axes_that_nobody_knows_are_asked_for(scheme, shape, act):
+    """By a message whose rules do as they are typed."""
+    model = nn.ParameterDict({"table": torch.ones(shape), "b": torch.ones(2)})
+    with pytest.raises(ValueError) as refused:
+        act(model, [("b", "zeros"), ("*", scheme)])
+    keywords = {"gain": 2.0} if isinstance(scheme, functools.partial) else {}
+    name = scheme if isinstance(scheme, str) else getattr(scheme, "func", scheme).__name__
+    batch = 0 if len(shape) == 3 else (0, 1)
+    keywords |= {"batch_axis": batch, "out_axis": len(shape) - 2, "in_axis": len(shape) - 1}
+    assert str(refused.value) == (
+        "`rules` must be such that a weight of three axes or more that is no convolution's has them named: "
+        f"{('table', name, keywords)} where it is matrices side by side, ('table', 'normal', {{'std': 0.02}}) where it "
+        f"is none, got {('table', shape)}"
+    )
+    assert (model["table"] == 1).all()
+    for rule in (("table", name, keywords), ("table", "normal", {"std": 0.02})):
+        entry = ft.initialize_(model, [rule, ("b", "zeros")])[1]
+        assert ft.verify(model, [rule, ("b", "zeros")], seed=0)
+        assert entry.fans == (shape[-1::-1][:2] if rule[1] != "normal" else None)
+
+
+@pytest.mark.parametrize("scheme", ["dirac", "delta_orthogonal"])
+def test_kernels_that_nobody_knows_are_asked_for(scheme):
+    model, axes = Stacked(), {"out_axis": 0, "in_axis": 1}
+    for given in (model, Stacked(turned=False)):  # experts are no kernels either
+        with pytest.raises(ValueError) as refused:
+            ft.plan(given, [("*", scheme)])
+        assert str(refused.value).endswith(
+            f"has them named: {('up', scheme, axes)} where it is a kernel, ('up', 'normal', {{'std': 0.02}}) where it "
+            "is none, got ('up', (3, 8, 6))"
+        )
+    model.up = nn.Parameter(torch.empty(8, 3, 5))
+    assert ft.plan(model, [("*", scheme, axes)])[0].fans == (15, 40)
+
+
+def test_who_asks_for_fans_that_nobody_knows_is_refused_and_who_does_not_is_not():
+    with pytest.raises(ValueError, match=r"has them named: .'up', 'lecun_normal'"):
+        ft.plan(Stacked(), lambda weight: ft.law_of("zeros" if weight.fans is None else "he_normal", weight))
+    for recipe in (ft.deepnorm(1, smaller=()), ft.mup(Stacked())):
+        with pytest.raises(ValueError, match="has them named: "):
+            ft.plan(Stacked(), recipe)
+    for rules in (ft.gpt2(1, residual=()), ft.llama(residual=()), [("*", "normal")], [("*", fi.laws.Constant(2.0))]):
+        assert ft.plan(Stacked(), rules)[0].fans is None
+    with pytest.raises(ValueError, match="has them named: "):  # one axis does not tell
+        ft.plan(Stacked(), [("*", "lecun_normal", {"in_axis": 2})])
+
+
+CONVOLUTIONS = [
+    nn.Conv1d(4, 6, 3), nn.Conv2d(4, 6, 3, groups=2), nn.Conv3d(4, 6, (1, 2, 3)), nn.ConvTranspose1d(4, 6, 3, stride=2),
+    nn.ConvTranspose3d(4, 6, 3), type("Same", (nn.Conv2d,), {})(4, 6, 1), InWords(), InWords(1), nn.Bilinear(2, 3, 4),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", CONVOLUTIONS, ids=lambda module: type(module).__name__)
+def test_convolutions_name_no_axes(module):
+    for scheme in ("he_normal", "orthogonal"):
+        rules = [("bias", "zeros"), ("*", scheme)] if getattr(module, "bias", None) is not None else [("*", scheme)]
+        (entry,) = (one for one in ft.initialize_(module, rules) if one.name == "weight")
+        assert entry.fans == ft.fans_of(module, module.weight.shape) and ft.verify(module, rules, seed=0)
+    assert ft.fans_of(InWords(), (6, 2, 3, 3)) == ft.fans_of(nn.Conv2d(4, 6, 3, groups=2), (6, 2, 3, 3)) == (18, 27)
+    assert ft.fans_of(InWords(), (3, 3, 4, 6)) is ft.fans_of(nn.Conv2d(4, 6, 3), (6, 1, 1, 1)) is None
+    assert ft.fans_of(nn.LazyConv2d(6, 3), (6, 4, 3, 3)) == (36, 54)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_experts_that_say_how_they_lie_need_no_axes(turned):
+    """As those of transformers do: each is a matrix by itself, at every door of rules."""
+    model, fans = Stacked(turned), (8, 6) if turned else (6, 8)
+    axes = {"batch_axis": 0, "in_axis": 1 if turned else 2, "out_axis": 2 if turned else 1}
+    for scheme in ("lecun_normal", "glorot_uniform", "orthogonal"):
+        (entry,) = ft.initialize_(model, [("*", scheme)], seed=3)
+        assert entry.fans == fans and ft.verify(model, [("*", scheme)], seed=3)
+        named = Stacked()
+        ft.initialize_(named, [("*", scheme, axes)], seed=3)
+        assert torch.equal(model.up, named.up)
+    for expert in model.up:
+        assert torch.allclose(torch.linalg.svdvals(expert), torch.ones(6), atol=1e-5)
+    assert math.isclose(ft.plan(model, ft.deepnorm(1, smaller=()))[0].std, 7**-0.5)
+    base = {"up": (3, 4, 3)}
+    (wide,) = ft.plan(model, ft.mup(base))
+    assert math.isclose(wide.std, fans[0] ** -0.5) and ft.mup(base).factors(model)["up"] == ("hidden", 1, 0.5, 1)
+    assert "8x6" in str(ft.plan(model, [("*", "lecun_normal")])) and entry.to_dict()["fans"]["fan_in"] == fans[0]
+    assert ft.plan(model, [("*", "lecun_normal")], split={"up": 2})[0].fans == (fans[0], fans[1] // 2)
+    with pytest.raises(ValueError) as refused:
+        ft.plan(model, [("*", "lecun_normal")], split={"up": 5})
+    assert str(refused.value) == "`split` must be a divisor of the outputs of up (3, 8, 6), got 5"
+
+
+def test_parts_of_a_whole_are_read_in_torchs_order_as_their_caller_says():
+    for scheme in ("he_normal", "orthogonal"):
+        whole = ft.fill_flat_(torch.empty(6 * 4 * 9), 0, (6, 4, 3, 3), scheme, seed=1, name="w").view(6, 4, 3, 3)
+        conv = nn.Conv2d(4, 6, 3, bias=False)
+        ft.initialize_(conv, [("*", scheme)], seed=1, rename=lambda name: "w")
+        assert torch.equal(whole, conv.weight)
 
 
 def test_a_list_may_leave_the_rest_to_the_modules():
@@ -530,13 +681,9 @@ def test_buffers_are_restored_or_named():
         features = Features(3, 2)
         ft.initialize_(features, rules)
         assert torch.equal(features.directions, values(fi.normal, 4, name="directions"))
-    with pytest.warns(UserWarning, match="initialize_") as caught:
-        ft.initialize_(nn.Sequential(parametrizations.spectral_norm(nn.Linear(2, 2))))
     for rules in ("torch", [("*", "ones")]):
         with pytest.warns(UserWarning, match="buffers that no module restores are as they were: 0.mask$"):
             ft.initialize_(nn.Sequential(Masked()), rules)
-    names = "0.parametrizations.weight.0._u, 0.parametrizations.weight.0._v"
-    assert str(caught[0].message) == f"initialize_: buffers that no module restores are as they were: {names}"
 
 
 def test_recipes():
@@ -545,7 +692,7 @@ def test_recipes():
             super().__init__()
             self.norm1 = nn.LayerNorm(4)
             self.q_proj, self.o_proj = nn.Linear(4, 4), nn.Linear(4, 4)
-            self.c_proj, self.w2 = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.c_proj, self.w1, self.w2 = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
 
     model = nn.ModuleDict({"embed": nn.Embedding(9, 4), "layers": nn.ModuleList([Layer(), Layer()])})
     model["lm_head"] = nn.Linear(4, 9, bias=False)
@@ -741,6 +888,7 @@ class Assigning(Bare):
 class Touching(Bare):
     def reset_parameters(self):
         self.scale.normal_().requires_grad_(False)
+        assert self.scale.data.shape == self.scale.detach().shape
 
 
 def test_what_a_module_computes_itself_the_plan_says():
@@ -752,6 +900,441 @@ def test_what_a_module_computes_itself_the_plan_says():
     model = Computing()
     ft.initialize_(model)
     assert torch.equal(model.scale, 2 * values(fi.normal, 3, name="scale"))
+
+
+class Holding(nn.Module):
+    """A layer, a buffer that its reset fills, and what else that does, by kind."""
+
+    def __init__(self, kind, other=None):
+        super().__init__()
+        self.kind, self.others = kind, [other]
+        self.layer = nn.Linear(16, 16) if other is None else nn.Identity()
+        self.register_buffer("mask", torch.full((2,), 7.0))
+
+    def reset_parameters(self):
+        layer = self.layer if self.others[0] is None else self.others[0]
+        if self.kind == "parts":
+            layer.reset_parameters()
+        elif self.kind == "data":
+            layer.weight.data.fill_(5)
+            self.mask.data.fill_(0)
+        elif self.kind == "new":
+            layer.weight = nn.Parameter(torch.full((16, 16), 5.0))
+        elif self.kind == "values":
+            self.mask[0] = 1
+            layer.weight.sum().item()
+        elif self.kind == "replaced":
+            self.mask = layer.weight.detach()[0, :2] * 1
+            return
+        self.mask.zero_()
+
+
+WRITING = ["parts", "data", "new", "values", "replaced"]
+
+
+@pytest.mark.parametrize("kind", WRITING)
+@pytest.mark.parametrize("shape", ["child", "sibling", "shared", "hooked"])
+def test_nothing_writes_to_a_parameter_after_its_rule(kind, shape):
+    """Whatever a reset does that is to restore a buffer; if it needs a parameter, the buffer is left, and named."""
+    model = nn.ModuleList([Holding(kind)])
+    if shape == "sibling":
+        model = nn.ModuleList([nn.Linear(16, 16)])
+        model.append(Holding(kind, model[0]))
+    elif shape == "shared":
+        model.extend([Holding(kind), model[0].layer])
+        model[1].layer = model[0].layer
+    elif shape == "hooked":
+        nn.utils.spectral_norm(model[0].layer)
+    rules, before = [("*bias", "zeros"), ("*", "normal", {"std": 0.02})], dict(model.named_parameters())
+    restored = kind in ("parts", "data", "new")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        ft.initialize_(model, rules, seed=1)
+    after = dict(model.named_parameters())
+    assert after.keys() == before.keys() and all(after[name] is before[name] for name in after)
+    assert ft.verify(model, rules, seed=1)
+    holders = {f"{name}.mask": one for name, one in model.named_children() if isinstance(one, Holding)}
+    assert all((one.mask == (0 if restored else 7)).all() for one in holders.values())
+    left = f"initialize_: buffers that no module restores are as they were: {', '.join(holders)}"
+    assert [str(one.message) for one in said] == ([] if restored else [left])
+
+
+def reparametrised():
+    """By name: a layer, what reparametrises it, and whether its weight is divided by its largest singular value."""
+
+    def masked(layer):
+        return prune.custom_from_mask(layer, "weight", torch.arange(layer.weight.numel()).view_as(layer.weight) % 2)
+
+    layers = {
+        "linear": lambda: nn.Linear(6, 8),
+        "conv": lambda: nn.Conv2d(4, 6, 3, groups=2),
+        "up": lambda: nn.ConvTranspose1d(4, 6, 3),
+    }
+    for name, layer in layers.items():
+        for age, style in (("old", nn.utils), ("new", parametrizations)):
+            yield f"{name}, {age} weight", layer, style.weight_norm, False
+            yield f"{name}, {age} whole weight", layer, functools.partial(style.weight_norm, dim=None), False
+            yield f"{name}, {age} spectral", layer, style.spectral_norm, True
+        yield f"{name}, pruned", layer, masked, False
+    recurrent = functools.partial(nn.utils.weight_norm, name="weight_hh_l0")
+    yield "recurrent, old weight", lambda: nn.LSTM(3, 4), recurrent, False
+
+
+REPARAMETRISED = {name: rest for name, *rest in reparametrised()}
+
+
+@pytest.mark.parametrize("name", REPARAMETRISED)
+@pytest.mark.parametrize("rules", ["torch", [("*bias*", "ones"), ("*", "glorot_normal")]], ids=["torch", "listed"])
+@pytest.mark.parametrize("empty", [False, True], ids=["", "empty"])
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated:FutureWarning")
+def test_what_is_reparametrised_has_the_law_in_use(name, rules, empty):
+    layer, reparametrise, spectral = REPARAMETRISED[name]
+    plain = nn.Sequential(layer())
+    expected = ft.initialize_(plain, rules, seed=1)
+    with torch.device("meta" if empty else "cpu"):
+        model = nn.Sequential(reparametrise(layer()))
+    pruned = "pruned" in name
+    if empty:
+        model.to_empty(device="cpu")
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.data.fill_(1 if pruned else torch.nan)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        planned = ft.initialize_(model, rules, seed=1)
+    left = "initialize_: buffers that no module restores are as they were: 0.weight_mask"
+    assert [str(one.message) for one in said] == [left] * pruned
+    assert {one.name: one for one in planned} == {one.name: one for one in expected}
+    found = ft.verify(model, rules, seed=1)
+    assert found and not found.unchecked
+    for leaf, tensor in plain[0].named_parameters():
+        used = getattr(model[0], leaf).detach()
+        if leaf == "weight" and spectral:
+            for _ in range(2):
+                model.eval()(torch.zeros(1, *{"linear": [6], "conv": [4, 5, 5], "up": [4, 5]}[name.split(",")[0]]))
+            axis = 1 if name.startswith("up") else 0
+            sigma = torch.linalg.matrix_norm(tensor.detach().movedim(axis, 0).flatten(1), 2)
+            torch.testing.assert_close(model[0].weight.detach(), tensor.detach() / sigma, rtol=0.02, atol=0.02)
+        elif leaf == "weight" and pruned:
+            assert torch.equal(used, tensor * model[0].weight_mask)
+        else:
+            torch.testing.assert_close(used, tensor.detach())
+
+
+def test_lengths_that_are_not_those_of_a_weight_are_found():
+    for style in (nn.utils, parametrizations):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            model = style.weight_norm(nn.Linear(8, 8, bias=False))
+        ft.initialize_(model, HE[2:], seed=1)
+        lengths = "weight_g" if style is nn.utils else "parametrizations.weight.original0"
+        model.get_parameter(lengths).data[3] *= 1.01
+        (line,) = ft.verify(model, HE[2:]).problems
+        assert line == f"{ft.canonical_name(lengths)}: not the lengths that weight has to have its law"
+
+
+class Symmetric(nn.Module):
+    def forward(self, original):
+        return original.triu() + original.triu(1).T
+
+    def right_inverse(self, value):
+        return value.triu()
+
+
+def test_parametrizations_that_change_what_they_are_given_are_refused():
+    rule = "of parametrizations that keep what is assigned, as that by orthogonal does 'orthogonal'"
+    remedy = "with other rules: initialise first, then register them"
+    symmetric = functools.partial(
+        parametrize.register_parametrization, tensor_name="weight", parametrization=Symmetric()
+    )
+    for make in (parametrizations.orthogonal, symmetric):
+        model = nn.Sequential(nn.Linear(4, 4, bias=False), make(nn.Linear(4, 4, bias=False)))
+        before = weights(model)
+        with pytest.raises(ValueError) as raised:
+            ft.initialize_(model, HE[2:])
+        assert str(raised.value) == f"`model` must be {rule} ({remedy}), got '1.weight'"
+        assert_same(weights(model), before)
+        ft.initialize_(model, "torch")
+    twice = prune.l1_unstructured(nn.utils.spectral_norm(nn.Linear(4, 4)), "weight_orig", 0.5)
+    with pytest.raises(ValueError) as raised:
+        ft.plan(twice, HE[2:])
+    assert str(raised.value) == "`model` must be of tensors that one hook computes, got 'Linear.weight'"
+
+
+class Language(nn.Module):
+    """Tied by its own method, by a mapping, by a list; or as a whole module."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.embed, self.head = kind, nn.Embedding(10, 4), nn.Linear(4, 10, bias=False)
+        self.register_buffer("one", torch.ones(2))
+        self.register_buffer("other", self.one)
+        if kind in ("mapping", "list"):
+            self._tied_weights_keys = {"head.weight": "embed.weight"} if kind == "mapping" else ["head.weight"]
+        self.tie()
+
+    def tie(self):
+        self.head.weight = self.embed.weight
+        if self.kind == "buffers":
+            self.other = self.one
+
+
+class ByMethod(Language):
+    def tie_weights(self):
+        self.tie()
+
+
+TIES = {
+    "method": "head.weight and embed.weight (model.tie_weights())",
+    "inner": "0.head.weight and 0.embed.weight (model[0].tie_weights())",
+    "mapping": "head.weight and embed.weight (model.head.weight = model.embed.weight)",
+    "list": "head.weight and embed.weight (model.head.weight = model.embed.weight)",
+    "buffers": "head.weight and embed.weight (model.tie_weights()), other and one (model.tie_weights())",
+}
+
+
+@pytest.mark.parametrize("kind", TIES)
+def test_lost_ties_are_said_by_every_door(kind):
+    with torch.device("meta"):
+        model = (Language if kind in ("mapping", "list") else ByMethod)(kind)
+    model = (nn.Sequential(model) if kind == "inner" else model).to_empty(device="cpu")
+    rules = [("*", "normal")]
+
+    def drawn():
+        with ft.fast_init(model=model, seed=0):
+            model.apply(lambda one: one.reset_parameters() if hasattr(one, "reset_parameters") else None)
+
+    doors = {
+        "initialize_": lambda: ft.initialize_(model, rules, buffers=False),
+        "plan": lambda: ft.plan(model, rules),
+        "verify": lambda: ft.verify(model, rules),
+        "fast_init": drawn,
+    }
+    for door, call in doors.items():
+        before = dict(model.named_parameters())
+        with pytest.warns(UserWarning, match=f"^{door}: tied by the model, and two tensors here: ") as caught:
+            call()
+        assert [str(one.message).partition("here: ")[2] for one in caught] == [TIES[kind]]
+        assert caught[0].filename == __file__
+        assert all(one is before[name] for name, one in model.named_parameters())
+    inner = model[0] if kind == "inner" else model
+    inner.tie()
+    for call in doors.values():
+        call()
+
+
+def test_ties_that_a_model_does_not_want_or_cannot_make_are_not_said():
+    class Untied(Language):
+        config = types.SimpleNamespace(tie_word_embeddings=False)
+
+    class Failing(Language):
+        def tie_weights(self):
+            raise RuntimeError("not now")
+
+    for model in (Untied("mapping"), Failing("method"), Language("none")):
+        model.head.weight = nn.Parameter(torch.empty(10, 4))
+        ft.plan(model, [("*", "normal")])
+
+
+def test_what_is_frozen_among_others_is_named():
+    model = nn.ModuleDict({"positions": nn.Embedding(6, 4), "layer": nn.Linear(4, 4)})
+    model["positions"].weight.requires_grad_(False)
+    for rules in ("torch", [("*", "normal")]):
+        with pytest.warns(UserWarning, match=r"^initialize_: frozen, and drawn anew all the same: positions\.weight$"):
+            ft.initialize_(model, rules)
+    ft.initialize_(model.requires_grad_(False))  # nothing is told from the rest
+
+
+def test_parameters_over_one_memory():
+    def model(*tensors):
+        return nn.ParameterList(nn.Parameter(one) for one in tensors)
+
+    flat = torch.zeros(24)
+    square, rules = flat.view(4, 6), [("*", "normal")]
+    apart = [(flat[:8], flat[8:]), (square[:, :2], square[:, 2:]), (flat[::2], flat[1::2]), (flat[:0], flat)]
+    for tensors in apart:
+        one = model(*tensors)
+        assert ft.initialize_(one, rules, seed=0) and ft.verify(one, rules, seed=0)
+    empty = torch.empty(4, device="meta")
+    together = [(flat, flat), (flat[:9], flat[8:]), (square[:, :3], square[:, 2:]), (square, flat[5:7]), (empty, empty)]
+    for tensors in together:
+        for call in [ft.plan] if tensors[0].is_meta else [ft.plan, ft.initialize_]:
+            with pytest.raises(ValueError) as raised:
+                call(model(*tensors), rules)
+            message = "`model` must be of parameters that share no memory (tie them as one Parameter), got '0 and 1'"
+            assert str(raised.value) == message
+    one = model(flat)
+    one.append(one[0])
+    ft.initialize_(one, rules)
+
+
+class Table(nn.Module):
+    """An embedding of one's own."""
+
+    def __init__(self, row):
+        super().__init__()
+        self.weight, self.padding_idx = nn.Parameter(torch.empty(10, 4)), row
+
+    def reset_parameters(self):
+        nn.init.normal_(self.weight)
+        if self.padding_idx in (1, -1):
+            with torch.no_grad():
+                self.weight[self.padding_idx].fill_(0)
+
+
+@pytest.mark.parametrize("row", [1, -1, None, -100])
+def test_the_row_of_a_padding_index_of_ones_own_embedding(row):
+    for rules in ("torch", [("*", "normal")]):
+        model = Table(row)
+        ft.initialize_(model, rules, seed=2)
+        expected = values(fi.normal, (10, 4), name="weight", seed=2)
+        if row in (1, -1):
+            expected[row] = 0
+        assert torch.equal(model.weight, expected)
+        assert ft.verify(model, rules, seed=2) and ft.verify(model, rules)
+        if row in (1, -1):
+            model.weight.data[row, 1] = 1
+            problems = ft.verify(model, rules, seed=2).problems
+            assert problems == (f"weight: row {row % 10}, that of a padding index, is not zero",)
+
+
+@pytest.mark.parametrize("changed", [
+    parametrizations.spectral_norm, nn.utils.spectral_norm, functools.partial(prune.random_unstructured, name="weight",
+                                                                              amount=0.2)])  # fmt: skip
+@pytest.mark.parametrize("rules", ["torch", [("*", "normal")]], ids=["torch", "listed"])
+@pytest.mark.filterwarnings("ignore:initialize_. buffers that no module restores")
+def test_the_row_of_a_padding_index_of_a_reparametrised_embedding(changed, rules):
+    model = changed(nn.Embedding(10, 4, padding_idx=1))
+    ft.initialize_(model, rules, seed=2)
+    assert not model.weight[1].any() and ft.verify(model, rules, seed=2)
+    if not hasattr(model, "weight_mask"):
+        assert torch.linalg.matrix_norm(model(torch.arange(10)), 2) > 0.99  # singular vectors are those without the row
+
+
+class Initialising(Bare):
+    """With an initialisation of its own that takes each part."""
+
+    def _init_weights(self, module):
+        for parameter in module.parameters(recurse=False):
+            nn.init.normal_(parameter, std=0.25)
+
+
+class Measuring(nn.Linear):
+    """Computes one parameter from another."""
+
+    def __init__(self):
+        super().__init__(3, 2)
+        self.length = nn.Parameter(torch.empty(()))
+
+    def reset_parameters(self):
+        super().reset_parameters()
+        if hasattr(self, "length"):
+            self.length.data.copy_(self.weight.data.norm())
+
+
+class Whole(nn.Module):
+    """As libraries have it: parts with an initialisation of their own, and one for all, which it marks."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.layer, self.norm = Initialising().requires_grad_(), nn.Linear(4, 4), nn.LayerNorm(4)
+        self.register_buffer("positions", torch.arange(3.0))
+        self.calls = 0
+
+    def init_weights(self, mode="", needs_reset=True):
+        self.calls += 1
+        for module in self.modules():
+            if getattr(module, "_is_hf_initialized", False):
+                continue
+            if isinstance(module, nn.LayerNorm):
+                module.weight.data.fill_(2)
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.5, a=-1, b=1)
+            module._is_hf_initialized = True
+        self.positions.copy_(torch.arange(3.0))
+
+
+def test_own_initialisations_run_by_name():
+    model, theirs = Whole(), Whole()
+    model.layer._is_hf_initialized = model.layer.weight._is_hf_initialized = True
+    planned = {entry.name: entry for entry in ft.plan(model, "own")}
+    assert model.calls == 0 and not hasattr(model, "_is_hf_initialized")
+    model.positions.fill_(7)
+    done = ft.initialize_(model, "own", seed=3)
+    assert {entry.name: entry for entry in done} == planned and model.calls == 1
+    assert model.layer._is_hf_initialized and not hasattr(model, "_is_hf_initialized")
+    with ft.fast_init(model=theirs, seed=3):
+        theirs.norm.reset_parameters()
+        theirs.layer.reset_parameters()
+        theirs.inner.apply(theirs.inner._init_weights)
+    assert torch.equal(model.layer.weight, values(fi.truncated_normal, (4, 4), 0, 0.5, name="layer.weight", seed=3))
+    assert torch.equal(model.layer.bias, theirs.layer.bias)
+    assert torch.equal(model.inner.scale, values(fi.normal, 3, 0, 0.25, name="inner.scale", seed=3))
+    assert model.positions.tolist() == [0, 1, 2] and (model.norm.weight == 2).all()
+    found = ft.verify(model, "own", seed=3)
+    assert found and not found.unchecked
+    assert ft.plan(model, lambda weight: ft.Ruled(None, own=True)) == done
+
+
+def test_the_rule_of_their_own_is_offered_where_torchs_leaves_it_out():
+    """Whatever it is called; what needs arguments cannot be called, and what holds no parameter does not matter."""
+    text = "rules='torch' leaves out the initialisation that Sub has of its own; rules='own' runs it"
+
+    def made(name, method, base=nn.Linear):
+        return type("Sub", (base,), {name: method})(*[2, 2] if base is nn.Linear else [])
+
+    methods = [
+        ("init_weights", lambda self: None),
+        ("initialize_weights", lambda self, scale=1: None),
+        ("_initialize_weights", lambda self: None),
+        ("_init_weights", lambda self, m: None),
+        ("init_weights", lambda self, module: None),
+        ("_init_weights", lambda self, *args, **kwargs: None),
+    ]
+    for name, method in methods:
+        model = nn.Sequential(made(name, method), made(name, method))
+        for door, call in {"plan": ft.plan, "initialize_": ft.initialize_}.items():
+            with pytest.warns(UserWarning, match=f"^{door}: {text}$") as caught:
+                call(model, "torch")
+            assert len(caught) == 1 and caught[0].filename == __file__
+        for rules in ("own", [("*", "normal")]):
+            ft.initialize_(model, rules)
+    for model in (made("init_weights", lambda self, std: None), made("init_weights", print, nn.Identity)):
+        ft.initialize_(model)
+
+
+def test_a_list_may_leave_computed_values_to_modules():
+    """What is computed from itself alone is: with the draws of its module, while the rest has its rules."""
+    listed, whole = nn.ModuleList([Computing(), nn.Linear(3, 3)]), nn.ModuleList([Computing(), nn.Linear(3, 3)])
+    rules = [("1.weight", "ones"), ("*", "torch")]
+    ft.initialize_(listed, rules, seed=1)
+    ft.initialize_(whole, seed=1)
+    assert torch.equal(listed[0].scale, whole[0].scale) and torch.equal(listed[1].bias, whole[1].bias)
+    assert (listed[1].weight == 1).all()
+    found = ft.verify(listed, rules, seed=1)
+    assert found and found.unchecked == ("0.scale",)
+    by_function = nn.ModuleList([Computing(), nn.Linear(3, 3)])
+    ft.initialize_(by_function, lambda one: ft.Ruled(Constant(1.0) if one.name == "1.weight" else None), 1)
+    assert ft.verify(by_function, rules, seed=1).digest == found.digest
+    measured = Measuring()
+    ft.initialize_(measured, [("*", "torch")])  # all of it
+    assert torch.equal(measured.length, measured.weight.norm())
+
+
+@pytest.mark.parametrize("change", [
+    lambda one: one.__imul__(2), lambda one: torch.mul(one, 2, out=one), lambda one: setattr(one, "data", one.data * 2),
+    lambda one: one.data.copy_(one.data * 2), lambda one: one.add_(one), lambda one: one.data.__iadd__(1),
+    lambda one: nn.functional.relu(one, inplace=True),
+])  # fmt: skip
+def test_whatever_writes_to_a_tensor_makes_its_values_computed(change):
+    class Changing(Bare):
+        def reset_parameters(self):
+            self.scale.normal_()
+            change(self.scale)
+
+    model = Changing()
+    (entry,) = ft.initialize_(model, seed=1)
+    assert entry.law is None and ft.verify(model, seed=1).unchecked == ("scale",)
+    assert not torch.equal(model.scale, values(fi.normal, 3, name="scale", seed=1))
 
 
 A_LIST = "a list of (pattern, scheme) or (pattern, scheme, keywords)"
@@ -767,8 +1350,16 @@ REFUSED = [
     (lambda: ft.fast_init(0, model="x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
     (lambda: ft.profile("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
     (lambda: ft.lsuv_("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
+    (lambda: ft.initialize_(parametrizations.weight_norm(nn.Embedding(3, 2, padding_idx=-1))), ValueError,
+     "`model` must be of weights that are not zero, nor have a row for padding, where they are normalised (0 / 0), "
+     "got 'weight'"),
+    *((lambda change=change: ft.initialize_(change(nn.Linear(3, 2)), [("*", "zeros")]), ValueError,
+       "`model` must be of weights that are not zero, nor have a row for padding, where they are normalised (0 / 0), "
+       "got 'weight'")
+      for change in (parametrizations.weight_norm, parametrizations.spectral_norm, nn.utils.spectral_norm)),
     (lambda: ft.initialize_(Bare()), ValueError,
-     "`rules` must be such that each parameter has a law (one that no module resets needs a rule), got ['scale']"),
+     "`rules` must be such that each parameter has a law (what no module initialises needs a rule, "
+     "as in [('*scale', 'zeros'), ('*', 'torch')]), got ['scale']"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("weight", "he_normal")]), ValueError,
      "`rules` must be such that each parameter has a law (a list may end with ('*', 'torch')), got ['bias']"),
     (lambda: ft.plan(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), [("*.bias", "zeros"), ("*", "he_normal")]),
@@ -781,10 +1372,21 @@ REFUSED = [
      "`rules` must be such that a scheme with a fan is for weights of two axes or more "
      "(others need a rule before it: ('bias', 'torch')), got ('bias', (2,))"),
     (lambda: ft.initialize_(nn.Linear(2, 2), "gpt3"), ValueError,
-     "`rules` must be one of 'torch', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
+     "`rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
     (lambda: ft.plan(nn.ModuleList([Bare(), Computing()]), [("*", "torch")]), ValueError,
-     "`rules` must be 'torch' in a list where a module's reset draws the values, and does no more, "
+     "`rules` must be such that each parameter has a law (what no module initialises needs a rule, "
+     "as in [('*scale', 'zeros'), ('*', 'torch')]), got ['0.scale']"),
+    (lambda: ft.plan(nn.Sequential(Bare(), Measuring()), [("0.*", "ones"), ("*", "torch")]), ValueError,
+     "`rules` must be 'torch' in a list where no module computes values from other tensors, got ['1.length']"),
+    (lambda: ft.plan(nn.Linear(2, 2), "own"), ValueError,
+     "`rules` must be 'torch', say, where no module has an initialisation of its own "
+     "(by initialize_weights, init_weights, _initialize_weights, _init_weights), got 'own'"),
+    (lambda: ft.plan(nn.Sequential(Initialising(), Bare()), "torch"), ValueError,
+     "`rules` must be such that each parameter has a law (rules='own' runs the initialisation of Initialising), "
      "got ['0.scale', '1.scale']"),
+    (lambda: ft.plan(nn.Sequential(Initialising(), Bare()), "own"), ValueError,
+     "`rules` must be such that each parameter has a law (what no module initialises needs a rule, "
+     "as in [('*scale', 'zeros'), ('*', 'own')]), got ['1.scale']"),
     (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.llama(residual=("proj", "out"))), ValueError,
      "`residual` must be last names of residual projections in numbered blocks of the model (() where it has none): "
      "llama(residual=...), which has 0, got ('proj', 'out')"),
@@ -802,7 +1404,9 @@ REFUSED = [
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup(nn.Linear(2, 2), [("x", "ones"), ("*", "zeros")])), ValueError,
      "`rules` must be patterns of which each comes first for a parameter, got ['x']"),
     (lambda: ft.plan(Bare(torch.ones(2, 4, 4)), ft.mup({"scale": (2, 2, 2)})), ValueError,
-     "`rules` must be such that the axes of scale are named, several of which grow, got (2, 4, 4)"),
+     "`rules` must be such that a weight of three axes or more that is no convolution's has them named: "
+     "('scale', 'lecun_normal', {'batch_axis': 0, 'out_axis': 1, 'in_axis': 2}) where it is matrices side by side, "
+     "('scale', 'normal', {'std': 0.02}) where it is none, got ('scale', (2, 2, 2))"),
     (lambda: ft.initialize_(nn.Linear(2, 2), seed=None), ValueError,
      "`seed` must be given (a rank alone would draw another), got None"),
     (lambda: ft.initialize_(nn.Linear(2, 2, device="meta")), ValueError,

@@ -2,6 +2,7 @@
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 import fastinit as fi
 import fastinit.torch as ft
-from fastinit.laws import Called, Constant, Dirac, Normal, Orthogonal, Sparse, Truncated
+from fastinit.laws import Called, Constant, Dirac, Normal, Orthogonal, Packed, Sparse, Truncated
 
 
 def model():
@@ -18,6 +19,16 @@ def model():
 
 
 RULES = [("*.bias", "zeros"), ("*", "he_normal")]
+
+
+def test_plans_of_one_model_by_several_threads_leave_it_its_tensors():
+    """Each thread puts them away for a while; none takes what another has put in their place for them."""
+    layers = nn.Sequential(*(nn.Linear(4, 4) for _ in range(50)))
+    before = list(map(id, layers.parameters()))
+    with ThreadPoolExecutor(4) as threads:
+        for planned in [threads.submit(ft.plan, layers) for _ in range(20)]:
+            planned.exception()  # one that saw the model half away is refused
+    assert list(map(id, layers.parameters())) == before
 
 
 def test_a_slice_of_a_plan_is_a_plan():
@@ -58,6 +69,8 @@ LAWS = [
     Orthogonal(2.0, (0, 2), 1, ()),
     Orthogonal(1.0, 1, 0),
     Dirac(2, 1, 0),
+    Packed(Orthogonal(2.0, (0, 2), 1, ()), 4, 0),
+    Packed(Sparse(0.5, 0.1), 2, -1),
     Sparse(0.5),
 ]
 
@@ -71,6 +84,13 @@ def test_json_gives_back_an_equal_plan():
     assert again == laws and [one.law for one in again] == [*LAWS, None]
     assert type(again) is ft.Plan and type(again[0]) is ft.Entry and str(again) == str(laws)
     assert all(type(one.fans) is fi.Fans and type(one.shape) is tuple for one in again)
+
+
+def test_a_fan_that_a_stride_divides_is_shown_and_read_back():
+    plan = ft.plan(nn.ConvTranspose2d(3, 4, 5, stride=3, bias=False), [("*", "lecun_normal")])
+    assert plan[0].fans == (25 / 3, 100) and plan[0].std == math.sqrt(3 / 25)
+    assert str(plan).splitlines()[1].split()[-2:] == ["8.33", "100"]
+    assert ft.Plan.from_json(plan.to_json()) == plan
 
 
 def test_json_has_a_format_and_a_version():

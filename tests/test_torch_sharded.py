@@ -1,7 +1,9 @@
 """Shards: real processes over gloo; whatever the world and the layout, the gathered model is the plain one exactly."""
 
+import functools
 import itertools
 import traceback
+import warnings
 from functools import partial
 
 import pytest
@@ -37,7 +39,7 @@ class Model(nn.Module):
         self.embed = nn.Embedding(11, 6, padding_idx=9)
         self.layers = nn.ModuleList(Layer() for _ in range(layers))
 
-    def init_weights(self):
+    def draw_weights(self):
         """A trainer's own code."""
         nn.init.normal_(self.embed.weight, std=0.5)
         for layer in self.layers:
@@ -47,6 +49,13 @@ class Model(nn.Module):
             layer.conv.weight.data.uniform_(-1, 1)
             for bias in (layer.w1.bias, layer.w2.bias, layer.conv.bias):
                 nn.init.zeros_(bias)
+
+
+class Initialising(Model):
+    """That which makes it its own."""
+
+    def init_weights(self):
+        self.draw_weights()
 
 
 def by_preset(model, **keywords):
@@ -59,16 +68,24 @@ def by_rules(model, **keywords):
 
 def by_own_code(model, **keywords):
     with ft.fast_init(model=model, seed=1, **keywords):
-        model.init_weights()
+        model.draw_weights()
 
 
-WAYS = [by_preset, by_rules, by_own_code]
+def by_own_rule(model, **keywords):
+    ft.initialize_(model, "own", seed=1, **keywords)
+
+
+WAYS = [by_preset, by_rules, by_own_code, by_own_rule]
+
+
+def kind_for(way):
+    return Initialising if way is by_own_rule else Model
 
 
 def sharded(apply, way, layers=2, **keywords):
     """From meta, parallelised, to memory full of something else, to weights."""
     with torch.device("meta"):
-        model = Model(layers)
+        model = kind_for(way)(layers)
     apply(model)
     model.to_empty(device="cpu")
     for tensor in model.parameters():
@@ -78,7 +95,7 @@ def sharded(apply, way, layers=2, **keywords):
 
 
 def assert_plain(model, way, rename=lambda name: name):
-    plain = Model()
+    plain = kind_for(way)()
     way(plain)
     plain = dict(plain.named_parameters())
     for name, tensor in model.named_parameters():
@@ -291,6 +308,106 @@ def by_code_of_two(model):
             nn.init.normal_(tensor)
 
 
+def fused(w):
+    w.copy_(torch.cat([nn.init.normal_(w.new_empty(rows, 5)) for rows in (2, 2, 3)]))
+
+
+def like_rows(w):
+    like = torch.zeros_like(w)
+    like[2:4].normal_()
+    w.copy_(like)
+
+
+#: What a plain tensor takes, by views of it or by what is made from it.
+WRITES = {
+    "row": lambda w: w[3].fill_(5),
+    "last row": lambda w: w.data[-1].zero_(),
+    "every other": lambda w: w[1::2].fill_(3),
+    "column": lambda w: w[:, 1].zero_(),
+    "block": lambda w: w.detach()[1:4, 1:3].fill_(7),
+    "row set": lambda w: w.__setitem__(3, 0),
+    "rows set": lambda w: w.data.__setitem__(slice(1, 3), 2.0),
+    "element set": lambda w: w.__setitem__((2, 1), 9),
+    "row set to a row": lambda w: w.__setitem__(1, w[2]),
+    "chunks": lambda w: [one.fill_(number) for number, one in enumerate(w.chunk(3))],
+    "split columns": lambda w: w.split([1, 3, 1], 1)[1].mul_(-1),
+    "select": lambda w: w.select(0, 2).zero_(),
+    "turned": lambda w: w.T[2, 1:3].fill_(4),
+    "view of a view": lambda w: w[1:5][1:3][:, 1].fill_(6),
+    "by torch.nn.init": lambda w: (nn.init.zeros_(w[2]), nn.init.constant_(w[4:6], 3)),
+    "sum": lambda w: w[1:3].add_(w[3:5]),
+    "draw on rows": lambda w: w[1:5].normal_(),
+    "draw on a column": lambda w: nn.init.normal_(w[:, 1]),
+    "draw on chunks": lambda w: [nn.init.trunc_normal_(one, std=0.5) for one in w.chunk(3)],
+    "draw on what is turned": lambda w: w.T[1:3].uniform_(-1, 1),
+    "made whole and cut": lambda w: nn.init.orthogonal_(w[1:5]),
+    "fused": fused,
+    "clone": lambda w: w.copy_(w.clone().normal_()),
+    "like it": lambda w: w.copy_(nn.init.xavier_uniform_(torch.zeros_like(w))),
+    "like rows": lambda w: w[1:5].copy_(torch.randn_like(w[1:5])),
+    "rows of what is like it": like_rows,
+    "scaled": lambda w: w.copy_(torch.randn_like(w) * 0.5),
+}
+
+
+def written(write, place):
+    holder = nn.Module()
+    holder.w = nn.Parameter(place(torch.arange(35.0).reshape(7, 5) + 1))
+    with torch.no_grad(), ft.fast_init(model=holder, seed=1):
+        write(holder.w)
+    return holder.w.detach()
+
+
+def writes_to_parts(world):
+    """What torch gives a copy for, so that it loses the write, is written all the same."""
+    places = [(init_device_mesh("cpu", (world,)), [one]) for one in (Shard(0), Shard(1), Replicate())]
+    if world == 4:
+        mesh = init_device_mesh("cpu", (2, 2))
+        places = [(mesh, both) for both in ([Shard(0), Shard(1)], [Shard(0), Shard(0)], [Replicate(), Shard(0)])]
+    for name, write in WRITES.items():
+        plain = written(write, lambda tensor: tensor)
+        for mesh, placements in places:
+            tensor = written(write, partial(distribute_tensor, device_mesh=mesh, placements=placements))
+            assert torch.equal(tensor.full_tensor(), plain), (name, placements)
+    if world > 1:
+        with pytest.raises(RuntimeError) as raised:
+            written(
+                lambda w: w.diagonal().fill_(1), partial(distribute_tensor, device_mesh=mesh, placements=places[0][1])
+            )
+        rule = "a view along the axes of a DTensor (torch has made a copy, and what is written there is lost)"
+        assert str(raised.value) == f"`tensor` must be {rule}, got 'one of shape (5,) of (7, 5)'"
+
+
+def padding_rows(world):
+    """Of embeddings that reset themselves, and of a trainer that sets them to zero in its own way."""
+
+    def by_reset(model):
+        with ft.fast_init(model=model, seed=1):
+            for module in model:
+                module.reset_parameters()
+
+    def by_hand(model):
+        with ft.fast_init(model=model, seed=1), torch.no_grad():
+            for module in model:
+                module.weight.data.normal_(std=0.02)
+                module.weight.data[module.padding_idx].zero_()
+                nn.init.ones_(module.weight[0])
+
+    mesh = init_device_mesh("cpu", (world,))
+    for way in (by_reset, by_hand):
+        for axis in (0, 1):
+            plain, model = (
+                nn.Sequential(nn.Embedding(13, 12, padding_idx=3), nn.EmbeddingBag(5, 12, padding_idx=4))
+                for _ in range(2)
+            )
+            fully_shard(model, mesh=mesh, shard_placement_fn=lambda tensor, axis=axis: Shard(axis))
+            way(plain)
+            way(model)
+            for one, other in zip(plain, model, strict=True):
+                assert torch.equal(other.weight.full_tensor(), one.weight) and not one.weight[one.padding_idx].any()
+        assert way is by_hand or ft.verify(model, seed=1).ok
+
+
 def refusal(call):
     try:
         call()
@@ -301,6 +418,7 @@ def refusal(call):
 
 def work(rank, world, folder, checks, queue):
     torch.set_num_threads(1)
+    warnings.filterwarnings("error", "fast_init|initialize_")
     try:
         dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world)
         for check in checks:
@@ -333,7 +451,7 @@ def run_in_processes(world, folder, checks):
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
 def test_real_processes(world, tmp_path):
     checks = [fully_sharded, tensor_parallel, two_axes, pipeline, any_placement, what_is_refused]
-    checks += [disagreement_is_refused, passes_are_refused, whole_parameters]
+    checks += [disagreement_is_refused, passes_are_refused, whole_parameters, writes_to_parts, padding_rows]
     run_in_processes(world, tmp_path, checks)
 
 
@@ -465,18 +583,15 @@ def placed(**attributes):
 
 EMPTY = torch.empty(3, 4)
 REFUSED = [
-    (lambda: ft.initialize_(placed(tensor_model_parallel=True), [("*", "zeros")]), ValueError,
-     "`partition` must be (rank, ranks), for tensors that Megatron has partitioned, got None"),
+    *((functools.partial(call, placed(tensor_model_parallel=True), [("*", "zeros")]), ValueError,
+       "`partition` must be (rank, ranks), for tensors that Megatron has partitioned, got None")
+      for call in (ft.plan, ft.initialize_, ft.verify)),
     (lambda: ft.initialize_(placed(tensor_model_parallel=True, partition_dim=0), [("*", "zeros")], partition=(2, 2)),
      ValueError, "`partition` must be an integer in [0, 2), got 2"),
     (lambda: ft.initialize_(placed(tensor_model_parallel=True, partition_dim=0), [("*", "zeros")], partition=2),
      TypeError, "`partition` must be (rank, ranks), got 2"),
     (lambda: ft.initialize_(placed(global_shape=(4,), global_offsets=((3,),), local_offsets=((0,),),
                                    local_sizes=((1,),)), [("*", "zeros")]), ValueError,
-     "`model` must be of tensors that are whole, replicated or sharded, got 'w, Parameter'"),
-    (lambda: ft.initialize_(placed(ds_numel=6), [("*", "zeros")]), ValueError,
-     "`model` must be of tensors that are whole, replicated or sharded, got 'w, Parameter'"),
-    (lambda: ft.initialize_(placed(_fsdp_flattened=True), [("*", "zeros")]), ValueError,
      "`model` must be of tensors that are whole, replicated or sharded, got 'w, Parameter'"),
     (lambda: ft.fill_flat_(EMPTY, -1, (3, 4), "zeros", **STREAM), ValueError,
      "`start` must be an integer of at least 0, got -1"),
@@ -495,6 +610,86 @@ REFUSED = [
     (lambda: ft.fill_partition_(EMPTY, "zeros", partition=(0, 2), partition_dim=0, stride=2, **STREAM), ValueError,
      "`stride` must be a divisor of axis 0 of (3, 4), got 2"),
 ]  # fmt: skip
+
+
+def freed():
+    tensor = torch.empty(3, 4)
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
+HERE = "whose values are here (before FSDP wraps them, or inside deepspeed.zero.GatheredParameters;"
+HERE += " fill_flat_ fills what a rank holds)"
+LAZY = "of tensors whose shape is known (a lazy module gets its in a first call)"
+ONES = [("*", "ones")]
+#: What each door says of a model with such a tensor, or of the tensor.
+DOORS = {
+    "initialize_": lambda model: ft.initialize_(model, ONES),
+    "plan": lambda model: ft.plan(model, ONES),
+    "verify": lambda model: ft.verify(model, ONES),
+    "fast_init": lambda model: ft.fast_init(0, model=model),
+    "lsuv_": lambda model: ft.lsuv_(model, torch.ones(2, 4)),
+    "profile": lambda model: ft.profile(model, torch.ones(2, 4)),
+}
+FILLS = {
+    "normal_": lambda w: ft.normal_(w),
+    "uniform_": lambda w: ft.uniform_(w),
+    "trunc_normal_": lambda w: ft.trunc_normal_(w, std=0.02),
+    "fill_flat_": lambda w: ft.fill_flat_(w, 0, (3, 4), "ones", seed=0, name="w"),
+    "fill_rectangles_": lambda w: ft.fill_rectangles_(w, (3, 4), [], "ones", seed=0, name="w"),
+}
+PLACEHOLDERS = {
+    "ds_numel": lambda: placed(ds_numel=12),
+    "ds_shape": lambda: placed(ds_shape=(3, 4)),
+    "fsdp": lambda: placed(_fsdp_flattened=True),
+}
+
+
+@pytest.mark.parametrize("make", PLACEHOLDERS.values(), ids=PLACEHOLDERS)
+def test_placeholders_are_refused_at_every_door(make):
+    """A fill of one would be lost without a word."""
+    model = make()
+    for call in DOORS.values():
+        with pytest.raises(ValueError) as raised:
+            call(model)
+        assert str(raised.value) == f"`model` must be of tensors {HERE}, got 'w, a placeholder of shape (0,)'"
+    for name, call in FILLS.items():
+        with pytest.raises(ValueError) as raised:
+            call(model.w)
+        argument = "buffer" if name == "fill_flat_" else "tensor"
+        assert str(raised.value) == f"`{argument}` must be one {HERE}, got 'a placeholder of shape (0,)'"
+    assert ft.normal_(torch.empty(0)).shape == (0,)  # what is only empty passes
+    empty = placed()
+    with ft.fast_init(0, model=empty):
+        nn.init.normal_(empty.w)
+    gathered = placed(ds_numel=12, ds_shape=(3, 4))
+    gathered.w.data = torch.zeros(3, 4)
+    ft.initialize_(gathered, ONES)
+    assert gathered.w.all()
+
+
+def test_what_becomes_a_placeholder_in_a_block_is_refused():
+    model = placed(ds_numel=0)
+    with ft.fast_init(0, model=model):
+        model.w.ds_numel = 12
+        with pytest.raises(ValueError, match="`tensor` must be one whose values are here"):
+            nn.init.normal_(model.w)
+
+
+def test_lazy_and_freed_tensors_are_refused():
+    for call in (DOORS["initialize_"], DOORS["plan"], DOORS["verify"]):
+        with pytest.raises(ValueError) as raised:
+            call(nn.LazyLinear(3))
+        assert str(raised.value) == f"`model` must be {LAZY}, got 'weight, UninitializedParameter'"
+    holder = placed()
+    holder.w.data = freed()  # torch's own fills die of it
+    for call in DOORS.values():
+        with pytest.raises(ValueError) as raised:
+            call(holder)
+        assert str(raised.value) == f"`model` must be of tensors {HERE}, got 'w, a placeholder of shape (3, 4)'"
+    with pytest.raises(ValueError) as raised:
+        ft.normal_(holder.w)
+    assert str(raised.value) == f"`tensor` must be one {HERE}, got 'a placeholder of shape (3, 4)'"
 
 
 @pytest.mark.parametrize(("call", "error", "message"), REFUSED, ids=[message[:60] for *_, message in REFUSED])

@@ -217,7 +217,8 @@ def test_it_says_what_it_found():
     found = ft.verify(model, "torch", seed=2)
     assert str(found) == (
         "PROBLEM bias: 8 of 8 elements are not those of seed 2 and name 'bias'\n"
-        f"not checked: weight.original0, weight.original1\ntensors checked: 1\ndigest: {found.digest}\nnot ok"
+        "PROBLEM weight.original1: 64 of 64 elements are not those of seed 2 and name 'weight'\n"
+        f"tensors checked: 3\ndigest: {found.digest}\nnot ok"
     )
 
 
@@ -401,8 +402,22 @@ def test_the_digests_of_these_models():
 # The command lines.
 
 
+class Initialising(nn.Sequential):
+    """The same, which has an initialisation of its own."""
+
+    def __init__(self):
+        super().__init__(*wide())
+
+    def init_weights(self):
+        for layer in self:
+            nn.init.normal_(layer.weight, std=0.02)
+
+
 @pytest.fixture
 def files(tmp_path):
+    model = Initialising()
+    ft.initialize_(model, "own", seed=1)
+    save_model(model, tmp_path / "own.safetensors")
     model = right()
     save_model(model, tmp_path / "right.safetensors")
     model[1].weight.data.mul_(1.1)
@@ -461,6 +476,8 @@ MODEL_COMMANDS = [
     (["right", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE", "--seed", "1"], 0,
      "tensors checked: 3\ndigest: {}\nok\n"),
     (["rounded", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE", "--seed", "1"], 0, "tensors checked: 3\ndigest: "),
+    (["own", "--model", f"{HERE}:Initialising", "--rules", "own", "--seed", "1"], 0, "tensors checked: 3\ndigest: "),
+    (["own", "--model", f"{HERE}:Initialising", "--rules", "own", "--seed", "2"], 1, "PROBLEM 0.weight: 12288"),
     (["wrong", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE"], 1,
      "PROBLEM 1.weight: standard deviation 0.159 where 0.14"),
     (["right", "--model", f"{HERE}:wide"], 1, "PROBLEM 0.bias: all 96 elements are 0"),
@@ -472,7 +489,7 @@ MODEL_COMMANDS = [
     (["right", "--model", f"{HERE}:narrow"], 2,
      "fastinit: `--model` must be a name that test_torch_verify has, got 'narrow'\n"),
     (["right", "--model", f"{HERE}:wide", "--rules", "gpt3"], 2,
-     "fastinit: `rules` must be one of 'torch', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')\n"),
+     "fastinit: `rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')\n"),
     (["right", "--model", f"{HERE}:breaks"], 2, "RuntimeError: needs more memory"),
     (["right", "--model", f"{HERE}:HERE"], 2, "TypeError: 'str' object is not callable"),
     (["right", "--model", f"{HERE}:no_model"], 2,

@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastinit as fi
+from fastinit.activations import Activation
 from fastinit.profiler.description.keywords import network_from
 from fastinit.profiler.statistics import FIELDS
 
 DEFAULTS = {
-    "kind": "mlp", "width": 100, "depth": 20, "widths": None, "channels": None, "activation": "relu", "scheme": None,
+    "kind": "mlp", "width": 100, "depth": 20, "widths": None, "channels": None, "activation": "tanh", "scheme": None,
     "gain": None, "norm": None, "norm_position": None, "norm_eps": 0.0, "residual": False, "branch_scale": 1.0,
     "bias_std": 0.0, "kernel_size": 3, "image_size": 4, "padding": "zero", "batch": 8, "dtype": "float32", "text": {},
 }  # fmt: skip
@@ -226,3 +227,63 @@ def test_what_happens_between_is_seen():
 @pytest.mark.parametrize("seed", range(0, 70, 7))
 def test_few_layers_are_no_power_of_the_layer(seed):
     assert fi.profile(16, 6, "relu", ("small_normal", {"std": 0.05}), batch=8, seed=seed).verdict.kind == "vanishing"
+
+
+def test_a_network_of_which_no_weight_learns_is_dead():
+    p = fi.profile(64, 6, residual=True, branch_scale=0.0, batch=8)
+    assert str(p.verdict) == "Dead: no weight gets a gradient." and not p.healthy
+    assert fi.profile(64, 6, residual=True, branch_scale=0.0, batch=8, backward=False).verdict.kind == "stable"
+    assert fi.profile(64, 6, residual=True, scheme="zeros", batch=8).healthy
+
+
+@pytest.mark.parametrize("method", ["dense", "matrix_free"])
+def test_zero_inputs_leave_later_layers_as_they_are(method):
+    p = fi.profile(64, 6, inputs=np.zeros((8, 64)), bias_std=0.1, method=method)
+    assert (p["act_second_moment"][0, 1:] > 0).all()
+    assert str(p.verdict) == "Dead: the signal is zero at layer 0."
+    two = np.where((LAYERS < 7) | (LAYERS > 8), 1.0, 0.0)
+    assert str(crafted(two, FLAT).verdict) == "Dead: the signal is zero from layer 7 to 8."
+    assert str(crafted(two[::-1], two).verdict).startswith(
+        "Dead: the signal is zero from layer 12 to 13 and no gradient"
+    )
+
+
+def test_examples_that_are_nearly_alike_are_no_evidence():
+    near = fi.profile(128, 100, "relu", norm="layer", batch=16)
+    assert near["cosine"][0, -1] > 0.98 and near.verdict.kind == "unknown" and not near.healthy
+    assert str(near.verdict) == (
+        f"Unknown: signal and gradient pass, but the examples are nearly alike at layer 100 (mean cosine "
+        f"{near['cosine'][0, -1]:.4f}): whether the gradient tells them apart was not looked at."
+    )
+    shifted = fi.normal((16, 128), mean=50.0, seed=0)
+    assert fi.profile(128, 4, inputs=shifted).verdict.kind == "unknown"
+    assert fi.profile(128, 4, batch=16).verdict.kind == "stable"
+    cosine = np.minimum(0.5 + 0.05 * LAYERS, 1.0)
+    assert crafted(FLAT, FLAT, cosine=cosine).verdict.kind == "unknown"
+    assert fi.profile(widths=[64, 64, 64, 1], batch=16).verdict.kind == "stable"  # of one unit any cosine is one
+    assert crafted(FLAT, FLAT, cosine=np.where(LAYERS < 20, 1, 0.5)).verdict.kind == "stable"
+
+
+@pytest.mark.parametrize("activation", ["relu", "linear", ("leaky_relu", 0.3), "abs"])
+def test_the_spread_of_drawings_is_told(activation):
+    """200 drawings of one input: 25 % of their standard deviation is 5 standard errors of it."""
+    keywords = {"activation": activation, "scheme": "lecun_normal", "gain": fi.gain(activation), "batch": 1}
+    p = fi.profile(64, 20, method="matrix_free", repeats=200, progress=False, **keywords)
+    logs = np.log(p["act_second_moment"][:, 19] / p["act_second_moment"][:, 1])
+    assert p.spread(1, 19) * np.sqrt(200) == pytest.approx(logs.std(), rel=0.25)
+    law = fi.theory.relu_norm_law([64] * 18)
+    assert activation != "relu" or p.spread(1, 19) == pytest.approx(np.sqrt(law.variance_log / 200), rel=0.03)
+
+
+def test_a_verdict_near_a_bound_says_that_a_seed_decides():
+    p = fi.profile(64, 24, "relu", "he_normal", batch=8)
+    assert str(p.verdict).endswith(
+        "; over drawings the logarithm of the activations' change has a standard deviation of 1.3: with another seed "
+        "the verdict may be another."
+    )
+    assert p.verdict.findings[-1].numbers == {"spread": p.spread(1, 23)}
+    own = fi.profile(32, 24, Activation("own", np.copy, np.ones_like, (), 1), "lecun_normal", batch=8)
+    assert "another seed" not in str(own.verdict)  # a profile that comes back from JSON has not got the function
+    assert fi.Profile.from_json(own.to_json()).to_json() == own.to_json()
+    for more in ({"depth": 8}, {"width": 2048}, {"norm": "layer"}, {"scheme": "orthogonal", "gain": 2**0.5}):
+        assert "another seed" not in str(fi.profile(**{"width": 64, "depth": 24, "batch": 8} | more).verdict)

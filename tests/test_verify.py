@@ -9,6 +9,7 @@ import pytest
 import fastinit as fi
 from fastinit.cli import main
 from fastinit.cli.readers import read_index
+from fastinit.laws import Identity, Orthogonal, Packed, Sparse
 
 SHAPE = (1024, 256)
 KEYWORDS = {
@@ -18,6 +19,7 @@ KEYWORDS = {
     "constant": {"value": 0.5},
     "sparse": {"sparsity": 0.9},
 }
+SHAPES_OF = {"delta_orthogonal": (4, 16, 64)}
 SHAPES = {"dirac": (3, 16, 16), "delta_orthogonal": (3, 32, 64), "orthogonal": (128, 96), "identity": (40, 50)}
 
 
@@ -53,6 +55,110 @@ def test_right_arrays_raise_no_alarm(seed):
         assert not fi.verify(array, scheme, **keywords).problems, scheme
     big_endian = fi.he_normal((64, 64), seed=seed).astype(">f4")
     assert fi.verify(big_endian, "he_normal", seed=seed)
+
+
+#: Laws of which few elements, coarse numbers or long tails are told from wrong ones with care.
+HARD = [
+    ("normal", {}), ("normal", {"mean": 5.0, "std": 0.01}), ("normal", {"mean": 5.0, "std": 0.0039}),
+    ("normal", {"mean": 5.0, "std": 0.003}), ("normal", {"mean": -1.0, "std": 1e-3}),
+    ("normal", {"mean": 3.0, "std": 0.0}), ("normal", {"std": 1e-7}), ("normal", {"std": 1e-8}),
+    ("normal", {"mean": 1e4, "std": 1e-4}), ("normal", {"std": 1e-20}), ("uniform", {}),
+    ("uniform", {"low": 5.0, "high": 5.02}), ("uniform", {"low": -1e-7, "high": 1e-7}),
+    ("truncated_normal", {}), ("truncated_normal", {"low": 2.0, "high": 9.0}),
+    ("truncated_normal", {"low": 6.0, "high": np.inf}),
+    ("truncated_normal", {"mean": 6.0, "low": -np.inf, "high": -6.0}),
+    ("truncated_normal", {"mean": 3.0, "std": 0.003, "low": 1.0, "high": 8.0}),
+    ("truncated_normal", {"low": -0.001, "high": 0.002}), ("constant", {"value": 0.1}), ("he_uniform", {}),
+    ("lecun_normal", {"gain": 1e-6}), ("glorot_normal", {"distribution": "truncated_normal"}),
+    ("orthogonal", {}), ("orthogonal", {"gain": 50.0}), ("orthogonal", {"gain": 1e-6}), ("orthogonal", {"gain": 0.0}),
+    ("delta_orthogonal", {}), ("delta_orthogonal", {"gain": 1e-5}), ("dirac", {}), ("identity", {"gain": 0.1}),
+    ("sparse", {"sparsity": 0.9}), ("sparse", {"sparsity": 0.0}), ("sparse", {"sparsity": 1.0}),
+    ("sparse", {"sparsity": 0.3, "std": 1e-6}), ("sparse", {"sparsity": 0.3, "std": 1e-8}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize(("scheme", "keywords"), HARD, ids=[f"{name}-{words}" for name, words in HARD])
+def test_right_arrays_pass_however_few_or_coarse(scheme, keywords, dtype):
+    """At most 2e-8 of them fail (fixed seeds)."""
+    for seed, shape in enumerate([(1, 1), (1, 2), (2, 1), (2, 2), (1, 7), (3, 5), (2, 16), (1, 100), (30, 40)]):
+        whole = (3, *shape) if scheme in ("dirac", "delta_orthogonal") else shape
+        if scheme == "delta_orthogonal" and shape[0] > shape[1]:
+            continue
+        array = fi.schemes.SCHEMES[scheme](whole, seed=seed, name="w", dtype=dtype, **keywords)
+        assert not fi.verify(array, scheme, **keywords).problems, shape
+        assert not fi.verify(array, scheme, seed=seed, name="w", **keywords).problems, shape
+
+
+@pytest.mark.parametrize(
+    ("scheme", "shape", "keywords", "dtype"),
+    [("sparse", (512, 512), {"sparsity": 0.5}, "float16"), ("sparse", (16, 2), {"sparsity": 0.9}, "float32"),
+     ("orthogonal", (1, 2), {}, "float32"), ("orthogonal", (1, 1), {}, "float64"),
+     ("normal", (7,), {"mean": 5.0, "std": 0.01}, "bfloat16"),
+     ("normal", (20_000,), {"mean": 5.0, "std": 0.0039}, "bfloat16"),
+     ("truncated_normal", (), {"low": 6.0, "high": np.inf}, "float32")],
+)  # fmt: skip
+def test_of_many_right_arrays_none_fails(scheme, shape, keywords, dtype):
+    make = fi.schemes.SCHEMES[scheme]
+    for seed in range(10 if len(shape) and shape[0] > 100 else 100):
+        found = fi.verify(make(shape, seed=seed, dtype=dtype, **keywords), scheme, **keywords)
+        assert not found.problems, seed
+
+
+def test_wrong_arrays_fail_among_those_too():
+    coarse = {"mean": 5.0, "std": 0.01}
+    assert "mean" in problem(fi.normal(3000, 5.1, 0.01, dtype="bfloat16", seed=0), "normal", **coarse)
+    assert "standard deviation" in problem(fi.normal(3000, 5.0, 0.03, dtype="bfloat16", seed=0), "normal", **coarse)
+    assert "all 3000 elements" in problem(np.full(3000, 5.0, np.float32), "normal", **coarse)
+    assert "all 12 elements are 0" in problem(np.zeros(12, np.float32), "normal")
+    assert "mean" in problem(np.full(3000, 3.0000002, np.float32), "normal", mean=3.0, std=0.0)
+    far = {"low": 6.0, "high": np.inf}
+    assert "standard deviation" in problem(
+        fi.truncated_normal(3000, 0.0, 1.3, 4.7, np.inf, seed=0), "truncated_normal", **far
+    )
+    lost = fi.sparse((512, 64), 0.5, seed=0, dtype="float16")
+    lost[:30] = 0
+    assert "zeros they should have" in problem(lost, "sparse", sparsity=0.5)
+    assert "zeros they should have" in problem(fi.sparse((512, 64), 0.6, seed=0), "sparse", sparsity=0.5)
+    assert "zeros they should have" in problem(
+        fi.sparse((512, 64), 0.4, seed=0, dtype="float16"), "sparse", sparsity=0.5
+    )
+    tilted = fi.orthogonal((2, 2), seed=0) + np.float32(0.01)
+    assert "of an orthogonal matrix" in problem(tilted, "orthogonal")
+    small = fi.normal((64, 64), std=1e-7, seed=0, dtype="float16")
+    assert "of an orthogonal matrix" in problem(small, "orthogonal", gain=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("law", "shape", "axis"),
+    [(Orthogonal(2.0), (48, 24), 0), (Orthogonal(2.0), (24, 48), 1), (Sparse(0.5), (48, 24), 0),
+     (Identity(3.0), (48, 24), 0), (Identity(3.0), (24, 48), -1)],
+)  # fmt: skip
+def test_each_part_of_what_is_packed_is_looked_at(law, shape, axis):
+    packed = Packed(law, 3, axis)
+    array = fi.init({"w": shape}, packed, seed=1)["w"]
+    assert fi.verify(array, packed, seed=1, name="w") and fi.verify(array, packed)
+    wrong = problem(fi.init({"w": shape}, law, seed=1)["w"], packed)
+    said = {
+        "orthogonal": "of an orthogonal matrix",
+        "sparse": "zeros they should have",
+        "identity": "those of the scheme",
+    }
+    assert said[law.name] in wrong
+    part = np.s_[5:20, 3:20]
+    assert fi.verify(array[part], packed, shape=shape, index=part, seed=1, name="w")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("scheme", ["he_normal", "orthogonal", "sparse", "delta_orthogonal", "uniform", "zeros"])
+def test_of_memory_that_nobody_filled_only_its_problems_are_said(scheme, dtype):
+    kind = fi.dtypes.kind_of(dtype).dtype
+    items = np.random.default_rng(0).integers(0, 256, 4 * 32 * 32 * kind.itemsize, dtype=np.uint8)
+    shape, keywords = SHAPES_OF.get(scheme, (64, 64)), KEYWORDS.get(scheme, {})
+    for garbage in (items, np.full_like(items, 255), np.full_like(items, 0x7F)):
+        assert fi.verify(garbage.view(kind).reshape(shape), scheme, **keywords).problems
+        assert fi.verify(garbage.view(kind).reshape(shape), scheme, seed=0, **keywords).problems
 
 
 def test_structure_and_small_arrays_are_looked_at():

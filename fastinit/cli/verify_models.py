@@ -21,7 +21,7 @@ RECIPES = "fastinit.torch.rules.recipe"
 def known_rules() -> str:
     """Names that rules have: all of them where something has imported torch's door, which help does not."""
     recipes = sys.modules.get(RECIPES)
-    return "torch, a recipe (gpt2, ...)" if recipes is None else ", ".join(["torch", *recipes.RECIPES])
+    return "torch, own, a recipe (gpt2, ...)" if recipes is None else ", ".join(recipes.rule_names())
 
 
 def verify_model(options: argparse.Namespace) -> int:

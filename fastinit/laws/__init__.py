@@ -1,13 +1,15 @@
 """Laws: what the elements of an array are, as values.
 
-A law knows its moments, its bounds and how to fill an array. `Normal`, `Uniform` and `Truncated` are made by the core
-at any position; `Constant`, `Identity` and `Dirac` need no random numbers; `Orthogonal`, `DeltaOrthogonal` and `Sparse`
-can only be made whole; `Called` is a user's function. Laws compare, hash and pickle; `str` is as tables show them.
+A law knows its moments, its bounds and how to fill an array. `Normal`, `Uniform`, `UniformBelow` and `Truncated` are
+made by the core at any position; `Constant`, `Identity` and `Dirac` need no random numbers; `Orthogonal`,
+`DeltaOrthogonal` and `Sparse` can only be made whole, as can `Packed`, several of a law in one array; `Called` is a
+user's function. Laws compare, hash and pickle; `str` is as tables show them.
 """
 
 from .called import Called
-from .independent import Constant, Normal, Truncated, Uniform
+from .independent import Constant, Normal, Truncated, Uniform, UniformBelow
 from .law import Law
+from .packed import Packed
 from .parameters import Parameters
 from .structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
 
@@ -20,8 +22,10 @@ __all__ = [
     "Law",
     "Normal",
     "Orthogonal",
+    "Packed",
     "Parameters",
     "Sparse",
     "Truncated",
     "Uniform",
+    "UniformBelow",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from .. import _core
 from ..arguments import real, refuse
 from ..dtypes import Kind
-from ..ranges import REACH, at_least, check_normal, ends_of_numbers, interval
+from ..machine import usually_rounded
+from ..ranges import REACH, at_least, check_normal, ends_of_numbers, interval, next_below
 from ..scaling import normal_interval, truncated_moments
 from ..stream import stream_key
 from .law import Fill, Law, set_argument
@@ -90,6 +92,7 @@ class Normal(_InCore):
         set_argument(self, "mean", mean)
         set_argument(self, "std", std)
 
+    @usually_rounded
     def scaled(self, factor: float) -> Normal:
         factor = real("factor", factor, low=0)
         return Normal(self.mean * factor, self.std * factor)
@@ -147,6 +150,7 @@ class Uniform(_InCore):
     def bounds(self) -> tuple[float, float]:
         return self.low, self.high
 
+    @usually_rounded
     def scaled(self, factor: float) -> Uniform:
         factor = real("factor", factor, low=0)
         return Uniform(self.low * factor, self.high * factor)
@@ -155,14 +159,47 @@ class Uniform(_InCore):
         return uniform_parameters(kind, self.low, self.high)
 
 
-def uniform_parameters(kind: Kind, low: float, high: float) -> Parameters:
-    """Those of `Uniform`, of ends in order."""
+def uniform_parameters(kind: Kind, low: float, high: float, overflow: type[Exception] = ValueError) -> Parameters:
+    """Those of `Uniform`, of ends in order; `overflow` is raised where the dtype cannot hold them."""
     if max(abs(low), abs(high), high - low) > kind.greatest:
-        interval(kind, low, high)  # which refuses it
+        interval(kind, low, high, overflow)  # which refuses it
     least, greatest = ends_of_numbers(kind, low, high)
     if least > greatest:
         interval(kind, low, high)
     return _new(Parameters, (least, high - low, least, greatest, 0.0, 0.0, 0.0, 0))
+
+
+class UniformBelow(Uniform):
+    """The uniform law on [low, high) as a dtype has its ends: no value is what `high` rounds to, in 16 bits neither.
+
+    Where `Uniform` would give that, it gives the number of the dtype next below; all others are the same.
+
+    Examples
+    --------
+    >>> from fastinit.laws import UniformBelow
+    >>> UniformBelow(-3, 3).scaled(0.5)
+    UniformBelow(low=-1.5, high=1.5)
+    """
+
+    name: ClassVar[str] = "uniform_below"
+    __slots__ = ()
+
+    def scaled(self, factor: float) -> UniformBelow:
+        return UniformBelow(*super().scaled(factor)._values())
+
+    def parameters(self, kind: Kind) -> Parameters:
+        return _parameters_below(kind, self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"{Uniform.name}({', '.join(self._words())})"
+
+
+@lru_cache(maxsize=256)  # the layers of a model have few bounds, and a small fill no time
+def _parameters_below(kind: Kind, low: float, high: float) -> Parameters:
+    known = uniform_parameters(kind, low, high)
+    if low == high:
+        return known
+    return known._replace(greatest=max(known.least, min(known.greatest, next_below(kind, high))))
 
 
 class Truncated(_InCore):
@@ -214,6 +251,7 @@ class Truncated(_InCore):
             return self.centre, self.centre
         return self.centre + self.low * self.scale, self.centre + self.high * self.scale
 
+    @usually_rounded
     def scaled(self, factor: float) -> Truncated:
         factor = real("factor", factor, low=0)
         return Truncated(self.centre * factor, self.scale * factor, self.low, self.high)
@@ -265,6 +303,7 @@ class Constant(Law):
     def bounds(self) -> tuple[float, float]:
         return self.value, self.value
 
+    @usually_rounded
     def scaled(self, factor: float) -> Constant:
         return Constant(self.value * real("factor", factor, low=0))
 

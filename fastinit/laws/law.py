@@ -102,7 +102,12 @@ class Law(ABC):
     def from_dict(described: Mapping[str, Any]) -> Law:
         """The law that `to_dict` described."""
         words = dict(described)
-        return _named[choice("law", words.pop("law", None), _named)](**words)
+        return _named[choice("law", words.pop("law", None), _named)]._read(words)
+
+    @classmethod
+    def _read(cls, words: dict[str, Any]) -> Law:
+        """The law of what `to_dict` said of it beside its name."""
+        return cls(**words)
 
     def __init_subclass__(cls) -> None:
         if "name" in vars(cls):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from math import ceil, prod
 from typing import Any, ClassVar
@@ -18,9 +18,10 @@ from numpy.lib.stride_tricks import as_strided
 from .. import _core
 from ..arguments import integer, real, refuse
 from ..dtypes import Kind
-from ..layout import whole_steps
-from ..scaling import Axes, fan_pair
-from ..stream import stream_key
+from ..layout import MOST_AXES, whole_steps
+from ..machine import usually_rounded
+from ..scaling import Axes, checked_axes, fan_pair
+from ..stream import encoded, stream_key
 from .haar import fill_orthogonal
 from .independent import Normal
 from .law import Fill, Law, set_argument
@@ -30,11 +31,6 @@ Array = np.ndarray[Any, Any]
 _PIECE = 1 << 14
 #: Elements of the keys that are ranked together.
 _RANKED = 1 << 19
-
-
-def _fixed(axes: Axes) -> Axes:
-    """The same, that nobody can change: a sequence as a tuple."""
-    return tuple(axes) if isinstance(axes, Sequence) else axes
 
 
 class _Structure(Law):
@@ -50,6 +46,7 @@ class _Gained(_Structure):
     __slots__ = ()
     gain: float
 
+    @usually_rounded
     def scaled(self, factor: float) -> Law:
         return type(self)(**self._described() | {"gain": self.gain * real("factor", factor, low=0)})
 
@@ -108,8 +105,8 @@ class Dirac(_Placed):
 
     def __init__(self, groups: int = 1, in_axis: int = -2, out_axis: int = -1) -> None:
         set_argument(self, "groups", integer("groups", groups, 1))
-        set_argument(self, "in_axis", in_axis)
-        set_argument(self, "out_axis", out_axis)
+        set_argument(self, "in_axis", integer("in_axis", in_axis, -MOST_AXES, MOST_AXES))
+        set_argument(self, "out_axis", integer("out_axis", out_axis, -MOST_AXES, MOST_AXES))
 
     def scaled(self, factor: float) -> Law:
         refuse("law", "one that has a scale", str(self), TypeError)
@@ -137,7 +134,7 @@ class Dirac(_Placed):
         return self._filled(lengths, kind, 1.0, is_one)
 
 
-class _Whole(_Structure):
+class Whole(_Structure):
     """A law whose arrays can only be made whole: check raises where there is none, build fills one in C order."""
 
     can_be_cut = False
@@ -159,7 +156,7 @@ class _Whole(_Structure):
 
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
         self.check(lengths, kind)
-        stream_key(seed, self.stream, name)  # a name that is none is refused before anything is made
+        encoded(name)  # one that is none is refused before anything is made
         return _cut_from(lambda array: self.build(array, kind, seed, name, threads), lengths, kind)
 
 
@@ -189,7 +186,7 @@ def _checked_gain(kind: Kind, gain: float) -> None:
         refuse("gain", f"small enough for the values to stay below {kind.greatest:.6g} in {kind.dtype.name}", gain)
 
 
-class Orthogonal(_Gained, _Whole):
+class Orthogonal(_Gained, Whole):
     """Orthonormal rows or columns, whichever are fewer, times `gain`, uniform among all such matrices."""
 
     name: ClassVar[str] = "orthogonal"
@@ -207,7 +204,7 @@ class Orthogonal(_Gained, _Whole):
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> None:
         set_argument(self, "gain", real("gain", gain, low=0))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis), ("batch_axis", batch_axis)):
-            set_argument(self, key, _fixed(axes))
+            set_argument(self, key, checked_axes(key, axes))
 
     def sides(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Rows and columns of the matrices."""
@@ -230,7 +227,7 @@ class Orthogonal(_Gained, _Whole):
         fill_orthogonal(array, batch, columns, kind, self.gain, stream_key(seed, self.stream, name), threads)
 
 
-class DeltaOrthogonal(_Gained, _Whole):
+class DeltaOrthogonal(_Gained, Whole):
     """A convolution that is zero but for the kernel's centre, an orthogonal matrix times `gain`."""
 
     name: ClassVar[str] = "delta_orthogonal"
@@ -247,11 +244,16 @@ class DeltaOrthogonal(_Gained, _Whole):
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1) -> None:
         set_argument(self, "gain", real("gain", gain, low=0))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis)):
-            set_argument(self, key, _fixed(axes))
+            set_argument(self, key, checked_axes(key, axes))
 
     def deviation(self, shape: tuple[int, ...]) -> float:
         rows = prod(shape[axis] for axis in normalize_axis_tuple(self.in_axis, len(shape)))
         return self.gain * math.sqrt(rows / (prod(shape) or 1))
+
+    def centre_of(self, shape: tuple[int, ...]) -> tuple[Orthogonal, tuple[int, int]]:
+        """The law of the centre of a kernel of that shape, and the shape of the centre."""
+        rows, columns = (normalize_axis_tuple(axes, len(shape)) for axes in (self.in_axis, self.out_axis))
+        return Orthogonal(self.gain), (prod(shape[axis] for axis in rows), prod(shape[axis] for axis in columns))
 
     def check(self, lengths: tuple[int, ...], kind: Kind) -> None:
         _checked_gain(kind, self.gain)
@@ -278,7 +280,7 @@ class DeltaOrthogonal(_Gained, _Whole):
         return array.transpose(places + rows + columns)[middle], len(rows)
 
 
-class Sparse(_Whole):
+class Sparse(Whole):
     """Normal values of deviation `scale`, but for ``ceil(sparsity * rows)`` zeros in every column."""
 
     name: ClassVar[str] = "sparse"
@@ -305,6 +307,7 @@ class Sparse(_Whole):
     def deviation(self, shape: tuple[int, ...]) -> float:
         return self.scale * math.sqrt(1 - self.zeros_of(shape[0]) / (shape[0] or 1))
 
+    @usually_rounded
     def scaled(self, factor: float) -> Sparse:
         return Sparse(self.sparsity, self.scale * real("factor", factor, low=0))
 

@@ -24,21 +24,26 @@ class Factor(NamedTuple):
     inverse: Array
 
 
-def factor(gram: Array, cut: float) -> Factor:
-    """The Cholesky factor of a Gram matrix; rows are left out that others explain up to the square `cut`."""
+def factor(gram: Array, cut: float, room: int | None = None) -> Factor:
+    """The Cholesky factor of a Gram matrix; rows are left out that others explain up to the square `cut`.
+
+    Where there is `room` for fewer rows than it has, it keeps those of which most is unexplained.
+    """
     if not np.isfinite(gram).all():
         nothing = np.full_like(gram, np.nan)
         return Factor(nothing, nothing)
+    if room is not None and room < len(gram):
+        return _pivoted(gram, cut, room)
     try:
         lower = np.linalg.cholesky(gram)
     except np.linalg.LinAlgError:
-        return _pivoted(gram, cut)
+        return _pivoted(gram, cut, len(gram))
     if (np.diag(lower) ** 2 > cut).all():
         return Factor(lower.T, np.linalg.inv(lower))
-    return _pivoted(gram, cut)
+    return _pivoted(gram, cut, len(gram))
 
 
-def _pivoted(gram: Array, cut: float) -> Factor:
+def _pivoted(gram: Array, cut: float, room: int) -> Factor:
     """Next comes a row of which much is unexplained; Higham, "Accuracy and stability", second edition, section 10.3.
 
     The first one with nearly as much as the most: rows that are equally far off, as the last two of a batch whose sum
@@ -47,7 +52,7 @@ def _pivoted(gram: Array, cut: float) -> Factor:
     rows = len(gram)
     root, left = np.zeros((rows, rows)), np.diag(gram).copy()
     pivots: list[int] = []
-    for k in range(rows):
+    for k in range(room):
         most = left.max()
         if most <= cut:
             break
@@ -64,9 +69,18 @@ def _pivoted(gram: Array, cut: float) -> Factor:
     return Factor(root[:rank], inverse)
 
 
-def cholesky(matrix: Array) -> Array:
-    """The lower factor; not a number where an entry is not."""
-    return np.linalg.cholesky(matrix) if np.isfinite(matrix).all() else np.full_like(matrix, np.nan)
+def whitening(gram: Array, cut: float) -> Array:
+    """A matrix that makes rows of this Gram matrix, of full rank, orthonormal; not a number where an entry is not.
+
+    Where rounding hides the rank, what is left counts as the square `cut`.
+    """
+    if not np.isfinite(gram).all():
+        return np.full_like(gram, np.nan)
+    try:
+        return np.asarray(np.linalg.inv(np.linalg.cholesky(gram)))
+    except np.linalg.LinAlgError:
+        squares, axes = np.linalg.eigh(gram)
+        return np.asarray(axes.T / np.sqrt(np.maximum(squares, cut))[:, None])
 
 
 def stream_generator(seed: int, name: str) -> np.random.Generator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,17 @@ from ..machine import threads_for
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
-_TURN = RLock()
+_turn = RLock()
+
+
+def _renew_turn() -> None:
+    """In a child, where nobody else is profiling; a fork does not wait for those who are."""
+    global _turn
+    _turn = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_turn)
 
 
 class Workers:
@@ -90,5 +101,5 @@ def one_blas_thread() -> AbstractContextManager[Any] | None:
 @contextmanager
 def _limited() -> Iterator[None]:
     """Limits that overlapped in time would put back each other's: profiles on other threads wait."""
-    with _TURN, _blas().limit(limits=1, user_api="blas"):
+    with _turn, _blas().limit(limits=1, user_api="blas"):
         yield

@@ -14,8 +14,9 @@ Array = np.ndarray[Any, Any]
 
 #: Columns multiplied at once for a Gram matrix; sums of so many products in float32 are added in float64.
 BLOCK = 4096
-#: Elements multiplied and summed at once by BLAS, which has dozens of partial sums: some hundreds go into each.
-_RUN = 1 << 14
+#: Elements multiplied and summed at once by BLAS, which has dozens of partial sums: some hundreds go into each. More
+#: than 10,000 OpenBLAS would share out to all its threads, and wait for each where the cores are busy.
+_RUN = 1 << 13
 #: What underflow may take from a product in float32 is below 1e-7 of this.
 _LOST = 1e-30
 #: Two units are the same where they differ by less than this, in rounding errors of their dtype and in their size.

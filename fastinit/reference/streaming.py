@@ -13,13 +13,15 @@ BLOCK, LANES, GROUP_ROWS = 4096, 16, 16
 
 
 class Sums(NamedTuple):
-    """Of the finite elements (minimum and maximum: of all); m2, m3, m4 are sums of powers about the mean."""
+    """Of the finite elements (minimum and maximum: of all); m2, m3, m4 are sums of powers about the mean, in units of
+    2**exponent."""
 
     count: Any = 0.0
     mean: Any = 0.0
     m2: Any = 0.0
     m3: Any = 0.0
     m4: Any = 0.0
+    exponent: Any = 0
     minimum: Any = np.inf
     maximum: Any = -np.inf
     zeros: Any = 0.0
@@ -54,6 +56,13 @@ def _group_sums(terms: Array) -> Array:
     return _lane_sums(terms[whole:], sums)
 
 
+def _exponent_for(distance: float) -> int:
+    """What distances are scaled by where powers of them would leave the range of float64."""
+    if distance == 0 or 2.0**-200 < distance < 2.0**200:
+        return 0
+    return int(np.clip(np.frexp(distance)[1], -1022, 1022)) if np.isfinite(distance) else 1022
+
+
 def _block_sums(x: Array, order: int) -> Sums:
     """One block of float32 or float64 elements."""
     wide = x.astype(F64)
@@ -64,50 +73,67 @@ def _block_sums(x: Array, order: int) -> Sums:
         total = 0.0
         for number in others:
             total += number
-        return _merged(kept, Sums(0.0, 0.0, 0.0, 0.0, 0.0, others.min(), others.max(), 0.0, float(len(others)), total))
+        rest = others.min(), others.max(), 0.0, float(len(others)), total
+        return _merged(kept, Sums(0.0, 0.0, 0.0, 0.0, 0.0, 0, *rest))
     count, total = float(len(x)), _lane_tree(_lane_sums(wide))
     ends = wide.min(), wide.max(), float(np.sum(wide == 0))
     mean = total / count
     if not np.isfinite(total):
-        return Sums(count, mean, np.nan, np.nan, np.nan, *ends)
-    if order == 2:
-        squares = _lane_tree(_lane_sums(wide * wide))
-        m2 = squares - total * mean
-        if m2 > 0.0625 * squares:
-            return Sums(count, mean, m2, 0.0, 0.0, *ends)
+        return Sums(count, mean, np.nan, np.nan, np.nan, 0, *ends)
+    squares = _lane_tree(_lane_sums(wide * wide))
+    m2, m3, m4 = squares - total * mean, 0.0, 0.0
     reach = max(ends[1] - mean, mean - ends[0])
-    if x.dtype == F64 or order == 2 or not (reach == 0 or 2.0**-20 < reach < 2.0**24):
-        x = wide
-    centre = x.dtype.type(mean)
-    d = x - centre
-    d2 = d * d
-    s2, s3, s4 = (_lane_tree(_group_sums(terms)) for terms in (d2, d2 * d, d2 * d2))
-    shift = _lane_tree(_group_sums(d)) / count if x.dtype == F64 else mean - float(centre)
-    mean, d = (mean + shift if x.dtype == F64 else mean), shift
-    squares = count * d * d
-    m2, m3 = s2 - squares, s3 - 3.0 * d * s2 + 2.0 * d * squares
-    m4 = s4 - 4.0 * d * s3 + 6.0 * d * d * s2 - 3.0 * d * d * squares
-    return Sums(count, mean, m2, *((m3, m4) if order == 4 else (0.0, 0.0)), *ends)
+    exponent = _exponent_for(reach)
+    narrow = x.dtype == F32 and (order == 2 or reach == 0 or 2.0**-20 < reach < 2.0**24)
+    if exponent or not m2 > 0.0625 * squares or (order == 4 and not narrow):
+        centre = mean * 2.0**-exponent
+        d = wide * 2.0**-exponent - centre
+        shift, s2 = _lane_tree(_group_sums(d)) / count, _lane_tree(_group_sums(d * d))
+        mean, m2 = (centre + shift) * 2.0**exponent, s2 - count * shift * shift
+    if order == 4:
+        if narrow:
+            d, shift = x - F32(mean), mean - float(F32(mean))
+            s2 = m2 + count * shift * shift
+        d2, squares = d * d, count * shift * shift
+        s3, s4 = (_lane_tree(_group_sums(terms)) for terms in (d2 * d, d2 * d2))
+        m3 = s3 - 3.0 * shift * s2 + 2.0 * shift * squares
+        m4 = s4 - 4.0 * shift * s3 + 6.0 * shift * shift * s2 - 3.0 * shift * shift * squares
+    return Sums(count, mean, m2, m3, m4, exponent, *ends)
 
 
 def _merged(a: Sums, b: Sums) -> Sums:
-    """Two parts as one (Pebay, SAND2008-6212)."""
+    """Two parts as one (Pebay, SAND2008-6212), in units of the largest that one of them or their distance asks for."""
     na, nb, n = a.count, b.count, a.count + b.count
     ends = np.minimum(a.minimum, b.minimum), np.maximum(a.maximum, b.maximum), a.zeros + b.zeros
     rest = a.nonfinite + b.nonfinite, a.nonfinite_sum + b.nonfinite_sum
+    asked = [part.exponent for part in (a, b) if part.m2 != 0]
+    if na and nb and a.mean != b.mean:
+        asked.append(_exponent_for(abs(b.mean - a.mean)))
+    exponent = max(asked, default=0)
+    (a2, a3, a4), (b2, b3, b4) = (_in_units(part, exponent) for part in (a, b))
     if na == 0 or nb == 0:
-        return Sums(n, *(b if na == 0 else a)[1:5], *ends, *rest)
-    delta = b.mean - a.mean
+        sums = (b.mean, b2, b3, b4) if na == 0 else (a.mean, a2, a3, a4)
+        return Sums(n, *sums, exponent, *ends, *rest)
+    delta = b.mean * 2.0**-exponent - a.mean * 2.0**-exponent
     share = delta / n
     cross = delta * share * na * nb
-    mean = a.mean + share * nb if nb < na else b.mean - share * na
-    m2 = a.m2 + b.m2 + cross
-    m3 = a.m3 + b.m3 + cross * share * (na - nb) + 3.0 * share * (na * b.m2 - nb * a.m2)
-    m4 = a.m4 + b.m4 + cross * share * share * (na * na - na * nb + nb * nb)
-    m4 = m4 + 6.0 * share * share * (na * na * b.m2 + nb * nb * a.m2) + 4.0 * share * (na * b.m3 - nb * a.m3)
-    return Sums(n, mean, m2, m3, m4, *ends, *rest)
+    mean = a.mean + share * nb * 2.0**exponent if nb < na else b.mean - share * na * 2.0**exponent
+    m2 = a2 + b2 + cross
+    m3 = a3 + b3 + cross * share * (na - nb) + 3.0 * share * (na * b2 - nb * a2)
+    m4 = a4 + b4 + cross * share * share * (na * na - na * nb + nb * nb)
+    m4 = m4 + 6.0 * share * share * (na * na * b2 + nb * nb * a2) + 4.0 * share * (na * b3 - nb * a3)
+    return Sums(n, mean, m2, m3, m4, exponent, *ends, *rest)
 
 
+def _in_units(part: Sums, exponent: int) -> tuple[float, float, float]:
+    """m2, m3 and m4 of a part in units of 2**exponent, which are no smaller than its own unless all three are zero."""
+    down = part.exponent - exponent
+    factor = 2.0**down if part.m2 != 0 and down >= -1022 else 0.0
+    m3, m4 = part.m3 * factor * factor * factor, part.m4 * factor * factor * factor * factor
+    return part.m2 * factor * factor, m3, m4
+
+
+@np.errstate(over="ignore", invalid="ignore")  # plain squares, where others are taken in their place
 def sums(x: Any, order: int = 4) -> Sums:
     """The sums from which all moments of a sequence follow, as `fastinit.Moments` holds them."""
     x = np.asarray(x).ravel()
@@ -137,15 +163,15 @@ def moments(x: Any, axis: Any = None, order: int = 4) -> dict[str, Any]:
         rows = list(moved.reshape(prod(shape), -1))
     s = Sums(*(np.array(column).reshape(shape) for column in zip(*(sums(row, order) for row in rows), strict=True)))
     total = s.count + s.nonfinite
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         valid = np.where((s.nonfinite == 0) & (total > 0), 1.0, np.nan)
-        variance = np.maximum(s.m2, 0) / s.count * valid
+        variance = np.maximum(s.m2, 0) / s.count * valid  # in units of 4**exponent
         spread = np.where(s.m2 > 0, s.m2, np.nan) * valid
         return {
             "count": total,
             "mean": np.where(s.nonfinite == 0, s.mean * valid, s.nonfinite_sum),
-            "variance": variance,
-            "std": np.sqrt(variance),
+            "variance": np.ldexp(variance, 2 * s.exponent),
+            "std": np.ldexp(np.sqrt(variance), s.exponent),
             "skewness": np.sqrt(s.count) * s.m3 / spread / np.sqrt(spread) if order == 4 else None,
             "kurtosis": s.count * s.m4 / spread / spread if order == 4 else None,
             "minimum": np.where(total > 0, s.minimum, np.nan),

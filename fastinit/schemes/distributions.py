@@ -35,8 +35,8 @@ def normal(
         Shape of the whole array.
     mean, std : float
         Mean and standard deviation (at least 0).
-    seed : int, numpy.random.SeedSequence or None
-        An integer in [0, 2**128). None takes fresh entropy from the system.
+    seed : int, list or array of int, numpy.random.SeedSequence or None
+        An integer in [0, 2**128), or what NumPy makes a SeedSequence of. None takes fresh entropy from the system.
     name : str
         The stream. **Two arrays made with the same seed and the same name start with the same numbers.**
     dtype : {"float32", "float64", "float16", "bfloat16"} or dtype
@@ -61,6 +61,9 @@ def normal(
     Notes
     -----
     *Stream*: law "normal". Values reach 8.15 standard deviations in float32 and 8.57 in float64.
+
+    No rounding mode or flush to zero that another library has set in this thread changes a value; numbers that are
+    handed in are what the caller computed. Ctrl-C is seen after every 2**26 values: `out` then holds some of them.
 
     *Reference*: Box and Muller, "A note on the generation of random normal deviates", Ann. Math. Stat. 29, 1958.
 

@@ -21,10 +21,11 @@ from ..laws import (
 )
 from ..laws.called import UsersFunction
 from ..layout import checked_shape
+from ..machine import usually_rounded
 from ..scaling import TRUNCATED_STD, Axes, Fans, fan_pair
 from ..typing import Distribution, Mode
 
-FANS: dict[str, Callable[[int, int], float]] = {
+FANS: dict[str, Callable[[float, float], float]] = {
     "fan_in": lambda fan_in, fan_out: fan_in,
     "fan_out": lambda fan_in, fan_out: fan_out,
     "fan_avg": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
@@ -100,6 +101,8 @@ class Scheme:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             refuse("name", "a string", self.name, TypeError)
+        if not isinstance(self.keywords, Mapping):
+            refuse("keywords", "a mapping of names to values", self.keywords, TypeError)
         if (self.scale is None) == (self.family is None):
             refuse("scale", "given, or family, and not both", (self.scale, self.family))
         given = self._checked_family() if self.scale is None else self._checked_scale()
@@ -157,7 +160,7 @@ class Scheme:
         """Whether it is a user's function, which takes what keywords it likes."""
         return isinstance(self.family, UsersFunction)
 
-    def law(self, fans: Fans | tuple[int, int] | None = None, **keywords: Any) -> Law:
+    def law(self, fans: Fans | tuple[float, float] | None = None, **keywords: Any) -> Law:
         """The law of weights with these fans, which only a scheme with a scale needs.
 
         Parameters
@@ -183,7 +186,7 @@ class Scheme:
             refuse("fans", f"given, for the scheme {self.name!r}", fans)
         return self._law(fans, keywords)
 
-    def _law(self, fans: Fans | tuple[int, int] | None, keywords: Mapping[str, Any]) -> Law:
+    def _law(self, fans: Fans | tuple[float, float] | None, keywords: Mapping[str, Any]) -> Law:
         """Of keywords that are its own."""
         if self.family is None:
             assert fans is not None
@@ -195,10 +198,11 @@ class Scheme:
         law = self.family(**words)
         return law if isinstance(law, Law) else refuse("family", "a function from keywords to a law", law, TypeError)
 
+    @usually_rounded
     def scaled(
         self,
-        fan_in: int,
-        fan_out: int,
+        fan_in: float,
+        fan_out: float,
         gain: float = 1.0,
         distribution: Distribution = OWN,
         scale: float = OWN,
@@ -208,6 +212,8 @@ class Scheme:
         drawn: Any = self.distribution if distribution is OWN else distribution
         variance = self._variance(fan_in, fan_out, scale, mode)
         std = real("gain", gain, low=0) * sqrt(variance) + 0.0  # no -0, which would be equal and have other bits
+        if not isinstance(drawn, str):
+            choice("distribution", drawn, DISTRIBUTIONS)
         if drawn == "normal":
             return Normal(0.0, std)
         if drawn == "uniform":
@@ -216,7 +222,7 @@ class Scheme:
         choice("distribution", drawn, DISTRIBUTIONS)
         return Truncated(0.0, std / TRUNCATED_STD)
 
-    def _variance(self, fan_in: int, fan_out: int, scale: float, mode: Mode, factor: float = 1.0) -> float:
+    def _variance(self, fan_in: float, fan_out: float, scale: float, mode: Mode, factor: float = 1.0) -> float:
         """``factor * scale / fan``."""
         name: Any = self.mode if mode is OWN else mode
         if not isinstance(name, str) or name not in FANS:
@@ -237,7 +243,7 @@ class Scheme:
     ) -> Law:
         """That of an array whose fans are along these axes. It is kept for those who ask again."""
         asked = shape, in_axis, out_axis, gain, distribution, scale, mode
-        keeps = tuple(map(type, asked)) in _ASKED and batch_axis == ()
+        keeps = tuple(map(type, asked)) in _ASKED and type(batch_axis) is tuple and not batch_axis
         for length in shape if keeps else ():
             keeps = keeps and type(length) is int
         found = self._laws.get(asked) if keeps else None

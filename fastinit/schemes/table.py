@@ -163,7 +163,7 @@ def init(
         Name of each array, and its shape.
     scheme : str, Scheme or callable
         The name of a law or scheme, or a callable ``(shape, *, seed, name, ...) -> array``.
-    seed : int, numpy.random.SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         One for all; None takes fresh entropy, once.
     **keywords
         Passed on: gain, dtype, ...
@@ -192,9 +192,9 @@ def init(
     if not isinstance(shapes, Mapping):
         refuse("shapes", "a mapping of names to shapes", type(shapes).__name__, TypeError)
     make, number = scheme_of(scheme), seed_number(seed)
+    if keywords.get("out") is not None:
+        refuse("out", "left out where many arrays are made", type(keywords["out"]).__name__)
     if not make.is_called:
-        if keywords.get("out") is not None:
-            refuse("out", "left out where many arrays are made", type(keywords["out"]).__name__)
         unexpected("init", keywords, (*make.parameters, *COMMON[2:]))
     arrays = {}
     for name, shape in shapes.items():

@@ -22,7 +22,7 @@ typedef struct {
     const fi_parameters *parameters;
     const fi_region *region;
     char *out;
-    size_t item, values, piece;
+    size_t item, done, values, piece;
     int fresh;
 } job;
 
@@ -60,7 +60,8 @@ static void fill_piece(void *context, size_t piece) {
     const job *j = context;
     const fi_region *r = j->region;
     const int last = r->axes - 1;
-    size_t done = piece * j->piece, end = j->values - done < j->piece ? j->values : done + j->piece;
+    const size_t before = piece * j->piece;
+    size_t done = j->done + before, end = done + (j->values - before < j->piece ? j->values - before : j->piece);
     if (j->fresh) fi_give_pages(j->out + done * j->item, (end - done) * j->item);
     int64_t index[FI_MOST_AXES];
     size_t rest = done;
@@ -107,13 +108,15 @@ static fi_region joined(const fi_region *r) {
 }
 
 void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
-             void *out, int threads) {
+             size_t done, size_t count, void *out, int threads) {
     const fi_region few = joined(region);
     fi_fill_fn *fill = fi_level_in_use()->kernels->fill[law][dtype];
-    job j = {fill, key, parameters, &few, out, fi_item_bytes[dtype], .values = 1, .piece = PIECE};
-    for (int axis = 0; axis < few.axes; axis++) j.values *= (size_t)few.shape[axis];
+    size_t rest = 1;
+    for (int axis = 0; axis < few.axes; axis++) rest *= (size_t)few.shape[axis];
+    rest -= done < rest ? done : rest;
+    job j = {fill, key, parameters, &few, out, fi_item_bytes[dtype], done, count < rest ? count : rest, .piece = PIECE};
     const int contiguous = few.axes == 1 && few.target_step[0] == (int64_t)j.item;
-    j.fresh = contiguous && j.values * j.item >= LARGE && fi_is_fresh(j.out + j.values / 2 * j.item);
+    j.fresh = contiguous && j.values * j.item >= LARGE && fi_is_fresh(j.out + (done + j.values / 2) * j.item);
     const size_t most = j.values / WORTH_A_THREAD;
     if ((size_t)threads > most) threads = most ? (int)most : 1;
     const size_t share = threads > 1 ? j.values / (size_t)threads : j.values;

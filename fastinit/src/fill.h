@@ -14,7 +14,8 @@ typedef struct {
     int64_t first;
 } fi_region;
 
+/* At most `count` values of the region, in C order, after the first `done`. */
 void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
-             void *out, int threads);
+             size_t done, size_t count, void *out, int threads);
 
 #endif

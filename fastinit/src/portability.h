@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Equal bits need every operation as it is written, rounded to its own type. */
-#if FLT_EVAL_METHOD != 0
+/* Equal bits need every operation as it is written, rounded to its own type. (16 says that half precision is too.) */
+#if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
 #error "float must be computed as float: on 32-bit x86, compile with -msse2 -mfpmath=sse"
 #endif
 #if defined __FAST_MATH__
@@ -132,34 +132,48 @@ typedef volatile __int64 fi_counter;
 FI_INLINE size_t fi_count_up(fi_counter *counter) { return (size_t)(_InterlockedExchangeAdd64(counter, 1)); }
 #endif
 
-/* Rounding to nearest and gradual underflow, whatever the caller had set; the caller's state is put back after. */
-#if FI_X86
+/* Rounding to nearest and gradual underflow, whatever the caller had set; the caller's state is put back after. Whether
+   it is another one matters to those who compute outside the core: fi_fp_is_foreign(). */
+#if defined __x86_64__ || defined _M_X64
+#include <immintrin.h>
+#define FI_USUAL_CONTROL 0x1f80u /* no more than that all exceptions are masked */
+#define FI_CONTROL_BITS 0xffc0u  /* the others are flags that exceptions have left */
 typedef unsigned fi_fp_state;
+FI_INLINE int fi_fp_is_foreign(void) { return (_mm_getcsr() & FI_CONTROL_BITS) != FI_USUAL_CONTROL; }
+FI_INLINE void fi_fp_leave(fi_fp_state caller) { _mm_setcsr(caller); }
 FI_INLINE fi_fp_state fi_fp_enter(void) {
     fi_fp_state caller = _mm_getcsr();
-    _mm_setcsr(0x1f80);
+    _mm_setcsr(FI_USUAL_CONTROL);
     return caller;
 }
-FI_INLINE void fi_fp_leave(fi_fp_state caller) { _mm_setcsr(caller); }
 #elif FI_ARM
 typedef uint64_t fi_fp_state;
-FI_INLINE void fi_fp_leave(fi_fp_state caller) { __asm__ volatile("msr fpcr, %0" : : "r"(caller)); }
+FI_INLINE fi_fp_state fi_fp_control(void) {
+    fi_fp_state control;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(control) : : "memory");
+    return control;
+}
+FI_INLINE int fi_fp_is_foreign(void) { return fi_fp_control() != 0; }
+FI_INLINE void fi_fp_leave(fi_fp_state caller) { __asm__ volatile("msr fpcr, %0" : : "r"(caller) : "memory"); }
 FI_INLINE fi_fp_state fi_fp_enter(void) {
-    fi_fp_state caller;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(caller));
+    fi_fp_state caller = fi_fp_control();
     fi_fp_leave(0);
     return caller;
 }
 #else
 #include <fenv.h>
 typedef fenv_t fi_fp_state;
+FI_INLINE int fi_fp_is_foreign(void) {
+    volatile double least = DBL_MIN;
+    return fegetround() != FE_TONEAREST || least * 0.5 == 0;
+}
+FI_INLINE void fi_fp_leave(fi_fp_state caller) { fesetenv(&caller); }
 FI_INLINE fi_fp_state fi_fp_enter(void) {
     fi_fp_state caller;
     fegetenv(&caller);
     fesetenv(FE_DFL_ENV);
     return caller;
 }
-FI_INLINE void fi_fp_leave(fi_fp_state caller) { fesetenv(&caller); }
 #endif
 
 #endif

@@ -1,7 +1,9 @@
 #include "streaming.h"
 
-#include "real.h"
+#include "moment_merge.h"
 #include "threads.h"
+
+#include <stdlib.h>
 
 /* Whole blocks are summed in spans of so many: one thread's piece of work, and a subtree where it begins on a multiple. */
 #define SPAN_LEVEL 4
@@ -10,20 +12,26 @@
 
 void fi_accumulator_start(fi_accumulator *a, int order) {
     a->order = order, a->wide = 0;
-    a->blocks = 0, a->waiting = 0;
+    a->whole.blocks = 0, a->waiting = 0;
     a->apart = fi_no_moments();
 }
 
 /* 2^level blocks more, merged as a binary counter carries. */
-static void push(fi_accumulator *a, int level, const fi_moments *m) {
+static void push(fi_tree *t, int level, const fi_moments *m) {
     fi_moments carry = *m;
     uint64_t bit = (uint64_t)1 << level;
-    for (; a->blocks & bit; bit <<= 1, level++) {
-        carry = fi_merge_moments(&a->tree[level], &carry);
-        a->blocks ^= bit;
+    for (; t->blocks & bit; bit <<= 1, level++) {
+        carry = fi_merge_moments(&t->merged[level], &carry);
+        t->blocks ^= bit;
     }
-    a->tree[level] = carry;
-    a->blocks |= bit;
+    t->merged[level] = carry;
+    t->blocks |= bit;
+}
+
+/* `m` is that of the elements after the last whole block, and then of all. */
+static void merge_tree(const fi_tree *t, fi_moments *m) {
+    for (int level = 0; level < FI_TREE_LEVELS; level++)
+        if (t->blocks >> level & 1) *m = fi_merge_moments(&t->merged[level], m);
 }
 
 static void sum_pending(const fi_accumulator *a, fi_moments *m) {
@@ -57,7 +65,7 @@ static void wait_for_more(fi_accumulator *a, enum fi_dtype dtype, const char *el
     fi_moments m;
     sum_pending(a, &m);
     a->waiting = 0, a->wide = 0;
-    push(a, 0, &m);
+    push(&a->whole, 0, &m);
 }
 
 typedef struct {
@@ -65,7 +73,7 @@ typedef struct {
     const char *elements;
     size_t block_bytes;
     int order;
-    fi_moments spans[SPANS_AT_ONCE];
+    fi_moments *spans;
 } span_job;
 
 static void sum_span(void *context, size_t span) {
@@ -85,23 +93,23 @@ void fi_accumulator_update(fi_accumulator *a, enum fi_dtype dtype, const void *e
     const char *x = elements;
     const size_t item = fi_item_bytes[dtype], block_bytes = item * FI_MOMENT_BLOCK;
     fi_fp_state caller = fi_fp_enter();
-    span_job j;
-    j.block = fi_level_in_use()->kernels->block[dtype];
-    j.block_bytes = block_bytes, j.order = a->order;
+    fi_block_fn *block = fi_level_in_use()->kernels->block[dtype];
+    /* Too much for a stack. Where there is none, blocks are summed one by one, with the same result. */
+    fi_moments *results = count >= SPAN * FI_MOMENT_BLOCK ? malloc(SPANS_AT_ONCE * sizeof *results) : NULL;
     while (count) {
         size_t blocks = a->waiting ? 0 : count / FI_MOMENT_BLOCK;
-        size_t spans = a->blocks % SPAN ? 0 : blocks / SPAN;
+        size_t spans = results && a->whole.blocks % SPAN == 0 ? blocks / SPAN : 0;
         size_t taken;
         if (spans) {
             spans = spans < SPANS_AT_ONCE ? spans : SPANS_AT_ONCE;
-            j.elements = x;
+            span_job j = {block, x, block_bytes, a->order, results};
             fi_run_parallel(sum_span, &j, spans, threads);
-            for (size_t span = 0; span < spans; span++) push(a, SPAN_LEVEL, &j.spans[span]);
+            for (size_t span = 0; span < spans; span++) push(&a->whole, SPAN_LEVEL, &results[span]);
             taken = spans * SPAN * FI_MOMENT_BLOCK;
         } else if (blocks) {
             fi_moments m;
-            j.block(x, FI_MOMENT_BLOCK, a->order, &m);
-            push(a, 0, &m);
+            block(x, FI_MOMENT_BLOCK, a->order, &m);
+            push(&a->whole, 0, &m);
             taken = FI_MOMENT_BLOCK;
         } else {
             taken = FI_MOMENT_BLOCK - a->waiting < count ? FI_MOMENT_BLOCK - a->waiting : count;
@@ -109,20 +117,15 @@ void fi_accumulator_update(fi_accumulator *a, enum fi_dtype dtype, const void *e
         }
         x += taken * item, count -= taken;
     }
+    free(results);
     fi_fp_leave(caller);
-}
-
-/* `m` is that of the elements after the last whole block, and then of all. */
-static void merge_tree(const fi_accumulator *a, fi_moments *m) {
-    for (int level = 0; level < 64; level++)
-        if (a->blocks >> level & 1) *m = fi_merge_moments(&a->tree[level], m);
-    *m = fi_merge_moments(&a->apart, m);
 }
 
 static void merge_all(const fi_accumulator *a, fi_moments *m) {
     *m = fi_no_moments();
     if (a->waiting) sum_pending(a, m);
-    merge_tree(a, m);
+    merge_tree(&a->whole, m);
+    *m = fi_merge_moments(&a->apart, m);
 }
 
 void fi_accumulator_result(const fi_accumulator *a, fi_moments *result) {
@@ -150,18 +153,19 @@ typedef struct {
 static void sum_row(void *context, size_t row) {
     const row_job *j = context;
     fi_block_fn *block = fi_level_in_use()->kernels->block[j->dtype];
+    const size_t block_bytes = FI_MOMENT_BLOCK * fi_item_bytes[j->dtype];
     const char *x = j->elements + row * j->count * fi_item_bytes[j->dtype];
     fi_moments *m = &j->results[row];
-    fi_accumulator a;
-    fi_accumulator_start(&a, j->order);
+    fi_tree whole;
+    whole.blocks = 0;
     size_t rest = j->count;
-    for (; rest >= FI_MOMENT_BLOCK; rest -= FI_MOMENT_BLOCK, x += FI_MOMENT_BLOCK * fi_item_bytes[j->dtype]) {
+    for (; rest >= FI_MOMENT_BLOCK; rest -= FI_MOMENT_BLOCK, x += block_bytes) {
         block(x, FI_MOMENT_BLOCK, j->order, m);
-        push(&a, 0, m);
+        push(&whole, 0, m);
     }
     *m = fi_no_moments();
     if (rest) block(x, rest, j->order, m);
-    merge_tree(&a, m);
+    merge_tree(&whole, m);
 }
 
 void fi_moments_of_rows(int order, enum fi_dtype dtype, const void *elements, size_t rows, size_t count,

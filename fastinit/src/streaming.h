@@ -4,13 +4,20 @@
 
 #include "dispatch.h"
 
-/* `tree[i]` holds the merged moments of 2^i blocks where bit i of `blocks` is set; the elements after them wait in
-   `pending` (as float64, which is exact; `wide` where one of them came as such). `apart` came in through merges. */
+/* `merged[i]` holds the moments of 2^i blocks where bit i of `blocks` is set. */
+#define FI_TREE_LEVELS 64
+typedef struct {
+    uint64_t blocks;
+    fi_moments merged[FI_TREE_LEVELS];
+} fi_tree;
+
+/* The elements after the whole blocks wait in `pending` (as float64, which is exact; `wide` where one of them came as
+   such). `apart` came in through merges. */
 typedef struct {
     int order, wide;
-    uint64_t blocks;
     size_t waiting;
-    fi_moments tree[64], apart;
+    fi_tree whole;
+    fi_moments apart;
     double pending[FI_MOMENT_BLOCK];
 } fi_accumulator;
 

@@ -1,4 +1,4 @@
-"""Networks of finite width: the exact law of a ReLU network's squared norm."""
+"""Networks of finite width: the exact law of a ReLU network's mean square."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from ..arguments import integer
 
 
 class NormLaw(NamedTuple):
-    """Law of ``M = |x_L|**2 / |x_0|**2`` over random networks: mean and variance of log M, and E M**2 (E M is 1)."""
+    """Law of ``M = q_L / q_0`` over random networks: mean and variance of log M, and E M**2 (E M is 1).
+
+    q is the mean of the squares of a layer's units, ``|x|**2 / n``.
+    """
 
     mean_log: float
     variance_log: float
@@ -22,10 +25,11 @@ class NormLaw(NamedTuple):
 
 
 def relu_norm_law(widths: int | Sequence[int]) -> NormLaw:
-    """Exact law of the squared norm of one input's activations, ReLU with Gaussian weights of variance 2 / fan_in.
+    """Exact law of the mean square of one input's activations, ReLU with Gaussian weights of variance 2 / fan_in.
 
-    A layer of width n multiplies it by ``2/n chi2_K``, K ~ Bin(n, 1/2), independently of the layers before, whence
-    ``E M**2 = prod(1 + 5/n)``. Logs are given that no layer is dead (K > 0).
+    A layer of width n multiplies it by ``2/n chi2_K``, K ~ Bin(n, 1/2), independently of the layers before and whatever
+    their widths, whence ``E M**2 = prod(1 + 5/n)``. Squared norms have the law of M times the last width over that of
+    the input. Logs are given that no layer is dead (K > 0).
 
     Parameters
     ----------

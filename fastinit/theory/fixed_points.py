@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan, nan
 from typing import NamedTuple
 
 from ..activations import Activation, activation_of
@@ -73,7 +74,7 @@ def fixed_point(
     q = _settled(phi, weight_variance, bias_variance, real("start", start, low=1e-12))
     chi_1, chi_q = chi(phi, q, weight_variance), chi_parallel(phi, q, weight_variance)
     c = _settled_correlation(phi, max(q, TINY), weight_variance, bias_variance) if chi_1 > 1 + 1e-12 else 1.0
-    chi_c = chi(phi, q, weight_variance, c)
+    chi_c = nan if isnan(c) else chi(phi, q, weight_variance, c)
     return FixedPoint(q, c, chi_1, chi_q, chi_c, depth_scale(chi_q), depth_scale(chi_c))
 
 
@@ -96,10 +97,11 @@ def _settled(phi: Activation, weight_variance: float, bias_variance: float, star
 
 
 def _settled_correlation(phi: Activation, q: float, weight_variance: float, bias_variance: float) -> float:
-    """The stable correlation below one; one where it is nearer than 1e-8."""
+    """The stable correlation below one; one where it is nearer than 1e-8, NaN where the map has no answer."""
 
     def growth(c: float) -> float:
         return correlation_map(phi, c, q, weight_variance, bias_variance) - c
 
     near_one = 1 - 1e-8
-    return root(growth, 0.0, near_one) if growth(near_one) < 0 else 1.0
+    last = growth(near_one)
+    return root(growth, 0.0, near_one) if last < 0 else 1.0 if last >= 0 else nan

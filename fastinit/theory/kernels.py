@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ..activations import ACTIVATIONS, Activation, Function, activation_of
 from ..arguments import real, refuse
 from ..typing import ActivationLike
-from .planes import gaussian_plane
+from .planes import MOST_KINKS, gaussian_plane
 from .quadrature import expectation
 
 #: Stands for q -> 0: phi' and phi / sqrt(q) on either side of zero, without a division by zero.
@@ -61,15 +61,15 @@ def _product(activation: ActivationLike, c: float, q: float, derivative: bool) -
     function = phi.derivative if derivative else phi.function
     if c == 1:
         return expectation(lambda u: function(u) ** 2, q, phi.kinks)
-    return gaussian_plane(c, sqrt(q)).product(function)
+    return math.nan if len(phi.kinks) > MOST_KINKS else gaussian_plane(c, sqrt(q), phi.kinks).product(function)
 
 
 def kernel(activation: ActivationLike, c: float, q: float = 1.0) -> float:
     """Expectation of a product of activations, ``E[phi(u) phi(v)]``: the dual activation.
 
     Closed forms for piecewise linear functions (arc-cosine), erf and sin; for the others quadrature in the plane of u
-    and v in polar coordinates, where u and v vanish at fixed angles: a few 1e-14 of E phi**2 for every c, if the
-    activation has no kinks but at zero.
+    and v in polar coordinates, with panel edges where u or v is at a kink: a few 1e-14 of E phi**2 for every c. It
+    is NaN for c below one where there are more than 32 kinks, which this quadrature would not bear.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from ..activations import Activation, Array, activation_of
 from ..arguments import choice, integer, real
 from ..typing import ActivationLike, NormName
 from .kernels import activation_moments
-from .planes import sphere_plane
+from .planes import MOST_KINKS, sphere_plane
 from .quadrature import expectation
 
 
@@ -66,7 +66,7 @@ def batch_norm(activation: ActivationLike, batch: float = inf, scale: float = 1.
     Parameters
     ----------
     activation : str, tuple or Activation
-        phi, without kinks but at zero, or the moments lose digits.
+        phi. All is NaN for one with more than 32 kinks, which the quadrature on the sphere would not bear.
     batch : int or inf
         B, at least 2. Rates are infinite at B = 3, as the expectation of 1 / variance is; at B = 2 the normalised
         values are 1 and -1, and gradients are zero.
@@ -105,7 +105,9 @@ def _batch_norm(phi: Activation, batch: float, scale: float) -> BatchNorm:
         mean, second, slope = activation_moments(phi, scale)
         common = slope - mean_slope**2 - (2 - scale) * mean_drift**2
         return BatchNorm(batch, mean, second, mean**2, slope, slope, common)
-    plane = sphere_plane(int(batch), sqrt(scale))
+    if len(phi.kinks) > MOST_KINKS:
+        return BatchNorm(batch, *[math.nan] * 6)
+    plane = sphere_plane(int(batch), sqrt(scale), phi.kinks)
     mean = plane.mean(phi.function)
     second, slope, square = (plane.mean(_squared(f)) for f in functions)
     cross, slopes, product = (plane.product(f) for f in functions)

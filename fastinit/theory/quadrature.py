@@ -20,10 +20,11 @@ GRID = np.linspace(-REACH, REACH, 17)
 
 
 def panels(edges: Array) -> tuple[Array, Array]:
-    """Nodes and weights of composite Gauss-Legendre quadrature between edges in any order."""
-    edges = np.unique(edges)
-    half = np.diff(edges)[:, None] / 2
-    return ((edges[:-1, None] + half) + half * _NODES).ravel(), (half * _WEIGHTS).ravel()
+    """Nodes and weights of composite Gauss-Legendre quadrature between edges in any order, or those of each row."""
+    edges = np.unique(edges) if edges.ndim == 1 else np.sort(edges)
+    half = np.diff(edges)[..., None] / 2
+    shape = (*edges.shape[:-1], -1)
+    return ((edges[..., :-1, None] + half) + half * _NODES).reshape(shape), (half * _WEIGHTS).reshape(shape)
 
 
 def graded(scale: float) -> list[float]:

@@ -38,9 +38,10 @@ from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
 from .models.initialize import initialize_
 from .models.plans import Entry, Plan, plan
 from .models.verification import ModelVerification, verify
+from .rules.modules import fans_of
 from .rules.recipe import Recipe, Sought, register_recipe
 from .rules.recipes import deepnorm, gpt2, llama
-from .rules.weights import Ruled, Weight, fans_of, law_of
+from .rules.weights import Ruled, Weight, law_of
 from .rules.width import Factors, mup
 from .seen.lsuv import Correction, lsuv_
 from .seen.model_profile import ModelProfile

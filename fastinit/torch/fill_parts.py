@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from math import prod
 from typing import Any
 
@@ -12,22 +13,30 @@ from ..arguments import integer, refuse
 from ..layout import Part, checked_shape
 from ..rectangles import Rectangle, is_within
 from ..stream import seed_number
-from .rules.weights import Weight, fans_of, law_of
+from .rules.weights import Weight, law_of
+from .tensors.checks import check_here
 from .tensors.fills import DTYPES, fill_pieces_
 from .tensors.shards import Pieces, has_memory, partitioned
 
 
 def _fill(pieces: Pieces, scheme: Any, seed: Any, name: str, keywords: Any) -> None:
+    check_here(pieces.local, "tensor")
     if not has_memory(pieces.local) or pieces.local.dtype not in DTYPES:
         kind = f"{type(pieces.local).__name__} of {pieces.local.dtype}"
         refuse("tensor", "a dense one of float16, bfloat16, float32 or float64", kind, TypeError)
     if seed is None:
         refuse("seed", "given (a rank alone would draw another)", seed)
-    module = nn.Module()
-    weight = Weight(name, module, pieces.shape, pieces.local.dtype, fans_of(module, pieces.shape))
-    law = law_of(scheme, weight, **keywords).law
+    law = law_of(scheme, Weight(name, _of_shape(pieces.shape), pieces.shape, pieces.local.dtype), **keywords).law
     assert law is not None  # a scheme has one
     fill_pieces_(pieces, law, seed=seed_number(seed), name=name)
+
+
+def _of_shape(shape: tuple[int, ...]) -> nn.Module:
+    """A module by whose words a tensor of that shape is (out, in, ...), as the caller says."""
+    module = nn.Module()
+    if len(shape) > 2:
+        vars(module).update(out_channels=shape[0], in_channels=shape[1], groups=1, kernel_size=shape[2:])
+    return module
 
 
 def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any, name: str, **keywords: Any) -> Tensor:
@@ -41,7 +50,8 @@ def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any
     start : int
         Number of the first element: of ``ds_tensor``, ``rank * ds_tensor.ds_numel``.
     shape : sequence of int
-        Of the whole, (out, in, ...): ``ds_shape``. The fan is taken from it.
+        Of the whole, (out, in, ...): ``ds_shape``. The fan is taken from it; name the axes of what is not so, as
+        stacked experts.
     scheme, **keywords
         As in a rule of `initialize_`.
     seed, name
@@ -66,6 +76,7 @@ def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any
     >>> bool((last[:2] == whole[4:]).all()), last[2:]
     (True, tensor([0., 0.]))
     """
+    check_here(buffer, "buffer")
     shape, first = checked_shape(shape), integer("start", start, 0)
     if not buffer.is_contiguous():
         refuse("buffer", "contiguous", f"strides {buffer.stride()} for shape {tuple(buffer.shape)}")
@@ -106,16 +117,25 @@ def fill_rectangles_(
     Raises
     ------
     ValueError, TypeError
-        If a rectangle is not within the whole and the tensor, or an argument breaks its rule; then nothing has been
-        written.
+        If a rectangle is not within the whole and the tensor, or lies over another there, or an argument breaks its
+        rule; then nothing has been written.
     """
     shape = checked_shape(shape)
-    boxes = [Rectangle(*(checked_shape(one, "rectangles") for one in box)) for box in rectangles]
+    boxes = [_rectangle(box) for box in (rectangles if isinstance(rectangles, Sequence) else [rectangles])]
     for box in boxes:
         if not is_within(box, shape, tuple(tensor.shape)):
             refuse("rectangles", f"within {shape}, and in place within {tuple(tensor.shape)}", tuple(box))
+    for one, other in combinations(boxes, 2):
+        if one.meets(other):
+            refuse("rectangles", f"apart in place from each other ({tuple(one)})", tuple(other))
     _fill(Pieces(shape, tensor, boxes), scheme, seed, name, keywords)
     return tensor
+
+
+def _rectangle(box: Any) -> Rectangle:
+    if not isinstance(box, (tuple, list)) or len(box) != 3:
+        refuse("rectangles", "a sequence of (offset, local_offset, size)", box, TypeError)
+    return Rectangle(*(checked_shape(one, "rectangles") for one in box))
 
 
 def fill_partition_(

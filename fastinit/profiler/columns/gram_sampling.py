@@ -24,7 +24,7 @@ import numpy as np
 
 from ...schemes.distributions import normal
 from ..description.network import Network
-from ..gram_factors import cholesky, factor, stream_generator, wishart
+from ..gram_factors import factor, stream_generator, whitening, wishart
 from ..steps.matrices import bias
 from .chunks import ScratchArrays, gram64
 
@@ -33,6 +33,9 @@ Array = np.ndarray[Any, Any]
 #: Where inputs are between 2**-40 and 2**40 on average they are used as they are, otherwise scaled by a power of two.
 _USUAL_EXPONENT = 40
 _LEAST_EXPONENT = -126
+#: Beyond this share of the width so many rows of normals may be nearly dependent: orthonormal rows are then found, and
+#: multiplied by, in float64.
+_CROWDED = 0.25
 
 
 class GramSampledWeights:
@@ -59,6 +62,7 @@ class GramSampledWeights:
         self._scale = sqrt(self.variance * (max(shape) if self.haar else 1))
         self._seed, self._name, self._dtype, self._same = seed, f"layer.{layer}", network.dtype, same
         self._bias_std, self._rows = network.bias_std, network.batch
+        self._exact = self.haar and self._rows > _CROWDED * min(shape)
         self.shown = self._shown_back = 0.0
         self._fresh = 0
         self._frame: Array | None = None
@@ -78,7 +82,7 @@ class GramSampledWeights:
         products = [gram64(x, scratch)]
         if backward:
             n = self._normals("backward", self._rows, cut, scratch("n", self._rows, x.shape[1]))
-            products.append((x @ n.T).astype(float))
+            products.append(self._product(x, n, self._exact, scratch))
             products.append(gram64(n, scratch) if self.haar else np.einsum("ij,ij->i", n, n).astype(float))
         return products
 
@@ -97,17 +101,17 @@ class GramSampledWeights:
         z = self._normals("forward", self.rank, cut, scratch("z", self.rank, cut.stop - cut.start))
         return [gram64(z, scratch)]
 
-    def see_frame(self, gram: Array) -> None:
+    def see_frame(self, gram: Array, rounding: float) -> None:
         """Take the sum."""
         more = wishart(self.rank, max(self.fan_in - self.fan_out, 0), self._random("forward.wishart"))
-        self._frame = np.linalg.inv(cholesky(gram + more))
+        self._frame = whitening(gram + more, rounding * float(np.trace(gram)))
         self._map = self._map @ self._frame
 
     def outputs(self, cut: slice, scratch: ScratchArrays) -> tuple[Array, Array]:
         """Some columns of XW + b, and of Z."""
         columns = cut.stop - cut.start
         z = self._normals("forward", self.rank, cut, scratch("z", self.rank, columns))
-        h = np.matmul(self._map.astype(self._dtype), z, out=scratch("h", len(self._map), columns))
+        h = self._mapped(self._map, z, scratch("h", len(self._map), columns), scratch)
         if self._same is not None:
             h = np.take(h, self._same, axis=0, out=scratch("same", self._rows, columns), mode="clip")
         if self._bias_std:
@@ -121,26 +125,23 @@ class GramSampledWeights:
 
         DZ' is in float64 where a difference from it is to be taken.
         """
-        dd = gram64(d, scratch)
-        if self.haar and d.dtype != np.float64:
-            dz = scratch.double("d", d) @ scratch.double("z", z).T
-        else:
-            dz = (d @ z.T).astype(float)
-        return [dd, dz]
+        return [gram64(d, scratch), self._product(d, z, self.haar, scratch)]
 
     def see_gradient(self, products: list[Array], rounding: float) -> None:
         """Take the sums: then the gradient of the inputs is known, and the norms of the weights'."""
         dd, dz = products
         crossed, normals = self._crossed
         c = dz if self._frame is None else dz @ self._frame.T
-        rest = factor(dd - c @ c.T if self.haar else dd, rounding * np.trace(dd)).root
+        cut = rounding * float(np.trace(dd))
+        room = max(self.fan_in, self.fan_out) - self.rank
+        rest = (factor(dd - c @ c.T, cut, room) if self.haar else factor(dd, cut)).root
         self._fresh = len(rest)
         along = crossed[:, : self._fresh].T @ self._inverse.T  # N Q'
         new = self._scale * rest.T
         if self.haar:
             left = normals[: self._fresh, : self._fresh] - along @ along.T
             more = wishart(self._fresh, max(self.fan_out - self.fan_in, 0), self._random("backward.wishart"))
-            new = new @ np.linalg.inv(cholesky(left + more))
+            new = new @ whitening(left + more, rounding * float(np.trace(normals)))
         self._gradient_map(self._scale * (c @ self._inverse) - new @ along @ self._inverse, new)
         self.gradient_squares = float(np.sum(self._gram * dd))
         self.dot = float(np.sum(dz * (self._map if self._same is None else self._map[self._same])))
@@ -152,14 +153,27 @@ class GramSampledWeights:
         exponent = int(np.log2(size)) if 0 < size < np.inf else 0
         exponent = 0 if abs(exponent) <= _USUAL_EXPONENT else max(exponent, _LEAST_EXPONENT)
         self._input_scale = self._dtype.type(2.0**-exponent)
-        self._gradient_used = np.hstack([old * 2.0**exponent, new]).astype(self._dtype)
+        self._gradient_used = np.hstack([old * 2.0**exponent, new])
 
     def gradient(self, x: Array, cut: slice, scratch: ScratchArrays) -> Array:
         """Some columns of D W', for the same columns of X."""
         both = scratch("both", self._rows + self._fresh, x.shape[1])
         np.multiply(x, self._input_scale, out=both[: self._rows])
         self._normals("backward", self._fresh, cut, both[self._rows :])
-        return np.matmul(self._gradient_used, both, out=scratch("g", self._rows, x.shape[1]))
+        return self._mapped(self._gradient_used, both, scratch("g", self._rows, x.shape[1]), scratch)
+
+    # --- products
+
+    def _product(self, x: Array, y: Array, exact: bool, scratch: ScratchArrays) -> Array:
+        """xy' in float64; made in it, where a difference from it is to be taken."""
+        return scratch.double("left", x) @ scratch.double("right", y).T if exact else (x @ y.T).astype(float)
+
+    def _mapped(self, by: Array, x: Array, out: Array, scratch: ScratchArrays) -> Array:
+        """The product of a matrix of float64 with columns of the signals."""
+        if not self._exact:
+            return np.matmul(by.astype(self._dtype), x, out=out)
+        out[...] = by @ scratch.double("mapped", x)
+        return out
 
     # --- norms
 

@@ -147,7 +147,8 @@ class NetworkByColumns(ABC):
         weights = self.weights[layer + 1]
         weights.see_inputs(products, self.chunks.rounding(weights.fan_in))
         if weights.haar:
-            weights.see_frame(*total(self.chunks.map(weights.watch_frame, weights.fan_out)))
+            (frame,) = total(self.chunks.map(weights.watch_frame, weights.fan_out))
+            weights.see_frame(frame, self.chunks.rounding(weights.fan_out))
 
     def see_gradient(self, layer: int, products: list[Array]) -> None:
         """What the weights before this layer are to know of their gradient, from its sums."""

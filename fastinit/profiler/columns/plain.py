@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..statistics import Tally, mean_cosine
+from ..statistics import Tally, mean_cosine, squared_norm
 from ..steps.step import backward, forward
 from .chunks import ScratchArrays, gram64
 from .layerwise import NetworkByColumns
@@ -32,7 +32,7 @@ class PlainByColumns(NetworkByColumns):
             h, z = self.source(layer, cut, scratch)
             x = forward(self.units(layer, part, back=False), h)
             self.read_signal(layer, part, x, cut)
-            squares = np.array(0.0 if z is None else np.vdot(z, z), float)
+            squares = np.array(0.0 if z is None else squared_norm(z))
             products = above.watch_inputs(x, cut, scratch, self.signals.backward) if above else [gram64(x, scratch)]
             return part, [squares, *products]
 

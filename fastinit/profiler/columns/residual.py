@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..statistics import Tally, distinct_columns, mean_cosine
+from ..statistics import Tally, distinct_columns, mean_cosine, squared_norm
 from ..steps.step import backward, forward
 from .chunks import ScratchArrays, gram64
 from .layerwise import NetworkByColumns
@@ -73,7 +73,7 @@ class ResidualByColumns(NetworkByColumns):
             if layer:
                 h, z = self._branch(layer, cut, scratch)
                 self._x[:, cut] += h
-                squares += np.vdot(z, z)
+                squares += squared_norm(z)
             else:
                 self._x[:, cut] = self.inputs(cut, scratch)
             x = self.source(layer, cut, scratch)[0]

@@ -266,7 +266,7 @@ def _widths(width: Any, depth: Any, widths: Any) -> tuple[int, ...]:
 
 
 def _initialisation(scheme: Any, gain: Any, activation: Any) -> Initialisation:
-    if gain != "auto":
+    if not isinstance(gain, str) or gain != "auto":
         return initialisation_from(
             "he_normal" if scheme is None else scheme, 1.0 if gain is None else real("gain", gain, low=0)
         )

@@ -20,8 +20,10 @@ BOUNDS = (0.1, 10.0)
 
 #: A value below so many smallest normal numbers lost its digits on the way, and a zero after it is an underflow.
 _NEARLY_ZERO = 1e10
-#: A fit of a power of the layer is taken where its squares are below this share of those of a factor per layer.
-_POWER = 0.5
+#: A power of the layer is told of so many layers, of fewer any curve fits one, where it leaves less than this share of
+#: the squares that a factor per layer leaves: where layers add to a stream, and where not. A short sum is not to be
+#: taken for a factor, or a deeper network would be healthy where a shallower one is not.
+_POWER = {True: (4, 2.0), False: (8, 0.5)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +84,12 @@ class Course(Record):
         """The first layer on the way that is zero."""
         return self.first(np.isneginf(self.logs))
 
+    def last_zero(self) -> int | None:
+        """The last one of those that are zero with it; None where all from there on are."""
+        zero = np.isneginf(self.logs[self.order])
+        first = int(zero.argmax())
+        return None if zero[first:].all() else int(self.order[first + zero[first:].argmin() - 1])
+
     def underflow(self, dtype: Any) -> int | None:
         """The first layer that is zero because the one before it nearly was."""
         zero = self.first_zero()
@@ -118,7 +126,7 @@ def course_of(profile: Profiled, name: str) -> Course:
     sizes = np.log(network.widths) if backward else 0.0
     sized = logs + sizes
     sign = -1 if backward else 1
-    rate, power = _fits(sized, network, sign, profile.least_for_power)
+    rate, power = _fits(sized, network, sign, profile.sums)
     inside = np.arange(len(logs))[interior(network.depth)][::sign]
     if profile.interrupted:
         inside = inside[~np.isnan(logs[inside])]
@@ -129,7 +137,7 @@ def course_of(profile: Profiled, name: str) -> Course:
     if f"theory_{name}" in profile:
         with np.errstate(divide="ignore", invalid="ignore"):
             expected = np.log(np.asarray(profile[f"theory_{name}"], float)) + sizes
-        theory = _fits(expected, network, sign, profile.least_for_power)[0]
+        theory = _fits(expected, network, sign, profile.sums)[0]
     furthest = _furthest(sized[inside], inside) if len(inside) else (1.0, first)
     return Course(rate, change, power, theory, (first, last), furthest, logs, backward)
 
@@ -142,8 +150,9 @@ def _furthest(logs: Array, layers: Array) -> tuple[float, int]:
     return (exp(min(moved[far], 700.0)) if np.isfinite(moved[far]) else 1.0), int(layers[far])
 
 
-def _fits(logs: Array, network: Described, sign: int, least: int) -> tuple[float, float]:
-    """Factor per layer, and the exponent of the layer where that fits much better, else NaN."""
+def _fits(logs: Array, network: Described, sign: int, sums: bool) -> tuple[float, float]:
+    """Factor per layer, and the exponent of the layer where that is to be told, else NaN."""
+    least, share = _POWER[sums]
     layers = np.arange(len(logs))
     some = np.zeros(len(logs), bool)
     some[interior(network.depth)] = True
@@ -151,9 +160,11 @@ def _fits(logs: Array, network: Described, sign: int, least: int) -> tuple[float
     if some.sum() < 2:
         return nan, nan
     slope, left = _line(layers[some], logs[some])
-    fits = some.sum() >= least and not some[0]  # of few layers any curve fits one
-    power, left_of_power = _line(np.log(layers[some]), logs[some]) if fits else (0.0, left)
-    return exp(min(sign * slope, 700.0)), power if left_of_power < _POWER * left else nan
+    rate = exp(min(sign * slope, 700.0))
+    if some[0] or some.sum() < least:
+        return rate, nan
+    power, left_of_power = _line(np.log(layers[some]), logs[some])
+    return rate, power if left_of_power < share * left else nan
 
 
 def _line(x: Array, y: Array) -> tuple[float, float]:

@@ -52,8 +52,11 @@ class Profiled(Protocol):
         """Whether a gradient was sent back."""
 
     @property
-    def least_for_power(self) -> int:
-        """Of how many layers a power of the layer is told."""
+    def sums(self) -> bool:
+        """Whether layers add to a stream, so that a power of the layer is to be expected."""
+
+    def spread(self, first: int, last: int) -> float:
+        """Standard deviation over drawings of the mean logarithm of the change between layers; NaN where unknown."""
 
     def cautions(self) -> list[Any]:
         """Findings to be kept in mind whatever is measured."""

@@ -15,10 +15,14 @@ from ...typing import DataFrame
 from ..drawing import drawn
 from .courses import BOUNDS
 from .described import Described
-from .findings import Bounds, Finding, Judgement, checked_bounds, judged
+from .findings import Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
 from .verdict import Verdict, verdict_of
 from .words import Naming, Numbered
+
+#: Skewness of a mean over repeats, that of one over the root of their number, up to which its standard error tells:
+#: it moves the ratio of the two by half as much.
+_SKEW = 2.0
 
 Array = NDArray[np.float64]
 Passed = TypeVar("Passed", bound=Described)
@@ -109,9 +113,14 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         return np.asarray(spread / np.sqrt(len(values)))
 
     def deviation(self, name: str) -> Array:
-        """How far the mean of a field is from theory, in standard errors of the mean, (depth + 1,)."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray((self.mean(name) - self[f"theory_{name}"]) / self.standard_error(name))
+        """How far the mean of a field is from theory, in standard errors of the mean, (depth + 1,).
+
+        Not a number where the repeats cannot tell: second moments of deep narrow networks are nearly log-normal, and of
+        few repeats the mean and its standard error both miss the tail. Compare `mean_log` then.
+        """
+        with np.errstate(all="ignore"):
+            away = (self.mean(name) - self[f"theory_{name}"]) / self.standard_error(name)
+            return np.where(_skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
 
     @property
     def verdict(self) -> Verdict:
@@ -124,7 +133,9 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
         They do not where a second moment changes too much (`judge` asks for other bounds than 0.1 and 10), and where
         units are dead or all the same, a signal or gradient is zero or one is not finite. A change that follows a power
-        of the layer, as that of a normalised residual network, is not held against it.
+        of the layer, as that of a normalised residual network, is not held against it. Signals that pass are no
+        evidence where no weight gets a gradient, or the mean cosine of the last layer is 0.98 or more: it is false
+        then too.
 
         Examples
         --------
@@ -167,15 +178,19 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         return verdict_of(self._judgement(*checked), self._naming())
 
     def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
-        return judged(self, forward, backward)
+        return learnable(judged(self, forward, backward), self)
 
     def _naming(self) -> Naming:
         return Numbered()
 
     @property
-    def least_for_power(self) -> int:
-        """Of how many layers a power of the layer is told: of few any curve fits one."""
-        return 4
+    def sums(self) -> bool:
+        """Whether layers add to a stream, so that a power of the layer is to be expected."""
+        return False
+
+    def spread(self, first: int, last: int) -> float:
+        """Standard deviation over drawings of the mean logarithm of the change between layers; NaN where unknown."""
+        return np.nan
 
     def cautions(self) -> list[Finding]:
         """What is to be kept in mind of what was profiled, whatever is measured."""
@@ -293,6 +308,12 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.network}, {self.method}, repeats {self.repeats})"
+
+
+def _skewness(values: Array) -> Array:
+    """That of a log-normal law whose logarithms vary as those of the repeats; NaN where one is not positive."""
+    grown = np.exp(np.log(values).var(axis=0, ddof=1))
+    return np.asarray((grown + 2) * np.sqrt(grown - 1))
 
 
 def read_fields(found: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import nan, sqrt
 from typing import Any
+
+import numpy as np
 
 from ..description.network import Network, normalisation_of
 from .findings import CAUTION, Finding
 from .layer_profile import LayerProfile, read_fields
-from .plain_network import keywords_of, network_from_dict, network_to_dict
+from .plain_network import is_users, keywords_of, network_from_dict, network_to_dict
 
 
 class Profile(LayerProfile[Network]):
@@ -41,9 +44,23 @@ class Profile(LayerProfile[Network]):
     steps: tuple[Profile, ...]
 
     @property
-    def least_for_power(self) -> int:
-        """Of how many layers a power of the layer is told; of a residual network it is to be expected."""
-        return 4 if self.network.residual else 8
+    def sums(self) -> bool:
+        """Whether layers add to a stream."""
+        return self.network.residual
+
+    def spread(self, first: int, last: int) -> float:
+        """As of `LayerProfile`: of plain layers, where phi is linear on either side of zero, for one input.
+
+        A layer of n units has a variance of (E phi**4 / (E phi**2)**2 - 1) / n, as in `relu_norm_law`.
+        """
+        network, phi = self.network, self.network.activation
+        plain = network.kind == "mlp" and not (network.residual or network.norm or network.bias_std)
+        known = phi.degree == 1 and not is_users(phi) and network.scheme.scheme.needs_fans  # from JSON as well
+        if not (plain and known and network.scheme.is_gaussian):
+            return nan
+        squares = phi.function(np.array([1.0, -1.0])) ** 2
+        each = 6 * float(np.sum(squares**2)) / float(np.sum(squares)) ** 2 - 1
+        return sqrt(each * sum(1 / n for n in network.widths[first + 1 : last + 1]) / self.repeats)
 
     def cautions(self) -> list[Finding]:
         norm, rows = normalisation_of(self.network), self.network.rows

@@ -84,6 +84,11 @@ def keywords_of(network: Network) -> dict[str, Any]:
     return found
 
 
+def is_users(activation: Activation) -> bool:
+    """Whether its functions are the user's own, which no description has."""
+    return "own" in _activation_to_dict(activation)
+
+
 def _activation_to_dict(activation: Activation) -> dict[str, Any]:
     named = ACTIVATIONS.get(activation.name)
     if named is not None and _same(named, activation):

@@ -20,7 +20,8 @@ class Verdict(Record):
     ----------
     kind : str
         stable, or the worst that was found: dead, symmetric, not finite, vanishing, exploding, gradient vanishing,
-        gradient exploding; unknown where a run was interrupted and nothing was found by then.
+        gradient exploding; unknown where nothing was found and too little is known to call it stable: a run was
+        interrupted, nothing could be compared, or the examples are nearly alike at the end.
     sentence : str
         All that was found.
     findings : tuple of Finding

@@ -81,7 +81,13 @@ def _layer(finding: Finding, naming: Naming) -> str:
 
 
 def _no_signal(finding: Finding, naming: Naming) -> str:
-    return f"the signal is zero from {_layer(finding, naming)} on"
+    first = _layer(finding, naming)
+    if "last_layer" not in finding.numbers:
+        return f"the signal is zero from {first} on"
+    last = int(finding.numbers["last_layer"])
+    assert finding.layer is not None
+    there = f"at {first}" if last == finding.layer else f"from {naming.span(finding.layer, last)}"
+    return f"the signal is zero {there}"
 
 
 def _no_slope(finding: Finding, naming: Naming) -> str:
@@ -93,6 +99,12 @@ def _no_slope(finding: Finding, naming: Naming) -> str:
 def _no_gradient(finding: Finding, naming: Naming) -> str:
     rest = f" {naming.rest}" if finding.numbers["before"] else ""
     return f"no gradient comes back to {_layer(finding, naming)}{rest}"
+
+
+def _no_learning(finding: Finding, naming: Naming) -> str:
+    if finding.layer is None:
+        return "no weight gets a gradient"
+    return f"the weights of {_layer(finding, naming)} get no gradient"
 
 
 def _symmetric(finding: Finding, naming: Naming) -> str:
@@ -145,12 +157,24 @@ _FIXED: dict[tuple[str, str], Writer] = {
     ("dead", FORWARD): _no_signal,
     ("dead", "dead_fraction"): _no_slope,
     ("dead", BACKWARD): _no_gradient,
+    ("dead", "weight_grad_norm"): _no_learning,
+    ("dead", "cosine"): lambda one, naming: f"no example is told from another from {_layer(one, naming)} on",
+    ("unknown", "cosine"): lambda one, naming: (
+        f"signal and gradient pass, but the examples are nearly alike at {_layer(one, naming)} (mean cosine "
+        f"{one.numbers['cosine']:.4f}): whether the gradient tells them apart was not looked at"
+    ),
     ("symmetric", "distinct_units"): _symmetric,
     ("not finite", FORWARD): lambda one, naming: f"activations are not finite from {_layer(one, naming)} on",
     ("not finite", BACKWARD): lambda one, naming: f"the gradient is not finite from {_layer(one, naming)} down",
     ("unknown", FORWARD): lambda one, naming: "too few layers were passed",
-    ("stable", ROLES): lambda one, naming: "no role has enough modules to compare: no rate is told",
+    ("unknown", ROLES): lambda one, naming: (
+        "no three modules of one role are passed by all of the gradient: nothing was compared"
+    ),
     (CAUTION, PARTIAL): lambda one, naming: "partial, interrupted: of the layers and repeats done by then",
+    (CAUTION, FORWARD): lambda one, naming: (
+        f"over drawings the logarithm of the activations' change has a standard deviation of "
+        f"{one.numbers['spread']:.2g}: with another seed the verdict may be another"
+    ),
     (CAUTION, "weight_norm"): lambda one, naming: (
         f"no gradient passes {_layer(one, naming)} in the first step: its weights are zero"
     ),

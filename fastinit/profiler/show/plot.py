@@ -92,10 +92,12 @@ class Panel:
         every = max(1, len(layers) // 10)  # and staggered, so that lines that lie on each other are all seen
         style = {"color": colour, "label": _literal(label), "linewidth": 1.8, "marker": marker, "markersize": 4}
         self.axes.plot(layers, _drawable(mean), markevery=(len(self._values) % every, every), **style)
+        shown = [_drawable(mean)]
         if len(values) > 1:
             for low, high, alpha in ((0, 1, 0.12), (0.25, 0.75, 0.25)):
-                edges = np.quantile(values, [low, high], axis=0)
-                self.axes.fill_between(layers, *map(_drawable, edges), color=colour, alpha=alpha, linewidth=0)
+                edges = [_drawable(edge) for edge in np.quantile(values, [low, high], axis=0)]
+                self.axes.fill_between(layers, *edges, color=colour, alpha=alpha, linewidth=0)
+            shown += edges  # of the quartiles: the range of heavy tails would leave little room for the rest
         if f"theory_{name}" in profile:
             theory = _drawable(np.asarray(profile[f"theory_{name}"], float))
             told = any(line.get_label() == "theory" for line in self.axes.get_lines())
@@ -103,7 +105,7 @@ class Panel:
             self._values.append(theory)
         if not profile.interrupted:  # then NaN is what was not reached
             self._lines.append((mean, name.startswith("grad"), colour))
-        self._values.append(_drawable(mean))
+        self._values.append(np.concatenate(shown))
 
     def finish(self, title: str, label: str = "") -> None:
         """Scales, limits of dtypes and what has left the panel."""

@@ -153,5 +153,5 @@ class LazyGaussian:
     def add(self, scale: float, x: Array, d: Array) -> None:
         """W += scale x'd."""
         before = self.squared_norm()
-        self._squares = before + 2 * scale * inner(self.times(x), d) + scale**2 * float(np.vdot(gram(x), gram(d)))
+        self._squares = before + 2 * scale * inner(self.times(x), d) + scale**2 * inner(gram(x), gram(d))
         self._learned.append((scale, x, d))

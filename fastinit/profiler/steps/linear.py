@@ -44,7 +44,7 @@ class Product:
         self._gradient = d if self._learns else None
         before = self.weights.times_transposed(d)
         if h is not None and products is not None:
-            squares, product = float(np.vdot(products, gram(d))), inner(h, d)
+            squares, product = inner(products, gram(d)), inner(h, d)
         else:
             assert x is not None
             squares, product = squared_norm(x.T @ d), inner(x, before)

@@ -6,7 +6,6 @@ import functools
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
-from threading import Lock
 from types import FunctionType
 from typing import Any
 
@@ -14,19 +13,22 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import init as torch_init
 from torch.nn.parameter import is_lazy
-from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_variadic
+from torch.overrides import TorchFunctionMode
 
 from ... import _core
 from ...arguments import refuse
 from ...stream import seed_number
 from ..tensors.agreement import agreed
-from ..tensors.checks import check_model
+from ..tensors.checks import check_here, check_model
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
 from ..tensors.names import Register, Rename, canonical_name
-from ..tensors.shards import Partition, Pieces, check_partition, pieces_of, reshard, whole_of
+from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, local_of, pieces_of, reshard, whole_of
+from ..tensors.ties import untied, warn_untied
 from . import init, requests
 from .init import TORCH
 from .requests import REQUESTS, Request
+from .visits import Visits
+from .wrapping import LOCK, WRAPPED, unwrap, wrap
 
 
 class fast_init(TorchFunctionMode):  # noqa: N801
@@ -34,23 +36,24 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     Parameters
     ----------
-    seed : int, numpy.random.SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         None: each fill takes a seed from the generator of the call, or torch's default one, so that
         ``torch.manual_seed`` governs as ever. A seed: fill number i of the block is stream ``#i`` of that seed, and no
         generator is read.
     model : torch.nn.Module
-        Makes the values independent of layout. A draw on a tensor of the model, or on a view of one, or on what
-        ``torch.empty_like`` made of one, is keyed by (seed, its canonical name, how many draws it has had) and by
-        coordinates in the whole tensor: the first has the stream of the name, the next ones ``name#1``, ``name#2``.
-        Of a DTensor only the local shard is computed. Needs a seed.
+        Makes the values independent of layout. A draw on a tensor of the model, or on a view of one, or on what any
+        function has made of one (``torch.empty_like(weight)``, ``weight.new_empty(3)``, ``weight.clone().chunk(2)``),
+        is keyed by (seed, its canonical name, how many draws that has had) and by coordinates in the whole tensor: the
+        first has the stream of the name, the next ones ``name#1``, ``name#2``. Of a DTensor only the local shard is
+        computed, and what is written to a part of one (``weight[row] = 0``) is not lost. Needs a seed.
     rename : callable
         With `model`: see `canonical_name`.
     partition : (int, int)
         With `model`: see `initialize_`.
     large_pages : bool
-        Ask the system for large pages under a tensor of four megabytes or more. Touching fresh memory takes longer than
-        the fill, and half as long in large pages; but in a virtual machine that hands its free blocks back to its host
-        they must first be fetched again, which small pages just freed need not.
+        Ask the system for large pages under a tensor of four megabytes or more; else it has those that the system
+        chooses. Touching fresh memory takes longer than the fill: in large pages half as long on a machine of one's
+        own, but two to three times as long in a virtual machine that has handed its free blocks back to its host.
 
     Attributes
     ----------
@@ -58,7 +61,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         How many fills ran here.
     left_to_torch : collections.Counter
         How many ran on torch, by name of the function: other distributions, integers and dropout, other dtypes, tensors
-        whose memory cannot be seen or whose gradient is being recorded, and calls under ``vmap`` or a tracer.
+        whose memory cannot be seen or whose gradient is recorded, under ``vmap`` or a tracer, by a generator's name.
     unnamed : int
         With `model`: how many of the fills were on none of its tensors, and so are keyed by their order.
 
@@ -66,12 +69,17 @@ class fast_init(TorchFunctionMode):  # noqa: N801
     -----
     UserWarning
         With `model`, where something was left to torch, or unnamed, or where parameters were tied in the block (as
-        after ``to_empty``, which unties them): one tensor has had the draws of all its names.
+        after ``to_empty``, which unties them): one tensor has had the draws of all its names. Where nothing was written
+        to its parameters; where two tensors are not tied that the model's ``tie_weights`` ties.
 
     Notes
     -----
     Calls that torch lets a mode see are seen in this thread alone. Those functions of ``torch.nn.init`` that it does
     not (``trunc_normal_``, ``orthogonal_``, ``sparse_``) are wrapped for the time of the block so that it does.
+
+    A layer that is reset again through a wrapper which hands its methods or tensors on (``torch.compile``, activation
+    checkpoints, FSDP1) has the weights that it has without. What a call draws for no parameter from a generator that it
+    names stays torch's: adapters (PEFT's VeRA) store a seed instead of values, and draw them again outside.
 
     Entered again, it goes on counting: the next fill has the number after the last one's, so what two blocks do under
     one object is what one block would do. Within its own block it is refused: a block in a block needs another object,
@@ -89,6 +97,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     filled: int
     unnamed: int
+    #: Whether others' code runs in the block: it may come to a module again, or to none.
+    _watches = True
 
     def __init__(
         self,
@@ -97,7 +107,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         model: torch.nn.Module | None = None,
         rename: Rename | None = None,
         partition: Partition | None = None,
-        large_pages: bool = True,
+        large_pages: bool = False,
     ) -> None:
         super().__init__()
         for name, value in (("rename", rename), ("partition", partition)):
@@ -107,7 +117,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.large_pages = large_pages
         self.filled = self.unnamed = 0
         self.left_to_torch: Counter[str] = Counter()
-        self._draws: Counter[str] = Counter()
+        self._visits = Visits()
         self._new: Tensor | None = None
         self._entered = False
         self.register: Register | None = None
@@ -115,32 +125,48 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             check_model(model)
             reshard(model)
             self.seed, self.register = _of_model(seed, model, rename, partition)
+            self._visits = Visits(model, rename)
 
     def __repr__(self) -> str:
         return f"fast_init(filled={self.filled}, left_to_torch={dict(self.left_to_torch)})"
 
     def __enter__(self) -> fast_init:
-        with _wrapping:
+        with LOCK:
             if self._entered:
                 rule = "left before it is entered again (a block within its block needs one of its own)"
                 refuse("fast_init", rule, self, RuntimeError)
+            self._warned = self.unnamed, Counter(self.left_to_torch)
+            if self.register is not None:
+                reshard(self.register.model)
+                self.register.written = False
+                if self._watches:
+                    self._before = _versions(self.register.model)
+                    self._visits.begin()
             self._entered = True
-        self._warned = self.unnamed, Counter(self.left_to_torch)
-        if self.register is not None:
-            reshard(self.register.model)
-        _wrap()
+        wrap()
         super().__enter__()
         return self
 
     def __exit__(self, *raised: Any) -> None:
         super().__exit__(*raised)
-        _unwrap()
+        unwrap()
+        self._visits.end()
         self._entered = False
         if self.register is None:
             return
         self.register.forget()
-        if raised[0] is None and (done := self._done_apart(self.register)):
+        if raised[0] is not None:
+            return
+        if done := self._done_apart(self.register):
             warnings.warn(f"fast_init: these values depend on the layout: {', '.join(done)}", stacklevel=2)
+        elif self._watches and self._is_idle(self.register):
+            warnings.warn(f"fast_init: {_IDLE}", stacklevel=2)
+        if self._watches and (pairs := untied(self.register.model)):
+            warn_untied("fast_init", pairs, stacklevel=2)
+
+    def _is_idle(self, register: Register) -> bool:
+        """Whether the model's parameters are what they were when this block began."""
+        return bool(self._before) and not register.written and self._before == _versions(register.model)
 
     def _done_apart(self, register: Register) -> list[str]:
         """What in this block was done in ways that depend on the layout of the model, in words."""
@@ -150,10 +176,12 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         return done + [f"{names} were tied inside (tie them before)" for names in register.tied_since()]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
         answer = _answer_to(func) or (type(func) is FunctionType and _answer_in_place_of(func))
-        if not answer:
-            return func(*args, **kwargs) if kwargs else func(*args)
-        return answer(self, func, args, kwargs or {})
+        result = answer(self, func, args, kwargs) if answer else func(*args, **kwargs)
+        if self.register is not None:
+            self.register.follow(func, args, kwargs, result)
+        return result
 
     def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
         """Fill a tensor by the law that a call asks for; False where that is torch's to do, with nothing written."""
@@ -164,9 +192,9 @@ class fast_init(TorchFunctionMode):  # noqa: N801
             name, place = self._place(tensor, pieces)
             shape = place.shape if place.part is None else tuple(tensor.shape)
             request = asks(whole_of(tensor, shape), *args, **kwargs)
-            if request is None:
+            if request is None or _is_asked_again(request, tensor, name):
                 return False
-            seed, stream = self._key(request, name)
+            seed, stream = self._key(request, name, place, self.register is None or self.register.is_made(tensor))
             if place.part is None or request.law.in_core:
                 pieces = place
             if self.large_pages and pieces.local.device.type == "cpu":
@@ -180,24 +208,39 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     def passes(self, tensor: Tensor) -> bool:
         """Whether there is nothing to fill."""
-        return tensor.is_meta or not tensor.numel()
+        if tensor.is_meta or tensor.numel():
+            return tensor.is_meta
+        if self.register is not None:
+            check_here(tensor, "tensor")
+        return True
 
     def _place(self, tensor: Tensor, pieces: Pieces) -> tuple[str, Pieces]:
         """The name of a tensor, "" if it has none, and what of the whole it holds."""
         found = None if self.register is None else self.register.find(tensor, pieces, tensor is self._new)
         return ("", pieces) if found is None else found
 
-    def stream(self, name: str) -> str:
-        """The name of the next draw's stream."""
-        number = self._draws[name]
-        self._draws[name] += 1
-        return f"{name}#{number}" if number or not name else name
+    def stream(self, name: str, draw: Any = None) -> str:
+        """The name of the next draw's stream; `draw` tells draws on the tensor of that name itself apart."""
+        return self._visits.stream(name, draw)
 
-    def _key(self, request: Request, name: str) -> tuple[int, str]:
+    def _key(self, request: Request, name: str, place: Pieces, beside: bool) -> tuple[int, str]:
         if self.seed is None:
             return seed_from(request.generator), ""
         self.unnamed += self.register is not None and not name
-        return self.seed, self.stream(name)
+        return self.seed, self.stream(name, None if beside else (request.law, place.part))
+
+
+#: What to do where a block has drawn on none of the parameters.
+_IDLE = (
+    "nothing was written to the model's parameters in this block (libraries skip what they have initialised before; "
+    "initialize_ fills every parameter)"
+)
+
+
+def _versions(model: torch.nn.Module) -> list[tuple[int, Any]]:
+    """Which parameters there are, and what changes when one is written; of inference mode nothing tells."""
+    found = [(one, local_of(one)) for one in model.parameters() if not is_lazy(one)]
+    return [(id(one), object() if local.is_inference() else local._version) for one, local in found if one.numel()]
 
 
 def _of_model(
@@ -209,12 +252,18 @@ def _of_model(
     def find() -> tuple[int, Iterable[str], Register]:
         if seed is None:
             refuse("seed", "given where model is (a rank alone would draw another)", seed)
-        for tensor in named.values():
+        for name, tensor in named.items():
+            check_here(tensor, full_name=name)
             check_partition(tensor, partition)
         deeds = (f"{canonical_name(name, rename)} {tuple(tensor.shape)}" for name, tensor in named.items())
         return seed_number(seed), deeds, Register(model, rename, partition)
 
     return agreed(find, list(named.values()))
+
+
+def _is_asked_again(request: Request, tensor: Tensor, name: str) -> bool:
+    """Whether a call names a generator for what no model stores: who has kept its seed will have torch draw it anew."""
+    return request.generator is not None and not (name or isinstance(tensor, torch.nn.Parameter))
 
 
 def _fills(asks: Callable[..., Request | None], tracked: bool = False) -> Callable[..., Any]:
@@ -259,7 +308,10 @@ def _empty(mode: fast_init, args: Any, kwargs: Any) -> Tensor:
 
 
 def _alike(mode: fast_init, args: Any, kwargs: Any) -> Any:
-    return _empty_like(mode, torch.empty_like, args, kwargs)
+    tensor = torch.empty_like(*args, **kwargs)
+    if mode.register is not None:
+        mode.register.follow(torch.empty_like, args, kwargs, tensor)
+    return tensor
 
 
 def _normal_of_size(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
@@ -274,11 +326,18 @@ def _normal_of_size(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
     return _left(mode, func, args, kwargs)
 
 
-def _empty_like(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
-    tensor = func(*args, **kwargs)
-    if mode.register is not None:
-        mode.register.liken(tensor, args[0] if args else kwargs["input"])
-    return tensor
+def _set_item(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
+    """The answer to ``tensor[index] = value``, which torch does not do to a DTensor that is sharded."""
+    tensor, index, value = args
+    if mode.register is None or not is_dtensor(tensor):
+        return func(*args)
+    part = tensor[index]
+    mode.register.follow(Tensor.__getitem__, (tensor, index), {}, part)
+    if not mode.register.is_view(part):
+        return func(*args)
+    result = part.copy_(value) if isinstance(value, Tensor) else part.fill_(value)
+    mode.register.follow(Tensor.copy_, (part, value), {}, result)
+    return None
 
 
 def _left(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
@@ -288,51 +347,6 @@ def _left(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
 
 def _left_in_training(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
     return _left(mode, func, args, kwargs) if kwargs["training"] else func(*args, **kwargs)
-
-
-def _uniform_method(
-    tensor: Tensor, low: float = 0.0, high: float = 1.0, /, *, generator: Generator | None = None, **named: float
-) -> Request:
-    """Tensor.uniform_, one of whose arguments is called `from`."""
-    return requests.uniform_(tensor, named.get("from", low), named.get("to", high), generator)
-
-
-def _dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A function of torch.nn.init such that modes see its call."""
-
-    @functools.wraps(function)
-    def dispatched(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if has_torch_function_variadic(tensor):
-            return handle_torch_function(dispatched, (tensor,), tensor, *args, **kwargs)
-        return function(tensor, *args, **kwargs)
-
-    return dispatched
-
-
-#: By the name in torch.nn.init. trunc_normal_ is reached below its name, which libraries keep copies of.
-_ORIGINAL = {name: getattr(torch_init, name) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")}
-_WRAPPED = {name: _dispatching(function) for name, function in _ORIGINAL.items()}
-_wrapping = Lock()
-_blocks = 0
-
-
-def _wrap() -> None:
-    global _blocks
-    with _wrapping:
-        _blocks += 1
-        for name, wrapped in _WRAPPED.items():
-            if getattr(torch_init, name) is _ORIGINAL[name]:
-                setattr(torch_init, name, wrapped)
-
-
-def _unwrap() -> None:
-    """By the last block of all threads; what others have put there since stays."""
-    global _blocks
-    with _wrapping:
-        _blocks -= 1
-        for name, wrapped in _WRAPPED.items():
-            if not _blocks and getattr(torch_init, name) is wrapped:
-                setattr(torch_init, name, _ORIGINAL[name])
 
 
 _ANNOUNCED = ("normal_", "uniform_", "kaiming_uniform_")
@@ -353,16 +367,16 @@ _DROPPING = ("alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", 
 
 _ANSWERS: dict[Any, Callable[..., Any]] = {
     Tensor.normal_: _fills(requests.normal_, tracked=True),
-    Tensor.uniform_: _fills(_uniform_method, tracked=True),
+    Tensor.uniform_: _fills(requests.uniform_method, tracked=True),
     torch.randn: _makes(_empty, requests.normal_),
     torch.rand: _makes(_empty, requests.uniform_),
     torch.randn_like: _makes(_alike, requests.normal_),
     torch.rand_like: _makes(_alike, requests.uniform_),
     torch.normal: _normal_of_size,
-    torch.empty_like: _empty_like,
+    Tensor.__setitem__: _set_item,
     **{getattr(init, name): _fills(asks) for name, asks in REQUESTS.items()},
     **{TORCH[name]: _fills(REQUESTS[name]) for name in _ANNOUNCED},
-    **{wrapped: _fills(REQUESTS[name.removeprefix("_no_grad_")]) for name, wrapped in _WRAPPED.items()},
+    **{wrapped: _fills(REQUESTS[name.removeprefix("_no_grad_")]) for name, wrapped in WRAPPED.items()},
     **{getattr(Tensor, name): _left for name in _OTHER_METHODS},
     **{getattr(torch, name): _left for name in _OTHER_FUNCTIONS + _DISTRIBUTIONS},
     **{getattr(torch.nn.functional, name): _left_in_training for name in _DROPPING},
@@ -379,4 +393,4 @@ def _answer_in_place_of(function: Any) -> Callable[..., Any] | None:
 
 def is_answered(function: Any) -> bool:
     """Whether a mode sees to calls of a function itself."""
-    return function in _ANSWERS
+    return function in _ANSWERS or (type(function) is FunctionType and _answer_in_place_of(function) is not None)

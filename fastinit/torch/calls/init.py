@@ -25,6 +25,7 @@ from torch.nn.init import ones_ as ones_
 from torch.nn.init import zeros_ as zeros_
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
+from ..tensors.checks import check_here
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
 from ..tensors.shards import is_checkpointable, pieces_of, whole_of
 from .requests import REQUESTS, kaiming_std
@@ -38,6 +39,7 @@ def _fill(function: str, tensor: Tensor, *arguments: Any) -> Tensor:
     seen = tensor.dtype in DTYPES and not torch.compiler.is_compiling()
     pieces = pieces_of(tensor) if seen else None
     if pieces is None or not tensor.numel():
+        check_here(tensor, "tensor")
         return TORCH[function](tensor, *arguments)
     request = REQUESTS[function](_whole(tensor), *arguments)
     if request is None:

@@ -11,7 +11,8 @@ from torch import Generator, Tensor
 from torch.nn.init import _calculate_correct_fan, calculate_gain
 
 from ...arguments import real, refuse
-from ...laws import Law, Normal, Orthogonal, Sparse, Truncated, Uniform
+from ...laws import Law, Normal, Orthogonal, Sparse, Truncated, UniformBelow
+from ...machine import usually_rounded
 from ...ranges import REACH
 from ...scaling import normal_interval
 
@@ -24,7 +25,14 @@ class Request(NamedTuple):
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Request:
-    return Request(Uniform(a, b), generator)
+    return Request(UniformBelow(a, b), generator)
+
+
+def uniform_method(
+    tensor: Tensor, low: float = 0.0, high: float = 1.0, /, *, generator: Generator | None = None, **named: float
+) -> Request:
+    """Tensor.uniform_, one of whose arguments is called `from`."""
+    return uniform_(tensor, named.get("from", low), named.get("to", high), generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Request:
@@ -42,6 +50,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@usually_rounded
 def kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     fan = _calculate_correct_fan(tensor, mode)
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
@@ -100,6 +109,6 @@ def _inward(mean: float, std: float, z: float, bound: float, sign: int) -> float
 
 #: By the name of the function; those that come down to `normal_` and `uniform_` need no entry.
 REQUESTS: dict[str, Callable[..., Request | None]] = {
-    function.__name__: function
+    function.__name__: usually_rounded(function)
     for function in (uniform_, normal_, kaiming_uniform_, orthogonal_, sparse_, trunc_normal_)
 }

@@ -8,19 +8,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
 
-from ...arguments import refuse
+from ...arguments import boolean, refuse
 from ...stream import seed_number
-from ..calls.fast import fast_init
 from ..rules.lists import Rules
 from ..tensors.agreement import agreed
 from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import fill_pieces_
-from ..tensors.names import Rename, canonical_name
-from ..tensors.shards import Partition, check_partition, is_dtensor, known_pieces_of, reshard, rows_of
-from .plans import Entry, Plan, plan
-from .resets import OwnTensor, own_tensors, reset_of, reset_parts, without_parameters
+from ..tensors.names import Rename
+from ..tensors.shards import Partition, known_pieces_of, reshard, rows_of
+from ..tensors.ties import check_apart
+from .buffers import buffers_left, restore_buffers
+from .plans import Entry, Plan, Planned, planned
+from .resets import OwnTensor, own_tensors, padding_rows, reset_parts
+from .steps import Steps
 
 
 def initialize_(
@@ -40,18 +41,23 @@ def initialize_(
     model : torch.nn.Module
         Plain or parallelised (``parallelize_module``, ``fully_shard``), with its memory (``to_empty`` is enough).
     rules : str, list or callable
-        ``"torch"``: what each module's own ``reset_parameters`` asks for. A list of ``(pattern, scheme)`` or
-        ``(pattern, scheme, keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name
-        that fastinit knows (see `fastinit.register`), one of its functions or one like them, a law of `fastinit.laws`,
-        or ``"torch"``. Keywords are those of the scheme: ``in_axis``, ``out_axis`` and ``batch_axis`` where a module
-        does not tell, as for a parameter used as ``x @ W``. A recipe: `gpt2`, `llama` (these also by name, as any that
-        `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see `law_of`).
-    seed : int or numpy.random.SeedSequence
+        ``"torch"``: what each module's own ``reset_parameters`` asks for. ``"own"``: that, and then what models and
+        parts of them have beyond it, ``initialize_weights``, ``init_weights``, ``_initialize_weights`` or
+        ``_init_weights``, as transformers and timm do. A list of ``(pattern, scheme)`` or ``(pattern, scheme,
+        keywords)``: the first pattern (of `fnmatch`) that a name matches gives the scheme, a name that fastinit knows
+        (see `fastinit.register`), one of its functions or one like them, a law of `fastinit.laws`, ``"torch"`` or
+        ``"own"``. Keywords are those of the scheme: ``in_axis``, ``out_axis`` and ``batch_axis`` where a module does
+        not tell, as for a parameter used as ``x @ W`` or for stacked experts. A recipe: `gpt2`, `llama` (these also by
+        name, as any that `register_recipe` knows), `deepnorm`, `mup`, or any function from a `Weight` to a law (see
+        `law_of`).
+    seed : int, list or array of int, or numpy.random.SeedSequence
         The same on every rank; None, which would be another on each, is refused.
     rename : callable
         See `canonical_name`.
     split : mapping of str to int
-        Pattern to the number of projections that a weight is packed from, along its outputs: each has its own fan.
+        Pattern to the number of projections that a weight is packed from, along its outputs: each has its own fan. Of
+        laws whose elements depend on each other (``orthogonal``, ``sparse``, ...) each is an array by itself, part i
+        under the name ``name[i]``.
     partition : (int, int)
         This rank and how many there are in the group over which Megatron has partitioned tensors (those with
         ``tensor_model_parallel``, ``partition_dim`` and ``partition_stride``).
@@ -67,19 +73,33 @@ def initialize_(
     ------
     ValueError, TypeError
         If nothing matches a parameter, or a rule matches nothing; if a tensor is complex, sparse, quantised, without
-        memory, or sharded so that its place cannot be told; if ranks disagree on the seed, the rules or the model, or
-        one of them refuses. Then every rank that holds part of a tensor raises, and nothing has been written.
+        memory, in part that of another parameter, or sharded so that its place cannot be told; if a parametrization
+        makes something else of what a rule gives; if ranks disagree on the seed, the rules or the model, or one of them
+        refuses. Then every rank that holds part of a tensor raises, and nothing has been written.
 
     Warns
     -----
     UserWarning
-        Naming the buffers that no module restores, and what a module's own reset leaves to torch.
+        Naming the buffers that no module restores; what a module's own reset leaves to torch; two tensors that the
+        model's ``tie_weights`` or ``_tied_weights_keys`` ties, as after ``to_empty``; what is drawn though it is frozen
+        and others are not; with ``"torch"``, classes that have an initialisation beyond resets.
 
     Notes
     -----
-    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero. A parametrized tensor is
-    assigned, so that its parametrization inverts it. In schemes the fan is that of the whole tensor, groups, transposed
-    convolutions and `split` considered, unless axes are named; ``"torch"`` keeps torch's own idea of it.
+    A tied weight is filled once, under its first name. The row of a ``padding_idx`` is zero, whatever the rule; where a
+    weight is normalised, such rows and rules of zeros are refused. In schemes the fan is that of the whole tensor,
+    groups, transposed convolutions and `split` considered, unless axes are named; ``"torch"`` keeps torch's own idea of
+    it.
+
+    Buffers are restored first, with all parameters out of reach: nothing writes to a parameter after its rule.
+
+    *Reparametrised tensors* are filled as one, under their plain name. By weight normalisation, of either style, the
+    weight in use has the law; by spectral normalisation the weight before the division has it, and its singular vectors
+    are found by 15 steps of the power method from a start that seed and name give: the same everywhere but for the
+    rounding of BLAS. Pruned ones are masked after the draw. Any other parametrization inverts what it is assigned.
+
+    *Own initialisations* run as when the model is made, parts first; what a later one fills anew is not drawn before.
+    What is drawn in a constructor, as in all of torchvision, neither runs again nor is seen.
 
     Examples
     --------
@@ -95,29 +115,47 @@ def initialize_(
     True
     """
     check_model(model)
+    boolean("buffers", buffers)
     reshard(model)
     own = list(own_tensors(model))
 
-    def find() -> tuple[int, Iterable[str], Plan]:
+    def find() -> tuple[int, Iterable[str], tuple[Planned, dict[str, Tensor]]]:
         if seed is None:
             refuse("seed", "given (a rank alone would draw another)", seed)
-        for full_name, module, leaf, tensor in own:
-            _check(full_name, module, leaf, tensor, partition)
-        entries = plan(model, rules, rename=rename, split=split, partition=partition)
-        return seed_number(seed), map(_deed, entries), entries
+        number = seed_number(seed)
+        for one in own:
+            check_tensor(one.full_name, one.tensor)
+            if one.computed is not None:
+                one.computed.check(one.full_name)
+        check_apart((one.full_name, one.tensor) for one in own)
+        found = planned(model, own, rules, rename=rename, split=split, partition=partition)
+        for one, entry in zip(own, found.plan, strict=True):
+            if one.computed is not None:
+                one.computed.check_divides(one.full_name, entry.law)
+        values = _values(own, found.plan, number) if found.fills else {}
+        return number, map(_deed, found.plan), (found, values)
 
-    number, entries = agreed(find, [tensor for *_, tensor in own])
-    before = {module: _versions(module) for module in model.modules()}
-    with torch.no_grad(), fast_init(number, model=model, rename=rename, partition=partition) as fast:
-        if rules == "torch":
-            assert fast.register is not None
-            reset_parts(model, fast.register, rename)
-        else:
-            _fill(own, entries, number, partition)
+    number, (found, values) = agreed(find, [one.tensor for one in own])
+    found.warn("initialize_")
+    _warn_of_frozen(own, found.plan)
+    before = {id(buffer) for buffer in model.buffers()}
+    runs_own = found.runs == "own"
+    with torch.no_grad(), Steps(number, model, rename, partition, own=runs_own, begins=found.begins) as steps:
         if buffers:
-            _restore_buffers(model, before, by_reset=rules != "torch")
-        _zero_padding(model, partition)
-    return entries
+            restore_buffers(model, steps, by_reset=found.runs is None)
+        if found.runs is not None:
+            reset_parts(model, steps, rename)
+        if found.fills:
+            _fill(own, found.plan, number, partition, values)
+        for weight, row in padding_rows(model):
+            for part in rows_of(known_pieces_of(weight, partition), row):
+                part.zero_()
+        for one, entry in zip(own, found.plan, strict=True):
+            if one.computed is not None:
+                one.computed.settle(number, entry.name)
+    if buffers and (left := buffers_left(model, before, steps.written)):
+        warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=2)
+    return found.plan
 
 
 def _deed(entry: Entry) -> str:
@@ -130,73 +168,42 @@ def _deed(entry: Entry) -> str:
     return f"{entry.stream} {entry.shape} {sorted(known.items())}"
 
 
-def _check(full_name: str, module: nn.Module, leaf: str, tensor: Tensor, partition: Partition | None) -> None:
-    """Raise where a tensor cannot be filled."""
-    check_tensor(full_name, tensor)
-    check_partition(tensor, partition)
-    if is_parametrized(module, leaf):
-        held = module.parametrizations[leaf]
-        if is_dtensor(tensor) or not all(hasattr(one, "right_inverse") for one in held):
-            refuse("model", "of parametrizations that are whole and have a right inverse", full_name)
+def _values(own: Iterable[OwnTensor], plan: Plan, seed: int) -> dict[str, Tensor]:
+    """By full name, of what parametrizations may transform: what is going to be assigned, if they keep it."""
+    values = {}
+    for one, entry in zip(own, plan, strict=True):
+        if one.computed is not None and one.computed.held is None and entry.law is not None and one.tensor.numel():
+            values[one.full_name] = _drawn(one, entry, seed)
+            one.computed.check_keeps(one.full_name, values[one.full_name])
+    return values
 
 
-def _fill(own: Iterable[OwnTensor], entries: Plan, seed: int, partition: Partition | None) -> None:
-    for (_, module, leaf, tensor), entry in zip(own, entries, strict=True):
-        parametrized = is_parametrized(module, leaf)
-        target = torch.empty_like(tensor) if parametrized else tensor
-        if entry.law is not None and target.numel():
-            fill_pieces_(known_pieces_of(target, partition), entry.law, seed=seed, name=entry.stream)
-        if parametrized:
-            setattr(module, leaf, target)
+def _drawn(one: OwnTensor, entry: Entry, seed: int) -> Tensor:
+    """A new tensor with the values that one which is computed is to have."""
+    value = torch.empty_like(one.tensor)
+    assert entry.law is not None
+    fill_pieces_(known_pieces_of(value), entry.law, seed=seed, name=entry.stream)
+    return value
 
 
-def _zero_padding(model: nn.Module, partition: Partition | None) -> None:
-    for module in model.modules():
-        row = getattr(module, "padding_idx", None)
-        weight = getattr(module, "weight", None)
-        if row is not None and isinstance(module, (nn.Embedding, nn.EmbeddingBag)) and weight is not None:
-            for part in rows_of(known_pieces_of(weight, partition), row):
-                part.zero_()
+def _fill(
+    own: Iterable[OwnTensor], plan: Plan, seed: int, partition: Partition | None, values: Mapping[str, Tensor]
+) -> None:
+    for one, entry in zip(own, plan, strict=True):
+        if entry.law is None or not one.tensor.numel():
+            continue
+        if one.computed is not None:
+            one.computed.assign(values[one.full_name] if one.full_name in values else _drawn(one, entry, seed))
+        else:
+            fill_pieces_(known_pieces_of(one.tensor, partition), entry.law, seed=seed, name=entry.stream)
 
 
-def _restore_buffers(model: nn.Module, before: Mapping[Any, Any], by_reset: bool) -> None:
-    """By the modules' resets only where these have not run. What nothing has written since `before` is named."""
-    left = []
-    for prefix, module in model.named_modules():
-        if any(buffer is not None for buffer in module._buffers.values()):
-            _restore(module, by_reset)
-            for leaf, (buffer, version) in _versions(module).items():
-                held, was = before.get(module, {}).get(leaf, (None, version))
-                if held is buffer and was == version:
-                    left.append(canonical_name(f"{prefix}.{leaf}".removeprefix(".")))
-    if left:
-        warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=3)
-
-
-def _versions(module: nn.Module) -> dict[str, tuple[Tensor, int]]:
-    """Each buffer, and a number that changes when it is written."""
-    held = {leaf: buffer for leaf, buffer in module._buffers.items() if buffer is not None}
-    return {leaf: (buffer, 0 if buffer.is_inference() else buffer._version) for leaf, buffer in held.items()}
-
-
-def _remake(module: nn.Module) -> None:
-    """The buffers of rotary embeddings are copied from new ones, of the same configuration, where that makes them."""
-    try:
-        with torch.device("cpu"):
-            buffers = dict(type(module)(module.config).named_buffers())
-    except TypeError:  # a constructor of other arguments
-        return
-    for name in module._buffers.keys() & buffers.keys():
-        module._buffers[name].copy_(buffers[name])
-
-
-def _restore(module: nn.Module, by_reset: bool) -> None:
-    """Give buffers their values where a module can: by its own reset, or as rotary embeddings do."""
-    for name in ("reset_buffers", "rope_init", "reset_running_stats"):
-        if hasattr(type(module), name):
-            return getattr(module, name)()
-    if "inv_freq" in module._buffers and hasattr(module, "config"):
-        _remake(module)
-    elif by_reset and (reset := reset_of(module)) is not None:
-        with without_parameters(module):
-            reset()
+def _warn_of_frozen(own: Iterable[OwnTensor], plan: Plan) -> None:
+    """Name what is drawn though it asks for no gradient, where others do: the model may have computed it."""
+    frozen = [
+        entry.name
+        for one, entry in zip(own, plan, strict=True)
+        if entry.law is not None and not one.tensor.requires_grad
+    ]
+    if frozen and any(one.tensor.requires_grad for one in own):
+        warnings.warn(f"initialize_: frozen, and drawn anew all the same: {', '.join(frozen)}", stacklevel=3)

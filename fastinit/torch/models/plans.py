@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import prod
 from typing import Any, ClassVar, NamedTuple, SupportsIndex, overload
@@ -13,19 +14,22 @@ from torch import nn
 
 from ...arguments import choice, integer, refuse
 from ...dtypes import kind_of
-from ...laws import Called, Law
+from ...laws import Called, Law, Packed
 from ...records import Record, plain
 from ...scaling import Fans
 from ...schemes import Scheme
-from ..rules.lists import OWN, Listed, Rule, Rules
-from ..rules.recipe import RECIPES, Recipe
-from ..rules.weights import Ruled, Weight, fans_of, output_axis, ruled
-from ..tensors.checks import check_model
+from ..rules.lists import Listed, Rule, Rules
+from ..rules.modules import fans_of, sides_of
+from ..rules.recipe import BY_MODULES, RECIPES, Recipe, modules_draw, rule_names
+from ..rules.weights import Ruled, Weight, ruled
+from ..tensors.checks import check_here, check_model, check_tensor
 from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
-from ..tensors.shards import Partition, pieces_of, reshard
-from .recording import Draw, recorded_draws
-from .resets import own_tensors
+from ..tensors.shards import Partition, check_partition, checked_partition, pieces_of, reshard
+from ..tensors.ties import check_apart, untied, warn_untied
+from .own import METHODS, own_inits
+from .recording import Draw, recorded
+from .resets import OwnTensor, own_tensors
 
 
 class Entry(NamedTuple):
@@ -103,7 +107,7 @@ class Plan(list[Entry], Record):
     def __str__(self) -> str:
         rows = [("name", "shape", "law", "std", "fan_in", "fan_out")]
         for entry in self:
-            fans = ("-", "-") if entry.fans is None else map(str, entry.fans)
+            fans = ("-", "-") if entry.fans is None else (str(round(fan, 2)) for fan in entry.fans)
             rows.append((entry.name, entry.lengths, entry.description, f"{entry.std:.4g}", *fans))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -146,6 +150,16 @@ def plan(
     ValueError, TypeError
         If a rule matches nothing, or nothing matches a parameter; see `initialize_`.
 
+    Warns
+    -----
+    UserWarning
+        Of two tensors that the model ties, and of initialisations that ``"torch"`` leaves out, as `initialize_`.
+
+    Notes
+    -----
+    Parameters and buffers are away while the modules' own initialisations are asked what they would draw: other threads
+    must not use the model meanwhile.
+
     Examples
     --------
     >>> import torch
@@ -161,24 +175,88 @@ def plan(
     """
     check_model(model)
     reshard(model)
-    weights = _weights(model, rename, split or {}, partition)
-    drawn = recorded_draws(model, rename) if rules == "torch" else _ruled(model, rules, [*weights.values()], rename)
+    own = list(own_tensors(model))
+    for one in own:
+        if not one.tensor.is_meta:
+            check_tensor(one.full_name, one.tensor)
+    check_apart((one.full_name, one.tensor) for one in own)
+    found = planned(model, own, rules, rename=rename, split=split, partition=partition)
+    found.warn("plan")
+    return found.plan
+
+
+class Planned(NamedTuple):
+    """A plan, how it is carried out, and what there is to be said of it.
+
+    `runs` are those of `BY_MODULES` that run, if any do, and `begins` is that of their `Steps`; what has a law is then
+    filled if `fills`. `left_out` names classes with initialisations of their own that do not run.
+    """
+
+    plan: Plan
+    runs: str | None
+    begins: Mapping[str, float]
+    fills: bool
+    untied: Sequence[str]
+    left_out: Sequence[str]
+
+    def warn(self, door: str) -> None:
+        """To the caller of the door."""
+        if self.untied:
+            warn_untied(door, self.untied, stacklevel=3)
+        if self.left_out:
+            whose = ", ".join(self.left_out)
+            text = f"rules='torch' leaves out the initialisation that {whose} has of its own; rules='own' runs it"
+            warnings.warn(f"{door}: {text}", stacklevel=3)
+
+
+def planned(
+    model: nn.Module,
+    own: Iterable[OwnTensor],
+    rules: Rules,
+    *,
+    rename: Rename | None,
+    split: Mapping[str, int] | None,
+    partition: Partition | None,
+) -> Planned:
+    """The plan for a model and its own tensors; see `plan`."""
+    if not isinstance(split, Mapping | None):
+        refuse("split", "a mapping of patterns to numbers of parts", split, TypeError)
+    if partition is not None:
+        checked_partition(partition)
+    weights = _weights(own, rename, split or {}, partition)
+    if isinstance(rules, str) and rules in BY_MODULES:
+        given = dict.fromkeys((weight.name for weight in weights.values()), BY_MODULES[rules])
+    else:
+        given = _given(rules, [*weights.values()], rename is not None)
+    drawn, runs, begins = _drawn(model, weights, given, rename)
     missing = [weight.name for weight in weights.values() if weight.name not in drawn]
+    left_out = own_inits(model) if rules == "torch" else []
     if missing:
-        refuse("rules", f"such that each parameter has a law ({_remedy(rules)})", missing)
+        refuse("rules", f"such that each parameter has a law ({_remedy(rules, given, left_out, missing)})", missing)
     entries = Plan()
     for full_name, weight in weights.items():
-        law, stream, fans = drawn[weight.name]
+        law, stream, fans = drawn[weight.name][:3]
         if law is not None:
             _check_law(law, weight)
-        entries.append(Entry(weight.name, weight.shape, law, stream, fans or weight.fans, full_name))
-    return entries
+        fans = fans or fans_of(weight.module, weight.shape, weight.split)
+        entries.append(Entry(weight.name, weight.shape, law, stream, fans, full_name))
+    return Planned(entries, runs, begins, not _is_left_whole(given), untied(model), left_out)
 
 
-def _remedy(rules: Rules) -> str:
-    """What there is to do where rules give a parameter no law."""
-    if rules == "torch":
-        return "one that no module resets needs a rule"
+def _is_left_whole(given: Mapping[str, Ruled]) -> bool:
+    """Whether rules leave all parameters to modules, in one way."""
+    kinds = set(map(modules_draw, given.values()))
+    return len(kinds) == 1 and kinds != {None}
+
+
+def _remedy(rules: Rules, given: Mapping[str, Ruled], left_out: Sequence[str], missing: Sequence[str]) -> str:
+    """What there is to do where rules give parameters no law."""
+    if left_out:
+        return f"rules='own' runs the initialisation of {', '.join(left_out)}"
+    if (kind := modules_draw(given.get(missing[0]))) is not None:
+        patterns = dict.fromkeys(f"*{name.rpartition('.')[2]}" for name in missing)
+        listed = [*((pattern, "zeros") for pattern in patterns), ("*", kind)]
+        return f"what no module initialises needs a rule, as in {listed}"
     if isinstance(rules, (list, tuple)):
         return "a list may end with ('*', 'torch')"
     return "a function may give one, and call a recipe for the rest"
@@ -198,27 +276,60 @@ def _check_law(law: Law, weight: Weight) -> None:
         refuse("rules", f"of schemes that are called as fastinit's are ({weight.name}: {error})", called, TypeError)
 
 
-def _ruled(model: nn.Module, rules: Rules, weights: Sequence[Weight], rename: Rename | None) -> dict[str, Draw]:
-    """By name, what rules give each weight that they have a law for."""
-    rule = _rule(rules, weights, rename is not None)
+def _given(rules: Rules, weights: Sequence[Weight], renamed: bool) -> dict[str, Ruled]:
+    """By name, what rules give each weight that they give something."""
+    rule = _rule(rules, weights, renamed)
     given = {weight.name: one for weight in weights if (one := ruled(rule(weight))) is not None}
     for name, one in given.items():
         if not isinstance(one, Ruled):
             refuse("rules", f"such that a function gives a law ({name})", one, TypeError)
     if isinstance(rule, Recipe):
-        rule.check(weights, rename is not None)
-    own = [name for name, one in given.items() if one is OWN]
-    recorded = recorded_draws(model, rename) if own else {}
-    computed = [name for name in own if name not in recorded or recorded[name].law is None]
-    if computed:
-        refuse("rules", "'torch' in a list where a module's reset draws the values, and does no more", computed)
-    return {name: recorded[name] if one is OWN else Draw(one.law, name, one.fans) for name, one in given.items()}
+        rule.check(weights, renamed)
+    return given
+
+
+def _drawn(
+    model: nn.Module, weights: Mapping[str, Weight], given: Mapping[str, Ruled], rename: Rename | None
+) -> tuple[dict[str, Draw], str | None, dict[str, float]]:
+    """By name, what each weight gets; which of `BY_MODULES` runs for it, if one must; and where its draws begin."""
+    named = {weight.name: weight for weight in weights.values()}
+    draws = {name: _draw(one, named[name]) for name, one in given.items() if modules_draw(one) is None}
+    runs, begins, whole = None, dict[str, float](), _is_left_whole(given)
+    for kind in BY_MODULES:
+        left = [name for name, one in given.items() if modules_draw(one) == kind]
+        if not left:
+            continue
+        if kind == "own" and not own_inits(model):
+            methods = ", ".join(METHODS)
+            refuse("rules", f"'torch', say, where no module has an initialisation of its own (by {methods})", kind)
+        found, starts = recorded(model, rename, own=kind == "own")
+        draws |= {name: found[name] for name in left if name in found}
+        computed = [name for name in left if name in found and found[name].law is None]
+        if wrong := [name for name in computed if runs is not None or (found[name].entangled and not whole)]:
+            refuse("rules", f"{kind!r} in a list where no module computes values from other tensors", wrong)
+        if whole or computed:
+            runs, begins = kind, dict(starts)
+    if runs is not None and not whole:
+        begins |= {name: math.inf for name, one in draws.items() if one.law is not None}
+    return draws, runs, begins
+
+
+def _draw(given: Ruled, weight: Weight) -> Draw:
+    """What a rule gives a weight, and so each of the parts that it is packed from along its outputs."""
+    law = given.law
+    if isinstance(law, Called) and weight.split > 1:
+        rule = f"left out for {weight.name}, whose law is a function of yours, which may make its parts itself"
+        refuse("split", rule, weight.split)
+    if law is not None and not law.is_independent and weight.split > 1:
+        sides = sides_of(weight.module, weight.shape) if given.fans is None else None  # but for axes that its rule has
+        law = Packed(law, weight.split, getattr(law, "out_axis", 0) if sides is None else sides.out_axis)
+    return Draw(law, weight.name, given.fans)
 
 
 def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
     """Rules that were given as a name, a list or a function, as a function."""
     if isinstance(rules, str):
-        return RECIPES[choice("rules", rules, ["torch", *RECIPES])].from_model(weights, renamed)
+        return RECIPES[choice("rules", rules, rule_names())].from_model(weights, renamed)
     if isinstance(rules, Law | Scheme | type):
         rule = "a list such as [('*', scheme)], a recipe made with its arguments, or a function"
         refuse("rules", rule, rules, TypeError)
@@ -226,22 +337,24 @@ def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
 
 
 def _weights(
-    model: nn.Module, rename: Rename | None, split: Mapping[str, int], partition: Partition | None
+    own: Iterable[OwnTensor], rename: Rename | None, split: Mapping[str, int], partition: Partition | None
 ) -> dict[str, Weight]:
     """Every parameter by its full name; a parametrized tensor is one, whatever it is computed from."""
     found: dict[str, Weight] = {}
     unused = list(split)
-    for full_name, module, _, tensor in own_tensors(model):
+    for full_name, module, _, tensor, _ in own:
+        check_here(tensor, full_name=full_name)
+        check_partition(tensor, partition)
         name = canonical_name(full_name, rename)
         pieces = pieces_of(tensor, partition)
         shape, parts = tuple(tensor.shape) if pieces is None else pieces.shape, 1
         for pattern in split:
             if fnmatchcase(name, pattern):
                 parts = integer("split", split[pattern], 1)
-                if len(shape) > 1 and shape[output_axis(module)] % parts:
+                if (sides := sides_of(module, shape)) is not None and shape[sides.out_axis] % parts:
                     refuse("split", f"a divisor of the outputs of {name} {shape}", parts)
                 unused = [one for one in unused if one != pattern]
-        found[full_name] = Weight(name, module, shape, tensor.dtype, fans_of(module, shape, parts))
+        found[full_name] = Weight(name, module, shape, tensor.dtype, parts)
     if unused:
         refuse("split", "patterns that match a parameter", unused)
     return found

@@ -1,52 +1,66 @@
-"""Recording: what the modules' own resets would draw on a model, with nothing written."""
+"""Recording: what the modules' own initialisations would draw on a model, with nothing written."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import init as torch_init
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ...laws import Constant, Law
 from ...scaling import Fans
-from ..calls.fast import fast_init, is_answered
+from ..calls.fast import is_answered
 from ..calls.requests import Request
-from ..tensors.names import Rename, canonical_name
+from ..tensors.meta import on_meta
+from ..tensors.names import Rename, canonical_name, named_tensors
 from ..tensors.shards import Pieces
-from .resets import on_meta, reset_parts
+from .reparametrised import without_computed
+from .resets import own_tensors, padding_rows, reset_parts
+from .steps import Steps, written_by
 
 
 class Draw(NamedTuple):
-    """What a parameter gets: a law (None: a module computes it), its stream, and fans where axes were named."""
+    """What a parameter gets: a law (None: a module computes it), its stream, and fans where axes were named.
+
+    It is `entangled` where it is computed from other tensors.
+    """
 
     law: Law | None
     stream: str
     fans: Fans | None = None
+    entangled: bool = False
 
 
-def recorded_draws(model: nn.Module, rename: Rename | None) -> dict[str, Draw]:
-    """By name, what the modules' own resets draw last on each parameter."""
-    with on_meta(model), _Recorder(model, rename) as recorder, torch.no_grad():
-        assert recorder.register is not None
-        reset_parts(model, recorder.register, rename)
-    return recorder.drawn
+def recorded(model: nn.Module, rename: Rename | None, own: bool) -> tuple[Mapping[str, Draw], Mapping[str, int]]:
+    """By name, what modules draw last on each tensor, by their resets or beyond them; and `Steps.begins`."""
+    with on_meta(model), without_computed(model):
+        computed = [(one, one.computed) for one in own_tensors(model) if one.computed is not None]
+        with _Recorder(0, model, rename, own=own) as recorder, torch.no_grad():
+            reset_parts(model, recorder, rename)
+        for one, how in computed:
+            if any(canonical_name(part, rename) in recorder.drawn for part in how.parts(one.full_name)):
+                name = canonical_name(one.full_name, rename)
+                recorder.drawn[name] = Draw(None, name, entangled=True)
+    return recorder.drawn, recorder.anew
 
 
-class _Recorder(fast_init):
+class _Recorder(Steps):
     """Notes what would be written to the tensors of a model that is on the meta device."""
 
-    def __init__(self, model: nn.Module, rename: Rename | None) -> None:
-        super().__init__(seed=0, model=model, rename=rename)
+    def __init__(self, seed: int, model: nn.Module, rename: Rename | None, *, own: bool) -> None:
+        super().__init__(seed, model, rename, own=own)
         self.drawn: dict[str, Draw] = {}
-        self._padded = {
-            canonical_name(f"{prefix}.weight".removeprefix("."), rename)
-            for prefix, module in model.named_modules()
-            if getattr(module, "padding_idx", None) is not None
-        }
+        self.anew: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+        self._shapes = {one.names[0]: tuple(one.tensor.shape) for one in named_tensors(model, rename)}
+        for one in own_tensors(model):  # what is computed has a name of its own
+            self._shapes[canonical_name(one.full_name, rename)] = tuple(one.tensor.shape)
+        self._beside = WeakIdKeyDictionary()  # whole ones that were drawn to be copied
+        self._padded = {self._named(weight)[0] for weight, _ in padding_rows(model)}
 
     def __exit__(self, *raised: Any) -> None:
         self.left_to_torch.clear()  # nothing depends on the layout yet
@@ -54,44 +68,69 @@ class _Recorder(fast_init):
         super().__exit__(*raised)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        target: Any = args[0] if args else (kwargs or {}).get("tensor")
-        name = getattr(func, "__name__", "")
+        rest = kwargs or {}
+        target: Any = written_by(func, args, rest)
         if func in _CONSTANTS:
-            self._note_constant(target, _CONSTANTS[func](*args, **(kwargs or {})))
+            self._note_constant(target, _CONSTANTS[func](*args, **rest))
         elif func is Tensor.__setitem__:
-            self._note_constant(target[args[1]], math.nan)
-        elif _changes(name) and isinstance(target, Tensor) and not is_answered(func):
-            self._note_computed(target, args[1:])
+            self._note_constant(target[args[1]], math.nan, entangled=isinstance(args[2], Tensor))
+        elif target is not None and not is_answered(func):
+            self._note_computed(target, args[1:], func is Tensor.copy_)
         return super().__torch_function__(func, types, args, kwargs)
 
     def passes(self, tensor: Tensor) -> bool:
         return False
 
     def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
-        name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
-        stream = self.stream(name)
+        name, whole = self._named(tensor)
         if name:
             request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))
-            self.drawn[name] = Draw(None if request is None or place.part is not None else request.law, stream)
+            law = None if request is None or not whole else request.law
+            self._begin(name, law is not None)
+            self._note(name, law, self.stream(name))
+            if whole:
+                self._beside[tensor] = True
         return True
 
-    def _note_constant(self, tensor: Tensor, value: float) -> None:
-        """One of the row of a padding index leaves the law of the rest; of what is not finite there is no law."""
+    def _begin(self, name: str, anew: bool) -> None:
+        """The first write of a step, if it fills the tensor, makes all before it as if it had not been."""
+        if self.own and self._last.get(name) != self.step and anew:
+            self.anew[name] = self.step
+            self._visits.draws[name] = 0
+        self._last[name] = self.step
+
+    def _note(self, name: str, law: Law | None, stream: str, entangled: bool = False) -> None:
+        """What is computed stays entangled until it is filled anew."""
+        before = self.drawn.get(name)
+        entangled = law is None and (entangled or (before is not None and before.entangled))
+        self.drawn[name] = Draw(law, stream, None, entangled)
+
+    def _named(self, tensor: Tensor) -> tuple[str, bool]:
+        """The name of a tensor, and whether it has the elements of the whole that has that name."""
         name, place = self._place(tensor, Pieces(tuple(tensor.shape), tensor))
-        if name and (place.part is None or name not in self._padded):
-            known = place.part is None and math.isfinite(value)
-            self.drawn[name] = Draw(Constant(float(value)) if known else None, name)
+        return name, place.part is None and self._shapes.get(name) == place.shape
 
-    def _note_computed(self, tensor: Tensor, others: tuple[Any, ...]) -> None:
+    def _note_constant(self, tensor: Tensor, value: float, entangled: bool = False) -> None:
+        """One of the row of a padding index leaves the law of the rest; of what is not finite there is no law."""
+        name, whole = self._named(tensor)
+        if name and (whole or not (name in self._padded or self._is_made(tensor))):
+            known = whole and math.isfinite(value)
+            self._begin(name, known)
+            self._note(name, Constant(float(value)) if known else None, name, entangled)
+
+    def _note_computed(self, tensor: Tensor, others: tuple[Any, ...], copied: bool) -> None:
         """A copy of what was drawn beside a tensor, under its name, is no computation."""
-        tensors = [tensor, *(one for one in others if isinstance(one, Tensor))]
-        name, *beside = (self._place(one, Pieces(tuple(one.shape), one))[0] for one in tensors)
-        if name and beside != [name]:
-            self.drawn[name] = Draw(None, name)
+        name, whole = self._named(tensor)
+        tensors = [one for one in others if isinstance(one, Tensor)]
+        copied = copied and tensors[0] in self._beside and self._named(tensors[0])[0] == name
+        if name and not copied and (whole or not self._is_made(tensor)):
+            self._begin(name, False)
+            self._note(name, None, name, entangled=bool(tensors))
+
+    def _is_made(self, tensor: Tensor) -> bool:
+        return self.register is not None and self.register.is_made(tensor)
 
 
-#: Names of the methods that write to a tensor.
-_changes = re.compile(r"(?!_|requires_grad_$|detach_$|share_memory_$)\w+(?<!_)_$").match
 #: What each writes.
 _CONSTANTS: dict[Any, Callable[..., float]] = {
     Tensor.zero_: lambda tensor: 0.0,

@@ -2,46 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import ParametrizationList, is_parametrized, type_before_parametrizations
+from torch.nn.utils.parametrize import ParametrizationList
+from torch.nn.utils.spectral_norm import SpectralNorm
 
-from ..tensors.names import Register, Rename, canonical_name
-from ..tensors.shards import is_dtensor
-
-#: (full name, module, attribute, tensor).
-OwnTensor: TypeAlias = tuple[str, nn.Module, str, Tensor]
+from ..tensors.meta import meta_like
+from ..tensors.names import Rename, canonical_name
+from .own import own_init_of, unmarked
+from .reparametrised import Computed, computed_tensors, plain_of
+from .steps import Steps
 
 _RESETS = ("reset_parameters", "_reset_parameters")
 
 
-def own_tensors(model: nn.Module) -> Iterator[OwnTensor]:
-    """Each parameter, once.
+class OwnTensor(NamedTuple):
+    """A tensor that rules fill: its full name, module and attribute; something like it where it is `computed`."""
 
-    A parametrized tensor stands for its originals; it is not computed where one original has its shape.
-    """
+    full_name: str
+    module: nn.Module
+    leaf: str
+    tensor: Tensor
+    computed: Computed | None = None
+
+
+def own_tensors(model: nn.Module) -> Iterator[OwnTensor]:
+    """Each parameter, once; what a module computes stands for the parameters that it is computed from."""
     seen: set[int] = set()
     for prefix, module in model.named_modules():
         if isinstance(module, ParametrizationList):
             continue
         dot = f"{prefix}." if prefix else ""
-        for leaf, tensor in module._parameters.items():
-            if tensor is not None and id(tensor) not in seen:
-                seen.add(id(tensor))
-                yield dot + leaf, module, leaf, tensor
-        for leaf in module.parametrizations if is_parametrized(module) else ():
-            yield dot + leaf, module, leaf, _original(module, leaf)
+        computed = list(computed_tensors(module))
+        taken = {leaf for one in computed for leaf in one.takes}
+        own = [OwnTensor(dot + leaf, module, leaf, tensor)
+               for leaf, tensor in module._parameters.items() if tensor is not None and leaf not in taken]  # fmt: skip
+        for one in own + [OwnTensor(dot + one.leaf, module, one.leaf, one.like, one) for one in computed]:
+            if id(one.tensor) not in seen:
+                seen.add(id(one.tensor))
+                yield one
 
 
-def _original(module: nn.Module, leaf: str) -> Tensor:
-    """What stands for a parametrized tensor: its one original, or what is computed from several."""
-    held = module.parametrizations[leaf]
-    original: Tensor = held.original if held.is_tensor else getattr(module, leaf)
-    return original
+def padding_rows(model: nn.Module) -> Iterator[tuple[Tensor, int]]:
+    """Embeddings' weights that have a row for padding, and its number: it is zero, whoever wrote the embedding.
+
+    Of a weight that is computed, the parameter that has its bits.
+    """
+    for module in model.modules():
+        row = getattr(module, "padding_idx", None)
+        if type(row) is int:
+            held = [one.held for one in computed_tensors(module) if one.leaf == "weight"]
+            for weight in (module._parameters.get("weight"), *held):
+                if weight is not None and weight.ndim == 2:
+                    yield weight, row
 
 
 def reset_of(module: nn.Module) -> Callable[[], Any] | None:
@@ -49,81 +66,70 @@ def reset_of(module: nn.Module) -> Callable[[], Any] | None:
     return next((getattr(module, name) for name in _RESETS if hasattr(type(module), name)), None)
 
 
-def reset_parts(model: nn.Module, register: Register, rename: Rename | None) -> None:
-    """Reset each module after its parts, as when they were made. A tied tensor is its first owner's to reset."""
-    owners = {(module, leaf): full_name for full_name, module, leaf, _ in own_tensors(model)}
-    for module in _parts_first(model):
-        reset = reset_of(module)
-        if reset is None or isinstance(module, ParametrizationList):
-            continue
-        with _only(module, [leaf for leaf in module._parameters if (module, leaf) in owners]):
-            if is_parametrized(module):
-                names = {leaf: canonical_name(owners[module, leaf], rename) for leaf in module.parametrizations}
-                _reset_parametrized(module, names, register)
-            else:
-                reset()
+def reset_parts(model: nn.Module, steps: Steps, rename: Rename | None) -> None:
+    """Reset each module after its parts, as when they were made. A tied tensor is its first owner's to reset.
+
+    In steps that are `own`, what has an initialisation of its own is then given that.
+    """
+    owned: dict[nn.Module, list[OwnTensor]] = {}
+    for one in own_tensors(model):
+        owned.setdefault(one.module, []).append(one)
+    for module in parts_first(model):
+        if reset_of(module) is not None and not isinstance(module, ParametrizationList):
+            steps.step += 1
+            _reset(module, owned.get(module, []), steps, rename)
+        if steps.own and (initialise := own_init_of(module)) is not None:
+            steps.step += 1
+            _lay_bare((one for part in module.modules() for one in owned.get(part, [])), steps, rename)
+            with unmarked(module):
+                initialise()
 
 
-def _parts_first(module: nn.Module, seen: set[nn.Module] | None = None) -> Iterator[nn.Module]:
+def _lay_bare(owned: Iterable[OwnTensor], steps: Steps, rename: Rename | None) -> None:
+    """As when a model is made: what the hook of spectral normalisation computes is the original, until it is called."""
+    for one in owned:
+        if one.computed is not None and isinstance(one.computed.by, SpectralNorm):
+            one.module.__dict__[one.leaf] = original = one.tensor.detach()
+            assert steps.register is not None
+            steps.register.adopt(original, canonical_name(one.full_name, rename))
+
+
+def parts_first(module: nn.Module, seen: set[nn.Module] | None = None) -> Iterator[nn.Module]:
+    """Each module of a model after those that it is made of."""
     seen = set() if seen is None else seen
     for child in module.children():
         if child not in seen:
             seen.add(child)
-            yield from _parts_first(child, seen)
+            yield from parts_first(child, seen)
     yield module
 
 
+def _reset(module: nn.Module, owned: Iterable[OwnTensor], steps: Steps, rename: Rename | None) -> None:
+    """By the module's own method. What it computes is assigned what the module would give it, were it a parameter."""
+    made: dict[str, nn.Parameter] = {}
+    for one in owned:
+        if one.computed is not None:
+            made[one.leaf] = nn.Parameter(torch.empty_like(one.tensor), requires_grad=False)
+            assert steps.register is not None
+            steps.register.adopt(made[one.leaf], canonical_name(one.full_name, rename))
+    with _only(module, [one.leaf for one in owned]):
+        plain = plain_of(module, made)
+        reset = reset_of(plain)
+        assert reset is not None  # that of a module which has one
+        reset()
+        module._parameters.update({leaf: one for leaf, one in plain._parameters.items() if leaf not in made})
+    for one in owned:
+        if one.computed is not None and not (value := plain._parameters[one.leaf].detach()).is_meta:
+            one.computed.assign(value)
+
+
 @contextmanager
-def _only(module: nn.Module, leaves: list[str]) -> Iterator[None]:
+def _only(module: nn.Module, leaves: Iterable[str]) -> Iterator[None]:
     """A module all of whose parameters but those are on the meta device, where nothing reaches them."""
     parameters = module._parameters
     away = {leaf: tensor for leaf, tensor in parameters.items() if tensor is not None and leaf not in leaves}
     try:
-        parameters.update({leaf: _meta(tensor) for leaf, tensor in away.items()})
+        parameters.update({leaf: meta_like(tensor) for leaf, tensor in away.items()})
         yield
     finally:
         parameters.update(away)
-
-
-def without_parameters(module: nn.Module) -> AbstractContextManager[None]:
-    """A module whose reset reaches its buffers alone."""
-    return _only(module, [])
-
-
-def _meta(tensor: Tensor) -> Tensor:
-    """A whole tensor like it without memory."""
-    strides = torch.empty(tensor.shape, device="meta").stride() if is_dtensor(tensor) else tensor.stride()
-    empty = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device="meta")
-    return nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
-
-
-def _reset_parametrized(module: nn.Module, names: Mapping[str, str], register: Register) -> None:
-    """What the module was before resets a tensor, which is then assigned: so its parametrization inverts it."""
-    before = object.__new__(type_before_parametrizations(module))
-    before.__dict__ = {**module.__dict__, "_parameters": dict(module._parameters)}
-    for leaf, name in names.items():
-        before._parameters[leaf] = nn.Parameter(torch.empty_like(_original(module, leaf)), requires_grad=False)
-        register.adopt(before._parameters[leaf], name)
-    reset = reset_of(before)
-    assert reset is not None  # that of a module which has one
-    reset()
-    for leaf in names:
-        if not before._parameters[leaf].is_meta:
-            setattr(module, leaf, before._parameters[leaf].detach())
-
-
-@contextmanager
-def on_meta(model: nn.Module) -> Iterator[None]:
-    """A model whose parameters and buffers are on the meta device, ties kept, and whole where they are sharded."""
-    held = [(tensors, dict(tensors)) for one in model.modules() for tensors in (one._parameters, one._buffers)]
-    replaced: dict[int, Tensor] = {}
-    try:
-        for tensors, before in held:
-            for leaf, tensor in before.items():
-                if tensor is not None:
-                    tensors[leaf] = replaced.setdefault(id(tensor), _meta(tensor))
-        yield
-    finally:
-        for tensors, before in held:
-            tensors.clear()
-            tensors.update(before)

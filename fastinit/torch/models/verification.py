@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from ... import verification
 from ...arguments import refuse
@@ -24,12 +23,13 @@ from ...stream import seed_number
 from ...typing import Index
 from ..rules.lists import Rules
 from ..tensors.agreement import from_all_ranks
-from ..tensors.checks import check_tensor
+from ..tensors.checks import check_model, check_tensor
 from ..tensors.fills import array_over
 from ..tensors.names import Rename, named_tensors
-from ..tensors.shards import Partition, Pieces, check_partition, known_pieces_of, rows_of
-from .plans import Entry, plan
-from .resets import own_tensors
+from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, known_pieces_of, reshard, rows_of
+from ..tensors.ties import warn_untied
+from .plans import Entry, planned
+from .resets import OwnTensor, own_tensors, padding_rows
 
 #: Elements that are hashed together: their 64-bit words stay in the cache.
 _CHUNK = 1 << 15
@@ -47,7 +47,7 @@ class ModelVerification(Record):
     checked : int
         How many tensors were checked.
     unchecked : tuple of str
-        Names of those whose law is not known: a module computes the values, or a parametrization lies over them.
+        Names of those whose law is not known: a module computes the values, or a parametrization transforms them.
     digest : str
         Hash of the bits of all parameters, in hexadecimal.
     """
@@ -125,7 +125,7 @@ def verify(
     ----------
     model, rules, rename, split, partition
         As for `initialize_`. Buffers are not looked at.
-    seed : int, numpy.random.SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         None: laws alone are checked. The same on every rank.
 
     Returns
@@ -136,17 +136,25 @@ def verify(
     Raises
     ------
     ValueError, TypeError
-        As for `initialize_`, on every rank.
+        As for `initialize_`, on every rank; but parameters that share memory are told by their values.
+
+    Warns
+    -----
+    UserWarning
+        Naming two tensors that the model ties.
 
     Notes
     -----
     *False alarms*: with a seed none (``orthogonal`` must agree up to rounding). Without, a right shard of a tensor is
     doubted less than once in 10**7 (see `fastinit.verify`).
 
+    *Reparametrised tensors*: of weight normalisation the directions must have the law, and the lengths be theirs, so
+    that the weight in use has it; of spectral normalisation and pruning the weight before these must.
+
     *What it cannot see*: without a seed, tensors of one law that have changed places; of a shard of fewer than 1,000
     elements, anything but mean and deviation; stretches that shards have in common of fewer than 16 elements, and short
-    ones in long shards, of which 32 stretches each are compared. That two tensors should be tied, rules do not say: if
-    they are not, one that is a copy of the other is found, and one that has a stream of its own is not.
+    ones in long shards, of which 32 stretches each are compared. That two tensors should be tied, where the model does
+    not say so: one that is a copy of the other is found, and one that has a stream of its own is not.
 
     *Digest*: a tensor's is the sum modulo 2**64, over its elements, of a mix of the element's number in the whole and
     its bits: so it does not matter who holds which. The sums, sorted, with names, shapes and dtypes go through BLAKE2b.
@@ -188,29 +196,43 @@ def _shards(
     split: Mapping[str, int] | None,
     partition: Partition | None,
 ) -> Iterator[_Shard]:
-    entries = plan(model, rules, rename=rename, split=split, partition=partition)
-    laws = {
-        entry.name: entry
-        for entry, (_, module, leaf, _) in zip(entries, own_tensors(model), strict=True)
-        if entry.law is not None and not is_parametrized(module, leaf)
-    }
+    check_model(model)
+    reshard(model)
+    own = list(own_tensors(model))
+    found = planned(model, own, rules, rename=rename, split=split, partition=partition)
+    if found.untied:
+        warn_untied("verify", found.untied, stacklevel=5)
+    known = [(one, entry) for one, entry in zip(own, found.plan, strict=True) if entry.law is not None]
+    laws = {id(one.tensor if one.computed is None else one.computed.held): entry for one, entry in known}
+    lengths = dict(both for one, _ in known if (both := _lengths(one)) is not None)
     padding = _padding(model)
     for named in named_tensors(model, rename):
         if named.parameter:
             name, tensor = named.names[0], named.tensor
             check_tensor(name, tensor)
             check_partition(tensor, partition)
-            yield _shard(name, known_pieces_of(tensor, partition), laws.get(name), seed, padding.get(id(tensor), []))
+            pieces, entry = known_pieces_of(tensor, partition), laws.get(id(tensor))
+            shard = _shard(name, pieces, entry, seed, padding.get(id(tensor), []))
+            wrong = lengths.get(id(tensor))
+            yield shard if wrong is None else shard._replace(checked=True, problems=wrong)
 
 
 def _padding(model: nn.Module) -> dict[int, list[int]]:
     """By the id of a weight, its rows that are zero."""
     rows: dict[int, list[int]] = {}
-    for module in model.modules():
-        weight, row = module._parameters.get("weight"), getattr(module, "padding_idx", None)
-        if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) and weight is not None and row is not None:
-            rows.setdefault(id(weight), []).append(row)
+    for weight, row in padding_rows(model):
+        rows.setdefault(id(weight), []).append(row)
     return rows
+
+
+def _lengths(one: OwnTensor) -> tuple[int, tuple[str, ...]] | None:
+    """Of weight normalisation: the id of the parameter that has lengths, and what is wrong with these."""
+    both = None if one.computed is None else one.computed.lengths
+    if both is None or is_dtensor(both[0]):
+        return None
+    given, right = (each.detach().double() for each in both)
+    nearly = torch.allclose(given, right, rtol=16 * torch.finfo(both[0].dtype).eps, atol=0)
+    return id(both[0]), () if nearly and right.all() else (f"not the lengths that {one.full_name} has to have its law",)
 
 
 def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, padding: list[int]) -> _Shard:
@@ -223,6 +245,7 @@ def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, pad
     shard = _Shard(name, shape, str(local.dtype).removeprefix("torch."), places, total, entry is not None)
     if entry is None or entry.law is None:
         return shard
+    padding = [row % shape[0] for row in padding if -shape[0] <= row < shape[0]]
     problems = [
         f"row {row}, that of a padding index, is not zero"
         for row in padding

@@ -8,14 +8,11 @@ from typing import Any
 
 from ...arguments import refuse
 from ...laws import Law
-from .recipe import Recipe
+from .recipe import BY_MODULES, Recipe
 from .weights import Ruled, Weight, law_of
 
 Rule = Callable[[Weight], Ruled | Law | None]
 Rules = str | Sequence[tuple[Any, ...]] | Rule
-
-#: In a list of rules: what the module's own reset draws.
-OWN = Ruled(None)
 
 _LIST = "a list of (pattern, scheme) or (pattern, scheme, keywords)"
 
@@ -39,8 +36,8 @@ class Listed(Recipe):
         for rule in rules:
             if not _is_rule(rule):
                 refuse("rules", _LIST, rule, TypeError)
-            if rule[1] == "torch" and len(rule) > 2:
-                refuse("rules", "without keywords where 'torch' is the scheme", rule)
+            if isinstance(rule[1], str) and rule[1] in BY_MODULES and len(rule) > 2:
+                refuse("rules", f"without keywords where {rule[1]!r} is the scheme", rule)
         self.rules: list[tuple[Any, ...]] = [(*rule, {})[:3] for rule in rules]
 
     def __call__(self, weight: Weight) -> Ruled | None:
@@ -48,7 +45,9 @@ class Listed(Recipe):
         if number is None:
             return None
         _, scheme, keywords = self.rules[number]
-        return OWN if scheme == "torch" else law_of(scheme, weight, **keywords)
+        if isinstance(scheme, str) and scheme in BY_MODULES:
+            return BY_MODULES[scheme]
+        return law_of(scheme, weight, **keywords)
 
     def _first_for(self, weight: Weight) -> int | None:
         return next((at for at, (pattern, *_) in enumerate(self.rules) if fnmatchcase(weight.name, pattern)), None)

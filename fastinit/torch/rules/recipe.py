@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from ...arguments import refuse
 from ...laws import Law
+from .modules import is_norm
 from .weights import Ruled, Weight, last_name, law_of
 
 
 class Sought(NamedTuple):
-    """What a recipe is there to scale: its argument that has the last names of the modules, and these in words."""
+    """What a recipe is there to scale: its argument that has the names of the modules, and these in words."""
 
     argument: str
     words: str
@@ -65,7 +66,7 @@ class Recipe:
 
     def leaves(self, weight: Weight) -> bool:
         """Whether it leaves a weight what all recipes give it: the `conventional` law."""
-        return weight.is_norm or weight.name.endswith("bias") or len(weight.shape) < 2
+        return len(weight.shape) < 2 or weight.is_norm or weight.is_bias or is_norm(weight.module)
 
     def seeks(self, weight: Weight) -> bool:
         """Whether a weight is one of those that it is there to scale."""
@@ -93,12 +94,14 @@ class Recipe:
 
 def conventional(weight: Weight) -> Ruled | None:
     """Norms begin as the identity, biases at zero. Of other vectors and numbers, which may be factors, nobody knows."""
-    if weight.name.endswith("bias") or (len(weight.shape) < 2 and "bias" in weight.name.split(".")[-1]):
+    if weight.is_bias:
         return law_of("zeros", weight)
     return law_of("ones", weight) if weight.is_norm else None
 
 
-#: Those that ``rules=`` knows by name, as does the command line.
+#: What modules draw themselves, by their resets alone or by what is beyond these too; as a scheme in a list as well.
+BY_MODULES = {"torch": Ruled(None), "own": Ruled(None, own=True)}
+#: Recipes by name.
 RECIPES: dict[str, type[Recipe]] = {}
 Registered = TypeVar("Registered", bound=type[Recipe])
 
@@ -123,8 +126,20 @@ def register_recipe(recipe: Registered) -> Registered:
     """
     if not (isinstance(recipe, type) and issubclass(recipe, Recipe)):
         refuse("recipe", "a subclass of fastinit.torch.Recipe", recipe, TypeError)
-    taken = ["torch", *RECIPES]
+    taken = rule_names()
     if recipe.__name__ in taken:
         refuse("recipe", f"of a name that is not among {', '.join(map(repr, taken))}", recipe.__name__)
     RECIPES[recipe.__name__] = recipe
     return recipe
+
+
+def rule_names() -> list[str]:
+    """What ``rules=`` knows by name, as does the command line."""
+    return [*BY_MODULES, *RECIPES]
+
+
+def modules_draw(given: Any) -> str | None:
+    """The name of what a rule gave, where that is left to modules."""
+    if not isinstance(given, Ruled) or given.law is not None:
+        return None
+    return "own" if given.own else "torch"

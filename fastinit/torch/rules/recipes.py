@@ -3,35 +3,117 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from torch import nn
 
-from ...arguments import integer
+from ...arguments import integer, refuse
 from .recipe import Recipe, Sought, register_recipe
 from .weights import Ruled, Weight, law_of
 
-#: Last names of the modules that lead back to the residual stream, in the usual libraries.
-RESIDUAL = ("c_proj", "out_proj", "o_proj", "down_proj", "linear2", "fc2", "wo", "w2", "dense_4h_to_h")
+#: Names, or ends of paths, of the modules that lead back to the residual stream, in the usual libraries.
+RESIDUAL = ("c_proj", "out_proj", "o_proj", "down_proj", "linear2", "fc2", "wo", "w2", "dense_4h_to_h",
+            "attention.dense", "self_attention.dense", "self_attn.dense", "mlp.fc_out",
+            "per_layer_projection")  # fmt: skip
+
+#: The path of a block; lists in it, with their numbers; and the rest, which begins with the name of a branch.
+_IN_BLOCK = re.compile(r"((?:.*?\.)??\d+)\.(?:[^.]+\.\d+\.)*(.+)")
+
+Block = dict[str, Weight]
+
+
+def blocks_of(weights: Iterable[Weight]) -> dict[str, Block]:
+    """By its path, each numbered block that has two of the weights or more; in it, these by theirs."""
+    blocks: dict[str, Block] = {}
+    for weight in weights:
+        if (found := _IN_BLOCK.fullmatch(weight.name.removesuffix(".weight"))) is not None:
+            blocks.setdefault(found[1], {})[found[2]] = weight
+    return {name: block for name, block in blocks.items() if len(block) > 1}
+
+
+class _Blockwise(Recipe):
+    """A recipe whose usual names must do for each block; of others that it is given, the model must have every one."""
+
+    usual: ClassVar[tuple[str, ...]] = RESIDUAL
+
+    @classmethod
+    def from_model(cls, weights: Sequence[Weight], renamed: bool) -> Recipe:
+        """The recipe for a model whose rules are its name. Its layers are its blocks: a list of matrices has none."""
+        blocks = blocks_of(weight for weight in weights if len(weight.shape) > 1)
+        return super().from_model([one for block in blocks.values() for one in block.values()] or weights, renamed)
+
+    def check(self, weights: Sequence[Weight], renamed: bool) -> None:
+        """Raise where names that were given are none of the model, or the usual ones are not all that a block has."""
+        super().check(weights, renamed)
+        assert self.sought is not None
+        argument, words = self.sought
+        names: tuple[str, ...] = getattr(self, argument)
+        matrices = [one for one in weights if not (self.leaves(one) or isinstance(one.module, nn.Embedding))]
+        if names == self.usual:
+            self._check_blocks(argument, blocks_of(matrices))
+        elif not renamed and (unused := [one for one in names if not any(weight.is_of(one) for weight in matrices)]):
+            refuse(argument, f"names of {words} the model, each of which it has", unused)
+
+    def suffices(self, block: Block) -> bool:
+        """Whether two branches or more lead back by a usual name, as attention and feed-forward do, and none does not.
+
+        Matrices that are in no branch of several are one together.
+        """
+        branches: dict[str, list[bool]] = {}
+        for path, weight in block.items():
+            branches.setdefault(path.split(".")[0], []).append(weight.is_of(*RESIDUAL))
+        alone = [back for held in branches.values() if len(held) == 1 for back in held]
+        groups = [held for held in branches.values() if len(held) > 1] + ([alone] if len(alone) > 1 else [])
+        return sum(map(any, branches.values())) > 1 and all(map(any, groups))
+
+    def _check_blocks(self, argument: str, blocks: Mapping[str, Block]) -> None:
+        lacking = {name: block for name, block in blocks.items() if not self.suffices(block)}
+        if not lacking:
+            return
+        every = [weight for block in blocks.values() for weight in block.values()]
+        known = tuple(name for name in self.usual if any(weight.is_of(name) for weight in every))
+        layers = f"layers={vars(self)['layers']}, " if self.needs_layers else ""
+        found: dict[tuple[str, ...], str] = {}
+        others: set[str] = set()
+        for name, block in lacking.items():
+            sought = {path for path, weight in block.items() if self.seeks(weight)}
+            found.setdefault(_without_numbers(path for path in block if path in sought), name)
+            others.update(_without_numbers(block.keys() - sought))
+        rule = (
+            f"given where not every branch of a block has one of the usual names: {type(self).__name__}({layers}"
+            f"{argument}={known}) if these are all, with more of {', '.join(sorted(others))} if not"
+        )
+        refuse(argument, rule, {name: [*sought] for sought, name in found.items()})
+
+
+def _without_numbers(paths: Iterable[str]) -> tuple[str, ...]:
+    """Each once, whichever of a list of experts it is of."""
+    return tuple(dict.fromkeys(re.sub(r"\.\d+(?=\.)", ".*", path) for path in paths))
 
 
 @register_recipe
-class gpt2(Recipe):  # noqa: N801
+class gpt2(_Blockwise):  # noqa: N801
     """Recipe: normal of standard deviation `std`; projections back to the residual stream divided by sqrt(2 layers).
 
     Parameters
     ----------
     layers : int
-        Of the whole model.
+        Of the whole model, each of which adds two branches to the stream; by name, the greatest number of a block and
+        one. By the same rule layers of one branch count half, and those of three, as where a decoder attends to an
+        encoder, one and a half.
     std : float
         Of all else, embeddings included.
     residual : sequence of str
-        Last names of the modules that lead back; a model must have one. None at all: ``()``.
+        Last names of the modules that lead back, or ends of their paths, as ``mlp.dense``. By the usual names one must
+        be found in every branch of every numbered block, and in two branches at least; where they do not do, they must
+        be given, and each that is must be found. None at all: ``()``.
 
     Notes
     -----
-    Norms are told by the name of their class and get ones; such as multiply by 1 + w, as Gemma's, want zeros.
+    Norms get ones: torch's by their type, and vectors of classes that are called so; such as multiply by 1 + w, as
+    Gemma's, want zeros.
 
     *Reference*: Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.3.
 
@@ -60,7 +142,7 @@ class gpt2(Recipe):  # noqa: N801
 
 
 @register_recipe
-class llama(Recipe):  # noqa: N801
+class llama(_Blockwise):  # noqa: N801
     """Recipe: normal of standard deviation `std`; what leads out of block l divided by sqrt(2 (l + 1)).
 
     The embedding has standard deviation 1, the head 1 / sqrt(d), cut at three of them.
@@ -70,7 +152,7 @@ class llama(Recipe):  # noqa: N801
     std : float
         Of all else.
     residual : sequence of str
-        Last names of the modules of a numbered block that lead out of it; a model must have one. None at all: ``()``.
+        Names of the modules of a numbered block that lead out of it, as for `gpt2`. None at all: ``()``.
 
     Notes
     -----
@@ -81,11 +163,12 @@ class llama(Recipe):  # noqa: N801
     """
 
     sought: ClassVar[Sought | None] = Sought("residual", "residual projections in numbered blocks of")
+    usual: ClassVar[tuple[str, ...]] = (*RESIDUAL, "w3", "up_proj")
 
     std: float
     residual: tuple[str, ...]
 
-    def __init__(self, std: float = 0.02, residual: Sequence[str] = (*RESIDUAL, "w3", "up_proj")) -> None:
+    def __init__(self, std: float = 0.02, residual: Sequence[str] = usual) -> None:
         self.std, self.residual = std, tuple(residual)
 
     def seeks(self, weight: Weight) -> bool:
@@ -103,12 +186,12 @@ class llama(Recipe):  # noqa: N801
         return law_of("normal", weight, std=self.std)
 
 
-#: Those of values, outputs and feed-forward layers.
-SMALLER = ("v_proj", "out_proj", "o_proj", "fc1", "fc2", "linear1", "linear2", "gate_proj", "up_proj", "down_proj",
-           "wv", "wo", "w1", "w2", "w3")  # fmt: skip
+_INNER = ("fc1", "linear1", "gate_proj", "up_proj", "gate_up_proj", "w1", "w3", "c_fc", "fc_in", "dense_h_to_4h")
+#: Those of values, feed-forward layers and outputs.
+SMALLER = ("v_proj", "wv", *_INNER, *RESIDUAL)
 
 
-class deepnorm(Recipe):  # noqa: N801
+class deepnorm(_Blockwise):  # noqa: N801
     """Recipe: Glorot, times ``beta = (8 L)**(-1/4)`` in values, outputs and feed-forward layers.
 
     Parameters
@@ -116,7 +199,8 @@ class deepnorm(Recipe):  # noqa: N801
     layers : int
         Of a model that is an encoder or a decoder.
     smaller : sequence of str
-        Last names of the modules that are values, outputs and feed-forward layers; a model must have one. None: ``()``.
+        Names of the modules that are values, outputs and feed-forward layers, as for `gpt2`; by the usual ones what
+        leads into a feed-forward layer must be found, too. None at all: ``()``.
 
     Attributes
     ----------
@@ -131,6 +215,7 @@ class deepnorm(Recipe):  # noqa: N801
     """
 
     sought: ClassVar[Sought | None] = Sought("smaller", "values, outputs and feed-forward layers of")
+    usual: ClassVar[tuple[str, ...]] = SMALLER
     needs_layers: ClassVar[bool] = True
 
     layers: int
@@ -145,3 +230,7 @@ class deepnorm(Recipe):  # noqa: N801
     def law(self, weight: Weight) -> Ruled:
         """Of a weight that is no norm and no bias."""
         return law_of("glorot_normal", weight, gain=self.beta if self.seeks(weight) else 1.0)
+
+    def suffices(self, block: Block) -> bool:
+        """Whether what leads into the feed-forward layer is known, too."""
+        return super().suffices(block) and any(weight.is_of(*_INNER) for weight in block.values())

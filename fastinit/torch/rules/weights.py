@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import functools
-import math
 import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import nn
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from ...arguments import refuse, unexpected
 from ...laws import Called, Law
 from ...scaling import Axes, Fans, fan_pair
-from ...schemes import AXES, DESCRIBED, scheme_of
+from ...schemes import AXES, DESCRIBED, Scheme, scheme_of
+from .modules import IN_TORCHS_ORDER, fans_of, is_of_norm, is_shift, sides_of
 
 
 class Weight(NamedTuple):
-    """A parameter as rules see it: its canonical name, its module and its shape; `fans` is None below two axes."""
+    """A parameter as rules see it: its canonical name, its module, its shape; how many projections are packed in it."""
 
     name: str
     module: nn.Module
     shape: tuple[int, ...]
     dtype: torch.dtype
-    fans: Fans | None
+    split: int = 1
+
+    @property
+    def fans(self) -> Fans | None:
+        """None below two axes; of more, refused where the module does not tell which of them are inputs and outputs."""
+        found = fans_of(self.module, self.shape, self.split)
+        return refuse_axes(self) if found is None and len(self.shape) > 1 else found
 
     @property
     def is_norm(self) -> bool:
-        """Whether it scales or shifts a normalisation."""
-        return "Norm" in type(self.module).__name__
+        """Whether it scales or shifts a normalisation.
+
+        What torch's norms have does. Of other classes so called, vectors do which are called as such are: no matrix.
+        """
+        return is_of_norm(self.module, self._leaf, self.shape)
+
+    @property
+    def is_bias(self) -> bool:
+        """Whether it is added to something."""
+        in_vector = len(self.shape) < 2 and "bias" in self._leaf
+        return in_vector or self.name.endswith("bias") or (self.is_norm and is_shift(self._leaf))
+
+    @property
+    def _leaf(self) -> str:
+        return self.name.rpartition(".")[2]
 
     @property
     def layer(self) -> int | None:
@@ -39,8 +57,9 @@ class Weight(NamedTuple):
         return None if found is None else int(found[1])
 
     def is_of(self, *names: str) -> bool:
-        """Whether it is, or is that of, something so called."""
-        return last_name(self.name) in names
+        """Whether it is, or is that of, something so called; a name may be the end of a path, as ``mlp.dense``."""
+        path = f".{self.name.removesuffix('.weight')}"
+        return path.endswith(tuple(f".{name}" for name in names))
 
 
 def last_name(weight_name: str) -> str:
@@ -49,35 +68,14 @@ def last_name(weight_name: str) -> str:
 
 
 class Ruled(NamedTuple):
-    """What a rule gives a weight: a law (None: what its module's own reset draws), and fans where axes were named."""
+    """What a rule gives a weight: a law, and fans where axes were named.
+
+    Where the law is None modules draw it: by their resets, or (`own`) by what they have beyond these too.
+    """
 
     law: Law | None
     fans: Fans | None = None
-
-
-#: torch's order, which those structures that know axes have unless axes are named.
-_IN_TORCHS_ORDER = {"in_axis": 1, "out_axis": 0}
-
-
-def output_axis(module: nn.Module) -> int:
-    """Along which the outputs of a module's weight are."""
-    transposed = isinstance(module, _ConvTransposeNd) or any(one.__name__ == "Conv1D" for one in type(module).__mro__)
-    return int(transposed)  # that Conv1D is transformers', a Linear with its weight turned
-
-
-def fans_of(module: nn.Module, shape: Sequence[int], split: int = 1) -> Fans | None:
-    """How many inputs an output of the module sums over, and how many outputs an input reaches.
-
-    torch's own rule knows neither groups nor transposition nor packing: it takes the first axis for the outputs.
-    """
-    if len(shape) < 2:
-        return None
-    outputs = output_axis(module)
-    inputs, places = 1 - outputs, math.prod(shape[2:])
-    lengths = [shape[0], shape[1]]
-    if isinstance(module, _ConvNd):
-        lengths[0] //= module.groups  # the other axis is that of one group already
-    return Fans(lengths[inputs] * places, lengths[outputs] // split * places)
+    own: bool = False
 
 
 def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
@@ -101,7 +99,8 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     Raises
     ------
     ValueError, TypeError
-        If there is no such scheme, it does not take a keyword, or it needs fans and there are none.
+        If there is no such scheme, it does not take a keyword, or it needs fans or axes and there are none: those of
+        three axes or more that no convolution has (stacked experts, embeddings of positions) must be named.
 
     Examples
     --------
@@ -122,23 +121,55 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     known = scheme_of(scheme)
     if known.is_called:
         return Ruled(Called(scheme, keywords))
-    axes = {}
+    named = {}
     if keywords:
         unexpected(known.name, keywords, (*known.parameters, *(DESCRIBED if known.needs_fans else ())))
-        axes = {axis: keywords.pop(axis) for axis in AXES if axis in keywords}
-    fans = _fans_along(weight.shape, **axes) if axes else None
+        named = {axis: keywords.pop(axis) for axis in AXES if axis in keywords}
+    axes = {**_axes_of(weight, known, named, keywords), **named}
+    fans = _fans_along(weight, **axes) if named else None
     if not known.needs_fans:
-        order = {axis: at for axis, at in _IN_TORCHS_ORDER.items() if axis in known.keywords}
-        return Ruled(known.law(**{**order, **axes, **keywords}), fans)
-    if weight.fans is None:
+        return Ruled(known.law(**axes, **keywords), fans)
+    found = fans or weight.fans
+    if found is None:
         first = f"others need a rule before it: ({weight.name!r}, 'torch')"
         rule = f"such that a scheme with a fan is for weights of two axes or more ({first})"
         refuse("rules", rule, (weight.name, weight.shape))
-    return Ruled(known.scaled(*(fans or weight.fans), **keywords), fans)
+    return Ruled(known.scaled(*found, **keywords), fans)
 
 
-def _fans_along(shape: tuple[int, ...], in_axis: Axes = 1, out_axis: Axes = 0, batch_axis: Axes = ()) -> Fans:
-    return Fans(*fan_pair(shape, in_axis, out_axis, batch_axis))
+def _fans_along(weight: Weight, in_axis: Axes, out_axis: Axes, batch_axis: Axes = ()) -> Fans:
+    fan_in, fan_out = fan_pair(weight.shape, in_axis, out_axis, batch_axis)
+    if fan_out % weight.split:
+        refuse("split", f"a divisor of the outputs of {weight.name} {weight.shape}", weight.split)
+    return Fans(fan_in, fan_out // weight.split)
+
+
+def _axes_of(weight: Weight, known: Scheme, named: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that a scheme takes, where they are not named: torch's order, but for stacked experts."""
+    taken = [axis for axis in AXES if known.needs_fans or axis in known.keywords]
+    order = IN_TORCHS_ORDER
+    if taken and len(weight.shape) > 2:
+        sides = sides_of(weight.module, weight.shape)
+        stacked = sides is not None and sides.batch_axis != ()
+        unknown = sides is None or (stacked and "batch_axis" not in taken)
+        if unknown and not named.keys() >= {"in_axis", "out_axis"}:
+            refuse_axes(weight, known.name, keywords, "batch_axis" in taken)
+        order = sides if sides is not None and stacked else order
+    return {axis: getattr(order, axis) for axis in taken}
+
+
+def refuse_axes(
+    weight: Weight, scheme: str = "lecun_normal", keywords: Mapping[str, Any] | None = None, stacked: bool = True
+) -> NoReturn:
+    """Raise where nobody knows the axes of a weight, with rules for it that do as they are typed."""
+    *batch, outputs, inputs = range(len(weight.shape))
+    axes: dict[str, Any] = {"out_axis": 0, "in_axis": 1}
+    if stacked:
+        axes = {"batch_axis": batch[0] if len(batch) == 1 else (*batch,), "out_axis": outputs, "in_axis": inputs}
+    rules = [(weight.name, scheme, {**(keywords or {}), **axes}), (weight.name, "normal", {"std": 0.02})]
+    what = "matrices side by side" if stacked else "a kernel"
+    rule = "such that a weight of three axes or more that is no convolution's has them named"
+    refuse("rules", f"{rule}: {rules[0]} where it is {what}, {rules[1]} where it is none", (weight.name, weight.shape))
 
 
 def ruled(given: Any) -> Any:

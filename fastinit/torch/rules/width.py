@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
 from ...arguments import refuse
 from ...laws import Law
 from ..tensors.names import canonical_name
-from .lists import OWN, Listed
-from .recipe import Recipe
-from .weights import Ruled, Weight, fans_of, law_of, output_axis, ruled
+from .lists import Listed
+from .modules import sides_of
+from .recipe import Recipe, modules_draw
+from .weights import Ruled, Weight, law_of, refuse_axes, ruled
 
 #: Of a mean that is found by quadrature, in deviations.
 _ROUNDING = 1e-12
@@ -50,8 +50,8 @@ class mup(Recipe):  # noqa: N801
     Notes
     -----
     A parameter of three axes or more that no convolution holds is an input if one axis grows (embeddings of positions);
-    if several do, as in stacked experts, its rule must name the axes. Where the sides of a hidden weight grow unequally
-    SGD wants fan-out over fan-in, which is 1 in the table.
+    if several do, and its module does not tell which they are, its rule must name the axes. Where the sides of a hidden
+    weight grow unequally SGD wants fan-out over fan-in, which is 1 in the table.
 
     *Reference*: Yang et al., "Tensor programs V: tuning large neural networks via zero-shot hyperparameter transfer",
     2022, table 8.
@@ -88,8 +88,8 @@ class mup(Recipe):  # noqa: N801
     def __call__(self, weight: Weight) -> Ruled | None:
         base = self._base(weight)
         given = self._given(base)
-        if given is OWN:
-            refuse("rules", f"such that {weight.name} has the law of the base model, not its module's own", "torch")
+        if (left := modules_draw(given)) is not None:
+            refuse("rules", f"such that {weight.name} has the law of the base model, not its module's own", left)
         kind, (fan_in, _) = self._growth(weight, base)
         if kind != "hidden" or not isinstance(given, Ruled) or given.law is None:
             return given
@@ -108,8 +108,7 @@ class mup(Recipe):  # noqa: N801
         for prefix, module in model.named_modules():
             for leaf, tensor in module.named_parameters(recurse=False):
                 name = canonical_name(f"{prefix}.{leaf}".removeprefix("."), rename)
-                shape = tuple(tensor.shape)
-                found[name] = self._factors(Weight(name, module, shape, tensor.dtype, fans_of(module, shape)))
+                found[name] = self._factors(Weight(name, module, tuple(tensor.shape), tensor.dtype))
         return found
 
     def _factors(self, weight: Weight) -> Factors:
@@ -125,10 +124,7 @@ class mup(Recipe):  # noqa: N801
         shape = self.base_shapes.get(weight.name)
         if shape is None or len(shape) != len(weight.shape):
             refuse("base_shapes", f"such that {weight.name} has one of {len(weight.shape)} axes", shape)
-        whole = fans_of(weight.module, weight.shape)
-        own = weight.fans
-        split = 1 if whole is None or own is None or not own.fan_out else whole.fan_out // own.fan_out
-        return weight._replace(shape=shape, fans=fans_of(weight.module, shape, split))
+        return weight._replace(shape=shape)
 
     def _growth(self, weight: Weight, base: Weight) -> tuple[str, tuple[float, float]]:
         """By which sides grow with the width, the kind of a weight; and how much they do."""
@@ -147,13 +143,13 @@ class mup(Recipe):  # noqa: N801
         ratios = [length / before for length, before in zip(weight.shape, base.shape, strict=True)]
         if len(ratios) == 1 or isinstance(weight.module, nn.Embedding):
             return 1.0, ratios[-1]
-        if len(ratios) == 2 or isinstance(weight.module, _ConvNd):
-            outputs = output_axis(weight.module)
-            return ratios[1 - outputs], ratios[outputs]
-        grown = [ratio for ratio in ratios if ratio != 1]
-        if len(grown) > 1:  # experts, or a convolution that torch does not know
-            refuse("rules", f"such that the axes of {weight.name} are named, several of which grow", weight.shape)
-        return 1.0, grown[0]
+        grown = [axis for axis, ratio in enumerate(ratios) if ratio != 1]
+        sides = sides_of(weight.module, weight.shape)
+        if sides is None and len(grown) == 1:
+            return 1.0, ratios[grown[0]]
+        if sides is None or not {*grown} <= {sides.in_axis, sides.out_axis, *sides.batch_axis}:
+            refuse_axes(weight)
+        return ratios[sides.in_axis], ratios[sides.out_axis]
 
 
 def _narrowed(law: Law, factor: float, name: str) -> Law:

@@ -58,7 +58,7 @@ def lsuv_(
         What the model takes: a batch of the data.
     target_std : float
         Standard deviation that outputs get.
-    seed : int, numpy.random.SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         The weights have the bits of `fastinit.orthogonal` for this seed and their canonical names before they are
         scaled. None takes entropy from the system.
     names : str or iterable of str

@@ -12,7 +12,9 @@ class Row(NamedTuple):
     """A module, or the input: its name, its class (none for the input), and what it returned.
 
     `positions` are the elements of one unit, over all calls; `traced`, whether a gradient could come; `parting`,
-    whether units that are all the same got gradients that are not.
+    whether units that are all the same got gradients that are not; `through`, whether every path of the gradient passes
+    it, so that no branch goes around it; `waits`, whether something beside it begins at zero and learns; `bends`,
+    whether it is an activation; `same`, whether all rows that it returned are the same.
     """
 
     name: str
@@ -21,6 +23,10 @@ class Row(NamedTuple):
     positions: int
     traced: bool
     parting: bool
+    through: bool = True
+    waits: bool = False
+    bends: bool = False
+    same: bool = False
 
     @property
     def role(self) -> tuple[str, ...]:
@@ -33,8 +39,8 @@ class Row(NamedTuple):
 class Model:
     """What a profile says of its model, with a row for each module.
 
-    `rows` are those of the batch; `normalises`: whether it has a norm that divides by the deviation it finds; `output`:
-    the name of the last layer.
+    `rows` are those of the batch; `normalises`: whether it has a norm that divides by the deviation it finds;
+    `branches`: whether it has weights that a gradient can go around; `output`: the name of the last layer.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Model:
     rows: int
     dtype: Any
     normalises: bool
+    branches: bool
     output: str
 
     @property

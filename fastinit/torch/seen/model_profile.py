@@ -20,9 +20,6 @@ from .verdicts import COURSE, judged_model
 
 Array = np.ndarray[Any, Any]
 
-#: From this cosine on rows are the same.
-_ALIKE = 1 - 1e-6
-
 
 class ModelProfile(LayerProfile[Model]):
     """What happens to a signal, module by module, in the order in which they first return.
@@ -46,6 +43,11 @@ class ModelProfile(LayerProfile[Model]):
     def __init__(self, network: Model, seed: int, fields: Mapping[str, Array], seconds: float = 0.0,
                  backward: bool | None = None) -> None:  # fmt: skip
         super().__init__(network, "torch", seed, fields, {}, seconds=seconds, backward=backward)
+
+    @property
+    def sums(self) -> bool:
+        """Whether branches add to a stream."""
+        return self.network.branches
 
     def only(self, rows: Sequence[int]) -> ModelProfile:
         """Some of the rows, as a profile."""
@@ -95,19 +97,21 @@ class ModelProfile(LayerProfile[Model]):
         starts = np.flatnonzero((weights == 0) & (learns > 0))
         if not len(starts) or np.nan_to_num(backward[: starts[0]]).any():
             return None
-        alike = np.isnan(cosine) | (cosine > _ALIKE)  # behind it no row of the batch is told from another
+        alike = np.isnan(cosine) | [row.same for row in self.network.modules]  # no row is told from another behind it
         return int(starts[0]) if alike[starts[0] :].all() else None
 
     @property
     def verdict(self) -> Verdict:
         """What the numbers mean: the worst that is found.
 
-        Any module may be dead, symmetric, not finite, or out of the range of the weights' dtype. How fast signal and
-        gradient change is told only of roles that have three modules, blocks before what is within them, without the
-        output layer: between unlike modules it says nothing. Gradients are compared only between outputs of one size,
-        which no pool has changed; in models with norms, signals are too. A signal that changes while its gradient does
-        not is a sum, of blocks or biases, and not held against a model. A last layer that begins at zero is not dead:
-        it learns, and the others from the second step on.
+        Any module may be dead, symmetric, not finite, or out of the range of the weights' dtype; weights that are zero
+        and get no gradient, an activation that is zero in its branch, and rows that all come out the same are dead too.
+        How fast signal and gradient change is told only of roles that have three modules which all of the gradient
+        passes, with no branch around them, blocks before what is within them, without the output layer: between unlike
+        modules, and within branches, it says nothing. Where nothing was compared it is unknown. Gradients are compared
+        only between outputs of one size, which no pool has changed; in models with norms, signals are too. A signal
+        that changes while its gradient does not is a sum, of blocks or biases, and not held against a model. A last
+        layer that begins at zero is not dead: it learns, and the others from the second step on.
         """
         return self.judge()
 
@@ -145,7 +149,9 @@ class ModelProfile(LayerProfile[Model]):
 
     def _description(self) -> dict[str, Any]:
         model = self.network
-        about = {name: getattr(model, name) for name in ("name", "parameters", "rows", "normalises", "output")}
+        about = {
+            name: getattr(model, name) for name in ("name", "parameters", "rows", "normalises", "branches", "output")
+        }
         return about | {"dtype": np.dtype(model.dtype).name, "modules": [row._asdict() for row in model.modules]}
 
     @classmethod

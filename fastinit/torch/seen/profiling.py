@@ -50,7 +50,7 @@ def profile(
         the blocks of a model: members of a ``ModuleList`` or ``Sequential``, whose outputs are its residual stream.
     backward : bool
         Whether gradients are wanted.
-    seed : int, SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         Of the random signs. None takes entropy from the system; ``.seed`` of the profile then says what it was.
     rename : callable
         See `canonical_name`.
@@ -82,7 +82,7 @@ def profile(
     >>> p.network.names[:3]
     ('input', '0.0', '0.1')
     >>> p.verdict.kind
-    'gradient vanishing'
+    'vanishing'
     """
     check_whole(model, "profile it")
     if loss is not None and not backward:
@@ -100,19 +100,29 @@ def profile(
             watch.attach(hooks, stack)
             output = model(*args, **kwargs)
         watch.check()
-        watch.weights(_gradients(output, loss, watch.sources, number) if backward else {})
+        gradients = dict[int, Tensor | None]()
+        if backward:
+            target = _target(output, loss)
+            watch.follow(target)
+            gradients = _gradients(target, loss is None, watch.sources, number)
+        watch.weights(gradients)
         return watch.profile(number, perf_counter() - start)
 
 
-def _gradients(output: Any, loss: Any, sources: list[Tensor], seed: int) -> dict[int, Tensor | None]:
-    """At the input and the parameters, by `id`; the others are seen on the way there."""
+def _target(output: Any, loss: Any) -> Tensor:
+    """From where gradients are sent back."""
     target = first_floats(output) if loss is None else loss(output)
     if loss is not None and not (isinstance(target, Tensor) and target.numel() == 1):
         refuse("loss", "a function to a tensor of one element", kind_of_value(target))
     if target is None or not target.requires_grad:
         refuse("backward", "false where what the model returns depends on no tensor that takes a gradient", True)
+    return target
+
+
+def _gradients(target: Tensor, signed: bool, sources: list[Tensor], seed: int) -> dict[int, Tensor | None]:
+    """At the input and the parameters, by `id`; the others are seen on the way there."""
     signs = torch.ones_like(target)
-    if loss is None:
+    if signed:
         drawn = random_signs(tuple(target.shape), seed, "cotangent", np.float32)
         signs = torch.from_numpy(np.asarray(drawn)).to(target)
     found = torch.autograd.grad(target, sources, signs, allow_unused=True)

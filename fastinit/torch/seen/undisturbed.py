@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ...arguments import refuse
-from ..tensors.checks import check_model
+from ..tensors.checks import check_here, check_model
 from ..tensors.shards import sharded_part
 
 
@@ -43,6 +43,7 @@ def check_whole(model: nn.Module, what: str) -> None:
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
         if is_lazy(tensor) or tensor.is_meta:
             refuse("model", "one whose tensors have memory (no lazy module, nothing on the meta device)", name)
+        check_here(tensor, full_name=name)
     if found := sharded_part(model):
         refuse("model", f"one that is not sharded ({what} before fully_shard or parallelize_module)", found)
 

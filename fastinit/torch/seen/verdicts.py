@@ -20,7 +20,7 @@ COURSE = 3
 _STAGE = 8
 #: From the worst on.
 _KINDS = ("dead", "symmetric", "not finite", "vanishing", "exploding", "gradient vanishing", "gradient exploding",
-          "stable")  # fmt: skip
+          "unknown", "stable")  # fmt: skip
 _ANY = (0.0, inf)
 
 Rows = list[int]
@@ -51,19 +51,25 @@ def judged_model(
         everything = _judged_unlike(whole.only(passed)).moved(passed)
     else:
         everything = _judged_unlike(whole.without_gradient())
+    if everything.kind == "unknown":
+        everything = replace(everything, findings=(*_lost(whole),) or everything.findings)
     rated = _rated(whole, roles)
     if not rated or everything.kind in _KINDS[:3]:
         return everything
     found = [(role, rows, _judged_role(whole.only(rows), forward, backward)) for role, rows in reversed(rated)]
     role, rows, worst = min(found, key=lambda one: (_KINDS.index(one[2].kind), -len(one[1])))
-    if _KINDS.index(everything.kind) < _KINDS.index(worst.kind):
+    if _KINDS.index(everything.kind) < min(_KINDS.index(worst.kind), _KINDS.index("unknown")):
         return everything
     return replace(worst.moved(rows), where=f" in modules {role}, {len(rows)} of them")
 
 
 def _rated(whole: ProfiledModel, roles: Mapping[str, Rows]) -> list[tuple[str, Rows]]:
-    """Those that are in no other: what passes through a model is the outputs of its blocks, not what is within."""
-    names = whole.network.names
+    """Those that are in no other: what passes through a model is the outputs of its blocks, not what is within.
+
+    And of each what no branch goes around: only that makes a chain, whose factors multiply.
+    """
+    names, modules = whole.network.names, whole.network.modules
+    roles = {role: [row for row in rows if modules[row].through] for role, rows in roles.items()}
     members = {names[row] for rows in roles.values() if not _are_stages(whole, rows) for row in rows}
     sets = [(role, some) for role, rows in roles.items() for some in _alike(whole, rows)]
     return [(role, rows) for role, rows in sets if not all(_within(names[row], members) for row in rows)]
@@ -86,6 +92,31 @@ def _are_stages(whole: ProfiledModel, rows: Rows) -> bool:
     """Whether between most of them there is a pool, so that a model with norms begins anew in each."""
     model = whole.network
     return model.normalises and 2 * len({model.modules[row].positions for row in rows}) > len(rows)
+
+
+def _lost(whole: ProfiledModel) -> list[Finding]:
+    """What keeps weights from learning, though signals pass: that none gets a gradient, or some for ever.
+
+    A weight that is zero and gets no gradient stays so; what has a zero beside it that learns gets one later. And rows
+    that differ where they come in and are the same where they go out teach nothing.
+    """
+    modules = whole.network.modules
+    weights, learns, forward = (whole[name][0] for name in ("weight_norm", "weight_grad_norm", FORWARD))
+    known = np.flatnonzero(~np.isnan(learns))
+    if len(known) and not learns[known].any() and not any(modules[row].waits for row in known):
+        return [Finding("dead", "weight_grad_norm")]
+    for row, module in enumerate(modules):
+        if module.waits or not module.elements:
+            continue
+        if weights[row] == 0 == learns[row]:
+            return [Finding("dead", "weight_grad_norm", row)]
+        if row and module.bends and forward[row] == 0 < forward[row - 1]:
+            return [Finding("dead", FORWARD, row, {"last_layer": row})]
+    ends = [row for row, module in enumerate(modules) if module.through]
+    if not ends or modules[0].kind or modules[0].same or not modules[ends[-1]].same:
+        return []
+    first = next(row for row in ends if all(modules[one].same for one in ends if one >= row))
+    return [Finding("dead", "cosine", first)]
 
 
 def _within(name: str, members: set[str]) -> bool:
@@ -113,9 +144,9 @@ def _judged_role(profile: ProfiledModel, forward: Bounds, backward: Bounds) -> J
 def _judged_unlike(profile: ProfiledModel) -> Judgement:
     """Without rates: whether a module is dead, symmetric, not finite or beyond the range of the weights' dtype."""
     found = judged(profile, _ANY, _ANY)
-    if found.kind == "stable":
+    if found.kind in ("stable", "unknown"):
         out = _out_of_range(found, profile.network.dtype)
-        found = replace(found, findings=tuple(out) or (Finding("stable", ROLES),))
+        found = replace(found, findings=tuple(out) or (Finding("unknown", ROLES),))
     back = None if found.backward is None else _without_rate(found.backward)
     return replace(found, forward=_without_rate(found.forward), backward=back)
 

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ...arguments import refuse
 from ...profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
+from ..rules.modules import normalises
 from ..tensors.names import Rename, canonical_name, unwrapped
 from .model import Model, Row
 from .model_profile import ModelProfile
 from .outputs import array_of, first_floats
+from .paths import passed_by_all
 from .patterns import Patterns
 
 Array = np.ndarray[Any, Any]
@@ -26,6 +29,10 @@ _BATCH = nn.modules.batchnorm._NormBase
 _CHANNELS_FIRST = (nn.modules.conv._ConvNd, _BATCH, nn.GroupNorm)
 _LISTS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
 _CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)
+
+
+#: Rows are the same that are off by less than this of the greatest value, which the mean cosine tells most of.
+_SAME, _PARALLEL = 1e-6, 1 - 1e-9
 
 
 @dataclass
@@ -40,6 +47,9 @@ class Seen:
     positions: int = 0
     traced: bool = False
     parting: bool = False
+    bends: bool = False
+    same: bool = True
+    nodes: list[Any] = field(default_factory=list)
     cosines: list[float] = field(default_factory=list)
 
     def take(self, module: nn.Module | None, tensor: Tensor) -> None:
@@ -54,7 +64,9 @@ class Seen:
                 self.tally.add_slopes(units, len(units))
             if units.shape[1] > 1:  # one unit is the same as no other
                 self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
-            self.cosines.append(mean_cosine_of_rows(array.reshape(len(array), -1)))
+            rows = array.reshape(len(array), -1)
+            self.cosines.append(mean_cosine_of_rows(rows))
+            self.same &= self.cosines[-1] > _PARALLEL and _are_same(rows)
 
     def take_gradient(self, module: nn.Module | None, gradient: Tensor) -> None:
         """What came back to a call."""
@@ -73,6 +85,21 @@ class Seen:
         return found
 
 
+class _Granted(TorchFunctionMode):
+    """A model may ask for the gradient of what it is given, or of a view of it, or for none.
+
+    Of plain inputs it could; here they have one, and torch would refuse.
+    """
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in _ASKED and not args[0].is_leaf:
+            return args[0]
+        return function(*args, **(kwargs or {}))
+
+
+_ASKED = (Tensor.requires_grad.__set__, Tensor.requires_grad_)
+
+
 class Watch:
     """Takes in what the modules of a model return, in one pass, through hooks."""
 
@@ -82,6 +109,10 @@ class Watch:
         self._rename, self._batch = rename, 1
         self._seen: dict[nn.Module | None, Seen] = {}
         self._calls: list[int] = []
+        self._grants = False
+        self._start: Any = None
+        self._through: set[Any] | None = None
+        self._waiting: set[str] = set()
         self._blocks = {
             child
             for module in model.modules()
@@ -101,11 +132,15 @@ class Watch:
                 leaf = whole.requires_grad_(self._backward)
                 given[key] = leaf.clone()  # a model may write into what it is given, if it is no leaf
                 self.sources.append(leaf)
+                self._grants = self._backward
+                self._start = given[key].grad_fn
                 self._take(stack, None, "input", given[key])
         return [given[place] for place in range(len(args))], {name: given[name] for name in kwargs}
 
     def attach(self, hooks: ExitStack, stack: ExitStack) -> None:
         """Hooks on all modules that may be called; those on tensors stay until the stack is left."""
+        if self._grants:
+            hooks.enter_context(_Granted())
         for name, module in self._model.named_modules():
             if ".parametrizations." not in f".{name}." and unwrapped(module) is module:
                 label = canonical_name(name, self._rename) if canonical_name(name) else type(module).__name__
@@ -121,6 +156,8 @@ class Watch:
         if self._calls:
             self._calls[-1] += 1
         tensor = first_floats(output)
+        if tensor is not None:
+            self._start = self._start or tensor.grad_fn
         if tensor is not None and self._wanted(module, label, called == 0):
             self._take(stack, module, label, tensor)
 
@@ -132,9 +169,11 @@ class Watch:
         if module is not None:
             kind, weights = type(module).__name__, [one for one in module.parameters() if one.ndim > 1]
         seen = self._seen.setdefault(module, Seen(label, kind, weights))
+        seen.bends = type(module).__module__ == nn.ReLU.__module__ and not weights
         seen.take(module, tensor)
         if tensor.requires_grad:
             seen.traced = True
+            seen.nodes.append(tensor.grad_fn)
             stack.callback(tensor.register_hook(partial(seen.take_gradient, module)).remove)
 
     def check(self) -> None:
@@ -146,8 +185,18 @@ class Watch:
         if not any(seen.elements for seen in self._seen.values()):
             refuse("inputs", "such that modules return something: a batch of one row at least", "nothing")
 
+    def follow(self, target: Tensor) -> None:
+        """Take in which modules every gradient passes, from here to the first that returned something with one."""
+        if self._start is not None and target.grad_fn is not None:
+            self._through = passed_by_all(target.grad_fn, self._start)
+
     def weights(self, gradients: dict[int, Tensor | None]) -> None:
         """Take in the weights, and the gradients that there are of them."""
+        for name, parameter in self._model.named_parameters():
+            slope = gradients.get(id(parameter))
+            adds = name.endswith(".bias")  # a zero that is added keeps no gradient from anything
+            if slope is not None and not adds and not parameter.any() and slope.to_dense().any():
+                self._waiting.add(_block_of(canonical_name(name, self._rename)))
         products = {}
         for weight in {id(one): one for seen in self._seen.values() for one in seen.weights}.values():
             values, gradient = array_of(weight), gradients.get(id(weight))
@@ -165,13 +214,23 @@ class Watch:
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
         modules = tuple(
-            Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting)
+            Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting, **self._about(seen))
             for seen in self._seen.values()
         )
         count = sum(one.numel() for one in self._model.parameters())
-        about = self._batch, self._dtype(), self._normalises(), self._output()
+        branches = any(seen.weights and not row.through for seen, row in zip(self._seen.values(), modules, strict=True))
+        about = self._batch, self._dtype(), self._normalises(), branches, self._output()
         model = Model(type(self._model).__name__, modules, count, *about)
         return ModelProfile(model, seed, fields, seconds, self._backward)
+
+    def _about(self, seen: Seen) -> dict[str, bool]:
+        """Where it is, and what it does."""
+        return {
+            "through": self._through is None or bool(seen.nodes and self._through.issuperset(seen.nodes)),
+            "waits": any(f"{seen.label}.".startswith(block) for block in self._waiting),
+            "bends": seen.bends,
+            "same": bool(seen.cosines and seen.same),
+        }
 
     def _output(self) -> str:
         """The last module that has weights, and none within it that has."""
@@ -181,7 +240,7 @@ class Watch:
     def _normalises(self) -> bool:
         """Batch norms do only where they have no running statistics to use."""
         return any(
-            one.training or one.running_mean is None if isinstance(one, _BATCH) else "Norm" in type(one).__name__
+            one.training or one.running_mean is None if isinstance(one, _BATCH) else normalises(one)
             for one in self._model.modules()
         )
 
@@ -191,6 +250,18 @@ class Watch:
         if torch.float16 in kinds:
             return np.dtype(np.float16)
         return np.dtype(np.float64 if kinds == {torch.float64} else np.float32)
+
+
+def _are_same(rows: Array) -> bool:
+    return np.allclose(rows, rows[0], rtol=0, atol=_SAME * float(np.abs(rows).max()))
+
+
+def _block_of(name: str) -> str:
+    """The block in which a parameter is, by the last number above its module; all of the model where there is none."""
+    above = name.split(".")[:-2]
+    while above and not above[-1].isdigit():
+        above.pop()
+    return "".join(f"{word}." for word in above)
 
 
 def _units(module: nn.Module | None, array: Array) -> Array:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from ...arguments import refuse
 from .fills import DTYPES
-from .shards import pieces_of
+from .shards import is_placeholder, pieces_of
 
 
 def kind_of_value(value: Any) -> str:
@@ -26,8 +27,32 @@ def check_model(model: Any) -> None:
         refuse("model", rule, kind_of_value(model), TypeError)
 
 
+def check_here(tensor: torch.Tensor, argument: str = "model", full_name: str = "") -> None:
+    """Raise where a tensor, an argument or one of a model, stands for values that are elsewhere, or are not yet."""
+    subject = "of tensors whose" if argument == "model" else "one whose"
+    name = f"{full_name}, " if full_name else ""
+    if is_lazy(tensor):
+        rule = f"{subject} shape is known (a lazy module gets its in a first call)"
+        refuse(argument, rule, f"{name}{type(tensor).__name__}")
+    if is_placeholder(tensor) or _is_freed(tensor):
+        rule = f"{subject} values are here (before FSDP wraps them, or inside deepspeed.zero.GatheredParameters;"
+        rule += " fill_flat_ fills what a rank holds)"
+        refuse(argument, rule, f"{name}a placeholder of shape {tuple(tensor.shape)}")
+
+
+def _is_freed(tensor: torch.Tensor) -> bool:
+    """Whether the memory under a tensor is given back, as FSDP does between passes."""
+    if type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__ or tensor.is_meta:
+        return False
+    try:
+        return tensor.numel() > 0 == tensor.untyped_storage().nbytes()
+    except RuntimeError:  # of what has no storage of its own
+        return False
+
+
 def check_tensor(full_name: str, tensor: torch.Tensor) -> None:
     """Raise where a tensor of a model is not one of floats whose memory and place we know."""
+    check_here(tensor, full_name=full_name)
     if tensor.is_meta:
         refuse("model", "in memory (to_empty gives it some)", f"{full_name} on the meta device")
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.dtype not in DTYPES:

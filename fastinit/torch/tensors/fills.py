@@ -58,6 +58,9 @@ def fill_pieces_(pieces: Pieces, law: Law, *, seed: int, name: str) -> None:
     """Fill what is here of a tensor of floats with what a law gives the whole."""
     with torch._C.DisableTorchFunction():
         local = pieces.local.detach()
+        if local.is_inference() and not torch.is_inference_mode_enabled():  # as torch's own fills
+            shape = f"one of shape {tuple(local.shape)}"
+            refuse("tensor", "filled in inference mode, where it was made", shape, RuntimeError)
         targets: list[torch.Tensor] = [local]
         indices: list[Index] = [pieces.part]
         if pieces.rectangles is not None:

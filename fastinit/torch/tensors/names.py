@@ -9,15 +9,16 @@ what the whole model calls them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.parameter import is_lazy
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ...arguments import refuse
-from .shards import Partition, Pieces, is_dtensor, pieces_of, view_of
+from .copies import Copies
+from .shards import Partition, Pieces, end_of, is_dtensor, local_of, pieces_of, storage_of, view_of
 
 Rename = Callable[[str], str]
 
@@ -84,7 +85,7 @@ def named_tensors(model: torch.nn.Module, rename: Rename | None = None) -> list[
 
 
 class Register:
-    """Finds the tensor of a model that a given tensor is, or is a view of, or was made like."""
+    """Finds the tensor of a model that a given tensor is, or is a view of, or was made from."""
 
     model: torch.nn.Module
 
@@ -92,8 +93,10 @@ class Register:
         self, model: torch.nn.Module, rename: Rename | None = None, partition: Partition | None = None
     ) -> None:
         self.model, self._rename, self._partition = model, rename, partition
-        self._likenesses = WeakIdKeyDictionary()
+        self._beside = WeakIdKeyDictionary()  # to name and place; without local memory, which would keep itself
+        self._copies = Copies()
         self._first = _first_names(named_tensors(model, rename))
+        self.written = False
         self._read()
 
     def tied_since(self) -> list[str]:
@@ -107,11 +110,14 @@ class Register:
 
     def _read(self) -> None:
         self._owners: dict[int, list[tuple[int, int, str, Pieces]]] = {}  # by storage, each from where to where
+        self._partial: set[str] = set()  # names of which this rank has parts, in tensors that do not know of a whole
         for named in named_tensors(self.model, self._rename):
             pieces = pieces_of(named.tensor, self._partition)
             if pieces is not None:
-                owners = self._owners.setdefault(_storage(pieces.local), [])
-                owners.append((pieces.local.storage_offset(), _end(pieces.local), named.names[0], pieces))
+                owners = self._owners.setdefault(storage_of(pieces.local), [])
+                owners.append((pieces.local.storage_offset(), end_of(pieces.local), named.names[0], pieces))
+                if pieces.rectangles is not None:
+                    self._partial.add(named.names[0])
 
     def forget(self) -> None:
         """Let go of memory that may be the model's no longer: shards that were replaced would stay."""
@@ -122,10 +128,12 @@ class Register:
 
         A `new` tensor was made just now, so it is not the model's.
         """
-        if tensor in self._likenesses:
-            return self._likenesses[tensor], pieces
+        beside = self._beside.get(tensor) if self._beside else None
+        if beside is not None:
+            name, place = beside
+            return name, pieces if place is None else place._replace(local=pieces.local)
         found = self._known(pieces.local)
-        if found is None and not new and self._holds(_storage(pieces.local)):
+        if found is None and not new and self._holds(storage_of(pieces.local)):
             self._read()
             found = self._known(pieces.local)
         return found
@@ -134,45 +142,96 @@ class Register:
         """Whether a tensor of the model has that storage now: reading it again takes thirty times as long."""
         for module in self.model.modules():
             for tensor in (*module._parameters.values(), *module._buffers.values()):
-                local = tensor._local_tensor if is_dtensor(tensor) else tensor
+                local = None if tensor is None else local_of(tensor)
                 if local is None or is_lazy(local) or local.layout is not torch.strided:
                     continue
-                if _storage(local) == storage:
+                if storage_of(local) == storage:
                     return True
         return False
 
     def _known(self, local: torch.Tensor) -> tuple[str, Pieces] | None:
-        first, last = local.storage_offset(), _end(local)
-        for begin, end, name, owner in self._owners.get(_storage(local), []):
+        first, last = local.storage_offset(), end_of(local)
+        for begin, end, name, owner in self._owners.get(storage_of(local), []):
             if begin <= first and last <= end:
                 pieces = view_of(owner, local)
                 return None if pieces is None else (name, pieces)
         return None
 
-    def liken(self, tensor: torch.Tensor, other: torch.Tensor) -> None:
-        """A tensor of the shape of another takes its name."""
-        pieces = pieces_of(other)
-        found = None if pieces is None else self.find(other, pieces)
-        if found is not None and found[1].part is None and tensor.shape == other.shape:
-            self.adopt(tensor, found[0])
+    def follow(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Any, result: Any) -> None:
+        """What a function makes of tensors of the model alone has the name of the first.
+
+        What it writes to a copy of a part of a DTensor is put back.
+        """
+        if not isinstance(result, _MAYBE_TENSORS):
+            return
+        given = [*args, *kwargs.values()] if kwargs else args
+        if result is None or any(result is one for one in given):
+            written = result
+            if result is None and getattr(func, "__name__", "") in ("__setitem__", "__set__"):
+                written = args[0]
+            if isinstance(written, torch.Tensor):
+                self._copies.write_back(written)
+                self.written = self.written or self.name_of(written) is not None
+            return
+        results = result if isinstance(result, (tuple, list)) else [result]
+        made = [one for one in results if isinstance(one, torch.Tensor) and one.is_floating_point()]
+        if not made:
+            return
+        several = (one if isinstance(one, (tuple, list)) else [one] for one in given)
+        sources = [one for some in several for one in some if isinstance(one, torch.Tensor)]
+        if sources and not any(one is source for one in made for source in sources):
+            self._copies.note(func, args, kwargs, results)
+            self._name(made, sources)
+
+    def _name(self, made: Sequence[torch.Tensor], sources: Sequence[torch.Tensor]) -> None:
+        found = [self.name_of(source, isinstance(source, torch.nn.Parameter)) for source in sources]
+        if found[0] is None or None in found:
+            return
+        name, place = found[0]
+        for one in made:
+            pieces = pieces_of(one)
+            if pieces is not None and self._known(pieces.local) is None:
+                held = self._held(sources[0], name, place, one, pieces)
+                if held is not None:
+                    self._beside[one] = name, held._replace(local=_NOWHERE)
+
+    def name_of(self, tensor: torch.Tensor, read: bool = False) -> tuple[str, Pieces] | None:
+        """As `find`; whether the model is read again is to be said."""
+        pieces = pieces_of(tensor)
+        return None if pieces is None else self.find(tensor, pieces, not read)
+
+    def _held(
+        self, source: torch.Tensor, name: str, place: Pieces, made: torch.Tensor, pieces: Pieces
+    ) -> Pieces | None:
+        """What one made from a tensor holds of the whole; None where only a rank that has all of that could tell."""
+        if is_dtensor(source) or is_dtensor(made):
+            return self._copies.place(made, source)
+        if place.part is None and storage_of(pieces.local) == storage_of(place.local):
+            return view_of(place, pieces.local)
+        if made.shape == source.shape:
+            return place
+        return None if name in self._partial else pieces
+
+    def is_view(self, tensor: torch.Tensor) -> bool:
+        """Whether what is written to a tensor goes to one of the model's."""
+        pieces = pieces_of(tensor)
+        return self._copies.is_copy(tensor) or (pieces is not None and self._known(pieces.local) is not None)
+
+    def is_made(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor was made from one of the model's."""
+        _, place = self._beside.get(tensor, _NO_NAME) if self._beside else _NO_NAME
+        return place is not None
 
     def adopt(self, tensor: torch.Tensor, name: str) -> None:
-        """A tensor beside the model is known by a name from now on."""
-        self._likenesses[tensor] = name
+        """A tensor stands for that of a name from now on."""
+        self._beside[tensor] = name, None
+
+
+_NOWHERE = torch.empty(0, device="meta")
+_NO_NAME = "", None
+_MAYBE_TENSORS = (torch.Tensor, tuple, list, type(None))
 
 
 def _first_names(found: list[Named]) -> dict[str, str]:
     """By each name of a tensor, its own first."""
     return {name: named.names[0] for named in found for name in named.names}
-
-
-def _storage(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
-
-
-def _end(tensor: torch.Tensor) -> int:
-    """One past the last element, in elements of the storage."""
-    if not tensor.numel():
-        return tensor.storage_offset()
-    reach = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return tensor.storage_offset() + reach + 1

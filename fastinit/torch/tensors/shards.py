@@ -36,7 +36,7 @@ def pieces_of(tensor: torch.Tensor, partition: Partition | None = None) -> Piece
     if is_dtensor(tensor):
         local, rectangles = tensor._local_tensor, _rectangles(tensor)
         return Pieces(tuple(tensor.shape), local, rectangles) if rectangles is not None and has_memory(local) else None
-    if not has_memory(tensor) or _is_placeless(tensor):
+    if not has_memory(tensor) or is_placeholder(tensor):
         return None
     if is_checkpointable(tensor):
         return _checkpointable(tensor)
@@ -92,7 +92,7 @@ def sharded_part(model: torch.nn.Module) -> str:
         if _is_fully_sharded(module):
             return f"{name or type(module).__name__} under fully_shard"
     for name, tensor in model.named_parameters():
-        if is_dtensor(tensor) or _is_placeless(tensor):
+        if is_dtensor(tensor) or is_placeholder(tensor):
             return f"{name}, {getattr(tensor, 'placements', type(tensor).__name__)}"
     return ""
 
@@ -111,24 +111,28 @@ def _is_fully_sharded(module: torch.nn.Module) -> bool:
     return fsdp is not None and isinstance(module, fsdp.FSDPModule)
 
 
-def _is_placeless(tensor: torch.Tensor) -> bool:
-    """Whether it is a view of FSDP1's flat parameter, or what DeepSpeed leaves of a tensor that it has partitioned."""
+def is_placeholder(tensor: torch.Tensor) -> bool:
+    """Whether its values are elsewhere: FSDP1 has made it a view of a flat one, DeepSpeed has partitioned it."""
     if getattr(tensor, "_fsdp_flattened", False):
         return True
-    return hasattr(tensor, "ds_numel") and tensor.ds_numel != tensor.numel()
+    if hasattr(tensor, "ds_numel"):
+        return bool(tensor.ds_numel != tensor.numel())
+    return hasattr(tensor, "ds_shape") and tuple(tensor.ds_shape) != tuple(tensor.shape)
 
 
 def has_memory(tensor: torch.Tensor) -> bool:
     """Whether the elements of a tensor lie where its strides say: no wrapper, no other layout, no negation pending."""
     if type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__ or is_lazy(tensor) or _is_followed():
         return False
-    if tensor.layout is not torch.strided or tensor.is_neg() or tensor.is_quantized:
+    if tensor.layout is not torch.strided or tensor.is_neg() or tensor.is_quantized or tensor.is_nested:
+        return False
+    if torch._is_functional_tensor(tensor):
         return False
     try:
-        tensor.data_ptr()
+        address = tensor.data_ptr()
     except RuntimeError:
         return False
-    return True
+    return address != 0 or tensor.is_meta or not tensor.numel()  # FSDP frees storage so
 
 
 def _is_followed() -> bool:
@@ -176,11 +180,13 @@ def _rectangles(tensor: DTensor) -> list[Rectangle] | None:
 
 
 def rows_of(pieces: Pieces, row: int) -> list[torch.Tensor]:
-    """The parts of a row of the whole that are in local memory."""
-    local = pieces.local.detach()
+    """The parts of a row of the whole that are in local memory; none of a row that is not there."""
+    local, count = pieces.local.detach(), pieces.shape[0]
+    if not -count <= row < count:
+        return []
     if pieces.rectangles is None:
         return [local[row]]
-    row %= pieces.shape[0]
+    row %= count
     here = [one for one in pieces.rectangles if one.offset[0] <= row < one.offset[0] + one.size[0]]
     return [local[one.local_slices][row - one.offset[0]] for one in here]
 
@@ -194,7 +200,7 @@ def view_of(owner: Pieces, view: torch.Tensor) -> Pieces | None:
     if owner.rectangles is None and local.is_contiguous():
         return Pieces(owner.shape, view, part=Part(distance, tuple(view.shape), tuple(strides)))
     rectangles = [Rectangle.whole(owner.shape)] if owner.rectangles is None else owner.rectangles
-    found = [_coordinates(local, number) for number in (distance, *strides)]
+    found = [coordinates(local, number) for number in (distance, *strides)]
     known = [one for one in found if one is not None]
     if len(rectangles) != 1 or len(known) < len(found):
         return None
@@ -213,10 +219,28 @@ def view_of(owner: Pieces, view: torch.Tensor) -> Pieces | None:
     return Pieces(owner.shape, view, part=Part(first, tuple(view.shape), taken))
 
 
-def _coordinates(tensor: torch.Tensor, distance: int) -> list[int] | None:
+def coordinates(tensor: torch.Tensor, distance: int) -> list[int] | None:
     """Steps along each axis that take one so far in memory, the longest first."""
     steps = [0] * tensor.ndim
     for axis in sorted(range(tensor.ndim), key=tensor.stride, reverse=True):
         if tensor.shape[axis] > 1:
             steps[axis], distance = divmod(distance, tensor.stride(axis))
     return steps if distance == 0 else None
+
+
+def local_of(tensor: torch.Tensor) -> torch.Tensor:
+    """What is here of a tensor: of a DTensor the shard, of any other itself."""
+    return tensor._local_tensor if is_dtensor(tensor) else tensor
+
+
+def storage_of(tensor: torch.Tensor) -> int:
+    """What tells the memory of a tensor from others while it lives."""
+    return tensor.untyped_storage()._cdata
+
+
+def end_of(tensor: torch.Tensor) -> int:
+    """One past the last element, in elements of the storage."""
+    if not tensor.numel():
+        return tensor.storage_offset()
+    reach = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.storage_offset() + reach + 1

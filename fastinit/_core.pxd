@@ -1,0 +1,110 @@
+"""What the C core offers."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+
+
+cdef extern from "src/portability.h" nogil:
+    const char *FI_COMPILER
+
+    ctypedef struct fi_fp_state:
+        pass
+
+    int fi_fp_is_foreign()
+    fi_fp_state fi_fp_enter()
+    void fi_fp_leave(fi_fp_state caller)
+
+
+cdef extern from "src/pages.h" nogil:
+    void fi_advise_large_pages(uintptr_t address, size_t bytes)
+
+
+cdef extern from "src/ars.h" nogil:
+    ctypedef struct fi_key:
+        uint64_t low
+        uint64_t high
+
+    ctypedef enum fi_domain "enum fi_domain":
+        FI_MAIN
+        FI_FINE
+
+    void fi_ars_block(fi_key key, const uint32_t *counter, int rounds, uint32_t *block)
+
+
+cdef extern from "src/dispatch.h" nogil:
+    ctypedef enum fi_law "enum fi_law":
+        FI_LAWS
+
+    ctypedef enum fi_dtype "enum fi_dtype":
+        FI_DTYPES
+
+    ctypedef struct fi_parameters:
+        double shift
+        double scale
+        double least
+        double greatest
+        double left
+        double mass
+        double right
+        int tails
+
+    ctypedef struct fi_kernels:
+        void (*words)(fi_key key, fi_domain domain, uint64_t block, size_t tiles, uint32_t *words) noexcept nogil
+
+    ctypedef struct fi_level:
+        const char *isa
+        const char *aes
+        const fi_kernels *kernels
+
+    enum:
+        FI_TILE
+        FI_TILE_BLOCKS
+
+    const size_t *fi_item_bytes
+
+    size_t fi_supported_levels(const fi_level **levels)
+    const fi_level *fi_level_in_use()
+    int fi_use_level(const char *isa, const char *aes)
+
+
+cdef extern from "src/fill.h" nogil:
+    enum:
+        FI_MOST_AXES
+
+    ctypedef struct fi_region:
+        int axes
+        int64_t shape[64]
+        int64_t source_step[64]
+        int64_t target_step[64]
+        int64_t first
+
+    void fi_fill(fi_law law, fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
+                 size_t done, size_t count, void *out, int threads)
+
+
+cdef extern from "src/streaming.h" nogil:
+    ctypedef struct fi_moments:
+        double count
+        double mean
+        double m2
+        double m3
+        double m4
+        double exponent
+        double minimum
+        double maximum
+        double zeros
+        double nonfinite
+        double nonfinite_sum
+
+    enum:
+        FI_MOMENT_BLOCK
+
+    ctypedef struct fi_accumulator:
+        int order
+        size_t waiting
+
+    void fi_accumulator_start(fi_accumulator *a, int order)
+    void fi_accumulator_update(fi_accumulator *a, fi_dtype dtype, const void *elements, size_t count, int threads)
+    void fi_accumulator_result(const fi_accumulator *a, fi_moments *result)
+    void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b)
+    void fi_moments_of_rows(int order, fi_dtype dtype, const void *elements, size_t rows, size_t count,
+                            fi_moments *results, int threads)
