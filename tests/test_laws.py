@@ -17,6 +17,8 @@ from fastinit.fill import draw
 from fastinit.laws import UniformBelow
 
 STARTS = [0, 1, 7, 31, 32, 33, 224, 255, 256, 257, 2000]
+#: Whole tiles are made at most 128 at a time.
+BATCH = 4096
 
 
 def ids(law):
@@ -25,12 +27,12 @@ def ids(law):
 
 @pytest.fixture(scope="module")
 def twin():
-    """The first 4,000 values of each law and dtype, by the twin."""
+    """The first 9,000 values of each law and dtype, by the twin."""
     made = {}
 
     def values(law, dtype):
         if (law, dtype) not in made:
-            made[law, dtype] = getattr(reference, law[0])(4000, *law[1], seed=11, name="edge", dtype=dtype)
+            made[law, dtype] = getattr(reference, law[0])(9000, *law[1], seed=11, name="edge", dtype=dtype)
         return made[law, dtype]
 
     return values
@@ -38,7 +40,7 @@ def twin():
 
 def part(law, dtype, start, count, **keywords):
     where = fi.flat[start : start + count]
-    return getattr(fi, law[0])(4000, *law[1], seed=11, name="edge", dtype=dtype, index=where, **keywords)
+    return getattr(fi, law[0])(9000, *law[1], seed=11, name="edge", dtype=dtype, index=where, **keywords)
 
 
 @pytest.mark.parametrize("law", LAWS, ids=ids)
@@ -62,6 +64,25 @@ def test_uniform_below_is_the_twins_uniform_but_for_the_rounded_end(level, low, 
 
 
 @pytest.mark.parametrize("law", LAWS, ids=ids)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("offset", [0, 1, 8])
+def test_batches_end_anywhere_and_lie_anywhere(level, law, dtype, offset, twin):
+    """Lengths around one batch and two, from a tile's start and not, into memory aligned to 64 bytes and not."""
+    expected = bits(twin(law, dtype))
+    real = fi.dtypes.kind_of(dtype).dtype
+    for start in (0, 1, 31, 32, BATCH - 32):
+        for count in (BATCH - 33, *range(BATCH - 1, BATCH + 2), BATCH + 31, BATCH + 32, 2 * BATCH - 1, 2 * BATCH):
+            count = min(count, 9000 - start)
+            memory = np.zeros(count * real.itemsize + 256, np.uint8)
+            place = -memory.ctypes.data % 64 + offset * real.itemsize
+            out = memory[place : place + count * real.itemsize].view(real)
+            part(law, dtype, start, count, out=out)
+            assert np.array_equal(bits(out), expected[start : start + count]), (start, count)
+            assert not memory[:place].any()
+            assert not memory[place + out.nbytes :].any()
+
+
+@pytest.mark.parametrize("law", LAWS, ids=ids)
 def test_every_split_of_300_values_joins_to_the_whole(law, twin):
     whole = bits(twin(law, "float32")[:300])
     for cut in range(301):
@@ -72,7 +93,7 @@ def test_every_split_of_300_values_joins_to_the_whole(law, twin):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("law", LAWS[::2], ids=ids)
 def test_splits_around_pieces_and_any_number_of_threads(law, dtype):
-    count, piece = 3 * 65536 + 17, 65536
+    count, piece = 12 * 65536 + 17, 65536  # enough for three threads
     make = getattr(fi, law[0])
     whole = make(count, *law[1], seed=3, dtype=dtype, threads=1)
     for threads in (2, 3, 7):
@@ -132,10 +153,14 @@ def test_rare_words_take_their_fine_bits(level):
     words = _core.words(key, 0, 0, 1 << 23).reshape(-1, 32)
     tiles = np.flatnonzero((words[:, :16] & 0x7FFFFFFF < reference.RARE).any(axis=1))
     assert len(tiles) > 10
-    for tile in tiles[:20].tolist():
+    for tile in tiles[:6].tolist():
         w, x = (reference.words(key, domain, 32 * tile, 32).reshape(1, 32) for domain in (0, 1))
-        got = fi.normal(1 << 24, seed=6, index=fi.flat[32 * tile : 32 * tile + 32])
-        assert np.array_equal(bits(got), bits(reference.normal_pairs(w, x, np.float32).ravel()))
+        expected = bits(reference.normal_pairs(w, x, np.float32).ravel())
+        for before in (0, 1, 3, 4, 5, 123, 127):  # tiles, in a batch of 128
+            first = max(0, tile - before)
+            for last in (tile, tile + 1, tile + 5, first + 127):
+                got = fi.normal(1 << 24, seed=6, index=fi.flat[32 * first : 32 * last + 32])
+                assert np.array_equal(bits(got)[32 * (tile - first) :][:32], expected), (before, last)
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
@@ -272,6 +297,26 @@ def test_uniform_of_tiny_widths_keeps_its_law(width):
     assert abs(values.mean() / width - 0.5) < 6 / (12 * 2**20) ** 0.5 + 2.0**-149 / width
     assert np.mean(values == values.max()) < 1e-4 + 4 * 2.0**-149 / width
     assert np.array_equal(fi.uniform(999, 0.0, width, seed=0), reference.uniform(999, 0.0, width, seed=0))
+
+
+@pytest.mark.parametrize("shift", [2.0**23, 2.0**23 + 1, -(2.0**23) - 1, -(2.0**23) - 2])
+def test_a_multiplication_and_addition_round_once(level, shift):
+    """k scale = 1/2 - 2**-47, and the steps of `shift` are 1: short of half a step, which in double is half of one."""
+    key, place = bytes(range(16)), 385_733
+    assert _core.words(key, 0, place, 1)[0] >> 8 == 2**23 + 1
+    scale = 1 - 2.0**-23
+    value = np.empty(1, np.float32)
+    _core.fill(1, 0, key, (shift, scale, 0.0, 2.0**30, 0.0, 0.0, 0.0, 0), value, place, None, 1)
+    assert value[0] == shift
+
+
+@pytest.mark.parametrize(
+    "law", [("normal", (0.0, 1e-39)), ("normal", (1e-40, 3e-38)), ("uniform", (0.0, 1e-39))], ids=ids
+)
+def test_subnormal_values_on_every_level(level, law):
+    got = getattr(fi, law[0])(4097, *law[1], seed=3)
+    assert (np.abs(got) < 2.0**-126).any()
+    assert np.array_equal(bits(got), bits(getattr(reference, law[0])(4097, *law[1], seed=3)))
 
 
 def test_parts_in_a_list_mean_what_they_mean_alone():

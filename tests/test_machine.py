@@ -68,7 +68,7 @@ def test_thread_count_from_the_environment():
 
 
 def test_more_threads_than_anybody_has():
-    assert np.array_equal(fi.normal(200_000, seed=1, threads=2**40), fi.normal(200_000, seed=1, threads=1))
+    assert np.array_equal(fi.normal(2 * MI, seed=1, threads=2**40), fi.normal(2 * MI, seed=1, threads=1))
 
 
 GROUPS = "/sys/fs/cgroup"
@@ -145,17 +145,17 @@ def test_set_num_threads_is_used():
         fi.set_num_threads(5)
         assert machine.threads_for(None) == 5
         assert machine.threads_for(2) == 2
-        assert np.array_equal(fi.normal(300_000, seed=1), fi.normal(300_000, seed=1, threads=1))
+        assert np.array_equal(fi.normal(MI, seed=1), fi.normal(MI, seed=1, threads=1))
     finally:
         fi.set_num_threads(before)
 
 
 def test_many_python_threads_at_once():
-    expected = fi.normal(200_000, seed=1)
+    expected = fi.normal(MI // 2, seed=1)
     results = [None] * 16
 
     def work(i):
-        results[i] = fi.normal(200_000, seed=1, threads=3)
+        results[i] = fi.normal(MI // 2, seed=1, threads=3)
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
     for thread in threads:
@@ -163,6 +163,13 @@ def test_many_python_threads_at_once():
     for thread in threads:
         thread.join()
     assert all(np.array_equal(result, expected) for result in results)
+
+
+def test_a_thread_that_comes_when_the_work_is_done_finds_nothing_to_do():
+    """More of them than cores, and memory that the next call has for itself."""
+    expected = fi.normal(MI, seed=1)
+    for _ in range(100):
+        assert np.array_equal(fi.normal(MI, seed=1, threads=4), expected)
 
 
 def test_after_a_fork_in_a_program_that_has_used_threads():

@@ -30,25 +30,29 @@ static uint32_t byte_of(uint32_t word, int byte) { return word >> 8 * byte & 0xf
 
 static uint32_t substituted(uint32_t word, int byte) { return byte_of(mixed[byte_of(word, byte)], 1) << 8 * byte; }
 
+/* One column after a round, from the words its bytes come from. */
+static uint32_t mixed_column(uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+    return mixed[byte_of(a, 0)] ^ rotated(mixed[byte_of(b, 1)], 8) ^ rotated(mixed[byte_of(c, 2)], 16) ^
+           rotated(mixed[byte_of(d, 3)], 24);
+}
+
+static uint32_t last_column(uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+    return substituted(a, 0) | substituted(b, 1) | substituted(c, 2) | substituted(d, 3);
+}
+
 void fi_ars_block(fi_key key, const uint32_t counter[4], int rounds, uint32_t block[4]) {
-    uint32_t state[4], next[4];
-    memcpy(state, counter, sizeof state);
-    for (int round = 0; round <= rounds; round++) {
-        fi_key k = fi_round_key(key, round);
-        const uint32_t round_key[4] = {(uint32_t)k.low, (uint32_t)(k.low >> 32), (uint32_t)k.high,
-                                       (uint32_t)(k.high >> 32)};
-        for (int i = 0; i < 4; i++) {
-            uint32_t a = state[i], b = state[(i + 1) % 4], c = state[(i + 2) % 4], d = state[(i + 3) % 4];
-            if (round == 0)
-                next[i] = a;
-            else if (round < rounds)
-                next[i] = mixed[byte_of(a, 0)] ^ rotated(mixed[byte_of(b, 1)], 8) ^
-                          rotated(mixed[byte_of(c, 2)], 16) ^ rotated(mixed[byte_of(d, 3)], 24);
-            else
-                next[i] = substituted(a, 0) | substituted(b, 1) | substituted(c, 2) | substituted(d, 3);
-            next[i] ^= round_key[i];
-        }
-        memcpy(state, next, sizeof state);
+    uint32_t a = counter[0] ^ (uint32_t)key.low, b = counter[1] ^ (uint32_t)(key.low >> 32);
+    uint32_t c = counter[2] ^ (uint32_t)key.high, d = counter[3] ^ (uint32_t)(key.high >> 32);
+    for (int round = 1; round < rounds; round++) {
+        const fi_key k = fi_round_key(key, round);
+        const uint32_t first = mixed_column(a, b, c, d), second = mixed_column(b, c, d, a);
+        const uint32_t third = mixed_column(c, d, a, b), fourth = mixed_column(d, a, b, c);
+        a = first ^ (uint32_t)k.low, b = second ^ (uint32_t)(k.low >> 32);
+        c = third ^ (uint32_t)k.high, d = fourth ^ (uint32_t)(k.high >> 32);
     }
-    memcpy(block, state, sizeof state);
+    const fi_key k = fi_round_key(key, rounds);
+    block[0] = last_column(a, b, c, d) ^ (uint32_t)k.low;
+    block[1] = last_column(b, c, d, a) ^ (uint32_t)(k.low >> 32);
+    block[2] = last_column(c, d, a, b) ^ (uint32_t)k.high;
+    block[3] = last_column(d, a, b, c) ^ (uint32_t)(k.high >> 32);
 }

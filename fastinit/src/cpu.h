@@ -7,13 +7,15 @@
 #if FI_X86
 #include <cpuid.h>
 
-/* The compiler's own detection also asks XCR0 whether the system saves the wide registers. */
+/* The compiler's own detection also asks XCR0 whether the system saves the wide registers. Older ones have no name for
+   F16C and VAES, whose registers are those of AVX2. */
 FI_INLINE int fi_cpu_has_avx2_aes(void) {
+    unsigned a, b, c, d;
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("aes");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("aes") &&
+           __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
 }
 
-/* Clang's detection has no name for this one before version 18. The registers are those of AVX2. */
 FI_INLINE int fi_cpu_has_avx2_vaes(void) {
     unsigned a, b, c, d;
     return fi_cpu_has_avx2_aes() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_VAES) != 0;

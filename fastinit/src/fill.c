@@ -5,7 +5,12 @@
 
 /* Work is dealt out in pieces of so many values: about 30 us, and a multiple of the batch. */
 #define PIECE ((size_t)1 << 16)
+/* To start a thread takes as long as two of them, or more where the cores are busy: with one for every two, 256 Ki values
+   took a tenth to a third longer than on one thread. */
+#define WORTH_A_THREAD (4 * PIECE)
 #define WIDEST_ITEM 8
+/* Values whose numbers lie within so many are made together, with those between them. */
+#define TOGETHER 512
 /* Memory of so many bytes is asked whether it is fresh; and so much of what is, where there is enough for all threads,
    is one piece: the system locks pages by the table of theirs, which at 4 KiB a page has 512. */
 #define LARGE ((size_t)1 << 20)
@@ -32,16 +37,15 @@ static int64_t moved(int64_t first, int64_t step, size_t count) {
 
 /* `count` values along the last axis: numbers first, first + step, ... */
 static void fill_run(const job *j, int64_t first, int64_t step, char *out, int64_t out_step, size_t count) {
-    FI_ALIGNED(64) char items[FI_BATCH * WIDEST_ITEM];
+    FI_ALIGNED(64) char items[TOGETHER * WIDEST_ITEM];
     const int64_t item = (int64_t)j->item;
     if (step == 1 && out_step == item && (uintptr_t)out % j->item == 0) {
         j->fill(j->key, j->parameters, (uint64_t)first, count, out);
         return;
     }
-    /* Values whose numbers lie within one batch are made together, with those between them. */
     const int64_t stride = step < 0 ? -step : step;
-    const int64_t item_step = stride < FI_BATCH ? step * item : 0;
-    const size_t together = stride == 0 ? count : stride < FI_BATCH ? (size_t)((FI_BATCH - 1) / stride + 1) : 1;
+    const int64_t item_step = stride < TOGETHER ? step * item : 0;
+    const size_t together = stride == 0 ? count : stride < TOGETHER ? (size_t)((TOGETHER - 1) / stride + 1) : 1;
     while (count) {
         size_t now = together < count ? together : count;
         int64_t span = stride * (int64_t)(now - 1);
@@ -113,6 +117,8 @@ void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_paramete
     job j = {fill, key, parameters, &few, out, fi_item_bytes[dtype], done, count < rest ? count : rest, .piece = PIECE};
     const int contiguous = few.axes == 1 && few.target_step[0] == (int64_t)j.item;
     j.fresh = contiguous && j.values * j.item >= LARGE && fi_is_fresh(j.out + (done + j.values / 2) * j.item);
+    const size_t most = j.values / WORTH_A_THREAD;
+    if ((size_t)threads > most) threads = most ? (int)most : 1;
     const size_t share = threads > 1 ? j.values / (size_t)threads : j.values;
     while (j.fresh && j.piece * j.item < TABLE && j.piece * 2 <= share) j.piece *= 2;
     fi_run_parallel(fill_piece, &j, (j.values + j.piece - 1) / j.piece, threads);

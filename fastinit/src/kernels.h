@@ -9,8 +9,6 @@
 #define FI_LANES 16
 #define FI_TILE 32
 #define FI_TILE_BLOCKS (FI_TILE / FI_BLOCK_WORDS)
-#define FI_BATCH_TILES 16 /* words are made for so many before values are: 8 cost 4 % on AVX2, single tiles 20 % */
-#define FI_BATCH (FI_TILE * FI_BATCH_TILES)
 
 enum fi_law { FI_NORMAL, FI_UNIFORM, FI_TRUNCATED, FI_LAWS };
 enum fi_dtype { FI_F32, FI_F64, FI_F16, FI_BF16, FI_DTYPES };

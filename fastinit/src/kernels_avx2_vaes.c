@@ -1,10 +1,11 @@
 #include "kernels.h"
 
 #if FI_X86
-FI_TARGET_BEGIN("avx2,fma,vaes")
+FI_TARGET_BEGIN("avx2,fma,f16c,vaes")
 
 #define FI_FMA 1
 #define KERNELS fi_kernels_avx2_vaes
+#define ABREAST 2
 
 typedef __m256i vector;
 #define VECTOR_BLOCKS 2
@@ -12,10 +13,14 @@ typedef __m256i vector;
 #define COUNTERS(block, domain)                                                                              \
     _mm256_blend_epi32(_mm256_add_epi64(_mm256_set1_epi64x((long long)(block)), _mm256_set_epi64x(0, 1, 0, 0)), \
                        _mm256_set1_epi64x(domain), 0xcc)
-#define XOR _mm256_xor_si256
-#define AES_ROUND _mm256_aesenc_epi128
-#define AES_LAST_ROUND _mm256_aesenclast_epi128
+#define AES_START _mm256_xor_si256
+#define AES_ROUND(state, before, after) _mm256_aesenc_epi128(state, after)
+#define AES_LAST_ROUND(state, before, after) _mm256_aesenclast_epi128(state, after)
 #define STORE(words, state) _mm256_store_si256((vector *)(words), state)
+#define FI_F16_LANES 8
+#define STORE_F16(out, value)          \
+    _mm_storeu_si128((__m128i *)(out), \
+                     _mm256_cvtps_ph(_mm256_load_ps(value), _MM_FROUND_TO_NEAREST_INT))
 
 #include "ars_wide.inc"
 #include "kernels.inc"

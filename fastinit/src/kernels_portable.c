@@ -1,7 +1,9 @@
 #include "ars.h"
 
 #define FI_FMA FI_BASELINE_FMA
+#define FI_F16_LANES 0
 #define KERNELS fi_kernels_portable
+#define ABREAST 1
 
 typedef fi_key schedule;
 

@@ -59,10 +59,14 @@
 #define FI_INLINE static inline __attribute__((always_inline))
 #define FI_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define FI_RESTRICT __restrict__
+#define FI_COLD __attribute__((cold, noinline))
+#define FI_RARELY(condition) __builtin_expect(condition, 0)
 #else
 #define FI_INLINE static __forceinline
 #define FI_ALIGNED(bytes) __declspec(align(bytes))
 #define FI_RESTRICT __restrict
+#define FI_COLD __declspec(noinline)
+#define FI_RARELY(condition) (condition)
 #endif
 
 /* Everything between FI_TARGET_BEGIN(features) and FI_TARGET_END is compiled for those features. GCC also has to be
@@ -88,12 +92,13 @@
 #define FI_LANE_LOOP
 #endif
 
-/* Before an inner loop of at most 16 trips. */
+/* Before an inner loop of at most 16 trips; and before one that takes so many trips together. */
 #if defined __GNUC__
-#define FI_UNROLL FI_PRAGMA(GCC unroll 16)
+#define FI_UNROLL_BY(trips) FI_PRAGMA(GCC unroll trips)
 #else
-#define FI_UNROLL
+#define FI_UNROLL_BY(trips)
 #endif
+#define FI_UNROLL FI_UNROLL_BY(16)
 
 /* A hint that memory will be read; it may lie anywhere. */
 #if defined __GNUC__
@@ -117,10 +122,10 @@ FI_INLINE uint32_t *fi_opaque(uint32_t *words) {
 /* Where every processor of the architecture has a fused multiply-add, the portable level uses it too. */
 #define FI_BASELINE_FMA FI_ARM
 
-/* A counter shared by threads: each call gives the next number. */
+/* A counter shared by threads: each call gives the next number, and sees what was done before those that came first. */
 #if defined __GNUC__
 typedef size_t fi_counter;
-FI_INLINE size_t fi_count_up(fi_counter *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
+FI_INLINE size_t fi_count_up(fi_counter *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL); }
 #else
 #include <intrin.h>
 typedef volatile __int64 fi_counter;

@@ -52,14 +52,23 @@ FI_INLINE double fi_product_error(double a, double b, double product) {
     return a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low);
 }
 
-/* a * b + c, rounded once; without the instruction by sums rounded to odd. In float64 only where it is used below:
-   far from overflow and underflow. */
+#if !FI_FMA
+/* product + c from their sum, which lies halfway between floats or is a subnormal one. */
+static FI_COLD float fi_fma_exact_f32(double product, double c, double sum) {
+    return (float)fi_to_odd(sum, fi_sum_error(product, c, sum));
+}
+#endif
+
+/* a * b + c, rounded once; without the instruction by sums rounded to odd. In float only a sum that double puts halfway
+   between two floats needs that, or one below the normal floats, whose steps are wider. In float64 only where it is
+   used below: far from overflow and underflow. */
 FI_INLINE float fi_fma_f32(float a, float b, float c) {
 #if FI_FMA
     return __builtin_fmaf(a, b, c);
 #else
-    double product = (double)a * b, sum = product + c;
-    return (float)fi_to_odd(sum, fi_sum_error(product, c, sum));
+    const double product = (double)a * b, sum = product + c;
+    const int between = (fi_bits_f64(sum) & 0x1fffffffu) == 0x10000000u;
+    return FI_RARELY(between || fabs(sum) < 0x1p-126) ? fi_fma_exact_f32(product, c, sum) : (float)sum;
 #endif
 }
 

@@ -9,36 +9,72 @@ typedef HANDLE thread;
 #define WORKER_RESULT DWORD WINAPI
 #define START(thread, worker, argument) ((thread = CreateThread(NULL, 0, worker, argument, 0, NULL)) != NULL)
 #define JOIN(thread) (WaitForSingleObject(thread, INFINITE), CloseHandle(thread))
+#define LEAVE(thread) CloseHandle(thread)
 #else
 #include <pthread.h>
 typedef pthread_t thread;
 #define WORKER_RESULT void *
 #define START(thread, worker, argument) (pthread_create(&thread, NULL, worker, argument) == 0)
 #define JOIN(thread) pthread_join(thread, NULL)
+#define LEAVE(thread) pthread_detach(thread)
 #endif
 
+typedef struct job job;
+
 typedef struct {
+    job *job;
+    thread thread;
+    fi_counter door; /* the first to count here decides: the helper to help, or the caller, done, to do without */
+} helper;
+
+/* Shared by the caller and the helpers, and freed by whoever is the last to leave it. */
+struct job {
     fi_task *task;
     void *context;
-    size_t items;
-    fi_counter next;
-} job;
+    size_t items, parties;
+    fi_counter next, gone;
+    helper helpers[];
+};
 
-static WORKER_RESULT work(void *argument) {
-    job *j = argument;
+static void work(job *j) {
     fi_fp_state caller = fi_fp_enter();
     for (size_t item; (item = fi_count_up(&j->next)) < j->items;) j->task(j->context, item);
     fi_fp_leave(caller);
+}
+
+static void leave(job *j) {
+    const size_t others = j->parties - 1; /* read while it surely lives */
+    if (fi_count_up(&j->gone) == others) free(j);
+}
+
+static WORKER_RESULT help(void *argument) {
+    helper *h = argument;
+    if (fi_count_up(&h->door) == 0) work(h->job);
+    leave(h->job);
     return 0;
 }
 
 void fi_run_parallel(fi_task *task, void *context, size_t items, int threads) {
-    job j = {task, context, items, 0};
-    size_t wanted = threads > 0 && (size_t)threads < items ? (size_t)threads : items;
-    thread *helpers = wanted > 1 ? malloc((wanted - 1) * sizeof *helpers) : NULL;
+    const size_t wanted = threads > 0 && (size_t)threads < items ? (size_t)threads : items;
+    job alone = {task, context, items, .parties = 1};
+    job *j = wanted > 1 ? calloc(1, sizeof *j + (wanted - 1) * sizeof *j->helpers) : NULL;
+    if (!j) {
+        work(&alone);
+        return;
+    }
+    *j = alone;
+    j->parties = wanted;
     size_t started = 0;
-    while (helpers && started < wanted - 1 && START(helpers[started], work, &j)) started++;
-    work(&j);
-    for (size_t i = 0; i < started; i++) JOIN(helpers[i]);
-    free(helpers);
+    for (; started < wanted - 1; started++) {
+        helper *h = &j->helpers[started];
+        h->job = j;
+        if (!START(h->thread, help, h)) break;
+    }
+    work(j);
+    for (helper *h = j->helpers; h < j->helpers + started; h++)
+        if (fi_count_up(&h->door) == 0)
+            LEAVE(h->thread);
+        else
+            JOIN(h->thread);
+    for (size_t absent = started; absent < wanted; absent++) leave(j); /* for those not started, and for itself */
 }

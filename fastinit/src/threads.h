@@ -1,4 +1,5 @@
-/* Ground: running one task on several threads that live as long as the call (so nothing is left for a fork to break). */
+/* Ground: running one task on several threads, made for the call (so nothing is left for a fork to break). One that the
+   system lets run only when the work is done is not waited for: it finds its door shut, and ends. */
 #ifndef FI_THREADS_H
 #define FI_THREADS_H
 
