@@ -203,8 +203,7 @@ def test_slopes_of_what_jumps_are_refused(call):
     for place, phi in ((0, pair(np.sign, np.zeros_like)), (0.3, pair(lambda u: u * (u > 0.3), lambda u: u > 0.3))):
         with pytest.raises(ValueError) as caught:
             call(phi)
-        told = f"`activation` must be without a jump (there is one at {place}), got '{phi.name}'"
-        assert str(caught.value).replace("-1.4e-14", "0") == told
+        assert str(caught.value) == f"`activation` must be without a jump (there is one at {place}), got '{phi.name}'"
     steep = pair(
         lambda u: np.tanh(300 * u) + np.abs(u), lambda u: 300 / np.cosh(300 * np.clip(u, -1, 1)) ** 2 + np.sign(u)
     )

@@ -53,7 +53,7 @@ class ProfiledModel(Profiled, Protocol):
 def judged_model(
     whole: ProfiledModel, passed: Rows, roles: Mapping[str, Rows], forward: Bounds, backward: Bounds
 ) -> Judgement:
-    """What is found, but that signals which pass are no evidence where nothing learns, or of one example."""
+    """What is found, but that signals which pass are no evidence where nothing learns, or examples come in alike."""
     found = _worst(whole, passed, roles, forward, backward)
     if found.kind != "stable":
         return found
