@@ -224,6 +224,19 @@ def _elu(alpha: float, scale: float = 1.0, name: str = "elu") -> Activation:
     return Activation(name, function, partial(_exponential_derivative, above=scale, below=scale * alpha), (0.0,))
 
 
+def check_continuous(phi: Activation) -> None:
+    """That the function has no jump: it would be in phi' a peak that no number tells.
+
+    A jump is as high a thousandth as far from it; what a slope makes, or a root, is not.
+    """
+    near = np.array([1e-9, 1e-6])
+    for kink in phi.kinks:
+        above, below = phi.function(kink + near), phi.function(kink - near)
+        off = np.abs(above - below)
+        if off[0] > 0.5 * off[1] and off[0] > 1e-6 * (1 + np.abs(above[0])):
+            refuse("activation", f"without a jump (there is one at {round(kink, 9) + 0.0:g})", phi.name)
+
+
 def _kept_to_shape(function: Callable[[Array], Any]) -> Function:
     return function if isinstance(function, np.ufunc) else _Own(function)
 

@@ -10,6 +10,7 @@ from operator import index as as_index
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
+from numpy.ma import MaskedArray  # np.ma imports it when first asked for: a child forked just then would wait for it
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -74,6 +75,14 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     if number < low or math.isnan(number) or (math.isinf(number) and not infinite):
         refuse(name, rule, number)
     return number
+
+
+def unmasked(name: str, value: Any) -> np.ndarray[Any, Any]:
+    """`value` as an array; one with a mask is refused, which would be looked under."""
+    if isinstance(value, MaskedArray):
+        rule = f"an array without a mask ({name}.compressed() has the elements that are not masked)"
+        refuse(name, rule, "MaskedArray", TypeError)
+    return np.asarray(value)
 
 
 def reals(name: str, value: Any) -> Any:

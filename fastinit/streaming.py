@@ -8,11 +8,10 @@ from math import nan, prod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.ma import MaskedArray  # np.ma imports it when first asked for: a child forked just then would wait for it
 from numpy.typing import ArrayLike
 
 from . import _core
-from .arguments import integer, names_nearest, refuse
+from .arguments import integer, names_nearest, refuse, unmasked
 from .dtypes import NAMES, Kind, kind_of
 from .machine import threads_for, usually_rounded
 from .records import Record, plain, real_array, real_number
@@ -85,14 +84,7 @@ def _statistics(sums: Any, order: int) -> Statistics:
 
 def _elements(x: Any) -> tuple[Kind, np.ndarray[Any, Any]]:
     """`x` as an array, and the kind that its elements are read as: their own, or float64 of integers and the like."""
-    if isinstance(x, MaskedArray):
-        refuse(
-            "x",
-            "an array without a mask (x.compressed() has the elements that are not masked)",
-            "MaskedArray",
-            TypeError,
-        )
-    array = np.asarray(x)
+    array = unmasked("x", x)
     if array.dtype.name in NAMES:
         return kind_of(array.dtype.name), array
     if array.dtype.kind not in "buif":
@@ -149,7 +141,9 @@ class Moments:
     it. Elements are summed in blocks of 4096 about the block's mean, in float64 (third and fourth powers of elements of
     at most 32 bits: in float32 over 16 elements a lane, then in float64), and blocks are merged as a binary counter
     counts. Where powers of very small or large elements would leave the range of float64, sums are in units of a power
-    of two: the deviation, skewness and kurtosis are right even where the variance underflows or overflows.
+    of two: the deviation, skewness and kurtosis are right even where the variance underflows or overflows. Where the
+    sum of a block overflows, of float64 elements beyond 2**1011, the mean is infinite, as NumPy's is, and what is about
+    it NaN.
 
     *Error*: let u = 2**-53, and w = 2**-24 for third and fourth powers of elements of at most 32 bits, w = u otherwise.
     A power of a deviation has at most 7 roundings and a group's sum 15 more, so that a block's central sums are right

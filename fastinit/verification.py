@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arguments import refuse, unexpected
+from .arguments import refuse, unexpected, unmasked
 from .comparison import STEPS, check_structure, compare, moments_of
 from .dtypes import NAMES, kind_of
 from .fill import draw
@@ -89,7 +89,7 @@ def verify(
     standard deviation 0.0883 where 0.0442 is claimed (721 standard errors away)
     """
     several: Any = array if isinstance(index, list) else [array]
-    pieces = [np.asarray(piece) for piece in several]
+    pieces = [unmasked("array", piece) for piece in several]
     if not pieces or pieces[0].dtype.name not in NAMES:
         rule = "of dtype float16, bfloat16, float32 or float64 (a file's 16-bit items may be viewed as bfloat16)"
         refuse("array", rule, pieces[0].dtype.name if pieces else array, TypeError)

@@ -213,6 +213,7 @@ CALLS = {
     "moments": lambda: np.array(fi.moments(SEVENTHS)),
     "moments of integers": lambda: np.array(fi.moments(np.arange(99) + (1 << 53))),
     "moments of rows": lambda: np.array(fi.moments(SEVENTHS.reshape(100, 100), axis=0)[:8]),
+    "profile": lambda: fi.profile(30, 3, batch=8, dtype="float64", seed=1)["act_second_moment"],
     "sum": lambda: np.array((fi.Moments().update(SEVENTHS[:77]) + fi.Moments().update(SEVENTHS[77:])).result()),
 }  # fmt: skip
 
@@ -243,6 +244,32 @@ def test_foreign_modes_change_nothing_and_are_put_back(level, foreign, call):
         kept.cache_clear()
     got = foreign(call)
     assert np.array_equal(bits(got), bits(call()))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are of x86")
+@pytest.mark.parametrize(
+    "door", ["xavier_normal_", "xavier_uniform_", "kaiming_normal_", "initialize_", "plan", "lsuv_"]
+)
+def test_foreign_modes_change_nothing_at_the_door_of_torch(foreign, door):
+    """Of torch's own code too, which computes the bounds of an initialisation in Python."""
+    torch = pytest.importorskip("torch")
+    import fastinit.torch as ft
+
+    def call():
+        torch.manual_seed(0)
+        if door in ("initialize_", "plan"):
+            model = torch.nn.MultiheadAttention(24, 4)
+            laws = [str(entry.law) for entry in getattr(ft, door)(model, "torch")]
+            return laws, [one.detach() for one in model.parameters()] if door == "initialize_" else []
+        if door == "lsuv_":
+            model = torch.nn.Linear(24, 7)
+            found = ft.lsuv_(model, torch.arange(72.0).reshape(3, 24), seed=1)
+            return [str(found)], [model.weight.detach()]
+        return [], [getattr(ft, door)(torch.empty(37, 20, dtype=torch.float64), 0.3)]
+
+    (laws, tensors), (same_laws, same_tensors) = foreign(call), call()
+    assert laws == same_laws
+    assert all(map(torch.equal, tensors, same_tensors))
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are of x86")

@@ -67,6 +67,12 @@ REFUSED = [
      "`mode` must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got []"),
     (lambda: fi.moments(np.ma.masked_array([1.0], [True])), TypeError,
      "`x` must be an array without a mask (x.compressed() has the elements that are not masked), got 'MaskedArray'"),
+    (lambda: fi.verify(np.ma.masked_array([1.0], [True]), "normal"), TypeError,
+     "`array` must be an array without a mask (array.compressed() has the elements that are not masked), "
+     "got 'MaskedArray'"),
+    (lambda: fi.verify([np.zeros(1), np.ma.zeros(1)], "normal", shape=2, index=[np.s_[:1], np.s_[1:]]), TypeError,
+     "`array` must be an array without a mask (array.compressed() has the elements that are not masked), "
+     "got 'MaskedArray'"),
     (lambda: fi.normal(3, seed=-1), ValueError, SEED + "-1"),
     (lambda: fi.normal(3, seed=2**128), ValueError, SEED + str(2**128)),
     (lambda: fi.normal(3, seed=1.5), TypeError, SEED + "1.5"),

@@ -185,8 +185,36 @@ def test_of_many_kinks_no_product_is_told():
     assert theory.kernel(STEPS, 1.0) == pytest.approx(squares, rel=1e-13)
     assert math.isnan(theory.kernel(STEPS, 0.5))
     assert np.isnan(theory.batch_norm(STEPS, 8)[1:]).all()
-    edge = theory.fixed_point(pair(lambda u: np.rint(u) + np.tanh(u), lambda u: 1 - np.tanh(u) ** 2), 0.1)
-    assert edge.c == 1 and math.isnan(theory.fixed_point(pair(lambda u: np.sin(u) + (np.rint(u) % 2), np.cos), 9).c)
+    waves = pair(lambda u: np.abs(u - 2 * np.rint(u / 2)), lambda u: np.sign(u - 2 * np.rint(u / 2)))
+    assert len(waves.kinks) == 200
+    assert theory.fixed_point(waves, 0.1).c == 1 and math.isnan(theory.fixed_point(waves, 9).c)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda phi: theory.chi_parallel(phi, 1.0),
+        lambda phi: theory.fixed_point(phi, 1.0, 0.1),
+        lambda phi: theory.edge_of_chaos(phi, q=1.0),
+        lambda phi: theory.edge_of_chaos(phi, bias_variance=0.1),
+    ],
+)
+def test_slopes_of_what_jumps_are_refused(call):
+    for place, phi in ((0, pair(np.sign, np.zeros_like)), (0.3, pair(lambda u: u * (u > 0.3), lambda u: u > 0.3))):
+        with pytest.raises(ValueError) as caught:
+            call(phi)
+        assert str(caught.value) == f"`activation` must be without a jump (there is one at {place}), got '{phi.name}'"
+    steep = pair(
+        lambda u: np.tanh(300 * u) + np.abs(u), lambda u: 300 / np.cosh(300 * np.clip(u, -1, 1)) ** 2 + np.sign(u)
+    )
+    for phi in (SHIFTED, steep, pair(lambda u: np.cbrt(u - 0.3), lambda u: np.cbrt(u - 0.3) ** -2.0 / 3)):
+        assert theory.chi_parallel(phi, 1.0) > 0  # kinks, a steep slope and an infinite one are no jumps
+
+
+def test_a_law_of_no_layer_is_refused():
+    with pytest.raises(ValueError) as caught:
+        theory.relu_norm_law([])
+    assert str(caught.value) == "`widths` must be those of one layer at least, got []"
 
 
 # activation, weight variance, bias variance: q*, chi(1), chi_q, xi_q, c*, chi(c*), xi_c, to the digits given.

@@ -312,6 +312,21 @@ def test_inference_mode_of_the_caller_is_left():
     np.testing.assert_array_equal(found["grad_act_second_moment"], plain["grad_act_second_moment"])
 
 
+def test_models_of_inference_mode_have_no_gradient():
+    with torch.inference_mode():
+        made = nn.Sequential(nn.Linear(16, 16), nn.BatchNorm1d(16), nn.ReLU())
+        x, tokens = drawn(8, 16).clone(), torch.arange(8).clone()
+    for mode in (True, False):
+        with torch.inference_mode(mode):
+            with pytest.raises(ValueError) as caught:
+                profile(made, x)
+            assert profile(made.eval(), x, backward=False).verdict.kind == "unknown"
+    assert str(caught.value) == (
+        "`model` must be made outside torch.inference_mode, or profiled with backward=False, got 'Sequential'"
+    )
+    assert profile(nn.Embedding(9, 16), tokens)["weight_grad_norm"][0, 0] > 0
+
+
 def test_the_default_device_of_the_caller_is_not_asked():
     model, x = he_net(dtype="float32"), drawn(BATCH, WIDTH)
     plain = profile(model, x)
@@ -580,7 +595,7 @@ def test_rows_that_come_out_the_same_are_told():
         nn.init.normal_(layer.weight, std=1e-5)
     p = profile(model[:2], drawn(8, 16))
     assert str(p.verdict) == "Dead: no example is told from another from module 1 on."
-    assert profile(blocks(), drawn(1, 16).expand(8, 16)).healthy
+    assert profile(blocks(), drawn(1, 16).expand(8, 16)).verdict.kind == "unknown"
     one = nn.Sequential(nn.Linear(16, 1), nn.ReLU())  # parallel, and not the same
     nn.init.constant_(one[0].bias, 5.0)
     assert profile(one, drawn(8, 16)).verdict.kind == "unknown"
@@ -590,6 +605,42 @@ def test_rows_that_come_out_the_same_are_told():
         "Dead: no example is told from another from module 0 on; no gradient passes module 1 in the first step: its "
         "weights are zero."
     )
+
+
+def test_equal_and_nearly_equal_examples_are_no_evidence():
+    """The cosine of rows that differ by a tenth is 1 / 1.01."""
+    x, model = drawn(8, 64), he_net(dtype="float32", depth=12)
+    assert profile(model, x).healthy
+    for near, cosine in ((x[:1].expand(8, 64), 1.0), (x[:1] + 0.1 * drawn(8, 64, name="noise"), 0.99)):
+        p = profile(model, near)
+        assert p["cosine"][0, 0] == pytest.approx(cosine, abs=3e-3)
+        assert str(p.verdict) == (
+            f"Unknown: signal and gradient pass, but the examples are nearly alike at the input (mean cosine "
+            f"{p['cosine'][0, 0]:.4f}): whether the gradient tells them apart was not looked at."
+        )
+        assert not p.healthy and ModelProfile.from_dict(p.to_dict()).verdict.kind == "unknown"
+        assert profile(model, near, backward=False).verdict.kind == "unknown"
+    assert profile(model, x[:1]).healthy  # one example is like no other
+
+    few = nn.Sequential(nn.Linear(2, 64), *model)
+    assert profile(few, drawn(8, 2, mean=1.0, std=0.05)).healthy  # of few units most cosines are near one
+    assert profile(few, torch.ones(8, 2)).verdict.kind == "unknown"
+
+    tokens = nn.Sequential(nn.Embedding(9, 64), *model)
+    assert profile(tokens, torch.arange(24).reshape(8, 3) % 9).healthy
+    assert profile(tokens, torch.arange(3).expand(8, 3)).verdict.kind == "unknown"
+
+
+def test_a_model_of_which_nothing_is_trainable_is_not_healthy():
+    model, x = nn.Sequential(*he_net(dtype="float32", depth=12), nn.Linear(64, 4)), drawn(8, 64)
+    model.requires_grad_(False)
+    p = profile(model, x)
+    assert str(p.verdict) == (
+        "Unknown: signal and gradient pass, but no parameter takes a gradient (requires_grad): nothing learns."
+    )
+    assert ModelProfile.from_dict(p.to_dict()).verdict.kind == "unknown"
+    model[-1].bias.requires_grad_()
+    assert profile(model, x).healthy
 
 
 def test_only_what_no_branch_goes_around_is_a_chain():

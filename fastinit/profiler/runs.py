@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arguments import integer, names_nearest
-from ..machine import threads_limited
+from ..machine import threads_limited, usually_rounded
 from ..schemes import SchemeLike
 from ..stream import SEED_BITS, seed_number
 from ..typing import (
@@ -68,6 +68,7 @@ class ProfileInterrupted(KeyboardInterrupt):
 
 
 @names_nearest
+@usually_rounded
 def profile(
     width: SupportsIndex | Sequence[SupportsIndex] | None = None,
     depth: SupportsIndex | None = None,
@@ -202,7 +203,7 @@ def profile(
     lr : float or sequence of float
         With sgd_steps: learning rate of weights and biases, or one for each layer; 0.1 / width where left out, which
         suits "mse", a sum over units.
-    seed : int, SeedSequence or None
+    seed : int, list or array of int, numpy.random.SeedSequence or None
         Repeat r uses seed + r (modulo 2**128). None takes the first from the system's entropy; ``.seed`` of the profile
         then says which it was. Streams are "layer.1", ..., "layer.1.bias", ..., "input", "cotangent" and "target"; of a
         transformer "embedding.token", "embedding.position", and those of "layer.1.query" with key, value, output, gate,

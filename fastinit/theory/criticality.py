@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..activations import activation_of
+from ..activations import activation_of, check_continuous
 from ..arguments import real, refuse
 from ..typing import ActivationLike
 from .false_position import root
@@ -34,7 +34,7 @@ def edge_of_chaos(
     Raises
     ------
     ValueError
-        If there is no critical point with a bias variance of at least 0 (softplus).
+        If there is no critical point with a bias variance of at least 0 (softplus), or phi jumps.
 
     Notes
     -----
@@ -49,6 +49,7 @@ def edge_of_chaos(
     CriticalPoint(weight_variance=2.0, bias_variance=0.0, q=nan)
     """
     phi = activation_of(activation)
+    check_continuous(phi)
 
     def bias(q: float) -> float:
         return q - kernel(phi, 1.0, q) / derivative_kernel(phi, 1.0, q)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arguments import integer
+from ..arguments import integer, refuse
 
 
 class NormLaw(NamedTuple):
@@ -51,6 +51,8 @@ def relu_norm_law(widths: int | Sequence[int]) -> NormLaw:
     [-0.491433, 0.990935, 2.630432]
     """
     listed = [integer("widths", n, 1) for n in np.atleast_1d(widths).tolist()]
+    if not listed:
+        refuse("widths", "those of one layer at least", widths)
     means, variances = zip(*map(_log_chi_square_mixture, listed), strict=True)
     return NormLaw(sum(means), sum(variances), math.prod(1 + 5 / n for n in listed))
 

@@ -56,7 +56,7 @@ def fixed_point(
     Raises
     ------
     ValueError
-        If the second moment grows without end.
+        If the second moment grows without end, or phi jumps.
 
     Notes
     -----

@@ -69,7 +69,8 @@ def kernel(activation: ActivationLike, c: float, q: float = 1.0) -> float:
 
     Closed forms for piecewise linear functions (arc-cosine), erf and sin; for the others quadrature in the plane of u
     and v in polar coordinates, with panel edges where u or v is at a kink: a few 1e-14 of E phi**2 for every c. It
-    is NaN for c below one where there are more than 32 kinks, which this quadrature would not bear.
+    is NaN for c below one where there are more than 32 kinks, which this quadrature would not bear. Quadrature asks of
+    phi what `expectation` asks of its function.
 
     Parameters
     ----------

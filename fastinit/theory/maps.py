@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from math import inf
 
-from ..activations import activation_of
+from ..activations import activation_of, check_continuous
 from ..arguments import real
 from ..typing import ActivationLike
 from .kernels import TINY, derivative_kernel, kernel
@@ -30,6 +30,8 @@ def second_moment_map(
 
     Notes
     -----
+    Right as far as `kernel` is.
+
     *Reference*: Poole, Lahiri, Raghu, Sohl-Dickstein and Ganguli, "Exponential expressivity in deep neural networks
     through transient chaos", NeurIPS 2016, equation 3.
 
@@ -80,6 +82,11 @@ def chi(activation: ActivationLike, q: float, weight_variance: float = 1.0, c: f
 def chi_parallel(activation: ActivationLike, q: float, weight_variance: float = 1.0) -> float:
     """Slope of `second_moment_map` in q, ``weight_variance E[u phi(u) phi'(u)] / q``.
 
+    Raises
+    ------
+    ValueError
+        If phi jumps.
+
     Notes
     -----
     *Reference*: Roberts, Yaida and Hanin, "The principles of deep learning theory", 2022, chapter 5.
@@ -90,6 +97,7 @@ def chi_parallel(activation: ActivationLike, q: float, weight_variance: float = 
     0.430899
     """
     phi, q = activation_of(activation), max(real("q", q, low=0.0), TINY)
+    check_continuous(phi)
     if phi.degree is not None:
         return weight_variance * phi.degree * kernel(phi, 1.0, q) / q
     return weight_variance * expectation(lambda u: u / q * phi.function(u) * phi.derivative(u), q, phi.kinks)

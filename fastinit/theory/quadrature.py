@@ -42,7 +42,9 @@ def expectation(function: Function, q: ArrayLike = 1.0, kinks: Iterable[float] =
     """Expectation of a function of a centred normal variable: ``E[f(u)]``, u of variance q.
 
     Composite Gauss-Legendre quadrature, with panel edges at the kinks: off by less than 1e-13 of ``E|f(u)|`` for a
-    function that is smooth between them and bends over lengths of one or more.
+    function that is smooth between them and bends over lengths of one or more, and far from zero over as much as the
+    distance. One that oscillates for ever, as cos does, is followed as far only where q is small: the square of cos is
+    off by 1e-8 or less up to q = 10, by 1e-4 at 100, and wrong beyond.
 
     Parameters
     ----------

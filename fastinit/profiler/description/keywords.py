@@ -281,4 +281,4 @@ def _check_rows(network: Network) -> None:
     if norm and network.rows < norm.least_rows:
         refuse("batch", f"at least {norm.least_rows} for {norm.name} normalisation", network.batch)
     for caution in network.cautions:
-        warnings.warn(caution, stacklevel=5)
+        warnings.warn(caution, stacklevel=6)

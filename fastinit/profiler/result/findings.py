@@ -30,7 +30,7 @@ LIMITS = {
 _DEAD = 0.99
 #: Mean cosine of the last layer of so many units from which on it is not known whether a gradient tells examples apart:
 #: of 40 networks that pass signals, all that were trained on digits and did not learn were above.
-_ALIKE, _UNITS = 0.98, 16
+_ALIKE, UNITS = 0.98, 16
 #: From this power on, twenty layers make a thousand: that is held against a network.
 _STEEP = 2.5
 
@@ -85,6 +85,10 @@ class Judgement:
         kind = self.findings[0].kind
         return "unknown" if self.partial and kind == "stable" else kind
 
+    def instead(self, finding: Finding) -> Judgement:
+        """The same, but that this was found in place of all but cautions."""
+        return replace(self, findings=(finding, *(one for one in self.findings if one.kind == CAUTION)), where="")
+
     def moved(self, rows: Sequence[int]) -> Judgement:
         """The same findings in a profile of which this one's has those rows alone."""
         return replace(self, findings=tuple(one.moved(rows) for one in self.findings))
@@ -123,16 +127,17 @@ def learnable(judgement: Judgement, profile: Profiled) -> Judgement:
     """The same, but that signals which pass are no evidence where no weight learns, or examples are not told apart."""
     if judgement.kind != "stable":
         return judgement
-    learns, cosines = profile["weight_grad_norm"], _means(profile["cosine"])
-    last = np.flatnonzero(~np.isnan(cosines) & (np.array(profile.network.widths) >= _UNITS))
-    found = []
-    if _measured(profile, "weight_grad_norm") and not np.nan_to_num(learns).any():
-        found.append(Finding("dead", "weight_grad_norm"))
-    elif len(last) and cosines[last[-1]] >= _ALIKE:
-        found.append(Finding("unknown", "cosine", int(last[-1]), {"cosine": float(cosines[last[-1]])}))
-    if not found:
-        return judgement
-    return replace(judgement, findings=(*found, *(one for one in judgement.findings if one.kind == CAUTION)))
+    if _measured(profile, "weight_grad_norm") and not np.nan_to_num(profile["weight_grad_norm"]).any():
+        return judgement.instead(Finding("dead", "weight_grad_norm"))
+    known = ~np.isnan(profile["cosine"]).all(axis=0)
+    last = np.flatnonzero(known & (np.array(profile.network.widths) >= UNITS))
+    return unless_alike(judgement, profile, int(last[-1])) if len(last) else judgement
+
+
+def unless_alike(judgement: Judgement, profile: Profiled, layer: int) -> Judgement:
+    """The same, but unknown where the examples are nearly alike in that layer."""
+    cosine = float(_means(profile["cosine"])[layer])
+    return judgement.instead(Finding("unknown", "cosine", layer, {"cosine": cosine})) if cosine >= _ALIKE else judgement
 
 
 def _measured(profile: Profiled, name: str) -> bool:

@@ -21,7 +21,8 @@ class Verdict(Record):
     kind : str
         stable, or the worst that was found: dead, symmetric, not finite, vanishing, exploding, gradient vanishing,
         gradient exploding; unknown where nothing was found and too little is known to call it stable: a run was
-        interrupted, nothing could be compared, or the examples are nearly alike at the end.
+        interrupted, nothing could be compared, nothing is there to learn, or the examples are nearly alike at the end
+        (of a torch model: where they come in).
     sentence : str
         All that was found.
     findings : tuple of Finding

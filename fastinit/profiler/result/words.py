@@ -163,6 +163,9 @@ _FIXED: dict[tuple[str, str], Writer] = {
         f"signal and gradient pass, but the examples are nearly alike at {_layer(one, naming)} (mean cosine "
         f"{one.numbers['cosine']:.4f}): whether the gradient tells them apart was not looked at"
     ),
+    ("unknown", "weight_grad_norm"): lambda one, naming: (
+        "signal and gradient pass, but no parameter takes a gradient (requires_grad): nothing learns"
+    ),
     ("symmetric", "distinct_units"): _symmetric,
     ("not finite", FORWARD): lambda one, naming: f"activations are not finite from {_layer(one, naming)} on",
     ("not finite", BACKWARD): lambda one, naming: f"the gradient is not finite from {_layer(one, naming)} down",

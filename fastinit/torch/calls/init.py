@@ -25,6 +25,8 @@ from torch.nn.init import ones_ as ones_
 from torch.nn.init import zeros_ as zeros_
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
+from ..._core import rounds_otherwise
+from ...machine import usually_rounded
 from ..tensors.checks import check_here
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
 from ..tensors.shards import is_checkpointable, pieces_of, whole_of
@@ -144,12 +146,16 @@ def trunc_normal_(
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform of variance ``2 gain**2 / (fan_in + fan_out)``. See `uniform_`."""
+    if rounds_otherwise():
+        return usually_rounded(xavier_uniform_)(tensor, gain, generator)
     bound = gain * math.sqrt(6.0 / sum(_calculate_fan_in_and_fan_out(_whole(tensor))))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal of variance ``2 gain**2 / (fan_in + fan_out)``. See `uniform_`."""
+    if rounds_otherwise():
+        return usually_rounded(xavier_normal_)(tensor, gain, generator)
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_calculate_fan_in_and_fan_out(_whole(tensor)))), generator)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...arguments import boolean, refuse
+from ...machine import usually_rounded
 from ...stream import seed_number
 from ..rules.lists import Rules
 from ..tensors.agreement import agreed
@@ -24,6 +25,7 @@ from .resets import OwnTensor, own_tensors, padding_rows, reset_parts
 from .steps import Steps
 
 
+@usually_rounded
 def initialize_(
     model: nn.Module,
     rules: Rules = "torch",
@@ -154,7 +156,7 @@ def initialize_(
             if one.computed is not None:
                 one.computed.settle(number, entry.name)
     if buffers and (left := buffers_left(model, before, steps.written)):
-        warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=2)
+        warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=3)
     return found.plan
 
 
@@ -206,4 +208,4 @@ def _warn_of_frozen(own: Iterable[OwnTensor], plan: Plan) -> None:
         if entry.law is not None and not one.tensor.requires_grad
     ]
     if frozen and any(one.tensor.requires_grad for one in own):
-        warnings.warn(f"initialize_: frozen, and drawn anew all the same: {', '.join(frozen)}", stacklevel=3)
+        warnings.warn(f"initialize_: frozen, and drawn anew all the same: {', '.join(frozen)}", stacklevel=4)

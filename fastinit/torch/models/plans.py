@@ -15,6 +15,7 @@ from torch import nn
 from ...arguments import choice, integer, refuse
 from ...dtypes import kind_of
 from ...laws import Called, Law, Packed
+from ...machine import usually_rounded
 from ...records import Record, plain
 from ...scaling import Fans
 from ...schemes import Scheme
@@ -125,6 +126,7 @@ class Plan(list[Entry], Record):
         return cls(map(Entry.from_dict, found["entries"]))
 
 
+@usually_rounded
 def plan(
     model: nn.Module,
     rules: Rules = "torch",
@@ -202,11 +204,11 @@ class Planned(NamedTuple):
     def warn(self, door: str) -> None:
         """To the caller of the door."""
         if self.untied:
-            warn_untied(door, self.untied, stacklevel=3)
+            warn_untied(door, self.untied, stacklevel=4)
         if self.left_out:
             whose = ", ".join(self.left_out)
             text = f"rules='torch' leaves out the initialisation that {whose} has of its own; rules='own' runs it"
-            warnings.warn(f"{door}: {text}", stacklevel=3)
+            warnings.warn(f"{door}: {text}", stacklevel=4)
 
 
 def planned(

@@ -17,6 +17,7 @@ from ... import verification
 from ...arguments import refuse
 from ...dtypes import kind_of
 from ...layout import whole_steps
+from ...machine import usually_rounded
 from ...records import Record
 from ...rectangles import Rectangle
 from ...stream import seed_number
@@ -105,6 +106,7 @@ class _Shard(NamedTuple):
         return sum(prod(size) for _, size in self.places)
 
 
+@usually_rounded
 def verify(
     model: nn.Module,
     rules: Rules = "torch",
@@ -201,7 +203,7 @@ def _shards(
     own = list(own_tensors(model))
     found = planned(model, own, rules, rename=rename, split=split, partition=partition)
     if found.untied:
-        warn_untied("verify", found.untied, stacklevel=5)
+        warn_untied("verify", found.untied, stacklevel=6)
     known = [(one, entry) for one, entry in zip(own, found.plan, strict=True) if entry.law is not None]
     laws = {id(one.tensor if one.computed is None else one.computed.held): entry for one, entry in known}
     lengths = dict(both for one, _ in known if (both := _lengths(one)) is not None)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ...arguments import real, refuse
 from ...laws import Orthogonal
+from ...machine import usually_rounded
 from ...stream import seed_number
 from ...streaming import Moments
 from ..tensors.fills import DTYPES, fill_pieces_
@@ -34,6 +35,7 @@ class Correction(NamedTuple):
     after: float
 
 
+@usually_rounded
 def lsuv_(
     model: nn.Module,
     *inputs: Any,
@@ -187,7 +189,7 @@ def _layers(model: nn.Module, patterns: Patterns, rename: Rename | None) -> dict
         _check(module, label)
         owner = owners.get(module.weight.data_ptr())
         if owner:
-            warnings.warn(f"lsuv_: {label!r} shares its weight with {owner}, and is left as it is", stacklevel=3)
+            warnings.warn(f"lsuv_: {label!r} shares its weight with {owner}, and is left as it is", stacklevel=4)
             del found[module]
     return found
 

@@ -40,7 +40,8 @@ class Model:
     """What a profile says of its model, with a row for each module.
 
     `rows` are those of the batch; `normalises`: whether it has a norm that divides by the deviation it finds;
-    `branches`: whether it has weights that a gradient can go around; `output`: the name of the last layer.
+    `branches`: whether it has weights that a gradient can go around; `output`: the name of the last layer; `learns`:
+    whether a parameter takes a gradient.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Model:
     normalises: bool
     branches: bool
     output: str
+    learns: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:

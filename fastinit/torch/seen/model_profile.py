@@ -108,10 +108,12 @@ class ModelProfile(LayerProfile[Model]):
         and get no gradient, an activation that is zero in its branch, and rows that all come out the same are dead too.
         How fast signal and gradient change is told only of roles that have three modules which all of the gradient
         passes, with no branch around them, blocks before what is within them, without the output layer: between unlike
-        modules, and within branches, it says nothing. Where nothing was compared it is unknown. Gradients are compared
-        only between outputs of one size, which no pool has changed; in models with norms, signals are too. A signal
-        that changes while its gradient does not is a sum, of blocks or biases, and not held against a model. A last
-        layer that begins at zero is not dead: it learns, and the others from the second step on.
+        modules, and within branches, it says nothing. Where nothing was compared it is unknown, and so is
+        what is stable where no parameter takes a gradient, or the examples are nearly alike where they come in.
+        Gradients are compared only between outputs of one size, which no pool has changed; in models with norms,
+        signals are too. A signal that changes while its gradient does not is a sum, of blocks or biases, and not held
+        against a model. A last layer that begins at zero is not dead: it learns, and the others from the second step
+        on.
         """
         return self.judge()
 
@@ -149,9 +151,8 @@ class ModelProfile(LayerProfile[Model]):
 
     def _description(self) -> dict[str, Any]:
         model = self.network
-        about = {
-            name: getattr(model, name) for name in ("name", "parameters", "rows", "normalises", "branches", "output")
-        }
+        told = ("name", "parameters", "rows", "normalises", "branches", "output", "learns")
+        about = {name: getattr(model, name) for name in told}
         return about | {"dtype": np.dtype(model.dtype).name, "modules": [row._asdict() for row in model.modules]}
 
     @classmethod

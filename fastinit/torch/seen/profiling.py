@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from itertools import chain
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ...arguments import refuse
+from ...machine import usually_rounded
 from ...profiler.description.signals import random_signs
 from ...stream import seed_number
 from ..tensors.checks import kind_of_value
@@ -23,6 +25,7 @@ from .undisturbed import check_whole, undisturbed
 from .watch import Watch
 
 
+@usually_rounded
 def profile(
     model: nn.Module,
     *inputs: Any,
@@ -69,8 +72,8 @@ def profile(
     Raises
     ------
     ValueError, TypeError
-        If an argument breaks its rule, a pattern matches no module, or tensors of the model have no memory or are
-        sharded.
+        If an argument breaks its rule, a pattern matches no module, or tensors of the model have no memory, are
+        sharded, or are of inference mode and gradients are wanted.
 
     Examples
     --------
@@ -87,6 +90,8 @@ def profile(
     check_whole(model, "profile it")
     if loss is not None and not backward:
         refuse("loss", "left out where backward is false", loss)
+    if backward and any(one.is_inference() for one in chain(model.parameters(), model.buffers())):
+        refuse("model", "made outside torch.inference_mode, or profiled with backward=False", type(model).__name__)
     start, number = perf_counter(), seed_number(seed)
     watch = Watch(model, Patterns(names), rename, backward)
     with (

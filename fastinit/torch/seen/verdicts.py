@@ -11,7 +11,17 @@ import numpy as np
 
 from ...profiler.result.courses import BOUNDS, Course
 from ...profiler.result.described import Profiled
-from ...profiler.result.findings import BACKWARD, FORWARD, ROLES, Bounds, Finding, Judgement, judged
+from ...profiler.result.findings import (
+    BACKWARD,
+    FORWARD,
+    ROLES,
+    UNITS,
+    Bounds,
+    Finding,
+    Judgement,
+    judged,
+    unless_alike,
+)
 from .model import Model
 
 #: So many modules of one role make a course.
@@ -41,6 +51,20 @@ class ProfiledModel(Profiled, Protocol):
 
 
 def judged_model(
+    whole: ProfiledModel, passed: Rows, roles: Mapping[str, Rows], forward: Bounds, backward: Bounds
+) -> Judgement:
+    """What is found, but that signals which pass are no evidence where nothing learns, or examples come in alike."""
+    found = _worst(whole, passed, roles, forward, backward)
+    if found.kind != "stable":
+        return found
+    if whole.backward and not whole.network.learns:
+        return found.instead(Finding("unknown", "weight_grad_norm"))
+    first = whole.network.modules[0]
+    tells = first.same or first.elements >= UNITS * whole.network.rows  # of one unit any cosine is one
+    return unless_alike(found, whole, 0) if tells else found
+
+
+def _worst(
     whole: ProfiledModel, passed: Rows, roles: Mapping[str, Rows], forward: Bounds, backward: Bounds
 ) -> Judgement:
     """The worst of all modules that a signal passes, and of the roles whose rates tell something.

@@ -123,13 +123,12 @@ class Watch:
 
     def inputs(self, stack: ExitStack, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
         """What to give the model: a first argument of floats is taken in, and is a tensor that takes a gradient."""
-        given = {**dict(enumerate(args)), **kwargs}
+        given = {key: _recorded(one) for key, one in {**dict(enumerate(args)), **kwargs}.items()}
         key, first = next(iter(given.items()), (None, None))
         if isinstance(first, Tensor) and first.ndim:
             self._batch = len(first)
             if first_floats(first) is not None:
-                whole = first.clone() if first.is_inference() else first.detach()
-                leaf = whole.requires_grad_(self._backward)
+                leaf = first.detach().requires_grad_(self._backward)
                 given[key] = leaf.clone()  # a model may write into what it is given, if it is no leaf
                 self.sources.append(leaf)
                 self._grants = self._backward
@@ -219,7 +218,8 @@ class Watch:
         )
         count = sum(one.numel() for one in self._model.parameters())
         branches = any(seen.weights and not row.through for seen, row in zip(self._seen.values(), modules, strict=True))
-        about = self._batch, self._dtype(), self._normalises(), branches, self._output()
+        learns = any(one.requires_grad for one in self._model.parameters())
+        about = self._batch, self._dtype(), self._normalises(), branches, self._output(), learns
         model = Model(type(self._model).__name__, modules, count, *about)
         return ModelProfile(model, seed, fields, seconds, self._backward)
 
@@ -250,6 +250,11 @@ class Watch:
         if torch.float16 in kinds:
             return np.dtype(np.float16)
         return np.dtype(np.float64 if kinds == {torch.float64} else np.float32)
+
+
+def _recorded(value: Any) -> Any:
+    """A tensor of inference mode as one that a gradient can ask for."""
+    return value.clone() if isinstance(value, Tensor) and value.is_inference() else value
 
 
 def _are_same(rows: Array) -> bool:
