@@ -1344,7 +1344,7 @@ def test_what_no_initialisation_of_its_own_reaches_is_told():
     what = "are of no module with an initialisation of its own, and have their modules' resets; "
     text = f"rules='own': 7 parameters {what}what a constructor draws cannot be run: {first}"
     for door, call in {"plan": ft.plan, "initialize_": ft.initialize_}.items():
-        with pytest.warns(UserWarning) as caught:
+        with pytest.warns(UserWarning, match=f"^{door}: ") as caught:
             call(Net(), "own")
         assert [str(one.message) for one in caught] == [f"{door}: {text}"] and caught[0].filename == __file__
         with pytest.warns(UserWarning, match="3 parameters .*: x.norm.weight, x.norm.bias, x.head.weight$"):

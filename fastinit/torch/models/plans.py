@@ -285,11 +285,13 @@ def _with_examples(
 ) -> list[tuple[Any, ...]]:
     """Rules that leave all other weights what they have, and of the old ones those that come first for one."""
     others = [weight for weight in weights if weight.name not in missing]
+    names = [other.name for other in others]
     examples: dict[str, str] = {}
     for weight in weights:
         if weight.name in missing and not any(fnmatchcase(weight.name, pattern) for pattern in examples):
-            pattern = pattern_for(weight.name, [other.name for other in others])
-            examples[pattern] = "zeros" if weight.is_bias else "ones"  # a factor of zero would kill its branch
+            examples[pattern_for(weight.name, names)] = (
+                "zeros" if weight.is_bias else "ones"
+            )  # a factor of zero would kill its branch
     idle = Listed(rules).unmatched(others)
     return [*examples.items(), *(rule for rule in rules if rule[0] not in idle)]
 

@@ -88,10 +88,10 @@ class Recipe:
         names = getattr(self, argument)
         if names and not any(map(self.seeks, weights)):
             ends = ", ".join(sorted({path_end(weight.name) for weight in weights}))
-            rule = f"names, or ends of paths, of {words} the model: {self.call_with(())} where it has none"
+            rule = f"names, or ends of paths, of {words} the model: {self._call_with(())} where it has none"
             refuse(argument, f"{rule}, else with all that are such of {ends}", names)
 
-    def call_with(self, names: tuple[str, ...]) -> str:
+    def _call_with(self, names: tuple[str, ...]) -> str:
         """How the recipe is made with other names of what it seeks, as it is typed."""
         assert self.sought is not None
         layers = f"layers={getattr(self, 'layers', '...')}, " if self.needs_layers else ""

@@ -102,7 +102,7 @@ class _Blockwise(Recipe):
             found.setdefault(_without_numbers(path for path in block if path in sought), name)
             others.update(_without_numbers(block.keys() - sought))
         rule = (
-            f"given where not every branch of a block has one of the usual names: {self.call_with(known)} "
+            f"given where not every branch of a block has one of the usual names: {self._call_with(known)} "
             f"if these are all, with more of {', '.join(sorted(others))} if not"
         )
         refuse(argument, rule, {name: [*sought] for sought, name in found.items()})
@@ -121,8 +121,8 @@ class gpt2(_Blockwise):  # noqa: N801
     ----------
     layers : int
         Of the whole model, each of which adds two branches to the stream; by name, the greatest number of a block and
-        one, where no block is in another. By the same rule layers of one branch count half, and those of three, as where a decoder attends to an
-        encoder, one and a half.
+        one, where no block is in another. By the same rule layers of one branch count half, and those of three, as
+        where a decoder attends to an encoder, one and a half.
     std : float
         Of all else, embeddings included.
     residual : sequence of str
