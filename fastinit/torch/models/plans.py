@@ -289,9 +289,8 @@ def _with_examples(
     examples: dict[str, str] = {}
     for weight in weights:
         if weight.name in missing and not any(fnmatchcase(weight.name, pattern) for pattern in examples):
-            examples[pattern_for(weight.name, names)] = (
-                "zeros" if weight.is_bias else "ones"
-            )  # a factor of zero would kill its branch
+            # what else there is may be a factor, of which zero kills its branch
+            examples[pattern_for(weight.name, names)] = "zeros" if weight.is_bias else "ones"
     idle = Listed(rules).unmatched(others)
     return [*examples.items(), *(rule for rule in rules if rule[0] not in idle)]
 
