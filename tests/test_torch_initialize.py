@@ -615,6 +615,34 @@ def test_packed_projections_have_fans_of_their_own():
     assert torch.equal(model.in_proj_weight, values(fi.normal, (12, 4), 0, 0.5, name="in_proj_weight"))
 
 
+def test_the_parts_of_a_split_lie_along_the_outputs_that_a_rule_names():
+    class Projecting(nn.Module):
+        def __init__(self, *shape):
+            super().__init__()
+            self.xw = nn.Parameter(torch.empty(shape))
+
+    axes = {"in_axis": 0, "out_axis": 1}
+    model = Projecting(16, 48)
+    ft.initialize_(model, [("xw", "orthogonal", axes)], split={"xw": 3}, seed=1)
+    for number, part in enumerate(model.xw.detach().split(16, 1)):
+        assert torch.equal(part, values(fi.orthogonal, (16, 16), **axes, name=f"xw[{number}]", seed=1))
+    assert ft.plan(model, [("xw", "he_normal", axes)], split={"xw": 3})[0].fans == (16, 16)
+    assert ft.plan(Projecting(48, 16), [("xw", "he_normal")], split={"xw": 3})[0].fans == (16, 16)
+    kernel = [("xw", "he_normal", {"in_axis": 3, "out_axis": np.int64(-2)})]
+    assert ft.plan(Projecting(3, 3, 4, 2), kernel, split={"xw": 2})[0].fans == (18, 18)
+    for shape, rules in (
+        ((48, 16), [("xw", "orthogonal", axes)]),
+        ((48, 16), [("xw", "he_normal", axes)]),
+        ((16, 48), [("xw", "orthogonal")]),
+        ((2, 48), [("xw", "he_normal", {"mode": "fan_out"})]),
+        ((16, 48), lambda weight: Normal(0.0, 1.0)),
+        ((3, 3, 4, 2), kernel),  # though its fan is one of 36
+    ):
+        with pytest.raises(ValueError) as refused:
+            ft.plan(Projecting(*shape), rules, split={"xw": 3})
+        assert str(refused.value) == f"`split` must be a divisor of the outputs of xw {shape}, got 3"
+
+
 def test_parametrized_tensors_are_assigned():
     def model():
         linear, square = nn.Linear(4, 3), nn.Linear(3, 3)
@@ -1302,6 +1330,60 @@ def test_the_rule_of_their_own_is_offered_where_torchs_leaves_it_out():
         ft.initialize_(model)
 
 
+def test_what_no_initialisation_of_its_own_reaches_is_told():
+    """A constructor may have drawn it. Of torch's own modules that no other class holds nothing needs to be told."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.norm = nn.Linear(3, 2), nn.LayerNorm(2)
+            self.whole, self.head = nn.Sequential(Whole(), nn.Linear(4, 2)), nn.Linear(2, 2, bias=False)
+            self.tied = self.whole[0].layer
+
+    first = "stem.weight, stem.bias, norm.weight, ..."
+    what = "are of no module with an initialisation of its own, and have their modules' resets; "
+    text = f"rules='own': 7 parameters {what}what a constructor draws cannot be run: {first}"
+    for door, call in {"plan": ft.plan, "initialize_": ft.initialize_}.items():
+        with pytest.warns(UserWarning, match=f"^{door}: ") as caught:
+            call(Net(), "own")
+        assert [str(one.message) for one in caught] == [f"{door}: {text}"] and caught[0].filename == __file__
+        with pytest.warns(UserWarning, match="3 parameters .*: x.norm.weight, x.norm.bias, x.head.weight$"):
+            ft.plan(nn.ModuleDict({"x": Net()}), [("x.stem.*", "ones"), ("x.whole.1.*", "ones"), ("*", "own")])
+        call(nn.Sequential(Whole(), nn.Sequential(nn.Linear(4, 2), nn.MultiheadAttention(2, 1))), "own")
+        call(nn.DataParallel(nn.Sequential(Whole(), parametrizations.weight_norm(nn.Linear(4, 2)))), "own")
+
+
+def test_the_remedy_for_what_no_module_initialises_is_for_that_alone():
+    """Typed back in, it leaves all other parameters the laws that they have where there is no such thing."""
+
+    class Response(nn.Module):
+        def __init__(self, here):
+            super().__init__()
+            for leaf in ("weight", "bias") if here else ():
+                setattr(self, leaf, nn.Parameter(torch.empty(3)))
+
+    def net(here):
+        stages = [nn.ModuleDict({"fc": nn.Linear(3, 3), "grn": Response(here)}) for _ in range(2)]
+        return nn.ModuleDict({"stages": nn.ModuleList(stages), "head": nn.Sequential(nn.Linear(3, 2), Response(here))})
+
+    examples = [("*grn.weight", "ones"), ("*grn.bias", "zeros"), ("head.1.weight", "ones"), ("head.1.bias", "zeros")]
+    for rules, rest in (
+        ("torch", [("*", "torch")]),
+        ([("*0.*", "torch"), ("head.1.*", "torch"), ("*", "torch")], [("*0.*", "torch"), ("*", "torch")]),
+    ):
+        with pytest.raises(ValueError) as refused:
+            ft.plan(net(here=True), rules)
+        remedy = str(refused.value).partition("these examples: ")[2].partition("), got ")[0]
+        assert remedy == repr([*examples, *rest])
+        laws = {entry.name: entry.law for entry in ft.plan(net(here=True), [*examples, *rest])}
+        plain = {entry.name: entry.law for entry in ft.plan(net(here=False), "torch")}
+        assert laws.items() > plain.items()
+        added = {name: str(law) for name, law in laws.items() if name not in plain}
+        assert len(added) == 6 and all(
+            law == ("zeros()" if "bias" in name else "ones()") for name, law in added.items()
+        )
+
+
 def test_a_list_may_leave_computed_values_to_modules():
     """What is computed from itself alone is: with the draws of its module, while the rest has its rules."""
     listed, whole = nn.ModuleList([Computing(), nn.Linear(3, 3)]), nn.ModuleList([Computing(), nn.Linear(3, 3)])
@@ -1338,6 +1420,7 @@ def test_whatever_writes_to_a_tensor_makes_its_values_computed(change):
 
 
 A_LIST = "a list of (pattern, scheme) or (pattern, scheme, keywords)"
+EXAMPLES = "what no module initialises needs a rule, and what each wants in the place of these examples: "
 REFUSED = [
     (lambda: ft.initialize_(nn.Linear(2, 2), {"*": "zeros"}), TypeError,
      f"`rules` must be a name, {A_LIST}, or a function from a Weight to a law, got {{'*': 'zeros'}}"),
@@ -1358,8 +1441,7 @@ REFUSED = [
        "got 'weight'")
       for change in (parametrizations.weight_norm, parametrizations.spectral_norm, nn.utils.spectral_norm)),
     (lambda: ft.initialize_(Bare()), ValueError,
-     "`rules` must be such that each parameter has a law (what no module initialises needs a rule, "
-     "as in [('*scale', 'zeros'), ('*', 'torch')]), got ['scale']"),
+     f"`rules` must be such that each parameter has a law ({EXAMPLES}[('*scale', 'ones')]), got ['scale']"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("weight", "he_normal")]), ValueError,
      "`rules` must be such that each parameter has a law (a list may end with ('*', 'torch')), got ['bias']"),
     (lambda: ft.plan(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), [("*.bias", "zeros"), ("*", "he_normal")]),
@@ -1373,9 +1455,15 @@ REFUSED = [
      "(others need a rule before it: ('bias', 'torch')), got ('bias', (2,))"),
     (lambda: ft.initialize_(nn.Linear(2, 2), "gpt3"), ValueError,
      "`rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
+    (lambda: ft.initialize_(nn.Linear(2, 2), "he_normal"), ValueError,
+     "`rules` must be [('*', 'he_normal')] where that is meant, got 'he_normal'"),
+    (lambda: ft.plan(nn.Linear(2, 2), "deepnorm"), ValueError,
+     "`rules` must be fastinit.torch.deepnorm(layers=...) where that is meant, got 'deepnorm'"),
+    (lambda: ft.verify(nn.Linear(2, 2), "mup", seed=0), ValueError,
+     "`rules` must be fastinit.torch.mup(base_shapes) where that is meant, got 'mup'"),
     (lambda: ft.plan(nn.ModuleList([Bare(), Computing()]), [("*", "torch")]), ValueError,
-     "`rules` must be such that each parameter has a law (what no module initialises needs a rule, "
-     "as in [('*scale', 'zeros'), ('*', 'torch')]), got ['0.scale']"),
+     f"`rules` must be such that each parameter has a law ({EXAMPLES}[('0.scale', 'ones'), ('*', 'torch')]), "
+     "got ['0.scale']"),
     (lambda: ft.plan(nn.Sequential(Bare(), Measuring()), [("0.*", "ones"), ("*", "torch")]), ValueError,
      "`rules` must be 'torch' in a list where no module computes values from other tensors, got ['1.length']"),
     (lambda: ft.plan(nn.Linear(2, 2), "own"), ValueError,
@@ -1385,14 +1473,14 @@ REFUSED = [
      "`rules` must be such that each parameter has a law (rules='own' runs the initialisation of Initialising), "
      "got ['0.scale', '1.scale']"),
     (lambda: ft.plan(nn.Sequential(Initialising(), Bare()), "own"), ValueError,
-     "`rules` must be such that each parameter has a law (what no module initialises needs a rule, "
-     "as in [('*scale', 'zeros'), ('*', 'own')]), got ['1.scale']"),
+     f"`rules` must be such that each parameter has a law ({EXAMPLES}[('1.scale', 'ones'), ('*', 'own')]), "
+     "got ['1.scale']"),
     (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.llama(residual=("proj", "out"))), ValueError,
-     "`residual` must be last names of residual projections in numbered blocks of the model (() where it has none): "
-     "llama(residual=...), which has 0, got ('proj', 'out')"),
+     "`residual` must be names, or ends of paths, of residual projections in numbered blocks of the model: "
+     "llama(residual=()) where it has none, else with all that are such of 0, got ('proj', 'out')"),
     (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.deepnorm(2, smaller=("c_proj",))), ValueError,
-     "`smaller` must be last names of values, outputs and feed-forward layers of the model (() where it has none): "
-     "deepnorm(smaller=...), which has 0, got ('c_proj',)"),
+     "`smaller` must be names, or ends of paths, of values, outputs and feed-forward layers of the model: "
+     "deepnorm(layers=2, smaller=()) where it has none, else with all that are such of 0, got ('c_proj',)"),
     (lambda: ft.plan(nn.Linear(2, 2), "gpt2", rename=str), ValueError,
      "`rules` must be gpt2(layers=...) where rename is given (a stage does not know how many there are), got 'gpt2'"),
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1)})), ValueError,

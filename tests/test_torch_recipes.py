@@ -12,6 +12,7 @@ import fastinit.torch as ft
 from fastinit.cli.command_line import parser
 from fastinit.torch.rules.modules import normalises
 from fastinit.torch.rules.recipe import RECIPES
+from fastinit.torch.rules.recipes import RESIDUAL
 
 HERE = __name__
 
@@ -73,8 +74,8 @@ def test_a_model_without_what_it_seeks_is_refused(act):
     with pytest.raises(ValueError) as refused:
         act(plain(), "Gated")
     assert str(refused.value) == (
-        "`gates` must be last names of gates of the model (() where it has none): Gated(gates=...), which has 0, "
-        "got ('gate', 'gate_proj')"
+        "`gates` must be names, or ends of paths, of gates of the model: Gated(layers=2, gates=()) where it has none, "
+        "else with all that are such of 0, got ('gate', 'gate_proj')"
     )
     assert act(plain(), Gated(1, gates=())) is not None
     assert act(plain(), Gated(1), rename=lambda name: f"3.{name}") is not None  # a stage may have no gates
@@ -407,6 +408,49 @@ def test_layers_are_blocks_and_no_numbers_of_a_stem():
         stds = {one.name: one.std for one in ft.plan(net, "gpt2")}
         assert stds[f"layers.0.{name}.weight"] == 0.01 and stds["stem.6.weight"] == 0.02
     assert ft.plan(net, "gpt2") == ft.plan(net, ft.gpt2(2))
+
+
+def test_the_call_that_is_named_where_nothing_is_found_works_as_typed():
+    net = nn.ModuleDict({"encoder": nn.Module(), "pooler": branch("dense")})
+    net["encoder"].layer = blocks(attention=("query", "key"), output=("dense",), intermediate=("dense",))["layers"]
+    ends = "attention.key, attention.query, intermediate.dense, output.dense, pooler.dense"
+    for rules, usage in (("gpt2", "gpt2(layers=2, residual=())"), (ft.gpt2(5), "gpt2(layers=5, residual=())")):
+        with pytest.raises(ValueError) as refused:
+            ft.plan(net, rules)
+        assert str(refused.value) == (
+            f"`residual` must be names, or ends of paths, of residual projections of the model: {usage} where it has "
+            f"none, else with all that are such of {ends}, got {RESIDUAL}"
+        )
+    assert {one.std for one in ft.plan(net, ft.gpt2(layers=2, residual=()))} == {0.02}
+    ends_given = ft.plan(net, ft.gpt2(layers=2, residual=ends.split(", ")))
+    assert {one.std for one in ends_given} == {0.01}
+
+
+def hierarchy(*depths, attn=("qkv", "out_proj"), mlp=("fc1", "fc2")):
+    stages = [blocks(count=depth, attn=attn, mlp=mlp)["layers"] for depth in depths]
+    return nn.ModuleDict({"stages": nn.ModuleList(nn.ModuleDict({"blocks": stage}) for stage in stages)})
+
+
+def test_blocks_in_lists_of_blocks_are_not_counted_by_their_first_numbers():
+    """Stages are no layers."""
+    towers = nn.ModuleList(nn.ModuleList(nn.TransformerEncoderLayer(4, 2, 8) for _ in range(2)) for _ in range(2))
+    for net, block in ((hierarchy(2, 6, 2), "stages.0.blocks.0"), (towers, "0.0")):
+        with pytest.raises(ValueError) as refused:
+            ft.plan(net, "gpt2")
+        assert str(refused.value) == (
+            f"`rules` must be gpt2(layers=...) where blocks are in lists of blocks, as {block} is "
+            "(whose number is not how many there are), got 'gpt2'"
+        )
+        for rules in ("llama", ft.llama()):
+            with pytest.raises(ValueError) as refused:
+                ft.plan(net, rules)
+            assert str(refused.value) == (
+                f"`rules` must be gpt2(layers=...), say, where blocks are in lists of blocks, as {block} is "
+                "(whose depth is not its first number), got 'llama'"
+            )
+        assert len(ft.plan(net, ft.llama(residual=())))
+    stds = {one.name: one.std for one in ft.plan(hierarchy(2, 6, 2), ft.gpt2(layers=10))}
+    assert {std for name, std in stds.items() if "out_proj" in name or "fc2" in name} == {0.02 / 20**0.5}
 
 
 def test_deepnorm_must_know_what_leads_into_the_feed_forward_layer_too():

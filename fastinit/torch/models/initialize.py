@@ -84,7 +84,8 @@ def initialize_(
     UserWarning
         Naming the buffers that no module restores; what a module's own reset leaves to torch; two tensors that the
         model's ``tie_weights`` or ``_tied_weights_keys`` ties, as after ``to_empty``; what is drawn though it is frozen
-        and others are not; with ``"torch"``, classes that have an initialisation beyond resets.
+        and others are not; with ``"torch"``, classes that have an initialisation beyond resets; with ``"own"``,
+        parameters that have none, but in modules of torch's own that no other holds.
 
     Notes
     -----

@@ -14,6 +14,9 @@ from torch import nn
 METHODS = ("initialize_weights", "init_weights", "_initialize_weights", "_init_weights")
 _PARTS = {"module", "m", "layer"}
 
+#: Where all bases of torch's own modules are from.
+_TORCHS = {"torch", "abc", "builtins", "typing"}
+
 #: By which transformers marks what it is not to initialise again.
 _MARK = "_is_hf_initialized"
 
@@ -43,6 +46,20 @@ def own_inits(model: nn.Module) -> list[str]:
     if own_init_of(model) is not None and any(True for _ in model.parameters()):
         return [type(model).__name__]
     return list(dict.fromkeys(name for child in model.children() for name in own_inits(child)))
+
+
+def unreached(model: nn.Module) -> set[nn.Module]:
+    """Modules that no own initialisation is of or above, but for torch's own that nothing but these hold."""
+    whole = (module for module in model.modules() if own_init_of(module) is not None)
+    return {*model.modules()}.difference(_torchs(model), (part for module in whole for part in module.modules()))
+
+
+def _torchs(module: nn.Module) -> Iterator[nn.Module]:
+    """A module of torch's own and such of its parts, down to the first that is none: sharded ones have both classes."""
+    if {base.__module__.partition(".")[0] for base in type(module).__mro__} <= _TORCHS:
+        yield module
+        for child in module.children():
+            yield from _torchs(child)
 
 
 @contextmanager

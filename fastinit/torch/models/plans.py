@@ -18,9 +18,9 @@ from ...laws import Called, Law, Packed
 from ...machine import usually_rounded
 from ...records import Record, plain
 from ...scaling import Fans
-from ...schemes import Scheme
-from ..rules.lists import Listed, Rule, Rules
-from ..rules.modules import fans_of, sides_of
+from ...schemes import SCHEMES, Scheme
+from ..rules.lists import Listed, Rule, Rules, pattern_for
+from ..rules.modules import sides_of
 from ..rules.recipe import BY_MODULES, RECIPES, Recipe, modules_draw, rule_names
 from ..rules.weights import Ruled, Weight, ruled
 from ..tensors.checks import check_here, check_model, check_tensor
@@ -28,7 +28,7 @@ from ..tensors.fills import dtype_for
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import Partition, check_partition, checked_partition, pieces_of, reshard
 from ..tensors.ties import check_apart, untied, warn_untied
-from .own import METHODS, own_inits
+from .own import METHODS, own_inits, unreached
 from .recording import Draw, recorded
 from .resets import OwnTensor, own_tensors
 
@@ -155,7 +155,8 @@ def plan(
     Warns
     -----
     UserWarning
-        Of two tensors that the model ties, and of initialisations that ``"torch"`` leaves out, as `initialize_`.
+        Of two tensors that the model ties, of initialisations that ``"torch"`` leaves out, and of parameters that have
+        none of those that ``"own"`` runs, as `initialize_`.
 
     Notes
     -----
@@ -191,7 +192,8 @@ class Planned(NamedTuple):
     """A plan, how it is carried out, and what there is to be said of it.
 
     `runs` are those of `BY_MODULES` that run, if any do, and `begins` is that of their `Steps`; what has a law is then
-    filled if `fills`. `left_out` names classes with initialisations of their own that do not run.
+    filled if `fills`. `left_out` names classes with initialisations of their own that do not run, `unreached`
+    parameters that rules leave to own initialisations, of which none is theirs.
     """
 
     plan: Plan
@@ -200,6 +202,7 @@ class Planned(NamedTuple):
     fills: bool
     untied: Sequence[str]
     left_out: Sequence[str]
+    unreached: Sequence[str]
 
     def warn(self, door: str) -> None:
         """To the caller of the door."""
@@ -208,6 +211,13 @@ class Planned(NamedTuple):
         if self.left_out:
             whose = ", ".join(self.left_out)
             text = f"rules='torch' leaves out the initialisation that {whose} has of its own; rules='own' runs it"
+            warnings.warn(f"{door}: {text}", stacklevel=4)
+        if self.unreached:
+            first = ", ".join(self.unreached[:3]) + (", ..." if len(self.unreached) > 3 else "")
+            text = (
+                f"rules='own': {len(self.unreached)} parameters are of no module with an initialisation of its own, "
+                f"and have their modules' resets; what a constructor draws cannot be run: {first}"
+            )
             warnings.warn(f"{door}: {text}", stacklevel=4)
 
 
@@ -231,18 +241,21 @@ def planned(
     else:
         given = _given(rules, [*weights.values()], rename is not None)
     drawn, runs, begins = _drawn(model, weights, given, rename)
-    missing = [weight.name for weight in weights.values() if weight.name not in drawn]
     left_out = own_inits(model) if rules == "torch" else []
-    if missing:
-        refuse("rules", f"such that each parameter has a law ({_remedy(rules, given, left_out, missing)})", missing)
+    if missing := [weight.name for weight in weights.values() if weight.name not in drawn]:
+        remedy = _remedy(rules, given, left_out, missing, [*weights.values()])
+        refuse("rules", f"such that each parameter has a law ({remedy})", missing)
     entries = Plan()
     for full_name, weight in weights.items():
         law, stream, fans = drawn[weight.name][:3]
+        fans = fans or weight.known_fans
         if law is not None:
             _check_law(law, weight)
-        fans = fans or fans_of(weight.module, weight.shape, weight.split)
         entries.append(Entry(weight.name, weight.shape, law, stream, fans, full_name))
-    return Planned(entries, runs, begins, not _is_left_whole(given), untied(model), left_out)
+    left = [weight for weight in weights.values() if modules_draw(given.get(weight.name)) == "own"]
+    beyond = unreached(model) if left else set()
+    alone = [weight.name for weight in left if weight.module in beyond]
+    return Planned(entries, runs, begins, not _is_left_whole(given), untied(model), left_out, alone)
 
 
 def _is_left_whole(given: Mapping[str, Ruled]) -> bool:
@@ -251,17 +264,37 @@ def _is_left_whole(given: Mapping[str, Ruled]) -> bool:
     return len(kinds) == 1 and kinds != {None}
 
 
-def _remedy(rules: Rules, given: Mapping[str, Ruled], left_out: Sequence[str], missing: Sequence[str]) -> str:
+def _remedy(
+    rules: Rules,
+    given: Mapping[str, Ruled],
+    left_out: Sequence[str],
+    missing: Sequence[str],
+    weights: Sequence[Weight],
+) -> str:
     """What there is to do where rules give parameters no law."""
     if left_out:
         return f"rules='own' runs the initialisation of {', '.join(left_out)}"
-    if (kind := modules_draw(given.get(missing[0]))) is not None:
-        patterns = dict.fromkeys(f"*{name.rpartition('.')[2]}" for name in missing)
-        listed = [*((pattern, "zeros") for pattern in patterns), ("*", kind)]
-        return f"what no module initialises needs a rule, as in {listed}"
+    if not callable(rules) and modules_draw(given.get(missing[0])) is not None:
+        listed = _with_examples([("*", rules)] if isinstance(rules, str) else rules, missing, weights)
+        return f"what no module initialises needs a rule, and what each wants in the place of these examples: {listed}"
     if isinstance(rules, (list, tuple)):
         return "a list may end with ('*', 'torch')"
     return "a function may give one, and call a recipe for the rest"
+
+
+def _with_examples(
+    rules: Sequence[tuple[Any, ...]], missing: Sequence[str], weights: Sequence[Weight]
+) -> list[tuple[Any, ...]]:
+    """Rules that leave all other weights what they have, and of the old ones those that come first for one."""
+    others = [weight for weight in weights if weight.name not in missing]
+    names = [other.name for other in others]
+    examples: dict[str, str] = {}
+    for weight in weights:
+        if weight.name in missing and not any(fnmatchcase(weight.name, pattern) for pattern in examples):
+            # what else there is may be a factor, of which zero kills its branch
+            examples[pattern_for(weight.name, names)] = "zeros" if weight.is_bias else "ones"
+    idle = Listed(rules).unmatched(others)
+    return [*examples.items(), *(rule for rule in rules if rule[0] not in idle)]
 
 
 def _check_law(law: Law, weight: Weight) -> None:
@@ -328,9 +361,15 @@ def _draw(given: Ruled, weight: Weight) -> Draw:
     return Draw(law, weight.name, given.fans)
 
 
+#: Recipes that no name alone makes, and what does.
+_MADE = {"mup": "fastinit.torch.mup(base_shapes)", "deepnorm": "fastinit.torch.deepnorm(layers=...)"}
+
+
 def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
     """Rules that were given as a name, a list or a function, as a function."""
     if isinstance(rules, str):
+        if rules not in RECIPES and (remedy := _MADE.get(rules) or (rules in SCHEMES and f"[('*', {rules!r})]")):
+            refuse("rules", f"{remedy} where that is meant", rules)
         return RECIPES[choice("rules", rules, rule_names())].from_model(weights, renamed)
     if isinstance(rules, Law | Scheme | type):
         rule = "a list such as [('*', scheme)], a recipe made with its arguments, or a function"
@@ -353,8 +392,6 @@ def _weights(
         for pattern in split:
             if fnmatchcase(name, pattern):
                 parts = integer("split", split[pattern], 1)
-                if (sides := sides_of(module, shape)) is not None and shape[sides.out_axis] % parts:
-                    refuse("split", f"a divisor of the outputs of {name} {shape}", parts)
                 unused = [one for one in unused if one != pattern]
         found[full_name] = Weight(name, module, shape, tensor.dtype, parts)
     if unused:

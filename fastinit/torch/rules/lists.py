@@ -27,6 +27,16 @@ def _is_rule(rule: Any) -> bool:
     )
 
 
+def pattern_for(name: str, others: Iterable[str]) -> str:
+    """The shortest end of a name, with any numbers in it, that none of the others has; or the name."""
+    words = ["*" if word.isdecimal() else word for word in name.split(".")]
+    for at in reversed(range(len(words))):
+        pattern = f"*{'.'.join(words[at:])}"
+        if words[at] != "*" and not any(fnmatchcase(other, pattern) for other in others):
+            return pattern
+    return name
+
+
 class Listed(Recipe):
     """Rules of (pattern, scheme) or (pattern, scheme, keywords): the first whose pattern the name matches."""
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from ...arguments import refuse
 from ...laws import Law
 from .modules import is_norm
-from .weights import Ruled, Weight, last_name, law_of
+from .weights import Ruled, Weight, law_of, path_end
 
 
 class Sought(NamedTuple):
@@ -87,9 +87,15 @@ class Recipe:
         argument, words = sought
         names = getattr(self, argument)
         if names and not any(map(self.seeks, weights)):
-            last = {last_name(weight.name) for weight in weights}
-            usage = f"{type(self).__name__}({argument}=...), which has {', '.join(sorted(last))}"
-            refuse(argument, f"last names of {words} the model (() where it has none): {usage}", names)
+            ends = ", ".join(sorted({path_end(weight.name) for weight in weights}))
+            rule = f"names, or ends of paths, of {words} the model: {self._call_with(())} where it has none"
+            refuse(argument, f"{rule}, else with all that are such of {ends}", names)
+
+    def _call_with(self, names: tuple[str, ...]) -> str:
+        """How the recipe is made with other names of what it seeks, as it is typed."""
+        assert self.sought is not None
+        layers = f"layers={getattr(self, 'layers', '...')}, " if self.needs_layers else ""
+        return f"{type(self).__name__}({layers}{self.sought.argument}={names})"
 
 
 def conventional(weight: Weight) -> Ruled | None:

@@ -33,6 +33,26 @@ def blocks_of(weights: Iterable[Weight]) -> dict[str, Block]:
     return {name: block for name, block in blocks.items() if len(block) > 1}
 
 
+def _branches(block: Block) -> list[list[Weight]]:
+    """The weights of each branch that has several; those of no such branch are one together."""
+    branches: dict[str, list[Weight]] = {}
+    for path, weight in block.items():
+        branches.setdefault(path.split(".")[0], []).append(weight)
+    alone = [weight for held in branches.values() if len(held) == 1 for weight in held]
+    return [held for held in (*branches.values(), alone) if len(held) > 1]
+
+
+def _nested(weights: Iterable[Weight]) -> str:
+    """The path of a block that is in another one, or "": it has two branches, as no expert and no layer of one has."""
+    inner: dict[str, Block] = {}
+    for weight in weights:
+        words = weight.name.removesuffix(".weight").split(".")
+        numbers = [at for at, word in enumerate(words[:-1], 1) if word.isdecimal()]
+        for at in numbers[1:]:
+            inner.setdefault(".".join(words[:at]), {})[".".join(words[at:])] = weight
+    return next((path for path, block in inner.items() if len(_branches(block)) > 1), "")
+
+
 class _Blockwise(Recipe):
     """A recipe whose usual names must do for each block; of others that it is given, the model must have every one."""
 
@@ -41,7 +61,11 @@ class _Blockwise(Recipe):
     @classmethod
     def from_model(cls, weights: Sequence[Weight], renamed: bool) -> Recipe:
         """The recipe for a model whose rules are its name. Its layers are its blocks: a list of matrices has none."""
-        blocks = blocks_of(weight for weight in weights if len(weight.shape) > 1)
+        matrices = [weight for weight in weights if len(weight.shape) > 1]
+        if cls.needs_layers and (nested := _nested(matrices)):
+            rule = f"{cls.__name__}(layers=...) where blocks are in lists of blocks, as {nested} is"
+            refuse("rules", f"{rule} (whose number is not how many there are)", cls.__name__)
+        blocks = blocks_of(matrices)
         return super().from_model([one for block in blocks.values() for one in block.values()] or weights, renamed)
 
     def check(self, weights: Sequence[Weight], renamed: bool) -> None:
@@ -61,12 +85,9 @@ class _Blockwise(Recipe):
 
         Matrices that are in no branch of several are one together.
         """
-        branches: dict[str, list[bool]] = {}
-        for path, weight in block.items():
-            branches.setdefault(path.split(".")[0], []).append(weight.is_of(*RESIDUAL))
-        alone = [back for held in branches.values() if len(held) == 1 for back in held]
-        groups = [held for held in branches.values() if len(held) > 1] + ([alone] if len(alone) > 1 else [])
-        return sum(map(any, branches.values())) > 1 and all(map(any, groups))
+        back = {path.split(".")[0] for path, weight in block.items() if weight.is_of(*RESIDUAL)}
+        leads = [any(weight.is_of(*RESIDUAL) for weight in held) for held in _branches(block)]
+        return len(back) > 1 and all(leads)
 
     def _check_blocks(self, argument: str, blocks: Mapping[str, Block]) -> None:
         lacking = {name: block for name, block in blocks.items() if not self.suffices(block)}
@@ -74,7 +95,6 @@ class _Blockwise(Recipe):
             return
         every = [weight for block in blocks.values() for weight in block.values()]
         known = tuple(name for name in self.usual if any(weight.is_of(name) for weight in every))
-        layers = f"layers={vars(self)['layers']}, " if self.needs_layers else ""
         found: dict[tuple[str, ...], str] = {}
         others: set[str] = set()
         for name, block in lacking.items():
@@ -82,8 +102,8 @@ class _Blockwise(Recipe):
             found.setdefault(_without_numbers(path for path in block if path in sought), name)
             others.update(_without_numbers(block.keys() - sought))
         rule = (
-            f"given where not every branch of a block has one of the usual names: {type(self).__name__}({layers}"
-            f"{argument}={known}) if these are all, with more of {', '.join(sorted(others))} if not"
+            f"given where not every branch of a block has one of the usual names: {self._call_with(known)} "
+            f"if these are all, with more of {', '.join(sorted(others))} if not"
         )
         refuse(argument, rule, {name: [*sought] for sought, name in found.items()})
 
@@ -101,8 +121,8 @@ class gpt2(_Blockwise):  # noqa: N801
     ----------
     layers : int
         Of the whole model, each of which adds two branches to the stream; by name, the greatest number of a block and
-        one. By the same rule layers of one branch count half, and those of three, as where a decoder attends to an
-        encoder, one and a half.
+        one, where no block is in another. By the same rule layers of one branch count half, and those of three, as
+        where a decoder attends to an encoder, one and a half.
     std : float
         Of all else, embeddings included.
     residual : sequence of str
@@ -170,6 +190,13 @@ class llama(_Blockwise):  # noqa: N801
 
     def __init__(self, std: float = 0.02, residual: Sequence[str] = usual) -> None:
         self.std, self.residual = std, tuple(residual)
+
+    def check(self, weights: Sequence[Weight], renamed: bool) -> None:
+        """Raise where the first number of a name is not that of its block, too."""
+        if self.residual and (nested := _nested(weight for weight in weights if len(weight.shape) > 1)):
+            rule = f"gpt2(layers=...), say, where blocks are in lists of blocks, as {nested} is"
+            refuse("rules", f"{rule} (whose depth is not its first number)", "llama")
+        super().check(weights, renamed)
 
     def seeks(self, weight: Weight) -> bool:
         """Whether it is of a residual projection in a numbered block."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
@@ -12,7 +13,7 @@ from torch import nn
 
 from ...arguments import refuse, unexpected
 from ...laws import Called, Law
-from ...scaling import Axes, Fans, fan_pair
+from ...scaling import Axes, Fans, checked_axes, fan_pair
 from ...schemes import AXES, DESCRIBED, Scheme, scheme_of
 from .modules import IN_TORCHS_ORDER, fans_of, is_of_norm, is_shift, sides_of
 
@@ -29,8 +30,22 @@ class Weight(NamedTuple):
     @property
     def fans(self) -> Fans | None:
         """None below two axes; of more, refused where the module does not tell which of them are inputs and outputs."""
-        found = fans_of(self.module, self.shape, self.split)
+        found = self.known_fans
         return refuse_axes(self) if found is None and len(self.shape) > 1 else found
+
+    @property
+    def known_fans(self) -> Fans | None:
+        """Those that its module tells; None where it does not."""
+        if (sides := sides_of(self.module, self.shape)) is not None:
+            self.check_split(sides.out_axis)
+        return fans_of(self.module, self.shape, self.split)
+
+    def check_split(self, out_axis: Axes) -> None:
+        """Raise where its outputs are not so many projections of one length."""
+        checked = checked_axes("out_axis", out_axis)
+        axes = (checked,) if isinstance(checked, int) else checked
+        if math.prod(self.shape[axis] for axis in axes) % self.split:
+            refuse("split", f"a divisor of the outputs of {self.name} {self.shape}", self.split)
 
     @property
     def is_norm(self) -> bool:
@@ -62,9 +77,10 @@ class Weight(NamedTuple):
         return path.endswith(tuple(f".{name}" for name in names))
 
 
-def last_name(weight_name: str) -> str:
-    """What something is called that a weight is, or is that of."""
-    return weight_name.removesuffix(".weight").split(".")[-1]
+def path_end(weight_name: str) -> str:
+    """What something is called that a weight is, or is that of, and what holds it where that is no number."""
+    *_, holder, last = ["0", *weight_name.removesuffix(".weight").split(".")]
+    return last if holder.isdecimal() else f"{holder}.{last}"
 
 
 class Ruled(NamedTuple):
@@ -139,8 +155,7 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
 
 def _fans_along(weight: Weight, in_axis: Axes, out_axis: Axes, batch_axis: Axes = ()) -> Fans:
     fan_in, fan_out = fan_pair(weight.shape, in_axis, out_axis, batch_axis)
-    if fan_out % weight.split:
-        refuse("split", f"a divisor of the outputs of {weight.name} {weight.shape}", weight.split)
+    weight.check_split(out_axis)
     return Fans(fan_in, fan_out // weight.split)
 
 
