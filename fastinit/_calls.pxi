@@ -65,7 +65,7 @@ cdef bint read_seed(object seed, uint8_t *b) except -1:
 
 
 cdef bint cut(CheckedCall call, object index, fi_region *region, cnp.npy_intp *shape) except -1:
-    """The part that slices and integers cut out of the array; false where they are anything else, or it is not small."""
+    """The part that slices cut out of the array; false where they are anything else, or it is empty or not small."""
     cdef tuple entries = index if type(index) is tuple else () if index is None else (index,)
     cdef int64_t step = 1, count = 1, length
     cdef Py_ssize_t start, stop, stride
