@@ -9,6 +9,9 @@ import re
 import numpy as np
 import pytest
 from conftest import DTYPES, bits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import fastinit as fi
 from fastinit import _core, reference
@@ -514,3 +517,28 @@ def test_parts_of_what_is_packed_are_the_twins_and_any_cut_is_of_the_whole(law, 
     if not isinstance(law, Dirac):
         assert packed.scaled(2.0) == Packed(law.scaled(2.0), 3, axis)
     assert np.array_equal(draw(Packed(law, 1, axis), shape, seed=2, name="w"), draw(law, shape, seed=2, name="w[0]"))
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(st.data())
+def test_every_part_of_what_is_placed_is_the_cut(data):
+    """By basic indices and flat ranges, and in any order of axes; the twin's."""
+    axes = data.draw(st.integers(2, 5))
+    shape = data.draw(st.tuples(*[st.integers(0, 6)] * axes))
+    if axes == 2:
+        scheme, own = "identity", {"gain": 0.3}
+    else:
+        order = data.draw(st.permutations(range(axes)))
+        scheme, own = "dirac", {"in_axis": order[0], "out_axis": order[1]}
+        own["groups"] = data.draw(st.sampled_from([1, *(n for n in (2, 3) if shape[order[1]] % n == 0)]))
+    make, size = getattr(fi, scheme), int(np.prod(shape))
+    whole = make(shape, **own)
+    assert np.array_equal(whole, getattr(reference, scheme)(shape, **own))
+    index = data.draw(hnp.basic_indices(shape, allow_newaxis=True))
+    index = (None,) if index is None else index  # alone it means the whole
+    assert np.array_equal(make(shape, **own, index=index), whole[index])
+    start, stop, step = (data.draw(st.integers(low, size + 2)) for low in (0, 0, 1))
+    flat = slice(start, stop, data.draw(st.sampled_from([step, -step])))
+    assert np.array_equal(make(shape, **own, index=fi.flat[flat]), whole.ravel()[flat])
+    out = np.full(whole.T.shape, 9.0, np.float32).T
+    assert np.array_equal(make(shape, **own, out=out), whole)

@@ -28,7 +28,6 @@ from .law import Fill, Law, set_argument
 
 Array = np.ndarray[Any, Any]
 
-_PIECE = 1 << 14
 #: Elements of the keys that are ranked together.
 _RANKED = 1 << 19
 
@@ -57,21 +56,39 @@ class _Placed(_Structure):
     is_fixed = True
     __slots__ = ()
 
-    def _filled(self, lengths: tuple[int, ...], kind: Kind, value: float, is_marked: Callable[..., Any]) -> Fill:
-        """What puts `value` where is_marked(i, j, ...), arrays of places in an array of shape `lengths`."""
+    def _filled(self, kind: Kind, value: float, marked: Array) -> Fill:
+        """What puts `value` at these numbers of the whole array."""
         if abs(value) > kind.greatest:
             refuse("gain", f"at most {kind.greatest:.6g} in {kind.dtype.name}", value)
 
         def fill(target: Array, first: int, steps: tuple[int, ...] | None) -> None:
-            walk, shape = (whole_steps(target.shape) if steps is None else steps), target.shape or (1,)
-            walk = walk or (0,)
-            for start in range(0, target.size, _PIECE):
-                here = np.unravel_index(np.arange(start, min(start + _PIECE, target.size)), shape)
-                numbers = first + sum(place * step for place, step in zip(here, walk, strict=True))
-                marked = is_marked(*np.unravel_index(numbers, lengths))
-                target.flat[start : start + _PIECE] = np.where(marked, value, 0.0).astype(target.dtype)
+            if not target.size:
+                return
+            target[...] = 0
+            rounded = np.asarray(value).astype(target.dtype)
+            if steps is None:
+                target.reshape(-1)[marked] = rounded
+            else:
+                held = target.reshape(1) if target.ndim == 0 else target
+                held[_places(marked - first, held.shape, steps or (0,))] = rounded
 
         return fill
+
+
+def _places(offsets: Array, shape: tuple[int, ...], steps: tuple[int, ...]) -> tuple[Array, ...]:
+    """Where in a part the elements are that are so far from its first in the whole; those elsewhere are left out.
+
+    Each step of a part is longer than all that the shorter ones reach.
+    """
+    rest = offsets - sum(step * (length - 1) for step, length in zip(steps, shape, strict=True) if step < 0)
+    places, inside = [np.zeros_like(offsets)] * len(shape), np.ones(len(offsets), bool)
+    for axis in sorted(range(len(shape)), key=lambda axis: -abs(steps[axis])):
+        if shape[axis] > 1:
+            place, rest = np.divmod(rest, abs(steps[axis]))
+            inside &= (place >= 0) & (place < shape[axis])
+            places[axis] = shape[axis] - 1 - place if steps[axis] < 0 else place
+    inside &= rest == 0
+    return tuple(place[inside] for place in places)
 
 
 class Identity(_Gained, _Placed):
@@ -89,7 +106,7 @@ class Identity(_Gained, _Placed):
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
         if len(lengths) != 2:
             refuse("shape", "of two axes, for the identity", lengths)
-        return self._filled(lengths, kind, self.gain, lambda row, column: row == column)
+        return self._filled(kind, self.gain, np.arange(min(lengths)) * (lengths[1] + 1))
 
 
 class Dirac(_Placed):
@@ -122,16 +139,12 @@ class Dirac(_Placed):
             refuse("in_axis", f"apart from out_axis ({self.out_axis})", self.in_axis)
         if lengths[target] % self.groups:
             refuse("groups", f"a divisor of the {lengths[target]} output channels", self.groups)
-        channels = lengths[target] // self.groups
-
-        def is_one(*place: Any) -> Any:
-            here = place[source] == place[target] % max(channels, 1)
-            for axis, length in enumerate(lengths):
-                if axis not in (source, target):
-                    here = here & (place[axis] == length // 2)
-            return here
-
-        return self._filled(lengths, kind, 1.0, is_one)
+        outputs = np.arange(lengths[target])
+        inputs = outputs % max(lengths[target] // self.groups, 1)
+        outputs, inputs = (channels[inputs < lengths[source]] for channels in (outputs, inputs))
+        place: list[Any] = [length // 2 for length in lengths]
+        place[source], place[target] = inputs, outputs
+        return self._filled(kind, 1.0, sum(at * step for at, step in zip(place, whole_steps(lengths), strict=True)))
 
 
 class Whole(_Structure):

@@ -35,11 +35,11 @@ def dirac(shape: Any, groups: int = 1, *, in_axis: int = -2, out_axis: int = -1,
     """As `fastinit.dirac`."""
     values = np.zeros(shape)
     kernel = np.moveaxis(values, (in_axis, out_axis), (-2, -1))
-    middle = kernel[tuple(length // 2 for length in kernel.shape[:-2])]
-    channels = middle.shape[1] // groups
+    middle = kernel[tuple(slice(length // 2, length // 2 + 1) for length in kernel.shape[:-2])]
+    channels = middle.shape[-1] // groups
     for group in range(groups):
-        for d in range(min(channels, middle.shape[0])):
-            middle[d, group * channels + d] = 1.0
+        for d in range(min(channels, middle.shape[-2])):
+            middle[..., d, group * channels + d] = 1.0
     return _fixed(values, common)
 
 
