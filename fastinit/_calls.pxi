@@ -137,6 +137,7 @@ cdef class CheckedCalls:
         """The same, or None."""
         cdef PyObject *found
         cdef CheckedCall call
+        cdef fi_key key
         cdef fi_region region
         cdef cnp.npy_intp[FEW_AXES] shape
         cdef uint8_t[16] number
@@ -163,8 +164,9 @@ cdef class CheckedCalls:
             out = PyArray_Empty(call.axes, shape, call.items, 0)
         elif type(out) is not cnp.ndarray or not is_plain(out, call, shape):
             return None
-        fi_fill(<fi_law>call.law, <fi_dtype>call.dtype, fi_stream_key(number, call.stream, <const uint8_t *>text, bytes),
-                &call.parameters, &region, 0, cnp.PyArray_SIZE(out), cnp.PyArray_DATA(out), 1)
+        key = fi_stream_key(number, call.stream, <const uint8_t *>text, bytes)
+        fi_fill(<fi_law>call.law, <fi_dtype>call.dtype, key, &call.parameters, &region, 0, cnp.PyArray_SIZE(out),
+                cnp.PyArray_DATA(out), 1)
         return out
 
 

@@ -12,7 +12,7 @@ from cpython.ref cimport Py_INCREF
 from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.math cimport signbit
-from libc.stdint cimport SIZE_MAX, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport SIZE_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from numpy.random.bit_generator cimport BitGenerator
 
