@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from inspect import signature
@@ -10,7 +11,6 @@ from operator import index as as_index
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.ma import MaskedArray  # np.ma imports it when first asked for: a child forked just then would wait for it
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -79,7 +79,10 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
 
 def unmasked(name: str, value: Any) -> np.ndarray[Any, Any]:
     """`value` as an array; one with a mask is refused, which would be looked under."""
-    if isinstance(value, MaskedArray):
+    # Where nobody has imported numpy.ma nothing has a mask. To do it with this package would double the time it takes,
+    # and a child that is forked while it is done later would wait for ever.
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    if masked is not None and isinstance(value, masked):
         rule = f"an array without a mask ({name}.compressed() has the elements that are not masked)"
         refuse(name, rule, "MaskedArray", TypeError)
     return np.asarray(value)

@@ -46,13 +46,6 @@ class InCore(Law):
 
         return fill
 
-    def array(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> np.ndarray[Any, Any]:
-        """As of any law, and without a function between."""
-        parameters, key = self.parameters(kind), stream_key(seed, self.stream, name)
-        made = np.empty(lengths, kind.dtype)
-        _core.fill(self.number, kind.code, key, parameters, made, 0, None, threads)
-        return made
-
 
 class Normal(InCore):
     """The normal law, ``mean + std z``.

@@ -209,14 +209,12 @@ class Scheme:
         drawn: Any = self.distribution if distribution is OWN else distribution
         variance = self._variance(fan_in, fan_out, scale, mode)
         std = real("gain", gain, low=0) * sqrt(variance) + 0.0  # no -0, which would be equal and have other bits
-        if not isinstance(drawn, str):
-            choice("distribution", drawn, DISTRIBUTIONS)
+        choice("distribution", drawn, DISTRIBUTIONS)
         if drawn == "normal":
             return Normal(0.0, std)
         if drawn == "uniform":
             limit = sqrt(3.0) * std
             return Uniform(-limit, limit)
-        choice("distribution", drawn, DISTRIBUTIONS)
         return Truncated(0.0, std / TRUNCATED_STD)
 
     def _variance(self, fan_in: float, fan_out: float, scale: float, mode: Mode, factor: float = 1.0) -> float:
@@ -231,13 +229,14 @@ class Scheme:
         """The law of an array of that shape, whose fans are along axes that keywords may name."""
         if not self.is_called:
             unexpected(self.name, keywords, self.parameters)
-        return self._law_for(shape, keywords)
+        return self._law_for(checked_shape(shape) if self.needs_fans else shape, keywords)
 
     def _law_for(self, shape: Any, keywords: Mapping[str, Any]) -> Law:
+        """Of a checked shape, and keywords that are its own."""
         if not self.needs_fans:
             return self._law(None, keywords)
         own = {**AXES, **keywords}
-        fans = fan_pair(checked_shape(shape), *(own.pop(axis) for axis in AXES))
+        fans = fan_pair(shape, *(own.pop(axis) for axis in AXES))
         return self.scaled(*fans, **own)
 
     def variance(self, shape: tuple[int, ...], gain: float = 1.0, **keywords: Any) -> float:
@@ -254,11 +253,12 @@ class Scheme:
         if isinstance(self.family, UsersFunction):
             return self.family.function(shape, **keywords)
         shape = shape if type(shape) is tuple else checked_shape(shape)
-        own = self.parameters
-        common = dict(_USUAL)
+        own, common = self.parameters, dict(_USUAL)
         for keyword, value in keywords.items():
-            (common if keyword in common else own)[keyword] = value
-        unexpected(self.name, own, (*self.parameters, *COMMON))
+            known = common if keyword in common else own
+            if keyword not in known:
+                unexpected(self.name, [keyword], (*self.parameters, *COMMON))
+            known[keyword] = value
         return self._calls.draw((shape, common.pop("dtype"), *own.values()), **common)
 
     @usually_rounded

@@ -240,7 +240,8 @@ def planned(
         given = dict.fromkeys((weight.name for weight in weights.values()), BY_MODULES[rules])
     else:
         given = _given(rules, [*weights.values()], rename is not None)
-    drawn, runs, begins = _drawn(model, weights, given, rename)
+    whole = _is_left_whole(given)
+    drawn, runs, begins = _drawn(model, weights, given, rename, whole)
     left_out = own_inits(model) if rules == "torch" else []
     if missing := [weight.name for weight in weights.values() if weight.name not in drawn]:
         remedy = _remedy(rules, given, left_out, missing, [*weights.values()])
@@ -255,7 +256,7 @@ def planned(
     left = [weight for weight in weights.values() if modules_draw(given.get(weight.name)) == "own"]
     beyond = unreached(model) if left else set()
     alone = [weight.name for weight in left if weight.module in beyond]
-    return Planned(entries, runs, begins, not _is_left_whole(given), untied(model), left_out, alone)
+    return Planned(entries, runs, begins, not whole, untied(model), left_out, alone)
 
 
 def _is_left_whole(given: Mapping[str, Ruled]) -> bool:
@@ -324,12 +325,12 @@ def _given(rules: Rules, weights: Sequence[Weight], renamed: bool) -> dict[str, 
 
 
 def _drawn(
-    model: nn.Module, weights: Mapping[str, Weight], given: Mapping[str, Ruled], rename: Rename | None
+    model: nn.Module, weights: Mapping[str, Weight], given: Mapping[str, Ruled], rename: Rename | None, whole: bool
 ) -> tuple[dict[str, Draw], str | None, dict[str, float]]:
     """By name, what each weight gets; which of `BY_MODULES` runs for it, if one must; and where its draws begin."""
     named = {weight.name: weight for weight in weights.values()}
     draws = {name: _draw(one, named[name]) for name, one in given.items() if modules_draw(one) is None}
-    runs, begins, whole = None, dict[str, float](), _is_left_whole(given)
+    runs, begins = None, dict[str, float]()
     for kind in BY_MODULES:
         left = [name for name, one in given.items() if modules_draw(one) == kind]
         if not left:
