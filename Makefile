@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-CORE := $(wildcard setup.py pyproject.toml fastinit/_core.pyx fastinit/_core.pxd fastinit/_calls.pxi fastinit/machine.py fastinit/src/*)
+CORE := $(wildcard setup.py pyproject.toml fastinit/_core.pyx fastinit/_core.pxd fastinit/_calls.pxi fastinit/version.py fastinit/src/*)
 
 # A bare "torch" would be a build of several GB.
 TORCH := torch==2.13.0

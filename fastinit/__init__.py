@@ -1,136 +1,62 @@
 """Initial weights for neural networks: at the speed of memory, with the same bits on every machine."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
 
-try:
-    from . import _core as _core
-except ImportError as _error:
-    raise ImportError("the C core of fastinit is not built: run `pip install .` in its source folder") from _error
+from .locks import lock_of_forks
+from .version import VERSION as __version__
 
-from . import laws, typing
-from .bit_generator import ARS
-from .generator import Generator, default_rng
-from .layout import flat
-from .machine import VERSION as __version__
-from .machine import info, set_num_threads
-from .scaling import Fans, fans, gain
-from .schemes import Scheme, init, register, unregister
-from .schemes.distributions import constant, normal, ones, small_normal, truncated_normal, uniform, zeros
-from .schemes.fan_scaling import (
-    glorot_normal,
-    glorot_uniform,
-    he_normal,
-    he_uniform,
-    kaiming_normal,
-    kaiming_uniform,
-    lecun_normal,
-    lecun_uniform,
-    variance_scaling,
-    xavier_normal,
-    xavier_uniform,
-)
-from .schemes.structured import delta_orthogonal, dirac, identity, orthogonal, sparse
+if find_spec(f"{__name__}._core") is None:
+    raise ImportError("the C core of fastinit is not built: run `pip install .` in its source folder")
 
-if TYPE_CHECKING:
-    from . import theory
-    from .findings import Verification
-    from .profiler import (
-        Comparison,
-        Course,
-        Finding,
-        Network,
-        Profile,
-        ProfileInterrupted,
-        Verdict,
-        compare,
-        profile,
-    )
-    from .streaming import Moments, Statistics, moments
-    from .verification import verify
-
-__all__ = [
-    "ARS",
-    "Comparison",
-    "Course",
-    "Fans",
-    "Finding",
-    "Generator",
-    "Moments",
-    "Network",
-    "Profile",
-    "ProfileInterrupted",
-    "Scheme",
-    "Statistics",
-    "Verdict",
-    "Verification",
-    "compare",
-    "constant",
-    "default_rng",
-    "delta_orthogonal",
-    "dirac",
-    "fans",
-    "flat",
-    "gain",
-    "glorot_normal",
-    "glorot_uniform",
-    "he_normal",
-    "he_uniform",
-    "identity",
-    "info",
-    "init",
-    "kaiming_normal",
-    "kaiming_uniform",
-    "laws",
-    "lecun_normal",
-    "lecun_uniform",
-    "moments",
-    "normal",
-    "ones",
-    "orthogonal",
-    "profile",
-    "register",
-    "set_num_threads",
-    "small_normal",
-    "sparse",
-    "theory",
-    "truncated_normal",
-    "typing",
-    "uniform",
-    "unregister",
-    "variance_scaling",
-    "verify",
-    "xavier_normal",
-    "xavier_uniform",
-    "zeros",
-]
-
-
-#: What looks at weights and networks, imported when one of them is first asked for, as the theory is: half the time of
-#: the import.
-_LATER = {
-    **dict.fromkeys(("Moments", "Statistics", "moments"), "streaming"),
-    "Verification": "findings",
-    "verify": "verification",
-    **dict.fromkeys(("Comparison", "Course", "Finding", "Network", "Profile"), "profiler"),
-    **dict.fromkeys(("ProfileInterrupted", "Verdict", "compare", "profile"), "profiler"),
+#: The public names by their homes, each imported when a name of it is first asked for: the command line reads what is
+#: typed before NumPy is there, and nobody waits for what is not used. Type checkers read the stub.
+_HOMES = {
+    ".bit_generator": ("ARS",),
+    ".findings": ("Verification",),
+    ".generator": ("Generator", "default_rng"),
+    ".layout": ("flat",),
+    ".machine": ("info", "set_num_threads"),
+    ".profiler": (
+        *("Comparison", "Course", "Finding", "Network", "Profile"),
+        *("ProfileInterrupted", "Verdict", "compare", "profile"),
+    ),
+    ".scaling": ("Fans", "fans", "gain"),
+    ".schemes": ("Scheme", "init", "register", "unregister"),
+    ".schemes.distributions": (
+        *("constant", "normal", "ones", "small_normal"),
+        *("truncated_normal", "uniform", "zeros"),
+    ),
+    ".schemes.fan_scaling": (
+        *("glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "kaiming_normal", "kaiming_uniform"),
+        *("lecun_normal", "lecun_uniform", "variance_scaling", "xavier_normal", "xavier_uniform"),
+    ),
+    ".schemes.structured": ("delta_orthogonal", "dirac", "identity", "orthogonal", "sparse"),
+    ".streaming": ("Moments", "Statistics", "moments"),
+    ".verification": ("verify",),
 }
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_MODULES = {name: f".{name}" for name in ("laws", "theory", "typing")}
+
+__all__ = sorted([*_HOME, *_MODULES])
+
+# Dask asks the package of a bit generator's class for its `random.default_rng`, and for `arange`, as it asks numpy.
+_HOME["arange"], _MODULES["random"] = "numpy", ".generator"
 
 
-if not TYPE_CHECKING:  # which would find any name
-    # Dask asks the package of a bit generator's class for its `random.default_rng`, and for `arange`, as it asks numpy.
-    from numpy import arange
+#: Held for an import: two threads that begin in different rooms of a package may stop each other, and a child that is
+#: forked meanwhile would wait for ever.
+_importing = lock_of_forks()
 
-    from . import generator as random
 
-    def __getattr__(name: str) -> Any:
-        if name == "theory":
-            return import_module(f"{__name__}.theory")
-        if name in _LATER:
-            found = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-            return found
+def __getattr__(name: str) -> object:
+    if name not in _HOME and name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with _importing:
+        home = import_module(_MODULES.get(name) or _HOME[name], __name__)
+    found = globals()[name] = home if name in _MODULES else getattr(home, name)
+    return found
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return [*__all__, "__version__"]

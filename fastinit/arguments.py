@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from inspect import signature
 from operator import index as as_index
 from typing import Any, NoReturn, ParamSpec, TypeVar
-
-import numpy as np
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -77,36 +73,6 @@ def real(name: str, value: Any, *, low: float = -math.inf, infinite: bool = Fals
     return number
 
 
-def unmasked(name: str, value: Any) -> np.ndarray[Any, Any]:
-    """`value` as an array; one with a mask is refused, which would be looked under."""
-    # Where nobody has imported numpy.ma nothing has a mask. To do it with this package would double the time it takes,
-    # and a child that is forked while it is done later would wait for ever.
-    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
-    if masked is not None and isinstance(value, masked):
-        rule = f"an array without a mask ({name}.compressed() has the elements that are not masked)"
-        refuse(name, rule, "MaskedArray", TypeError)
-    return np.asarray(value)
-
-
-def reals(name: str, value: Any) -> Any:
-    """`value` as a float, or as a float64 array where it has axes; of any size. An error of its `__float__` passes."""
-    if type(value) is float:
-        return value
-    if isinstance(value, (float, int)):
-        return float(value)
-    numbers = np.asarray(value)
-    if numbers.dtype == object:  # integers beyond 64 bits, fractions and the like
-        are_real = all(hasattr(number, "__float__") for number in numbers.flat)
-    else:
-        are_real = np.can_cast(numbers.dtype, np.float64, "same_kind")
-    if not are_real:
-        got = f"array of {numbers.dtype.name}" if numbers.ndim else value
-        refuse(name, "a real number or an array of real numbers", got, TypeError)
-    if numbers.ndim:
-        return numbers.astype(np.float64)
-    return float(value if hasattr(value, "__float__") else numbers)
-
-
 def boolean(name: str, value: Any) -> bool:
     """`value`, True or False, of Python or NumPy."""
     if type(value).__name__ != "bool":
@@ -141,6 +107,8 @@ def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> Non
 
 def hide_unknown(function: Callable[..., Any]) -> None:
     """Let the signature of a function show no ``**unknown``, which takes what it does not know for `refuse_unknown`."""
+    from inspect import signature  # slow to import, and no part of what the command line needs
+
     shown = signature(function)
     known = [one for one in shown.parameters.values() if one.kind is not one.VAR_KEYWORD]
     function.__signature__ = shown.replace(parameters=known)  # type: ignore[attr-defined]
@@ -148,6 +116,8 @@ def hide_unknown(function: Callable[..., Any]) -> None:
 
 def refuse_unknown(function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
     """Raise in the name of a public function, whose parameters these are not."""
+    from inspect import signature
+
     unexpected(function.__name__, unknown, signature(function).parameters)
 
 

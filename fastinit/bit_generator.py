@@ -11,9 +11,9 @@ from . import _core
 from .arguments import integer, refuse
 from .layout import LIMIT
 from .locks import lock_of_forks
-from .machine import STREAM
 from .stream import SEED_BITS, seed_number, seed_source, stream_key
 from .typing import Seed
+from .version import STREAM
 
 Own = TypeVar("Own", bound="ARS")
 

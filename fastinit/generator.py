@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from .arguments import reals, refuse
+from .arguments import refuse
 from .bit_generator import ARS
 from .dtypes import Kind, kind_of
 from .fill import make
@@ -19,7 +19,7 @@ from .laws.independent import uniform_parameters
 from .laws.parameters import Parameters
 from .layout import check_out, checked_shape
 from .machine import threads_for, usually_rounded
-from .ranges import check_normal, interval
+from .ranges import check_normal, interval, reals
 from .typing import Array, DType, Float32, Float64, Seed, Shape
 
 Real = TypeVar("Real", bound=np.floating[Any])

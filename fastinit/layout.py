@@ -1,7 +1,8 @@
-"""Layout: which numbers of a stream a part of an array holds, and what memory may be written to."""
+"""Layout: which numbers of a stream a part of an array holds, and what arrays may be read and written."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence, Set
 from math import prod
 from typing import Any, NamedTuple
@@ -128,6 +129,17 @@ def _chosen(positions: range, entry: Any, axis: int, index: Any) -> range | int:
         refuse("index", rule, index, IndexError)
     except (TypeError, ValueError) as error:
         refuse("index", "a basic index with slices of integers, their steps not 0", index, type(error))
+
+
+def unmasked(name: str, value: Any) -> np.ndarray[Any, Any]:
+    """`value` as an array; one with a mask is refused, which would be looked under."""
+    # Where nobody has imported numpy.ma nothing has a mask. To do it with this package would double the time it takes,
+    # and a child that is forked while it is done later would wait for ever.
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    if masked is not None and isinstance(value, masked):
+        rule = f"an array without a mask ({name}.compressed() has the elements that are not masked)"
+        refuse(name, rule, "MaskedArray", TypeError)
+    return np.asarray(value)
 
 
 def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -14,13 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from . import _core
 from .arguments import integer
+from .version import STREAM, VERSION
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-VERSION = "0.2.0.dev0"
-STREAM = 0
-
 
 #: More threads than this serve nobody.
 _MOST = 1 << 12

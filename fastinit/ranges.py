@@ -15,6 +15,25 @@ REACH = 8.58
 _INFINITY: dict[Any, Any] = {real: real(np.inf) for real in (np.float16, np.float32, np.float64)}
 
 
+def reals(name: str, value: Any) -> Any:
+    """`value` as a float, or as a float64 array where it has axes; of any size. An error of its `__float__` passes."""
+    if type(value) is float:
+        return value
+    if isinstance(value, (float, int)):
+        return float(value)
+    numbers = np.asarray(value)
+    if numbers.dtype == object:  # integers beyond 64 bits, fractions and the like
+        are_real = all(hasattr(number, "__float__") for number in numbers.flat)
+    else:
+        are_real = np.can_cast(numbers.dtype, np.float64, "same_kind")
+    if not are_real:
+        got = f"array of {numbers.dtype.name}" if numbers.ndim else value
+        refuse(name, "a real number or an array of real numbers", got, TypeError)
+    if numbers.ndim:
+        return numbers.astype(np.float64)
+    return float(value if hasattr(value, "__float__") else numbers)
+
+
 def check_normal(kind: Kind, mean: Any, std: Any, names: tuple[str, str] = ("mean", "std")) -> None:
     """Raise where a deviation is negative, or values could overflow the dtype. NaN and infinity are not looked at."""
     if _first_bad(std <= 0, std):

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
-from .arguments import integer, names_nearest, refuse, unmasked
+from .arguments import integer, names_nearest, refuse
 from .dtypes import NAMES, Kind, kind_of
+from .layout import unmasked
 from .machine import threads_for, usually_rounded
 from .records import Record, plain, real_array, real_number
 from .scaling import checked_axes

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arguments import refuse, unexpected, unmasked
+from .arguments import refuse, unexpected
 from .comparison import STEPS, check_structure, compare, moments_of
 from .dtypes import NAMES, kind_of
 from .fill import draw
 from .findings import Verification
 from .laws import Law
-from .layout import checked_shape, flat, part
+from .layout import checked_shape, flat, part, unmasked
 from .machine import threads_limited, usually_rounded
 from .repeats import PIECE, bits_of
 from .schemes import SchemeLike, scheme_of

@@ -45,8 +45,9 @@ def test_story(capsys, folder, monkeypatch):
     for name, kind in kinds.items():
         assert any(line.startswith(name) and kind in line for line in out.splitlines())
     assert out.count("gradient") == 3
-    assert out.endswith("wrote fastinit-profile.png\n")
-    assert (folder / "fastinit-profile.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(folder.glob("*.png"))
+    assert run(capsys, "--png", "story.png")[1].endswith("wrote story.png\n")
+    assert (folder / "story.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_story_as_a_comparison(monkeypatch):

@@ -23,7 +23,7 @@ PYTHON_FLOORS = {
     3: ("locks", "_core", "reference"),
     4: (
         *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
-        *("typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
+        *("version", "typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
         *("generator", "tensor_files"),
     ),
     5: ("schemes", "findings", "repeats", "theory", "profiler", "comparison", "verification"),
@@ -104,8 +104,8 @@ INSIDE = {
         "readers",
         "users_code",
         "scheme_options",
-        "profile_options",
         "profile_command",
+        "profile_options",
         "verify_arrays",
         "verify_models",
         "verify_command",
@@ -336,9 +336,21 @@ def test_modules_have_names_of_their_own(package):
     assert not names & bound_names((ROOT / package / "__init__.py").read_text(encoding="utf-8"))
 
 
-def test_modules_and_what_is_imported_late_have_names_of_their_own():
-    for name in {path.parts[0].removesuffix(".py") for path in files()}:
-        assert name not in vars(fi) or type(vars(fi)[name]).__name__ == "module", f"{name} is a function and a module"
+def test_the_roof_and_its_stub_name_the_same():
+    """And no public name is that of a module, but those that are modules."""
+    nodes = [node for node in ast.parse((ROOT / "__init__.pyi").read_text()).body if isinstance(node, ast.ImportFrom)]
+    told = {alias.asname: (f".{node.module or ''}", alias.name) for node in nodes for alias in node.names}
+    modules = {name for name in fi.__all__ if name in fi._MODULES}
+    assert told == {name: ("." if name in modules else fi._HOME[name], name) for name in fi.__all__}
+    assert {path.parts[0].removesuffix(".py") for path in files()} & {*fi.__all__} == modules
+
+
+def test_no_module_asks_the_roof_for_a_name():
+    """It would wait for one that holds the lock of the roof and waits for the module."""
+    for path in files():
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == len(path.parts) and not node.module:
+                assert not {alias.name for alias in node.names} & {*fi._HOME, *fi._MODULES}, f"{path}:{node.lineno}"
 
 
 LENGTHS = [

@@ -55,7 +55,7 @@ def test_stub_names_what_the_extension_has():
 
 
 def test_missing_extension_is_a_loud_error(tmp_path):
-    """Without site (-S), where an editable installation would still find it."""
+    """Of the import itself. Without site (-S), where an editable installation would still find the core."""
     (tmp_path / "fastinit").mkdir()
     for path in PACKAGE.glob("*.py"):
         shutil.copy(path, tmp_path / "fastinit")

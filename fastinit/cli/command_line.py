@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
-from ..machine import STREAM, VERSION, info
-from .profile_command import add_profile
+from ..version import STREAM, VERSION
 from .users_code import PrintedError, imported
-from .verify_command import add_verify
 
 
 class Parser(argparse.ArgumentParser):
     """One that takes options by their whole names, and answers a wrong question in one line."""
 
+    #: Adds the options, once the command is typed: what knows them may be slow to import.
+    fill: Callable[[Parser], None] | None = None
+
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **({"allow_abbrev": False} | keywords))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As of `argparse.ArgumentParser`, once it is filled."""
+        if self.fill is not None:
+            fill, self.fill = self.fill, None
+            fill(self)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where help is."""
@@ -34,6 +42,37 @@ def _with_modules(**keywords: Any) -> Parser:
     return one
 
 
+def _fill_info(parser: Parser) -> None:
+    parser.set_defaults(run=_run_info)
+
+
+def _run_info(_: argparse.Namespace) -> int:
+    from ..machine import info
+
+    for key, value in info().items():
+        print(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
+    return 0
+
+
+def _fill_profile(parser: Parser) -> None:
+    from .profile_options import add_profile
+
+    add_profile(parser)
+
+
+def _fill_verify(parser: Parser) -> None:
+    from .verify_command import add_verify
+
+    add_verify(parser)
+
+
+_COMMANDS = {
+    "info": ("version, stream, instructions, threads, compiler", _fill_info),
+    "profile": ("does a network carry a signal forward and a gradient back?", _fill_profile),
+    "verify": ("do the arrays in a file have the law they claim?", _fill_verify),
+}
+
+
 def parser() -> Parser:
     """The grammar of the command line, with the schemes that there are now."""
     whole = _with_modules(
@@ -41,17 +80,9 @@ def parser() -> Parser:
     )
     whole.add_argument("--version", action="version", version=f"fastinit {VERSION}, stream {STREAM}")
     commands = whole.add_subparsers(required=True, metavar="command")
-    one = commands.add_parser("info", help="version, stream, instructions, threads, compiler")
-    one.set_defaults(run=_run_info)
-    add_profile(commands)
-    add_verify(commands)
+    for name, (meaning, fill) in _COMMANDS.items():
+        commands.add_parser(name, help=meaning).fill = fill
     return whole
-
-
-def _run_info(_: argparse.Namespace) -> int:
-    for key, value in info().items():
-        print(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
-    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,18 +1,16 @@
-"""Readers: from what was typed to values. Each takes the name of an option and its text, and refuses in its name."""
+"""Readers: from what was typed to values. Each takes the name of an option and its text, and refuses in its name.
+
+What is slow to import is imported by the reader that wants it: help is printed without NumPy.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
-from zipfile import BadZipFile
-
-import numpy as np
-from numpy.lib.npyio import NpzFile
 
 from ..arguments import refuse
-from ..layout import Flat
 
 #: From the name of an option and what was typed to a value.
 Reader = Callable[[str, str], Any]
@@ -82,6 +80,30 @@ def several(read: Reader) -> Reader:
     return read_several
 
 
+def reader_of(default: Any) -> Reader:
+    """Of a scheme's keyword, by the kind of its default; one that has none, or is not known, is a number or a word."""
+    if isinstance(default, bool):
+        return read_truth
+    if isinstance(default, str):
+        return read_text
+    if isinstance(default, (int, tuple)):
+        return several(read_whole)
+    return read_number_as_typed if isinstance(default, float) else read_number_or_word
+
+
+def read_scheme(option: str, text: str) -> Any:
+    """A name, or with its keywords: ``small_normal:std=0.02``."""
+    from ..schemes import SCHEMES
+
+    name, *words = re.split("[:,]", text)
+    pairs = [word.partition("=") for word in words]
+    if not all(equals for _, equals, _ in pairs):
+        refuse(option, "a name, or a name with keywords as in small_normal:std=0.02", text)
+    parameters = SCHEMES[name].parameters if name in SCHEMES else {}
+    keywords = {key: reader_of(parameters.get(key))(key, value) for key, _, value in pairs}
+    return (name, keywords) if pairs else name
+
+
 def read_shape(option: str, text: str) -> tuple[int, ...]:
     """A shape: ``4096,4096`` or ``4096x4096``."""
     try:
@@ -93,6 +115,8 @@ def read_shape(option: str, text: str) -> tuple[int, ...]:
 def read_index(option: str, text: str) -> Any:
     """A basic index: integers, slices, ``...``, None between commas; ``flat[a:b]`` for a flat range."""
     if text.startswith("flat[") and text.endswith("]"):
+        from ..layout import Flat
+
         return Flat(_read_entry(option, text[5:-1], text))
     entries = tuple(_read_entry(option, entry.strip(), text) for entry in text.split(","))
     return entries if len(entries) > 1 else entries[0]
@@ -136,6 +160,12 @@ def read_cotangent(option: str, text: str) -> Any:
 
 def read_array(path: Path, member: str | None) -> tuple[Any, str]:
     """An array from a .npy file (read as it is needed) or an .npz file, and its name there; nothing pickled is read."""
+    from tokenize import TokenError
+    from zipfile import BadZipFile
+
+    import numpy as np
+    from numpy.lib.npyio import NpzFile
+
     try:
         if path.suffix == ".npy":
             if member is not None:

@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..arguments import refuse
 from ..schemes import DISTRIBUTIONS, FANS, REQUIRED, SCHEMES, Scheme, scheme_of
-from .readers import (
-    Reader,
-    metavar_of,
-    option_of,
-    read_number_as_typed,
-    read_number_or_word,
-    read_text,
-    read_truth,
-    read_whole,
-    several,
-)
-
-
-def read_scheme(option: str, text: str) -> Any:
-    """A name, or with its keywords: ``small_normal:std=0.02``."""
-    name, *words = re.split("[:,]", text)
-    pairs = [word.partition("=") for word in words]
-    if not all(equals for _, equals, _ in pairs):
-        refuse(option, "a name, or a name with keywords as in small_normal:std=0.02", text)
-    parameters = SCHEMES[name].parameters if name in SCHEMES else {}
-    keywords = {key: _reader_of(parameters.get(key))(key, value) for key, _, value in pairs}
-    return (name, keywords) if pairs else name
+from .readers import metavar_of, option_of, read_scheme, reader_of
 
 
 def add_scheme_options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +44,7 @@ def scheme_with_keywords(options: argparse.Namespace) -> tuple[Scheme, dict[str,
         if keyword not in scheme.parameters and not scheme.is_called:
             known = ", ".join(map(option_of, scheme.parameters)) or "none"
             refuse(option, f"left out for {name} (its own: {known})", text)
-        keywords[keyword] = _reader_of(scheme.parameters.get(keyword))(option, text)
+        keywords[keyword] = reader_of(scheme.parameters.get(keyword))(option, text)
     return scheme, keywords
 
 
@@ -78,20 +56,6 @@ def _keywords() -> list[str]:
 def _place(keyword: str) -> str:
     """Where the parser keeps what was typed."""
     return f"keyword {keyword}"
-
-
-_read_wholes = several(read_whole)
-
-
-def _reader_of(default: Any) -> Reader:
-    """By the kind of the default: a keyword that has none, or that nobody knows, may be a number or a word."""
-    if isinstance(default, bool):
-        return read_truth
-    if isinstance(default, str):
-        return read_text
-    if isinstance(default, (int, tuple)):
-        return _read_wholes
-    return read_number_as_typed if isinstance(default, float) else read_number_or_word
 
 
 def _meaning(keyword: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -21,6 +20,8 @@ def called(function: Callable[[], Any]) -> Any:
     try:
         return function()
     except Exception as error:
+        import traceback  # slow to import, and seldom wanted
+
         traceback.print_exc()
         raise PrintedError from error
 

@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from ..arguments import refuse
 from ..schemes import SCHEMES
 from .readers import option_of
 from .scheme_options import add_scheme_options, typed_keywords
-from .verify_arrays import verify_arrays
 from .verify_models import known_rules, verify_model
 
 #: What says which arrays, and which parts of them.
 _OF_ARRAYS = ("scheme", "array", "shape", "index", "name", "dtype")
 
 
-def add_verify(commands: Any) -> None:
-    """Add the command to those of the command line."""
-    one = commands.add_parser(
-        "verify",
-        help="do the arrays in a file have the law they claim?",
-        description="With --scheme: one array, or each tensor of a .safetensors file under its own name. With --model: "
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """What the command is, and all its options."""
+    parser.description = (
+        "With --scheme: one array, or each tensor of a .safetensors file under its own name. With --model: "
         "the tensors of a .safetensors file as the weights that rules give a PyTorch model. Exit status: 0 all is "
-        "right, 1 it is not, 2 the question was wrong.",
-        epilog="Examples: fastinit verify w.npy --scheme he_normal --seed 0 --name mlp.0; "
-        "fastinit verify w.safetensors --array '*.weight' --scheme he_normal --in-axis 1 --out-axis 0 --seed 0; "
-        "fastinit verify gpt.safetensors --model my.models:gpt --rules gpt2 --seed 0",
+        "right, 1 it is not, 2 the question was wrong."
     )
-    one.add_argument("file", type=Path, help=".npy, .npz or .safetensors")
-    one.add_argument("--seed", help="compare every bit with the streams of this seed")
-    group = one.add_argument_group("arrays")
+    parser.epilog = (
+        "Examples: fastinit verify w.npy --scheme he_normal --seed 0 --name mlp.0; "
+        "fastinit verify w.safetensors --array '*.weight' --scheme he_normal --in-axis 1 --out-axis 0 --seed 0; "
+        "fastinit verify gpt.safetensors --model my.models:gpt --rules gpt2 --seed 0"
+    )
+    parser.add_argument("file", type=Path, help=".npy, .npz or .safetensors")
+    parser.add_argument("--seed", help="compare every bit with the streams of this seed")
+    group = parser.add_argument_group("arrays")
     group.add_argument("--scheme", metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES))
     group.add_argument(
         "--array",
@@ -43,11 +41,11 @@ def add_verify(commands: Any) -> None:
     group.add_argument("--index", help="which part: 0:1024,: or flat[0:1000]")
     group.add_argument("--name", help="the stream's name (default: the array's in its file, or none)")
     group.add_argument("--dtype", choices=["bfloat16"], help="read 16-bit items as bfloat16")
-    group = one.add_argument_group("models")
+    group = parser.add_argument_group("models")
     group.add_argument("--model", metavar="MODULE:NAME", help="what makes the PyTorch model when it is called")
     group.add_argument("--rules", help=f"{known_rules()}, or MODULE:NAME of rules (default: torch)")
-    add_scheme_options(one)
-    one.set_defaults(run=_run_verify)
+    add_scheme_options(parser)
+    parser.set_defaults(run=_run_verify)
 
 
 def _run_verify(options: argparse.Namespace) -> int:
@@ -56,6 +54,8 @@ def _run_verify(options: argparse.Namespace) -> int:
             refuse("--rules", "left out without --model", options.rules)
         if options.scheme is None:
             refuse("--scheme", "given where --model is not", None)
+        from .verify_arrays import verify_arrays
+
         return verify_arrays(options)
     typed = {name: getattr(options, name) for name in _OF_ARRAYS} | typed_keywords(options)
     for name, text in typed.items():

@@ -18,8 +18,8 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from ...arguments import refuse
-from ...machine import STREAM, VERSION
 from ...records import Record, labelled
+from ...version import STREAM, VERSION
 from ..result.comparison import shared
 from .axes import COLOURS, decades
 from .table import columns, gradient_ratio

@@ -1,0 +1,57 @@
+"""The public names, for type checkers: each as its home has it."""
+
+from . import laws as laws
+from . import theory as theory
+from . import typing as typing
+from .bit_generator import ARS as ARS
+from .findings import Verification as Verification
+from .generator import Generator as Generator
+from .generator import default_rng as default_rng
+from .layout import flat as flat
+from .machine import info as info
+from .machine import set_num_threads as set_num_threads
+from .profiler import Comparison as Comparison
+from .profiler import Course as Course
+from .profiler import Finding as Finding
+from .profiler import Network as Network
+from .profiler import Profile as Profile
+from .profiler import ProfileInterrupted as ProfileInterrupted
+from .profiler import Verdict as Verdict
+from .profiler import compare as compare
+from .profiler import profile as profile
+from .scaling import Fans as Fans
+from .scaling import fans as fans
+from .scaling import gain as gain
+from .schemes import Scheme as Scheme
+from .schemes import init as init
+from .schemes import register as register
+from .schemes import unregister as unregister
+from .schemes.distributions import constant as constant
+from .schemes.distributions import normal as normal
+from .schemes.distributions import ones as ones
+from .schemes.distributions import small_normal as small_normal
+from .schemes.distributions import truncated_normal as truncated_normal
+from .schemes.distributions import uniform as uniform
+from .schemes.distributions import zeros as zeros
+from .schemes.fan_scaling import glorot_normal as glorot_normal
+from .schemes.fan_scaling import glorot_uniform as glorot_uniform
+from .schemes.fan_scaling import he_normal as he_normal
+from .schemes.fan_scaling import he_uniform as he_uniform
+from .schemes.fan_scaling import kaiming_normal as kaiming_normal
+from .schemes.fan_scaling import kaiming_uniform as kaiming_uniform
+from .schemes.fan_scaling import lecun_normal as lecun_normal
+from .schemes.fan_scaling import lecun_uniform as lecun_uniform
+from .schemes.fan_scaling import variance_scaling as variance_scaling
+from .schemes.fan_scaling import xavier_normal as xavier_normal
+from .schemes.fan_scaling import xavier_uniform as xavier_uniform
+from .schemes.structured import delta_orthogonal as delta_orthogonal
+from .schemes.structured import dirac as dirac
+from .schemes.structured import identity as identity
+from .schemes.structured import orthogonal as orthogonal
+from .schemes.structured import sparse as sparse
+from .streaming import Moments as Moments
+from .streaming import Statistics as Statistics
+from .streaming import moments as moments
+from .verification import verify as verify
+
+__version__: str
