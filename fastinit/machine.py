@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from pathlib import Path, PurePosixPath
 from typing import Any, ParamSpec, TypeVar
 
 from . import _core
@@ -23,42 +22,48 @@ R = TypeVar("R")
 _MOST = 1 << 12
 
 
-def _groups(controller: str) -> Iterator[Path]:
+def _text(path: str) -> str:
+    """What a file holds. This module does without pathlib, a fifth of the import."""
+    with open(path) as file:
+        return file.read()
+
+
+def _groups(controller: str) -> Iterator[str]:
     """Folders of the control groups that hold this process, of either version, and of all above: each may limit it.
 
     In a container the path may be one of the host, which is not here; the group at the root is then its own.
     """
     own = {"": "/", controller: "/"}
     try:
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in _text("/proc/self/cgroup").splitlines():
             _, controllers, path = line.split(":", 2)
             own |= {name: path for name in controllers.split(",") if name in own}
     except (OSError, ValueError):
         pass
     for name, path in own.items():
-        place = PurePosixPath(path.strip("/"))
-        for group in (place, *place.parents):
-            yield Path("/sys/fs/cgroup") / name / group
+        groups = path.strip("/").split("/")
+        for depth in range(len(groups), -1, -1):
+            yield os.path.join("/sys/fs/cgroup", name, *groups[:depth])
 
 
-def _words(path: Path) -> list[str]:
+def _words(path: str) -> list[str]:
     """Of a file; none where it cannot be read."""
     try:
-        return path.read_text().split()
+        return _text(path).split()
     except (OSError, ValueError):
         return []
 
 
-def _numbers(group: Path, *names: str) -> tuple[int, ...] | None:
+def _numbers(group: str, *names: str) -> tuple[int, ...] | None:
     """The first two numbers in these files of a control group; None where there is a word instead, or nothing."""
-    words = [word for name in names for word in _words(group / name)][:2]
+    words = [word for name in names for word in _words(os.path.join(group, name))][:2]
     return tuple(map(int, words)) if len(words) == 2 and all(word.isdigit() for word in words) else None
 
 
 def _cgroup_quota() -> float:
     """CPUs that the control groups grant this process; infinity where nothing says so."""
 
-    def quota(group: Path) -> float:
+    def quota(group: str) -> float:
         granted = _numbers(group, "cpu.max") or _numbers(group, "cpu.cfs_quota_us", "cpu.cfs_period_us")
         return granted[0] / granted[1] if granted and granted[1] else math.inf
 
@@ -68,10 +73,10 @@ def _cgroup_quota() -> float:
 def _cgroup_memory() -> float:
     """Bytes that the control groups leave this process; what was read from files, and not lately, can be taken back."""
 
-    def room(group: Path) -> float:
+    def room(group: str) -> float:
         taken = _numbers(group, "memory.max", "memory.current")
         taken = taken or _numbers(group, "memory.limit_in_bytes", "memory.usage_in_bytes")
-        words = _words(group / "memory.stat")
+        words = _words(os.path.join(group, "memory.stat"))
         known = dict(zip(words[::2], words[1::2], strict=False))
         cached = int(known.get("total_inactive_file", known.get("inactive_file", 0)))
         return taken[0] - max(0, taken[1] - cached) if taken else math.inf
@@ -112,7 +117,7 @@ def set_num_threads(n: int) -> None:
     Parameters
     ----------
     n : int
-        At least 1. At import it is the number of CPUs this process may use (affinity and control groups),
+        At least 1. Until then it is the number of CPUs this process may use (affinity and control groups),
         divided by ``LOCAL_WORLD_SIZE`` where a launcher sets it; or ``FASTINIT_NUM_THREADS``.
 
     Raises
@@ -177,7 +182,7 @@ def available_memory() -> float:
     """Bytes that this process may still take: of the machine and of its control groups; infinity where nothing says."""
     free = math.inf
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = _text("/proc/meminfo").splitlines()
         free = next(1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration, ValueError):
         pass

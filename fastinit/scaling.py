@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from decimal import Context, Decimal, localcontext
 from functools import cache, lru_cache
 from math import hypot, prod, sqrt
 from operator import index as as_index
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +16,9 @@ from .arguments import integer, is_integer, names_nearest, refuse
 from .layout import checked_shape
 from .machine import usually_rounded
 from .typing import ActivationLike, Shape
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 Axes = int | Sequence[int]
 
@@ -269,6 +271,8 @@ def _values(activation: Callable[[Any], Any], z: np.ndarray[Any, Any]) -> np.nda
 
 def _lower_tail(x: Decimal) -> Decimal:
     """P(Z < x) for x <= 0, to 25 digits: a series near zero, Laplace's continued fraction below -5."""
+    from decimal import Decimal  # a tenth of the import, for what few ask
+
     density = (-x * x / 2).exp() / (2 * Decimal("3.14159265358979323846264338327950288419716939937510582097")).sqrt()
     if x > -5:
         term = total = -x
@@ -286,6 +290,8 @@ def _lower_tail(x: Decimal) -> Decimal:
 @usually_rounded
 def normal_interval(low: float, high: float) -> tuple[float, float, float]:
     """P(Z < low), P(low < Z < high) and P(Z > high) for a standard normal Z, each correctly rounded."""
+    from decimal import Context, Decimal, localcontext
+
     with localcontext(Context(prec=56, Emin=-(10**9), Emax=10**9)):
 
         def below(x: float) -> Decimal:

@@ -79,12 +79,12 @@ def played(monkeypatch):
     """Files of control groups, of memory and of the process that are read instead of this machine's; 96 CPUs."""
     files = {}
 
-    def read(path, *_, **__):
-        if str(path) not in files:
-            raise FileNotFoundError(str(path))
-        return files[str(path)]
+    def read(path):
+        if path not in files:
+            raise FileNotFoundError(path)
+        return files[path]
 
-    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setattr(machine, "_text", read)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(96)))
     monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     return files

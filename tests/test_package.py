@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import entry_points, metadata, version
 from pathlib import Path
 
+import pytest
+
 import fastinit as fi
 from fastinit import _core
 from fastinit.cli import main
@@ -64,3 +66,92 @@ def test_missing_extension_is_a_loud_error(tmp_path):
     assert done.returncode == 1
     message = "ImportError: the C core of fastinit is not built: run `pip install .` in its source folder"
     assert done.stderr.splitlines()[-1] == message
+
+
+def brought(code):
+    """The modules that a fresh process has after some code, beside those that Python started with."""
+    code = f"import sys; before = set(sys.modules)\n{code}\nprint(*set(sys.modules) - before, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def rooms_of(modules):
+    return {name for name in modules if name.partition(".")[0] == "fastinit"}
+
+
+def test_the_import_waits_for_nothing():
+    modules = brought("import fastinit")
+    assert rooms_of(modules) == {"fastinit", "fastinit.locks", "fastinit.version"}
+    assert not modules & {"numpy", "argparse", "dataclasses", "decimal", "inspect", "pathlib"}
+
+
+def test_a_name_brings_what_it_needs():
+    modules = brought("import numpy.random; before |= set(sys.modules); from fastinit import normal")
+    assert {"fastinit._core", "fastinit.schemes.distributions"} <= modules
+    others = {"generator", "profiler", "schemes.structured", "streaming", "theory", "verification"}
+    assert not modules & {f"fastinit.{name}" for name in others}
+    assert not modules & {"decimal", "numpy.ma", "numpy.polynomial", "pathlib"}
+
+
+def test_a_name_is_looked_up_once():
+    code = "import fastinit; fastinit.{0}; assert fastinit.{0} is vars(fastinit)['{0}']"
+    for name in ("he_normal", "theory", "random", "arange"):
+        assert "numpy" in brought(code.format(name))
+
+
+def test_threads_may_ask_for_different_names_at_once():
+    """Each begins in another room: without the lock, some found a module that another had half imported."""
+    code = """
+import threading
+import fastinit
+start, found = threading.Barrier(len(fastinit.__all__)), {}
+def ask(name):
+    start.wait()
+    found[name] = getattr(fastinit, name)
+threads = [threading.Thread(target=ask, args=[name]) for name in fastinit.__all__]
+for step in (threading.Thread.start, threading.Thread.join):
+    for thread in threads:
+        step(thread)
+assert found == {name: getattr(fastinit, name) for name in fastinit.__all__}
+"""
+    assert "fastinit.profiler" in brought(code)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        ([], 2),
+        (["profle"], 2),
+        (["info", "--help"], 0),
+        (["profile", "--help"], 0),
+        (["profile", "--dpeth", "3"], 2),
+        (["profile", "--width", "many"], 2),
+        (["profile", "--png", "p.gif"], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_the_command_line_says_without_numpy(arguments, status):
+    code = f"""
+import contextlib, io
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    from fastinit.cli import main
+    try:
+        status = main({arguments})
+    except SystemExit as exit:
+        status = exit.code
+assert status == {status}
+"""
+    modules = brought(code)
+    assert "argparse" in modules and not modules & {"numpy", "inspect", "traceback"}
+
+
+def test_verification_has_no_need_of_the_profiler_nor_profiles_of_matplotlib():
+    quiet = "import contextlib, io; from fastinit.cli import main\nwith contextlib.redirect_stdout(io.StringIO())"
+    modules = brought(f"{quiet}, contextlib.suppress(SystemExit): main(['verify', '--help'])")
+    assert "fastinit.schemes" in modules and not modules & {"fastinit.profiler", "fastinit.verification", "rich"}
+    small = ["profile", "--width", "8", "--depth", "2", "--batch", "4"]
+    for more in ([], ["--compare", "zeros,he_normal"], ["--no-table"]):
+        modules = brought(f"{quiet}: assert main({small + more}) == 0")
+        assert "fastinit.profiler" in modules and "matplotlib" not in modules
