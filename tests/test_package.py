@@ -117,41 +117,55 @@ assert found == {name: getattr(fastinit, name) for name in fastinit.__all__}
     assert "fastinit.profiler" in brought(code)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status"),
-    [
-        (["--help"], 0),
-        (["--version"], 0),
-        ([], 2),
-        (["profle"], 2),
-        (["info", "--help"], 0),
-        (["profile", "--help"], 0),
-        (["profile", "--dpeth", "3"], 2),
-        (["profile", "--width", "many"], 2),
-        (["profile", "--png", "p.gif"], 2),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
-)
-def test_what_the_command_line_says_without_numpy(arguments, status):
-    code = f"""
+def asked(*arguments, status=0):
+    """What the command line brings with it, which nobody listens to and which ends with this status."""
+    return brought(f"""
 import contextlib, io
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
     from fastinit.cli import main
     try:
         status = main({arguments})
-    except SystemExit as exit:
-        status = exit.code
+    except SystemExit as ended:
+        status = ended.code
 assert status == {status}
-"""
-    modules = brought(code)
+""")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("--help", 0),
+        ("--version", 0),
+        ("", 2),
+        ("profle", 2),
+        ("info --help", 0),
+        ("profile --help", 0),
+        ("profile --dpeth 3", 2),
+        ("profile --width many", 2),
+        ("profile --png p.gif", 2),
+    ],
+)
+def test_what_the_command_line_says_without_numpy(arguments, status):
+    modules = asked(*arguments.split(), status=status)
     assert "argparse" in modules and not modules & {"numpy", "inspect", "traceback"}
 
 
-def test_verification_has_no_need_of_the_profiler_nor_profiles_of_matplotlib():
-    quiet = "import contextlib, io; from fastinit.cli import main\nwith contextlib.redirect_stdout(io.StringIO())"
-    modules = brought(f"{quiet}, contextlib.suppress(SystemExit): main(['verify', '--help'])")
-    assert "fastinit.schemes" in modules and not modules & {"fastinit.profiler", "fastinit.verification", "rich"}
-    small = ["profile", "--width", "8", "--depth", "2", "--batch", "4"]
-    for more in ([], ["--compare", "zeros,he_normal"], ["--no-table"]):
-        modules = brought(f"{quiet}: assert main({small + more}) == 0")
-        assert "fastinit.profiler" in modules and "matplotlib" not in modules
+def test_help_of_verification_has_no_need_of_what_verifies():
+    modules = asked("verify", "--help")
+    assert "fastinit.schemes" in modules
+    assert not modules & {"fastinit.profiler", "fastinit.verification", "rich"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "drawn"),
+    [
+        ("", {"rich.table"}),
+        ("--compare zeros,he_normal", {"rich.table"}),
+        ("--no-table --json p.json", set()),
+        ("--no-table --png p.png", {"matplotlib"}),
+    ],
+)
+def test_a_profile_brings_what_draws_what_is_asked_for(monkeypatch, tmp_path, arguments, drawn):
+    monkeypatch.chdir(tmp_path)
+    small = "profile --width 8 --depth 2 --batch 4"
+    assert asked(*small.split(), *arguments.split()) & {"rich.table", "matplotlib"} == drawn

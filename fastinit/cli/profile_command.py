@@ -22,7 +22,7 @@ _DRAWN = {"png": "plot", "html": "html"}
 
 def run_profile(options: argparse.Namespace, keywords: dict[str, Any], files: dict[str, Path]) -> int:
     """Profile what the keywords say, show it as the options say, and save it in files."""
-    for module in ("table", *(_DRAWN[kind] for kind in files if kind in _DRAWN)):
+    for module in (["table"] if options.table else []) + [_DRAWN[kind] for kind in files if kind in _DRAWN]:
         drawn(module)  # what is not installed is missed before the run
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the verdict says it
