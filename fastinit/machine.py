@@ -41,7 +41,7 @@ def _groups(controller: str) -> Iterator[str]:
     except (OSError, ValueError):
         pass
     for name, path in own.items():
-        groups = path.strip("/").split("/")
+        groups = [group for group in path.split("/") if group]
         for depth in range(len(groups), -1, -1):
             yield os.path.join("/sys/fs/cgroup", name, *groups[:depth])
 
