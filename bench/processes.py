@@ -69,7 +69,7 @@ def run(program: str, threads: int) -> dict[str, float]:
 
 
 def _story() -> dict[str, Any]:
-    """The command without arguments, picture and all: median seconds of three."""
+    """The command without arguments: median seconds of three."""
     from time import perf_counter
 
     seconds = []
