@@ -72,6 +72,8 @@ cdef extern from "src/dispatch.h" nogil:
     size_t fi_supported_levels(const fi_level **levels)
     const fi_level *fi_level_in_use()
     int fi_use_level(const char *isa, const char *aes)
+    size_t fi_streamed_from()
+    void fi_stream_from(size_t bytes)
 
 
 cdef extern from "src/fill.h" nogil:

@@ -189,6 +189,13 @@ def use_isa(str isa, str aes=None):
     return fi_use_level(isa_name, NULL if aes is None else <const char *>aes_name) == 0
 
 
+def stream_from(size_t size):
+    """Have memory written past the caches from so many bytes on, where values are made faster; how many it was."""
+    was = fi_streamed_from()
+    fi_stream_from(size)
+    return was
+
+
 cdef class Accumulator:
     """A sequence of elements being reduced to its moments. Copies and pickles are exact."""
 

@@ -7,6 +7,11 @@
 #if FI_X86
 #include <cpuid.h>
 
+FI_INLINE int fi_cpu_is_intel(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_is("intel");
+}
+
 /* The compiler's own detection also asks XCR0 whether the system saves the wide registers. Older ones have no name for
    F16C and VAES, whose registers are those of AVX2. */
 FI_INLINE int fi_cpu_has_avx2_aes(void) {
@@ -25,6 +30,8 @@ FI_INLINE int fi_cpu_has_avx512_vaes(void) {
     return fi_cpu_has_avx2_vaes() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 }
+#else
+FI_INLINE int fi_cpu_is_intel(void) { return 0; }
 #endif
 
 #if FI_ARM

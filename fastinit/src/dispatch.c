@@ -54,6 +54,18 @@ const fi_level *fi_level_in_use(void) {
     return in_use;
 }
 
+/* Where lines are fetched before they are overwritten, and uniform values are made faster than that: on Emerald Rapids
+   streaming makes them 1.4 to 2.3 times as fast from 16 MiB on, on one thread as on sixteen. On Zen 4 it takes 1.2 to 1.6
+   times as long. */
+static size_t streamed_from;
+
+size_t fi_streamed_from(void) {
+    if (!streamed_from) streamed_from = fi_cpu_is_intel() ? (size_t)1 << 25 : SIZE_MAX;
+    return streamed_from;
+}
+
+void fi_stream_from(size_t bytes) { streamed_from = bytes; }
+
 int fi_use_level(const char *isa, const char *aes) {
     const fi_level *supported[FI_MOST_LEVELS];
     size_t count = fi_supported_levels(supported);

@@ -24,6 +24,7 @@ typedef struct {
     char *out;
     size_t item, done, values, piece;
     int fresh;
+    fi_stream_fn *stream; /* or NULL */
 } job;
 
 static void scatter(const char *items, int64_t item_step, char *out, int64_t out_step, size_t count, size_t item) {
@@ -35,12 +36,30 @@ static int64_t moved(int64_t first, int64_t step, size_t count) {
     return (int64_t)((uint64_t)first + (uint64_t)step * count);
 }
 
+/* `count` values in a row, of which whole lines of memory are made on the stack and streamed. */
+static void stream_run(const job *j, uint64_t first, char *out, size_t count) {
+    FI_ALIGNED(FI_LINE) char lines[TOGETHER * WIDEST_ITEM];
+    const size_t before = (FI_LINE - (uintptr_t)out % FI_LINE) % FI_LINE / j->item;
+    size_t now = before < count ? before : count;
+    j->fill(j->key, j->parameters, first, now, out);
+    while (first += now, out += now * j->item, (count -= now) >= TOGETHER) {
+        now = TOGETHER;
+        j->fill(j->key, j->parameters, first, now, lines);
+        j->stream(out, lines, now * j->item);
+    }
+    FI_END_STREAM();
+    j->fill(j->key, j->parameters, first, count, out);
+}
+
 /* `count` values along the last axis: numbers first, first + step, ... */
 static void fill_run(const job *j, int64_t first, int64_t step, char *out, int64_t out_step, size_t count) {
     FI_ALIGNED(64) char items[TOGETHER * WIDEST_ITEM];
     const int64_t item = (int64_t)j->item;
     if (step == 1 && out_step == item && (uintptr_t)out % j->item == 0) {
-        j->fill(j->key, j->parameters, (uint64_t)first, count, out);
+        if (j->stream)
+            stream_run(j, (uint64_t)first, out, count);
+        else
+            j->fill(j->key, j->parameters, (uint64_t)first, count, out);
         return;
     }
     const int64_t stride = step < 0 ? -step : step;
@@ -110,13 +129,16 @@ static fi_region joined(const fi_region *r) {
 void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
              size_t done, size_t count, void *out, int threads) {
     const fi_region few = joined(region);
-    fi_fill_fn *fill = fi_level_in_use()->kernels->fill[law][dtype];
+    const fi_kernels *kernels = fi_level_in_use()->kernels;
     size_t rest = 1;
     for (int axis = 0; axis < few.axes; axis++) rest *= (size_t)few.shape[axis];
     rest -= done < rest ? done : rest;
-    job j = {fill, key, parameters, &few, out, fi_item_bytes[dtype], done, count < rest ? count : rest, .piece = PIECE};
+    job j = {kernels->fill[law][dtype], key, parameters, &few, out, fi_item_bytes[dtype], done, count < rest ? count : rest, .piece = PIECE};
     const int contiguous = few.axes == 1 && few.target_step[0] == (int64_t)j.item;
-    j.fresh = contiguous && j.values * j.item >= LARGE && fi_is_fresh(j.out + (done + j.values / 2) * j.item);
+    const size_t bytes = j.values * j.item;
+    j.fresh = contiguous && bytes >= LARGE && fi_is_fresh(j.out + (done + j.values / 2) * j.item);
+    if (law == FI_UNIFORM && j.item >= sizeof(float) && contiguous && !j.fresh && bytes >= fi_streamed_from())
+        j.stream = kernels->stream;
     const size_t most = j.values / WORTH_A_THREAD;
     if ((size_t)threads > most) threads = most ? (int)most : 1;
     const size_t share = threads > 1 ? j.values / (size_t)threads : j.values;

@@ -27,8 +27,13 @@ typedef void fi_fill_fn(fi_key key, const fi_parameters *parameters, uint64_t fi
 /* `tiles` times 32 words of a domain from `block` on, into 64-byte aligned memory. */
 typedef void fi_words_fn(fi_key key, enum fi_domain domain, uint64_t block, size_t tiles, uint32_t *words);
 
+/* Whole lines of memory at their places, written past the caches: without being read first. */
+typedef void fi_stream_fn(char *lines, const char *items, size_t bytes);
+#define FI_LINE 64
+
 typedef struct {
     fi_words_fn *words;
+    fi_stream_fn *stream; /* NULL where no instruction writes a line */
     fi_block_fn *block[FI_DTYPES];
     fi_fill_fn *fill[FI_LAWS][FI_DTYPES];
 } fi_kernels;

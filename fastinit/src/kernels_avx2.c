@@ -5,6 +5,7 @@ FI_TARGET_BEGIN("avx2,fma,f16c,aes")
 
 #define FI_FMA 1
 #define KERNELS fi_kernels_avx2
+#define STREAM_LINES NULL
 #define ABREAST 1
 
 typedef __m128i vector;

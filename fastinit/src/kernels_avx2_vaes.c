@@ -5,6 +5,7 @@ FI_TARGET_BEGIN("avx2,fma,f16c,vaes")
 
 #define FI_FMA 1
 #define KERNELS fi_kernels_avx2_vaes
+#define STREAM_LINES NULL
 #define ABREAST 2
 
 typedef __m256i vector;

@@ -5,6 +5,7 @@ FI_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,vaes" FI_WIDE_VECTO
 
 #define FI_FMA 1
 #define KERNELS fi_kernels_avx512
+#define STREAM_LINES stream_lines
 #define ABREAST 2
 
 typedef __m512i vector;
@@ -21,6 +22,10 @@ typedef __m512i vector;
 #define STORE_F16(out, value)             \
     _mm256_storeu_si256((__m256i *)(out), \
                         _mm512_maskz_cvtps_ph(0xffff, _mm512_load_ps(value), _MM_FROUND_TO_NEAREST_INT))
+
+static void stream_lines(char *lines, const char *items, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += FI_LINE) _mm512_stream_si512((vector *)(lines + i), _mm512_load_si512(items + i));
+}
 
 #include "ars_wide.inc"
 #include "kernels.inc"

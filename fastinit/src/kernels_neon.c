@@ -5,6 +5,7 @@ FI_TARGET_BEGIN("+crypto")
 
 #define FI_FMA 1
 #define KERNELS fi_kernels_neon
+#define STREAM_LINES NULL
 #define ABREAST 2
 
 /* The instruction adds its round key first, and the AES rounds of ARS add theirs last: so each adds that of the round

@@ -3,6 +3,7 @@
 #define FI_FMA FI_BASELINE_FMA
 #define FI_F16_LANES 0
 #define KERNELS fi_kernels_portable
+#define STREAM_LINES NULL
 #define ABREAST 1
 
 typedef fi_key schedule;

@@ -107,6 +107,13 @@
 #define FI_PREFETCH(address) ((void)(address))
 #endif
 
+/* After it other threads see what was written past the caches. */
+#if FI_X86
+#define FI_END_STREAM() _mm_sfence()
+#else
+#define FI_END_STREAM() ((void)0)
+#endif
+
 /* The pointer, after which the compiler knows nothing of what it points to: words made into a buffer and read back by a
    lane loop stay a loop. */
 #if defined __GNUC__
