@@ -221,13 +221,16 @@ def test_threads_may_share_an_accumulator():
 
 
 def test_what_the_border_refuses():
-    accumulator = _core.Accumulator(4)
+    accumulator, unaligned = _core.Accumulator(4), np.zeros(41, np.uint8)[1:].view(np.float64)
     for call in (
         lambda: _core.Accumulator(7),
         lambda: _core.Accumulator(4, b"\xff" * len(accumulator.__reduce__()[1][1])),
         lambda: _core.Accumulator(4, b"short"),
         lambda: accumulator.update(9, np.zeros(5), 1),
-        lambda: _core.moments_of_rows(4, 9, np.zeros((5, 5)), 1),
+        lambda: _core.moments_of_rows(4, 9, np.zeros((5, 5)), 1, 1),
+        lambda: _core.moments_of_rows(3, 1, np.zeros((5, 5)), 1, 1),
+        lambda: _core.moments_of_rows(4, 1, np.zeros((5, 5)), 3, 1),
+        lambda: _core.moments_of_rows(4, 1, np.zeros((5, 5)), -1, 1),
         lambda: _core.ars_block(bytes(16), (1, 2), 7),
         lambda: _core.fill(9, 0, bytes(16), (0.0,) * 8, np.zeros(3, np.float32), 0, None, 1),
         lambda: _core.words(b"short", 0, 0, 1),
@@ -236,8 +239,8 @@ def test_what_the_border_refuses():
             call()
     for call in (
         lambda: accumulator.update(1, np.zeros(5, np.float16), 1),
-        lambda: accumulator.update(1, np.zeros((5, 5)).T[:3], 1),
-        lambda: _core.moments_of_rows(4, 1, np.zeros(5), 1),
+        lambda: accumulator.update(1, unaligned, 1),
+        lambda: _core.moments_of_rows(4, 1, unaligned, 1, 1),
         lambda: _core.fill(0, 1, bytes(16), (0.0,) * 8, np.zeros(3, np.float16), 0, None, 1),
         lambda: _core.fill(0, 0, bytes(16), (0.0,) * 8, np.broadcast_to(np.float32(0), 3), 0, (1,), 1),
     ):
