@@ -69,8 +69,9 @@ def _read(name: str, value: Any) -> Any:
 def _elements(x: Any) -> tuple[Kind, np.ndarray[Any, Any]]:
     """`x` as an array, and the kind that its elements are read as: their own, or float64 of integers and the like."""
     array = unmasked("x", x)
-    if array.dtype.name in NAMES:
-        return kind_of(array.dtype.name), array
+    name = array.dtype.type.__name__
+    if name in NAMES:
+        return kind_of(name), array
     if array.dtype.kind not in "buif":
         refuse("x", "an array of real numbers", array.dtype.name, TypeError)
     return kind_of("float64"), array
@@ -255,7 +256,7 @@ def moments(
 def _moments(x: ArrayLike, axis: Any, order: Any, threads: int | None) -> Statistics:
     order = _checked_order(order)
     kind, array = _elements(x)
-    axes = range(array.ndim)
+    axes: Sequence[int] = range(array.ndim)
     if axis is not None:
         axes = np.lib.array_utils.normalize_axis_tuple(checked_axes("axis", axis), array.ndim, "axis")
     kept = [position for position in range(array.ndim) if position not in axes]
@@ -277,6 +278,8 @@ def _moments(x: ArrayLike, axis: Any, order: Any, threads: int | None) -> Statis
             places = np.unravel_index(np.arange(some.start, some.stop), shape)
             copied = np.require(moved[places], kind.dtype, "A")
             numbers[some] = _core.moments_of_rows(order, kind.code, copied, 1, threads_for(threads))
-    told = dict(zip(Statistics._fields, numbers.T.copy().reshape(numbers.shape[1], *shape), strict=True))
-    told |= {name: told[name].astype(np.int64) for name in _COUNTS}
-    return Statistics(**told | (dict.fromkeys(_HIGHER) if order == 2 else {}))
+    columns = numbers.T.copy().reshape(numbers.shape[1], *shape)
+    return Statistics._make(
+        column.astype(np.int64) if name in _COUNTS else None if order == 2 and name in _HIGHER else column
+        for name, column in zip(Statistics._fields, columns, strict=True)
+    )
