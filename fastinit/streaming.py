@@ -17,8 +17,8 @@ from .machine import threads_for, usually_rounded
 from .records import Record, plain, real_array, real_number
 from .scaling import checked_axes
 
-#: Elements that the core reads where they are, in one call; and those that are copied for it, into a buffer that stays
-#: in the second-level cache.
+#: Elements of a row that the core reads without looking for Ctrl-C; and those that are copied for it, into a buffer
+#: that stays in the second-level cache.
 _READ, _COPIED = 1 << 26, 1 << 18
 
 
@@ -134,8 +134,8 @@ class Moments:
     A power of a deviation has at most 7 roundings and a group's sum 15 more, so that a block's central sums are right
     to 22 w + 300 u of the sum of absolute powers; each doubling of the length after that adds a few u.
 
-    A fork waits until the threads that are updating accumulators are done. What is no array of floats in C order is
-    read through a buffer of 2**18 elements.
+    A fork waits until the threads that are updating accumulators are done. What is no array of floats is read through a
+    buffer of 2**18 elements; floats that do not lie in C order through one of 2**16 a thread.
 
     *Reference*: Pébay, "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order
     statistical moments", SAND2008-6212, 2008.

@@ -9,7 +9,7 @@
 #define SPAN_LEVEL 4
 #define SPAN ((size_t)1 << SPAN_LEVEL)
 #define SPANS_AT_ONCE 1024
-/* Of the rows of an array that do not lie in order, those that lie side by side are read together. */
+/* Of rows that do not lie in order, so many bytes of those that lie side by side are read together: a line of the cache. */
 #define BYTES_ABREAST 64
 #define MOST_ABREAST (BYTES_ABREAST / sizeof(uint16_t))
 /* To start a thread takes as long as so many elements. */
@@ -266,7 +266,8 @@ int fi_moments_of_rows(int order, enum fi_dtype dtype, const fi_array *x, int ke
     row_job j = {fi_level_in_use()->kernels->block[dtype], x, kept, fi_is_in_order(x, kept), order, first, rows, .count = 1};
     for (int axis = kept; axis < x->axes; axis++) j.count *= (size_t)x->shape[axis];
     j.abreast = j.in_order ? 1 : BYTES_ABREAST / x->item;
-    const size_t workers = workers_for(rows / j.abreast, rows * j.count, threads), trees = workers * j.abreast;
+    const size_t tasks = (rows + j.abreast - 1) / j.abreast, workers = workers_for(tasks, rows * j.count, threads);
+    const size_t trees = workers * j.abreast;
     j.trees = malloc(trees * (sizeof *j.trees + (j.in_order ? 0 : FI_MOMENT_BLOCK * x->item)));
     if (!j.trees) return -1;
     j.results = results, j.copies = (char *)(j.trees + trees);
