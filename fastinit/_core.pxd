@@ -43,6 +43,9 @@ cdef extern from "src/dispatch.h" nogil:
         FI_LAWS
 
     ctypedef enum fi_dtype "enum fi_dtype":
+        FI_F32
+        FI_F64
+        FI_F16
         FI_DTYPES
 
     ctypedef struct fi_parameters:
@@ -64,6 +67,7 @@ cdef extern from "src/dispatch.h" nogil:
         const fi_kernels *kernels
 
     enum:
+        FI_MOST_AXES
         FI_TILE
         FI_TILE_BLOCKS
 
@@ -77,9 +81,6 @@ cdef extern from "src/dispatch.h" nogil:
 
 
 cdef extern from "src/fill.h" nogil:
-    enum:
-        FI_MOST_AXES
-
     ctypedef struct fi_region:
         int axes
         int64_t shape[64]
@@ -89,6 +90,15 @@ cdef extern from "src/fill.h" nogil:
 
     void fi_fill(fi_law law, fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
                  size_t done, size_t count, void *out, int threads)
+
+
+cdef extern from "src/gather.h" nogil:
+    ctypedef struct fi_array:
+        const char *elements
+        size_t item
+        int axes
+        int64_t shape[64]
+        int64_t step[64]
 
 
 cdef extern from "src/streaming.h" nogil:
@@ -105,6 +115,18 @@ cdef extern from "src/streaming.h" nogil:
         double nonfinite
         double nonfinite_sum
 
+    ctypedef struct fi_statistics:
+        double count
+        double mean
+        double variance
+        double std
+        double skewness
+        double kurtosis
+        double minimum
+        double maximum
+        double zeros
+        double nonfinite
+
     enum:
         FI_MOMENT_BLOCK
 
@@ -113,8 +135,10 @@ cdef extern from "src/streaming.h" nogil:
         size_t waiting
 
     void fi_accumulator_start(fi_accumulator *a, int order)
-    void fi_accumulator_update(fi_accumulator *a, fi_dtype dtype, const void *elements, size_t count, int threads)
+    int fi_accumulator_update(fi_accumulator *a, fi_dtype dtype, const fi_array *x, size_t first, size_t count,
+                              int threads)
     void fi_accumulator_result(const fi_accumulator *a, fi_moments *result)
+    void fi_accumulator_statistics(const fi_accumulator *a, fi_statistics *result)
     void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b)
-    void fi_moments_of_rows(int order, fi_dtype dtype, const void *elements, size_t rows, size_t count,
-                            fi_moments *results, int threads)
+    int fi_moments_of_rows(int order, fi_dtype dtype, const fi_array *x, int kept, size_t first, size_t rows,
+                           fi_statistics *results, int threads)

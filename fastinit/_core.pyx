@@ -47,18 +47,6 @@ cdef int check_law(int law) except -1:
     return 0
 
 
-cdef int check_elements(int order, int dtype, cnp.ndarray elements, int axes) except -1:
-    """That elements can be read where they are."""
-    if order != 2 and order != 4:
-        raise ValueError(f"`order` must be 2 or 4, got {order}")
-    check_items(dtype, cnp.PyArray_ITEMSIZE(elements))
-    if axes and cnp.PyArray_NDIM(elements) != axes:
-        raise BufferError(f"`elements` must have {axes} axes, got {cnp.PyArray_NDIM(elements)}")
-    if not cnp.PyArray_IS_C_CONTIGUOUS(elements) or not cnp.PyArray_ISALIGNED(elements):
-        raise BufferError("`elements` must be C-contiguous and aligned")
-    return 0
-
-
 cdef int read_key(bytes key, fi_key *k) except -1:
     if PyBytes_GET_SIZE(key) != sizeof(fi_key):
         raise ValueError(f"`key` must be 16 bytes, got {len(key)}")
@@ -196,77 +184,7 @@ def stream_from(size_t size):
     return was
 
 
-cdef class Accumulator:
-    """A sequence of elements being reduced to its moments. Copies and pickles are exact."""
-
-    cdef fi_accumulator *state
-    cdef object lock
-
-    def __cinit__(self, int order, bytes state=None):
-        self.state = <fi_accumulator *>PyMem_Calloc(1, sizeof(fi_accumulator))
-        if self.state == NULL:
-            raise MemoryError()
-        self.lock = lock_of_forks()
-        if order != 2 and order != 4:
-            raise ValueError(f"`order` must be 2 or 4, got {order}")
-        fi_accumulator_start(self.state, order)
-        if state is not None:
-            if PyBytes_GET_SIZE(state) != sizeof(fi_accumulator):
-                raise ValueError("`state` is not that of an Accumulator of this version")
-            memcpy(self.state, PyBytes_AS_STRING(state), sizeof(fi_accumulator))
-            if self.state.order != order or self.state.waiting >= FI_MOMENT_BLOCK:
-                fi_accumulator_start(self.state, order)
-                raise ValueError("`state` is not that of an Accumulator of this order")
-
-    def __dealloc__(self):
-        PyMem_Free(self.state)
-
-    def __reduce__(self):
-        with self.lock:
-            return Accumulator, (self.state.order, (<char *>self.state)[:sizeof(fi_accumulator)])
-
-    def update(self, int dtype, cnp.ndarray elements, int threads):
-        """Take in the elements of a C-contiguous array, in order."""
-        cdef const char *data = <const char *>cnp.PyArray_DATA(elements)
-        cdef size_t some, count = cnp.PyArray_SIZE(elements)
-        check_elements(self.state.order, dtype, elements, 0)
-        with self.lock:
-            while count:
-                some = count if count < BETWEEN_SIGNALS else BETWEEN_SIGNALS
-                with nogil:
-                    fi_accumulator_update(self.state, <fi_dtype>dtype, data, some, threads)
-                data, count = data + some * fi_item_bytes[dtype], count - some
-                if count:
-                    PyErr_CheckSignals()
-
-    def merge(self, Accumulator other not None):
-        """Take in all that `other` has taken in, as one piece."""
-        cdef Accumulator still = Accumulator(*other.__reduce__()[1])
-        with self.lock:
-            fi_accumulator_merge(self.state, still.state)
-
-    def result(self):
-        """The eleven numbers of fi_moments."""
-        cdef fi_moments m
-        with self.lock:
-            fi_accumulator_result(self.state, &m)
-        sums = (m.count, m.mean, m.m2, m.m3, m.m4, m.exponent)
-        return (*sums, m.minimum, m.maximum, m.zeros, m.nonfinite, m.nonfinite_sum)
-
-
-def moments_of_rows(int order, int dtype, cnp.ndarray elements, int threads):
-    """The eleven numbers of fi_moments for each row of a C-contiguous matrix."""
-    check_elements(order, dtype, elements, 2)
-    cdef size_t rows = cnp.PyArray_DIM(elements, 0), count = cnp.PyArray_DIM(elements, 1)
-    cdef cnp.npy_intp[2] shape
-    shape[0] = rows
-    shape[1] = sizeof(fi_moments) // sizeof(double)
-    cdef cnp.ndarray results = cnp.PyArray_SimpleNew(2, shape, cnp.NPY_FLOAT64)
-    cdef const void *data = cnp.PyArray_DATA(elements)
-    cdef fi_moments *numbers = <fi_moments *>cnp.PyArray_DATA(results)
-    with nogil:
-        fi_moments_of_rows(order, <fi_dtype>dtype, data, rows, count, numbers, threads)
-    return results
+include "_moments.pxi"
 
 
 def advise_large_pages(size_t address, size_t size):

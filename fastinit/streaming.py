@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import nan, prod
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,8 +18,8 @@ from .machine import threads_for, usually_rounded
 from .records import Record, plain, real_array, real_number
 from .scaling import checked_axes
 
-#: Elements that the core reads where they are, in one call; and those that are copied for it, into a buffer that stays
-#: in the second-level cache.
+#: Elements of a row that the core reads without looking for Ctrl-C; and those that are copied for it, into a buffer
+#: that stays in the second-level cache.
 _READ, _COPIED = 1 << 26, 1 << 18
 
 
@@ -53,49 +53,34 @@ class Statistics(Record, _Numbers):
     def from_dict(cls, found: Mapping[str, Any]) -> Statistics:
         """That of which `to_dict` gives these."""
         read = {name: _read(name, found[name]) for name in cls._fields if name in found}
-        return cls(**dict.fromkeys(("skewness", "kurtosis")) | read)
+        return cls(**dict.fromkeys(_HIGHER) | read)
+
+
+#: The fields that are integers, and those that only order 4 has.
+_COUNTS, _HIGHER = ("count", "zeros", "nonfinite"), ("skewness", "kurtosis")
 
 
 def _read(name: str, value: Any) -> Any:
-    counts = name in ("count", "zeros", "nonfinite")
+    counts = name in _COUNTS
     if isinstance(value, list):
         return np.array(value, np.int64) if counts else real_array(value)
     return value if counts else real_number(value)
 
 
-def _statistics(sums: Any, order: int) -> Statistics:
-    """From the eleven sums of the core, each a number or an array."""
-    count, mean, m2, m3, m4, exponent, minimum, maximum, zeros, nonfinite, nonfinite_sum = sums
-    total, unit = count + nonfinite, np.ldexp(1.0, np.int64(exponent))
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        finite = np.where((nonfinite == 0) & (total > 0), 1.0, nan)
-        mean = np.where(nonfinite == 0, mean * finite, nonfinite_sum)
-        scaled = np.maximum(m2, 0) / count * finite
-        variance, std = scaled * unit * unit, np.sqrt(scaled) * unit
-        skewness = kurtosis = None
-        if order == 4:
-            spread = np.where(m2 > 0, m2, nan) * finite
-            skewness = np.sqrt(count) * m3 / spread / np.sqrt(spread)
-            kurtosis = count * m4 / spread / spread
-        minimum, maximum = (np.where(total > 0, extreme, nan) for extreme in (minimum, maximum))
-    total, zeros, nonfinite = map(np.int64, (total, zeros, nonfinite))
-    results = (total, mean, variance, std, skewness, kurtosis, minimum, maximum, zeros, nonfinite)
-    return Statistics(*(x.item() if isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 else x for x in results))
-
-
 def _elements(x: Any) -> tuple[Kind, np.ndarray[Any, Any]]:
     """`x` as an array, and the kind that its elements are read as: their own, or float64 of integers and the like."""
     array = unmasked("x", x)
-    if array.dtype.name in NAMES:
-        return kind_of(array.dtype.name), array
+    name = array.dtype.type.__name__
+    if name in NAMES:
+        return kind_of(name), array
     if array.dtype.kind not in "buif":
         refuse("x", "an array of real numbers", array.dtype.name, TypeError)
     return kind_of("float64"), array
 
 
 def _readable(array: np.ndarray[Any, Any], kind: Kind) -> bool:
-    """Whether the core can read the elements, in C order, where they are."""
-    return array.dtype == kind.dtype and array.flags.c_contiguous and array.flags.aligned
+    """Whether the core can read the elements where they are."""
+    return array.dtype == kind.dtype and array.flags.aligned
 
 
 def _pieces(array: np.ndarray[Any, Any], kind: Kind) -> Iterable[np.ndarray[Any, Any]]:
@@ -103,7 +88,7 @@ def _pieces(array: np.ndarray[Any, Any], kind: Kind) -> Iterable[np.ndarray[Any,
     if _readable(array, kind):
         return (array,)
     if array.size <= _COPIED:
-        return (array.astype(kind.dtype, order="C"),)
+        return (array.astype(kind.dtype),)
     copied: Any = ["readonly", "contig", "aligned", "nbo"]  # NumPy's own types misspell the second
     pieces: Any = np.nditer(
         [array],
@@ -150,8 +135,8 @@ class Moments:
     A power of a deviation has at most 7 roundings and a group's sum 15 more, so that a block's central sums are right
     to 22 w + 300 u of the sum of absolute powers; each doubling of the length after that adds a few u.
 
-    A fork waits until the threads that are updating accumulators are done. What is no array of floats in C order is
-    read through a buffer of 2**18 elements.
+    A fork waits until the threads that are updating accumulators are done. What is no array of floats is read through a
+    buffer of 2**18 elements; floats that do not lie in C order through one of 2**16 a thread.
 
     *Reference*: Pébay, "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order
     statistical moments", SAND2008-6212, 2008.
@@ -187,21 +172,23 @@ class Moments:
     def __copy__(self) -> Moments:
         return copy.deepcopy(self)
 
-    @usually_rounded
     def update(self, x: ArrayLike, *, threads: int | None = None) -> Moments:
         """Take in the elements of `x`, in C order; returns the accumulator itself.
 
         Ctrl-C is seen after every 2**26 elements at the latest; `count` then says how many have been taken in.
         """
+        return self if self._sums.update_few(x, threads) else self._update(x, threads)
+
+    @usually_rounded
+    def _update(self, x: ArrayLike, threads: int | None) -> Moments:
         kind, array = _elements(x)
         for piece in _pieces(array, kind):
             self._sums.update(kind.code, piece, threads_for(threads))
         return self
 
-    @usually_rounded
     def result(self) -> Statistics:
         """All moments of what has been taken in."""
-        return _statistics(self._sums.result(), self.order)
+        return Statistics._make(self._sums.statistics())
 
     def __add__(self, other: Moments) -> Moments:
         """A new accumulator of both sequences.
@@ -230,7 +217,6 @@ class Moments:
 
 
 @names_nearest
-@usually_rounded
 def moments(
     x: ArrayLike, axis: int | Sequence[int] | None = None, order: Literal[2, 4] = 4, *, threads: int | None = None
 ) -> Statistics:
@@ -263,38 +249,38 @@ def moments(
     >>> fi.moments([[1.0, 2.0], [3.0, 5.0]], axis=0).mean
     array([2. , 3.5])
     """
-    if axis is None:
-        return Moments(order).update(x, threads=threads).result()
+    few = _core.moments_of_few(x, order, threads) if axis is None else None
+    return _moments(x, axis, order, threads) if few is None else Statistics._make(few)
+
+
+@usually_rounded
+def _moments(x: ArrayLike, axis: Any, order: Any, threads: int | None) -> Statistics:
     order = _checked_order(order)
     kind, array = _elements(x)
-    axes = np.lib.array_utils.normalize_axis_tuple(checked_axes("axis", axis), array.ndim, "axis")
+    axes: Sequence[int] = range(array.ndim)
+    if axis is not None:
+        axes = np.lib.array_utils.normalize_axis_tuple(checked_axes("axis", axis), array.ndim, "axis")
     kept = [position for position in range(array.ndim) if position not in axes]
     moved = array.transpose(*kept, *axes)
+    if not kept:
+        return Moments(order).update(moved, threads=threads).result()
     shape = moved.shape[: len(kept)]
     rows, length = prod(shape), prod(moved.shape[len(kept) :])
-    sums = np.empty((rows, 11))
-    most = _READ if _readable(moved, kind) else _COPIED
-    if length > most:
-        for row, place in enumerate(np.ndindex(shape)):
-            sums[row] = Moments(order).update(moved[place], threads=threads)._sums.result()
+    if _readable(moved, kind) and length <= _READ:
+        numbers = _core.moments_of_rows(order, kind.code, moved, len(kept), threads_for(threads))
+    elif length > _COPIED:
+        each = [Moments(order).update(moved[place], threads=threads)._sums.statistics() for place in np.ndindex(shape)]
+        numbers = np.array(each, np.float64)
     else:
-        together = most // max(length, 1)
-        for some, matrix in _matrices(moved, shape, rows, together):
-            matrix = np.require(matrix, kind.dtype, ["C", "A"])
-            sums[some] = _core.moments_of_rows(order, kind.code, matrix, threads_for(threads))
-    return _statistics(sums.T.reshape(11, *shape), order)
-
-
-def _matrices(
-    moved: np.ndarray[Any, Any], shape: tuple[int, ...], rows: int, together: int
-) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:
-    """Some rows after the other, and which they are, of an array that has a row at each place of `shape`."""
-    whole = moved.reshape(rows, -1) if moved.flags.c_contiguous and moved.size else None
-    at_places = moved if shape else moved[np.newaxis]
-    for first in range(0, rows, together):
-        some = slice(first, min(first + together, rows))
-        if whole is not None:
-            yield some, whole[some]
-        else:
-            places = np.unravel_index(np.arange(some.start, some.stop), shape or (1,))
-            yield some, at_places[places].reshape(some.stop - some.start, -1)
+        numbers = np.empty((rows, len(Statistics._fields)))
+        together = _COPIED // max(length, 1)
+        for first in range(0, rows, together):
+            some = slice(first, min(first + together, rows))
+            places = np.unravel_index(np.arange(some.start, some.stop), shape)
+            copied = np.require(moved[places], kind.dtype, "A")
+            numbers[some] = _core.moments_of_rows(order, kind.code, copied, 1, threads_for(threads))
+    columns = numbers.T.copy().reshape(numbers.shape[1], *shape)
+    return Statistics._make(
+        column.astype(np.int64) if name in _COUNTS else None if order == 2 and name in _HIGHER else column
+        for name, column in zip(Statistics._fields, columns, strict=True)
+    )

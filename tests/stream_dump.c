@@ -102,12 +102,13 @@ static void write_moments(enum fi_dtype dtype, void *out) {
     static fi_accumulator a;
     const size_t item = fi_item_bytes[dtype];
     fi_region stretch = {.axes = 1, .shape = {STRETCH}, .source_step = {1}, .target_step = {(int64_t)item}};
+    const fi_array x = {out, item, .axes = 1, .shape = {STRETCH}, .step = {(int64_t)item}};
     fi_moments m;
     fi_fill(FI_NORMAL, dtype, key, &draws[0].parameters, &stretch, 0, SIZE_MAX, out, 1);
     for (int order = 2; order <= 4; order += 2) {
         fi_accumulator_start(&a, order);
         for (size_t i = 0; i + 1 < sizeof cuts / sizeof *cuts; i++)
-            fi_accumulator_update(&a, dtype, (char *)out + item * cuts[i], cuts[i + 1] - cuts[i], 2);
+            fi_accumulator_update(&a, dtype, &x, cuts[i], cuts[i + 1] - cuts[i], 2);
         fi_accumulator_result(&a, &m);
         write_record("moments", order == 2 ? "2" : "4", dtype_names[dtype], &m, sizeof m / sizeof(double),
                      sizeof(double));
@@ -117,6 +118,8 @@ static void write_moments(enum fi_dtype dtype, void *out) {
 /* Blocks that the fast sums cannot hold: far from zero, very large, very small, and with elements that are not finite. */
 static void write_hard_moments(double *x) {
     static const char *const names[] = {"offset", "large", "small", "infinite"};
+    static fi_accumulator a;
+    const fi_array elements = {(char *)x, sizeof *x, .axes = 1, .shape = {5000}, .step = {sizeof *x}};
     fi_moments m;
     for (int kind = 0; kind < 4; kind++) {
         for (int i = 0; i < 5000; i++) {
@@ -124,7 +127,9 @@ static void write_hard_moments(double *x) {
             x[i] = kind == 0 ? 1e8 + value : kind == 1 ? value * 0x1p300 : kind == 2 ? value * 0x1p-260 : value;
         }
         if (kind == 3) x[4321] = (double)INFINITY;
-        fi_moments_of_rows(4, FI_F64, x, 1, 5000, &m, 1);
+        fi_accumulator_start(&a, 4);
+        fi_accumulator_update(&a, FI_F64, &elements, 0, 5000, 1);
+        fi_accumulator_result(&a, &m);
         write_record("moments", names[kind], "float64", &m, sizeof m / sizeof(double), sizeof(double));
     }
 }

@@ -160,6 +160,7 @@ C_FLOORS = {
         "moment_blocks.inc",
         "dispatch.*",
         "fill.*",
+        "gather.*",
         "streaming.*",
     ),
 }

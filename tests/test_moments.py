@@ -128,10 +128,82 @@ def test_strided_and_foreign_elements_are_taken_in_c_order():
             assert fi.moments(view) == fi.moments(np.ascontiguousarray(plain))
             for axis in (0, 1, (0, 2), (2, 1, 0)):
                 got, want = (fi.moments(x, axis=axis) for x in (view, np.ascontiguousarray(plain)))
-                assert all(np.array_equal(*pair, equal_nan=True) for pair in zip(got, want, strict=True)), (kind, axis)
+                assert alike(got, want), (kind, axis)
     for whole in (np.arange(-5, 100), np.array([True, False, True]), [1, 2, 3], np.arange(7, dtype=np.uint8)):
         assert fi.moments(whole).mean == np.mean(whole)
         assert fi.moments(whole).variance == pytest.approx(np.var(whole), rel=1e-15)
+
+
+def alike(mine, theirs):
+    return all(a is b is None or np.array_equal(a, b, equal_nan=True) for a, b in zip(mine, theirs, strict=True))
+
+
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("count", [0, 1, 64, BLOCK - 1, BLOCK, BLOCK + 1, (1 << 14) - 1, 1 << 14, (1 << 14) + 1])
+def test_few_elements_are_told_as_any_others(count, dtype, order):
+    """An array of up to 2**14 usual elements is looked at by the core itself."""
+    x = data(dtype, count, offset=2.0)
+    x[7:8], x[8:9] = 0.0, np.nan
+    x.flags.writeable = False
+    for some in (x, x[: count - 1]):
+        several = np.stack([np.zeros_like(some), some])
+        rows = [None if field is None else field[1] for field in fi.moments(several, axis=1, order=order)]
+        foreign = some.astype(some.dtype.newbyteorder())
+        accumulated = fi.Moments(order).update(some[:50]).update(some[50:])
+        for told in (fi.moments(some, order=order), accumulated.result(), fi.moments(foreign, order=order)):
+            assert alike(told, rows)
+            assert {type(field) for field in told} <= {int, float, type(None)}
+
+
+@pytest.mark.parametrize("wrong", [{"order": 3}, {"order": 5}, {"order": 4.0}, {"order": True}, {"order": None},
+                                   {"threads": 0}, {"threads": True}, {"threads": 1.0}, {"threads": "2"}])  # fmt: skip
+def test_few_elements_are_refused_as_any_others(wrong):
+    said = []
+    for x in (np.ones(3, np.float32), np.ones(3, int)):
+        with pytest.raises((TypeError, ValueError)) as refused:
+            fi.moments(x, **wrong)
+        said.append((refused.type, str(refused.value)))
+        if "threads" in wrong:
+            with pytest.raises(refused.type) as refused:
+                fi.Moments().update(x, **wrong)
+            said.append((refused.type, str(refused.value)))
+    assert len(set(said)) == 1
+    assert fi.moments(np.ones(3), order=np.int64(2), threads=np.int64(1)) == fi.moments(np.ones(3), order=2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+@pytest.mark.parametrize("length", [1, 63, 64, 65, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 129])
+def test_rows_that_lie_side_by_side_are_told_as_their_copies(dtype, length):
+    """Rows by ones, and around the 8, 16 or 32 that are read together; steps of more than an element, and backwards."""
+    x = fi.normal((length, 67), mean=0.5, std=2.0, seed=1, dtype=dtype)
+    x[0, 5] = np.nan
+    for order in (2, 4):
+        copies = [fi.moments(column.copy(), order=order) for column in x.T]
+        for cut in (np.s_[:1], np.s_[:7], np.s_[1:9], np.s_[3:19], np.s_[:33], np.s_[::-1], np.s_[2::3], np.s_[:]):
+            told = fi.moments(x[:, cut], axis=0, order=order)
+            for place, want in enumerate(copies[cut]):
+                assert alike([None if field is None else field[place] for field in told], want), (cut, place)
+        for view in (x.T, x[::-1].T, x[:, ::-2].T, x.T[3:50], np.asfortranarray(x)):
+            assert alike(fi.moments(view, order=order), fi.moments(np.ascontiguousarray(view), order=order))
+
+
+def test_any_axes_in_any_order_of_memory():
+    x = fi.normal((5, 18, 21, 40), mean=1.0, seed=1)
+    for order in ((0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2), (2, 0, 3, 1)):
+        view = x.transpose(order)
+        plain = np.ascontiguousarray(view)
+        for cut in (np.s_[:], np.s_[:, 1:, ::2], np.s_[..., ::-1], np.s_[2:3]):
+            for axis in (None, (), 0, 1, 2, 3, (0, 1), (0, 3), (1, 2), (3, 1), (0, 1, 2), (3, 2, 0)):
+                assert alike(fi.moments(view[cut], axis), fi.moments(plain[cut].copy(), axis)), (order, cut, axis)
+    assert fi.moments(np.broadcast_to(x[0], x.shape), axis=0).variance.max() == 0
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_threads_change_nothing_along_any_axis(axis):
+    x = fi.normal((1030, 1100), seed=1)
+    for view in (x, x.T, np.asfortranarray(x)[:, 1:]):
+        assert alike(fi.moments(view, axis, threads=3), fi.moments(view, axis, threads=1))
 
 
 def exact_moments(x):
@@ -221,13 +293,16 @@ def test_threads_may_share_an_accumulator():
 
 
 def test_what_the_border_refuses():
-    accumulator = _core.Accumulator(4)
+    accumulator, unaligned = _core.Accumulator(4), np.zeros(41, np.uint8)[1:].view(np.float64)
     for call in (
         lambda: _core.Accumulator(7),
         lambda: _core.Accumulator(4, b"\xff" * len(accumulator.__reduce__()[1][1])),
         lambda: _core.Accumulator(4, b"short"),
         lambda: accumulator.update(9, np.zeros(5), 1),
-        lambda: _core.moments_of_rows(4, 9, np.zeros((5, 5)), 1),
+        lambda: _core.moments_of_rows(4, 9, np.zeros((5, 5)), 1, 1),
+        lambda: _core.moments_of_rows(3, 1, np.zeros((5, 5)), 1, 1),
+        lambda: _core.moments_of_rows(4, 1, np.zeros((5, 5)), 3, 1),
+        lambda: _core.moments_of_rows(4, 1, np.zeros((5, 5)), -1, 1),
         lambda: _core.ars_block(bytes(16), (1, 2), 7),
         lambda: _core.fill(9, 0, bytes(16), (0.0,) * 8, np.zeros(3, np.float32), 0, None, 1),
         lambda: _core.words(b"short", 0, 0, 1),
@@ -236,8 +311,8 @@ def test_what_the_border_refuses():
             call()
     for call in (
         lambda: accumulator.update(1, np.zeros(5, np.float16), 1),
-        lambda: accumulator.update(1, np.zeros((5, 5)).T[:3], 1),
-        lambda: _core.moments_of_rows(4, 1, np.zeros(5), 1),
+        lambda: accumulator.update(1, unaligned, 1),
+        lambda: _core.moments_of_rows(4, 1, unaligned, 1, 1),
         lambda: _core.fill(0, 1, bytes(16), (0.0,) * 8, np.zeros(3, np.float16), 0, None, 1),
         lambda: _core.fill(0, 0, bytes(16), (0.0,) * 8, np.broadcast_to(np.float32(0), 3), 0, (1,), 1),
     ):
@@ -288,15 +363,17 @@ def test_all_axes_of_arrays_that_are_not_contiguous(order):
                        (np.zeros((4, 0)).T, (0, 1)), (np.float64(3.0), ())):  # fmt: skip
         got, axes = fi.moments(view, axis=axis, order=order), axis if isinstance(axis, tuple) else (axis,)
         whole = fi.moments(np.transpose(view, axes), order=order)
-        assert all(a is b is None or np.array_equal(a, b, equal_nan=True) for a, b in zip(got, whole, strict=True))
+        assert alike(got, whole)
         assert np.ndim(got.mean) == 0
 
 
 def test_rows_that_are_copied_in_pieces():
     x = fi.normal((3, 700_001), mean=0.5, seed=5)
-    for view in (x, x[:, ::2], x[::-1], np.asfortranarray(x)):
-        got = fi.moments(view, axis=1)
-        assert [got.kurtosis[row] for row in range(3)] == [fi.moments(view[row].copy()).kurtosis for row in range(3)]
+    for view in (x, x[:, ::2], x[::-1], np.asfortranarray(x), x.astype(">f4"), x.astype(">f4").T.copy().T):
+        for order in (2, 4):
+            got = fi.moments(view, axis=1, order=order)
+            for row, whole in enumerate(fi.moments(view[row].copy(), order=order) for row in range(3)):
+                assert alike([None if field is None else field[row] for field in got], whole)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB there")

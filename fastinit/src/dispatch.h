@@ -10,6 +10,8 @@ typedef struct {
     const fi_kernels *kernels;
 } fi_level;
 
+#define FI_MOST_AXES 64
+
 /* Bytes of an item of each dtype. */
 extern const size_t fi_item_bytes[FI_DTYPES];
 

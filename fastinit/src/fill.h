@@ -4,8 +4,6 @@
 
 #include "dispatch.h"
 
-#define FI_MOST_AXES 64
-
 /* out[i, j, ...] = value number first + i source_step[0] + j source_step[1] + ...; target steps are in bytes. The caller
    answers for every such number lying in [0, 2^63) and every such place lying inside the memory. */
 typedef struct {
