@@ -49,7 +49,7 @@ if os.environ.get("FASTINIT_SANITIZE"):
 core = Extension(
     "fastinit._core",
     sources=["fastinit/_core.pyx", *SOURCES],
-    depends=["fastinit/_calls.pxi", *HEADERS],
+    depends=["fastinit/_calls.pxi", "fastinit/_draws.pxi", *HEADERS],
     include_dirs=["fastinit", numpy.get_include()],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")],
     extra_compile_args=ARGUMENTS,

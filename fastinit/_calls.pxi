@@ -159,10 +159,8 @@ cdef class CheckedCalls:
             text = PyUnicode_AsUTF8AndSize(name, &bytes)
         except UnicodeEncodeError:
             return None
+        out = plain_array(out, call.items, call.axes, shape)
         if out is None:
-            Py_INCREF(call.items)
-            out = PyArray_Empty(call.axes, shape, call.items, 0)
-        elif type(out) is not cnp.ndarray or not is_plain(out, call, shape):
             return None
         key = fi_stream_key(number, call.stream, <const uint8_t *>text, bytes)
         fi_fill(<fi_law>call.law, <fi_dtype>call.dtype, key, &call.parameters, &region, 0, cnp.PyArray_SIZE(out),
@@ -170,12 +168,17 @@ cdef class CheckedCalls:
         return out
 
 
-cdef bint is_plain(cnp.ndarray out, CheckedCall call, const cnp.npy_intp *shape) noexcept:
-    """Whether an array has that shape and such items, in C order, aligned, writable."""
+cdef object plain_array(object out, cnp.dtype items, int axes, const cnp.npy_intp *shape):
+    """`out`, or a new array; None where it has another shape or items, or is not in C order, aligned and writable."""
     cdef int axis
-    if not cnp.PyArray_ISCARRAY(out) or cnp.PyArray_NDIM(out) != call.axes or cnp.PyArray_TYPE(out) != call.items.num:
-        return False
-    for axis in range(call.axes):
+    if out is None:
+        Py_INCREF(items)
+        return PyArray_Empty(axes, shape, items, 0)
+    if type(out) is not cnp.ndarray or not cnp.PyArray_ISCARRAY(out):
+        return None
+    if cnp.PyArray_NDIM(out) != axes or cnp.PyArray_TYPE(out) != items.num:
+        return None
+    for axis in range(axes):
         if cnp.PyArray_DIM(out, axis) != shape[axis]:
-            return False
-    return True
+            return None
+    return out

@@ -40,9 +40,12 @@ cdef extern from "src/key.h" nogil:
 
 cdef extern from "src/dispatch.h" nogil:
     ctypedef enum fi_law "enum fi_law":
+        FI_NORMAL
         FI_LAWS
 
     ctypedef enum fi_dtype "enum fi_dtype":
+        FI_F32
+        FI_F64
         FI_DTYPES
 
     ctypedef struct fi_parameters:
