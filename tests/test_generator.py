@@ -283,13 +283,8 @@ def test_arrays_to_fill_are_those_that_python_looks_at():
     rng, slow = fi.default_rng(SEED), looked_at()
 
     def arrays(kind, count):
-        yield from (
-            np.zeros(count, kind),
-            np.zeros((4, 5), kind),
-            np.zeros((4, 5), kind, order="F"),
-            np.zeros((), kind),
-        )
-        yield np.zeros((5, 8), kind)[:, ::2]
+        yield from (np.zeros(shape, kind) for shape in (count, (), (4, 5), (2,) * 9))
+        yield from (np.zeros((4, 5), kind, order="F"), np.zeros((5, 8), kind)[:, ::2])
         yield np.zeros(kind.itemsize * 20 + 1, np.uint8)[1:].view(kind)
         yield from (np.zeros(20, kind.newbyteorder()), np.zeros(20, kind).view(Stubborn))
         locked = np.zeros(20, kind)

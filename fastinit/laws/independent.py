@@ -266,7 +266,9 @@ class Constant(Law):
     value: float
 
     def __init__(self, value: float) -> None:
-        set_argument(self, "value", real("value", value))
+        if not (type(value) is float and -_INF < value < _INF):
+            value = real("value", value)
+        set_argument(self, "value", value)
 
     @property
     def mean(self) -> float:
