@@ -186,37 +186,46 @@ cdef class WordGenerator(BitGenerator):
         made = usual_array(size, kind[1], out)
         return None if made is None else self.next_values(law, kind[0], &p, made)
 
-    cdef object next_value(self, int law, int dtype, const fi_parameters *p):
-        """The next value, of a tile that is made when its first is asked for."""
+    cdef const void *hold(self, int law, int dtype, const fi_parameters *p) noexcept:
+        """The value at the position, and those after it in a tile that is made for the first of them.
+
+        The caller holds the lock.
+        """
         cdef value_source *source = &self.values[law]
-        cdef uint64_t number
-        cdef double value
-        self.acquire()
-        number = self._position
-        if number == INT64_MAX:
-            self.release()
-            return None
-        if (source.tile != number // VALUES_HELD or source.dtype != dtype
+        cdef uint64_t number = self._position, tile = number // VALUES_HELD
+        if (source.tile != tile or source.dtype != dtype
                 or memcmp(&source.parameters, p, sizeof(fi_parameters)) != 0):
-            source.tile, source.dtype, source.parameters = number // VALUES_HELD, dtype, p[0]
-            fill_row(law, dtype, source.key, p, source.tile * VALUES_HELD, VALUES_HELD, &source.held)
-        number %= VALUES_HELD
-        value = source.held.wide[number] if dtype == FI_F64 else source.held.narrow[number]
-        self._position += 1
+            source.tile, source.dtype, source.parameters = tile, dtype, p[0]
+            fill_row(law, dtype, source.key, p, tile * VALUES_HELD, VALUES_HELD, &source.held)
+        return <const char *>&source.held + number % VALUES_HELD * fi_item_bytes[dtype]
+
+    cdef object next_value(self, int law, int dtype, const fi_parameters *p):
+        cdef double value = 0
+        cdef bint is_left
+        cdef const void *place
+        self.acquire()
+        is_left = self._position < INT64_MAX
+        if is_left:
+            place = self.hold(law, dtype, p)
+            value = (<const double *>place)[0] if dtype == FI_F64 else (<const float *>place)[0]
+            self._position += 1
         self.release()
-        return value
+        return value if is_left else None
 
     cdef object next_values(self, int law, int dtype, const fi_parameters *p, cnp.ndarray out):
-        cdef cnp.npy_intp count = cnp.PyArray_SIZE(out)
-        cdef fi_key key
+        cdef size_t count = cnp.PyArray_SIZE(out)
         cdef int64_t first
-        cdef bint enough
+        cdef bint are_left, are_held
+        cdef fi_key key
         self.acquire()
-        key, first = self.values[law].key, self._position
-        enough = count <= INT64_MAX - first
-        if enough:
+        first, key = self._position, self.values[law].key
+        are_left = count <= <size_t>(INT64_MAX - first)
+        are_held = are_left and first % VALUES_HELD + count <= VALUES_HELD
+        if are_held:
+            memcpy(cnp.PyArray_DATA(out), self.hold(law, dtype, p), count * fi_item_bytes[dtype])
+        if are_left:
             self._position += count
         self.release()
-        if enough:
+        if are_left and not are_held:
             fill_row(law, dtype, key, p, first, count, cnp.PyArray_DATA(out))
-        return out if enough else None
+        return out if are_left else None
