@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-CORE := $(wildcard setup.py pyproject.toml fastinit/_core.pyx fastinit/_core.pxd fastinit/_calls.pxi fastinit/_moments.pxi fastinit/version.py fastinit/src/*)
+CORE := $(wildcard setup.py pyproject.toml fastinit/version.py fastinit/*.pyx fastinit/*.pxd fastinit/*.pxi fastinit/src/*)
 
 # A bare "torch" would be a build of several GB.
 TORCH := torch==2.13.0
@@ -30,7 +30,7 @@ lint: .venv/installed-linters ## Python, Cython, C and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint fastinit/_core.pyx fastinit/_core.pxd fastinit/_calls.pxi fastinit/_moments.pxi
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint fastinit/*.pyx fastinit/*.pxd fastinit/*.pxi
 	for file in fastinit/src/*.c tests/stream_dump.c; do \
 		$(CC) $(C_WARNINGS) -O2 -Ifastinit/src -c $$file -o /dev/null || exit 1; \
 	done

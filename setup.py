@@ -13,6 +13,7 @@ from setuptools.command.build_ext import build_ext
 HERE = Path(__file__).parent
 SOURCES = sorted(path.relative_to(HERE).as_posix() for path in HERE.glob("fastinit/src/*.c"))
 HEADERS = sorted(path.relative_to(HERE).as_posix() for path in HERE.glob("fastinit/src/*.[hi]*"))
+PARTS = sorted(path.relative_to(HERE).as_posix() for path in HERE.glob("fastinit/*.pxi"))
 
 # Equal bits need every operation rounded on its own: no contraction, and no relaxed mathematics. The next two only say
 # that errno and the floating-point flags are not looked at, which lets a square root or a comparison be a vector.
@@ -49,7 +50,7 @@ if os.environ.get("FASTINIT_SANITIZE"):
 core = Extension(
     "fastinit._core",
     sources=["fastinit/_core.pyx", *SOURCES],
-    depends=["fastinit/_calls.pxi", "fastinit/_moments.pxi", *HEADERS],
+    depends=[*PARTS, *HEADERS],
     include_dirs=["fastinit", numpy.get_include()],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")],
     extra_compile_args=ARGUMENTS,

@@ -64,35 +64,47 @@ cdef bint read_seed(object seed, uint8_t *b) except -1:
     return True
 
 
-cdef bint cut(CheckedCall call, object index, fi_region *region, cnp.npy_intp *shape) except -1:
-    """The part that slices cut out of the array; false where they are anything else, or it is empty or not small."""
+cdef int cut(CheckedCall call, object index, fi_region *region, cnp.npy_intp *shape) except -1:
+    """The part that slices and integers cut out of the array, and its axes: 0 where Python has to look at them.
+
+    That is where they are anything else, or it is one number, empty or not small.
+    """
     cdef tuple entries = index if type(index) is tuple else () if index is None else (index,)
     cdef int64_t step = 1, count = 1, length
     cdef Py_ssize_t start, stop, stride
-    cdef int axis
+    cdef int axis, axes = call.axes, place
     region.first, region.axes = 0, call.axes
     if len(entries) > call.axes:
-        return False
+        return 0
+    for entry in entries:
+        axes -= type(entry) is int
+    place = axes
     for axis in range(call.axes - 1, -1, -1):
         length, start, stride = call.shape[axis], 0, 1
         if axis < len(entries):
             entry = entries[axis]
-            if type(entry) is not slice:
-                return False
-            try:
-                PySlice_Unpack(entry, &start, &stop, &stride)
-            except (TypeError, ValueError):
-                return False
-            length = PySlice_AdjustIndices(length, &start, &stop, stride)
+            if type(entry) is int and -length <= entry < length:
+                start, length = entry % length, 1
+            elif type(entry) is slice:
+                try:
+                    PySlice_Unpack(entry, &start, &stop, &stride)
+                except (TypeError, ValueError):
+                    return 0
+                length = PySlice_AdjustIndices(length, &start, &stop, stride)
+            else:
+                return 0
         count *= length
         if not 0 < length <= FEW_VALUES or count > FEW_VALUES:
-            return False
+            return 0
+        if axis >= len(entries) or type(entries[axis]) is slice:
+            place -= 1
+            shape[place] = length
         region.first += start * step
-        region.shape[axis] = shape[axis] = length
+        region.shape[axis] = length
         region.source_step[axis] = stride * step
         region.target_step[axis] = count // length * call.items.itemsize
         step *= call.shape[axis]
-    return True
+    return axes
 
 
 cdef class CheckedCalls:
@@ -142,6 +154,7 @@ cdef class CheckedCalls:
         cdef cnp.npy_intp[FEW_AXES] shape
         cdef uint8_t[16] number
         cdef uint64_t kinds
+        cdef int axes
         cdef Py_ssize_t bytes
         cdef const char *text
         if type(name) is not str or not (threads is None or (type(threads) is int and threads > 0)):
@@ -153,16 +166,15 @@ cdef class CheckedCalls:
         if found == NULL:
             return None
         call = <CheckedCall>found
-        if call.kinds != kinds or not cut(call, index, &region, shape):
+        axes = cut(call, index, &region, shape) if call.kinds == kinds else 0
+        if axes == 0:
             return None
         try:
             text = PyUnicode_AsUTF8AndSize(name, &bytes)
         except UnicodeEncodeError:
             return None
+        out = plain_array(out, call.items, axes, shape)
         if out is None:
-            Py_INCREF(call.items)
-            out = PyArray_Empty(call.axes, shape, call.items, 0)
-        elif type(out) is not cnp.ndarray or not is_plain(out, call, shape):
             return None
         key = fi_stream_key(number, call.stream, <const uint8_t *>text, bytes)
         fi_fill(<fi_law>call.law, <fi_dtype>call.dtype, key, &call.parameters, &region, 0, cnp.PyArray_SIZE(out),
@@ -170,12 +182,17 @@ cdef class CheckedCalls:
         return out
 
 
-cdef bint is_plain(cnp.ndarray out, CheckedCall call, const cnp.npy_intp *shape) noexcept:
-    """Whether an array has that shape and such items, in C order, aligned, writable."""
+cdef object plain_array(object out, cnp.dtype items, int axes, const cnp.npy_intp *shape):
+    """`out`, or a new array; None where it has another shape or items, or is not in C order, aligned and writable."""
     cdef int axis
-    if not cnp.PyArray_ISCARRAY(out) or cnp.PyArray_NDIM(out) != call.axes or cnp.PyArray_TYPE(out) != call.items.num:
-        return False
-    for axis in range(call.axes):
+    if out is None:
+        Py_INCREF(items)
+        return PyArray_Empty(axes, shape, items, 0)
+    if type(out) is not cnp.ndarray or not cnp.PyArray_ISCARRAY(out):
+        return None
+    if cnp.PyArray_NDIM(out) != axes or cnp.PyArray_TYPE(out) != items.num:
+        return None
+    for axis in range(axes):
         if cnp.PyArray_DIM(out, axis) != shape[axis]:
-            return False
-    return True
+            return None
+    return out

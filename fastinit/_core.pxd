@@ -40,6 +40,7 @@ cdef extern from "src/key.h" nogil:
 
 cdef extern from "src/dispatch.h" nogil:
     ctypedef enum fi_law "enum fi_law":
+        FI_NORMAL
         FI_LAWS
 
     ctypedef enum fi_dtype "enum fi_dtype":

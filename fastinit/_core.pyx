@@ -11,9 +11,9 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.math cimport signbit
-from libc.stdint cimport SIZE_MAX, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.math cimport INFINITY, fabs, nextafter, nextafterf, signbit
+from libc.stdint cimport INT64_MAX, SIZE_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
 from numpy.random.bit_generator cimport BitGenerator
 
 cimport cython
@@ -103,6 +103,28 @@ def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t fir
         done, count = done + some, count - some
         if count:
             PyErr_CheckSignals()
+
+
+cdef void find_ends(int dtype, double low, double high, double *least, double *greatest) noexcept:
+    """See `ends_of_numbers`."""
+    cdef volatile float first = <float>low, last = <float>high  # GCC 12 takes two roundings side by side for none
+    if low == high:
+        least[0] = greatest[0] = low if dtype == FI_F64 else first
+    elif dtype == FI_F64:
+        least[0], greatest[0] = low, nextafter(high, -INFINITY)
+    else:
+        least[0] = nextafterf(first, INFINITY) if first < low else first
+        greatest[0] = nextafterf(last, -INFINITY) if last >= high else last
+
+
+def ends_of_numbers(int dtype, double low, double high):
+    """The least and the greatest number of the precision computed in that lie in [low, high); crossed if none does.
+
+    Of an interval that is one number, what that is rounded to.
+    """
+    cdef double least, greatest
+    find_ends(dtype, low, high, &least, &greatest)
+    return least, greatest
 
 
 def stream_key(bytes seed, bytes law, bytes name):
@@ -217,70 +239,4 @@ def compiler():
     return FI_COMPILER.decode()
 
 
-cdef enum:
-    WORDS_HELD = 1024
-
-
-cdef struct word_source:
-    fi_key key
-    uint64_t next  # number of the word to come
-    uint32_t *held  # where next is no multiple of WORDS_HELD: the words from the multiple below it on
-
-
-@cython.cdivision(True)
-cdef void hold_words(word_source *source) noexcept nogil:
-    cdef uint64_t tile = source.next // WORDS_HELD * (WORDS_HELD // FI_TILE)
-    fi_level_in_use().kernels.words(source.key, FI_MAIN, tile * FI_TILE_BLOCKS, WORDS_HELD // FI_TILE, source.held)
-
-
-@cython.cdivision(True)
-cdef inline uint32_t take_word(word_source *source) noexcept nogil:
-    if source.next % WORDS_HELD == 0:
-        hold_words(source)
-    cdef uint32_t word = source.held[source.next % WORDS_HELD]
-    source.next += 1
-    return word
-
-
-cdef uint32_t next_uint32(void *source) noexcept nogil:
-    return take_word(<word_source *>source)
-
-
-cdef uint64_t next_uint64(void *source) noexcept nogil:
-    cdef uint64_t low = take_word(<word_source *>source)
-    return low | <uint64_t>take_word(<word_source *>source) << 32
-
-
-cdef double next_double(void *source) noexcept nogil:
-    return <double>(next_uint64(source) >> 11) * (1.0 / 9007199254740992.0)
-
-
-cdef class WordGenerator(BitGenerator):
-    """The main words of a key as NumPy's C code asks for them, one after the other; after 2**64 of them, again."""
-
-    cdef word_source source
-    cdef uint32_t[WORDS_HELD + 16] space
-
-    def __cinit__(self, *_, **__):
-        self.source.held = &self.space[(64 - <size_t>self.space % 64) % 64 // 4]
-
-    def __init__(self, seed):
-        BitGenerator.__init__(self, seed)
-        self.lock = lock_of_forks()
-        self._bitgen.state = &self.source
-        self._bitgen.next_uint64 = next_uint64
-        self._bitgen.next_uint32 = next_uint32
-        self._bitgen.next_double = next_double
-        self._bitgen.next_raw = next_uint64
-
-    def _seek(self, bytes key, uint64_t word):
-        """Go to a word of a key. The caller holds the lock."""
-        read_key(key, &self.source.key)
-        self.source.next = word
-        if word % WORDS_HELD:
-            hold_words(&self.source)
-
-    @property
-    def _word(self):
-        """Number of the word to come."""
-        return self.source.next
+include "_draws.pxi"

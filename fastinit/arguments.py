@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
 from operator import index as as_index
 from typing import Any, NoReturn, ParamSpec, TypeVar
@@ -80,11 +80,11 @@ def boolean(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def choice(name: str, value: Any, choices: Iterable[str], other: str = "") -> Any:
+def choice(name: str, value: Any, choices: Collection[str], other: str = "") -> Any:
     """`value`, one of `choices`; a rule that also allows `other` forms names them first."""
-    listed = list(choices)
-    if isinstance(value, str) and value in listed:
+    if isinstance(value, str) and value in choices:
         return value
+    listed = list(choices)
     message = f"`{name}` must be {other}one of {', '.join(map(repr, listed))}, got {value!r}{_nearest(value, listed)}"
     raise (ValueError if isinstance(value, str) else TypeError)(message)
 
@@ -105,13 +105,14 @@ def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> Non
             raise TypeError(f"{function}() got an unexpected keyword argument {keyword!r}{hint}")
 
 
-def hide_unknown(function: Callable[..., Any]) -> None:
-    """Let the signature of a function show no ``**unknown``, which takes what it does not know for `refuse_unknown`."""
+def hide_unknown(function: Function) -> Function:
+    """A function whose signature shows no ``**unknown``, which takes what it does not know for `refuse_unknown`."""
     from inspect import signature  # slow to import, and no part of what the command line needs
 
     shown = signature(function)
     known = [one for one in shown.parameters.values() if one.kind is not one.VAR_KEYWORD]
     function.__signature__ = shown.replace(parameters=known)  # type: ignore[attr-defined]
+    return function
 
 
 def refuse_unknown(function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:

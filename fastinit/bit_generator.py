@@ -20,6 +20,8 @@ Own = TypeVar("Own", bound="ARS")
 #: Values that `ARS.jumped` goes ahead by: 2**15 jumps leave the stream.
 JUMP = 1 << 48
 _WORDS = 1 << 64
+#: Of the streams that are read: of the two laws, by their numbers, and of the words.
+_LAWS = ("normal", "uniform", "bits")
 #: Held while a seed sequence counts the children that it has had: bit generators may share one, and it has no lock.
 _spawning = lock_of_forks()
 
@@ -67,12 +69,12 @@ class ARS(_core.WordGenerator):
         self._go(seed_number(source), 0, 0)
 
     def _go(self, seed: int, position: int, word: int) -> None:
-        keys = {law: stream_key(seed, law, "") for law in ("normal", "uniform", "bits")}
+        keys = tuple(stream_key(seed, law, "") for law in _LAWS)
         with self.lock:
-            self._seed, self._position, self._keys = seed, position, keys
-            self._seek(keys["bits"], word)
+            self._seed, self._keys = seed, keys
+            self._seek(keys, position, word)
 
-    def _take(self, law: str, count: int) -> tuple[bytes, int]:
+    def _take(self, law: int, count: int) -> tuple[bytes, int]:
         """The key of a law, and the number of the first of its next `count` values, which are passed over."""
         with self.lock:
             first = self._position

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -25,8 +24,9 @@ from .typing import Array, DType, Float32, Float64, Seed, Shape
 Real = TypeVar("Real", bound=np.floating[Any])
 Given = TypeVar("Given", bound=Array)
 
-#: Of the two laws that generators give.
-_LAWS = {"normal": Normal, "uniform": Uniform}
+#: The two laws that generators give, and their numbers.
+_LAWS = (Normal, Uniform)
+_NORMAL, _UNIFORM = Normal.number, Uniform.number
 
 
 class Generator(np.random.Generator):
@@ -76,6 +76,7 @@ class Generator(np.random.Generator):
             error = ValueError if isinstance(bit_generator, type) else TypeError  # as NumPy
             refuse("bit_generator", "an ARS", bit_generator, error)
         super().__init__(bit_generator)
+        self._next = bit_generator._draw
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.bit_generator,)
@@ -121,8 +122,8 @@ class Generator(np.random.Generator):
         array([[-0.66800666,  0.63464093],
                [ 1.4365132 ,  1.0852128 ]], dtype=float32)
         """
-        kind = _kind(dtype, out)
-        return self._values("normal", _standard("normal", kind), kind, size, out)
+        drawn = self._next(_NORMAL, 0.0, 1.0, size, dtype, out)
+        return self._values(_NORMAL, _kind(dtype, out), size, out) if drawn is None else drawn
 
     @overload  # type: ignore[override]
     def random(self, size: None = None, dtype: DType = ..., out: None = None) -> float: ...
@@ -160,8 +161,8 @@ class Generator(np.random.Generator):
         >>> fi.default_rng(0).random()
         0.30126656483260206
         """
-        kind = _kind(dtype, out)
-        return self._values("uniform", _standard("uniform", kind), kind, size, out)
+        drawn = self._next(_UNIFORM, 0.0, 1.0, size, dtype, out)
+        return self._values(_UNIFORM, _kind(dtype, out), size, out) if drawn is None else drawn
 
     @overload  # type: ignore[override]
     def normal(self, loc: float = ..., scale: float = ..., size: None = None, dtype: DType = ...,
@@ -210,15 +211,17 @@ class Generator(np.random.Generator):
         >>> fi.default_rng(0).normal([0, 100], 0.5)
         array([ -0.3340033, 100.3173204])
         """
-        if _core.rounds_otherwise():
-            again: Any = self.normal
-            return usually_rounded(again)(loc, scale, size, dtype, out)
+        drawn = self._next(_NORMAL, loc, scale, size, dtype, out)
+        return self._any_normal(loc, scale, size, dtype, out) if drawn is None else drawn
+
+    @usually_rounded
+    def _any_normal(self, loc: Any, scale: Any, size: Any, dtype: Any, out: Any) -> Any:
         kind, mean, std = _kind(dtype, out), reals("loc", loc), reals("scale", scale)
         shape = _joint_shape("loc", mean, "scale", std)
         check_normal(kind, mean, std, ("loc", "scale"))
         if isinstance(mean, float) and isinstance(std, float) and math.isfinite(mean) and math.isfinite(std):
-            return self._values("normal", Parameters(mean, std), kind, size, out)
-        z = self._wide_values("normal", shape, kind, size, out)
+            return self._values(_NORMAL, kind, size, out, Parameters(mean, std))
+        z = self._wide_values(_NORMAL, shape, kind, size, out)
         with np.errstate(all="ignore"):
             z *= std
             z += mean
@@ -273,39 +276,42 @@ class Generator(np.random.Generator):
         >>> fi.default_rng(0).uniform([0, 100], [1, 101])
         array([  0.30126656, 100.70599303])
         """
-        if _core.rounds_otherwise():
-            again: Any = self.uniform
-            return usually_rounded(again)(low, high, size, dtype, out)
+        drawn = self._next(_UNIFORM, low, high, size, dtype, out)
+        return self._any_uniform(low, high, size, dtype, out) if drawn is None else drawn
+
+    @usually_rounded
+    def _any_uniform(self, low: Any, high: Any, size: Any, dtype: Any, out: Any) -> Any:
         kind, below, above = _kind(dtype, out), reals("low", low), reals("high", high)
         if isinstance(below, float) and isinstance(above, float):
             if not below <= above:
                 interval(kind, below, above, OverflowError)  # which refuses it
-            return self._values("uniform", uniform_parameters(kind, below, above, OverflowError), kind, size, out)
+            return self._values(_UNIFORM, kind, size, out, uniform_parameters(kind, below, above, OverflowError))
         shape = _joint_shape("low", below, "high", above)
         with np.errstate(over="ignore", invalid="ignore"):
             least, greatest = interval(kind, below, above, OverflowError)
-        u = self._wide_values("uniform", shape, kind, size, out)
+        u = self._wide_values(_UNIFORM, shape, kind, size, out)
         u *= above - below
         u += least
         return _put(np.minimum(u.astype(kind.real), greatest), shape, kind, size, out)
 
-    def _values(self, law: str, settings: Parameters, kind: Kind, size: Any, out: Any) -> Any:
-        """The next values of a law; a float where there is neither `size` nor `out`."""
+    def _values(self, law: int, kind: Kind, size: Any, out: Any, parameters: Parameters | None = None) -> Any:
+        """The next values of a law (the standard one), or a float where there is neither `size` nor `out`."""
+        settings = _LAWS[law](0.0, 1.0).parameters(kind) if parameters is None else parameters
 
         def fill(target: np.ndarray[Any, Any], _: int, steps: tuple[int, ...] | None) -> None:
             source: Any = self.bit_generator
             key, first = source._take(law, target.size)
-            _core.fill(_LAWS[law].number, kind.code, key, settings, target, first, steps, threads_for(None))
+            _core.fill(law, kind.code, key, settings, target, first, steps, threads_for(None))
 
         values = make(_lengths(size, out, ()), kind, None, out, fill)
         return float(values) if size is None and out is None else values
 
-    def _wide_values(self, law: str, shape: tuple[int, ...], kind: Kind, size: Any, out: Any) -> np.ndarray[Any, Any]:
+    def _wide_values(self, law: int, shape: tuple[int, ...], kind: Kind, size: Any, out: Any) -> np.ndarray[Any, Any]:
         """The next values of the standard law, as many as `size`, `out` or `shape` says, as float64 to compute with."""
         lengths, narrow = _lengths(size, out, shape), kind_of(kind.real)
         if out is not None:
             check_out(out, lengths, kind.dtype)
-        return self._values(law, _standard(law, narrow), narrow, lengths, None).astype(np.float64, copy=False)
+        return self._values(law, narrow, lengths, None).astype(np.float64, copy=False)
 
 
 def default_rng(seed: Seed | ARS | Generator = None) -> Generator:
@@ -340,12 +346,6 @@ def default_rng(seed: Seed | ARS | Generator = None) -> Generator:
     if isinstance(seed, Generator):
         return seed
     return Generator(seed if isinstance(seed, ARS) else ARS(seed))
-
-
-@cache
-def _standard(law: str, kind: Kind) -> Parameters:
-    """The parameters of the standard law: mean 0 and deviation 1, or low 0 and high 1."""
-    return _LAWS[law](0.0, 1.0).parameters(kind)
 
 
 def _kind(dtype: Any, out: Any) -> Kind:

@@ -66,19 +66,6 @@ def interval(kind: Kind, low: Any, high: Any, overflow: type[Exception] = ValueE
     return least, greatest
 
 
-def ends_of_numbers(kind: Kind, low: float, high: float) -> tuple[float, float]:
-    """Of two numbers in range: the least and the greatest of the precision computed in, crossed if there are none."""
-    first, last = kind.real(low), kind.real(high)
-    least, greatest = float(first), float(last)
-    if low == high:
-        return least, least
-    if least < low:
-        least = float(np.nextafter(first, _INFINITY[kind.real]))
-    if greatest >= high:
-        greatest = float(np.nextafter(last, -_INFINITY[kind.real]))
-    return least, greatest
-
-
 def at_least(kind: Kind, x: float) -> float:
     """The least number of the precision computed in that is not below x."""
     nearest = kind.real(x)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .activations import ACTIVATIONS, activation_of
-from .arguments import integer, is_integer, names_nearest, refuse
+from .arguments import hide_unknown, integer, is_integer, names_nearest, refuse, refuse_unknown
 from .layout import checked_shape
 from .machine import usually_rounded
-from .typing import ActivationLike, Shape
+from .typing import ActivationLike, Never, Shape
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -55,8 +55,8 @@ def _axes_within(name: str, axes: Any, count: int) -> list[int]:
     return [integer(name, axis, -count, count) % count for axis in listed]
 
 
-@names_nearest
-def fans(shape: Shape, *, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> Fans:
+@hide_unknown
+def fans(shape: Shape, *, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), **unknown: Never) -> Fans:
     """Fan-in and fan-out of a weight array.
 
     ``fan_in = prod(shape[in_axis]) * r`` and ``fan_out = prod(shape[out_axis]) * r``, where the receptive field ``r``
@@ -88,6 +88,8 @@ def fans(shape: Shape, *, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: A
     >>> fi.fans((3, 3, 64, 128))
     Fans(fan_in=576, fan_out=1152)
     """
+    if unknown:
+        refuse_unknown(fans, unknown)
     return Fans(*fan_pair(checked_shape(shape), in_axis, out_axis, batch_axis))
 
 

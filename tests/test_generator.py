@@ -21,6 +21,8 @@ from numpy.random.bit_generator import ISeedSequence, ISpawnableSeedSequence
 
 import fastinit as fi
 from fastinit import _core, generator, reference
+from fastinit.dtypes import kind_of
+from fastinit.ranges import interval
 from fastinit.stream import stream_key
 
 st = pytest.importorskip("scipy.stats")
@@ -216,6 +218,149 @@ def test_what_conversion_to_a_float_raises_is_raised(number):
         with pytest.raises(ZeroDivisionError, match="mine"):
             call(number)
     assert rng.bit_generator.state == at(position=0, word=0)
+
+
+# What is drawn without Python's looking at the arguments
+
+
+def looked_at():
+    """A generator each of whose calls Python looks at."""
+    rng = fi.default_rng(SEED)
+    rng._next = lambda *_: None
+    return rng
+
+
+def outcome(call, rng, out=None):
+    """What a call makes, to the bit, or its refusal; what is then in `out`; and where that leaves the generator."""
+    made = out
+    try:
+        made = call(rng)
+        said = "" if out is None or made is out else "another array"
+    except (ValueError, TypeError, OverflowError) as error:
+        said = (type(error), str(error))
+    whole = np.asarray(made) if made is not None else np.zeros(0)
+    return said, type(made), whole.dtype, whole.shape, whole.tobytes(), rng.bit_generator.state
+
+
+SIZES = [
+    *(None, (), 0, 1, 31, 32, 33, 16384, 16385, (8, 8), (3, 0), (0, 10**6), (2,) * 8, (2,) * 9, (128, 128), (129, 128)),
+    *([4, 2], np.int64(3), np.array([2, 3]), (np.int64(2), 3), True, -1, 1.5, (2, -1), (2, 1.5), 2**63, 2**70, "a"),
+]
+NAMES = [
+    *(np.float64, np.float32, "float64", "float32", np.dtype("f8"), np.dtype("f4"), np.dtype(">f8"), float, "d", None),
+    *(np.float16, "bfloat16", int, "half8", 5, [1]),
+]
+PARAMETERS = [
+    *((), (0.25, 0.02), (-0.1, 0.3), (2, 3), (0.0, 0.0), (-0.0, 0.0), (0.0, -0.0), (-0.0, 1.0), (1, 0), (5.0, 5.0)),
+    *((0.0, 1e30), (0.0, np.nextafter(1e30, 2e30).item()), (-1e30, 1e30), (0.0, 1e37), (-3e38, 3e38), (1e308, 1e308)),
+    *((np.nan, 1.0), (0.0, np.nan), (0.0, np.inf), (True, 2), (2**53 + 1, 2**54), (0, 2**1024), (0.0, 5e-324)),
+    *((1 + 1e-12, 1 + 2e-12), (np.float32(0.1), 0.7), (np.array(0.1), 1), ([0.1, 0.2], 1), ("a", 1), (None, 1)),
+]
+
+
+@pytest.mark.parametrize("method", ["standard_normal", "random", "normal", "uniform"])
+def test_calls_are_those_that_python_looks_at(method):
+    """Every size, name of a dtype and parameters, each with some of the others; and where the stream ends."""
+    rng, slow = fi.default_rng(SEED), looked_at()
+    takes = PARAMETERS if method in ("normal", "uniform") else [()]
+    calls = list(product(SIZES, NAMES[:2], takes[:3])) + list(product((None, 3), NAMES, takes[:3]))
+    calls += list(product((None, 3), NAMES[:2], takes))
+    for number, (size, dtype, parameters) in enumerate(calls):
+
+        def call(rng):
+            return getattr(rng, method)(*parameters, size=size, dtype=dtype)  # noqa: B023
+
+        for left in (2**63, 40, 32, 3, 1, 0) if number % 5 == 0 else (2**63,):
+            if left < 2**62:
+                for each in (rng, slow):
+                    each.bit_generator.state = at(position=2**63 - 1 - left, word=0)
+            assert outcome(call, rng) == outcome(call, slow), (size, dtype, parameters, left)
+        for each in (rng, slow):
+            each.bit_generator.state = at(position=number, word=0)
+
+
+def test_arrays_to_fill_are_those_that_python_looks_at():
+    rng, slow = fi.default_rng(SEED), looked_at()
+
+    def arrays(kind, count):
+        yield from (np.zeros(shape, kind) for shape in (count, (), (4, 5), (2,) * 9))
+        yield from (np.zeros((4, 5), kind, order="F"), np.zeros((5, 8), kind)[:, ::2])
+        yield np.zeros(kind.itemsize * 20 + 1, np.uint8)[1:].view(kind)
+        yield from (np.zeros(20, kind.newbyteorder()), np.zeros(20, kind).view(Stubborn))
+        locked = np.zeros(20, kind)
+        locked.flags.writeable = False
+        yield from (locked, np.broadcast_to(np.zeros(1, kind), 20), [0.0])
+
+    for kind, count, size in product(
+        map(np.dtype, ("f8", "f4", "f2", "i8")), (0, 20, 16384, 16385), (None, 20, (4, 5))
+    ):
+        for out, twin in zip(arrays(kind, count), arrays(kind, count), strict=True):
+            for name in (np.float64, np.float32, None):
+                got, wanted = (
+                    outcome(lambda rng: rng.uniform(-1, 1, size, name, out), rng, out),  # noqa: B023
+                    outcome(lambda rng: rng.uniform(-1, 1, size, name, twin), slow, twin),  # noqa: B023
+                )
+                assert got == wanted
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, "float64", "float32", np.dtype("f8"), np.dtype("f4")])
+def test_usual_calls_are_not_looked_at(dtype):
+    """Which the others in this part compare; a call that is looked at takes ten times as long."""
+    bit_generator = fi.ARS(SEED)
+    for law, one, other, size in product((0, 1), (0.0, -3), (1, 2.5), (None, (), 5, 16384, (8, 8), (2,) * 8)):
+        assert bit_generator._draw(law, one, other, size, dtype, None) is not None
+    out = np.zeros(5, dtype)
+    assert bit_generator._draw(0, 0.0, 1.0, None, dtype, out) is out
+    for law in (-1, 2):
+        with pytest.raises(ValueError, match=f"`law` must be below 2, got {law}"):
+            bit_generator._draw(law, 0.0, 1.0, None, dtype, None)
+
+
+def test_numbers_of_a_tile_drawn_ahead_are_those_of_the_place():
+    """Whatever else moves, sets or shares the place between them."""
+    choose, rng = np.random.default_rng(1), fi.default_rng(SEED)
+    sharing = fi.Generator(rng.bit_generator)
+    position, seed = 0, SEED
+    for _ in range(4000):
+        step = choose.integers(10)
+        if step == 0:
+            position, seed = int(choose.integers(70)), int(choose.integers(3))
+            rng.bit_generator.state = at(seed, position=position, word=0)
+        elif step == 1:
+            delta = int(choose.integers(-position, 40))
+            rng.bit_generator.advance(delta)
+            position += delta
+        elif step == 2:
+            rng.integers(9), rng.exponential()
+        elif step == 3:
+            rng, sharing = copy.deepcopy(rng), rng
+            sharing = fi.Generator(rng.bit_generator)
+        else:
+            method, arguments, law, parameters = CALLS[choose.integers(len(CALLS))]
+            dtype = ("float64", "float32")[choose.integers(2)]
+            size = (None, None, None, 5)[choose.integers(4)]
+            got = getattr((rng, sharing)[choose.integers(2)], method)(*arguments, size=size, dtype=dtype)
+            count = 1 if size is None else size
+            where = fi.flat[position : position + count]
+            right = getattr(fi, law)(1 << 20, *parameters, seed=seed, dtype=dtype, index=where)
+            assert np.array_equal(np.atleast_1d(got), right)
+            position += count
+        assert rng.bit_generator.state["state"]["position"] == position
+
+
+def test_the_least_and_the_greatest_number_of_an_interval(level):
+    """As NumPy finds them for arrays; in two precisions, at zeros, subnormals, powers of two and large numbers."""
+    near = [0.0, 5e-324, 1e-46, 1e-45, 1e-38, 2.0**-126, 0.1, 1.0, 1 + 2.0**-30, 1 + 2.0**-23, 1e30, 3e38]
+    numbers = sorted({sign * number for number in near for sign in (1, -1)})
+    for kind in map(kind_of, ("float32", "float64", "float16")):
+        for low, high in product(numbers, numbers):
+            if low <= high and max(-low, high, high - low) <= kind.greatest:
+                least, greatest = _core.ends_of_numbers(kind.code, low, high)
+                if least > greatest:
+                    with pytest.raises(ValueError, match="lies in"):
+                        interval(kind, low, high)
+                else:
+                    assert (least, greatest) == interval(kind, low, high)
 
 
 # The words, and what NumPy makes of them
@@ -653,6 +798,25 @@ def test_threads_share_a_generator_and_every_value_comes_once():
     whole = fi.uniform(tasks * count, seed=SEED, dtype="float64").reshape(tasks, count)
     assert sorted(map(tuple, values)) == sorted(map(tuple, whole))
     assert np.array_equal(np.sort(np.concatenate(raw)), np.sort(fi.ARS(SEED).random_raw(tasks * count)))
+
+
+def test_threads_are_given_each_number_once():
+    rng, tasks, count = fi.default_rng(SEED), 16, 2000
+    with ThreadPoolExecutor(8) as pool:
+        values = list(pool.map(lambda _: [rng.random() for _ in range(count)], range(tasks)))
+    assert sorted(np.ravel(values)) == sorted(fi.uniform(tasks * count, seed=SEED, dtype="float64"))
+
+
+@pytest.mark.parametrize("size", [None, 5, 50_000])
+def test_a_call_waits_for_the_lock(size):
+    rng = fi.default_rng(SEED)
+    with ThreadPoolExecutor(1) as pool:
+        with rng.bit_generator.lock:
+            drawn = pool.submit(rng.random, size)
+            time.sleep(0.05)
+            assert not drawn.done() and rng.bit_generator.state == at(position=0, word=0)
+            rng.random(7)
+        assert np.ravel(drawn.result())[0] == fi.uniform(8, seed=SEED, dtype="float64")[7]
 
 
 def test_the_lock_can_be_held_around_calls():

@@ -209,6 +209,7 @@ CALLS = {
     "law": lambda: np.array([fi.laws.Uniform(0, 0.3).scaled(0.7).high, fi.laws.Truncated(0.1, 0.7).scaled(0.3).scale]),
     "gain": lambda: np.array([fi.gain(np.tanh), fi.gain(("leaky_relu", 0.3))]),
     "generator": lambda: fi.default_rng(1).uniform(-0.1, 0.3, size=100),
+    "generator, numbers": lambda: np.array([fi.default_rng(i).uniform(-0.1, 0.3) for i in range(99)]),
     "generator, arrays": lambda: fi.default_rng(1).normal([0.1, 0.2], 0.3, size=(50, 2)),
     "moments": lambda: np.array(fi.moments(SEVENTHS)),
     "moments of integers": lambda: np.array(fi.moments(np.arange(99) + (1 << 53))),
@@ -349,14 +350,22 @@ def test_a_child_finds_no_accumulator_half_done_and_no_lock_held():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
-@pytest.mark.parametrize("draws", [lambda rng: rng.exponential(size=5000), lambda rng: rng.standard_normal(5000)])
+@pytest.mark.parametrize(
+    "draws",
+    [
+        lambda rng: rng.exponential(size=5000),
+        lambda rng: rng.standard_normal(50_000),
+        lambda rng: rng.standard_normal(),
+    ],
+)
 def test_a_child_draws_on_from_where_a_busy_generator_is(draws):
     rng = fi.default_rng(3)
 
     def work():
         again = fi.Generator(fi.ARS(3))
         again.bit_generator.state = rng.bit_generator.state
-        return b"same" if np.array_equal(rng.integers(0, 99, 100), again.integers(0, 99, 100)) else b"other"
+        one, other = ([each.random(), *each.integers(0, 99, 100), *each.normal(size=9)] for each in (rng, again))
+        return b"same" if one == other else b"other"
 
     with at_work(lambda: draws(rng)):
         assert [in_child(work) for _ in range(10)] == [b"same"] * 10

@@ -39,7 +39,7 @@ def test_files_beside_the_modules():
 
 
 def test_stub_names_what_the_extension_has():
-    """Functions with their parameters, classes with their own methods."""
+    """Functions with their parameters, classes with their own members."""
     stub = {node.name: node for node in ast.parse((PACKAGE / "_core.pyi").read_text()).body if hasattr(node, "name")}
     ours = {
         name
@@ -52,8 +52,10 @@ def test_stub_names_what_the_extension_has():
         if isinstance(node, ast.FunctionDef):
             assert [one.arg for one in node.args.args] == list(value.__code__.co_varnames[: value.__code__.co_argcount])
         else:
-            methods = {one.name for one in node.body if not one.name.startswith("__")}
-            assert methods == {one for one in vars(value) if not one.startswith("__")}
+            members = {one.target.id if isinstance(one, ast.AnnAssign) else one.name for one in node.body}
+            assert {one for one in members if not one.startswith("__")} == {
+                one for one in vars(value) if not one.startswith("__")
+            }
 
 
 def test_missing_extension_is_a_loud_error(tmp_path):

@@ -301,6 +301,7 @@ DRAWN = [name for name, scheme in SCHEMES.items() if scheme.needs_fans or scheme
 INDICES = (
     *(None, np.s_[2:5], np.s_[:, ::-2], np.s_[1:6:2, 3:4], np.s_[-1], np.s_[..., 1], np.s_[7:7], np.s_[20:]),
     *(np.s_[None, 2:], np.s_[::3, 2:-1], fi.flat[3:9], [np.s_[0], np.s_[1:3]], np.s_[2, 3]),
+    *(np.s_[8], np.s_[-9], np.s_[:, 0], np.s_[::-2, -7], np.s_[4, 5::-3], np.s_[0, 6:], np.s_[3, 7:]),
 )
 
 
@@ -337,8 +338,13 @@ def test_a_call_that_was_made_before_fills_what_it_is_given(name):
                 unaligned, np.empty((9, 7), np.float32).view(np.memmap)):  # fmt: skip
         assert function((9, 7), seed=5, out=out) is out
         assert np.array_equal(out, right)
-    part = np.empty((3, 7), np.float32)
-    assert np.array_equal(function((9, 7), seed=5, index=np.s_[2:5], out=part), right[2:5])
+    for index in (np.s_[2:5], np.s_[-2], np.s_[1::3, 4]):
+        part = np.empty_like(right[index])
+        assert function((9, 7), seed=5, index=index, out=part) is part
+        assert np.array_equal(part, right[index])
+    for shape, index in (((40_000, 3), -1), ((2, 16_385), 0), ((2, 16_384), 1), ((2,) * 8, np.s_[1, :, 0, ::-1, -1])):
+        whole = function(shape, seed=5)
+        assert np.array_equal(function(shape, seed=5, index=index), whole[index])
 
 
 def test_a_call_that_was_made_before_refuses_in_the_same_words():
@@ -348,6 +354,7 @@ def test_a_call_that_was_made_before_refuses_in_the_same_words():
     wrong += [{"name": name} for name in ("\ud800", 5, None)]
     wrong += [{"threads": threads} for threads in (0, -1, True, 1.0)]
     wrong += [{"index": index} for index in ("a", np.s_[:, :, :], np.s_[1.0:], np.s_[::0], np.s_[20], [0, "a"])]
+    wrong += [{"index": index} for index in (np.s_[9], np.s_[-10], np.s_[:, 2], np.s_[0, 0, 0], 2**70, True)]
     wrong += [{"out": out} for out in (locked, [], np.empty((9, 3), np.float32), np.empty((9, 2)))]
 
     def words(shape, bad):

@@ -14,7 +14,7 @@ from .. import _core
 from ..arguments import real, refuse
 from ..dtypes import Kind
 from ..machine import usually_rounded
-from ..ranges import REACH, at_least, check_normal, ends_of_numbers, interval, next_below
+from ..ranges import REACH, at_least, check_normal, interval, next_below
 from ..scaling import normal_interval, truncated_moments
 from ..stream import stream_key
 from .law import Fill, Law, set_argument
@@ -140,7 +140,7 @@ def uniform_parameters(kind: Kind, low: float, high: float, overflow: type[Excep
     """Those of `Uniform`, of ends in order; `overflow` is raised where the dtype cannot hold them."""
     if max(abs(low), abs(high), high - low) > kind.greatest:
         interval(kind, low, high, overflow)  # which refuses it
-    least, greatest = ends_of_numbers(kind, low, high)
+    least, greatest = _core.ends_of_numbers(kind.code, low, high)
     if least > greatest:
         interval(kind, low, high)
     return _new(Parameters, (least, high - low, least, greatest, 0.0, 0.0, 0.0, 0))
@@ -266,7 +266,9 @@ class Constant(Law):
     value: float
 
     def __init__(self, value: float) -> None:
-        set_argument(self, "value", real("value", value))
+        if not (type(value) is float and -_INF < value < _INF):
+            value = real("value", value)
+        set_argument(self, "value", value)
 
     @property
     def mean(self) -> float:

@@ -243,7 +243,7 @@ def _named(name: str, value: Any, known: dict[Any, float]) -> float:
     """A number, given as such or by its name."""
     if value is not None and not isinstance(value, str):
         return real(name, value)
-    return known[value if value in known else choice(name, value, filter(None, known), "a number or ")]
+    return known[value if value in known else choice(name, value, [*filter(None, known)], "a number or ")]
 
 
 def _listed(value: Any) -> bool:

@@ -59,7 +59,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def __getitem__(self, name: str) -> Array:
         try:
-            return self._fields[name] if name in self._fields else self._theory[choice("name", name, self)]
+            return self._fields[name] if name in self._fields else self._theory[choice("name", name, [*self])]
         except ValueError as error:
             raise KeyError(str(error)) from None
 
