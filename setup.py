@@ -18,8 +18,8 @@ from compilers import SANITIZERS, compile_arguments, link_arguments, takes  # no
 SOURCES = sorted(path.relative_to(HERE).as_posix() for path in HERE.glob("fastinit/src/*.c"))
 HEADERS = sorted(path.relative_to(HERE).as_posix() for path in HERE.glob("fastinit/src/*.[hi]*"))
 
-MSVC = """fastinit: MSVC compiles the portable level only, a tenth of the speed of the others. For those, have clang-cl on
-the PATH (LLVM, or "C++ Clang tools for Windows" of Visual Studio), or build with MinGW: --compiler=mingw32."""
+MSVC = """fastinit: MSVC compiles the portable level only, which is many times slower than the others. For those, have
+clang-cl on the PATH (LLVM, or "C++ Clang tools for Windows" of Visual Studio), or build with --compiler=mingw32."""
 
 
 class Build(build_ext):

@@ -29,6 +29,7 @@
 #define FI_X86 1
 #include <immintrin.h>
 #if defined _MSC_VER /* where Clang, before version 20, leaves out what the whole file is not compiled for */
+#include <smmintrin.h>
 #include <wmmintrin.h>
 #include <avxintrin.h>
 #include <avx2intrin.h>
