@@ -28,7 +28,7 @@
 #if FI_GNU && defined __x86_64__ && (!defined _WIN32 || defined __clang__ || defined FI_UNALIGNED_MOVES)
 #define FI_X86 1
 #include <immintrin.h>
-#if defined _MSC_VER /* where Clang, before version 20, leaves out what the whole file is not compiled for */
+#if defined _MSC_VER /* where older Clang leaves out what the whole file is not compiled for */
 #include <smmintrin.h>
 #include <wmmintrin.h>
 #include <avxintrin.h>
