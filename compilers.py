@@ -15,9 +15,6 @@ ORDERING = ["-fschedule-insns", "-fsched-pressure"]
 # GCC does not align the stack for wide registers on Windows, which only moves that ask for it mind. (Clang does.)
 UNALIGNED_MOVES = ["-Wa,-muse-unaligned-vector-move", "-DFI_UNALIGNED_MOVES"]
 
-# Clang says where a loop of a level without wide registers stayed a loop.
-QUIET = "-Wno-pass-failed"
-
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g", "-fno-omit-frame-pointer"]
 
 
@@ -32,11 +29,11 @@ def compile_arguments(family: str, windows: bool, takes: Callable[[Sequence[str]
     if family == "msvc":
         return ["/O2", "/std:c11", "/fp:precise"]
     if family == "clang-cl":
-        return ["/std:c11", *(f"/clang:{argument}" for argument in EXACT), QUIET]
+        return ["/std:c11", *(f"/clang:{argument}" for argument in EXACT)]
     platform = [] if windows else ["-pthread", "-fvisibility=hidden"]
     optional = [ORDERING, UNALIGNED_MOVES] if windows else [ORDERING]
     known = [option for options in optional if takes(options) for option in options]
-    return ["-std=gnu11", *EXACT, QUIET, "-g0", *platform, *known]
+    return ["-std=gnu11", *EXACT, "-g0", *platform, *known]
 
 
 def link_arguments(family: str, windows: bool) -> list[str]:

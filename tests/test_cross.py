@@ -27,7 +27,7 @@ TESTS = Path(__file__).parent
 CORE = TESTS.parent / "fastinit" / "src"
 TABLE = TESTS / "ars4x32.txt"
 SOURCES = [*sorted(CORE.glob("*.c")), TESTS / "stream_dump.c"]
-WARNINGS = ["-Wall", "-Wextra", "-Werror"]
+WARNINGS = ["-Wall", "-Wextra", "-Wno-pass-failed", "-Werror"]
 DTYPES = {"float32": "<u4", "float64": "<u8", "float16": "<u2", "bfloat16": "<u2"}
 KEY = bytes(range(16))
 STRETCH = 70001
@@ -206,5 +206,5 @@ def test_so_are_the_compilers_of_windows():
         raise AssertionError
 
     assert compile_arguments("msvc", True, never) == ["/O2", "/std:c11", "/fp:precise"]
-    assert {f"/clang:{argument}" for argument in EXACT} < set(compile_arguments("clang-cl", True, never))
+    assert compile_arguments("clang-cl", True, never) == ["/std:c11", *(f"/clang:{argument}" for argument in EXACT)]
     assert link_arguments("msvc", True) == link_arguments("clang-cl", True) == []
