@@ -27,7 +27,8 @@ TESTS = Path(__file__).parent
 CORE = TESTS.parent / "fastinit" / "src"
 TABLE = TESTS / "ars4x32.txt"
 SOURCES = [*sorted(CORE.glob("*.c")), TESTS / "stream_dump.c"]
-WARNINGS = ["-Wall", "-Wextra", "-Wno-pass-failed", "-Werror"]
+# But for loops that Clang leaves as they are, and prefetches, which may lie anywhere.
+WARNINGS = ["-Wall", "-Wextra", "-Wno-pass-failed", "-Wno-array-bounds", "-Werror"]
 DTYPES = {"float32": "<u4", "float64": "<u8", "float16": "<u2", "bfloat16": "<u2"}
 KEY = bytes(range(16))
 STRETCH = 70001
