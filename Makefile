@@ -8,11 +8,12 @@ CORE := $(wildcard setup.py pyproject.toml fastinit/version.py fastinit/*.pyx fa
 TORCH := torch==2.13.0
 PEERS := $(TORCH) transformers jax jaxlib mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
+ZIG := ziglang==0.17.1
 KERNEL_TESTS := $(addprefix tests/test_,ars.py stream.py laws.py moments.py machine.py generator.py)
 # A thread may have a stack of 64 KiB (musl's have 128): that is what -Wframe-larger-than sees to.
 C_WARNINGS := -std=gnu11 -Wframe-larger-than=20480 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers -Wno-pass-failed -Werror
 
-.PHONY: bench bench-peers test lint sanitize build clean
+.PHONY: bench bench-peers test cross lint sanitize build clean
 
 bench: .venv/installed-bench ## the benchmark suite, in under two minutes
 	$(BIN)/python -m bench
@@ -22,6 +23,9 @@ bench-peers: .venv/installed-bench .venv/installed-peers ## the same against eve
 
 test: .venv/installed-test .venv/installed-torch ## the tests
 	$(BIN)/python -m pytest
+
+cross: .venv/installed-test .venv/installed-zig ## the core for every platform, run where there is an emulator: each is named
+	$(BIN)/python -m pytest -v tests/test_cross.py
 
 # mypy reads [tool.mypy]: the package, and an example of the whole public surface. How complete the types are to a user is
 # what `pyright --verifytypes fastinit --ignoreexternal` says, where fastinit is installed as a copy and with torch: 100 %.
@@ -66,6 +70,11 @@ $(BIN)/python:
 
 .venv/installed-torch: Makefile | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
+	touch $@
+
+# A C compiler for every platform that pyproject.toml names.
+.venv/installed-zig: Makefile | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(ZIG)
 	touch $@
 
 .venv/installed-linters: Makefile | $(BIN)/python

@@ -1,16 +1,20 @@
 """The C core built by other compilers and for other machines computes the same bits as the extension.
 
-stream_dump.c is compiled with the whole core for each machine below and run there (by qemu where it is a foreign one).
-An absent compiler is a skip, except where CI is set.
+stream_dump.c is compiled with the whole core for each machine below, as setup.py would, and run there (by an emulator
+where it is a foreign one) if it can be. An absent compiler is a skip, except where CI is set.
 """
 
+import importlib.util
 import os
+import runpy
+import shlex
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +23,12 @@ import pytest
 from fastinit import _core
 
 TESTS = Path(__file__).parent
+SETUP = SimpleNamespace(**runpy.run_path(str(TESTS.parent / "setup.py")))
 CORE = TESTS.parent / "fastinit" / "src"
 TABLE = TESTS / "ars4x32.txt"
 SOURCES = [*sorted(CORE.glob("*.c")), TESTS / "stream_dump.c"]
-FLAGS = ["-std=gnu11", "-O2", "-ffp-contract=off", "-fno-math-errno", "-pthread", f"-I{CORE}"]
-SANITIZERS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+# But for loops that Clang leaves as they are, and prefetches, which may lie anywhere.
+WARNINGS = ["-Wall", "-Wextra", "-Wno-pass-failed", "-Wno-array-bounds", "-Werror"]
 DTYPES = {"float32": "<u4", "float64": "<u8", "float16": "<u2", "bfloat16": "<u2"}
 KEY = bytes(range(16))
 STRETCH = 70001
@@ -31,26 +36,36 @@ ISAS = set(_core.supported_isas())
 
 
 class Machine(NamedTuple):
-    """How to compile, how to run, and the ISAs that must be there then."""
+    """Its compiler, what runs its programs (None: nothing here), and the ISAs that there are then."""
 
     compiler: list[str]
-    runner: list[str]
+    runner: list[str] | None
     isas: set[str]
 
 
+def zig(target, runner, *isas):
+    """Clang with the headers and libraries of every target, from PyPI."""
+    return Machine([sys.executable, "-m", "ziglang", "cc", "-target", target], runner, set(isas))
+
+
+NATIVE = shlex.split(os.environ.get("CC", "cc"))
+ARM = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]
+WINE = [shutil.which("wine64") or "/usr/lib/wine/wine64"]
 MACHINES = {
-    "native": Machine([os.environ.get("CC", "cc"), *FLAGS], [], ISAS),
-    "sanitized": Machine([os.environ.get("CC", "cc"), *FLAGS, *SANITIZERS], [], ISAS),
-    "clang": Machine(["clang", *FLAGS], [], ISAS),
-    "aarch64": Machine(
-        ["aarch64-linux-gnu-gcc", *FLAGS], ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"], {"neon", "portable"}
-    ),
-    "aarch64-clang": Machine(  # which has NEON from version 16 on
-        ["clang", "--target=aarch64-linux-gnu", *FLAGS], ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"], {"portable"}
-    ),
-    "s390x (big-endian)": Machine(
-        ["s390x-linux-gnu-gcc", *FLAGS], ["qemu-s390x", "-L", "/usr/s390x-linux-gnu"], {"portable"}
-    ),
+    "native": Machine(NATIVE, [], ISAS),
+    "sanitized": Machine(NATIVE, [], ISAS),
+    "clang": Machine(["clang"], [], ISAS),
+    "aarch64": Machine(["aarch64-linux-gnu-gcc"], ARM, {"neon", "portable"}),
+    "aarch64-clang": Machine(["clang", "--target=aarch64-linux-gnu"], ARM, {"portable"}),  # NEON from version 16 on
+    "s390x (big-endian)": Machine(["s390x-linux-gnu-gcc"], ["qemu-s390x", "-L", "/usr/s390x-linux-gnu"], {"portable"}),
+    "x86_64-windows-gcc": Machine(["x86_64-w64-mingw32-gcc"], WINE, ISAS),
+    "x86_64-windows": zig("x86_64-windows-gnu", WINE, *ISAS),
+    "x86_64-musl, no AVX": zig("x86_64-linux-musl", ["qemu-x86_64", "-cpu", "Nehalem"], "portable"),
+    "aarch64-musl": zig("aarch64-linux-musl", ["qemu-aarch64"], "neon", "portable"),
+    "riscv64-musl": zig("riscv64-linux-musl", ["qemu-riscv64"], "portable"),
+    "aarch64-windows": zig("aarch64-windows-gnu", None),
+    "x86_64-macos": zig("x86_64-macos", None),
+    "aarch64-macos": zig("aarch64-macos", None),
 }
 
 
@@ -60,18 +75,29 @@ def require(present, what):
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{what} is not here")
 
 
-def compile_program(compiler, folder):
-    """The path of stream_dump, its parts compiled side by side."""
+def compile_program(name, folder):
+    """The path of stream_dump, its parts compiled side by side, by the arguments of setup.py."""
+    compiler, windows = MACHINES[name].compiler, "windows" in name
+    for word in (compiler[0], *(MACHINES[name].runner or [])[:1]):
+        require(shutil.which(word), word)
+    if "ziglang" in compiler:
+        require(importlib.util.find_spec("ziglang"), "ziglang")
+    sanitizers = SETUP.SANITIZERS if name == "sanitized" else []
+    if sanitizers:
+        (folder / "empty.c").write_text("int main(void) { return 0; }")
+        trial = [*compiler, *sanitizers, folder / "empty.c", "-o", folder / "empty"]
+        require(subprocess.run(trial, capture_output=True).returncode == 0, "the run-time part of the sanitizers")
+    arguments = [*SETUP.compile_arguments("gnu", windows, partial(SETUP.takes, compiler)), *sanitizers, *WARNINGS]
 
     def compile_one(source):
         target = folder / f"{source.stem}.o"
-        subprocess.run([*compiler, "-c", source, "-o", target], check=True)
+        subprocess.run([*compiler, *arguments, f"-I{CORE}", "-c", source, "-o", target], check=True)
         return target
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(compile_one, SOURCES))
-    program = folder / "stream_dump"
-    subprocess.run([*compiler, *objects, "-lm", "-o", program], check=True)
+    program = folder / "stream_dump.exe"
+    subprocess.run([*compiler, *objects, *SETUP.link_arguments("gnu", windows), *sanitizers, "-o", program], check=True)
     return program
 
 
@@ -143,22 +169,48 @@ def expected(name, records):
     return filled(records[f"parameters-{which}-float64"], part, dtype)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the flags are those of GCC and Clang")
-@pytest.mark.parametrize("name", MACHINES)
+here_only = pytest.mark.skipif(sys.platform == "win32", reason="the compilers and emulators are those of Linux")
+
+
+@here_only
+@pytest.mark.parametrize("name", [name for name, machine in MACHINES.items() if machine.runner is None])
+def test_compiles_and_links(name, tmp_path):
+    """Where nothing here can run it."""
+    assert compile_program(name, tmp_path).stat().st_size > 100_000
+
+
+@here_only
+@pytest.mark.parametrize("name", [name for name, machine in MACHINES.items() if machine.runner is not None])
 def test_same_bits(name, tmp_path):
-    compiler, runner, isas = MACHINES[name]
-    for program in (compiler[0], *runner[:1]):
-        require(shutil.which(program), program)
-    if name == "sanitized":
-        (tmp_path / "empty.c").write_text("int main(void) { return 0; }")
-        linked = subprocess.run([*compiler, tmp_path / "empty.c", "-o", tmp_path / "empty"], capture_output=True)
-        require(linked.returncode == 0, "the run-time part of the sanitizers")
-    program = compile_program(compiler, tmp_path)
+    program, dump = compile_program(name, tmp_path), tmp_path / "dump"
     environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
-    dump = subprocess.run([*runner, program, TABLE], check=True, stdout=subprocess.PIPE, env=environment).stdout
-    levels = read_records(dump)
-    assert {isa for isa, _ in levels} >= isas
+    environment |= {"WINEPREFIX": str(tmp_path / "wine"), "WINEDEBUG": "-all"}
+    subprocess.run([*MACHINES[name].runner, program, TABLE, dump], check=True, env=environment)
+    levels = read_records(dump.read_bytes())
+    assert {isa for isa, _ in levels} == MACHINES[name].isas
     for level, records in levels.items():
         assert len(records) == 83
         different = [name for name, found in records.items() if found != expected(name, records)]
         assert not different, level
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_gcc_and_clang_are_told_to_round_each_operation(windows):
+    clang, gcc = (
+        SETUP.compile_arguments("gnu", windows, lambda options, known=known: known) for known in (False, True)
+    )
+    assert set(SETUP.EXACT) < set(clang)
+    assert gcc == clang + SETUP.ORDERING + windows * SETUP.UNALIGNED_MOVES
+    assert ("-pthread" in clang) == (not windows) == ("-pthread" in SETUP.link_arguments("gnu", windows))
+
+
+def test_so_are_the_compilers_of_windows():
+    def never(options):
+        raise AssertionError
+
+    assert SETUP.compile_arguments("msvc", True, never) == ["/O2", "/std:c11", "/fp:precise"]
+    assert SETUP.compile_arguments("clang-cl", True, never) == [
+        "/std:c11",
+        *(f"/clang:{argument}" for argument in SETUP.EXACT),
+    ]
+    assert SETUP.link_arguments("msvc", True) == SETUP.link_arguments("clang-cl", True) == []

@@ -6,39 +6,27 @@ const size_t fi_item_bytes[FI_DTYPES] = {4, 8, 2, 2};
 
 static const fi_level levels[] = {
 #if FI_X86
-    {"avx512", "512-bit", &fi_kernels_avx512},
-    {"avx2", "256-bit", &fi_kernels_avx2_vaes},
-    {"avx2", "128-bit", &fi_kernels_avx2},
+    {"avx512", "512-bit", FI_AVX512_VAES, &fi_kernels_avx512},
+    {"avx2", "256-bit", FI_AVX2_VAES, &fi_kernels_avx2_vaes},
+    {"avx2", "128-bit", FI_AVX2_AES, &fi_kernels_avx2},
 #endif
 #if FI_ARM
-    {"neon", "128-bit", &fi_kernels_neon},
+    {"neon", "128-bit", FI_NEON_AES, &fi_kernels_neon},
 #endif
-    {"portable", "table", &fi_kernels_portable},
+    {"portable", "table", 0, &fi_kernels_portable},
 };
 
 static const fi_level *in_use;
-
-static int is_supported(const fi_level *level) {
-    if (level->kernels == &fi_kernels_portable) return 1;
-#if FI_X86
-    if (level->kernels == &fi_kernels_avx512) return fi_cpu_has_avx512_vaes();
-    if (level->kernels == &fi_kernels_avx2_vaes) return fi_cpu_has_avx2_vaes();
-    if (level->kernels == &fi_kernels_avx2) return fi_cpu_has_avx2_aes();
-#endif
-#if FI_ARM
-    if (level->kernels == &fi_kernels_neon) return fi_cpu_has_neon_aes();
-#endif
-    return 0;
-}
 
 /* Looked at once: a virtual machine takes tens of microseconds to say what its processor has. */
 size_t fi_supported_levels(const fi_level *supported[]) {
     static const fi_level *found[FI_MOST_LEVELS];
     static size_t count;
     if (!count) {
+        const int has = fi_cpu_has();
         size_t now = 0;
         for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-            if (is_supported(&levels[i])) found[now++] = &levels[i];
+            if (!(levels[i].needs & ~has)) found[now++] = &levels[i];
         count = now;
     }
     memcpy(supported, found, count * sizeof *found);

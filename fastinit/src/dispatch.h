@@ -5,8 +5,9 @@
 #include "kernels.h"
 
 typedef struct {
-    const char *isa;     /* portable, avx2, avx512 or neon */
-    const char *aes;     /* how the words are made: table, or the hardware's width in bits */
+    const char *isa; /* portable, avx2, avx512 or neon */
+    const char *aes; /* how the words are made: table, or the hardware's width in bits */
+    int needs;       /* of fi_cpu_has() */
     const fi_kernels *kernels;
 } fi_level;
 

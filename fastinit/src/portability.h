@@ -16,16 +16,33 @@
 #error "fastinit must be compiled without -ffast-math"
 #endif
 
-/* Not on Windows, where GCC does not align the stack for wide registers. */
-#if defined __x86_64__ && defined __GNUC__ && !defined _WIN32
+/* The language of GCC; clang-cl speaks it and calls itself MSVC. */
+#if defined __GNUC__ || defined __clang__
+#define FI_GNU 1
+#else
+#define FI_GNU 0
+#endif
+
+/* GCC does not align the stack for wide registers on Windows: setup.py has the assembler make no aligned moves, and
+   says so. */
+#if FI_GNU && defined __x86_64__ && (!defined _WIN32 || defined __clang__ || defined FI_UNALIGNED_MOVES)
 #define FI_X86 1
 #include <immintrin.h>
+#if defined _MSC_VER /* where older Clang leaves out what the whole file is not compiled for */
+#include <smmintrin.h>
+#include <wmmintrin.h>
+#include <avxintrin.h>
+#include <avx2intrin.h>
+#include <f16cintrin.h>
+#include <avx512fintrin.h>
+#include <vaesintrin.h>
+#endif
 #else
 #define FI_X86 0
 #endif
 
 /* Clang offers the AES instructions to functions compiled for them since version 16; before, to whole files only. */
-#if defined __aarch64__ && defined __GNUC__ && \
+#if FI_GNU && defined __aarch64__ && \
     (!defined __clang__ || __clang_major__ >= 16 || defined __ARM_FEATURE_AES)
 #define FI_ARM 1
 #include <arm_neon.h>
@@ -45,6 +62,12 @@
 #define FI_LINUX 0
 #endif
 
+#if defined __APPLE__
+#define FI_APPLE 1
+#else
+#define FI_APPLE 0
+#endif
+
 #define FI_QUOTED(text) #text
 #define FI_NUMBER(number) FI_QUOTED(number)
 #if defined __clang__
@@ -55,7 +78,7 @@
 #define FI_COMPILER "MSVC " FI_NUMBER(_MSC_VER)
 #endif
 
-#if defined __GNUC__
+#if FI_GNU
 #define FI_INLINE static inline __attribute__((always_inline))
 #define FI_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define FI_RESTRICT __restrict__
@@ -93,7 +116,7 @@
 #endif
 
 /* Before an inner loop of at most 16 trips; and before one that takes so many trips together. */
-#if defined __GNUC__
+#if FI_GNU
 #define FI_UNROLL_BY(trips) FI_PRAGMA(GCC unroll trips)
 #else
 #define FI_UNROLL_BY(trips)
@@ -101,7 +124,7 @@
 #define FI_UNROLL FI_UNROLL_BY(16)
 
 /* A hint that memory will be read; it may lie anywhere. */
-#if defined __GNUC__
+#if FI_GNU
 #define FI_PREFETCH(address) __builtin_prefetch(address)
 #else
 #define FI_PREFETCH(address) ((void)(address))
@@ -116,7 +139,7 @@
 
 /* The pointer, after which the compiler knows nothing of what it points to: words made into a buffer and read back by a
    lane loop stay a loop. */
-#if defined __GNUC__
+#if FI_GNU
 FI_INLINE uint32_t *fi_opaque(uint32_t *words) {
     __asm__("" : "+r"(words) : : "memory");
     return words;
@@ -130,7 +153,7 @@ FI_INLINE uint32_t *fi_opaque(uint32_t *words) {
 #define FI_BASELINE_FMA FI_ARM
 
 /* A counter shared by threads: each call gives the next number, and sees what was done before those that came first. */
-#if defined __GNUC__
+#if FI_GNU
 typedef size_t fi_counter;
 FI_INLINE size_t fi_count_up(fi_counter *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL); }
 #else
