@@ -43,6 +43,7 @@ cdef extern from "src/dispatch.h" nogil:
         FI_LAWS
 
     ctypedef enum fi_dtype "enum fi_dtype":
+        FI_BF16
         FI_DTYPES
 
     ctypedef struct fi_parameters:
