@@ -59,6 +59,7 @@ cdef class CheckedCall:
         cdef uint8_t[16] number
         cdef Py_ssize_t bytes
         cdef const char *text = PyUnicode_AsUTF8AndSize(name, &bytes)
+        cdef fi_key key
         cdef fi_region region
         cdef size_t count = few_values(self, out)
         if not count:
@@ -67,8 +68,9 @@ cdef class CheckedCall:
             raise ValueError(f"`seed` must be an integer in [0, 2**128), got {seed!r}")
         region.first, region.axes = 0, 1
         region.shape[0], region.source_step[0], region.target_step[0] = count, 1, fi_item_bytes[self.dtype]
-        fi_fill(<fi_law>self.law, <fi_dtype>self.dtype, fi_stream_key(number, self.stream, <const uint8_t *>text, bytes),
-                &self.parameters, &region, 0, count, out.data + out.offset, 1)
+        key = fi_stream_key(number, self.stream, <const uint8_t *>text, bytes)
+        fi_fill(<fi_law>self.law, <fi_dtype>self.dtype, key, &self.parameters, &region, 0, count,
+                out.data + out.offset, 1)
 
 
 cdef lent_tensor *lent(capsule) except NULL:
@@ -80,7 +82,9 @@ cdef size_t few_values(CheckedCall call, const lent_tensor *out) noexcept:
     cdef size_t items = fi_item_bytes[call.dtype]
     cdef int64_t count = 1
     cdef int axis
-    if out.data == NULL or out.device != LENT_BY_CPU or out.lanes != 1 or out.bits != 8 * items or out.axes != call.axes:
+    if out.data == NULL or out.device != LENT_BY_CPU or out.axes != call.axes:
+        return 0
+    if out.lanes != 1 or out.bits != 8 * items:
         return 0
     if out.kind != (LENT_BFLOAT if call.dtype == FI_BF16 else LENT_FLOAT) or (<size_t>out.data + out.offset) % items:
         return 0
