@@ -47,6 +47,7 @@ class InCore(Law):
 
         return fill
 
+    @usually_rounded
     def call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
         """The same, checked, for an array of few axes: the core fills many of these in the time that this takes."""
         if not 0 < len(lengths) <= FEW_AXES:

@@ -137,7 +137,6 @@ class Asks:
                 self._calls.keep(asked, call)
         return small(tensor, call)
 
-    @usually_rounded
     def _first(self, tensor: Tensor, shape: tuple[int, ...], kind: Kind, args: Any, kwargs: Any) -> CheckedCall | None:
         """What a call comes to that was not made before; of what is refused others say why."""
         try:

@@ -18,7 +18,7 @@ from ...laws import Law
 from ...laws.independent import InCore
 from ...layout import Part
 from ...rectangles import Rectangle
-from .shards import Pieces, is_plain
+from .shards import Pieces, has_memory, stands_for_itself
 
 Index = tuple[slice, ...] | Part | None
 
@@ -81,9 +81,9 @@ class Small(NamedTuple):
 
 def may_be_small(tensor: torch.Tensor) -> bool:
     """Whether it can be part of a `Small`, if its memory lies so."""
-    if tensor.dtype not in KINDS or not 0 < tensor.numel() <= FEW_VALUES:
+    if not stands_for_itself(tensor) or tensor.dtype not in KINDS or not 0 < tensor.numel() <= FEW_VALUES:
         return False
-    return is_plain(tensor) and not tensor.is_inference()
+    return tensor.is_cpu and not tensor.is_inference() and has_memory(tensor)
 
 
 def small(tensor: torch.Tensor, call: CheckedCall | None) -> Small | None:
