@@ -1,9 +1,29 @@
 # Part of _core.pyx: calls that were made before.
 
-cdef enum:
+cpdef enum:
     FEW_AXES = 8
     FEW_VALUES = 1 << 14  # one thread is fastest, and to let go of the lock takes longer than it is worth
+
+
+cdef enum:
     MOST_KEPT = 1 << 10
+
+
+cdef struct lent_tensor:
+    # The DLTensor that a DLPack capsule without a version begins with: an ABI that does not change.
+    char *data
+    int32_t device, device_number, axes
+    uint8_t kind, bits
+    uint16_t lanes
+    const int64_t *shape
+    const int64_t *steps  # NULL: in C order
+    uint64_t offset
+
+
+cdef enum:
+    LENT_BY_CPU = 1
+    LENT_FLOAT = 2
+    LENT_BFLOAT = 4
 
 
 @cython.final
@@ -16,6 +36,67 @@ cdef class CheckedCall:
     cdef uint8_t[16] stream
     cdef int64_t[FEW_AXES] shape
     cdef cnp.dtype items
+
+    def __init__(self, int law, str stream, int dtype, parameters, tuple shape, cnp.dtype items):
+        cdef int axis
+        if len(shape) > FEW_AXES:
+            raise ValueError(f"`shape` must have at most {<int>FEW_AXES} axes, got {len(shape)}")
+        check_law(law)
+        check_items(dtype, items.itemsize)
+        read_parameters(parameters, &self.parameters)
+        self.law, self.dtype, self.items, self.axes = law, dtype, items, <int>len(shape)
+        for axis in range(self.axes):
+            self.shape[axis] = shape[axis]
+        memcpy(self.stream, PyBytes_AS_STRING(stream.encode().ljust(FI_LAW_BYTES, b"\0")), FI_LAW_BYTES)
+
+    def fits(self, capsule):
+        """Whether the tensor in a DLPack capsule is such an array, small and where this memory is."""
+        return few_values(self, lent(capsule)) > 0
+
+    def fill(self, seed, str name not None, capsule):
+        """Fill a tensor that fits."""
+        cdef lent_tensor *out = lent(capsule)
+        cdef uint8_t[16] number
+        cdef Py_ssize_t bytes
+        cdef const char *text = PyUnicode_AsUTF8AndSize(name, &bytes)
+        cdef fi_key key
+        cdef fi_region region
+        cdef size_t count = few_values(self, out)
+        if not count:
+            raise BufferError("`capsule` must be that of a tensor that fits")
+        if not read_seed(seed, number):
+            raise ValueError(f"`seed` must be an integer in [0, 2**128), got {seed!r}")
+        region.first, region.axes = 0, 1
+        region.shape[0], region.source_step[0], region.target_step[0] = count, 1, fi_item_bytes[self.dtype]
+        key = fi_stream_key(number, self.stream, <const uint8_t *>text, bytes)
+        fi_fill(<fi_law>self.law, <fi_dtype>self.dtype, key, &self.parameters, &region, 0, count,
+                out.data + out.offset, 1)
+
+
+cdef lent_tensor *lent(capsule) except NULL:
+    return <lent_tensor *>PyCapsule_GetPointer(capsule, "dltensor")
+
+
+cdef size_t few_values(CheckedCall call, const lent_tensor *out) noexcept:
+    """How many values a tensor has that lies in this memory as the array of a call would, and is small; else 0."""
+    cdef size_t items = fi_item_bytes[call.dtype]
+    cdef int64_t count = 1
+    cdef int axis
+    if out.data == NULL or out.device != LENT_BY_CPU or out.axes != call.axes:
+        return 0
+    if out.lanes != 1 or out.bits != 8 * items:
+        return 0
+    if out.kind != (LENT_BFLOAT if call.dtype == FI_BF16 else LENT_FLOAT) or (<size_t>out.data + out.offset) % items:
+        return 0
+    for axis in range(call.axes - 1, -1, -1):
+        if out.shape[axis] != call.shape[axis] or not 0 < out.shape[axis] <= FEW_VALUES:
+            return 0
+        if out.steps != NULL and out.shape[axis] > 1 and out.steps[axis] != count:
+            return 0
+        count *= out.shape[axis]
+        if count > FEW_VALUES:
+            return 0
+    return count
 
 
 cdef uint64_t kinds_of(tuple asked) noexcept:
@@ -116,29 +197,30 @@ cdef class CheckedCalls:
     cdef dict calls
     cdef object checked
 
-    def __init__(self, checked):
+    def __init__(self, checked=None):
         self.calls, self.checked = {}, checked
 
     def __len__(self):
         return len(self.calls)
 
-    def keep(self, tuple asked, int law, str stream, int dtype, parameters, tuple shape, cnp.dtype items):
+    def keep(self, tuple asked, CheckedCall call not None):
         """Note what the arguments that describe an array came to, where what is equal to them means the same."""
-        cdef CheckedCall call = CheckedCall()
-        cdef int axis
         call.kinds = kinds_of(asked)
-        if not call.kinds or not 0 < len(shape) <= FEW_AXES:
+        if not call.kinds:
             return
-        check_law(law)
-        check_items(dtype, items.itemsize)
-        read_parameters(parameters, &call.parameters)
-        call.law, call.dtype, call.items, call.axes = law, dtype, items, <int>len(shape)
-        for axis in range(call.axes):
-            call.shape[axis] = shape[axis]
-        memcpy(call.stream, PyBytes_AS_STRING(stream.encode().ljust(FI_LAW_BYTES, b"\0")), FI_LAW_BYTES)
         if len(self.calls) >= MOST_KEPT:
             self.calls.clear()
         self.calls[asked] = call
+
+    cdef CheckedCall find(self, tuple asked):
+        """What was kept for what is equal to these arguments, and means the same."""
+        cdef uint64_t kinds = kinds_of(asked)
+        cdef PyObject *found = PyDict_GetItemWithError(self.calls, asked) if kinds else NULL
+        return <CheckedCall>found if found != NULL and (<CheckedCall>found).kinds == kinds else None
+
+    def known(self, tuple asked):
+        """What such a call came to; None where there was none."""
+        return self.find(asked)
 
     def draw(self, tuple asked, seed, name, index, out, threads):
         """The array that is asked for."""
@@ -147,26 +229,20 @@ cdef class CheckedCalls:
 
     cdef object again(self, tuple asked, seed, name, index, out, threads):
         """The same, or None."""
-        cdef PyObject *found
         cdef CheckedCall call
         cdef fi_key key
         cdef fi_region region
         cdef cnp.npy_intp[FEW_AXES] shape
         cdef uint8_t[16] number
-        cdef uint64_t kinds
         cdef int axes
         cdef Py_ssize_t bytes
         cdef const char *text
         if type(name) is not str or not (threads is None or (type(threads) is int and threads > 0)):
             return None
-        kinds = kinds_of(asked)
-        if not kinds or not read_seed(seed, number):
+        call = self.find(asked)
+        if call is None or not read_seed(seed, number):
             return None
-        found = PyDict_GetItemWithError(self.calls, asked)
-        if found == NULL:
-            return None
-        call = <CheckedCall>found
-        axes = cut(call, index, &region, shape) if call.kinds == kinds else 0
+        axes = cut(call, index, &region, shape)
         if axes == 0:
             return None
         try:

@@ -47,6 +47,7 @@ cdef extern from "src/dispatch.h" nogil:
         FI_F32
         FI_F64
         FI_F16
+        FI_BF16
         FI_DTYPES
 
     ctypedef struct fi_parameters:

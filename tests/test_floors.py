@@ -114,7 +114,7 @@ INSIDE = {
     "torch": (
         ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
         ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
-        ("calls", ("requests", "init", "visits", "wrapping", "fast")),
+        ("calls", ("requests", "init", "visits", "wrapping", "answers", "fast")),
         (
             "models",
             (

@@ -1,6 +1,7 @@
 """Threads, forks, foreign floating-point modes, forced levels, and what the environment says."""
 
 import ctypes
+import itertools
 import mmap
 import os
 import platform
@@ -219,6 +220,9 @@ CALLS = {
 }  # fmt: skip
 
 
+COUNT = itertools.count()  # for arguments that no call has had
+
+
 @pytest.fixture(params=[*ROUNDING, "flush"])
 def foreign(request):
     """A function that calls another with the modes that some library might have left, which must be there after it."""
@@ -281,6 +285,22 @@ def test_laws_that_schemes_keep_are_those_of_the_usual_mode(foreign):
     scheme = fi.Scheme("fresh", 2.0, distribution="uniform")
     assert np.array_equal(made, scheme(shape, seed=1, dtype="float64", gain=0.3))
     assert np.array_equal(made, fi.he_uniform(shape, seed=1, dtype="float64", gain=0.3))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are of x86")
+def test_what_calls_of_torch_keep_is_of_the_usual_mode(foreign):
+    torch = pytest.importorskip("torch")
+    import fastinit.torch as ft
+    from fastinit.laws import independent
+
+    def made():
+        with ft.fast_init(seed=1):
+            return torch.empty(37, 20, dtype=torch.float64).uniform_(-0.1, foreign.high)
+
+    independent._parameters_below.cache_clear()
+    foreign.high = 0.7 + next(COUNT)
+    values = foreign(made)
+    assert np.array_equal(values, fi.uniform((37, 20), -0.1, foreign.high, seed=1, name="#0", dtype="float64"))
 
 
 def test_modes_are_put_back_after_an_error(foreign):

@@ -7,16 +7,18 @@ import threading
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.overrides import TorchFunctionMode
 
 import fastinit as fi
 import fastinit.torch as ft
 from fastinit import _core
 
 TRUNC_NORMAL = nn.init.trunc_normal_  # as libraries keep it from their import on
-OWN = {name: getattr(nn.init, name) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")}
+WRAPPED = ("_no_grad_trunc_normal_", "orthogonal_", "sparse_", "normal_", "uniform_", "kaiming_uniform_")
+OWN = {name: getattr(nn.init, name) for name in (*WRAPPED, "_calculate_fan_in_and_fan_out")}
 
 
 def law(scheme, *arguments, number=0, shape=(4, 4), **keywords):
@@ -110,6 +112,35 @@ def test_what_a_named_generator_draws_for_no_parameter_is_torchs(keywords):
     assert fast.filled == 1 and fast.left_to_torch == {"uniform_": 1, "kaiming_uniform_": 1, "randn": 1, "normal": 1}
     if "model" in keywords:
         assert torch.equal(linear.weight, torch.from_numpy(fi.normal((4, 6), seed=1, name="weight")))
+
+
+ANNOUNCED = {name: OWN[name] for name in WRAPPED[3:]}
+
+
+class Sees(TorchFunctionMode):
+    """What is announced to other modes, and in which words."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.seen = func, args, sorted(kwargs or {})
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ANNOUNCED)
+def test_a_block_changes_nothing_in_what_others_are_told_of_a_call(name):
+    with Sees() as alone:
+        getattr(nn.init, name)(torch.empty(4, 4))
+    with ft.fast_init(seed=7) as fast, Sees() as inside:
+        getattr(nn.init, name)(torch.empty(4, 4))
+    with Sees() as outside, ft.fast_init(seed=7) as left:
+        getattr(nn.init, name)(torch._neg_view(torch.empty(4, 4)))
+    assert alone.seen[0] is ANNOUNCED[name] and alone.seen == inside.seen == outside.seen
+    assert fast.filled == 1 and left.left_to_torch == {name: 1}
+
+
+def test_the_fans_of_a_tensor_are_read_past_a_block_and_seen_by_other_modes():
+    with Sees() as other, ft.fast_init():
+        assert nn.init._calculate_fan_in_and_fan_out(torch.empty(3, 5)) == (5, 3)
+    assert other.seen[0] is Tensor.dim
 
 
 def test_fills_of_a_block_are_numbered():

@@ -10,10 +10,14 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException
 
 import fastinit as fi
 import fastinit.torch as ft
+from fastinit import _core
 from fastinit.torch.calls import init
+from fastinit.torch.calls.requests import Asks
 from fastinit.torch.tensors import fills
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
@@ -159,6 +163,128 @@ def test_tensors_without_elements_or_memory():
         assert caught[0].filename == __file__
     assert torch.equal(torch.get_rng_state(), before)
     assert init.normal_(torch.zeros(())).shape == ()
+
+
+def noted():
+    tensor = torch.nn.Parameter(torch.zeros(8, 6))
+    tensor.note = 1
+    return tensor
+
+
+def inferred():
+    with torch.inference_mode():
+        return torch.zeros(4, 4)
+
+
+SMALL_OR_NOT = {
+    "whole": lambda dtype: torch.zeros(8, 6, dtype=dtype),
+    "parameter": lambda dtype: torch.nn.Parameter(torch.zeros(8, 6, dtype=dtype)),
+    "most": lambda dtype: torch.zeros(2, _core.FEW_VALUES // 2, dtype=dtype),
+    "one more": lambda dtype: torch.zeros(1, _core.FEW_VALUES + 1, dtype=dtype),
+    "most axes": lambda dtype: torch.zeros(2, 3, *[1] * (_core.FEW_AXES - 2), dtype=dtype),
+    "one axis more": lambda dtype: torch.zeros(2, 3, *[1] * (_core.FEW_AXES - 1), dtype=dtype),
+    "lying in another": lambda dtype: torch.zeros(9, 6, dtype=dtype)[1:],
+    "turned": lambda dtype: torch.zeros(8, 6, dtype=dtype).T,
+    "every other": lambda dtype: torch.zeros(8, 6, dtype=dtype)[:, ::2],
+    "of one row": lambda dtype: torch.zeros(8, 6, dtype=dtype)[::8],
+    "empty": lambda dtype: torch.zeros(0, 6, dtype=dtype),
+    "of no axes": lambda dtype: torch.zeros((), dtype=dtype),
+    "unaligned": lambda dtype: torch.frombuffer(bytearray(513), dtype=dtype, offset=1, count=48),
+    "negative": lambda dtype: torch._neg_view(torch.zeros(4, 4, dtype=dtype)),
+    "on meta": lambda dtype: torch.zeros(8, 6, dtype=dtype, device="meta"),
+    "sparse": lambda dtype: torch.zeros(8, 6, dtype=dtype).to_sparse(),
+    "noted": lambda dtype: noted(),
+    "inferred": lambda dtype: inferred(),
+    "complex": lambda dtype: torch.zeros(4, 4, dtype=torch.complex64),
+}
+ASKED = [
+    ("uniform_", ()),
+    ("uniform_", (0, 1)),
+    ("uniform_", (False, True)),
+    ("uniform_", (-0.0, 1.0)),
+    ("uniform_", (0.0, 1.0)),
+    ("uniform_", (np.float32(0.1), 0.5)),
+    ("uniform_", (0.0, 7e4)),
+    ("uniform_", (1.0, 0.0)),
+    ("normal_", (0.0, -1.0)),
+    ("normal_", (0.0, 0.02)),
+    ("trunc_normal_", (0.0, 0.02, -0.04, 0.04)),
+    ("trunc_normal_", (0.0, 1.0, 6.0, 9.0)),
+    ("kaiming_uniform_", (5**0.5,)),
+    ("kaiming_uniform_", (0.0, "FAN_OUT", "tanh")),
+    ("kaiming_uniform_", (0.0, "fan")),
+    ("xavier_normal_", (2,)),
+]
+
+
+def outcomes(make, dtype):
+    """Of each call, made twice: its error or the bits, what the generator is then, and how often the tensor changed."""
+    found = []
+    for name, arguments in ASKED * 2:
+        generator, tensor = torch.Generator().manual_seed(1), make(dtype)
+        torch.manual_seed(0)
+        try:
+            getattr(init, name)(tensor, *arguments, generator=generator if len(found) % 3 else None)
+            error = ""
+        except (ValueError, TypeError, RuntimeError, AttributeError, NotImplementedError) as one:
+            error = repr(one)
+        dense = tensor.layout is torch.strided and not (tensor.is_neg() or tensor.is_meta)
+        flat = tensor.detach().contiguous().flatten() if dense and tensor.numel() else torch.empty(0)
+        bits = flat.view(torch.uint8).numpy().tobytes()
+        version = 0 if tensor.is_inference() else tensor._version
+        found.append((error, bits, torch.rand(1).item(), torch.rand(1, generator=generator).item(), version))
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:mean is more than 2 std", "ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("make", SMALL_OR_NOT.values(), ids=SMALL_OR_NOT)
+def test_a_small_tensor_gets_what_any_other_does(make, dtype, monkeypatch):
+    """Values, errors, generators and versions; what is not plain and small goes the way of all others."""
+    soon = outcomes(make, dtype)
+    monkeypatch.setattr(Asks, "small", lambda *_: None)
+    monkeypatch.setattr(fills, "may_be_small", lambda _: False)
+    assert soon == outcomes(make, dtype)
+
+
+def test_only_what_is_plain_and_small_is_filled_at_once():
+    asks = init.REQUESTS["uniform_"]
+    taken = {name for name, make in SMALL_OR_NOT.items() if asks.small(make(torch.float32), (), {}) is not None}
+    assert taken == {"whole", "parameter", "most", "most axes", "lying in another", "of one row"}
+
+
+def test_a_capsule_that_does_not_fit_is_not_written_to():
+    tensor = torch.zeros(4, 4)
+    call = fi.laws.Normal().call((4, 4), fills.KINDS[torch.float32])
+    for other in (torch.zeros(4, 5), torch.zeros(16), torch.zeros(4, 4, dtype=torch.int32), torch.zeros(4, 8)[:, ::2]):
+        assert not call.fits(fills.to_dlpack(other))
+        with pytest.raises(BufferError, match=r"^`capsule` must be that of a tensor that fits$"):
+            call.fill(0, "", fills.to_dlpack(other))
+        assert not other.any()
+    half = fi.laws.Normal().call((4, 4), fills.KINDS[torch.float16])
+    assert not half.fits(fills.to_dlpack(tensor.bfloat16())) and half.fits(fills.to_dlpack(tensor.half()))
+    with pytest.raises(ValueError, match=r"^`seed` must be an integer in \[0, 2\*\*128\), got -1$"):
+        call.fill(-1, "", fills.to_dlpack(tensor))
+    with pytest.raises(ValueError, match="PyCapsule_GetPointer called with invalid PyCapsule object"):
+        call.fits(tensor)
+    assert not tensor.any()
+    call.fill(1 << 100, "ä", fills.to_dlpack(tensor))
+    assert same(tensor, expected(fi.normal, (4, 4), torch.float32, seed=1 << 100, name="ä"))
+    with pytest.raises(ValueError, match=r"^`shape` must have at most 8 axes, got 9$"):
+        _core.CheckedCall(0, "normal", 0, (0.0,) * 7 + (0,), (1,) * 9, np.dtype("float32"))
+
+
+def test_a_seed_is_that_of_the_generator_whoever_draws_meanwhile(monkeypatch):
+    torch.manual_seed(0)
+    expected_seeds = [fills.seed_from(None) for _ in range(2)]
+    assert expected_seeds[0] == FIRST_SEED
+    torch.manual_seed(0)
+    monkeypatch.setattr(fills, "_SPARE", [])
+    assert [fills.seed_from(None) for _ in range(2)] == expected_seeds
+    monkeypatch.undo()
+    with FakeTensorMode(allow_non_fake_inputs=True), pytest.raises(DataDependentOutputException):
+        fills.seed_from(None)
+    assert len(fills._SPARE) == 1
 
 
 def test_warnings_point_at_the_caller():

@@ -185,7 +185,7 @@ def test_order_does_not_matter_and_what_does_is_said():
 def test_a_model_is_read_again_only_where_it_has_changed(monkeypatch):
     reads, model = [], nn.Sequential(nn.Linear(3, 3))
     read = Register._read
-    monkeypatch.setattr(Register, "_read", lambda self: reads.append(1) or read(self))
+    monkeypatch.setattr(Register, "_read", lambda self, found: reads.append(1) or read(self, found))
 
     def draw():
         with ft.fast_init(model=model, seed=5):

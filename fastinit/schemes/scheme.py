@@ -268,6 +268,7 @@ class Scheme:
         lengths = checked_shape(shape)
         law = self._law_for(lengths, dict(zip(self.parameters, own, strict=True)))
         if isinstance(law, InCore):
-            kind = kind_for(dtype, out)
-            self._calls.keep(asked, law.number, law.stream, kind.code, law.parameters(kind), lengths, kind.dtype)
+            call = law.call(lengths, kind_for(dtype, out))
+            if call is not None:
+                self._calls.keep(asked, call)
         return draw(law, lengths, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)

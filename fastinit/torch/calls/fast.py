@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
-from torch.nn import init as torch_init
+from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
@@ -22,13 +20,14 @@ from ..tensors.agreement import agreed
 from ..tensors.checks import check_here, check_model
 from ..tensors.fills import DTYPES, fill_pieces_, seed_from
 from ..tensors.names import Register, Rename, canonical_name, versions
-from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, pieces_of, reshard, whole_of
+from ..tensors.shards import Partition, Pieces, check_partition, pieces_of, reshard, whole_of
 from ..tensors.ties import untied, warn_untied
-from . import init, requests
-from .init import TORCH
-from .requests import REQUESTS, Request
+from .answers import ANSWERS, in_place_of_torchs
+from .requests import Asks, Request
 from .visits import Visits
-from .wrapping import LOCK, WRAPPED, unwrap, wrap
+from .wrapping import LOCK, unwrap, wrap
+
+_answer_to = ANSWERS.get
 
 
 class fast_init(TorchFunctionMode):  # noqa: N801
@@ -118,7 +117,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.filled = self.unnamed = 0
         self.left_to_torch: Counter[str] = Counter()
         self._visits = Visits()
-        self._new: Tensor | None = None
+        self.new: Tensor | None = None
         self._entered = False
         self.register: Register | None = None
         if model is not None:
@@ -177,14 +176,16 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        answer = _answer_to(func) or (type(func) is FunctionType and _answer_in_place_of(func))
+        answer = _answer_to(func) or (type(func) is FunctionType and in_place_of_torchs(func))
         result = answer(self, func, args, kwargs) if answer else func(*args, **kwargs)
         if self.register is not None:
             self.register.follow(func, args, kwargs, result)
         return result
 
-    def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
+    def fill(self, tensor: Tensor, asks: Asks, args: Any, kwargs: Any) -> bool:
         """Fill a tensor by the law that a call asks for; False where that is torch's to do, with nothing written."""
+        if self.fill_at_once(tensor, asks, args, kwargs):
+            return True
         pieces = pieces_of(tensor) if tensor.dtype in DTYPES else None
         if pieces is None:
             return False
@@ -206,6 +207,22 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         self.filled += 1
         return True
 
+    def fill_at_once(self, tensor: Tensor, asks: Asks, args: Any, kwargs: Any) -> bool:
+        """The same where a tensor is plain and small, and nothing but the order of calls tells it from others."""
+        if self.register is not None or self.large_pages or kwargs.get("generator") is not None:
+            return False
+        if "generator" in kwargs:
+            kwargs = {name: value for name, value in kwargs.items() if name != "generator"}
+        found = asks.small(tensor, args, kwargs)
+        if found is None:
+            return False
+        if self.seed is None:
+            found.fill_(seed_from(None), "")
+        else:
+            found.fill_(self.seed, self.stream(""))
+        self.filled += 1
+        return True
+
     def passes(self, tensor: Tensor) -> bool:
         """Whether there is nothing to fill."""
         if tensor.is_meta or tensor.numel():
@@ -216,7 +233,7 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     def _place(self, tensor: Tensor, pieces: Pieces) -> tuple[str, Pieces]:
         """The name of a tensor, "" if it has none, and what of the whole it holds."""
-        found = None if self.register is None else self.register.find(tensor, pieces, tensor is self._new)
+        found = None if self.register is None else self.register.find(tensor, pieces, tensor is self.new)
         return ("", pieces) if found is None else found
 
     def stream(self, name: str, draw: Any = None) -> str:
@@ -258,133 +275,3 @@ def _of_model(
 def _is_asked_again(request: Request, tensor: Tensor, name: str) -> bool:
     """Whether a call names a generator for what no model stores: who has kept its seed will have torch draw it anew."""
     return request.generator is not None and not (name or isinstance(tensor, torch.nn.Parameter))
-
-
-def _fills(asks: Callable[..., Request | None], tracked: bool = False) -> Callable[..., Any]:
-    """The answer to a call that fills its first argument; a `tracked` one may be recorded for its gradient."""
-
-    def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
-        rest = dict(kwargs)
-        tensor = args[0] if args else rest.pop("tensor")
-        if mode.passes(tensor):
-            return func(*args, **kwargs)
-        recorded = tracked and tensor.requires_grad and torch.is_grad_enabled()
-        if not recorded and mode.fill(tensor, asks, args[1:], rest):
-            return tensor
-        return _left(mode, func, args, kwargs)
-
-    return answer
-
-
-def _made(mode: fast_init, tensor: Tensor, asks: Callable[..., Request], generator: Generator | None) -> bool:
-    """Whether a tensor just made has its values."""
-    mode._new = tensor
-    try:
-        return mode.passes(tensor) or mode.fill(tensor, asks, (), {"generator": generator})
-    finally:
-        mode._new = None
-
-
-def _makes(empty: Callable[[fast_init, Any, Any], Tensor], asks: Callable[..., Request]) -> Callable[..., Any]:
-    """The answer to a call that makes a tensor: `empty` takes the mode, and its arguments but for the generator."""
-
-    def answer(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
-        rest = dict(kwargs)
-        generator = rest.pop("generator", None)
-        tensor = empty(mode, args, rest)
-        return tensor if _made(mode, tensor, asks, generator) else _left(mode, func, args, kwargs)
-
-    return answer
-
-
-def _empty(mode: fast_init, args: Any, kwargs: Any) -> Tensor:
-    return torch.empty(*args, **kwargs)
-
-
-def _alike(mode: fast_init, args: Any, kwargs: Any) -> Any:
-    tensor = torch.empty_like(*args, **kwargs)
-    if mode.register is not None:
-        mode.register.follow(torch.empty_like, args, kwargs, tensor)
-    return tensor
-
-
-def _normal_of_size(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
-    """The answer to torch.normal, which makes a tensor where its mean and standard deviation are numbers."""
-    rest = dict(zip(("mean", "std", "size"), args, strict=False)) | kwargs
-    if "size" in rest:
-        asks = functools.partial(requests.normal_, mean=rest.pop("mean"), std=rest.pop("std"))
-        generator = rest.pop("generator", None)
-        tensor = torch.empty(rest.pop("size"), **rest)
-        if _made(mode, tensor, asks, generator):
-            return tensor
-    return _left(mode, func, args, kwargs)
-
-
-def _set_item(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
-    """The answer to ``tensor[index] = value``, which torch does not do to a DTensor that is sharded."""
-    tensor, index, value = args
-    if mode.register is None or not is_dtensor(tensor):
-        return func(*args)
-    part = tensor[index]
-    mode.register.follow(Tensor.__getitem__, (tensor, index), {}, part)
-    if not mode.register.is_view(part):
-        return func(*args)
-    result = part.copy_(value) if isinstance(value, Tensor) else part.fill_(value)
-    mode.register.follow(Tensor.copy_, (part, value), {}, result)
-    return None
-
-
-def _left(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
-    mode.left_to_torch[getattr(func, "__name__", repr(func)).removeprefix("_no_grad_")] += 1
-    return func(*args, **kwargs)
-
-
-def _left_in_training(mode: fast_init, func: Any, args: Any, kwargs: Any) -> Any:
-    return _left(mode, func, args, kwargs) if kwargs["training"] else func(*args, **kwargs)
-
-
-_ANNOUNCED = ("normal_", "uniform_", "kaiming_uniform_")
-_OTHER_METHODS = (
-    "bernoulli",
-    "multinomial",
-    "bernoulli_",
-    "cauchy_",
-    "exponential_",
-    "geometric_",
-    "log_normal_",
-    "random_",
-)
-_OTHER_FUNCTIONS = ("bernoulli", "binomial", "multinomial", "poisson", "randint", "randint_like", "randperm")
-_DISTRIBUTIONS = ("_sample_dirichlet", "_standard_gamma")  # torch.distributions draws these
-#: Of torch.nn.functional, which a mode sees in place of what they call; those draw where `training` is true.
-_DROPPING = ("alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "rrelu")
-
-_ANSWERS: dict[Any, Callable[..., Any]] = {
-    Tensor.normal_: _fills(requests.normal_, tracked=True),
-    Tensor.uniform_: _fills(requests.uniform_method, tracked=True),
-    torch.randn: _makes(_empty, requests.normal_),
-    torch.rand: _makes(_empty, requests.uniform_),
-    torch.randn_like: _makes(_alike, requests.normal_),
-    torch.rand_like: _makes(_alike, requests.uniform_),
-    torch.normal: _normal_of_size,
-    Tensor.__setitem__: _set_item,
-    **{getattr(init, name): _fills(asks) for name, asks in REQUESTS.items()},
-    **{TORCH[name]: _fills(REQUESTS[name]) for name in _ANNOUNCED},
-    **{wrapped: _fills(REQUESTS[name.removeprefix("_no_grad_")]) for name, wrapped in WRAPPED.items()},
-    **{getattr(Tensor, name): _left for name in _OTHER_METHODS},
-    **{getattr(torch, name): _left for name in _OTHER_FUNCTIONS + _DISTRIBUTIONS},
-    **{getattr(torch.nn.functional, name): _left_in_training for name in _DROPPING},
-    torch.nn.functional.gumbel_softmax: _left,
-}
-_answer_to = _ANSWERS.get
-
-
-def _answer_in_place_of(function: Any) -> Callable[..., Any] | None:
-    """That to torch's own function where another is in its place: torch's announces itself by what has its name."""
-    name = function.__name__
-    return _ANSWERS[TORCH[name]] if name in _ANNOUNCED and getattr(torch_init, name) is function else None
-
-
-def is_answered(function: Any) -> bool:
-    """Whether a mode sees to calls of a function itself."""
-    return function in _ANSWERS or (type(function) is FunctionType and _answer_in_place_of(function) is not None)

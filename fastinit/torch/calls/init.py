@@ -36,18 +36,21 @@ from .requests import REQUESTS, kaiming_std
 TORCH = {name: getattr(torch_init, name) for name in REQUESTS}
 
 
-def _fill(function: str, tensor: Tensor, *arguments: Any) -> Tensor:
+def _fill(function: str, tensor: Tensor, *arguments: Any, generator: Generator | None) -> Tensor:
     """Fill a tensor where we can, and let torch's function fill it where we cannot."""
-    seen = tensor.dtype in DTYPES and not torch.compiler.is_compiling()
-    pieces = pieces_of(tensor) if seen else None
+    compiled = torch.compiler.is_compiling()
+    if not compiled and (found := REQUESTS[function].small(tensor, arguments, {})) is not None:
+        found.fill_(seed_from(generator), "")
+        return tensor
+    pieces = pieces_of(tensor) if tensor.dtype in DTYPES and not compiled else None
     if pieces is None or not tensor.numel():
         check_here(tensor, "tensor")
-        return TORCH[function](tensor, *arguments)
+        return TORCH[function](tensor, *arguments, generator)
     request = REQUESTS[function](_whole(tensor), *arguments)
     if request is None:
-        return TORCH[function](tensor, *arguments)
+        return TORCH[function](tensor, *arguments, generator)
     if not tensor.is_meta:
-        fill_pieces_(pieces, request.law, seed=seed_from(request.generator), name="")
+        fill_pieces_(pieces, request.law, seed=seed_from(generator), name="")
     return tensor
 
 
@@ -88,7 +91,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     """
     if has_torch_function_variadic(tensor):
         return handle_torch_function(uniform_, (tensor,), tensor=tensor, a=a, b=b, generator=generator)
-    return _fill("uniform_", tensor, a, b, generator)
+    return _fill("uniform_", tensor, a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -104,7 +107,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     """
     if has_torch_function_variadic(tensor):
         return handle_torch_function(normal_, (tensor,), tensor=tensor, mean=mean, std=std, generator=generator)
-    return _fill("normal_", tensor, mean, std, generator)
+    return _fill("normal_", tensor, mean, std, generator=generator)
 
 
 def trunc_normal_(
@@ -141,7 +144,7 @@ def trunc_normal_(
             "The distribution of values may be incorrect.",
             stacklevel=2,
         )
-    return _fill("trunc_normal_", tensor, mean, std, a, b, generator)
+    return _fill("trunc_normal_", tensor, mean, std, a, b, generator=generator)
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -173,7 +176,7 @@ def kaiming_uniform_(
     if 0 in tensor.shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
         return tensor
-    return _fill("kaiming_uniform_", tensor, a, mode, nonlinearity, generator)
+    return _fill("kaiming_uniform_", tensor, a, mode, nonlinearity, generator=generator)
 
 
 def kaiming_normal_(
@@ -200,7 +203,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         return handle_torch_function(orthogonal_, (tensor,), tensor=tensor, gain=gain, generator=generator)
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
-    return _fill("orthogonal_", tensor, gain, generator)
+    return _fill("orthogonal_", tensor, gain, generator=generator)
 
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
@@ -213,7 +216,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
         return handle_torch_function(sparse_, (tensor,), tensor=tensor, **keywords)
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return _fill("sparse_", tensor, sparsity, std, generator)
+    return _fill("sparse_", tensor, sparsity, std, generator=generator)
 
 
 uniform: Callable[..., Tensor] = _make_deprecate(uniform_)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 from torch.nn.init import _calculate_correct_fan, calculate_gain
 
+from ..._core import CheckedCall, CheckedCalls
 from ...arguments import real, refuse
+from ...dtypes import Kind
 from ...laws import Law, Normal, Orthogonal, Sparse, Truncated, UniformBelow
+from ...laws.independent import InCore
 from ...machine import usually_rounded
 from ...ranges import REACH
 from ...scaling import normal_interval
+from ..tensors.fills import KINDS, Small, may_be_small, small
 
 
 class Request(NamedTuple):
@@ -107,8 +111,43 @@ def _inward(mean: float, std: float, z: float, bound: float, sign: int) -> float
     return z
 
 
+class Asks:
+    """From a call of torch's to its request; what calls on small tensors came to is kept."""
+
+    def __init__(self, request: Callable[..., Request | None]) -> None:
+        self._request = usually_rounded(request)
+        self._calls = CheckedCalls()
+
+    def __call__(self, tensor: Tensor, *args: Any, **kwargs: Any) -> Request | None:
+        return self._request(tensor, *args, **kwargs)
+
+    def small(self, tensor: Tensor, args: Any, kwargs: Any) -> Small | None:
+        """What fills a tensor, if it is a small one; None also where its law needs more, or is refused.
+
+        The generator is not among the arguments.
+        """
+        if not may_be_small(tensor):
+            return None
+        kind, shape = KINDS[tensor.dtype], tuple(tensor.shape)
+        asked = (kind.code, shape, len(args), *args, *kwargs, *kwargs.values())
+        call = self._calls.known(asked)
+        if call is None:
+            call = self._first(tensor, shape, kind, args, kwargs)
+            if call is not None:
+                self._calls.keep(asked, call)
+        return small(tensor, call)
+
+    def _first(self, tensor: Tensor, shape: tuple[int, ...], kind: Kind, args: Any, kwargs: Any) -> CheckedCall | None:
+        """What a call comes to that was not made before; of what is refused others say why."""
+        try:
+            request = self(tensor, *args, **kwargs)
+            return None if request is None or not isinstance(request.law, InCore) else request.law.call(shape, kind)
+        except (TypeError, ValueError):
+            return None
+
+
 #: By the name of the function; those that come down to `normal_` and `uniform_` need no entry.
-REQUESTS: dict[str, Callable[..., Request | None]] = {
-    function.__name__: usually_rounded(function)
+REQUESTS: dict[str, Asks] = {
+    function.__name__: Asks(function)
     for function in (uniform_, normal_, kaiming_uniform_, orthogonal_, sparse_, trunc_normal_)
 }

@@ -46,8 +46,8 @@ class Visits:
 
         By which way that was come by nobody knows: of draws alike, as many as there are ways are one.
         """
-        owner = self._owners.get(name)
-        if draw is None or owner is None or owner in self._now.modules:
+        owner = None if draw is None else self._owners.get(name)
+        if owner is None or owner in self._now.modules:
             return self._next(name)
         what = name, draw
         way = self._alike[what] % (1 + len(self._wrappers[owner]))

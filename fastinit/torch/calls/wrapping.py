@@ -1,19 +1,24 @@
-"""Wrapping: functions of torch.nn.init whose calls torch lets no mode see, while there are blocks that want to."""
+"""Wrapping: functions of torch.nn.init in whose place there are others while there are blocks."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from torch import Tensor
+from torch._C import DisableTorchFunction, _len_torch_function_stack
 from torch.nn import init as torch_init
-from torch.overrides import handle_torch_function, has_torch_function_variadic
+from torch.overrides import _get_current_function_mode, handle_torch_function, has_torch_function_variadic
 
 from ...locks import lock_of_forks
+from .requests import REQUESTS, Asks
+
+Function = Callable[..., Any]
 
 
-def dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def dispatching(function: Function) -> Function:
     """A function of torch.nn.init such that modes see its call."""
 
     @functools.wraps(function)
@@ -25,9 +30,56 @@ def dispatching(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return dispatched
 
 
-#: By the name in torch.nn.init. trunc_normal_ is reached below its name, which libraries keep copies of.
-_ORIGINAL = {name: getattr(torch_init, name) for name in ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")}
-WRAPPED = {name: dispatching(function) for name, function in _ORIGINAL.items()}
+def _shortened(function: Function, asks: Asks) -> Function:
+    """One that announces itself, as torch's does; but first asks the block that it is in for an answer at once.
+
+    For torch to announce a call takes longer than a small fill.
+    """
+    parameters = signature(function)
+
+    @functools.wraps(function)
+    def shortened(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if not has_torch_function_variadic(tensor):
+            return function(tensor, *args, **kwargs)
+        fill_at_once = getattr(_get_current_function_mode(), "fill_at_once", None)
+        if fill_at_once is not None:
+            with DisableTorchFunction():
+                if fill_at_once(tensor, asks, args, kwargs):
+                    return tensor
+            return handle_torch_function(shortened, (tensor,), tensor, *args, **kwargs)
+        call = parameters.bind(tensor, *args, **kwargs)
+        call.apply_defaults()
+        return handle_torch_function(function, (tensor,), **call.arguments)
+
+    return shortened
+
+
+def _unseen(function: Function) -> Function:
+    """One that only reads, which a block alone does not see."""
+
+    @functools.wraps(function)
+    def unseen(tensor: Tensor) -> Any:
+        if _len_torch_function_stack() != 1 or not hasattr(_get_current_function_mode(), "fill_at_once"):
+            return function(tensor)
+        with DisableTorchFunction():
+            return function(tensor)
+
+    return unseen
+
+
+#: Torch lets no mode see their calls. trunc_normal_ is reached below its name, which libraries keep copies of.
+_SILENT = ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")
+#: Torch lets modes see their calls.
+ANNOUNCED = ("normal_", "uniform_", "kaiming_uniform_")
+_READING = "_calculate_fan_in_and_fan_out"
+
+_ORIGINAL = {name: getattr(torch_init, name) for name in (*_SILENT, *ANNOUNCED, _READING)}
+#: By the name in torch.nn.init.
+WRAPPED = {
+    **{name: dispatching(_ORIGINAL[name]) for name in _SILENT},
+    **{name: _shortened(_ORIGINAL[name], REQUESTS[name]) for name in ANNOUNCED},
+}
+_IN_PLACE = {**WRAPPED, _READING: _unseen(_ORIGINAL[_READING])}
 LOCK = lock_of_forks()
 _blocks = 0
 
@@ -36,9 +88,9 @@ def wrap() -> None:
     global _blocks
     with LOCK:
         _blocks += 1
-        for name, wrapped in WRAPPED.items():
+        for name, other in _IN_PLACE.items():
             if getattr(torch_init, name) is _ORIGINAL[name]:
-                setattr(torch_init, name, wrapped)
+                setattr(torch_init, name, other)
 
 
 def unwrap() -> None:
@@ -46,6 +98,6 @@ def unwrap() -> None:
     global _blocks
     with LOCK:
         _blocks -= 1
-        for name, wrapped in WRAPPED.items():
-            if not _blocks and getattr(torch_init, name) is wrapped:
+        for name, other in _IN_PLACE.items():
+            if not _blocks and getattr(torch_init, name) is other:
                 setattr(torch_init, name, _ORIGINAL[name])

@@ -193,12 +193,16 @@ def _fill(
     own: Iterable[OwnTensor], plan: Plan, seed: int, partition: Partition | None, values: Mapping[str, Tensor]
 ) -> None:
     for one, entry in zip(own, plan, strict=True):
-        if entry.law is None or not one.tensor.numel():
+        if entry.law is None:
             continue
-        if one.computed is not None:
+        with torch._C.DisableTorchFunction():  # what is asked of a tensor here is not for the block to see
+            if not one.tensor.numel():
+                continue
+            pieces = known_pieces_of(one.tensor, partition) if one.computed is None else None
+        if pieces is not None:
+            fill_pieces_(pieces, entry.law, seed=seed, name=entry.stream)
+        elif one.computed is not None:
             one.computed.assign(values[one.full_name] if one.full_name in values else _drawn(one, entry, seed))
-        else:
-            fill_pieces_(known_pieces_of(one.tensor, partition), entry.law, seed=seed, name=entry.stream)
 
 
 def _warn_of_frozen(own: Iterable[OwnTensor], plan: Plan) -> None:

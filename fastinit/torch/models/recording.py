@@ -13,8 +13,8 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from ...laws import Constant, Law
 from ...scaling import Fans
-from ..calls.fast import is_answered
-from ..calls.requests import Request
+from ..calls.answers import is_answered
+from ..calls.requests import Asks, Request
 from ..tensors.meta import on_meta
 from ..tensors.names import Rename, canonical_name, named_tensors
 from ..tensors.shards import Pieces
@@ -81,7 +81,7 @@ class _Recorder(Steps):
     def passes(self, tensor: Tensor) -> bool:
         return False
 
-    def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
+    def fill(self, tensor: Tensor, asks: Asks, args: Any, kwargs: Any) -> bool:
         name, whole = self._named(tensor)
         if name:
             request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..calls.fast import fast_init
-from ..calls.requests import Request
+from ..calls.requests import Asks
 from ..tensors.names import Rename
 from ..tensors.shards import Partition, local_of, pieces_of, storage_of
 
@@ -60,7 +60,7 @@ class Steps(fast_init):
             self.written.add(memory_of(target))
         return result
 
-    def fill(self, tensor: Tensor, asks: Callable[..., Request | None], args: Any, kwargs: Any) -> bool:
+    def fill(self, tensor: Tensor, asks: Asks, args: Any, kwargs: Any) -> bool:
         """As `fast_init` does, but for what a later step fills anew."""
         if self.begins and (pieces := pieces_of(tensor)) is not None:
             name, _ = self._place(tensor, pieces)

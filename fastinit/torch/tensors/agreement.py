@@ -29,7 +29,7 @@ def agreed(find: Callable[[], tuple[int, Iterable[str], Found]], tensors: Sequen
             meshes.setdefault(tensor.device_mesh, []).append(number)
     try:
         seed, deeds, found = find()
-        texts = list(deeds)
+        texts = list(deeds) if meshes else []
         mine = {_ranks(mesh): _digest([texts[one] for one in at]) for mesh, at in meshes.items()} | {"seed": seed}
     except Exception as error:  # which the others must hear of, or they would wait
         _told(portable(error), meshes)

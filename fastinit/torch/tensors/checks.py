@@ -9,7 +9,7 @@ from torch.nn.parameter import is_lazy
 
 from ...arguments import refuse
 from .fills import DTYPES
-from .shards import is_placeholder, pieces_of
+from .shards import is_placeholder, is_plain, pieces_of, stands_for_itself
 
 
 def kind_of_value(value: Any) -> str:
@@ -29,6 +29,8 @@ def check_model(model: Any) -> None:
 
 def check_here(tensor: torch.Tensor, argument: str = "model", full_name: str = "") -> None:
     """Raise where a tensor, an argument or one of a model, stands for values that are elsewhere, or are not yet."""
+    if stands_for_itself(tensor) and not _is_freed(tensor):
+        return
     subject = "of tensors whose" if argument == "model" else "one whose"
     name = f"{full_name}, " if full_name else ""
     if is_lazy(tensor):
@@ -52,6 +54,8 @@ def _is_freed(tensor: torch.Tensor) -> bool:
 
 def check_tensor(full_name: str, tensor: torch.Tensor) -> None:
     """Raise where a tensor of a model is not one of floats whose memory and place we know."""
+    if is_plain(tensor) and tensor.dtype in DTYPES and tensor.is_contiguous():
+        return
     check_here(tensor, full_name=full_name)
     if tensor.is_meta:
         refuse("model", "in memory (to_empty gives it some)", f"{full_name} on the meta device")

@@ -10,13 +10,15 @@ import torch
 from torch.autograd.graph import increment_version
 from torch.utils.dlpack import from_dlpack, to_dlpack
 
+from ..._core import FEW_VALUES, CheckedCall
 from ...arguments import refuse
-from ...dtypes import BFLOAT16_BITS
+from ...dtypes import BFLOAT16_BITS, kind_of
 from ...fill import draw
 from ...laws import Law
+from ...laws.independent import InCore
 from ...layout import Part
 from ...rectangles import Rectangle
-from .shards import Pieces
+from .shards import Pieces, has_memory, stands_for_itself
 
 Index = tuple[slice, ...] | Part | None
 
@@ -27,18 +29,28 @@ DTYPES: dict[torch.dtype, Any] = {
     torch.bfloat16: BFLOAT16_BITS,
 }
 
+KINDS = {dtype: kind_of(known) for dtype, known in DTYPES.items()}
+
 #: Elements that go to an accelerator together, through one pinned buffer.
 CHUNK = 1 << 24
 _NUMBERS = (1 << 64) - 1
+#: To draw into: a call takes one out while it does, if one is there, and nothing makes a fake of the draw.
+_SPARE = [torch.empty((), dtype=torch.int64, device="cpu")]
 
 
 def seed_from(generator: torch.Generator | None) -> int:
     """The next 64 bits of a generator, or of torch's default one."""
-    if not isinstance(generator, torch.Generator | None):
-        refuse("generator", "a torch.Generator or None", generator, TypeError)
     with torch._C.DisableTorchFunction():
+        if generator is None and _SPARE and not torch._C._len_torch_dispatch_stack():
+            number = _SPARE.pop()
+            try:
+                return number.random_(-(1 << 63), None).item() & _NUMBERS
+            finally:
+                _SPARE.append(number)
+        if not isinstance(generator, torch.Generator | None):
+            refuse("generator", "a torch.Generator or None", generator, TypeError)
         number = torch.empty((), dtype=torch.int64, device="cpu" if generator is None else generator.device)
-        return int(number.random_(-(1 << 63), None, generator=generator).item()) & _NUMBERS
+        return number.random_(-(1 << 63), None, generator=generator).item() & _NUMBERS
 
 
 class _WholeTensor(NamedTuple):
@@ -54,9 +66,42 @@ class _WholeTensor(NamedTuple):
         return draw(self.law, self.shape, seed=self.seed, name=self.name, **common)
 
 
+class Small(NamedTuple):
+    """A plain tensor of few values, and what fills such."""
+
+    tensor: torch.Tensor
+    call: CheckedCall
+    capsule: Any
+
+    def fill_(self, seed: int, name: str) -> None:
+        """With what the law of the call gives the whole."""
+        self.call.fill(seed, name, self.capsule)
+        increment_version(self.tensor)
+
+
+def may_be_small(tensor: torch.Tensor) -> bool:
+    """Whether it can be part of a `Small`, if its memory lies so."""
+    if not stands_for_itself(tensor) or tensor.dtype not in KINDS or not 0 < tensor.numel() <= FEW_VALUES:
+        return False
+    return tensor.is_cpu and not tensor.is_inference() and has_memory(tensor)
+
+
+def small(tensor: torch.Tensor, call: CheckedCall | None) -> Small | None:
+    """With a call for its shape and dtype, if its memory lies so."""
+    if call is None:
+        return None
+    capsule = to_dlpack(tensor)
+    return Small(tensor, call, capsule) if call.fits(capsule) else None
+
+
 def fill_pieces_(pieces: Pieces, law: Law, *, seed: int, name: str) -> None:
     """Fill what is here of a tensor of floats with what a law gives the whole."""
     with torch._C.DisableTorchFunction():
+        is_whole = pieces.rectangles is None and pieces.part is None
+        if is_whole and isinstance(law, InCore) and may_be_small(pieces.local):
+            found = small(pieces.local, law.call(pieces.shape, KINDS[pieces.local.dtype]))
+            if found is not None:
+                return found.fill_(seed, name)
         local = pieces.local.detach()
         if local.is_inference() and not torch.is_inference_mode_enabled():  # as torch's own fills
             shape = f"one of shape {tuple(local.shape)}"

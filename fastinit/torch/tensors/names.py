@@ -49,8 +49,11 @@ def canonical_name(name: str, rename: Rename | None = None) -> str:
     >>> canonical_name("_orig_mod.layers.0._checkpoint_wrapped_module.fc.parametrizations.weight.original")
     'layers.0.fc.weight'
     """
-    name = ".".join(segment for segment in name.split(".") if segment not in _WRAPPERS)
-    name = _PARAMETRIZED.sub(r"\1\2", _SEVERAL.sub(r"\1\2.\3", name))
+    segments = name.split(".")
+    if not _WRAPPERS.isdisjoint(segments):
+        name = ".".join(segment for segment in segments if segment not in _WRAPPERS)
+    if "parametrizations" in segments:
+        name = _PARAMETRIZED.sub(r"\1\2", _SEVERAL.sub(r"\1\2.\3", name))
     return name if rename is None else rename(name)
 
 
@@ -105,9 +108,10 @@ class Register:
         self.model, self._rename, self._partition = model, rename, partition
         self._beside = WeakIdKeyDictionary()  # to name and place; without local memory, which would keep itself
         self._copies = Copies()
-        self._first = _first_names(named_tensors(model, rename))
         self.written = False
-        self._read()
+        found = named_tensors(model, rename)
+        self._first = _first_names(found)
+        self._read(found)
 
     def tied_since(self) -> list[str]:
         """The names of one tensor that were names of several when this was asked last, or the model was first read."""
@@ -118,10 +122,10 @@ class Register:
         self._first = _first_names(found)
         return tied
 
-    def _read(self) -> None:
+    def _read(self, found: list[Named]) -> None:
         self._owners: dict[int, list[tuple[int, int, str, Pieces]]] = {}  # by storage, each from where to where
         self._partial: set[str] = set()  # names of which this rank has parts, in tensors that do not know of a whole
-        for named in named_tensors(self.model, self._rename):
+        for named in found:
             pieces = pieces_of(named.tensor, self._partition)
             if pieces is not None:
                 owners = self._owners.setdefault(storage_of(pieces.local), [])
@@ -144,7 +148,7 @@ class Register:
             return name, pieces if place is None else place._replace(local=pieces.local)
         found = self._known(pieces.local)
         if found is None and not new and self._holds(storage_of(pieces.local)):
-            self._read()
+            self._read(named_tensors(self.model, self._rename))
             found = self._known(pieces.local)
         return found
 

@@ -33,6 +33,8 @@ Partition = tuple[int, int]
 
 def pieces_of(tensor: torch.Tensor, partition: Partition | None = None) -> Pieces | None:
     """What a tensor holds of the whole; None where that cannot be told, or not in memory that we know."""
+    if stands_for_itself(tensor):
+        return Pieces(tuple(tensor.shape), tensor) if has_memory(tensor) else None
     if is_dtensor(tensor):
         local, rectangles = tensor._local_tensor, _rectangles(tensor)
         return Pieces(tuple(tensor.shape), local, rectangles) if rectangles is not None and has_memory(local) else None
@@ -120,9 +122,25 @@ def is_placeholder(tensor: torch.Tensor) -> bool:
     return hasattr(tensor, "ds_shape") and tuple(tensor.ds_shape) != tuple(tensor.shape)
 
 
+_TORCHS = (torch.nn.Parameter, torch.Tensor)
+_DISPATCH = torch.Tensor.__torch_dispatch__
+
+
+def stands_for_itself(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is of torch's own types, and no library has put words on it that would make it a part."""
+    return type(tensor) in _TORCHS and not tensor.__dict__
+
+
+def is_plain(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is all that it says, and in this memory."""
+    return stands_for_itself(tensor) and tensor.is_cpu and has_memory(tensor)
+
+
 def has_memory(tensor: torch.Tensor) -> bool:
     """Whether the elements of a tensor lie where its strides say: no wrapper, no other layout, no negation pending."""
-    if type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__ or is_lazy(tensor) or _is_followed():
+    if type(tensor) not in _TORCHS and (type(tensor).__torch_dispatch__ is not _DISPATCH or is_lazy(tensor)):
+        return False
+    if _is_followed():
         return False
     if tensor.layout is not torch.strided or tensor.is_neg() or tensor.is_quantized or tensor.is_nested:
         return False
@@ -138,7 +156,7 @@ def has_memory(tensor: torch.Tensor) -> bool:
 def _is_followed() -> bool:
     """Whether calls are repeated (``vmap`` and its kin) or recorded: neither sees what is written past torch."""
     repeated = torch._C._functorch.maybe_current_level() is not None
-    return repeated or torch.jit.is_tracing() or get_proxy_mode() is not None
+    return repeated or torch._C._is_tracing() or get_proxy_mode() is not None
 
 
 #: Of torch's CheckpointableTensor protocol.
@@ -240,7 +258,7 @@ def storage_of(tensor: torch.Tensor) -> int:
 
 def end_of(tensor: torch.Tensor) -> int:
     """One past the last element, in elements of the storage."""
-    if not tensor.numel():
-        return tensor.storage_offset()
+    if tensor.is_contiguous():
+        return tensor.storage_offset() + tensor.numel()
     reach = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True))
     return tensor.storage_offset() + reach + 1
