@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .report import REFERENCES
+from .standings import REFERENCES
 from .targets import Results, ratio
 
 _OWN = "tab:red"
