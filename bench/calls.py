@@ -19,13 +19,14 @@ Row = tuple[int, Call, Check]
 
 def calls(most: int) -> Iterator[Race]:
     """Our call and the best of each peer for what it returns, which is new memory but where the row says out."""
-    for name, (values, own, check) in {**_layers(), **_generators(), **_structured(most)}.items():
+    for name, (values, own, check) in (_layers() | _generators() | _structured(most)).items():
         entrants = {"fastinit": Entrant(lambda _, own=own: own)} | from_peers(partial(_best, name))
         yield Race("calls", name, values, partial(np.zeros, 1, np.float32), check, entrants)
 
 
 def _best(name: str, peer: Peer) -> dict[str, Entrant]:
-    return {peer.name: Entrant(lambda _: peer.calls()[name])} if name in peer.calls() else {}
+    own, call = peer.calls(), name.removesuffix(", named")
+    return {peer.name: Entrant(lambda _: own[call])} if call in own else {}
 
 
 def _check(result: Any, _: Array, slack: float, *, std: float, mean: float = 0.0) -> float:

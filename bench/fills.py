@@ -23,7 +23,7 @@ from .races import ALL_THREADS, LARGE, SIZES, Array, Call, Entrant, Race, side, 
 DTYPES = ("float32", "bfloat16", "float64", "float16")
 LAWS = ("normal", "uniform", "truncated", "constant")
 #: From here on it matters where memory is, and there is work for two.
-_FAR_SIZES = [n for n in SIZES if n >= 1 << 16]
+_LONG = [n for n in SIZES if n >= 1 << 16]
 #: The C library gives memory of so many bytes back at once, and so hands out what is fresh.
 _FRESH_BYTES = 1 << 25
 
@@ -80,7 +80,7 @@ def second_fills(most: int) -> Iterator[Race]:
     """The second fill of memory that has left the caches since the first, of those who fill what they are given."""
     for law in LAWS:
         for dtype in DTYPES:
-            for n in (n for n in _FAR_SIZES if n <= most):
+            for n in (n for n in _LONG if n <= most):
                 quick = dtype == "float32" and n in (1 << 20, LARGE)
                 entrants = _writers(law, dtype) | {"memset": _MEMSET}
                 yield _fill("second fill", law, dtype, n, entrants, quick=quick, memory="swept")
@@ -95,7 +95,7 @@ def fresh(most: int) -> Iterator[Race]:
     """Into memory that the process has not touched: page faults are part of it."""
     for law in LAWS:
         for dtype in DTYPES:
-            for n in (n for n in _FAR_SIZES if n <= most and n * kind_of(dtype).dtype.itemsize >= _FRESH_BYTES):
+            for n in (n for n in _LONG if n <= most and n * kind_of(dtype).dtype.itemsize >= _FRESH_BYTES):
                 quick = (dtype, n) == ("float32", LARGE) and law in ("normal", "uniform")
                 entrants = from_peers(lambda peer, law=law, dtype=dtype: peer.fills(law, dtype))
                 yield _fill("fresh", law, dtype, n, entrants | {"memset": _MEMSET}, quick=quick, memory="fresh")
@@ -106,12 +106,13 @@ def all_threads(most: int) -> Iterator[Race]:
     for law in LAWS:
         for dtype in DTYPES:
             entrants = _writers(law, dtype)
-            for label in from_peers(lambda peer, law=law, dtype=dtype: peer.fills(law, dtype) if peer.splits else {}):
-                if label in entrants:
-                    split = entrants[label]._replace(bind=partial(_in_parts, entrants[label]))
-                    entrants[f"{label}, in parts"] = split
+            entrants |= {
+                f"{label}, in parts": entrant._replace(bind=partial(_in_parts, entrant))
+                for label, entrant in entrants.items()
+                if entrant.splits
+            }
             entrants["memset, all threads"] = _MEMSET._replace(bind=partial(memset, workers=ALL_THREADS))
-            for n in (n for n in _FAR_SIZES if n <= most):
+            for n in (n for n in _LONG if n <= most):
                 quick = dtype == "float32" and law in ("normal", "uniform") and n in (1 << 20, LARGE)
                 yield _fill("all threads", law, dtype, n, entrants, threads=ALL_THREADS, quick=quick)
 

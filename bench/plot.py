@@ -121,6 +121,7 @@ def _torch(results: Results) -> Any:
         if found and "fastinit" in race["entrants"] and "calls" not in race["name"]:
             times[race["name"]] = ratio(race, "fastinit", found[0]).times.median
     order = sorted(times, key=times.__getitem__)
+    figure.set_figheight(max(4.2, 0.28 * len(order)))
     panel.bar_label(panel.barh(order, [times[name] for name in order], color=_OWN), fmt="%.1f", padding=3)
     panel.set(title="fastinit.torch", xlabel="times as fast as torch alone", xscale="log" if times else "linear")
     panel.set_xlim(right=2 * max(times.values(), default=1))

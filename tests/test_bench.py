@@ -379,7 +379,7 @@ def test_without_peers_numpy_is_left(monkeypatch):
     assert [(peer.name, peer.version) for peer in alone] == [("numpy", np.__version__)]
 
 
-def test_fastest_candidate_is_chosen_once():
+def test_fastest_candidate_is_chosen_once_for_few_values_and_once_for_many():
     peer = peers.arrays.NumPy()
     bound = []
 
@@ -391,10 +391,10 @@ def test_fastest_candidate_is_chosen_once():
         return bound_to
 
     candidates = {"slow": bind("slow", 20), "fast": bind("fast", 1)}
-    for _ in range(2):
-        peer.fastest("sums", candidates, np.zeros(3))
-    assert peer.choices == {"sums": "fast"}
-    assert bound == ["slow", "fast", "fast", "fast"]
+    for size in (1 << 10, 1 << 12, (1 << 10) - 1):
+        peer.fastest("sums", candidates, np.zeros(size))
+    assert peer.choices == {"sums": "fast", "sums, few values": "fast"}
+    assert bound == ["slow", "fast", "fast", "fast", "slow", "fast", "fast"]
 
 
 def small_race(**entrants):

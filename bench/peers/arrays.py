@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from .peer import Entrants, Peer
 class NumPy(Peer):
     """NumPy as people type it, as its generators' methods make arrays, and at its best: SFC64, `out=`, then scaled."""
 
-    name, module, splits = "numpy", "numpy", True
+    name, module = "numpy", "numpy"
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +33,7 @@ class NumPy(Peer):
         }[law]
         narrow = dtype in ("float16", "bfloat16")
         as_typed = Entrant(lambda out: lambda: typed(out.size).astype(out.dtype) if narrow else typed(out.size))
-        best = Entrant(partial(_in_blocks, _BEST[law]) if narrow else _BEST[law], writes=True)
+        best = Entrant(partial(_in_blocks, _BEST[law]) if narrow else _BEST[law], writes=True, splits=True)
         entrants = {"numpy best": best, "numpy as typed": as_typed}
         if narrow or law == "truncated":
             return entrants
@@ -62,14 +63,14 @@ class NumPy(Peer):
         def wide(x: Array) -> Array:
             return x.astype(np.float32) if dtype == "bfloat16" else x
 
-        if order == 2:
+        def var(x: Array, *axis_and_dtype: Any) -> Call:
             if dtype == "bfloat16":
-                own = Entrant(lambda x: lambda: wide(x).var(), 1e-4)
-                double = Entrant(lambda x: lambda: wide(x).var(dtype=np.float64), 1e-9)
-            else:
-                own = Entrant(lambda x: lambda: x.var(), 1e-4)
-                double = Entrant(lambda x: lambda: x.var(dtype=np.float64), 1e-9)
-            return {"numpy var": own} | ({} if dtype == "float64" else {"numpy var, float64": double})
+                return lambda: wide(x).var(*axis_and_dtype)
+            return partial(x.var, *axis_and_dtype)
+
+        if order == 2:
+            double = Entrant(lambda x: var(x, None, np.float64), 1e-9)
+            return {"numpy var": Entrant(var, 1e-4)} | ({} if dtype == "float64" else {"numpy var, float64": double})
         typed = Entrant(lambda x: lambda: _four_moments(wide(x)), 1e-3)
         return {"numpy four moments": typed, "numpy four moments, products": Entrant(_products_of(wide), 1e-3)}
 
@@ -82,8 +83,8 @@ class NumPy(Peer):
 
     def along(self, axis: int) -> Entrants:
         return {
-            "numpy var": Entrant(lambda x: lambda: x.var(axis), 1e-3),
-            "numpy var, float64": Entrant(lambda x: lambda: x.var(axis, np.float64)),
+            "numpy var": Entrant(lambda x: partial(x.var, axis), 1e-3),
+            "numpy var, float64": Entrant(lambda x: partial(x.var, axis, np.float64)),
         }
 
     def calls(self) -> dict[str, Call]:
@@ -91,7 +92,6 @@ class NumPy(Peer):
         few = np.ones(64)
         return {
             "he_normal 8 x 8": lambda: rng.standard_normal((8, 8), single) * half,
-            "he_normal 8 x 8, named": lambda: rng.standard_normal((8, 8), single) * half,
             "normal 8 x 8": lambda: rng.standard_normal((8, 8), single),
             "normal 4 Ki": lambda: rng.standard_normal(4096, single),
             "uniform 64": lambda: rng.random(64, single),

@@ -80,14 +80,13 @@ class Torch(Peer):
 
     def calls(self) -> dict[str, Call]:
         torch, dirac, empty = self.package, self.init.dirac_, self.package.empty
-        std = 0.5
         return {
-            "he_normal 8 x 8": lambda: empty(8, 8).normal_(0, std),
-            "he_normal 8 x 8, named": lambda: empty(8, 8).normal_(0, std),
+            "he_normal 8 x 8": lambda: empty(8, 8).normal_(0, 0.5),
             "normal 8 x 8": lambda: torch.randn(8, 8),
             "normal 4 Ki": lambda: torch.randn(4096),
             "uniform 64": lambda: torch.rand(64),
             "zeros 64": lambda: torch.zeros(64),
+            "constant 64": lambda: torch.full((64,), STD),
             "identity 8 x 8": lambda: torch.eye(8),
             "identity 4096 x 4096": lambda: torch.eye(4096),
             "dirac 16 x 16 x 3 x 3": lambda: dirac(empty(16, 16, 3, 3)),

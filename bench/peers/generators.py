@@ -18,14 +18,14 @@ from .peer import Entrants, Peer
 class Randompack(Peer):
     """randompack, with the fastest of its engines."""
 
-    name, module, splits = "randompack", "randompack", True
+    name, module = "randompack", "randompack"
 
     def fills(self, law: str, dtype: str) -> Entrants:
         if dtype not in ("float32", "float64") or law not in ("normal", "uniform"):
             return {}
         engines = ("x256++simd", "x256**simd", "sfc64simd", "sfc64", "xoro++", "x128+")
         candidates = {engine: partial(self._bind, law, engine) for engine in engines}
-        return {"randompack": Entrant(partial(self.fastest, f"{law} {dtype}", candidates), writes=True)}
+        return {"randompack": Entrant(partial(self.fastest, f"{law} {dtype}", candidates), writes=True, splits=True)}
 
     def _bind(self, law: str, engine: str, out: Array) -> Call:
         rng = self.package.Rng(engine)
@@ -61,7 +61,7 @@ _METHODS = {"normal": {"Box-Muller": 0, "Box-Muller 2": 1, "ICDF": 2}, "uniform"
 class OneMkl(Peer):
     """oneMKL's vector statistics through ctypes, with the fastest of its generators and methods."""
 
-    name, splits = "oneMKL", True
+    name = "oneMKL"
 
     def __init__(self) -> None:
         libraries = [*Path(sys.prefix, "lib").glob("libmkl_rt.*"), ctypes.util.find_library("mkl_rt")]
@@ -84,7 +84,7 @@ class OneMkl(Peer):
             for brng, engine in _BRNGS.items()
             for method, number in _METHODS[law].items()
         }
-        return {"oneMKL": Entrant(partial(self.fastest, f"{law} {dtype}", candidates), writes=True)}
+        return {"oneMKL": Entrant(partial(self.fastest, f"{law} {dtype}", candidates), writes=True, splits=True)}
 
     def _bind(self, law: str, engine: int, method: int, out: Array) -> Call:
         letter, number = ("s", ctypes.c_float) if out.itemsize == 4 else ("d", ctypes.c_double)

@@ -17,13 +17,11 @@ Entrants = dict[str, Entrant]
 class Peer:
     """A peer: its name, its version, and entrants for the races that it can run in.
 
-    `choices` says which of several engines was found the fastest, by law and dtype. `splits` where its fills let go of
-    the GIL and each entrant has a generator of its own, so that threads of the caller may share the work.
+    `choices` says which of several engines was found the fastest, by law and dtype.
     """
 
     name = ""
     module = ""
-    splits = False
 
     def __init__(self) -> None:
         self.package = import_module(self.module)
