@@ -166,8 +166,11 @@ def _at_level(isa: str, out: Array) -> Call:
 
 
 def fortran(most: int) -> Iterator[Race]:
-    """Into a matrix whose columns lie together."""
+    """Into a matrix whose columns lie together; peers, whose values have no places, fill its transpose."""
     n = side(4096, most)
-    entrants = _own("normal") | _writers("normal", "float32")
+    entrants = {
+        label: entrant._replace(bind=lambda out, entrant=entrant: entrant.bind(out.T))
+        for label, entrant in _writers("normal", "float32").items()
+    }
     name, buffer = f"normal {n} x {n}, Fortran order", lambda: np.asfortranarray(touched((n, n), "float32"))
-    yield Race("schemes", name, n * n, buffer, check_law("normal"), entrants)
+    yield Race("schemes", name, n * n, buffer, check_law("normal"), _own("normal") | entrants)

@@ -195,4 +195,6 @@ def _methods(n: int, batch: int) -> Race:
         label: Entrant(lambda _, m=label: partial(_ends, method=m, **size)) for label in ("matrix_free", "dense")
     }
     name = f"matrix_free and dense {n}, depth 20, batch {batch}"
-    return Race("profile", name, 20 * n * batch, lambda: np.zeros(0), _check_he(n, 20), entrants, ALL_THREADS)
+    return Race(
+        "profile", name, 20 * n * batch, lambda: np.zeros(0), _check_he(n, 20), entrants, ALL_THREADS, quick=False
+    )

@@ -13,24 +13,23 @@ import numpy as np
 
 from .races import Array, Call, Checked, Race, use_threads
 
-#: An entrant that takes so many times as long as the first gets no more rounds than tell so.
-_FAR = 4
+#: Who takes so many times as long as the first gets no more rounds than these.
+_FAR, _ROUNDS_FAR = 4, 2
 #: Where the system does not tell how large its caches are.
 _CACHE = 1 << 26
 
 
 class Settings(NamedTuple):
-    """Seconds and rounds for a race, rounds for who is far behind, and how long a sample of short calls is at least."""
+    """Seconds and rounds for a race, and the seconds that a sample of short calls lasts at least."""
 
     budget: float
     fewest: int
     most: int
-    far: int
     sample: float
 
 
-QUICK = Settings(budget=0.3, fewest=3, most=15, far=2, sample=0.001)
-FULL = Settings(budget=2.0, fewest=7, most=41, far=3, sample=0.005)
+QUICK = Settings(budget=0.3, fewest=3, most=15, sample=0.001)
+FULL = Settings(budget=1.5, fewest=7, most=41, sample=0.005)
 
 
 class Summary(NamedTuple):
@@ -93,7 +92,8 @@ def sweep() -> None:
 def _sample(race: Race, label: str, entrant: Checked, buffer: Array, loops: int) -> float:
     """Seconds per call, on memory as the race wants it."""
     if race.memory == "fresh":
-        return _once(race.entrants[label].bind(np.empty_like(buffer)))
+        untouched = np.empty_like(buffer)  # held here: a call may know no more than its address
+        return _once(race.entrants[label].bind(untouched))
     if race.memory == "swept":
         entrant.call()
         sweep()
@@ -112,7 +112,7 @@ def in_turn(race: Race, entrants: dict[str, Checked], buffer: Array, settings: S
         for label in racing:
             samples[label].append(_sample(race, label, entrants[label], buffer, loops[label]))
         rounds += 1
-        if rounds == settings.far:
+        if rounds == _ROUNDS_FAR:
             near = _FAR * min(samples[racing[0]])
             racing = [label for label in racing if min(samples[label]) <= near]
     return samples

@@ -49,10 +49,10 @@ def _small_models(width: int, most: int) -> Iterator[Race]:
         ("Llama", 16 * matrices + 2 * words * width, "LlamaForCausalLM", "LlamaConfig", {**size, **names}),
         ("ViT", 12 * matrices + (197 + 768) * width, "ViTForImageClassification", "ViTConfig", size),
     ):
-        yield _transformer(f"{name}, 4 layers of {width}", values, model, config, settings)
+        yield _transformer(f"{name}, 4 layers of {width}", values, model, config, settings, quick=name == "GPT-2")
 
 
-def _transformer(name: str, values: int, model: str, config: str, settings: dict[str, Any], quick: bool = True) -> Race:
+def _transformer(name: str, values: int, model: str, config: str, settings: dict[str, Any], quick: bool) -> Race:
     """A model of random weights from its configuration, as transformers makes it, in fresh memory."""
 
     def make() -> Call:

@@ -193,7 +193,7 @@ def test_rounds_of_a_long_race():
     entrants = {"one": Entrant(lambda out: lambda: seen.append(1) or out)}
     long = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, rounds=2)
     for fewest in (9, 1):
-        settings = timing.Settings(5.0, fewest, 41, 9, 0.0)
+        settings = timing.Settings(5.0, fewest, 41, 0.0)
         assert timing.run(long, settings, [])["entrants"]["one"]["rounds"] == min(2, fewest)
 
 
@@ -203,7 +203,7 @@ def test_a_race_says_which_calls_are_warmed_up(warm, calls):
     seen = []
     entrants = {"one": Entrant(lambda out: lambda: seen.append(1) or out)}
     race = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, rounds=2, warm=warm)
-    assert timing.run(race, timing.Settings(0.1, 2, 2, 2, 0.0), [])
+    assert timing.run(race, timing.Settings(0.1, 2, 2, 0.0), [])
     assert len(seen) == calls
 
 
@@ -211,7 +211,7 @@ def test_who_is_far_behind_leaves_after_a_few_rounds():
     seconds = {"one": 1e-3, "near": 2e-3, "far": 2e-2}
     entrants = {label: Entrant(lambda out, s=s: lambda: time.sleep(s) or out) for label, s in seconds.items()}
     race = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants)
-    found = timing.run(race, timing.Settings(0.0, 5, 5, 2, 0.0), [])["entrants"]
+    found = timing.run(race, timing.Settings(0.0, 5, 5, 0.0), [])["entrants"]
     assert {label: entry["rounds"] for label, entry in found.items()} == {"one": 5, "near": 5, "far": 2}
     assert str(targets.ratio({"entrants": found}, "one", "far"))
 
@@ -225,7 +225,7 @@ def test_memory_is_as_the_race_wants_it(memory, bound, calls, sweeps, monkeypatc
     monkeypatch.setattr(timing, "sweep", lambda: swept.append(1))
     entrants = {"one": Entrant(lambda out: buffers.append(out) or (lambda: called.append(out)), writes=True)}
     race = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, warm=0.0, memory=memory)
-    assert timing.run(race, timing.Settings(0.0, 3, 3, 3, 0.0), [])
+    assert timing.run(race, timing.Settings(0.0, 3, 3, 0.0), [])
     assert (len(buffers), len({id(one) for one in buffers}), len(called), len(swept)) == (bound, bound, calls, sweeps)
 
 
@@ -277,7 +277,7 @@ def test_entrants_whose_package_is_missing_are_left_out():
     alone = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants)
     failures = []
     assert alone.present == ["two"]
-    assert timing.run(alone, timing.Settings(0.1, 1, 1, 1, 0.0), failures) is None and not failures
+    assert timing.run(alone, timing.Settings(0.1, 1, 1, 0.0), failures) is None and not failures
 
 
 def test_targets_name_races_that_there_are():
@@ -402,7 +402,7 @@ def small_race(**entrants):
     return Race("group", "name", 4, lambda: np.zeros(4, np.float32), checks.check_zeros, entrants)
 
 
-SHORT = timing.Settings(budget=0.0, fewest=2, most=2, far=2, sample=1e-5)
+SHORT = timing.Settings(budget=0.0, fewest=2, most=2, sample=1e-5)
 
 
 def test_race_is_timed_in_turn():
