@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .standings import REFERENCES
-from .targets import Results, ratio
+from .targets import Results, number, ratio
 
 _OWN = "tab:red"
 _OTHERS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:gray", "tab:cyan")
@@ -122,7 +122,8 @@ def _torch(results: Results) -> Any:
             times[race["name"]] = ratio(race, "fastinit", found[0]).times.median
     order = sorted(times, key=times.__getitem__)
     figure.set_figheight(max(4.2, 0.28 * len(order)))
-    panel.bar_label(panel.barh(order, [times[name] for name in order], color=_OWN), fmt="%.1f", padding=3)
+    bars = panel.barh(order, [times[name] for name in order], color=_OWN)
+    panel.bar_label(bars, [number(times[name]) for name in order], padding=3)
     panel.set(title="fastinit.torch", xlabel="times as fast as torch alone", xscale="log" if times else "linear")
     panel.set_xlim(right=2 * max(times.values(), default=1))
     return figure

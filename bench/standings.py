@@ -20,6 +20,10 @@ REFERENCES = (
 )
 #: Why rows are lost: a pattern of "group/name: peer", and what is known. The first that is found counts.
 REASONS = (
+    (
+        r"^fills/\w+ \w+ (1|64|1 Ki|4 Ki): (randompack|oneMKL)$",
+        "each of our calls hashes a seed and a name; theirs go on with a generator that is there",
+    ),
     (r"^torch/1000 calls that draw nothing", "torch shows every call to the context, which costs a microsecond each"),
     (r"^moments/.*: bottleneck$", "one number, summed in the dtype of the values; ours are five, with bounded errors"),
 )

@@ -129,7 +129,7 @@ def test_lost_rows_are_named_with_the_reason(results):
 
 
 def test_reasons_are_of_rows_that_there_are():
-    names = [f"{race.key}: {label}" for race in races() for label in (*race.entrants, "bottleneck")]
+    names = [f"{race.key}: {label}" for race in races() for label in (*race.entrants, "bottleneck", "oneMKL")]
     for pattern, _ in standings.REASONS:
         assert any(re.search(pattern, name) for name in names), pattern
 
@@ -410,6 +410,14 @@ def test_race_is_timed_in_turn():
     result = timing.run(small_race(fastinit=np.zeros(4), peer=np.zeros(4)), SHORT, failures)
     assert not failures
     assert {label: entry["rounds"] for label, entry in result["entrants"].items()} == {"fastinit": 2, "peer": 2}
+
+
+def test_every_other_round_runs_backwards():
+    order = []
+    entrants = {label: Entrant(lambda out, label=label: lambda: order.append(label)) for label in "abc"}
+    race = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, memory="fresh")
+    timing.run(race, SHORT, [])
+    assert "".join(order) == "abc" + "abc" + "cba"  # the first of each is checked
 
 
 def test_wrong_output_is_not_timed():
