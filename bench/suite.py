@@ -90,9 +90,8 @@ def axes(most: int) -> Iterator[Race]:
         yield Race("moments", name, n * n, buffer, _check_along(axis), entrants)
     entrants = {"fastinit": Entrant(lambda x: lambda: fi.moments(x, order=2).variance)}
     entrants |= from_peers(lambda peer: peer.moments(2, "float32"))
-    name = f"moments of order 2 float32 {n} x {n}, Fortran order"
-    yield Race("moments", name, n * n, lambda: np.asfortranarray(_normal_values((n, n), "float32")()),
-               _check_whole, entrants)  # fmt: skip
+    name, check = f"moments of order 2 float32 {n} x {n}, Fortran order", check_moment("variance", 1e-11)
+    yield Race("moments", name, n * n, lambda: np.asfortranarray(_normal_values((n, n), "float32")()), check, entrants)
 
 
 def _check_along(axis: int) -> checks.Check:
@@ -103,10 +102,6 @@ def _check_along(axis: int) -> checks.Check:
         return error
 
     return check
-
-
-def _check_whole(result: Any, buffer: Array, slack: float) -> float:
-    return check_moment("variance", 1e-11)(result, buffer.ravel("K"), slack)
 
 
 def large(most: int) -> Iterator[Race]:
