@@ -35,9 +35,9 @@ _MATRIX_FREE = "profile/matrix_free 1000000, depth 2, batch 32, batch norm"
 _TILED = "tiled 65536, depth 2, batch 64, forward"
 _WIDE = "matrix_free 1000000, depth 50, batch 32, batch norm"
 _STACK = "torch/16 x nn.Linear(4096, 4096)"
-_SMALL = "torch/500 x nn.Linear(16, 16)"
 _SHARD = "torch/1/8 of 4096 x 4096"
 _AXIS = "moments/moments of order 2 float32 4096 x 4096, axis 0"
+_FORTRAN = "moments/moments of order 2 float32 4096 x 4096, Fortran order"
 _ALL = "threads/normal float32"
 
 #: The most microseconds that small calls may take.
@@ -82,6 +82,7 @@ TARGETS = (
     Target("moments of order 2", "moments/moments of order 2 float32 16 Mi", "fastinit", "numpy var", 6),
     Target("moments of order 4", "moments/moments of order 4 float32 16 Mi", "fastinit", _READ, 0.45),
     Target("moments of order 2, axis 0", _AXIS, "fastinit", "fastinit, axis 1", 1 / 1.3),
+    Target("moments of order 2, Fortran order", _FORTRAN, "fastinit", "numpy var", TOLERANCE),
     *(Target(what, race, "fastinit", "", most) for what, (race, most) in _CALLS.items()),
     *(Target(f"rng.{call}", f"calls/rng.{call}", "fastinit", "numpy", TOLERANCE) for call in _METHODS),
     Target("identity((4096, 4096))", "calls/identity 4096 x 4096", "fastinit", "numpy", TOLERANCE),
@@ -95,7 +96,8 @@ TARGETS = (
     Target("profile, matrix_free", "profile/matrix_free and dense 4096, depth 20, batch 64", "matrix_free", "dense", 5),
     Target("GPT-2 774M in fast_init", "torch/GPT-2 774M", "fastinit", "transformers", 6),
     Target("GPT-2 774M, large_pages=True", "torch/GPT-2 774M", "fastinit, large pages", "transformers", 10),
-    Target("500 x nn.Linear(16, 16) in fast_init", _SMALL, "fastinit", "torch", 1 / 1.1),
+    Target("500 x nn.Linear(16, 16) in fast_init", "torch/500 x nn.Linear(16, 16)", "fastinit", "torch", 1 / 1.1),
+    Target("200 x nn.Linear(32, 32) in fast_init", "torch/200 x nn.Linear(32, 32)", "fastinit", "torch", 1),
     Target("64 x nn.Linear(256, 256) in fast_init", "torch/64 x nn.Linear(256, 256)", "fastinit", "torch", 1),
     Target("16 x nn.Linear(4096, 4096) in fast_init", _STACK, "fastinit", "torch", 6),
     Target("16 x nn.Linear(4096, 4096), large_pages=True", _STACK, "fastinit, large pages", "torch", 8),

@@ -32,7 +32,7 @@ def torch_models(most: int) -> Iterator[Race]:
         settings = {"n_embd": 1280, "n_layer": 36, "n_head": 20}
         yield _transformer("GPT-2 774M", 774_030_080, "GPT2LMHeadModel", "GPT2Config", settings, quick=False)
     yield from _small_models(max(64, side(768, most) // 64 * 64), most)
-    for count, n, quick in ((16, 4096, False), (64, 256, True), (500, 16, True)):
+    for count, n, quick in ((16, 4096, False), (64, 256, True), (200, 32, True), (500, 16, True)):
         if n * n <= most:
             yield _stack(count, n, quick)
     yield _initialize(500, 16)
