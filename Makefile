@@ -15,7 +15,7 @@ C_WARNINGS := -std=gnu11 -Wframe-larger-than=20480 -Wall -Wextra -Wpedantic -Wco
 
 .PHONY: bench bench-peers test cross lint sanitize build clean
 
-bench: .venv/installed-bench ## the benchmark suite, in under two minutes
+bench: .venv/installed-bench ## the benchmark suite, in about three minutes
 	$(BIN)/python -m bench
 
 bench-peers: .venv/installed-bench .venv/installed-peers ## the same against every peer this machine can have

@@ -25,6 +25,8 @@ LAWS = {
 
 def check_law(law: str, scale: float = 1.0) -> Check:
     """A check that values have mean zero and the standard deviation and the range of `law`, times `scale`."""
+    if law == "constant":
+        return check_constant(STD)
     std, greatest = (scale * number for number in LAWS[law])
 
     def check(result: Any, _: Array, slack: float) -> float:
@@ -74,7 +76,7 @@ def check_moment(moment: str, bound: float) -> Check:
     """A check that the result is that central moment of the buffer, to a relative error of `bound`."""
 
     def check(result: Any, buffer: Array, slack: float) -> float:
-        exact = central_moments(buffer)[moment]
+        exact = central_moments(buffer.ravel("K"))[moment]
         error = abs(float(result) / exact - 1)
         assert error <= bound + slack, f"relative error of the {moment} is {error:.2g}"
         return error
@@ -88,6 +90,17 @@ def check_orthogonal(result: Any, _: Array, slack: float) -> float:
     error = float(np.abs(q.T @ q - np.eye(len(q), dtype=q.dtype)).max())
     assert error <= len(q) * np.finfo(q.dtype).eps / 2 + slack, f"columns are {error:.2g} from orthonormal"
     return error
+
+
+def check_constant(value: float) -> Check:
+    """A check that every value is `value`, as rounded to the dtype."""
+
+    def check(result: Any, buffer: Array, _: float) -> float:
+        rounded = buffer.dtype.type(value)
+        assert (np.asarray(result).view(buffer.dtype) == rounded).all(), f"values are not all {rounded}"
+        return abs(float(rounded) / value - 1)
+
+    return check
 
 
 def check_zeros(result: Any, _: Array, slack: float) -> float:

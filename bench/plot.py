@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .report import REFERENCES
-from .targets import Results, ratio
+from .standings import REFERENCES
+from .targets import Results, number, ratio
 
 _OWN = "tab:red"
 _OTHERS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:gray", "tab:cyan")
@@ -121,7 +121,9 @@ def _torch(results: Results) -> Any:
         if found and "fastinit" in race["entrants"] and "calls" not in race["name"]:
             times[race["name"]] = ratio(race, "fastinit", found[0]).times.median
     order = sorted(times, key=times.__getitem__)
-    panel.bar_label(panel.barh(order, [times[name] for name in order], color=_OWN), fmt="%.1f", padding=3)
+    figure.set_figheight(max(4.2, 0.28 * len(order)))
+    bars = panel.barh(order, [times[name] for name in order], color=_OWN)
+    panel.bar_label(bars, [number(times[name]) for name in order], padding=3)
     panel.set(title="fastinit.torch", xlabel="times as fast as torch alone", xscale="log" if times else "linear")
     panel.set_xlim(right=2 * max(times.values(), default=1))
     return figure

@@ -17,10 +17,15 @@ _DEPTH = 16
 
 
 def profiles(most: int) -> Iterator[Race]:
-    """The three methods, at the sizes that are promised; smaller where `most` is."""
-    yield _dense(side(4096, most), 256)
-    yield _tiled(side(65536, 256 * most), 64)
-    yield _matrix_free(min(1_000_000, most), 32)
+    """The three methods, at the sizes that are promised, and at some that take seconds; smaller where `most` is."""
+    for race, small, promised in (
+        (partial(_dense, batch=256), side(1024, most), side(4096, most)),
+        (partial(_tiled, batch=64), side(8192, 256 * most), side(65536, 256 * most)),
+        (partial(_matrix_free, batch=32), min(50_000, most), min(1_000_000, most)),
+    ):
+        yield race(small, quick=True)
+        if promised > small:
+            yield race(promised, quick=False)
     yield _methods(side(4096, most), 64)
 
 
@@ -40,7 +45,7 @@ def _sweep(name: str, values: int, sizes: dict[str, dict[str, int]]) -> Race:
     entrants = {}
     for method, size in sizes.items():
         entrants[method] = Entrant(lambda _, m=method, s=size: partial(_ends, batch=32, method=m, **s))
-    return Race("sweep", name, values, lambda: np.zeros(0), _check_he(512, 64), entrants, ALL_THREADS)
+    return Race("sweep", name, values, lambda: np.zeros(0), _check_he(512, 64), entrants, ALL_THREADS, quick=False)
 
 
 def _ends(**keywords: Any) -> tuple[float, float]:
@@ -84,14 +89,14 @@ def _check_batch_norm(depth: int) -> Check:
     return check
 
 
-def _dense(n: int, batch: int) -> Race:
+def _dense(n: int, batch: int, quick: bool) -> Race:
     entrants = {
         "fastinit": Entrant(lambda _: partial(_ends, width=n, depth=_DEPTH, batch=batch, method="dense")),
         "numpy": Entrant(lambda weights: partial(numpy_dense, weights, batch)),
     }
     buffer = partial(np.ones, (_DEPTH, n, n), np.float32)
     name, values = f"dense {n}, depth {_DEPTH}, batch {batch}", _DEPTH * n * n
-    return Race("profile", name, values, buffer, _check_he(n, _DEPTH), entrants, ALL_THREADS, rounds=3)
+    return Race("profile", name, values, buffer, _check_he(n, _DEPTH), entrants, ALL_THREADS, quick, rounds=3)
 
 
 def numpy_dense(weights: Array, batch: int) -> tuple[float, float]:
@@ -118,7 +123,7 @@ def numpy_dense(weights: Array, batch: int) -> tuple[float, float]:
     return second_moments[-1] / first, float(np.vdot(d, d)) / d.size
 
 
-def _tiled(n: int, batch: int) -> Race:
+def _tiled(n: int, batch: int, quick: bool) -> Race:
     ours = partial(_ends, width=n, depth=2, batch=batch, method="tiled", backward=False)
     entrants = {
         "fastinit": Entrant(lambda _: ours),
@@ -126,7 +131,7 @@ def _tiled(n: int, batch: int) -> Race:
     }
     buffer = partial(fi.normal, (n, max(1, n // 64)), seed=0)
     return Race("profile", f"tiled {n}, depth 2, batch {batch}, forward", 2 * n * n, buffer, _check_he(n, 2), entrants,
-                ALL_THREADS, rounds=2)  # fmt: skip
+                ALL_THREADS, quick, rounds=2)  # fmt: skip
 
 
 def _products(n: int, batch: int, columns: Array) -> Call:
@@ -142,7 +147,7 @@ def _products(n: int, batch: int, columns: Array) -> Call:
     return call
 
 
-def _matrix_free(n: int, batch: int) -> Race:
+def _matrix_free(n: int, batch: int, quick: bool) -> Race:
     size = {"width": n, "depth": 2, "batch": batch, "norm": "batch", "method": "matrix_free"}
     entrants = {
         "fastinit": Entrant(lambda _: partial(_ends, **size)),
@@ -150,7 +155,7 @@ def _matrix_free(n: int, batch: int) -> Race:
     }
     name = f"matrix_free {n}, depth 2, batch {batch}, batch norm"
     return Race("profile", name, 2 * n * batch, lambda: np.zeros(0), _check_batch_norm(2), entrants, ALL_THREADS,
-                rounds=2)  # fmt: skip
+                quick, rounds=2)  # fmt: skip
 
 
 def numpy_matrix_free(n: int, batch: int, depth: int) -> tuple[float, float]:
@@ -190,4 +195,6 @@ def _methods(n: int, batch: int) -> Race:
         label: Entrant(lambda _, m=label: partial(_ends, method=m, **size)) for label in ("matrix_free", "dense")
     }
     name = f"matrix_free and dense {n}, depth 20, batch {batch}"
-    return Race("profile", name, 20 * n * batch, lambda: np.zeros(0), _check_he(n, 20), entrants, ALL_THREADS)
+    return Race(
+        "profile", name, 20 * n * batch, lambda: np.zeros(0), _check_he(n, 20), entrants, ALL_THREADS, quick=False
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from math import isqrt
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -19,7 +19,9 @@ Array = np.ndarray[Any, Any]
 Call = Callable[[], Any]
 Check = Callable[[Any, Array, float], float]
 
-SIZES = (64, 1 << 12, 1 << 18, 1 << 24)
+SIZES = (1, 64, 1 << 10, 1 << 12, 1 << 16, 1 << 20, 1 << 24, 1 << 26)
+#: What races have that are of one size alone.
+LARGE = 1 << 24
 MOST = SIZES[-1]
 ALL_THREADS = fi.info()["threads"]
 
@@ -27,15 +29,19 @@ ALL_THREADS = fi.info()["threads"]
 class Entrant(NamedTuple):
     """One way to do the work of a race.
 
-    `bind` takes the buffer of the race and returns the call to time, which returns its result. `slack` is how far
-    beyond the bound of a sound result this one is known to be; `check` replaces that of the race; `needs` is the
-    package that it imports then.
+    `bind` takes the buffer of the race and returns the call to time, as a user would type it: a lambda around it costs
+    all entrants the same. The call returns its result, or `writes` the buffer, which is the result then. `slack` is
+    how far beyond the bound of a sound result this one is known to be; `check` replaces that of the race; `needs` is
+    the package that it imports then. One that `splits` may be bound to parts of a buffer, each written by a thread
+    of the caller: each has a generator of its own, and lets go of the GIL.
     """
 
     bind: Callable[[Array], Call]
     slack: float = 0.0
     check: Check | None = None
     needs: str = ""
+    writes: bool = False
+    splits: bool = False
 
 
 class Checked(NamedTuple):
@@ -51,8 +57,9 @@ class Race:
     """Entrants by label, fastinit first, and what they share.
 
     `check` takes a result, the buffer and the slack, and returns the error of the result, or raises AssertionError.
-    Races that are not `quick` are left to the full run; long ones say how many `rounds` they get. A call that takes
-    less than `warm` seconds is made once before each sample.
+    Races that are not `quick` are left to the full run; long ones say how many `rounds` they get at most. A call that
+    takes less than `warm` seconds is made once before each sample. `memory` is the state of the buffer before a sample:
+    "warm"; "swept", written by the entrant, and then driven out of all caches; or "fresh", never touched.
     """
 
     group: str
@@ -64,7 +71,8 @@ class Race:
     threads: int = 1
     quick: bool = True
     rounds: int | None = None
-    warm: float = 0.25
+    warm: float = 0.05
+    memory: Literal["warm", "swept", "fresh"] = "warm"
 
     @property
     def key(self) -> str:
@@ -81,8 +89,9 @@ class Race:
         entrant = self.entrants[label]
         call = entrant.bind(buffer)
         start = perf_counter()
-        result = call()
+        returned = call()
         seconds = perf_counter() - start
+        result = buffer if entrant.writes else returned
         try:
             return Checked(call, (entrant.check or self.check)(result, buffer, entrant.slack), seconds)
         except AssertionError as error:

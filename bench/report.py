@@ -7,10 +7,10 @@ from math import exp, log
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .targets import Results, judged, number, ratio
+from .standings import REFERENCES, Row, headline, rivals, rows
+from .targets import TOLERANCE, Results, judged, number, ratio
 
 START, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-REFERENCES = ("memset", "memset, all threads", "memset, small pages", "skip_init", "np.dot (read limit)")
 KEYS = {"machine", "settings", "peers", "processes", "races", "failures"}
 
 
@@ -31,6 +31,13 @@ def load(path: Path) -> Results:
     if not isinstance(results, dict) or KEYS - set(results):
         raise ValueError(f"`--report` must be a file that --json wrote, got {str(path)!r}")
     return results
+
+
+def lost_table(found: list[Row]) -> Table:
+    """The rows that are lost, by how much, and why."""
+    lost = [row for row in found if row.outcome == "lost"]
+    lines = [(row.race, row.peer, str(row.ratio), row.reason) for row in sorted(lost, key=lambda row: row.ratio.times)]
+    return Table("Lost rows", ("row", "lost to", "times as fast [quartiles]", "reason"), lines)
 
 
 def targets_table(results: Results) -> Table:
@@ -72,25 +79,41 @@ def geometric_mean(ratios: list[float]) -> float:
     return exp(sum(map(log, ratios)) / len(ratios))
 
 
+#: Groups of races that are columns of the table of fills, each with its heading.
+BESIDE = {"second fill": "second fill", "fresh": "fresh memory", "all threads": "all threads"}
+
+
 def fills_table(results: Results, *, largest: bool) -> Table:
-    """A row for each fill: the rate of fastinit, and how many times as fast it is as each peer."""
-    fresh = {race["name"]: race for race in results["races"] if race["group"] == "fresh"}
+    """A row for each fill: the rate of fastinit, the same elsewhere, and how many times as fast it is as each peer."""
+    beside = {group: {r["name"]: r for r in results["races"] if r["group"] == group} for group in BESIDE}
     races = [race for race in results["races"] if race["group"] == "fills"]
     if largest:
         races = [race for race in races if race["values"] == max(r["values"] for r in races)]
     peers = list(dict.fromkeys(label for race in races for label in race["entrants"] if label != "fastinit"))
-    rows = [_fill_row(race, fresh.get(race["name"]), peers) for race in races]
+    lines = [_fill_row(race, [found.get(race["name"]) for found in beside.values()], peers) for race in races]
     means = tuple(_mean_against(races, label) for label in peers)
-    heads = ("fastinit", "M values/s", "fresh memory", "error", *(f"x {label}" for label in peers))
-    return Table("Fills", heads, [*rows, ("geometric mean", "", "", "", *means)] if races else [])
+    heads = ("fastinit", "M values/s", *BESIDE.values(), "error", *(f"x {label}" for label in peers))
+    return Table("Fills", heads, [*lines, ("geometric mean", *[""] * 5, *means)] if races else [])
 
 
-def _fill_row(race: Results, fresh: Results | None, peers: list[str]) -> tuple[str, ...]:
-    own = race["entrants"]["fastinit"]
-    rate = number(race["values"] / own["median"] / 1e6)
-    fresh_rate = number(fresh["values"] / fresh["entrants"]["fastinit"]["median"] / 1e6) if fresh else ""
+def _fill_row(race: Results, beside: list[Results | None], peers: list[str]) -> tuple[str, ...]:
+    elsewhere = (_rate_and_nearest(other) if other else "" for other in beside)
+    error = f"{race['entrants']['fastinit']['error']:.1e}"
     cells = (str(ratio(race, "fastinit", label)) if label in race["entrants"] else "" for label in peers)
-    return (race["name"], rate, fresh_rate, f"{own['error']:.1e}", *cells)
+    return (race["name"], _rate(race), *elsewhere, error, *cells)
+
+
+def _rate(race: Results) -> str:
+    return number(race["values"] / race["entrants"]["fastinit"]["median"] / 1e6)
+
+
+def _rate_and_nearest(race: Results) -> str:
+    """The rate of fastinit, and how many times as fast it is as the best peer."""
+    labels = rivals(race)
+    if not labels:
+        return _rate(race)
+    times, label = min((ratio(race, "fastinit", label).times.median, label) for label in labels)
+    return f"{_rate(race)} ({number(times)} x {label})"
 
 
 def _mean_against(races: list[Results], label: str) -> str:
@@ -109,8 +132,11 @@ def conditions(results: Results) -> str:
     return (
         f"{machine['cpu']}, {machine['threads']} threads, {machine['isa']}, {machine['compiler']}, fastinit "
         f"{machine['version']}, Python {machine['python']}, {machine['date']}; {versions}. One thread and warm memory "
-        f"unless said; entrants in turn, medians of {settings['fewest']} to {settings['most']} rounds; ratios are "
-        f"medians over rounds with quartiles, and not significant where the interquartile ranges of the times overlap. "
+        f"unless said; second fill: of memory swept out of the caches since the first; fresh: never touched before; "
+        f"beside these rates the nearest peer. Entrants in turn, medians of {settings['fewest']} to {settings['most']} "
+        f"rounds, fewer for who is far behind; ratios are medians over rounds with quartiles, and not significant "
+        f"where the interquartile ranges of the times overlap. A row is a race against the best peer in it: lost where "
+        f"one is significantly faster, by more than {100 * (1 - TOLERANCE):.0f} %, won where fastinit is than all. "
         f"Error: of mean and sd in sd (fills), relative (moments), or of Q'Q (orthogonal).{chosen}{unset}{failed}"
     )
 
@@ -123,10 +149,13 @@ def markdown(table: Table) -> str:
 
 def section(results: Results) -> str:
     """All that stands between the markers."""
-    others = (table for table in group_tables(results) if table.title not in ("fills", "fresh"))
+    others = (table for table in group_tables(results) if table.title not in ("fills", *BESIDE))
+    found = rows(results)
     details = [fills_table(results, largest=False), *others]
     folded = "\n\n".join(f"**{table.title}**\n\n{markdown(table)}" for table in details)
-    top = (conditions(results), markdown(targets_table(results)), markdown(fills_table(results, largest=True)))
+    lost = lost_table(found)
+    lead = (f"**{headline(found)}.**", conditions(results), *([markdown(lost)] if lost.rows else []))
+    top = (*lead, markdown(targets_table(results)), markdown(fills_table(results, largest=True)))
     return "\n\n".join((*top, f"<details><summary>Every row</summary>\n\n{folded}\n\n</details>"))
 
 
@@ -141,16 +170,19 @@ def write_between_markers(path: Path, text: str) -> None:
 
 
 def show(results: Results, console: Any) -> None:
-    """Every table on a rich console, the targets last."""
+    """Rows lost, every table, the targets, and rows lost once more, where a terminal stands at the end."""
     from rich.table import Table as RichTable
 
-    for table in (*group_tables(results), targets_table(results)):
+    found = rows(results)
+    console.print(headline(found), style="bold")
+    for table in (*group_tables(results), targets_table(results), lost_table(found)):
         shown = RichTable(*table.heads, title=table.title, title_justify="left")
         for row in table.rows:
             shown.add_row(*row, style=_STYLES.get(row[-1]))
         console.print(shown)
     for failure in results["failures"]:
         console.print(failure, style="red", markup=False)
+    console.print(headline(found), style="bold")
 
 
 _STYLES = {"met": "green", "missed": "red"}

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from itertools import repeat
+from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .races import Call, Checked, Race, use_threads
+from .races import Array, Call, Checked, Race, use_threads
+
+#: Who takes so many times as long as the first gets no more rounds than these.
+_FAR, _ROUNDS_FAR = 4, 2
+#: Where the system does not tell how large its caches are.
+_CACHE = 1 << 26
 
 
 class Settings(NamedTuple):
@@ -17,11 +25,11 @@ class Settings(NamedTuple):
     budget: float
     fewest: int
     most: int
-    sample: float = 0.01
+    sample: float
 
 
-QUICK = Settings(budget=0.5, fewest=3, most=15)
-FULL = Settings(budget=12.0, fewest=9, most=41, sample=0.02)
+QUICK = Settings(budget=0.3, fewest=3, most=15, sample=0.001)
+FULL = Settings(budget=1.5, fewest=7, most=41, sample=0.005)
 
 
 class Summary(NamedTuple):
@@ -53,24 +61,64 @@ def loops_for(entrant: Checked, sample: float) -> int:
 
 
 def _run(call: Call, loops: int) -> float:
-    repeats = range(loops)
+    calls = repeat(None, loops)
     start = perf_counter()
-    for _ in repeats:
+    for _ in calls:
         call()
     return perf_counter() - start
 
 
-def in_turn(entrants: dict[str, Checked], settings: Settings, warm: float) -> dict[str, list[float]]:
-    """Seconds per call of each, one sample a round, each after a call to warm up (if that takes under `warm`)."""
-    loops = {label: loops_for(entrant, settings.sample) for label, entrant in entrants.items()}
+def _once(call: Call) -> float:
+    """One call, without letting go of what it returns."""
+    start = perf_counter()
+    _kept = call()
+    return perf_counter() - start
+
+
+@cache
+def _larger_than_caches() -> Array:
+    """Twice the last level of the caches."""
+    sizes = (path.read_text() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"))
+    largest = max((int(size.strip().removesuffix("K")) << 10 for size in sizes), default=_CACHE)
+    return np.zeros(2 * largest, np.uint8)
+
+
+def sweep() -> None:
+    """Read and write so much that nothing else is left in the caches."""
+    swept = _larger_than_caches()
+    swept += 1
+
+
+def _sample(race: Race, label: str, entrant: Checked, buffer: Array, loops: int) -> float:
+    """Seconds per call, on memory as the race wants it."""
+    if race.memory == "fresh":
+        untouched = np.empty_like(buffer)  # held here: a call may know no more than its address
+        return _once(race.entrants[label].bind(untouched))
+    if race.memory == "swept":
+        entrant.call()
+        sweep()
+        return _once(entrant.call)
+    if entrant.seconds < race.warm:
+        entrant.call()
+    return _run(entrant.call, loops) / loops
+
+
+def in_turn(race: Race, entrants: dict[str, Checked], buffer: Array, settings: Settings) -> dict[str, list[float]]:
+    """Seconds per call of each, one sample a round; who is far behind the first leaves after a few.
+
+    Every other round runs backwards, so that nobody always comes after the same one.
+    """
+    loops = {label: loops_for(one, settings.sample) if race.memory == "warm" else 1 for label, one in entrants.items()}
     samples: dict[str, list[float]] = {label: [] for label in entrants}
-    start, rounds = perf_counter(), 0
+    racing, first, rounds, start = list(entrants), next(iter(entrants)), 0, perf_counter()
     while rounds < settings.fewest or (rounds < settings.most and perf_counter() - start < settings.budget):
-        for label, entrant in entrants.items():
-            if entrant.seconds < warm:
-                entrant.call()
-            samples[label].append(_run(entrant.call, loops[label]) / loops[label])
+        for label in racing:
+            samples[label].append(_sample(race, label, entrants[label], buffer, loops[label]))
+        racing.reverse()
         rounds += 1
+        if rounds == _ROUNDS_FAR:
+            near = _FAR * min(samples[first])
+            racing = [label for label in racing if min(samples[label]) <= near]
     return samples
 
 
@@ -88,8 +136,9 @@ def run(race: Race, settings: Settings, failures: list[str]) -> dict[str, Any] |
     if next(iter(race.entrants)) not in checked:
         return None
     if race.rounds:
-        settings = settings._replace(fewest=race.rounds, most=race.rounds)
-    samples = in_turn(checked, settings, race.warm)
+        rounds = min(race.rounds, settings.fewest)
+        settings = settings._replace(fewest=rounds, most=rounds)
+    samples = in_turn(race, checked, buffer, settings)
     return {
         "group": race.group,
         "name": race.name,

@@ -1,4 +1,4 @@
-"""PyTorch: what the construction of models costs, and a rank's part of a tensor, beside torch's own ways.
+"""PyTorch: what the construction of models costs, large and small, beside torch's own way.
 
 torch is imported when a race begins, not before: its entrants need it, and are left out where it is not.
 """
@@ -6,7 +6,7 @@ torch is imported when a race begins, not before: its entrants need it, and are 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
 from math import inf, sqrt
@@ -14,59 +14,28 @@ from typing import Any
 
 import numpy as np
 
-import fastinit as fi
 from fastinit import _core
-from fastinit.dtypes import kind_of
 
-from .checks import STD, check_law, check_orthogonal, law_error
-from .races import ALL_THREADS, MOST, Array, Call, Check, Entrant, Race, side, size_label
+from .checks import law_error
+from .races import ALL_THREADS, MOST, Array, Call, Check, Race, side
+from .torch_calls import inside, no_buffer, torch_entrant
 
-_LAYERS = 16
-_RANKS, _RANK = 8, 3
-_CALLS = 1000
-#: Fresh memory in pages of either size, for the entrants that make it.
-_PAGES = {"fastinit": True, "fastinit, small pages": False}
+#: How `fast_init` is called, for the entrants that make fresh memory.
+_CONTEXTS = {"fastinit": {}, "fastinit, large pages": {"large_pages": True}}
 #: Values of each tensor of a model that are checked.
 _CHECKED = 1 << 20
 
 
 def torch_models(most: int) -> Iterator[Race]:
-    """Whole models, a stack of layers, single functions, a shard, and what the context costs a call."""
+    """Whole models, stacks of layers, and tensors that a model has already."""
     if most >= MOST:
         settings = {"n_embd": 1280, "n_layer": 36, "n_head": 20}
-        yield _transformer("GPT-2 774M", 774_030_080, "GPT2LMHeadModel", "GPT2Config", settings)
+        yield _transformer("GPT-2 774M", 774_030_080, "GPT2LMHeadModel", "GPT2Config", settings, quick=False)
     yield from _small_models(max(64, side(768, most) // 64 * 64), most)
-    yield _stack(side(4096, most))
-    yield _orthogonal(side(2048, most))
-    for dtype in ("float32", "bfloat16"):
-        yield _truncated(dtype, min(MOST, most), cut=True)
-        yield _truncated(dtype, min(MOST, most), cut=False)
-    yield _shard(side(4096, most) // _RANKS * _RANKS)
-    yield _context()
-
-
-def _torch(bind: Callable[..., Call], *arguments: Any, **more: Any) -> Entrant:
-    """An entrant whose `bind` takes torch, fastinit.torch and the buffer."""
-
-    def late(out: Array) -> Call:
-        return bind(import_module("torch"), import_module("fastinit.torch"), out, *arguments)
-
-    return Entrant(late, needs="torch", **more)
-
-
-def _no_buffer() -> Array:
-    """Of a race whose calls make their own memory, each after one like it, as what was there before decides its price.
-
-    A system that hands free memory back to a host takes long to fetch it again, and longer in large pages.
-    """
-    return np.zeros(0)
-
-
-def _tensor(torch: Any, out: Array) -> Any:
-    """The same memory as a tensor."""
-    if out.dtype.name == "bfloat16":
-        return torch.from_numpy(out.view(np.int16)).view(torch.bfloat16)
-    return torch.from_numpy(out)
+    for count, n, quick in ((16, 4096, False), (64, 256, True), (200, 32, True), (500, 16, True)):
+        if n * n <= most:
+            yield _stack(count, n, quick)
+    yield _initialize(500, 16)
 
 
 def _small_models(width: int, most: int) -> Iterator[Race]:
@@ -80,10 +49,10 @@ def _small_models(width: int, most: int) -> Iterator[Race]:
         ("Llama", 16 * matrices + 2 * words * width, "LlamaForCausalLM", "LlamaConfig", {**size, **names}),
         ("ViT", 12 * matrices + (197 + 768) * width, "ViTForImageClassification", "ViTConfig", size),
     ):
-        yield _transformer(f"{name}, 4 layers of {width}", values, model, config, settings)
+        yield _transformer(f"{name}, 4 layers of {width}", values, model, config, settings, quick=name == "GPT-2")
 
 
-def _transformer(name: str, values: int, model: str, config: str, settings: dict[str, Any]) -> Race:
+def _transformer(name: str, values: int, model: str, config: str, settings: dict[str, Any], quick: bool) -> Race:
     """A model of random weights from its configuration, as transformers makes it, in fresh memory."""
 
     def make() -> Call:
@@ -93,21 +62,13 @@ def _transformer(name: str, values: int, model: str, config: str, settings: dict
         return lambda: getattr(transformers, model)(given)
 
     entrants = {
-        label: _torch(lambda _, door, __, pages=pages: _inside(door.fast_init, make(), large_pages=pages))
-        for label, pages in _PAGES.items()
+        label: torch_entrant(lambda _, door, __, how=how: inside(door.fast_init, make(), **how))
+        for label, how in _CONTEXTS.items()
     }
-    entrants["transformers"] = _torch(lambda *_: make())
+    entrants["transformers"] = torch_entrant(lambda *_: make())
     entrants = {label: entrant._replace(needs="transformers") for label, entrant in entrants.items()}
-    return Race("torch", name, values, _no_buffer, _check_model(settings.get("n_layer", 0)), entrants, ALL_THREADS,
-                rounds=5, warm=inf)  # fmt: skip
-
-
-def _inside(context: Callable[..., Any], make: Callable[[], Any], **settings: Any) -> Call:
-    def call() -> Any:
-        with context(**settings):
-            return make()
-
-    return call
+    check = _check_model(settings.get("n_layer", 0))
+    return Race("torch", name, values, no_buffer, check, entrants, ALL_THREADS, quick, rounds=5, warm=inf)
 
 
 def _check_model(layers: int) -> Check:
@@ -122,14 +83,20 @@ def _check_model(layers: int) -> Check:
     return check
 
 
-def _stack(n: int) -> Race:
+def _linear(torch: Any, count: int, n: int) -> Call:
+    return lambda: [torch.nn.Linear(n, n) for _ in range(count)]
+
+
+def _check_layers(layers: Any, _: Array, slack: float) -> float:
+    bound = layers[0].in_features ** -0.5
+    return max(law_error(one.weight.detach().numpy().ravel(), bound / sqrt(3), bound, slack) for one in layers)
+
+
+def _stack(count: int, n: int, quick: bool) -> Race:
     """Layers as torch makes them, in fresh memory; how long it takes to write that memory at all, and to make none."""
 
-    def make(torch: Any) -> Call:
-        return lambda: [torch.nn.Linear(n, n) for _ in range(_LAYERS)]
-
     def skipped(torch: Any) -> list[Any]:
-        return [torch.nn.utils.skip_init(torch.nn.Linear, n, n) for _ in range(_LAYERS)]
+        return [torch.nn.utils.skip_init(torch.nn.Linear, n, n) for _ in range(count)]
 
     def cleared(torch: Any, _: Any, __: Array, large_pages: bool) -> Call:
         def call() -> list[Any]:
@@ -142,121 +109,46 @@ def _stack(n: int) -> Race:
 
         return call
 
-    def check(layers: list[Any], _: Array, slack: float) -> float:
-        bound = n**-0.5
-        return max(law_error(one.weight.detach().numpy().ravel(), bound / sqrt(3), bound, slack) for one in layers)
-
     def check_zeros(layers: list[Any], _: Array, slack: float) -> float:
         assert not any(layer.weight.any() for layer in layers), "memory is not zero"
         return 0.0
 
     entrants = {
-        label: _torch(lambda torch, door, _, pages=pages: _inside(door.fast_init, make(torch), large_pages=pages))
-        for label, pages in _PAGES.items()
+        label: torch_entrant(lambda torch, door, _, how=how: inside(door.fast_init, _linear(torch, count, n), **how))
+        for label, how in _CONTEXTS.items()
     }
-    entrants["torch"] = _torch(lambda torch, *_: make(torch))
-    entrants["memset"] = _torch(cleared, True, check=check_zeros)
-    entrants["memset, small pages"] = _torch(cleared, False, check=check_zeros)
-    entrants["skip_init"] = _torch(lambda torch, *_: partial(skipped, torch), check=lambda *_: 0.0)
-    return Race("torch", f"{_LAYERS} x nn.Linear({n}, {n})", _LAYERS * n * n, _no_buffer, check, entrants, ALL_THREADS,
-                rounds=5, warm=inf)  # fmt: skip
+    entrants["torch"] = torch_entrant(lambda torch, *_: _linear(torch, count, n))
+    entrants["memset"] = torch_entrant(cleared, False, check=check_zeros)
+    entrants["memset, large pages"] = torch_entrant(cleared, True, check=check_zeros)
+    entrants["skip_init"] = torch_entrant(lambda torch, *_: partial(skipped, torch), check=lambda *_: 0.0)
+    if n < 1024:  # no large pages, and what skip_init takes is more than all else
+        entrants = {label: entrants[label] for label in ("fastinit", "torch")}
+    name, rounds = f"{count} x nn.Linear({n}, {n})", 5 if n >= 1024 else None
+    return Race("torch", name, count * n * n, no_buffer, _check_layers, entrants, ALL_THREADS, quick, rounds, inf)
 
 
-def _into(tensor: Any, out: Array, fill: Callable[..., Any], **settings: Any) -> Call:
-    def call() -> Array:
-        fill(tensor, **settings)
-        return out
+def _initialize(count: int, n: int) -> Race:
+    """The parameters of small layers, two each, drawn again."""
 
-    return call
-
-
-def _functions(name: str, **settings: Any) -> dict[str, Entrant]:
-    """A function of torch.nn.init, ours and torch's."""
-
-    def ours(torch: Any, door: Any, out: Array) -> Call:
-        return _into(_tensor(torch, out), out, getattr(door, name), **settings)
-
-    def own(torch: Any, _: Any, out: Array) -> Call:
-        return _into(_tensor(torch, out), out, getattr(torch.nn.init, name), **settings)
-
-    # torch's 16-bit uniforms are rounded down, and its columns are orthonormal to rounding errors of another method.
-    return {"fastinit": _torch(ours), "torch": _torch(own, slack=5e-3)}
-
-
-def _orthogonal(n: int) -> Race:
-    buffer = partial(np.ones, (n, n), np.float32)
-    entrants = _functions("orthogonal_")
-    return Race("torch", f"orthogonal_ {n} x {n}", n * n, buffer, check_orthogonal, entrants, ALL_THREADS)
-
-
-def _truncated(dtype: str, n: int, *, cut: bool) -> Race:
-    """Cut at two standard deviations; or with the bounds left as they are, which at this one cut nothing."""
-    settings = {"a": -2 * STD, "b": 2 * STD} if cut else {}
-    entrants = _functions("trunc_normal_", std=STD, **settings)
-    name = f"trunc_normal_ {dtype} {size_label(n)}, {'cut at 2 sd' if cut else 'bounds beyond reach'}"
-    buffer = partial(np.ones, n, kind_of(dtype).dtype)
-    return Race("torch", name, n, buffer, check_law("truncated" if cut else "normal"), entrants)
-
-
-def _shard(n: int) -> Race:
-    """What a rank of eight computes for its rows, or columns, of a square matrix: the shard, or the whole to cut it."""
-    length = n // _RANKS
-    some = slice(_RANK * length, (_RANK + 1) * length)
-    parts = {"fastinit": np.s_[some, :], "fastinit, columns": np.s_[:, some], "fastinit, the whole": np.s_[:, :]}
-
-    def ours(torch: Any, door: Any, _: Array, index: Any) -> Call:
-        offset = tuple(one.start or 0 for one in index)
-        size = tuple(length if one.start else n for one in index)
-        local = torch.ones(size)
-        boxes = [(offset, (0, 0), size)]
-        return lambda: door.fill_rectangles_(local, (n, n), boxes, "normal", seed=0, name="w", std=STD).numpy()
-
-    def materialised(torch: Any, *_: Any) -> Call:
-        whole, local = torch.ones(n, n), torch.ones(length, n)
-
-        def call() -> Array:
-            torch.nn.init.normal_(whole, std=STD)
-            return local.copy_(whole[some]).numpy()
-
-        return call
-
-    def check_part(index: Any) -> Check:
-        def check(result: Array, *_: Any) -> float:
-            expected = fi.normal((n, n), std=STD, seed=0, name="w", index=index)
-            assert np.array_equal(result, expected), "values differ from those of the whole"
-            return 0.0
-
-        return check
-
-    entrants = {label: _torch(ours, index, check=check_part(index)) for label, index in parts.items()}
-    entrants["torch, the whole, then cut"] = _torch(materialised)
-    return Race("torch", f"1/{_RANKS} of {n} x {n}", n * length, _no_buffer, check_law("normal"), entrants)
-
-
-def _context() -> Race:
-    """Calls of torch that draw nothing, which the context sees as well."""
-
-    def calls(torch: Any, *_: Any) -> Call:
-        tensor = torch.zeros(8)
+    def ours(torch: Any, door: Any, _: Array) -> Call:
+        model = torch.nn.Sequential(*_linear(torch, count, n)())
 
         def call() -> Any:
-            for _ in range(_CALLS):
-                tensor.add_(1)
-            return tensor
+            door.initialize_(model, seed=0)
+            return model
 
         return call
 
-    def nothing(torch: Any, *rest: Any) -> Call:
-        return _inside(torch.overrides.BaseTorchFunctionMode, calls(torch))
+    def own(torch: Any, *_: Any) -> Call:
+        model = torch.nn.Sequential(*_linear(torch, count, n)())
 
-    entrants = {
-        "fastinit": _torch(lambda torch, door, _: _inside(door.fast_init, calls(torch))),
-        "torch": _torch(calls),
-        "a mode that does nothing": _torch(nothing),
-    }
-    return Race("torch", f"{_CALLS} calls that draw nothing", _CALLS, _no_buffer, _check_calls, entrants)
+        def call() -> Any:
+            for layer in model:
+                layer.reset_parameters()
+            return model
 
+        return call
 
-def _check_calls(tensor: Any, _: Array, __: float) -> float:
-    assert float(tensor[0]) >= _CALLS and float(tensor.std()) == 0, "calls are missing"
-    return 0.0
+    entrants = {"fastinit": torch_entrant(ours), "torch": torch_entrant(own)}
+    name = f"initialize_, {2 * count} tensors of nn.Linear({n}, {n})"
+    return Race("torch", name, count * n * n, no_buffer, _check_layers, entrants, ALL_THREADS)

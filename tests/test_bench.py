@@ -1,6 +1,7 @@
 """The benchmark suite: its arithmetic, its report, and what it does with wrong outputs and wrong arguments."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import pytest
 pytest.importorskip("rich")
 pytest.importorskip("threadpoolctl")
 
-from bench import checks, peers, plot, processes, report, suite, targets, timing
+from bench import checks, peers, plot, processes, report, standings, targets, timing
 from bench.__main__ import chosen, main
+from bench.peers import installed
 from bench.races import ALL_THREADS, Entrant, Race, side, size_label, use_threads
 from bench.suite import races
 
@@ -19,7 +21,7 @@ MARKED = f"before\n{report.START}\nold\n{report.END}\nafter\n"
 @pytest.fixture(autouse=True)
 def numpy_alone(monkeypatch):
     """No other peer is loaded: their threads would be there when other tests fork this process."""
-    monkeypatch.setattr(suite, "installed", lambda: (peers.arrays.NumPy(),))
+    monkeypatch.setattr(peers, "installed", lambda: (peers.arrays.NumPy(),))
     yield
     use_threads(ALL_THREADS)
 
@@ -35,7 +37,7 @@ def race(group, name, values, **entrants):
 
 @pytest.fixture
 def results():
-    """Two fills: one won, with one peer too near to tell, and one lost."""
+    """Two fills: one ahead of all but a peer that is too near to tell, and one lost."""
     machine = {"cpu": "A", "threads": 2, "isa": "avx2", "compiler": "C", "version": "0", "python": "3", "date": "today"}
     winner = {"fastinit": entry(0.01, 0.011, 0.012), "torch": entry(0.1, 0.1, 0.12)}
     others = {"near": entry(0.011, 0.0115, 0.012), "memset": entry(0.005, 0.005, 0.005)}
@@ -70,6 +72,67 @@ def test_fills_table_keeps_the_row_that_is_lost_and_averages_both(results):
     assert [row[torch] for row in table.rows] == ["10 [9.55, 10]", "0.25 [0.25, 0.25]", "1.58"]
 
 
+def test_fills_table_shows_beside_each_fill_what_it_is_elsewhere(results):
+    swept = race(
+        "second fill", "normal float32 16 Mi", 1 << 24, fastinit=entry(0.02), torch=entry(0.05), memset=entry(1)
+    )
+    alone = race("fresh", "normal float32 16 Mi", 1 << 24, fastinit=entry(0.04), memset=entry(1))
+    results["races"] += [swept, alone]
+    table = report.fills_table(results, largest=True)
+    assert table.heads[:6] == ("fastinit", "M values/s", "second fill", "fresh memory", "all threads", "error")
+    assert table.rows[0][1:5] == ("1525", "839 (2.5 x torch)", "419", "")
+    assert table.rows[1][2:5] == ("", "", "")
+
+
+def lost_to(peer, own, other):
+    return race("fills", "g", 1, fastinit=entry(*own), memset=entry(0.1), **{peer: entry(*other)})
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "outcome"),
+    [
+        ((1.0, 1.0, 1.0), (1.1, 1.1, 1.1), "won"),
+        ((1.0, 1.0, 1.0), (1.02, 1.02, 1.02), "equal"),
+        ((1.0, 1.0, 1.0), (0.98, 0.98, 0.98), "equal"),
+        ((1.0, 1.0, 1.0), (0.9, 0.9, 0.9), "lost"),
+        ((1.0, 1.0, 1.0), (0.5, 0.9, 1.5), "equal"),  # not significant
+        ((0.5, 1.0, 1.5), (1.2, 1.2, 1.2), "equal"),
+    ],
+)
+def test_a_row_is_won_equal_or_lost(own, other, outcome, results):
+    (row,) = standings.rows(results | {"races": [lost_to("torch", own, other)]})
+    assert (row.race, row.peer, row.outcome) == ("fills/g", "torch", outcome)
+
+
+def test_a_row_is_lost_to_the_fastest_of_those_who_are_surely_faster(results):
+    one = lost_to("torch", (1.0, 1.0, 1.0), (0.9, 0.9, 0.9))
+    one["entrants"] |= {"near": entry(0.1, 1.0, 2.0), "first": entry(0.8, 0.8, 0.8), "last": entry(2.0, 2.0, 2.0)}
+    (row,) = standings.rows(results | {"races": [one]})
+    assert (row.peer, row.outcome, str(row.ratio)) == ("first", "lost", "0.8 [0.8, 0.8]")
+
+
+def test_rows_need_a_rival(results):
+    own = race("torch", "1", 1, fastinit=entry(1.0), memset=entry(0.1), **{"fastinit, columns": entry(0.1)})
+    sweep = race("sweep", "1", 1, dense=entry(1.0), matrix_free=entry(0.1))
+    assert standings.rows(results | {"races": [own, sweep]}) == []
+    assert standings.headline([]) == "0 rows lost of 0; 0 won, 0 equal"
+
+
+def test_lost_rows_are_named_with_the_reason(results):
+    known = race("moments", "1", 1, fastinit=entry(1.0), bottleneck=entry(0.5))
+    table = report.lost_table(standings.rows(results | {"races": [*results["races"], known]}))
+    assert table.rows == [
+        ("fills/uniform float32 16 Mi", "torch", "0.25 [0.25, 0.25]", "no reason known"),
+        ("moments/1", "bottleneck", "0.5 [0.5, 0.5]", dict(standings.REASONS)[r"^moments/.*: bottleneck$"]),
+    ]
+
+
+def test_reasons_are_of_rows_that_there_are():
+    names = [f"{race.key}: {label}" for race in races() for label in (*race.entrants, "bottleneck", "oneMKL")]
+    for pattern, _ in standings.REASONS:
+        assert any(re.search(pattern, name) for name in names), pattern
+
+
 def test_group_table_leaves_references_out_of_its_mean(results):
     rows = report.group_tables(results)[0].rows
     assert [row[1] for row in rows[:4]] == ["fastinit", "torch", "near", "memset"]
@@ -82,7 +145,7 @@ def test_verdicts(results):
     assert verdicts["normal float32", "torch"] == ("9 x", "met")
     assert verdicts["uniform float32", "torch"] == ("14 x", "missed")
     assert verdicts["normal float64", "torch"] == ("13 x", "not measured")
-    assert verdicts["he_normal((8, 8), seed=0)", "(call)"] == ("at most 6 us", "missed")
+    assert verdicts["he_normal((8, 8), seed=0)", "(call)"] == ("at most 0.8 us", "missed")
     assert verdicts["fill, beyond out, for each thread", "(process)"] == ("at most 1 MiB", "met")
     assert verdicts["fastinit profile", "(process)"] == ("at most 5 seconds", "missed")
 
@@ -128,7 +191,9 @@ def test_rounds_of_a_long_race():
     seen = []
     entrants = {"one": Entrant(lambda out: lambda: seen.append(1) or out)}
     long = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, rounds=2)
-    assert timing.run(long, timing.Settings(5.0, 9, 41, 0.0), [])["entrants"]["one"]["rounds"] == 2
+    for fewest in (9, 1):
+        settings = timing.Settings(5.0, fewest, 41, 0.0)
+        assert timing.run(long, settings, [])["entrants"]["one"]["rounds"] == min(2, fewest)
 
 
 @pytest.mark.parametrize(("warm", "calls"), [(0.0, 3), (np.inf, 5)])
@@ -137,8 +202,72 @@ def test_a_race_says_which_calls_are_warmed_up(warm, calls):
     seen = []
     entrants = {"one": Entrant(lambda out: lambda: seen.append(1) or out)}
     race = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, rounds=2, warm=warm)
-    assert timing.run(race, timing.Settings(0.1, 1, 1, 0.0), [])
+    assert timing.run(race, timing.Settings(0.1, 2, 2, 0.0), [])
     assert len(seen) == calls
+
+
+def test_who_is_far_behind_leaves_after_a_few_rounds(monkeypatch):
+    seconds = {"one": 1.0, "near": 4.0, "far": 4.001}
+    monkeypatch.setattr(timing, "_sample", lambda race, label, *_: seconds[label])
+    entrants = {label: Entrant(lambda out: lambda: out) for label in seconds}
+    race = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants)
+    found = timing.run(race, timing.Settings(0.0, 5, 5, 0.0), [])["entrants"]
+    assert {label: entry["rounds"] for label, entry in found.items()} == {"one": 5, "near": 5, "far": 2}
+    assert str(targets.ratio({"entrants": found}, "one", "far")) == "4 [4, 4]"
+
+
+@pytest.mark.parametrize(
+    ("memory", "bound", "calls", "sweeps"), [("warm", 1, 4, 0), ("swept", 1, 7, 3), ("fresh", 4, 4, 0)]
+)
+def test_memory_is_as_the_race_wants_it(memory, bound, calls, sweeps, monkeypatch):
+    """One call that is checked, and three rounds of one, each after a fill and a sweep, or on memory of its own."""
+    swept, buffers, called = [], [], []
+    monkeypatch.setattr(timing, "sweep", lambda: swept.append(1))
+    entrants = {"one": Entrant(lambda out: buffers.append(out) or (lambda: called.append(out)), writes=True)}
+    race = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, warm=0.0, memory=memory)
+    assert timing.run(race, timing.Settings(0.0, 3, 3, 0.0), [])
+    assert (len(buffers), len({id(one) for one in buffers}), len(called), len(swept)) == (bound, bound, calls, sweeps)
+
+
+def test_a_sweep_is_larger_than_the_caches():
+    timing.sweep()
+    assert timing._larger_than_caches().nbytes >= 1 << 20 and timing._larger_than_caches().all()
+
+
+def test_the_result_of_who_writes_is_the_buffer():
+    seen = []
+    entrants = {
+        "writes": Entrant(lambda out: lambda: out.fill(3), writes=True),
+        "returns": Entrant(lambda out: lambda: np.full(1, 5.0)),
+    }
+    race = Race("g", "n", 1, lambda: np.zeros(1), lambda result, *_: seen.append(result[0]) or 0.0, entrants)
+    for label in entrants:
+        race.checked(label, np.zeros(1))
+    assert seen == [3.0, 5.0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
+@pytest.mark.parametrize("law", ["normal", "uniform", "truncated", "constant"])
+def test_calls_of_numpy_fill_what_they_say(law, dtype):
+    """Each passes the check of its race, whole and in parts, at sizes below and above a block."""
+    names = [f"fills/{law} {dtype} 1 Ki", f"fills/{law} {dtype} 64 Ki", f"all threads/{law} {dtype} 64 Ki"]
+    found = {race.key: race for race in races(1 << 16)}
+    for race in (found[name] for name in names):
+        buffer = race.buffer()
+        for label in race.present:
+            assert np.isfinite(race.checked(label, buffer).error)
+
+
+def test_small_calls_are_right():
+    for race in (race for race in races(1 << 16) if race.group in ("calls", "moments")):
+        buffer = race.buffer()
+        assert {"fastinit"} <= set(race.present)
+        for label in race.present:
+            assert np.isfinite(race.checked(label, buffer).error)
+
+
+def test_calls_of_numpy_have_races():
+    assert set(peers.arrays.NumPy().calls()) <= {race.name for race in races() if race.group == "calls"}
 
 
 def test_entrants_whose_package_is_missing_are_left_out():
@@ -166,7 +295,7 @@ def test_section_is_written_between_the_markers_once(results, tmp_path):
     for _ in range(2):
         report.write_between_markers(path, report.section(results))
         text = path.read_text()
-        assert text.startswith(f"before\n{report.START}\nA, 2 threads, avx2, C")
+        assert text.startswith(f"before\n{report.START}\n**1 row lost of 2; 0 won, 1 equal.**\n\nA, 2 threads, avx2, C")
         assert text.endswith(f"</details>\n{report.END}\nafter\n")
         assert text.count("| geometric mean |") == 2  # of the largest fills, and of all; calls have no rival here
         assert "old" not in text
@@ -221,9 +350,12 @@ def test_report_with_options_of_a_run(capsys):
 
 @pytest.mark.parametrize("pattern", ["no such race", "("])
 def test_only_must_find_a_race(pattern):
-    groups = "fills, fresh, schemes, moments, calls, threads, levels, large, orthogonal, profile, sweep, torch"
+    groups = (
+        "fills, second fill, all threads, threads, levels, schemes, large, calls, moments, orthogonal, torch, profile, "
+        "sweep"
+    )
     with pytest.raises(ValueError) as raised:
-        chosen(races(64), False, pattern)
+        chosen(races(1 << 16), False, pattern)
     assert str(raised.value) == f"`--only` must be a pattern that finds a race (groups: {groups}), got {pattern!r}"
 
 
@@ -231,7 +363,9 @@ def test_quick_full_and_only():
     every = races()
     assert chosen(every, True, None) == every
     assert 0 < len(chosen(every, False, None)) < len(every)
-    assert [race.key for race in chosen(every, False, "calls/.* 8 x 8")] == ["calls/he_normal 8 x 8"]
+    assert [race.key for race in chosen(every, False, "calls/.* 8 x 8$")] == [
+        f"calls/{what} 8 x 8" for what in ("he_normal", "normal", "identity")
+    ]
 
 
 def test_without_peers_numpy_is_left(monkeypatch):
@@ -242,11 +376,11 @@ def test_without_peers_numpy_is_left(monkeypatch):
 
     monkeypatch.setattr(peers.peer, "import_module", import_numpy_only)
     monkeypatch.setattr(peers.generators.OneMkl, "__init__", lambda self: import_numpy_only("mkl"))
-    alone = peers.installed.__wrapped__()
+    alone = installed.__wrapped__()
     assert [(peer.name, peer.version) for peer in alone] == [("numpy", np.__version__)]
 
 
-def test_fastest_candidate_is_chosen_once():
+def test_fastest_candidate_is_chosen_once_for_few_values_and_once_for_many():
     peer = peers.arrays.NumPy()
     bound = []
 
@@ -258,10 +392,10 @@ def test_fastest_candidate_is_chosen_once():
         return bound_to
 
     candidates = {"slow": bind("slow", 20), "fast": bind("fast", 1)}
-    for _ in range(2):
-        peer.fastest("sums", candidates, np.zeros(3))
-    assert peer.choices == {"sums": "fast"}
-    assert bound == ["slow", "fast", "fast", "fast"]
+    for size in (1 << 10, 1 << 12, (1 << 10) - 1):
+        peer.fastest("sums", candidates, np.zeros(size))
+    assert peer.choices == {"sums": "fast", "sums, few values": "fast"}
+    assert bound == ["slow", "fast", "fast", "fast", "slow", "fast", "fast"]
 
 
 def small_race(**entrants):
@@ -277,6 +411,14 @@ def test_race_is_timed_in_turn():
     result = timing.run(small_race(fastinit=np.zeros(4), peer=np.zeros(4)), SHORT, failures)
     assert not failures
     assert {label: entry["rounds"] for label, entry in result["entrants"].items()} == {"fastinit": 2, "peer": 2}
+
+
+def test_every_other_round_runs_backwards():
+    order = []
+    entrants = {label: Entrant(lambda out, label=label: lambda: order.append(label)) for label in "abc"}
+    race = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants, memory="fresh")
+    timing.run(race, SHORT, [])
+    assert "".join(order) == "abc" + "abc" + "cba"  # the first of each is checked
 
 
 def test_wrong_output_is_not_timed():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from .arrays import Bottleneck, NumPy, read_limit
 from .frameworks import Jax, Torch, Transformers
 from .generators import MklRandom, OneMkl, Randompack
-from .peer import Peer
+from .peer import Entrants, Peer
 
-__all__ = ["Peer", "installed", "read_limit"]
+__all__ = ["Peer", "from_peers", "installed", "read_limit"]
 
 
 @cache
@@ -22,3 +23,8 @@ def installed() -> tuple[Peer, ...]:
         except (ImportError, OSError):
             continue
     return tuple(found)
+
+
+def from_peers(ask: Callable[[Peer], Entrants]) -> Entrants:
+    """The entrants that all of them name."""
+    return {label: entrant for peer in installed() for label, entrant in ask(peer).items()}

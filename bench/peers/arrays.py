@@ -10,21 +10,22 @@ import numpy as np
 
 from ..checks import BOUND, STD, check_moment
 from ..races import Array, Call, Entrant
-from .peer import Entrants, Peer, into
+from .peer import Entrants, Peer
 
 
 class NumPy(Peer):
-    """NumPy as people type it, and at its best: SFC64, float32, `out=`, scaled in place."""
+    """NumPy as people type it, as its generators' methods make arrays, and at its best: SFC64, `out=`, then scaled."""
 
     name, module = "numpy", "numpy"
 
     def __init__(self) -> None:
         super().__init__()
-        self.best = np.random.Generator(np.random.SFC64(1))
+        self.best = _generator()
         np.random.seed(1)
 
     def fills(self, law: str, dtype: str) -> Entrants:
-        fill = {"normal": self._normal, "uniform": self._uniform, "truncated": self._truncated}[law]
+        if law == "constant":
+            return {"numpy": Entrant(lambda out: lambda: out.fill(STD), writes=True)}
         typed = {
             "normal": lambda n: np.random.randn(n) * STD,
             "uniform": lambda n: np.random.uniform(-BOUND, BOUND, n),
@@ -32,30 +33,21 @@ class NumPy(Peer):
         }[law]
         narrow = dtype in ("float16", "bfloat16")
         as_typed = Entrant(lambda out: lambda: typed(out.size).astype(out.dtype) if narrow else typed(out.size))
-        best = Entrant(lambda out: into(out, partial(self._blocks if narrow else fill, out, fill)))
-        return {"numpy best": best, "numpy as typed": as_typed}
+        best = Entrant(partial(_in_blocks, _BEST[law]) if narrow else _BEST[law], writes=True, splits=True)
+        entrants = {"numpy best": best, "numpy as typed": as_typed}
+        if narrow or law == "truncated":
+            return entrants
+        return entrants | {"numpy method": Entrant(partial(self._method, law))}
 
-    def _normal(self, out: Array, _: Any = None) -> None:
-        self.best.standard_normal(dtype=out.dtype, out=out)
-        out *= STD
-
-    def _uniform(self, out: Array, _: Any = None) -> None:
-        self.best.random(dtype=out.dtype, out=out)
-        out *= 2 * BOUND
-        out -= BOUND
-
-    def _truncated(self, out: Array, _: Any = None) -> None:
-        self.best.standard_normal(dtype=out.dtype, out=out)
-        _redrawn(out, partial(self.best.standard_normal, dtype=out.dtype))
-        out *= STD
-
-    def _blocks(self, out: Array, fill: Callable[[Array], None], block: int = 1 << 14) -> None:
-        """Fill 16-bit `out` from float32 blocks that stay in cache."""
-        scratch = np.empty(min(block, out.size), np.float32)
-        for start in range(0, out.size, block):
-            part = scratch[: out.size - start]
-            fill(part)
-            out[start : start + block] = part
+    def _method(self, law: str, out: Array) -> Call:
+        """A new array from the generator: float64 in one call, float32 from standard values."""
+        n, rng, single = out.size, self.best, np.float32
+        scale, width, low = single(STD), single(2 * BOUND), single(BOUND)
+        if out.dtype == np.float64:
+            return (lambda: rng.normal(0, STD, n)) if law == "normal" else lambda: rng.uniform(-BOUND, BOUND, n)
+        if law == "normal":
+            return lambda: rng.standard_normal(n, single) * scale
+        return lambda: rng.random(n, single) * width - low
 
     def schemes(self, scheme: str) -> Entrants:
         typed = {
@@ -71,10 +63,14 @@ class NumPy(Peer):
         def wide(x: Array) -> Array:
             return x.astype(np.float32) if dtype == "bfloat16" else x
 
+        def var(x: Array, *axis_and_dtype: Any) -> Call:
+            if dtype == "bfloat16":
+                return lambda: wide(x).var(*axis_and_dtype)
+            return partial(x.var, *axis_and_dtype)
+
         if order == 2:
-            own = Entrant(lambda x: lambda: np.var(wide(x)), 1e-4)
-            double = Entrant(lambda x: lambda: np.var(wide(x), dtype=np.float64), 1e-9)
-            return {"numpy var": own} | ({} if dtype == "float64" else {"numpy var, float64": double})
+            double = Entrant(lambda x: var(x, None, np.float64), 1e-9)
+            return {"numpy var": Entrant(var, 1e-4)} | ({} if dtype == "float64" else {"numpy var, float64": double})
         typed = Entrant(lambda x: lambda: _four_moments(wide(x)), 1e-3)
         return {"numpy four moments": typed, "numpy four moments, products": Entrant(_products_of(wide), 1e-3)}
 
@@ -85,8 +81,89 @@ class NumPy(Peer):
 
         return {"numpy qr": Entrant(lambda out: partial(call, out), 1e-4)}
 
-    def small_layer(self) -> Entrants:
-        return {"numpy": Entrant(lambda out: lambda: np.random.default_rng(0).standard_normal((8, 8)) * 0.5)}
+    def along(self, axis: int) -> Entrants:
+        return {
+            "numpy var": Entrant(lambda x: partial(x.var, axis), 1e-3),
+            "numpy var, float64": Entrant(lambda x: partial(x.var, axis, np.float64)),
+        }
+
+    def calls(self) -> dict[str, Call]:
+        rng, single, half, value = self.best, np.float32, np.float32(0.5), np.float32(STD)
+        few = np.ones(64)
+        return {
+            "he_normal 8 x 8": lambda: rng.standard_normal((8, 8), single) * half,
+            "normal 8 x 8": lambda: rng.standard_normal((8, 8), single),
+            "normal 4 Ki": lambda: rng.standard_normal(4096, single),
+            "uniform 64": lambda: rng.random(64, single),
+            "normal, 16 of 256 x 256": lambda: rng.standard_normal((256, 256), single)[3, :16],
+            "zeros 64": lambda: np.zeros(64, single),
+            "constant 64": lambda: np.full(64, value),
+            "identity 8 x 8": lambda: np.eye(8, dtype=single),
+            "identity 4096 x 4096": lambda: np.eye(4096, dtype=single),
+            "rng.standard_normal()": lambda: rng.standard_normal(),
+            "rng.normal()": lambda: rng.normal(),
+            "rng.random()": lambda: rng.random(),
+            "rng.uniform(-1, 1)": lambda: rng.uniform(-1, 1),
+            "rng.standard_normal(64)": lambda: rng.standard_normal(64),
+            "rng.normal(0, 1, 64)": lambda: rng.normal(0, 1, 64),
+            "rng.random(64)": lambda: rng.random(64),
+            "rng.uniform(-1, 1, 64)": lambda: rng.uniform(-1, 1, 64),
+            "rng.standard_normal(out=64)": lambda: rng.standard_normal(out=few),
+            "rng.standard_normal(64, float32)": lambda: rng.standard_normal(64, single),
+        }
+
+
+def _generator() -> np.random.Generator:
+    return np.random.Generator(np.random.SFC64(1))
+
+
+def _normal(out: Array) -> Call:
+    rng, dtype, scale = _generator(), out.dtype, out.dtype.type(STD)
+
+    def call() -> None:
+        rng.standard_normal(dtype=dtype, out=out)
+        np.multiply(out, scale, out)
+
+    return call
+
+
+def _uniform(out: Array) -> Call:
+    rng, dtype, width, low = _generator(), out.dtype, out.dtype.type(2 * BOUND), out.dtype.type(BOUND)
+
+    def call() -> None:
+        rng.random(dtype=dtype, out=out)
+        np.multiply(out, width, out)
+        np.subtract(out, low, out)
+
+    return call
+
+
+def _truncated(out: Array) -> Call:
+    rng, dtype, scale = _generator(), out.dtype, out.dtype.type(STD)
+    normal = partial(rng.standard_normal, dtype=dtype)
+
+    def call() -> None:
+        normal(out=out)
+        _redrawn(out, normal)
+        np.multiply(out, scale, out)
+
+    return call
+
+
+_BEST = {"normal": _normal, "uniform": _uniform, "truncated": _truncated}
+
+
+def _in_blocks(bind: Callable[[Array], Call], out: Array, block: int = 1 << 14) -> Call:
+    """Fill 16-bit `out` from float32 blocks that stay in cache."""
+    scratch = np.empty(min(block, out.size), np.float32)
+    fill = bind(scratch)
+
+    def call() -> None:
+        for start in range(0, out.size, block):
+            fill()
+            out[start : start + block] = scratch[: out.size - start]
+
+    return call
 
 
 def _redrawn(z: Array, normal: Callable[[int], Array]) -> Array:
@@ -124,6 +201,9 @@ class Bottleneck(Peer):
             return {}
         # It adds in the dtype of x, one after another: in float32 the variance of 16 Mi values is 3 % off.
         return {"bottleneck": Entrant(lambda x: lambda: self.package.nanvar(x), 0.1)}
+
+    def along(self, axis: int) -> Entrants:
+        return {"bottleneck": Entrant(lambda x: lambda: self.package.nanvar(x, axis), 0.1)}
 
 
 def read_limit() -> Entrants:

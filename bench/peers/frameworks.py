@@ -12,7 +12,7 @@ import numpy as np
 
 from ..checks import BOUND, STD
 from ..races import Array, Call, Entrant
-from .peer import Entrants, Peer, into
+from .peer import Entrants, Peer
 
 
 class Torch(Peer):
@@ -31,29 +31,32 @@ class Torch(Peer):
             return self.package.from_numpy(out.view(np.int16)).view(self.package.bfloat16)
         return self.package.from_numpy(out)
 
-    def _entrant(self, fill: Callable[[Any], Any], slack: float = 0.0) -> Entrant:
-        return Entrant(lambda out: into(out, partial(fill, self.tensor(out))), slack)
+    def _entrant(self, bind: Callable[[Any], Call], slack: float = 0.0) -> Entrant:
+        return Entrant(lambda out: bind(self.tensor(out)), slack, writes=True)
 
     def fills(self, law: str, dtype: str) -> Entrants:
-        trunc = self.init.trunc_normal_
+        trunc, low, high = self.init.trunc_normal_, -2 * STD, 2 * STD
         slack = 5e-3 if dtype in ("float16", "bfloat16") else 0.0  # 16-bit uniforms are rounded down
-        if law == "normal":
-            own = {"torch": self._entrant(lambda t: t.normal_(0, STD), slack)}
-            uncut = self._entrant(lambda t: trunc(t, std=STD), slack)  # a, b = -2, 2 are absolute: they cut nothing
-            return own | ({"torch trunc_normal_ uncut": uncut} if dtype in ("float32", "bfloat16") else {})
-        if law == "uniform":
-            return {"torch": self._entrant(lambda t: t.uniform_(-BOUND, BOUND), slack)}
-        return {"torch": self._entrant(lambda t: trunc(t, std=STD, a=-2 * STD, b=2 * STD), slack)}
+        own = {
+            "normal": lambda t: lambda: t.normal_(0, STD),
+            "uniform": lambda t: lambda: t.uniform_(-BOUND, BOUND),
+            "truncated": lambda t: lambda: trunc(t, std=STD, a=low, b=high),
+            "constant": lambda t: lambda: t.fill_(STD),
+        }[law]
+        entrants = {"torch": self._entrant(own, slack)}
+        if law == "normal" and dtype in ("float32", "bfloat16"):  # a, b = -2, 2 are absolute: they cut nothing
+            entrants["torch trunc_normal_ uncut"] = self._entrant(lambda t: lambda: trunc(t, std=STD), slack)
+        return entrants
 
     def schemes(self, scheme: str) -> Entrants:
         init = self.init
 
         fill = {
-            "small_normal": lambda t: init.normal_(t, 0, 0.01),
-            "lecun_normal": lambda t: init.kaiming_normal_(t, nonlinearity="linear"),
-            "he_normal": lambda t: init.kaiming_normal_(t, nonlinearity="relu"),
+            "small_normal": lambda t: lambda: init.normal_(t, 0, 0.01),
+            "lecun_normal": lambda t: lambda: init.kaiming_normal_(t, nonlinearity="linear"),
+            "he_normal": lambda t: lambda: init.kaiming_normal_(t, nonlinearity="relu"),
             "he_normal truncated": None,
-            "glorot_uniform": lambda t: init.xavier_uniform_(t),
+            "glorot_uniform": lambda t: lambda: init.xavier_uniform_(t),
         }[scheme]
         return {"torch": self._entrant(fill)} if fill else {}
 
@@ -65,11 +68,30 @@ class Torch(Peer):
         return {"torch": Entrant(bind, 1e-2 if dtype == "bfloat16" else 1e-4)} if order == 2 else {}
 
     def orthogonal(self) -> Entrants:
-        return {"torch": self._entrant(self.init.orthogonal_, 1e-4)}
+        orthogonal = self.init.orthogonal_
+        return {"torch": self._entrant(lambda t: lambda: orthogonal(t), 1e-4)}
 
-    def small_layer(self) -> Entrants:
-        empty, fill = self.package.empty, self.init.kaiming_normal_
-        return {"torch": Entrant(lambda out: lambda: fill(empty(8, 8), nonlinearity="relu"))}
+    def along(self, axis: int) -> Entrants:
+        def bind(x: Array) -> Call:
+            tensor, var = self.tensor(x), self.package.var
+            return lambda: var(tensor, dim=axis, correction=0)
+
+        return {"torch": Entrant(bind, 1e-4)}
+
+    def calls(self) -> dict[str, Call]:
+        torch, dirac, empty = self.package, self.init.dirac_, self.package.empty
+        return {
+            "he_normal 8 x 8": lambda: empty(8, 8).normal_(0, 0.5),
+            "normal 8 x 8": lambda: torch.randn(8, 8),
+            "normal 4 Ki": lambda: torch.randn(4096),
+            "uniform 64": lambda: torch.rand(64),
+            "zeros 64": lambda: torch.zeros(64),
+            "constant 64": lambda: torch.full((64,), STD),
+            "identity 8 x 8": lambda: torch.eye(8),
+            "identity 4096 x 4096": lambda: torch.eye(4096),
+            "dirac 16 x 16 x 3 x 3": lambda: dirac(empty(16, 16, 3, 3)),
+            "dirac 512 x 512 x 3 x 3": lambda: dirac(empty(512, 512, 3, 3)),
+        }
 
 
 class Transformers(Peer):
@@ -101,7 +123,7 @@ class Jax(Peer):
         return self.package.jit(lambda key: make(key, shape, dtype)).lower(self.random.key(1)).compile()
 
     def fills(self, law: str, dtype: str) -> Entrants:
-        if dtype == "float64":
+        if dtype == "float64" or law == "constant":
             return {}
         make = {
             "normal": self.initializers.normal(STD),
@@ -121,6 +143,12 @@ class Jax(Peer):
         }[scheme]
         return {"jax": self._entrant(make)}
 
-    def small_layer(self) -> Entrants:
-        make, key = self.package.jit(lambda key: self.initializers.he_normal()(key, (8, 8))), self.random.key(1)
-        return {"jax": Entrant(lambda out: lambda: make(key).block_until_ready())}
+    def calls(self) -> dict[str, Call]:
+        key, initializers = self.random.key(1), self.initializers
+        he = self.package.jit(lambda key: initializers.variance_scaling(2, "fan_in", "normal")(key, (8, 8)))
+        normal, long = (self.package.jit(partial(self.random.normal, shape=shape)) for shape in ((8, 8), 4096))
+        return {
+            "he_normal 8 x 8": lambda: he(key).block_until_ready(),
+            "normal 8 x 8": lambda: normal(key).block_until_ready(),
+            "normal 4 Ki": lambda: long(key).block_until_ready(),
+        }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..checks import BOUND, STD
 from ..races import Array, Call, Entrant
-from .peer import Entrants, Peer, into
+from .peer import Entrants, Peer
 
 
 class Randompack(Peer):
@@ -21,17 +21,18 @@ class Randompack(Peer):
     name, module = "randompack", "randompack"
 
     def fills(self, law: str, dtype: str) -> Entrants:
-        if dtype not in ("float32", "float64") or law == "truncated":
+        if dtype not in ("float32", "float64") or law not in ("normal", "uniform"):
             return {}
         engines = ("x256++simd", "x256**simd", "sfc64simd", "sfc64", "xoro++", "x128+")
-        candidates = {engine: self._candidate(law, engine) for engine in engines}
-        return {"randompack": Entrant(partial(self.fastest, f"{law} {dtype}", candidates))}
+        candidates = {engine: partial(self._bind, law, engine) for engine in engines}
+        return {"randompack": Entrant(partial(self.fastest, f"{law} {dtype}", candidates), writes=True, splits=True)}
 
-    def _candidate(self, law: str, engine: str) -> Callable[[Array], Call]:
+    def _bind(self, law: str, engine: str, out: Array) -> Call:
         rng = self.package.Rng(engine)
         rng.seed(1)
-        fill = partial(rng.normal, mu=0.0, sigma=STD) if law == "normal" else partial(rng.unif, a=-BOUND, b=BOUND)
-        return lambda out: into(out, partial(fill, out=out))
+        if law == "normal":
+            return lambda: rng.normal(mu=0.0, sigma=STD, out=out)
+        return lambda: rng.unif(a=-BOUND, b=BOUND, out=out)
 
 
 class MklRandom(Peer):
@@ -40,7 +41,7 @@ class MklRandom(Peer):
     name, module = "mkl_random", "mkl_random"
 
     def fills(self, law: str, dtype: str) -> Entrants:
-        if dtype != "float64" or law == "truncated":
+        if dtype != "float64" or law not in ("normal", "uniform"):
             return {}
         brngs = ("MCG31", "MCG59", "SFMT19937", "MT2203", "ARS5", "PHILOX4X32X10")
         candidates = {brng: self._candidate(law, brng) for brng in brngs}
@@ -48,8 +49,9 @@ class MklRandom(Peer):
 
     def _candidate(self, law: str, brng: str) -> Callable[[Array], Call]:
         rng = self.package.MKLRandomState(1, brng=brng)
-        draw = partial(rng.normal, 0, STD) if law == "normal" else partial(rng.uniform, -BOUND, BOUND)
-        return lambda out: lambda: draw(out.size)
+        if law == "normal":
+            return lambda out: lambda n=out.size: rng.normal(0, STD, n)
+        return lambda out: lambda n=out.size: rng.uniform(-BOUND, BOUND, n)
 
 
 _BRNGS = {"MCG31": 1, "MT19937": 8, "SFMT19937": 13, "ARS5": 15, "Philox": 16}  # numbers of mkl_vsl.h, over 2**20
@@ -67,30 +69,30 @@ class OneMkl(Peer):
             raise ImportError("no libmkl_rt")
         self.library = ctypes.CDLL(str(next(filter(None, libraries))))
         self.version, self.choices = _version("mkl"), {}
-        self.streams = {brng: self._stream(number) for brng, number in _BRNGS.items()}
 
-    def _stream(self, brng: int) -> ctypes.c_void_p:
+    def _stream(self, engine: int) -> ctypes.c_void_p:
         stream = ctypes.c_void_p()
-        if self.library.vslNewStream(ctypes.byref(stream), brng << 20, ctypes.c_uint(7)):
-            raise OSError(f"oneMKL has no generator {brng}")
+        if self.library.vslNewStream(ctypes.byref(stream), engine << 20, ctypes.c_uint(7)):
+            raise OSError(f"oneMKL has no generator {engine}")
         return stream
 
     def fills(self, law: str, dtype: str) -> Entrants:
         if dtype not in ("float32", "float64") or law not in _METHODS:
             return {}
         candidates = {
-            f"{brng} {method}".strip(): partial(self._bind, law, stream, number)
-            for brng, stream in self.streams.items()
+            f"{brng} {method}".strip(): partial(self._bind, law, engine, number)
+            for brng, engine in _BRNGS.items()
             for method, number in _METHODS[law].items()
         }
-        return {"oneMKL": Entrant(partial(self.fastest, f"{law} {dtype}", candidates))}
+        return {"oneMKL": Entrant(partial(self.fastest, f"{law} {dtype}", candidates), writes=True, splits=True)}
 
-    def _bind(self, law: str, stream: ctypes.c_void_p, method: int, out: Array) -> Call:
+    def _bind(self, law: str, engine: int, method: int, out: Array) -> Call:
         letter, number = ("s", ctypes.c_float) if out.itemsize == 4 else ("d", ctypes.c_double)
         fill = getattr(self.library, f"v{letter}Rng{'Gaussian' if law == 'normal' else 'Uniform'}")
         ends = (0, STD) if law == "normal" else (-BOUND, BOUND)
-        pointer = ctypes.c_void_p(out.ctypes.data)
-        return into(out, partial(fill, method, stream, out.size, pointer, *map(number, ends)))
+        stream, size, pointer = self._stream(engine), out.size, ctypes.c_void_p(out.ctypes.data)
+        low, high = map(number, ends)
+        return lambda: fill(method, stream, size, pointer, low, high)
 
 
 def _version(distribution: str) -> str:

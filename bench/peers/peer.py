@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
 from ..races import Array, Call, Entrant
 
-_CALIBRATION = 1 << 17
+_CALIBRATION, _FEW = 1 << 17, 1 << 10
 Entrants = dict[str, Entrant]
 
 
@@ -45,31 +44,29 @@ class Peer:
         """Ways to make a Haar-distributed square matrix."""
         return {}
 
-    def small_layer(self) -> Entrants:
-        """Ways to make an 8 x 8 He-normal layer."""
+    def along(self, axis: int) -> Entrants:
+        """Ways to make the variances of the buffer along an axis."""
+        return {}
+
+    def calls(self) -> dict[str, Call]:
+        """The best call for races of `calls`, by their names."""
         return {}
 
     def fastest(self, what: str, candidates: dict[str, Callable[[Array], Call]], out: Array) -> Call:
-        """The candidate that fills 128 Ki values in the least time; chosen once for each `what`."""
+        """The candidate that fills 128 Ki values, or few where there are few, in the least time; chosen once."""
+        size = _CALIBRATION if out.size >= _FEW else _FEW
+        if size == _FEW:
+            what += ", few values"
         if what not in self.choices:
-            trial = np.zeros(_CALIBRATION, out.dtype)
+            trial = np.zeros(size, out.dtype)
             calls = {label: bind(trial) for label, bind in candidates.items()}
-            times = [{label: _seconds(call) for label, call in calls.items()} for _ in range(15)]
+            times = [{label: _seconds(call, _CALIBRATION // size) for label, call in calls.items()} for _ in range(15)]
             self.choices[what] = min(candidates, key=lambda label: min(trial[label] for trial in times))
         return candidates[self.choices[what]](out)
 
 
-def _seconds(call: Call) -> float:
+def _seconds(call: Call, loops: int) -> float:
     start = perf_counter()
-    call()
+    for _ in range(loops):
+        call()
     return perf_counter() - start
-
-
-def into(out: Array, fill: Callable[[], Any]) -> Call:
-    """A call of `fill`, which writes `out`, that returns `out`."""
-
-    def call() -> Array:
-        fill()
-        return out
-
-    return call

@@ -1,0 +1,74 @@
+"""Standings: the rows won, equal and lost. A row is a race of fastinit against the best of its peers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from .targets import TOLERANCE, Ratio, Results, ratio
+
+#: Entrants that do less than the race asks: limits, not peers.
+REFERENCES = (
+    "memset",
+    "memset, all threads",
+    "memset, large pages",
+    "skip_init",
+    "np.dot (read limit)",
+    "matrix products alone",
+    "a mode that does nothing",
+)
+#: Why rows are lost: a pattern of "group/name: peer", and what is known. The first that is found counts.
+REASONS = (
+    (
+        r"^fills/\w+ \w+ (1|64|1 Ki|4 Ki): (randompack|oneMKL)$",
+        "each of our calls hashes a seed and a name; theirs go on with a generator that is there",
+    ),
+    (r"^torch/1000 calls that draw nothing", "torch shows every call to the context, which costs a microsecond each"),
+    (r"^moments/.*: bottleneck$", "one number, summed in the dtype of the values; ours are five, with bounded errors"),
+)
+_NO_REASON = "no reason known"
+
+
+class Row(NamedTuple):
+    """A race, the peer that is the nearest to win it, or has won, and how many times as fast fastinit is as that."""
+
+    race: str
+    peer: str
+    ratio: Ratio
+    outcome: Literal["won", "equal", "lost"]
+
+    @property
+    def reason(self) -> str:
+        """Why a row is lost, as far as is known."""
+        row = f"{self.race}: {self.peer}"
+        return next((reason for pattern, reason in REASONS if re.search(pattern, row)), _NO_REASON)
+
+
+def rivals(race: Results) -> list[str]:
+    """The entrants that fastinit is up against: others, that do the same work. None where all are fastinit's own."""
+    own, *others = race["entrants"]
+    if own != "fastinit":
+        return []
+    return [label for label in others if label not in REFERENCES and not label.startswith("fastinit")]
+
+
+def rows(results: Results) -> list[Row]:
+    """A row for each race that has a rival."""
+    return [_row(race, found) for race in results["races"] if (found := rivals(race))]
+
+
+def _row(race: Results, labels: Iterable[str]) -> Row:
+    ratios = {label: ratio(race, "fastinit", label) for label in labels}
+    lost = [label for label, one in ratios.items() if one.significant and one.times.median < TOLERANCE]
+    peer = min(lost or ratios, key=lambda label: ratios[label].times.median)
+    best = ratios[peer]
+    won = not lost and best.significant and best.times.median > 1 / TOLERANCE
+    return Row(f"{race['group']}/{race['name']}", peer, best, "won" if won else "lost" if lost else "equal")
+
+
+def headline(found: list[Row]) -> str:
+    """The number that counts, and what it is a part of."""
+    count = {outcome: sum(row.outcome == outcome for row in found) for outcome in ("won", "equal", "lost")}
+    lost = f"{count['lost']} row{'s' * (count['lost'] != 1)} lost"
+    return f"{lost} of {len(found)}; {count['won']} won, {count['equal']} equal"
