@@ -5,6 +5,9 @@ cpdef enum:
     FEW_VALUES = 1 << 14  # one thread is fastest, and to let go of the lock takes longer than it is worth
 
 
+USUAL_DTYPE = "float32"
+
+
 cdef enum:
     MOST_KEPT = 1 << 10
 
@@ -28,26 +31,47 @@ cdef enum:
 
 @cython.final
 cdef class CheckedCall:
-    """What a call came to whose arguments were checked: the law of an array of that shape."""
+    """What a call came to whose arguments were checked: the law of an array of that shape, or what its values are."""
 
     cdef uint64_t kinds
     cdef int law, dtype, axes
+    cdef int64_t most  # values that are made at once
+    cdef cnp.ndarray value, marked  # where no seed matters: see `fixed`; else None
+    cdef bint is_zero  # but for what is marked
     cdef fi_parameters parameters
     cdef uint8_t[16] stream
     cdef int64_t[FEW_AXES] shape
     cdef cnp.dtype items
 
     def __init__(self, int law, str stream, int dtype, parameters, tuple shape, cnp.dtype items):
-        cdef int axis
-        if len(shape) > FEW_AXES:
-            raise ValueError(f"`shape` must have at most {<int>FEW_AXES} axes, got {len(shape)}")
+        self.read_shape(shape)
         check_law(law)
         check_items(dtype, items.itemsize)
         read_parameters(parameters, &self.parameters)
-        self.law, self.dtype, self.items, self.axes = law, dtype, items, <int>len(shape)
+        self.law, self.dtype, self.items, self.most = law, dtype, items, FEW_VALUES
+        memcpy(self.stream, PyBytes_AS_STRING(stream.encode().ljust(FI_LAW_BYTES, b"\0")), FI_LAW_BYTES)
+
+    @staticmethod
+    def fixed(cnp.ndarray value not None, tuple shape, marked=None):
+        """That of a law of one value: everywhere, or at the numbers that are marked, and zero elsewhere."""
+        cdef CheckedCall call = CheckedCall.__new__(CheckedCall)
+        call.read_shape(shape)
+        if marked is not None:
+            call.marked = cnp.PyArray_ContiguousFromAny(marked, cnp.NPY_INT64, 1, 1)
+            if call.marked.size and not (0 <= call.marked.min() and call.marked.max() < prod(shape)):
+                raise ValueError(f"`marked` must be below {prod(shape)}, got {call.marked.max()}")
+        call.value, call.items, call.most = value.reshape(()), value.dtype, INT64_MAX
+        call.is_zero = marked is not None or not value.tobytes().strip(b"\0")
+        return call
+
+    cdef int read_shape(self, tuple shape) except -1:
+        cdef int axis
+        if len(shape) > FEW_AXES:
+            raise ValueError(f"`shape` must have at most {<int>FEW_AXES} axes, got {len(shape)}")
+        self.axes = <int>len(shape)
         for axis in range(self.axes):
             self.shape[axis] = shape[axis]
-        memcpy(self.stream, PyBytes_AS_STRING(stream.encode().ljust(FI_LAW_BYTES, b"\0")), FI_LAW_BYTES)
+        return 0
 
     def fits(self, capsule):
         """Whether the tensor in a DLPack capsule is such an array, small and where this memory is."""
@@ -82,7 +106,7 @@ cdef size_t few_values(CheckedCall call, const lent_tensor *out) noexcept:
     cdef size_t items = fi_item_bytes[call.dtype]
     cdef int64_t count = 1
     cdef int axis
-    if out.data == NULL or out.device != LENT_BY_CPU or out.axes != call.axes:
+    if call.value is not None or out.data == NULL or out.device != LENT_BY_CPU or out.axes != call.axes:
         return 0
     if out.lanes != 1 or out.bits != 8 * items:
         return 0
@@ -145,39 +169,46 @@ cdef bint read_seed(object seed, uint8_t *b) except -1:
     return True
 
 
-cdef int cut(CheckedCall call, object index, fi_region *region, cnp.npy_intp *shape) except -1:
-    """The part that slices and integers cut out of the array, and its axes: 0 where Python has to look at them.
+cdef int cut(CheckedCall call, object index, fi_region *region, cnp.npy_intp *shape) except -2:
+    """The part that slices, integers and dots cut out of the array, and its axes: -1 where Python has to look at them.
 
-    That is where they are anything else, or it is one number, empty or not small.
+    That is where they are anything else, or it is empty or not small.
     """
     cdef tuple entries = index if type(index) is tuple else () if index is None else (index,)
     cdef int64_t step = 1, count = 1, length
     cdef Py_ssize_t start, stop, stride
-    cdef int axis, axes = call.axes, place
+    cdef int axis, axes = call.axes, place, used = <int>len(entries), dots = used, after
     region.first, region.axes = 0, call.axes
-    if len(entries) > call.axes:
-        return 0
-    for entry in entries:
-        axes -= type(entry) is int
+    for place in range(<int>len(entries)):
+        axes -= type(entries[place]) is int
+        if entries[place] is None:
+            return -1
+        if entries[place] is Ellipsis:
+            if used < <int>len(entries):
+                return -1
+            used, dots = used - 1, place
+    if used > call.axes:
+        return -1
+    after = call.axes - used + dots  # the first axis that an entry after the dots is for
     place = axes
     for axis in range(call.axes - 1, -1, -1):
         length, start, stride = call.shape[axis], 0, 1
-        if axis < len(entries):
-            entry = entries[axis]
+        entry = entries[axis] if axis < dots else entries[axis - call.axes + len(entries)] if axis >= after else None
+        if entry is not None:
             if type(entry) is int and -length <= entry < length:
                 start, length = entry % length, 1
             elif type(entry) is slice:
                 try:
                     PySlice_Unpack(entry, &start, &stop, &stride)
                 except (TypeError, ValueError):
-                    return 0
+                    return -1
                 length = PySlice_AdjustIndices(length, &start, &stop, stride)
             else:
-                return 0
+                return -1
         count *= length
-        if not 0 < length <= FEW_VALUES or count > FEW_VALUES:
-            return 0
-        if axis >= len(entries) or type(entries[axis]) is slice:
+        if not 0 < length <= call.most or count > call.most:
+            return -1
+        if type(entry) is not int:
             place -= 1
             shape[place] = length
         region.first += start * step
@@ -223,7 +254,8 @@ cdef class CheckedCalls:
         return self.find(asked)
 
     def draw(self, tuple asked, seed, name, index, out, threads):
-        """The array that is asked for."""
+        """The array that is asked for: shape and dtype are the first of what describes it."""
+        asked = plain(asked, out)
         made = self.again(asked, seed, name, index, out, threads)
         return self.checked(asked, seed, name, index, out, threads) if made is None else made
 
@@ -240,30 +272,71 @@ cdef class CheckedCalls:
         if type(name) is not str or not (threads is None or (type(threads) is int and threads > 0)):
             return None
         call = self.find(asked)
-        if call is None or not read_seed(seed, number):
+        if call is None:
+            return None
+        if seed is None and call.value is None and index is None:
+            seed = randbits(8 * FI_SEED_BYTES)
+        if not (read_seed(seed, number) or (seed is None and call.value is not None)):
+            return None
+        if call.marked is not None and index is not None:
             return None
         axes = cut(call, index, &region, shape)
-        if axes == 0:
+        if axes < 0:
             return None
         try:
             text = PyUnicode_AsUTF8AndSize(name, &bytes)
         except UnicodeEncodeError:
             return None
-        out = plain_array(out, call.items, axes, shape)
-        if out is None:
+        made = plain_array(out, call.items, axes, shape, call.is_zero)
+        if made is None:
             return None
-        key = fi_stream_key(number, call.stream, <const uint8_t *>text, bytes)
-        fi_fill(<fi_law>call.law, <fi_dtype>call.dtype, key, &call.parameters, &region, 0, cnp.PyArray_SIZE(out),
-                cnp.PyArray_DATA(out), 1)
-        return out
+        if call.value is None:
+            key = fi_stream_key(number, call.stream, <const uint8_t *>text, bytes)
+            fi_fill(<fi_law>call.law, <fi_dtype>call.dtype, key, &call.parameters, &region, 0, cnp.PyArray_SIZE(made),
+                    cnp.PyArray_DATA(made), 1)
+        else:
+            put_fixed(call, made, out is None)
+        return made[()] if axes == 0 and out is None else made
 
 
-cdef object plain_array(object out, cnp.dtype items, int axes, const cnp.npy_intp *shape):
-    """`out`, or a new array; None where it has another shape or items, or is not in C order, aligned and writable."""
+cdef int put_fixed(CheckedCall call, cnp.ndarray out, bint is_new) except -1:
+    """The values of a law that needs no seed in an array in C order, which is zero if it is new and they are."""
+    cdef size_t item = call.value.itemsize
+    cdef const char *value = cnp.PyArray_BYTES(call.value)
+    cdef const int64_t *marked
+    cdef cnp.npy_intp i
+    if not call.is_zero:
+        return cnp.PyArray_CopyInto(out, call.value)
+    if not is_new:
+        memset(cnp.PyArray_DATA(out), 0, cnp.PyArray_NBYTES(out))
+    if call.marked is not None:
+        marked = <const int64_t *>cnp.PyArray_DATA(call.marked)
+        for i in range(cnp.PyArray_SIZE(call.marked)):
+            memcpy(cnp.PyArray_BYTES(out) + <size_t>marked[i] * item, value, item)
+    return 0
+
+
+cpdef object dtype_for(dtype, out, usual):
+    """`dtype`; where that is None, the one of `out`; the usual one where that is None too."""
+    if dtype is not None:
+        return dtype
+    return usual if out is None else getattr(out, "dtype", None)
+
+
+cdef tuple plain(tuple asked, out):
+    """The same arguments, with a tuple in place of a list of lengths, and the dtype named."""
+    shape, dtype = asked[0], asked[1]
+    if type(shape) is not list and dtype is not None:
+        return asked
+    return (tuple(shape) if type(shape) is list else shape, dtype_for(dtype, out, USUAL_DTYPE), *asked[2:])
+
+
+cdef object plain_array(object out, cnp.dtype items, int axes, const cnp.npy_intp *shape, bint is_zero=False):
+    """`out`, or a new array (of zeros); None where it has another shape or items, or is not in C order, aligned and writable."""
     cdef int axis
     if out is None:
         Py_INCREF(items)
-        return PyArray_Empty(axes, shape, items, 0)
+        return PyArray_Zeros(axes, shape, items, 0) if is_zero else PyArray_Empty(axes, shape, items, 0)
     if type(out) is not cnp.ndarray or not cnp.PyArray_ISCARRAY(out):
         return None
     if cnp.PyArray_NDIM(out) != axes or cnp.PyArray_TYPE(out) != items.num:

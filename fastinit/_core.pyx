@@ -22,13 +22,18 @@ from numpy.random.bit_generator cimport BitGenerator
 cimport cython
 cimport numpy as cnp
 
+from math import prod
+from secrets import randbits
+
 from .locks import lock_of_forks
 
 cnp.import_array()
 
 
 cdef extern from "numpy/arrayobject.h":
-    object PyArray_Empty(int axes, const cnp.npy_intp *shape, cnp.dtype items, int fortran)  # takes a reference
+    # Each takes a reference.
+    object PyArray_Empty(int axes, const cnp.npy_intp *shape, cnp.dtype items, int fortran)
+    object PyArray_Zeros(int axes, const cnp.npy_intp *shape, cnp.dtype items, int fortran)
 
 
 cdef enum:

@@ -176,7 +176,7 @@ cdef class WordGenerator(BitGenerator):
     def _draw(self, int law, one, other, size, dtype, out):
         """The next values of a law with two parameters; None, and none taken, where Python has to look at something."""
         cdef fi_parameters p
-        cdef tuple kind = usual_dtype(dtype)
+        cdef tuple kind = usual_dtype(dtype_for(dtype, out, "float64"))
         if not 0 <= law < LAWS_DRAWN:
             raise ValueError(f"`law` must be below {<int>LAWS_DRAWN}, got {law}")
         if kind is None or fi_fp_is_foreign() or not usual_parameters(law, kind[0], one, other, &p):

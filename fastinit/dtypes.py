@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._core import USUAL_DTYPE, dtype_for
 from .arguments import choice
 
 _BFLOAT16 = 3
@@ -63,6 +64,4 @@ def kind_of(dtype: Any) -> Kind:
 
 def kind_for(dtype: Any, out: Any) -> Kind:
     """The kind of `dtype`; where that is None, of `out`; float32 where that is None too."""
-    if dtype is None:
-        dtype = "float32" if out is None else getattr(out, "dtype", None)
-    return kind_of(dtype)
+    return kind_of(dtype_for(dtype, out, USUAL_DTYPE))

@@ -350,8 +350,7 @@ def default_rng(seed: Seed | ARS | Generator = None) -> Generator:
 
 def _kind(dtype: Any, out: Any) -> Kind:
     """The kind of what NumPy takes for a dtype; of None, that of `out` or float64. As there, others are TypeErrors."""
-    if dtype is None:
-        dtype = getattr(out, "dtype", np.float64)
+    dtype = _core.dtype_for(dtype, out, np.float64)
     try:
         given = np.dtype(dtype)
         named = given.type if given.isnative else given.str

@@ -303,6 +303,11 @@ class Constant(Law):
         made.fill(value)
         return made
 
+    def call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
+        if not 0 < len(lengths) <= FEW_AXES:
+            return None
+        return CheckedCall.fixed(self.array((), kind, 0, "", 1), lengths)
+
     def _within(self, kind: Kind) -> float:
         if abs(self.value) > kind.greatest:
             refuse("value", f"at most {kind.greatest:.6g} in {kind.dtype.name}", self.value)

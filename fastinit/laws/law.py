@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._core import CheckedCall
 from ..arguments import choice
 from ..dtypes import Kind
 
@@ -80,6 +81,10 @@ class Law(ABC):
         made = np.empty(lengths, kind.dtype)
         fill(made, 0, None)
         return made
+
+    def call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
+        """The same, checked, for the core alone; None where that does not make such an array."""
+        return None
 
     def deviation(self, shape: tuple[int, ...]) -> float:
         """Standard deviation of an element of an array of that shape."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cache
 from math import ceil, prod
@@ -16,6 +17,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.lib.stride_tricks import as_strided
 
 from .. import _core
+from .._core import FEW_AXES, CheckedCall
 from ..arguments import integer, real, refuse
 from ..dtypes import Kind
 from ..layout import MOST_AXES, whole_steps
@@ -30,6 +32,8 @@ Array = np.ndarray[Any, Any]
 
 #: Elements of the keys that are ranked together.
 _RANKED = 1 << 19
+#: Marks that are kept for calls that are made again: 32 KiB.
+_MOST_MARKED = 1 << 12
 
 
 class _Structure(Law):
@@ -55,17 +59,30 @@ class _Placed(_Structure):
 
     is_fixed = True
     __slots__ = ()
+    gain: float
 
-    def _filled(self, kind: Kind, value: float, marked: Array) -> Fill:
-        """What puts `value` at these numbers of the whole array."""
-        if abs(value) > kind.greatest:
-            refuse("gain", f"at most {kind.greatest:.6g} in {kind.dtype.name}", value)
+    @abstractmethod
+    def marked(self, lengths: tuple[int, ...]) -> Array:
+        """The numbers of the elements that have the value. Raises where there is no such array."""
+
+    def _rounded(self, kind: Kind) -> Array:
+        if abs(self.gain) > kind.greatest:
+            refuse("gain", f"at most {kind.greatest:.6g} in {kind.dtype.name}", self.gain)
+        return np.asarray(self.gain).astype(kind.dtype)
+
+    def call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
+        marked = self.marked(lengths)
+        if 0 in lengths or len(lengths) > FEW_AXES or len(marked) > _MOST_MARKED:
+            return None
+        return CheckedCall.fixed(self._rounded(kind), lengths, marked)
+
+    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+        marked, rounded = self.marked(lengths), self._rounded(kind)
 
         def fill(target: Array, first: int, steps: tuple[int, ...] | None) -> None:
             if not target.size:
                 return
             target[...] = 0
-            rounded = np.asarray(value).astype(target.dtype)
             if steps is None:
                 target.reshape(-1)[marked] = rounded
             else:
@@ -103,10 +120,10 @@ class Identity(_Gained, _Placed):
     def __init__(self, gain: float = 1.0) -> None:
         set_argument(self, "gain", real("gain", gain))
 
-    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+    def marked(self, lengths: tuple[int, ...]) -> Array:
         if len(lengths) != 2:
             refuse("shape", "of two axes, for the identity", lengths)
-        return self._filled(kind, self.gain, np.arange(min(lengths)) * (lengths[1] + 1))
+        return np.arange(min(lengths)) * (lengths[1] + 1)
 
 
 class Dirac(_Placed):
@@ -114,6 +131,7 @@ class Dirac(_Placed):
 
     name: ClassVar[str] = "dirac"
     arguments: ClassVar[tuple[str, ...]] = ("groups", "in_axis", "out_axis")
+    gain = 1.0
     least_axes = 3
     __slots__ = ("groups", "in_axis", "out_axis")
     groups: int
@@ -128,7 +146,7 @@ class Dirac(_Placed):
     def scaled(self, factor: float) -> Law:
         refuse("law", "one that has a scale", str(self), TypeError)
 
-    def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
+    def marked(self, lengths: tuple[int, ...]) -> Array:
         if not 3 <= len(lengths) <= 5:
             refuse("shape", "of three to five axes, for a convolution", lengths)
         source, target = (
@@ -144,7 +162,7 @@ class Dirac(_Placed):
         outputs, inputs = (channels[inputs < lengths[source]] for channels in (outputs, inputs))
         place: list[Any] = [length // 2 for length in lengths]
         place[source], place[target] = inputs, outputs
-        return self._filled(kind, 1.0, sum(at * step for at, step in zip(place, whole_steps(lengths), strict=True)))
+        return sum(at * step for at, step in zip(place, whole_steps(lengths), strict=True))
 
 
 class Whole(_Structure):

@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..arguments import refuse_unknown
-from ..fill import draw
-from ..laws import Constant
 from ..typing import DType, Index, Never, Out, Seed, Shape
 from .table import DRAWS, public
-
-_ZEROS, _ONES = Constant(0.0), Constant(1.0)
 
 
 @public
@@ -261,7 +257,7 @@ def constant(
     """
     if unknown:
         refuse_unknown(constant, unknown)
-    return draw(Constant(value), shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    return DRAWS["constant"]((shape, dtype, value), seed, name, index, out, threads)
 
 
 @public
@@ -286,7 +282,7 @@ def zeros(
     """
     if unknown:
         refuse_unknown(zeros, unknown)
-    return draw(_ZEROS, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    return DRAWS["zeros"]((shape, dtype), seed, name, index, out, threads)
 
 
 @public
@@ -311,4 +307,4 @@ def ones(
     """
     if unknown:
         refuse_unknown(ones, unknown)
-    return draw(_ONES, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    return DRAWS["ones"]((shape, dtype), seed, name, index, out, threads)

@@ -21,7 +21,6 @@ from ..laws import (
     Uniform,
 )
 from ..laws.called import UsersFunction
-from ..laws.independent import InCore
 from ..layout import checked_shape
 from ..machine import usually_rounded
 from ..scaling import TRUNCATED_STD, Fans, fan_pair
@@ -267,7 +266,7 @@ class Scheme:
         shape, dtype, *own = asked
         lengths = checked_shape(shape)
         law = self._law_for(lengths, dict(zip(self.parameters, own, strict=True)))
-        if isinstance(law, InCore):
+        if law.in_core or law.is_fixed:
             call = law.call(lengths, kind_for(dtype, out))
             if call is not None:
                 self._calls.keep(asked, call)

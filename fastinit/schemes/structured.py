@@ -6,9 +6,9 @@ from typing import Any
 
 from ..arguments import refuse_unknown
 from ..fill import draw
-from ..laws import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
+from ..laws import DeltaOrthogonal, Orthogonal, Sparse
 from ..typing import Axes, DType, Index, Never, Out, Seed, Shape
-from .table import public
+from .table import DRAWS, public
 
 
 @public
@@ -54,7 +54,7 @@ def identity(
     """
     if unknown:
         refuse_unknown(identity, unknown)
-    return draw(Identity(gain), shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    return DRAWS["identity"]((shape, dtype, gain), seed, name, index, out, threads)
 
 
 @public
@@ -105,8 +105,7 @@ def dirac(
     """
     if unknown:
         refuse_unknown(dirac, unknown)
-    law = Dirac(groups, in_axis, out_axis)
-    return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
+    return DRAWS["dirac"]((shape, dtype, groups, in_axis, out_axis), seed, name, index, out, threads)
 
 
 @public
