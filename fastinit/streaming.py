@@ -269,8 +269,9 @@ def _moments(x: ArrayLike, axis: Any, order: Any, threads: int | None) -> Statis
     if _readable(moved, kind) and length <= _READ:
         numbers = _core.moments_of_rows(order, kind.code, moved, len(kept), threads_for(threads))
     elif length > _COPIED:
-        each = [Moments(order).update(moved[place], threads=threads)._sums.statistics() for place in np.ndindex(shape)]
-        numbers = np.array(each, np.float64)
+        numbers = np.empty((rows, len(Statistics._fields)))
+        for row, place in enumerate(np.ndindex(shape)):
+            numbers[row] = Moments(order).update(moved[place], threads=threads)._sums.statistics()
     else:
         numbers = np.empty((rows, len(Statistics._fields)))
         together = _COPIED // max(length, 1)
@@ -279,8 +280,10 @@ def _moments(x: ArrayLike, axis: Any, order: Any, threads: int | None) -> Statis
             places = np.unravel_index(np.arange(some.start, some.stop), shape)
             copied = np.require(moved[places], kind.dtype, "A")
             numbers[some] = _core.moments_of_rows(order, kind.code, copied, 1, threads_for(threads))
-    columns = numbers.T.copy().reshape(numbers.shape[1], *shape)
-    return Statistics._make(
-        column.astype(np.int64) if name in _COUNTS else None if order == 2 and name in _HIGHER else column
-        for name, column in zip(Statistics._fields, columns, strict=True)
-    )
+
+    def told(name: str, column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
+        if order == 2 and name in _HIGHER:
+            return None
+        return column.astype(np.int64 if name in _COUNTS else np.float64).reshape(shape)
+
+    return Statistics._make(map(told, Statistics._fields, numbers.T))
