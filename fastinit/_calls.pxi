@@ -35,7 +35,6 @@ cdef class CheckedCall:
 
     cdef uint64_t kinds
     cdef int law, dtype, axes
-    cdef int64_t most  # values that are made at once
     cdef cnp.ndarray value, marked  # where no seed matters: see `fixed`; else None
     cdef bint is_zero  # but for what is marked
     cdef fi_parameters parameters
@@ -48,7 +47,7 @@ cdef class CheckedCall:
         check_law(law)
         check_items(dtype, items.itemsize)
         read_parameters(parameters, &self.parameters)
-        self.law, self.dtype, self.items, self.most = law, dtype, items, FEW_VALUES
+        self.law, self.dtype, self.items = law, dtype, items
         memcpy(self.stream, PyBytes_AS_STRING(stream.encode().ljust(FI_LAW_BYTES, b"\0")), FI_LAW_BYTES)
 
     @staticmethod
@@ -60,7 +59,7 @@ cdef class CheckedCall:
             call.marked = cnp.PyArray_ContiguousFromAny(marked, cnp.NPY_INT64, 1, 1)
             if call.marked.size and not (0 <= call.marked.min() and call.marked.max() < prod(shape)):
                 raise ValueError(f"`marked` must be below {prod(shape)}, got {call.marked.max()}")
-        call.value, call.items, call.most = value.reshape(()), value.dtype, INT64_MAX
+        call.value, call.items = value.reshape(()), value.dtype
         call.is_zero = marked is not None or not value.tobytes().strip(b"\0")
         return call
 
@@ -172,7 +171,7 @@ cdef bint read_seed(object seed, uint8_t *b) except -1:
 cdef int cut(CheckedCall call, object index, fi_region *region, cnp.npy_intp *shape) except -2:
     """The part that slices, integers and dots cut out of the array, and its axes: -1 where Python has to look at them.
 
-    That is where they are anything else, or it is empty or not small.
+    That is where they are anything else, or it is empty.
     """
     cdef tuple entries = index if type(index) is tuple else () if index is None else (index,)
     cdef int64_t step = 1, count = 1, length
@@ -206,7 +205,7 @@ cdef int cut(CheckedCall call, object index, fi_region *region, cnp.npy_intp *sh
             else:
                 return -1
         count *= length
-        if not 0 < length <= call.most or count > call.most:
+        if count == 0:
             return -1
         if type(entry) is not int:
             place -= 1
@@ -220,16 +219,16 @@ cdef int cut(CheckedCall call, object index, fi_region *region, cnp.npy_intp *sh
 
 
 cdef class CheckedCalls:
-    """Small arrays, or parts, of laws that were asked for before: what was checked then is not checked again.
+    """Arrays, or parts, of laws that were asked for before: what was checked then is not checked again.
 
-    Anything else goes to `checked`, which may `keep` what it has found.
+    Anything else goes to `checked`, which may `keep` what it has found. `threads_for` tells how many threads there are.
     """
 
     cdef dict calls
-    cdef object checked
+    cdef object checked, threads_for
 
-    def __init__(self, checked=None):
-        self.calls, self.checked = {}, checked
+    def __init__(self, checked=None, threads_for=None):
+        self.calls, self.checked, self.threads_for = {}, checked, threads_for
 
     def __len__(self):
         return len(self.calls)
@@ -267,6 +266,7 @@ cdef class CheckedCalls:
         cdef cnp.npy_intp[FEW_AXES] shape
         cdef uint8_t[16] number
         cdef int axes
+        cdef size_t count
         cdef Py_ssize_t bytes
         cdef const char *text
         if type(name) is not str or not (threads is None or (type(threads) is int and threads > 0)):
@@ -292,8 +292,9 @@ cdef class CheckedCalls:
             return None
         if call.value is None:
             key = fi_stream_key(number, call.stream, <const uint8_t *>text, bytes)
-            fi_fill(<fi_law>call.law, <fi_dtype>call.dtype, key, &call.parameters, &region, 0, cnp.PyArray_SIZE(made),
-                    cnp.PyArray_DATA(made), 1)
+            count = cnp.PyArray_SIZE(made)
+            fill_region(call.law, call.dtype, key, &call.parameters, &region, count, cnp.PyArray_DATA(made),
+                        1 if count <= FEW_VALUES else self.threads_for(threads))
         else:
             put_fixed(call, made, out is None)
         return made[()] if axes == 0 and out is None else made
@@ -332,7 +333,7 @@ cdef tuple plain(tuple asked, out):
 
 
 cdef object plain_array(object out, cnp.dtype items, int axes, const cnp.npy_intp *shape, bint is_zero=False):
-    """`out`, or a new array (of zeros); None where it has another shape or items, or is not in C order, aligned and writable."""
+    """`out`, or a new array (of zeros); None where it has another shape or items, is not in C order, or not writable."""
     cdef int axis
     if out is None:
         Py_INCREF(items)

@@ -74,13 +74,30 @@ cdef int read_parameters(object parameters, fi_parameters *p) except -1:
     return 0
 
 
+cdef int fill_region(int law, int dtype, fi_key key, const fi_parameters *p, const fi_region *region, size_t count,
+                     void *out, int threads) except -1:
+    """All values of a region. Few keep the lock; of many, Ctrl-C is looked for between some and some."""
+    cdef size_t some, done = 0
+    if count <= FEW_VALUES:
+        fi_fill(<fi_law>law, <fi_dtype>dtype, key, p, region, 0, count, out, 1)
+        return 0
+    while count:
+        some = count if count < BETWEEN_SIGNALS else BETWEEN_SIGNALS
+        with nogil:
+            fi_fill(<fi_law>law, <fi_dtype>dtype, key, p, region, done, some, out, threads)
+        done, count = done + some, count - some
+        if count:
+            PyErr_CheckSignals()
+    return 0
+
+
 def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t first, tuple steps, int threads):
     """Fill `out` with values number first + i steps[0] + j steps[1] + ... (None: in C order) of the stream of `key`."""
     cdef fi_key k
     cdef fi_parameters p
     cdef fi_region region
     cdef int axis
-    cdef size_t some, done = 0, count = cnp.PyArray_SIZE(out)
+    cdef size_t count = cnp.PyArray_SIZE(out)
     cdef void *data = cnp.PyArray_DATA(out)
     read_key(key, &k)
     read_parameters(parameters, &p)
@@ -104,13 +121,7 @@ def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t fir
             region.shape[axis] = cnp.PyArray_DIM(out, axis)
             region.source_step[axis] = steps[axis]
             region.target_step[axis] = cnp.PyArray_STRIDE(out, axis)
-    while count:
-        some = count if count < BETWEEN_SIGNALS else BETWEEN_SIGNALS
-        with nogil:
-            fi_fill(<fi_law>law, <fi_dtype>dtype, k, &p, &region, done, some, data, threads)
-        done, count = done + some, count - some
-        if count:
-            PyErr_CheckSignals()
+    fill_region(law, dtype, k, &p, &region, count, data, threads)
 
 
 cdef void find_ends(int dtype, double low, double high, double *least, double *greatest) noexcept:

@@ -22,7 +22,7 @@ from ..laws import (
 )
 from ..laws.called import UsersFunction
 from ..layout import checked_shape
-from ..machine import usually_rounded
+from ..machine import threads_for, usually_rounded
 from ..scaling import TRUNCATED_STD, Fans, fan_pair
 from ..typing import Distribution, Mode
 
@@ -102,7 +102,7 @@ class Scheme:
         if (self.scale is None) == (self.family is None):
             refuse("scale", "given, or family, and not both", (self.scale, self.family))
         given = self._checked_family() if self.scale is None else self._checked_scale()
-        given |= {"keywords": MappingProxyType(given["keywords"]), "_calls": CheckedCalls(self._checked)}
+        given |= {"keywords": MappingProxyType(given["keywords"]), "_calls": CheckedCalls(self._checked, threads_for)}
         for name, value in given.items():
             object.__setattr__(self, name, value)
 
