@@ -79,19 +79,21 @@ def _registers_only(module: Module, name: str, parameter: Any) -> bool:
 _SILENT = ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")
 #: Torch lets modes see their calls.
 ANNOUNCED = ("normal_", "uniform_", "kaiming_uniform_")
+#: Where, under which name, and of which arguments they only read.
+_READING: list[tuple[Any, str, Callable[..., bool]]] = [
+    (torch_init, "_calculate_fan_in_and_fan_out", lambda tensor: True),
+    (Module, "register_parameter", _registers_only),
+]
 #: By the name in torch.nn.init.
 WRAPPED = {
     **{name: dispatching(getattr(torch_init, name)) for name in _SILENT},
     **{name: _shortened(getattr(torch_init, name), REQUESTS[name]) for name in ANNOUNCED},
 }
 #: What is put in whose place: where, under which name, and instead of what.
-_IN_PLACE = [(torch_init, name, getattr(torch_init, name), wrapped) for name, wrapped in WRAPPED.items()]
-for _owner, _name, _is_plain in (
-    (torch_init, "_calculate_fan_in_and_fan_out", lambda tensor: True),
-    (Module, "register_parameter", _registers_only),
-):
-    _read = getattr(_owner, _name)
-    _IN_PLACE.append((_owner, _name, _read, _unseen(_read, _is_plain)))
+_IN_PLACE: list[tuple[Any, str, Function, Function]] = [
+    *((torch_init, name, getattr(torch_init, name), wrapped) for name, wrapped in WRAPPED.items()),
+    *((owner, name, getattr(owner, name), _unseen(getattr(owner, name), only)) for owner, name, only in _READING),
+]
 LOCK = lock_of_forks()
 _blocks = 0
 
