@@ -12,23 +12,6 @@ cdef enum:
     MOST_KEPT = 1 << 10
 
 
-cdef struct lent_tensor:
-    # The DLTensor that a DLPack capsule without a version begins with: an ABI that does not change.
-    char *data
-    int32_t device, device_number, axes
-    uint8_t kind, bits
-    uint16_t lanes
-    const int64_t *shape
-    const int64_t *steps  # NULL: in C order
-    uint64_t offset
-
-
-cdef enum:
-    LENT_BY_CPU = 1
-    LENT_FLOAT = 2
-    LENT_BFLOAT = 4
-
-
 @cython.final
 cdef class CheckedCall:
     """What a call came to whose arguments were checked: the law of an array of that shape, or what its values are."""
@@ -72,51 +55,41 @@ cdef class CheckedCall:
             self.shape[axis] = shape[axis]
         return 0
 
-    def fits(self, capsule):
-        """Whether the tensor in a DLPack capsule is such an array, small and where this memory is."""
-        return few_values(self, lent(capsule)) > 0
-
-    def fill(self, seed, str name not None, capsule):
-        """Fill a tensor that fits."""
-        cdef lent_tensor *out = lent(capsule)
+    def fill(self, seed, str name not None, size_t address):
+        """Fill such an array, of few values in C order, where the caller knows that one is."""
         cdef uint8_t[16] number
         cdef Py_ssize_t bytes
         cdef const char *text = PyUnicode_AsUTF8AndSize(name, &bytes)
         cdef fi_key key
         cdef fi_region region
-        cdef size_t count = few_values(self, out)
+        cdef size_t items = fi_item_bytes[self.dtype], count = few_values(self)
         if not count:
-            raise BufferError("`capsule` must be that of a tensor that fits")
+            raise ValueError(f"`shape` must be of 1 to {<int>FEW_VALUES} values, got {self.lengths!r}")
+        if not address or address % items:
+            raise BufferError(f"`address` must be a multiple of {items}, got {address}")
         if not read_seed(seed, number):
             raise ValueError(f"`seed` must be an integer in [0, 2**128), got {seed!r}")
         region.first, region.axes = 0, 1
-        region.shape[0], region.source_step[0], region.target_step[0] = count, 1, fi_item_bytes[self.dtype]
+        region.shape[0], region.source_step[0], region.target_step[0] = count, 1, items
         key = fi_stream_key(number, self.stream, <const uint8_t *>text, bytes)
-        fi_fill(<fi_law>self.law, <fi_dtype>self.dtype, key, &self.parameters, &region, 0, count,
-                out.data + out.offset, 1)
+        fi_fill(<fi_law>self.law, <fi_dtype>self.dtype, key, &self.parameters, &region, 0, count, <void *>address, 1)
+
+    @property
+    def lengths(self):
+        """The shape."""
+        return tuple([self.shape[axis] for axis in range(self.axes)])
 
 
-cdef lent_tensor *lent(capsule) except NULL:
-    return <lent_tensor *>PyCapsule_GetPointer(capsule, "dltensor")
-
-
-cdef size_t few_values(CheckedCall call, const lent_tensor *out) noexcept:
-    """How many values a tensor has that lies in this memory as the array of a call would, and is small; else 0."""
-    cdef size_t items = fi_item_bytes[call.dtype]
+cdef size_t few_values(CheckedCall call) noexcept:
+    """How many values the array of a call has, if they are few; else 0."""
     cdef int64_t count = 1
     cdef int axis
-    if call.value is not None or out.data == NULL or out.device != LENT_BY_CPU or out.axes != call.axes:
+    if call.value is not None:
         return 0
-    if out.lanes != 1 or out.bits != 8 * items:
-        return 0
-    if out.kind != (LENT_BFLOAT if call.dtype == FI_BF16 else LENT_FLOAT) or (<size_t>out.data + out.offset) % items:
-        return 0
-    for axis in range(call.axes - 1, -1, -1):
-        if out.shape[axis] != call.shape[axis] or not 0 < out.shape[axis] <= FEW_VALUES:
+    for axis in range(call.axes):
+        if not 0 < call.shape[axis] <= FEW_VALUES:
             return 0
-        if out.steps != NULL and out.shape[axis] > 1 and out.steps[axis] != count:
-            return 0
-        count *= out.shape[axis]
+        count *= call.shape[axis]
         if count > FEW_VALUES:
             return 0
     return count
@@ -333,7 +306,7 @@ cdef tuple plain(tuple asked, out):
 
 
 cdef object plain_array(object out, cnp.dtype items, int axes, const cnp.npy_intp *shape, bint is_zero=False):
-    """`out`, or a new array (of zeros); None where it has another shape or items, is not in C order, or not writable."""
+    """`out`, or a new array (of zeros); None where it has another shape or items, is not in C order or not writable."""
     cdef int axis
     if out is None:
         Py_INCREF(items)

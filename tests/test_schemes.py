@@ -6,6 +6,7 @@ import inspect
 import json
 import pickle
 from fractions import Fraction
+from functools import partial
 from math import sqrt
 
 import mpmath
@@ -326,6 +327,56 @@ def test_a_call_that_was_made_before_has_the_same_bits(name):
     for shape in ((130, 127), (1, 16384), (1, 16385), (2,) * 8, (2,) * 9, (3, 0), [9, 7], (np.int64(9), 7)):
         first, *others = both_ways(function, shape, seed=1)
         assert others == [first, first]
+
+
+#: Laws that need no seed.
+FIXED = {
+    "zeros": fi.zeros,
+    "ones": fi.ones,
+    "constant": partial(fi.constant, value=0.3),
+    "constant, an integer": partial(fi.constant, value=3),
+    "constant, minus zero": partial(fi.constant, value=-0.0),
+    "identity": partial(fi.identity, gain=0.3),
+    "dirac": lambda shape, **common: fi.dirac((*shape, 2, 3), **common),
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_fixed_values_that_were_made_before_are_the_same(name):
+    function, length = FIXED[name], 9
+    for dtype in ("float32", np.float64, np.dtype("float16"), "bfloat16", None):
+        for index in INDICES:
+            first, *others = both_ways(function, (length, 7), dtype=dtype, index=index)
+            assert others == [first, first]
+    for shape in ((130, 127), (4096, 4096), (4097, 4097), (1, 1)):
+        if name != "dirac":
+            made = [function(shape, dtype="float16", threads=threads) for threads in (np.int64(1), None, 2)]
+            assert all(np.array_equal(bits(one), bits(made[0])) for one in made)
+    for out in (np.full((length, 7), 9, np.float32), np.full((7, length), 9, np.float32).T):
+        for dtype in ("float32", None):
+            if name != "dirac":
+                assert function((length, 7), dtype=dtype, out=out) is out
+                assert np.array_equal(bits(out), bits(function((length, 7))))
+
+
+def test_a_dtype_that_is_not_named_is_that_of_out():
+    """Though the same call was made with another."""
+    for function in (partial(fi.normal, seed=1), fi.zeros, fi.ones, partial(fi.he_uniform, seed=2), fi.identity):
+        for dtype in ("float64", "float32", "float16", "float64"):
+            out = np.full((4, 4), 7, dtype)
+            assert function((4, 4), dtype=None, out=out) is out
+            assert np.array_equal(bits(out), bits(function((4, 4), dtype=dtype)))
+        assert function((4, 4), dtype=None).dtype == np.float32
+        with pytest.raises(TypeError, match=r"^`out` must be a NumPy array, got 'list'$"):
+            function((4, 4), dtype=None, out=[0.0])
+
+
+def test_no_seed_is_another_at_each_call():
+    one, other = (fi.normal((8, 8), seed=None) for _ in range(2))
+    assert not np.array_equal(one, other)
+    fi.normal((8, 8), seed=1)
+    with pytest.raises(ValueError, match=r"^`seed` must be"):
+        fi.normal((8, 8), seed=None, index=3)
 
 
 @pytest.mark.parametrize("name", DRAWN)

@@ -19,6 +19,7 @@ from fastinit import _core
 TRUNC_NORMAL = nn.init.trunc_normal_  # as libraries keep it from their import on
 WRAPPED = ("_no_grad_trunc_normal_", "orthogonal_", "sparse_", "normal_", "uniform_", "kaiming_uniform_")
 OWN = {name: getattr(nn.init, name) for name in (*WRAPPED, "_calculate_fan_in_and_fan_out")}
+REGISTER = nn.Module.register_parameter
 
 
 def law(scheme, *arguments, number=0, shape=(4, 4), **keywords):
@@ -53,6 +54,26 @@ SEEN = {
     "our sparse_": (lambda t: ft.sparse_(t, 0.5), law(fi.sparse, 0.5)),
     "under torch.device": (lambda t: under_device(t), law(fi.truncated_normal, 0, 2, -1, 1)),
 }
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+@pytest.mark.parametrize("name", ["normal_", "uniform_", "kaiming_uniform_"])
+def test_a_generator_given_in_its_place_is_heeded(name, seed):
+    """As the one that is named, small tensors or not; what is none is refused as torch does."""
+    rest = {"normal_": (0.0, 1.0), "uniform_": (0.0, 1.0), "kaiming_uniform_": (0.0, "fan_in", "relu")}[name]
+    for shape in ((4, 4), (200, 200)):
+        with ft.fast_init(seed=seed):
+            fill, own = getattr(nn.init, name), torch.Generator().manual_seed(3)
+            before = torch.random.get_rng_state()
+            placed = fill(torch.zeros(shape), *rest, own)
+            state = own.get_state()
+        with ft.fast_init(seed=seed):
+            named = fill(torch.zeros(shape), *rest, generator=own.manual_seed(3))
+        assert torch.equal(placed, named)
+        assert torch.equal(state, own.get_state()) and torch.equal(before, torch.random.get_rng_state())
+        with ft.fast_init(seed=seed) as fast, pytest.raises(TypeError, match=r"'generator' must be torch.Generator"):
+            fill(torch.zeros(shape), *rest, 5)
+        assert fast.filled == 0
 
 
 def under_device(tensor):
@@ -141,6 +162,34 @@ def test_the_fans_of_a_tensor_are_read_past_a_block_and_seen_by_other_modes():
     with Sees() as other, ft.fast_init():
         assert nn.init._calculate_fan_in_and_fan_out(torch.empty(3, 5)) == (5, 3)
     assert other.seen[0] is Tensor.dim
+
+
+def test_to_register_a_parameter_is_seen_by_other_modes_and_what_its_hooks_draw_by_the_block():
+    def redraw(module, name, parameter):
+        return nn.Parameter(torch.randn(4, 4))
+
+    with Sees() as other, ft.fast_init():
+        assert nn.Module.register_parameter is not REGISTER
+        nn.Module().register_parameter(name="weight", param=nn.Parameter(torch.empty(3)))
+        nn.Module().weight = nn.Parameter(torch.empty(3))
+    assert other.seen[0].__self__ is Tensor.grad_fn and nn.Module.register_parameter is REGISTER
+    module, hook = nn.Module(), torch.nn.modules.module.register_module_parameter_registration_hook(redraw)
+    try:
+        with ft.fast_init(seed=7) as fast:
+            module.weight = nn.Parameter(torch.empty(3))
+    finally:
+        hook.remove()
+    assert torch.equal(module.weight, law(fi.normal)) and fast.filled == 1
+    with ft.fast_init(), pytest.raises(ValueError, match=r"^Cannot assign non-leaf Tensor to parameter 'grown'"):
+        module.grown = as_parameter(module.weight * 2)
+
+
+def as_parameter(tensor):
+    """One of torch's type that is not a leaf."""
+    parameter = nn.Parameter(torch.empty_like(tensor))
+    with torch.no_grad():
+        parameter.detach_()
+    return parameter.requires_grad_().view_as(parameter).as_subclass(nn.Parameter)
 
 
 def test_fills_of_a_block_are_numbered():

@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import math
+import re
 import subprocess
 import sys
 import warnings
@@ -242,33 +243,33 @@ def outcomes(make, dtype):
 def test_a_small_tensor_gets_what_any_other_does(make, dtype, monkeypatch):
     """Values, errors, generators and versions; what is not plain and small goes the way of all others."""
     soon = outcomes(make, dtype)
-    monkeypatch.setattr(Asks, "small", lambda *_: None)
-    monkeypatch.setattr(fills, "may_be_small", lambda _: False)
+    monkeypatch.setattr(Asks, "call", lambda *_: None)
+    monkeypatch.setattr(fills, "address_of_few", lambda _: 0)
     assert soon == outcomes(make, dtype)
 
 
 def test_only_what_is_plain_and_small_is_filled_at_once():
-    asks = init.REQUESTS["uniform_"]
-    taken = {name for name, make in SMALL_OR_NOT.items() if asks.small(make(torch.float32), (), {}) is not None}
+    made = {name: make(torch.float32) for name, make in SMALL_OR_NOT.items()}
+    few = {name: one for name, one in made.items() if fills.address_of_few(one)}
+    taken = {name for name, one in few.items() if init.REQUESTS["uniform_"].call(one, (), {}) is not None}
     assert taken == {"whole", "parameter", "most", "most axes", "lying in another", "of one row"}
 
 
-def test_a_capsule_that_does_not_fit_is_not_written_to():
+def test_where_there_is_no_array_of_few_values_nothing_is_written():
     tensor = torch.zeros(4, 4)
-    call = fi.laws.Normal().call((4, 4), fills.KINDS[torch.float32])
-    for other in (torch.zeros(4, 5), torch.zeros(16), torch.zeros(4, 4, dtype=torch.int32), torch.zeros(4, 8)[:, ::2]):
-        assert not call.fits(fills.to_dlpack(other))
-        with pytest.raises(BufferError, match=r"^`capsule` must be that of a tensor that fits$"):
-            call.fill(0, "", fills.to_dlpack(other))
-        assert not other.any()
-    half = fi.laws.Normal().call((4, 4), fills.KINDS[torch.float16])
-    assert not half.fits(fills.to_dlpack(tensor.bfloat16())) and half.fits(fills.to_dlpack(tensor.half()))
+    kind, address = fills.KINDS[torch.float32], tensor.data_ptr()
+    call = fi.laws.Normal().call((4, 4), kind)
+    for wrong in (0, address + 1, address + 2):
+        with pytest.raises(BufferError, match=rf"^`address` must be a multiple of 4, got {wrong}$"):
+            call.fill(0, "", wrong)
+    for shape in ((0,), (4, 0), (fills.FEW_VALUES + 1,), (1 << 40, 1 << 40), (129, 128)):
+        words = rf"^`shape` must be of 1 to 16384 values, got {re.escape(repr(shape))}$"
+        with pytest.raises(ValueError, match=words):
+            fi.laws.Normal().call(shape, kind).fill(0, "", address)
     with pytest.raises(ValueError, match=r"^`seed` must be an integer in \[0, 2\*\*128\), got -1$"):
-        call.fill(-1, "", fills.to_dlpack(tensor))
-    with pytest.raises(ValueError, match="PyCapsule_GetPointer called with invalid PyCapsule object"):
-        call.fits(tensor)
+        call.fill(-1, "", address)
     assert not tensor.any()
-    call.fill(1 << 100, "ä", fills.to_dlpack(tensor))
+    call.fill(1 << 100, "ä", address)
     assert same(tensor, expected(fi.normal, (4, 4), torch.float32, seed=1 << 100, name="ä"))
     with pytest.raises(ValueError, match=r"^`shape` must have at most 8 axes, got 9$"):
         _core.CheckedCall(0, "normal", 0, (0.0,) * 7 + (0,), (1,) * 9, np.dtype("float32"))

@@ -18,7 +18,7 @@ from ...arguments import refuse
 from ...stream import seed_number
 from ..tensors.agreement import agreed
 from ..tensors.checks import check_here, check_model
-from ..tensors.fills import DTYPES, fill_pieces_, seed_from
+from ..tensors.fills import DTYPES, address_of_few, fill_few_, fill_pieces_, seed_from, unseen_seed_from
 from ..tensors.names import Register, Rename, canonical_name, versions
 from ..tensors.shards import Partition, Pieces, check_partition, pieces_of, reshard, whole_of
 from ..tensors.ties import untied, warn_untied
@@ -211,15 +211,16 @@ class fast_init(TorchFunctionMode):  # noqa: N801
         """The same where a tensor is plain and small, and nothing but the order of calls tells it from others."""
         if self.register is not None or self.large_pages or kwargs.get("generator") is not None:
             return False
+        address = address_of_few(tensor)
+        if not address:
+            return False
         if "generator" in kwargs:
             kwargs = {name: value for name, value in kwargs.items() if name != "generator"}
-        found = asks.small(tensor, args, kwargs)
-        if found is None:
+        call = asks.call(tensor, args, kwargs)
+        if call is None:
             return False
-        if self.seed is None:
-            found.fill_(seed_from(None), "")
-        else:
-            found.fill_(self.seed, self.stream(""))
+        seed, name = (unseen_seed_from(None), "") if self.seed is None else (self.seed, self.stream(""))
+        fill_few_(tensor, address, call, seed=seed, name=name)
         self.filled += 1
         return True
 

@@ -28,7 +28,7 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 from ..._core import rounds_otherwise
 from ...machine import usually_rounded
 from ..tensors.checks import check_here
-from ..tensors.fills import DTYPES, fill_pieces_, seed_from
+from ..tensors.fills import DTYPES, address_of_few, fill_few_, fill_pieces_, seed_from, unseen_seed_from
 from ..tensors.shards import is_checkpointable, pieces_of, whole_of
 from .requests import REQUESTS, kaiming_std
 
@@ -39,9 +39,11 @@ TORCH = {name: getattr(torch_init, name) for name in REQUESTS}
 def _fill(function: str, tensor: Tensor, *arguments: Any, generator: Generator | None) -> Tensor:
     """Fill a tensor where we can, and let torch's function fill it where we cannot."""
     compiled = torch.compiler.is_compiling()
-    if not compiled and (found := REQUESTS[function].small(tensor, arguments, {})) is not None:
-        found.fill_(seed_from(generator), "")
-        return tensor
+    if not compiled and (address := address_of_few(tensor)):
+        call = REQUESTS[function].call(tensor, arguments, {})
+        if call is not None:
+            fill_few_(tensor, address, call, seed=unseen_seed_from(generator), name="")
+            return tensor
     pieces = pieces_of(tensor) if tensor.dtype in DTYPES and not compiled else None
     if pieces is None or not tensor.numel():
         check_here(tensor, "tensor")

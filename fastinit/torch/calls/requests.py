@@ -18,7 +18,7 @@ from ...laws.independent import InCore
 from ...machine import usually_rounded
 from ...ranges import REACH
 from ...scaling import normal_interval
-from ..tensors.fills import KINDS, Small, may_be_small, small
+from ..tensors.fills import KINDS
 
 
 class Request(NamedTuple):
@@ -121,13 +121,11 @@ class Asks:
     def __call__(self, tensor: Tensor, *args: Any, **kwargs: Any) -> Request | None:
         return self._request(tensor, *args, **kwargs)
 
-    def small(self, tensor: Tensor, args: Any, kwargs: Any) -> Small | None:
-        """What fills a tensor, if it is a small one; None also where its law needs more, or is refused.
+    def call(self, tensor: Tensor, args: Any, kwargs: Any) -> CheckedCall | None:
+        """What fills a tensor of few values; None where its law needs more, or is refused.
 
         The generator is not among the arguments.
         """
-        if not may_be_small(tensor):
-            return None
         kind, shape = KINDS[tensor.dtype], tuple(tensor.shape)
         asked = (kind.code, shape, len(args), *args, *kwargs, *kwargs.values())
         call = self._calls.known(asked)
@@ -135,13 +133,15 @@ class Asks:
             call = self._first(tensor, shape, kind, args, kwargs)
             if call is not None:
                 self._calls.keep(asked, call)
-        return small(tensor, call)
+        return call
 
     def _first(self, tensor: Tensor, shape: tuple[int, ...], kind: Kind, args: Any, kwargs: Any) -> CheckedCall | None:
-        """What a call comes to that was not made before; of what is refused others say why."""
+        """What a call comes to that was not made before; of what is refused, or names a generator, others know."""
         try:
             request = self(tensor, *args, **kwargs)
-            return None if request is None or not isinstance(request.law, InCore) else request.law.call(shape, kind)
+            if request is None or request.generator is not None or not isinstance(request.law, InCore):
+                return None
+            return request.law.call(shape, kind)
         except (TypeError, ValueError):
             return None
 

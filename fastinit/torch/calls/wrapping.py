@@ -9,7 +9,9 @@ from typing import Any
 
 from torch import Tensor
 from torch._C import DisableTorchFunction, _len_torch_function_stack
+from torch.nn import Module, Parameter
 from torch.nn import init as torch_init
+from torch.nn.modules.module import _global_parameter_registration_hooks
 from torch.overrides import _get_current_function_mode, handle_torch_function, has_torch_function_variadic
 
 from ...locks import lock_of_forks
@@ -54,32 +56,44 @@ def _shortened(function: Function, asks: Asks) -> Function:
     return shortened
 
 
-def _unseen(function: Function) -> Function:
-    """One that only reads, which a block alone does not see."""
+def _unseen(function: Function, is_plain: Callable[..., bool]) -> Function:
+    """One that only reads, which a block alone does not see where the arguments are plain."""
 
     @functools.wraps(function)
-    def unseen(tensor: Tensor) -> Any:
-        if _len_torch_function_stack() != 1 or not hasattr(_get_current_function_mode(), "fill_at_once"):
-            return function(tensor)
+    def unseen(*args: Any, **kwargs: Any) -> Any:
+        alone = _len_torch_function_stack() == 1 and hasattr(_get_current_function_mode(), "fill_at_once")
+        if not alone or kwargs or not is_plain(*args):
+            return function(*args, **kwargs)
         with DisableTorchFunction():
-            return function(tensor)
+            return function(*args)
 
     return unseen
+
+
+def _registers_only(module: Module, name: str, parameter: Any) -> bool:
+    """Whether to register a parameter runs no hooks, and is told of by torch alone."""
+    return type(parameter) is Parameter and not _global_parameter_registration_hooks
 
 
 #: Torch lets no mode see their calls. trunc_normal_ is reached below its name, which libraries keep copies of.
 _SILENT = ("_no_grad_trunc_normal_", "orthogonal_", "sparse_")
 #: Torch lets modes see their calls.
 ANNOUNCED = ("normal_", "uniform_", "kaiming_uniform_")
-_READING = "_calculate_fan_in_and_fan_out"
-
-_ORIGINAL = {name: getattr(torch_init, name) for name in (*_SILENT, *ANNOUNCED, _READING)}
+#: Where, under which name, and of which arguments they only read.
+_READING: list[tuple[Any, str, Callable[..., bool]]] = [
+    (torch_init, "_calculate_fan_in_and_fan_out", lambda tensor: True),
+    (Module, "register_parameter", _registers_only),
+]
 #: By the name in torch.nn.init.
 WRAPPED = {
-    **{name: dispatching(_ORIGINAL[name]) for name in _SILENT},
-    **{name: _shortened(_ORIGINAL[name], REQUESTS[name]) for name in ANNOUNCED},
+    **{name: dispatching(getattr(torch_init, name)) for name in _SILENT},
+    **{name: _shortened(getattr(torch_init, name), REQUESTS[name]) for name in ANNOUNCED},
 }
-_IN_PLACE = {**WRAPPED, _READING: _unseen(_ORIGINAL[_READING])}
+#: What is put in whose place: where, under which name, and instead of what.
+_IN_PLACE: list[tuple[Any, str, Function, Function]] = [
+    *((torch_init, name, getattr(torch_init, name), wrapped) for name, wrapped in WRAPPED.items()),
+    *((owner, name, getattr(owner, name), _unseen(getattr(owner, name), only)) for owner, name, only in _READING),
+]
 LOCK = lock_of_forks()
 _blocks = 0
 
@@ -88,9 +102,9 @@ def wrap() -> None:
     global _blocks
     with LOCK:
         _blocks += 1
-        for name, other in _IN_PLACE.items():
-            if getattr(torch_init, name) is _ORIGINAL[name]:
-                setattr(torch_init, name, other)
+        for owner, name, original, other in _IN_PLACE:
+            if getattr(owner, name) is original:
+                setattr(owner, name, other)
 
 
 def unwrap() -> None:
@@ -98,6 +112,6 @@ def unwrap() -> None:
     global _blocks
     with LOCK:
         _blocks -= 1
-        for name, other in _IN_PLACE.items():
-            if not _blocks and getattr(torch_init, name) is other:
-                setattr(torch_init, name, _ORIGINAL[name])
+        for owner, name, original, other in _IN_PLACE:
+            if not _blocks and getattr(owner, name) is other:
+                setattr(owner, name, original)

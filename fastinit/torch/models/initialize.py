@@ -147,7 +147,7 @@ def initialize_(
         if buffers:
             restore_buffers(model, steps, by_reset=found.runs is None)
         if found.runs is not None:
-            reset_parts(model, steps, rename)
+            reset_parts(model, own, steps, rename)
         if found.fills:
             _fill(own, found.plan, number, partition, values)
         for weight, row in padding_rows(model):

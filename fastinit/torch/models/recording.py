@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +19,7 @@ from ..tensors.meta import on_meta
 from ..tensors.names import Rename, canonical_name, named_tensors
 from ..tensors.shards import Pieces
 from .reparametrised import without_computed
-from .resets import own_tensors, padding_rows, reset_parts
+from .resets import OwnTensor, own_tensors, padding_rows, reset_parts
 from .steps import Steps, written_by
 
 
@@ -38,9 +38,10 @@ class Draw(NamedTuple):
 def recorded(model: nn.Module, rename: Rename | None, own: bool) -> tuple[Mapping[str, Draw], Mapping[str, int]]:
     """By name, what modules draw last on each tensor, by their resets or beyond them; and `Steps.begins`."""
     with on_meta(model), without_computed(model):
-        computed = [(one, one.computed) for one in own_tensors(model) if one.computed is not None]
-        with _Recorder(0, model, rename, own=own) as recorder, torch.no_grad():
-            reset_parts(model, recorder, rename)
+        tensors = list(own_tensors(model))
+        computed = [(one, one.computed) for one in tensors if one.computed is not None]
+        with _Recorder(0, model, rename, tensors, own=own) as recorder, torch.no_grad():
+            reset_parts(model, tensors, recorder, rename)
         for one, how in computed:
             if any(canonical_name(part, rename) in recorder.drawn for part in how.parts(one.full_name)):
                 name = canonical_name(one.full_name, rename)
@@ -51,13 +52,15 @@ def recorded(model: nn.Module, rename: Rename | None, own: bool) -> tuple[Mappin
 class _Recorder(Steps):
     """Notes what would be written to the tensors of a model that is on the meta device."""
 
-    def __init__(self, seed: int, model: nn.Module, rename: Rename | None, *, own: bool) -> None:
+    def __init__(
+        self, seed: int, model: nn.Module, rename: Rename | None, tensors: Iterable[OwnTensor], *, own: bool
+    ) -> None:
         super().__init__(seed, model, rename, own=own)
         self.drawn: dict[str, Draw] = {}
         self.anew: dict[str, int] = {}
         self._last: dict[str, int] = {}
         self._shapes = {one.names[0]: tuple(one.tensor.shape) for one in named_tensors(model, rename)}
-        for one in own_tensors(model):  # what is computed has a name of its own
+        for one in tensors:  # what is computed has a name of its own
             self._shapes[canonical_name(one.full_name, rename)] = tuple(one.tensor.shape)
         self._beside = WeakIdKeyDictionary()  # whole ones that were drawn to be copied
         self._padded = {self._named(weight)[0] for weight, _ in padding_rows(model)}
@@ -91,6 +94,9 @@ class _Recorder(Steps):
             if whole:
                 self._beside[tensor] = True
         return True
+
+    #: Nothing is written, so nothing is left to torch either, nor is there more to note.
+    fill_at_once = fill
 
     def _begin(self, name: str, anew: bool) -> None:
         """The first write of a step, if it fills the tensor, makes all before it as if it had not been."""

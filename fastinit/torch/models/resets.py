@@ -66,13 +66,13 @@ def reset_of(module: nn.Module) -> Callable[[], Any] | None:
     return next((getattr(module, name) for name in _RESETS if hasattr(type(module), name)), None)
 
 
-def reset_parts(model: nn.Module, steps: Steps, rename: Rename | None) -> None:
-    """Reset each module after its parts, as when they were made. A tied tensor is its first owner's to reset.
+def reset_parts(model: nn.Module, own: Iterable[OwnTensor], steps: Steps, rename: Rename | None) -> None:
+    """Reset each module, its own tensors, after its parts, as when they were made. A tied one is its first owner's.
 
     In steps that are `own`, what has an initialisation of its own is then given that.
     """
     owned: dict[nn.Module, list[OwnTensor]] = {}
-    for one in own_tensors(model):
+    for one in own:
         owned.setdefault(one.module, []).append(one)
     for module in parts_first(model):
         if reset_of(module) is not None and not isinstance(module, ParametrizationList):

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.autograd.graph import increment_version
 from torch.utils.dlpack import from_dlpack, to_dlpack
 
 from ..._core import FEW_VALUES, CheckedCall
@@ -18,7 +17,7 @@ from ...laws import Law
 from ...laws.independent import InCore
 from ...layout import Part
 from ...rectangles import Rectangle
-from .shards import Pieces, has_memory, stands_for_itself
+from .shards import Pieces, is_followed, stands_for_itself
 
 Index = tuple[slice, ...] | Part | None
 
@@ -34,23 +33,32 @@ KINDS = {dtype: kind_of(known) for dtype, known in DTYPES.items()}
 #: Elements that go to an accelerator together, through one pinned buffer.
 CHUNK = 1 << 24
 _NUMBERS = (1 << 64) - 1
-#: To draw into: a call takes one out while it does, if one is there, and nothing makes a fake of the draw.
-_SPARE = [torch.empty((), dtype=torch.int64, device="cpu")]
+with torch.inference_mode(False):
+    #: To draw into: a call takes one out while it does, if one is there, and nothing makes a fake of the draw.
+    _SPARE = [torch.empty((), dtype=torch.int64, device="cpu")]
+#: By which torch tells a tensor whose elements lie in this memory from any other: one that is negated when read, a
+#: wrapper of another, of another layout or device, or made for inference.
+_PLAIN = torch._C._dispatch_keys(_SPARE[0]).raw_repr()
 
 
 def seed_from(generator: torch.Generator | None) -> int:
     """The next 64 bits of a generator, or of torch's default one."""
     with torch._C.DisableTorchFunction():
-        if generator is None and _SPARE and not torch._C._len_torch_dispatch_stack():
-            number = _SPARE.pop()
-            try:
-                return number.random_(-(1 << 63), None).item() & _NUMBERS
-            finally:
-                _SPARE.append(number)
-        if not isinstance(generator, torch.Generator | None):
-            refuse("generator", "a torch.Generator or None", generator, TypeError)
-        number = torch.empty((), dtype=torch.int64, device="cpu" if generator is None else generator.device)
-        return number.random_(-(1 << 63), None, generator=generator).item() & _NUMBERS
+        return unseen_seed_from(generator)
+
+
+def unseen_seed_from(generator: torch.Generator | None) -> int:
+    """The same where no mode sees what torch is asked."""
+    if generator is None and _SPARE and not torch._C._len_torch_dispatch_stack():
+        number = _SPARE.pop()
+        try:
+            return number.random_(-(1 << 63), None).item() & _NUMBERS
+        finally:
+            _SPARE.append(number)
+    if not isinstance(generator, torch.Generator | None):
+        refuse("generator", "a torch.Generator or None", generator, TypeError)
+    number = torch.empty((), dtype=torch.int64, device="cpu" if generator is None else generator.device)
+    return number.random_(-(1 << 63), None, generator=generator).item() & _NUMBERS
 
 
 class _WholeTensor(NamedTuple):
@@ -66,42 +74,30 @@ class _WholeTensor(NamedTuple):
         return draw(self.law, self.shape, seed=self.seed, name=self.name, **common)
 
 
-class Small(NamedTuple):
-    """A plain tensor of few values, and what fills such."""
-
-    tensor: torch.Tensor
-    call: CheckedCall
-    capsule: Any
-
-    def fill_(self, seed: int, name: str) -> None:
-        """With what the law of the call gives the whole."""
-        self.call.fill(seed, name, self.capsule)
-        increment_version(self.tensor)
-
-
-def may_be_small(tensor: torch.Tensor) -> bool:
-    """Whether it can be part of a `Small`, if its memory lies so."""
+def address_of_few(tensor: torch.Tensor) -> int:
+    """Where the elements of a plain tensor of few are, if they lie in C order; else 0."""
     if not stands_for_itself(tensor) or tensor.dtype not in KINDS or not 0 < tensor.numel() <= FEW_VALUES:
-        return False
-    return tensor.is_cpu and not tensor.is_inference() and has_memory(tensor)
+        return 0
+    if torch._C._dispatch_keys(tensor).raw_repr() != _PLAIN or is_followed() or not tensor.is_contiguous():
+        return 0
+    address = tensor.data_ptr()
+    return 0 if address % tensor.itemsize else address
 
 
-def small(tensor: torch.Tensor, call: CheckedCall | None) -> Small | None:
-    """With a call for its shape and dtype, if its memory lies so."""
-    if call is None:
-        return None
-    capsule = to_dlpack(tensor)
-    return Small(tensor, call, capsule) if call.fits(capsule) else None
+def fill_few_(tensor: torch.Tensor, address: int, call: CheckedCall, *, seed: int, name: str) -> None:
+    """Fill a tensor of that address with what the law of a call for its shape and dtype gives the whole."""
+    call.fill(seed, name, address)
+    torch._C._increment_version([tensor])
 
 
 def fill_pieces_(pieces: Pieces, law: Law, *, seed: int, name: str) -> None:
     """Fill what is here of a tensor of floats with what a law gives the whole."""
     with torch._C.DisableTorchFunction():
         is_whole = pieces.rectangles is None and pieces.part is None
-        if is_whole and isinstance(law, InCore) and may_be_small(pieces.local):
-            found = small(pieces.local, law.call(pieces.shape, KINDS[pieces.local.dtype]))
-            if found is not None:
-                return found.fill_(seed, name)
+        if is_whole and isinstance(law, InCore) and (address := address_of_few(pieces.local)):
+            call = law.call(pieces.shape, KINDS[pieces.local.dtype])
+            if call is not None:
+                return fill_few_(pieces.local, address, call, seed=seed, name=name)
         local = pieces.local.detach()
         if local.is_inference() and not torch.is_inference_mode_enabled():  # as torch's own fills
             shape = f"one of shape {tuple(local.shape)}"
@@ -113,7 +109,7 @@ def fill_pieces_(pieces: Pieces, law: Law, *, seed: int, name: str) -> None:
             indices = [one.slices for one in pieces.rectangles]
         if not local.is_meta:
             _fill_memory_or_device(local.device)(targets, indices, _WholeTensor(law, pieces.shape, seed, name))
-            increment_version(local)
+            torch._C._increment_version([local])
 
 
 def _fill_memory_or_device(device: torch.device) -> Callable[..., None]:

@@ -124,6 +124,8 @@ def is_placeholder(tensor: torch.Tensor) -> bool:
 
 _TORCHS = (torch.nn.Parameter, torch.Tensor)
 _DISPATCH = torch.Tensor.__torch_dispatch__
+#: Included while there is a mode ahead of dispatch, which is on no stack of torch's core.
+_BEFORE = torch._C.DispatchKey.PreDispatch
 
 
 def stands_for_itself(tensor: torch.Tensor) -> bool:
@@ -140,7 +142,7 @@ def has_memory(tensor: torch.Tensor) -> bool:
     """Whether the elements of a tensor lie where its strides say: no wrapper, no other layout, no negation pending."""
     if type(tensor) not in _TORCHS and (type(tensor).__torch_dispatch__ is not _DISPATCH or is_lazy(tensor)):
         return False
-    if _is_followed():
+    if is_followed():
         return False
     if tensor.layout is not torch.strided or tensor.is_neg() or tensor.is_quantized or tensor.is_nested:
         return False
@@ -153,10 +155,12 @@ def has_memory(tensor: torch.Tensor) -> bool:
     return address != 0 or tensor.is_meta or not tensor.numel()  # FSDP frees storage so
 
 
-def _is_followed() -> bool:
+def is_followed() -> bool:
     """Whether calls are repeated (``vmap`` and its kin) or recorded: neither sees what is written past torch."""
-    repeated = torch._C._functorch.maybe_current_level() is not None
-    return repeated or torch._C._is_tracing() or get_proxy_mode() is not None
+    if torch._C._functorch.maybe_current_level() is not None or torch._C._is_tracing():
+        return True
+    any_mode = torch._C._len_torch_dispatch_stack() or torch._C._dispatch_tls_is_dispatch_key_included(_BEFORE)
+    return bool(any_mode) and get_proxy_mode() is not None
 
 
 #: Of torch's CheckpointableTensor protocol.
