@@ -24,7 +24,31 @@ REASONS = (
         r"^fills/\w+ \w+ (1|64|1 Ki|4 Ki): (randompack|oneMKL)$",
         "each of our calls hashes a seed and a name; theirs go on with a generator that is there",
     ),
+    (
+        r"^(fills|second fill|all threads)/uniform .*: (randompack|oneMKL)",
+        "seven rounds of AES for each word, and two words for a float64: theirs are lighter generators, or five rounds",
+    ),
+    (
+        r"^(fills|calls)/(constant|zeros) .*: (numpy|torch)",
+        "shape, dtype and value are looked up among the calls that were made before; theirs is the store alone",
+    ),
+    (
+        r"Fortran order: (oneMKL|randompack|torch)",
+        "a value has its place in C order wherever it lies; theirs have none, and fill the transpose",
+    ),
+    (
+        r"^torch/(uniform_|normal_) .*: torch",
+        "a seed is taken from torch's generator, and torch's function asked whether others see the call: a microsecond each",
+    ),
+    (
+        r"^torch/\d+ x nn.Linear",
+        "torch shows ten calls of each layer to any context, a microsecond each, of which four are left",
+    ),
     (r"^torch/1000 calls that draw nothing", "torch shows every call to the context, which costs a microsecond each"),
+    (
+        r"^torch/initialize_",
+        "resets run twice: once without memory, so that nothing is written before all is known to be right",
+    ),
     (r"^moments/.*: bottleneck$", "one number, summed in the dtype of the values; ours are five, with bounded errors"),
 )
 _NO_REASON = "no reason known"
