@@ -38,7 +38,7 @@ REASONS = (
     ),
     (
         r"^torch/(uniform_|normal_) .*: torch",
-        "a seed is taken from torch's generator, and torch's function asked whether others see the call: a microsecond each",
+        "a seed is taken from torch's generator, and others may see the call: a microsecond each",
     ),
     (
         r"^torch/\d+ x nn.Linear",

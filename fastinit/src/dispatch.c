@@ -43,8 +43,8 @@ const fi_level *fi_level_in_use(void) {
 }
 
 /* Where lines are fetched before they are overwritten, and uniform values are made faster than that: on Emerald Rapids
-   streaming makes them 1.4 to 2.3 times as fast from 16 MiB on, on one thread as on sixteen. On Zen 4 it takes 1.2 to 1.6
-   times as long. */
+   streaming makes them 1.4 to 2.3 times as fast from 16 MiB on, on one thread as on sixteen. On Zen 4 it takes 1.2 to
+   1.6 times as long. */
 static size_t streamed_from;
 
 size_t fi_streamed_from(void) {

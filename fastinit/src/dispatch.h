@@ -23,8 +23,8 @@ size_t fi_supported_levels(const fi_level *levels[]);
 /* The level in use: the best one, until another is chosen. */
 const fi_level *fi_level_in_use(void);
 
-/* From how many bytes on memory that is not fresh is written past the caches, where values are made faster than lines are
-   fetched; SIZE_MAX: never. fi_stream_from() sets it. */
+/* From how many bytes on memory that is not fresh is written past the caches, where values are made faster than lines
+   are fetched; SIZE_MAX: never. fi_stream_from() sets it. */
 size_t fi_streamed_from(void);
 void fi_stream_from(size_t bytes);
 

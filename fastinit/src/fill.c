@@ -133,7 +133,8 @@ void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_paramete
     size_t rest = 1;
     for (int axis = 0; axis < few.axes; axis++) rest *= (size_t)few.shape[axis];
     rest -= done < rest ? done : rest;
-    job j = {kernels->fill[law][dtype], key, parameters, &few, out, fi_item_bytes[dtype], done, count < rest ? count : rest, .piece = PIECE};
+    rest = count < rest ? count : rest;
+    job j = {kernels->fill[law][dtype], key, parameters, &few, out, fi_item_bytes[dtype], done, rest, .piece = PIECE};
     const int contiguous = few.axes == 1 && few.target_step[0] == (int64_t)j.item;
     const size_t bytes = j.values * j.item;
     j.fresh = contiguous && bytes >= LARGE && fi_is_fresh(j.out + (done + j.values / 2) * j.item);
