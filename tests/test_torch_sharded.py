@@ -612,8 +612,8 @@ REFUSED = [
 ]  # fmt: skip
 
 
-def freed():
-    tensor = torch.empty(3, 4)
+def freed(offset=0):
+    tensor = torch.empty(3 + offset, 4)[offset:]
     tensor.untyped_storage().resize_(0)
     return tensor
 
@@ -676,13 +676,14 @@ def test_what_becomes_a_placeholder_in_a_block_is_refused():
             nn.init.normal_(model.w)
 
 
-def test_lazy_and_freed_tensors_are_refused():
+@pytest.mark.parametrize("offset", [0, 2])
+def test_lazy_and_freed_tensors_are_refused(offset):
     for call in (DOORS["initialize_"], DOORS["plan"], DOORS["verify"]):
         with pytest.raises(ValueError) as raised:
             call(nn.LazyLinear(3))
         assert str(raised.value) == f"`model` must be {LAZY}, got 'weight, UninitializedParameter'"
     holder = placed()
-    holder.w.data = freed()  # torch's own fills die of it
+    holder.w.data = freed(offset)  # torch's own fills die of it
     for call in DOORS.values():
         with pytest.raises(ValueError) as raised:
             call(holder)

@@ -17,7 +17,7 @@ from ...laws import Law
 from ...laws.independent import InCore
 from ...layout import Part
 from ...rectangles import Rectangle
-from .shards import Pieces, is_followed, stands_for_itself
+from .shards import Pieces, address_of, is_followed, stands_for_itself
 
 Index = tuple[slice, ...] | Part | None
 
@@ -80,7 +80,7 @@ def address_of_few(tensor: torch.Tensor) -> int:
         return 0
     if torch._C._dispatch_keys(tensor).raw_repr() != _PLAIN or is_followed() or not tensor.is_contiguous():
         return 0
-    address = tensor.data_ptr()
+    address = address_of(tensor)
     return 0 if address % tensor.itemsize else address
 
 

@@ -149,10 +149,15 @@ def has_memory(tensor: torch.Tensor) -> bool:
     if torch._is_functional_tensor(tensor):
         return False
     try:
-        address = tensor.data_ptr()
+        address = address_of(tensor)
     except RuntimeError:
         return False
-    return address != 0 or tensor.is_meta or not tensor.numel()  # FSDP frees storage so
+    return address != 0 or tensor.is_meta or not tensor.numel()
+
+
+def address_of(tensor: torch.Tensor) -> int:
+    """Where the first element is; 0 where the storage was freed, as FSDP does, though a view into it has an offset."""
+    return tensor.data_ptr() if tensor.untyped_storage().nbytes() else 0
 
 
 def is_followed() -> bool:
