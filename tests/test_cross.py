@@ -63,7 +63,6 @@ MACHINES = {
     "x86_64-musl, no AVX": zig("x86_64-linux-musl", ["qemu-x86_64", "-cpu", "Nehalem"], "portable"),
     "aarch64-musl": zig("aarch64-linux-musl", ["qemu-aarch64"], "neon", "portable"),
     "riscv64-musl": zig("riscv64-linux-musl", ["qemu-riscv64"], "portable"),
-    "aarch64-windows": zig("aarch64-windows-gnu", None),
     "x86_64-macos": zig("x86_64-macos", None),
     "aarch64-macos": zig("aarch64-macos", None),
 }
