@@ -73,7 +73,8 @@ def test_missing_extension_is_a_loud_error(tmp_path):
 def brought(code):
     """The modules that a fresh process has after some code, beside those that Python started with."""
     code = f"import sys; before = set(sys.modules)\n{code}\nprint(*set(sys.modules) - before, file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    where = PACKAGE.parent  # where Python looks first: a folder of sources may have no core
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=where)
     return set(done.stderr.split())
 
 
