@@ -371,6 +371,13 @@ def test_a_dtype_that_is_not_named_is_that_of_out():
             function((4, 4), dtype=None, out=[0.0])
 
 
+def test_a_users_family_is_asked_at_each_call():
+    """It may look elsewhere than at its keywords."""
+    found = iter([fi.laws.Constant(1.0), fi.laws.Constant(2.0), fi.laws.Normal(3.0, 0.0), fi.laws.Normal(4.0, 0.0)])
+    scheme = fi.Scheme("changing", family=lambda: next(found))
+    assert [scheme((2, 2), seed=0).max() for _ in range(4)] == [1, 2, 3, 4]
+
+
 def test_no_seed_is_another_at_each_call():
     one, other = (fi.normal((8, 8), seed=None) for _ in range(2))
     assert not np.array_equal(one, other)

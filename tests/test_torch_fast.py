@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
@@ -182,6 +183,30 @@ def test_to_register_a_parameter_is_seen_by_other_modes_and_what_its_hooks_draw_
     assert torch.equal(module.weight, law(fi.normal)) and fast.filled == 1
     with ft.fast_init(), pytest.raises(ValueError, match=r"^Cannot assign non-leaf Tensor to parameter 'grown'"):
         module.grown = as_parameter(module.weight * 2)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (200, 200)])
+def test_where_all_is_fake_what_is_not_is_refused_by_torch(shape):
+    tensor = torch.zeros(shape)
+    with ft.fast_init(seed=7), FakeTensorMode(), pytest.raises(AssertionError, match="convert all Tensors to FakeTens"):
+        nn.init.normal_(tensor)
+    assert not tensor.any()
+
+
+class Lazy(nn.Module):
+    """One that makes what it is asked for."""
+
+    def __getattr__(self, name):
+        if name == "weight" and "drawn" not in vars(self):
+            vars(self)["drawn"] = torch.randn(4, 4)
+        return super().__getattr__(name)
+
+
+def test_what_a_module_draws_where_a_parameter_is_registered_is_seen_by_the_block():
+    with ft.fast_init(seed=7) as fast:
+        module = Lazy()
+        module.weight = nn.Parameter(torch.empty(3))
+    assert torch.equal(module.drawn, law(fi.normal)) and fast.filled == 1
 
 
 def as_parameter(tensor):

@@ -20,7 +20,7 @@ from ..laws import (
     Truncated,
     Uniform,
 )
-from ..laws.called import UsersFunction
+from ..laws.called import OneLaw, UsersFunction
 from ..layout import checked_shape
 from ..machine import threads_for, usually_rounded
 from ..scaling import TRUNCATED_STD, Fans, fan_pair
@@ -266,8 +266,10 @@ class Scheme:
         shape, dtype, *own = asked
         lengths = checked_shape(shape)
         law = self._law_for(lengths, dict(zip(self.parameters, own, strict=True)))
-        if law.in_core or law.is_fixed:
-            call = law.call(lengths, kind_for(dtype, out))
+        # A function may lead elsewhere next time.
+        is_kept = self.family is None or isinstance(self.family, (type, OneLaw))
+        if is_kept and (law.in_core or law.is_fixed):
+            call = law.checked_call(lengths, kind_for(dtype, out))
             if call is not None:
                 self._calls.keep(asked, call)
         return draw(law, lengths, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)

@@ -14,7 +14,6 @@ from ..._core import CheckedCall, CheckedCalls
 from ...arguments import real, refuse
 from ...dtypes import Kind
 from ...laws import Law, Normal, Orthogonal, Sparse, Truncated, UniformBelow
-from ...laws.independent import InCore
 from ...machine import usually_rounded
 from ...ranges import REACH
 from ...scaling import normal_interval
@@ -139,9 +138,9 @@ class Asks:
         """What a call comes to that was not made before; of what is refused, or names a generator, others know."""
         try:
             request = self(tensor, *args, **kwargs)
-            if request is None or request.generator is not None or not isinstance(request.law, InCore):
+            if request is None or request.generator is not None or not request.law.in_core:
                 return None
-            return request.law.call(shape, kind)
+            return request.law.checked_call(shape, kind)
         except (TypeError, ValueError):
             return None
 

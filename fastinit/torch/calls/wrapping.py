@@ -71,8 +71,9 @@ def _unseen(function: Function, is_plain: Callable[..., bool]) -> Function:
 
 
 def _registers_only(module: Module, name: str, parameter: Any) -> bool:
-    """Whether to register a parameter runs no hooks, and is told of by torch alone."""
-    return type(parameter) is Parameter and not _global_parameter_registration_hooks
+    """Whether to register a parameter runs nothing of the user's, and is told of by torch alone."""
+    is_plain = type(parameter) is Parameter and type(module).__getattr__ is Module.__getattr__
+    return is_plain and not _global_parameter_registration_hooks
 
 
 #: Torch lets no mode see their calls. trunc_normal_ is reached below its name, which libraries keep copies of.

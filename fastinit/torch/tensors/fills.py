@@ -14,7 +14,6 @@ from ...arguments import refuse
 from ...dtypes import BFLOAT16_BITS, kind_of
 from ...fill import draw
 from ...laws import Law
-from ...laws.independent import InCore
 from ...layout import Part
 from ...rectangles import Rectangle
 from .shards import Pieces, address_of, is_followed, stands_for_itself
@@ -75,10 +74,12 @@ class _WholeTensor(NamedTuple):
 
 
 def address_of_few(tensor: torch.Tensor) -> int:
-    """Where the elements of a plain tensor of few are, if they lie in C order; else 0."""
+    """Where the elements of a plain tensor of few are, if they lie in C order and no mode looks on; else 0."""
     if not stands_for_itself(tensor) or tensor.dtype not in KINDS or not 0 < tensor.numel() <= FEW_VALUES:
         return 0
-    if torch._C._dispatch_keys(tensor).raw_repr() != _PLAIN or is_followed() or not tensor.is_contiguous():
+    if torch._C._len_torch_dispatch_stack() or is_followed():
+        return 0
+    if torch._C._dispatch_keys(tensor).raw_repr() != _PLAIN or not tensor.is_contiguous():
         return 0
     address = address_of(tensor)
     return 0 if address % tensor.itemsize else address
@@ -94,8 +95,8 @@ def fill_pieces_(pieces: Pieces, law: Law, *, seed: int, name: str) -> None:
     """Fill what is here of a tensor of floats with what a law gives the whole."""
     with torch._C.DisableTorchFunction():
         is_whole = pieces.rectangles is None and pieces.part is None
-        if is_whole and isinstance(law, InCore) and (address := address_of_few(pieces.local)):
-            call = law.call(pieces.shape, KINDS[pieces.local.dtype])
+        if is_whole and law.in_core and (address := address_of_few(pieces.local)):
+            call = law.checked_call(pieces.shape, KINDS[pieces.local.dtype])
             if call is not None:
                 return fill_few_(pieces.local, address, call, seed=seed, name=name)
         local = pieces.local.detach()
