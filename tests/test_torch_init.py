@@ -258,14 +258,14 @@ def test_only_what_is_plain_and_small_is_filled_at_once():
 def test_where_there_is_no_array_of_few_values_nothing_is_written():
     tensor = torch.zeros(4, 4)
     kind, address = fills.KINDS[torch.float32], tensor.data_ptr()
-    call = fi.laws.Normal().checked_call((4, 4), kind)
+    call = fi.laws.Normal()._checked_call((4, 4), kind)
     for wrong in (0, address + 1, address + 2):
         with pytest.raises(BufferError, match=rf"^`address` must be a multiple of 4, got {wrong}$"):
             call.fill(0, "", wrong)
     for shape in ((0,), (4, 0), (fills.FEW_VALUES + 1,), (1 << 40, 1 << 40), (129, 128)):
         words = rf"^`shape` must be of 1 to 16384 values, got {re.escape(repr(shape))}$"
         with pytest.raises(ValueError, match=words):
-            fi.laws.Normal().checked_call(shape, kind).fill(0, "", address)
+            fi.laws.Normal()._checked_call(shape, kind).fill(0, "", address)
     with pytest.raises(ValueError, match=r"^`seed` must be an integer in \[0, 2\*\*128\), got -1$"):
         call.fill(-1, "", address)
     assert not tensor.any()

@@ -48,7 +48,7 @@ class InCore(Law):
         return fill
 
     @usually_rounded
-    def checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
+    def _checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
         """The same, checked, for an array of few axes: the core fills many of these in the time that this takes."""
         if not 0 < len(lengths) <= FEW_AXES:
             return None
@@ -303,7 +303,7 @@ class Constant(Law):
         made.fill(value)
         return made
 
-    def checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
+    def _checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
         if not 0 < len(lengths) <= FEW_AXES:
             return None
         return CheckedCall.fixed(self.array((), kind, 0, "", 1), lengths)

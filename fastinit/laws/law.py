@@ -82,7 +82,7 @@ class Law(ABC):
         fill(made, 0, None)
         return made
 
-    def checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
+    def _checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
         """The same, checked, for the core alone; None where that does not make such an array."""
         return None
 

@@ -70,7 +70,7 @@ class _Placed(_Structure):
             refuse("gain", f"at most {kind.greatest:.6g} in {kind.dtype.name}", self.gain)
         return np.asarray(self.gain).astype(kind.dtype)
 
-    def checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
+    def _checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
         marked = self.marked(lengths)
         if 0 in lengths or len(lengths) > FEW_AXES or len(marked) > _MOST_MARKED:
             return None

@@ -269,7 +269,7 @@ class Scheme:
         # A function may lead elsewhere next time.
         is_kept = self.family is None or isinstance(self.family, (type, OneLaw))
         if is_kept and (law.in_core or law.is_fixed):
-            call = law.checked_call(lengths, kind_for(dtype, out))
+            call = law._checked_call(lengths, kind_for(dtype, out))
             if call is not None:
                 self._calls.keep(asked, call)
         return draw(law, lengths, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)

@@ -140,7 +140,7 @@ class Asks:
             request = self(tensor, *args, **kwargs)
             if request is None or request.generator is not None or not request.law.in_core:
                 return None
-            return request.law.checked_call(shape, kind)
+            return request.law._checked_call(shape, kind)
         except (TypeError, ValueError):
             return None
 

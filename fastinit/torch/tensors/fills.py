@@ -96,7 +96,7 @@ def fill_pieces_(pieces: Pieces, law: Law, *, seed: int, name: str) -> None:
     with torch._C.DisableTorchFunction():
         is_whole = pieces.rectangles is None and pieces.part is None
         if is_whole and law.in_core and (address := address_of_few(pieces.local)):
-            call = law.checked_call(pieces.shape, KINDS[pieces.local.dtype])
+            call = law._checked_call(pieces.shape, KINDS[pieces.local.dtype])
             if call is not None:
                 return fill_few_(pieces.local, address, call, seed=seed, name=name)
         local = pieces.local.detach()
