@@ -10,6 +10,7 @@ USUAL_DTYPE = "float32"
 
 cdef enum:
     MOST_KEPT = 1 << 10
+    REPEATED = 1 << 12  # bytes that are written again and again: they stay in the nearest cache
 
 
 @cython.final
@@ -273,16 +274,42 @@ cdef class CheckedCalls:
         return made[()] if axes == 0 and out is None else made
 
 
+cdef int repeat(const char *item, size_t size, char *out, size_t bytes) except -1:
+    """One item again and again, or zeros (NULL), over memory of at least one: what is near is copied on."""
+    cdef size_t some, done = 0
+    while done < bytes:
+        some = bytes - done if bytes - done < BETWEEN_SIGNALS else BETWEEN_SIGNALS
+        if bytes <= FEW_VALUES:
+            repeat_some(item, size, out, some)
+        else:
+            with nogil:
+                repeat_some(item, size, out + done, some)
+        done += some
+        if done < bytes:
+            PyErr_CheckSignals()
+    return 0
+
+
+cdef void repeat_some(const char *item, size_t size, char *out, size_t bytes) noexcept nogil:
+    cdef size_t some, done = size
+    if item == NULL:
+        memset(out, 0, bytes)
+        return
+    memcpy(out, item, size)
+    while done < bytes:
+        some = min(done, <size_t>REPEATED, bytes - done)
+        memcpy(out + done, out, some)
+        done += some
+
+
 cdef int put_fixed(CheckedCall call, cnp.ndarray out, bint is_new) except -1:
     """The values of a law that needs no seed in an array in C order, which is zero if it is new and they are."""
     cdef size_t item = call.value.itemsize
     cdef const char *value = cnp.PyArray_BYTES(call.value)
     cdef const int64_t *marked
     cdef cnp.npy_intp i
-    if not call.is_zero:
-        return cnp.PyArray_CopyInto(out, call.value)
-    if not is_new:
-        memset(cnp.PyArray_DATA(out), 0, cnp.PyArray_NBYTES(out))
+    if not call.is_zero or not is_new:
+        repeat(value if not call.is_zero else NULL, item, cnp.PyArray_BYTES(out), cnp.PyArray_NBYTES(out))
     if call.marked is not None:
         marked = <const int64_t *>cnp.PyArray_DATA(call.marked)
         for i in range(cnp.PyArray_SIZE(call.marked)):
