@@ -29,8 +29,12 @@ REASONS = (
         "seven rounds of AES for each word, and two words for a float64: theirs are lighter generators, or five rounds",
     ),
     (
-        r"^(fills|calls)/(constant|zeros) .*: (numpy|torch)",
+        r"/(constant|zeros)( \w+)? (1|64|1 Ki|4 Ki): (numpy|torch)$",
         "shape, dtype and value are looked up among the calls that were made before; theirs is the store alone",
+    ),
+    (
+        r"/constant ",
+        "what is near is copied on, of any dtype: a load for each store of theirs",
     ),
     (
         r"Fortran order: (oneMKL|randompack|torch)",
