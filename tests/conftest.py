@@ -1,5 +1,9 @@
 """Every kernel test runs on every level this machine has, and the run says which these were."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -51,3 +55,26 @@ def bits(array):
     """The bits of an array's items, for exact comparison."""
     array = np.ascontiguousarray(array)
     return array.view(f"u{array.itemsize}")
+
+
+def brought(code):
+    """The modules that a fresh process has after some code, beside those that Python started with."""
+    first = str(Path(fi.__file__).parent.parent)  # a folder of sources, where Python would look, may have no core
+    code = f"import sys; sys.path[0] = {first!r}; before = set(sys.modules)\n{code}"
+    code += "\nprint(*set(sys.modules) - before, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def asked(*arguments, status=0):
+    """What the command line brings with it, which nobody listens to and which ends with this status."""
+    return brought(f"""
+import contextlib, io
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    from fastinit.cli import main
+    try:
+        status = main({arguments})
+    except SystemExit as ended:
+        status = ended.code
+assert status == {status}
+""")

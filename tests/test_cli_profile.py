@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import asked
 
 import fastinit as fi
 from fastinit.cli import main, profile_command
@@ -218,3 +219,17 @@ def test_interrupted_before_anything_was_seen(capsys, monkeypatch):
         status, out, _ = run(capsys, *arguments)
         assert (status, len(calls)) == (130, 2)
         assert "relu" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "drawn"),
+    [
+        ("", {"rich.table"}),
+        ("--compare zeros,he_normal", {"rich.table"}),
+        ("--no-table --json p.json", set()),
+        ("--no-table --png p.png", {"matplotlib"}),
+    ],
+)
+def test_a_profile_brings_what_draws_what_is_asked_for(arguments, drawn):
+    small = "profile --width 8 --depth 2 --batch 4"
+    assert asked(*small.split(), *arguments.split()) & {"rich.table", "matplotlib"} == drawn

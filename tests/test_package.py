@@ -8,6 +8,7 @@ from importlib.metadata import entry_points, metadata, version
 from pathlib import Path
 
 import pytest
+from conftest import asked, brought
 
 import fastinit as fi
 from fastinit import _core
@@ -70,14 +71,6 @@ def test_missing_extension_is_a_loud_error(tmp_path):
     assert done.stderr.splitlines()[-1] == message
 
 
-def brought(code):
-    """The modules that a fresh process has after some code, beside those that Python started with."""
-    code = f"import sys; before = set(sys.modules)\n{code}\nprint(*set(sys.modules) - before, file=sys.stderr)"
-    where = PACKAGE.parent  # where Python looks first: a folder of sources may have no core
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=where)
-    return set(done.stderr.split())
-
-
 def rooms_of(modules):
     return {name for name in modules if name.partition(".")[0] == "fastinit"}
 
@@ -120,20 +113,6 @@ assert found == {name: getattr(fastinit, name) for name in fastinit.__all__}
     assert "fastinit.profiler" in brought(code)
 
 
-def asked(*arguments, status=0):
-    """What the command line brings with it, which nobody listens to and which ends with this status."""
-    return brought(f"""
-import contextlib, io
-with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-    from fastinit.cli import main
-    try:
-        status = main({arguments})
-    except SystemExit as ended:
-        status = ended.code
-assert status == {status}
-""")
-
-
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
@@ -157,18 +136,3 @@ def test_help_of_verification_has_no_need_of_what_verifies():
     modules = asked("verify", "--help")
     assert "fastinit.schemes" in modules
     assert not modules & {"fastinit.profiler", "fastinit.verification", "rich"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "drawn"),
-    [
-        ("", {"rich.table"}),
-        ("--compare zeros,he_normal", {"rich.table"}),
-        ("--no-table --json p.json", set()),
-        ("--no-table --png p.png", {"matplotlib"}),
-    ],
-)
-def test_a_profile_brings_what_draws_what_is_asked_for(monkeypatch, tmp_path, arguments, drawn):
-    monkeypatch.chdir(tmp_path)
-    small = "profile --width 8 --depth 2 --batch 4"
-    assert asked(*small.split(), *arguments.split()) & {"rich.table", "matplotlib"} == drawn
