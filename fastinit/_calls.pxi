@@ -62,7 +62,6 @@ cdef class CheckedCall:
         cdef Py_ssize_t bytes
         cdef const char *text = PyUnicode_AsUTF8AndSize(name, &bytes)
         cdef fi_key key
-        cdef fi_region region
         cdef size_t items = fi_item_bytes[self.dtype], count = few_values(self)
         if not count:
             raise ValueError(f"`shape` must be of 1 to {<int>FEW_VALUES} values, got {self.lengths!r}")
@@ -70,10 +69,8 @@ cdef class CheckedCall:
             raise BufferError(f"`address` must be a multiple of {items}, got {address}")
         if not read_seed(seed, number):
             raise ValueError(f"`seed` must be an integer in [0, 2**128), got {seed!r}")
-        region.first, region.axes = 0, 1
-        region.shape[0], region.source_step[0], region.target_step[0] = count, 1, items
         key = fi_stream_key(number, self.stream, <const uint8_t *>text, bytes)
-        fi_fill(<fi_law>self.law, <fi_dtype>self.dtype, key, &self.parameters, &region, 0, count, <void *>address, 1)
+        fill_row(self.law, self.dtype, key, &self.parameters, 0, count, <void *>address, 1)
 
     @property
     def lengths(self):

@@ -90,6 +90,15 @@ cdef int fill_region(int law, int dtype, fi_key key, const fi_parameters *p, con
     return 0
 
 
+cdef int fill_row(int law, int dtype, fi_key key, const fi_parameters *p, int64_t first, size_t count, void *out,
+                  int threads) except -1:
+    """Values [first, first + count) of a stream, one after the other."""
+    cdef fi_region region
+    region.axes, region.first, region.shape[0] = 1, first, count
+    region.source_step[0], region.target_step[0] = 1, fi_item_bytes[dtype]
+    return fill_region(law, dtype, key, p, &region, count, out, threads)
+
+
 def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t first, tuple steps, int threads):
     """Fill `out` with values number first + i steps[0] + j steps[1] + ... (None: in C order) of the stream of `key`."""
     cdef fi_key k
@@ -104,22 +113,18 @@ def fill(int law, int dtype, bytes key, parameters, cnp.ndarray out, int64_t fir
     check_items(dtype, cnp.PyArray_ITEMSIZE(out))
     if not cnp.PyArray_ISWRITEABLE(out):
         raise BufferError("`out` must be writable")
-    region.first = first
     if steps is None:
         if not cnp.PyArray_IS_C_CONTIGUOUS(out):
             raise ValueError("`out` must be C-contiguous where there are no steps")
-        region.axes = 1
-        region.shape[0] = count
-        region.source_step[0] = 1
-        region.target_step[0] = cnp.PyArray_ITEMSIZE(out)
-    else:
-        region.axes = cnp.PyArray_NDIM(out)
-        if len(steps) != region.axes:
-            raise ValueError(f"`steps` must be {region.axes} numbers, got {len(steps)}")
-        for axis in range(region.axes):
-            region.shape[axis] = cnp.PyArray_DIM(out, axis)
-            region.source_step[axis] = steps[axis]
-            region.target_step[axis] = cnp.PyArray_STRIDE(out, axis)
+        fill_row(law, dtype, k, &p, first, count, data, threads)
+        return
+    region.first, region.axes = first, cnp.PyArray_NDIM(out)
+    if len(steps) != region.axes:
+        raise ValueError(f"`steps` must be {region.axes} numbers, got {len(steps)}")
+    for axis in range(region.axes):
+        region.shape[axis] = cnp.PyArray_DIM(out, axis)
+        region.source_step[axis] = steps[axis]
+        region.target_step[axis] = cnp.PyArray_STRIDE(out, axis)
     fill_region(law, dtype, k, &p, &region, count, data, threads)
 
 

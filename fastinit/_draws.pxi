@@ -122,15 +122,6 @@ cdef object usual_array(object size, cnp.dtype items, object out):
     return plain_array(out, items, <int>len(lengths), shape)
 
 
-cdef void fill_row(int law, int dtype, fi_key key, const fi_parameters *p, int64_t first, size_t count,
-                   void *out) noexcept:
-    """Values [first, first + count) of a stream."""
-    cdef fi_region region
-    region.axes, region.first, region.shape[0] = 1, first, count
-    region.source_step[0], region.target_step[0] = 1, fi_item_bytes[dtype]
-    fi_fill(<fi_law>law, <fi_dtype>dtype, key, p, &region, 0, count, out, 1)
-
-
 cdef class WordGenerator(BitGenerator):
     """The main words of a key as NumPy's C code asks for them, one after the other; after 2**64 of them, again.
 
@@ -186,7 +177,7 @@ cdef class WordGenerator(BitGenerator):
         made = usual_array(size, kind[1], out)
         return None if made is None else self.next_values(law, kind[0], &p, made)
 
-    cdef const void *hold(self, int law, int dtype, const fi_parameters *p) noexcept:
+    cdef const void *hold(self, int law, int dtype, const fi_parameters *p) except NULL:
         """The value at the position, and those after it in a tile that is made for the first of them.
 
         The caller holds the lock.
@@ -196,7 +187,7 @@ cdef class WordGenerator(BitGenerator):
         if (source.tile != tile or source.dtype != dtype
                 or memcmp(&source.parameters, p, sizeof(fi_parameters)) != 0):
             source.tile, source.dtype, source.parameters = tile, dtype, p[0]
-            fill_row(law, dtype, source.key, p, tile * VALUES_HELD, VALUES_HELD, &source.held)
+            fill_row(law, dtype, source.key, p, tile * VALUES_HELD, VALUES_HELD, &source.held, 1)
         return <const char *>&source.held + number % VALUES_HELD * fi_item_bytes[dtype]
 
     cdef object next_value(self, int law, int dtype, const fi_parameters *p):
@@ -227,5 +218,5 @@ cdef class WordGenerator(BitGenerator):
             self._position += count
         self.release()
         if are_left and not are_held:
-            fill_row(law, dtype, key, p, first, count, cnp.PyArray_DATA(out))
+            fill_row(law, dtype, key, p, first, count, cnp.PyArray_DATA(out), 1)
         return out if are_left else None

@@ -1,7 +1,6 @@
 #include "gather.h"
 
 /* Rows that lie side by side are copied a line of the cache at a time, then turned where they are all at hand. */
-#define LINE 64
 #define LINES 64
 
 typedef struct {
@@ -30,7 +29,7 @@ static void copy_run(const char *from, int64_t step, size_t count, size_t item, 
 #define TURN(bits, rows, shuffles)                                                                          \
     static void turn_##bits(const char *from, char *to, int64_t to_step) {                                  \
         __m128i x[rows], y[rows];                                                                           \
-        FI_UNROLL for (int i = 0; i < rows; i++) x[i] = _mm_load_si128((const __m128i *)(from + i * LINE)); \
+        FI_UNROLL for (int i = 0; i < rows; i++) x[i] = _mm_load_si128((const __m128i *)(from + i * FI_LINE)); \
         FI_UNROLL for (int shuffle = 0; shuffle < shuffles; shuffle++) {                                    \
             FI_UNROLL for (int i = 0; i < rows / 2; i++) {                                                  \
                 y[2 * i] = _mm_unpacklo_epi##bits(x[i], x[i + rows / 2]);                                   \
@@ -51,11 +50,11 @@ static size_t turn_tile(const char *tile, size_t rows, size_t item, char *to, in
     for (; row + abreast <= rows; row += abreast, tile += VECTOR, to += (int64_t)abreast * to_step)
         for (size_t i = 0; i < LINES; i += abreast)
             if (item == sizeof(uint16_t))
-                turn_16(tile + i * LINE, to + i * item, to_step);
+                turn_16(tile + i * FI_LINE, to + i * item, to_step);
             else if (item == sizeof(uint32_t))
-                turn_32(tile + i * LINE, to + i * item, to_step);
+                turn_32(tile + i * FI_LINE, to + i * item, to_step);
             else
-                turn_64(tile + i * LINE, to + i * item, to_step);
+                turn_64(tile + i * FI_LINE, to + i * item, to_step);
     return row;
 }
 #else
@@ -67,18 +66,18 @@ static size_t turn_tile(const char *tile, size_t rows, size_t item, char *to, in
 
 /* At most a line of rows that lie side by side. */
 static void turn_rows(const char *from, const walk *rows, const walk *run, size_t item, char *to) {
-    FI_ALIGNED(LINE) char tile[LINES * LINE];
+    FI_ALIGNED(FI_LINE) char tile[LINES * FI_LINE];
     const size_t bytes = rows->count * item;
     for (size_t done = 0; done < run->count; done += LINES, to += LINES * item) {
         const size_t some = run->count - done < LINES ? run->count - done : LINES;
         for (size_t i = 0; i < some; i++, from += run->from) {
-            if (bytes == LINE)
-                memcpy(tile + i * LINE, from, LINE);
+            if (bytes == FI_LINE)
+                memcpy(tile + i * FI_LINE, from, FI_LINE);
             else
-                memcpy(tile + i * LINE, from, bytes);
+                memcpy(tile + i * FI_LINE, from, bytes);
         }
         for (size_t row = some < LINES ? 0 : turn_tile(tile, rows->count, item, to, rows->to); row < rows->count; row++)
-            copy_run(tile + row * item, LINE, some, item, to + (int64_t)row * rows->to);
+            copy_run(tile + row * item, FI_LINE, some, item, to + (int64_t)row * rows->to);
     }
 }
 
@@ -89,7 +88,7 @@ static void copy_axes(const char *from, const walk *axes, size_t count, size_t i
     } else if (count == 2 && axes->from == (int64_t)item) {
         walk rows = *axes;
         for (size_t rest = axes->count; rest; rest -= rows.count) {
-            rows.count = rest < LINE / item ? rest : LINE / item;
+            rows.count = rest < FI_LINE / item ? rest : FI_LINE / item;
             turn_rows(from, &rows, &axes[1], item, to);
             from += rows.count * item, to += (int64_t)rows.count * rows.to;
         }
