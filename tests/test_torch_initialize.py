@@ -348,6 +348,72 @@ def test_the_preset_torch_is_the_modules_own_law_and_the_plan_tells_it(make):
         assert torch.equal(parameter, drawn)
 
 
+def own_kind(kind):
+    """A class with the reset of torch's, which nobody can take for torch's own."""
+    return type(f"Own{kind.__name__}", (kind,), {"__module__": __name__})
+
+
+LIKE_TORCHS = [
+    (nn.Linear, (5, 3)),
+    (nn.Linear, (5, 3, False)),
+    (nn.Bilinear, (2, 3, 4)),
+    (nn.Conv2d, (4, 6, 3)),
+    (nn.ConvTranspose1d, (4, 6, 3)),
+    (nn.Embedding, (7, 4)),
+    (nn.Embedding, (7, 4, 2)),
+    (nn.EmbeddingBag, (7, 4)),
+    (nn.LayerNorm, (4,)),
+    (nn.GroupNorm, (2, 4)),
+    (nn.BatchNorm1d, (4,)),
+    (nn.PReLU, (3,)),
+    (nn.MultiheadAttention, (8, 2)),
+    (nn.LSTM, (3, 4, 2)),
+    (nn.GRUCell, (3, 4)),
+]
+
+
+@pytest.mark.parametrize(("kind", "given"), LIKE_TORCHS, ids=lambda one: getattr(one, "__name__", str(one)))
+@pytest.mark.parametrize("rules", ["torch", [("0.*", "torch"), ("*", "ones")]])
+def test_what_torchs_resets_are_known_to_draw_is_what_they_draw(kind, given, rules):
+    class Reads(nn.Module):
+        """Its reset, after those of its parts, sees what they have drawn."""
+
+        def __init__(self, made):
+            super().__init__()
+            self.parts, self.seen = nn.Sequential(made(*given), made(*given), nn.Linear(2, 2)), []
+
+        def reset_parameters(self):
+            self.seen.append([one.detach().clone() for one in self.parts.parameters() if not one.is_meta])
+
+    models = [Reads(kind), Reads(own_kind(kind))]
+    plans = [ft.initialize_(model.parts if rules != "torch" else model, rules, seed=3) for model in models]
+    assert [entry[:4] for entry in plans[0]] == [entry[:4] for entry in plans[1]]
+    states = [model.state_dict() for model in models]
+    assert states[0].keys() == states[1].keys() and all(
+        torch.equal(states[0][name], states[1][name]) for name in states[0]
+    )
+    seen = [[one for some in model.seen for one in some] for model in models]
+    assert len(seen[0]) == len(seen[1]) and all(map(torch.equal, *seen)) and (seen[0] or rules != "torch")
+
+
+def test_a_reset_that_is_not_torchs_or_reads_what_differs_runs(monkeypatch):
+    half, whole = nn.Linear(4, 4), nn.Linear(4, 4)
+    half.reset_parameters = lambda: (nn.init.constant_(half.weight, 0.5), nn.init.zeros_(half.bias))
+    model = nn.Sequential(whole, half, nn.Linear(4, 4))
+    ft.initialize_(model, seed=1)
+    assert bool((half.weight == 0.5).all()) and not bool((model[2].weight == 0.5).any())
+    assert not torch.equal(whole.weight, model[2].weight)  # alike, of other names
+    norms = nn.Sequential(*(own_kind(nn.LayerNorm)(4) for _ in range(2)))
+    norms[1].start = 0.25
+    reset = nn.LayerNorm.reset_parameters
+    patched = lambda self: (reset(self), nn.init.constant_(self.weight, getattr(self, "start", 1.0)))  # noqa: E731
+    monkeypatch.setattr(nn.LayerNorm, "reset_parameters", patched)
+    for made in (norms, nn.Sequential(nn.LayerNorm(4), nn.LayerNorm(4))):
+        made[1].start = 0.25
+        ft.initialize_(made, seed=1)
+        assert [one.weight[0].item() for one in made] == [1.0, 0.25]
+
+
 def test_the_preset_torch_has_torchs_variance():
     """1 / (3 fan) of 10,000 values: five standard errors are 5 * sqrt(0.8 / 10,000) = 4.5 %, missed once in 2e6."""
     torch.manual_seed(0)

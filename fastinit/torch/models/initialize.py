@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -143,13 +144,18 @@ def initialize_(
     _warn_of_frozen(own, found.plan)
     before = {id(buffer) for buffer in model.buffers()}
     runs_own = found.runs == "own"
-    with torch.no_grad(), Steps(number, model, rename, partition, own=runs_own, begins=found.begins) as steps:
+    fills = {entry.name: partial(_fill, one, entry, number, partition, values)
+             for one, entry in zip(own, found.plan, strict=True) if entry.law is not None}  # fmt: skip
+    known = {step: [fills[name] for name in names] for step, names in found.settled.items() if fills.keys() >= {*names}}
+    given = (number, model, rename, partition)
+    with torch.no_grad(), Steps(*given, own=runs_own, begins=found.begins, known=known) as steps:
         if buffers:
             restore_buffers(model, steps, by_reset=found.runs is None)
         if found.runs is not None:
             reset_parts(model, own, steps, rename)
         if found.fills:
-            _fill(own, found.plan, number, partition, values)
+            for fill in fills.values():
+                fill()
         for weight, row in padding_rows(model):
             for part in rows_of(known_pieces_of(weight, partition), row):
                 part.zero_()
@@ -189,20 +195,17 @@ def _drawn(one: OwnTensor, entry: Entry, seed: int) -> Tensor:
     return value
 
 
-def _fill(
-    own: Iterable[OwnTensor], plan: Plan, seed: int, partition: Partition | None, values: Mapping[str, Tensor]
-) -> None:
-    for one, entry in zip(own, plan, strict=True):
-        if entry.law is None:
-            continue
-        with torch._C.DisableTorchFunction():  # what is asked of a tensor here is not for the block to see
-            if not one.tensor.numel():
-                continue
-            pieces = known_pieces_of(one.tensor, partition) if one.computed is None else None
-        if pieces is not None:
-            fill_pieces_(pieces, entry.law, seed=seed, name=entry.stream)
-        elif one.computed is not None:
-            one.computed.assign(values[one.full_name] if one.full_name in values else _drawn(one, entry, seed))
+def _fill(one: OwnTensor, entry: Entry, seed: int, partition: Partition | None, values: Mapping[str, Tensor]) -> None:
+    """Give a tensor the law that is planned for it."""
+    assert entry.law is not None
+    with torch._C.DisableTorchFunction():  # what is asked of a tensor here is not for the block to see
+        if not one.tensor.numel():
+            return
+        pieces = known_pieces_of(one.tensor, partition) if one.computed is None else None
+    if pieces is not None:
+        fill_pieces_(pieces, entry.law, seed=seed, name=entry.stream)
+    elif one.computed is not None:
+        one.computed.assign(values[one.full_name] if one.full_name in values else _drawn(one, entry, seed))
 
 
 def _warn_of_frozen(own: Iterable[OwnTensor], plan: Plan) -> None:

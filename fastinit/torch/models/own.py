@@ -54,9 +54,14 @@ def unreached(model: nn.Module) -> set[nn.Module]:
     return {*model.modules()}.difference(_torchs(model), (part for module in whole for part in module.modules()))
 
 
+def is_torchs(kind: type[nn.Module]) -> bool:
+    """Whether a class of modules and all its bases are torch's own; that of a sharded one is, beside its plain one."""
+    return {base.__module__.partition(".")[0] for base in kind.__mro__} <= _TORCHS
+
+
 def _torchs(module: nn.Module) -> Iterator[nn.Module]:
-    """A module of torch's own and such of its parts, down to the first that is none: sharded ones have both classes."""
-    if {base.__module__.partition(".")[0] for base in type(module).__mro__} <= _TORCHS:
+    """A module of torch's own and such of its parts, down to the first that is none."""
+    if is_torchs(type(module)):
         yield module
         for child in module.children():
             yield from _torchs(child)

@@ -191,14 +191,15 @@ def plan(
 class Planned(NamedTuple):
     """A plan, how it is carried out, and what there is to be said of it.
 
-    `runs` are those of `BY_MODULES` that run, if any do, and `begins` is that of their `Steps`; what has a law is then
-    filled if `fills`. `left_out` names classes with initialisations of their own that do not run, `unreached`
-    parameters that rules leave to own initialisations, of which none is theirs.
+    `runs` are those of `BY_MODULES` that run, if any do, with `begins` of their `Steps`, and `settled` ones which only
+    draw what is planned; what has a law is then filled if `fills`. `left_out` names classes whose own initialisations
+    do not run, `unreached` parameters that none is of.
     """
 
     plan: Plan
     runs: str | None
     begins: Mapping[str, float]
+    settled: Mapping[int, Sequence[str]]
     fills: bool
     untied: Sequence[str]
     left_out: Sequence[str]
@@ -241,7 +242,7 @@ def planned(
     else:
         given = _given(rules, [*weights.values()], rename is not None)
     whole = _is_left_whole(given)
-    drawn, runs, begins = _drawn(model, weights, given, rename, whole)
+    drawn, runs, begins, settled = _drawn(model, weights, given, rename, whole)
     left_out = own_inits(model) if rules == "torch" else []
     if missing := [weight.name for weight in weights.values() if weight.name not in drawn]:
         remedy = _remedy(rules, given, left_out, missing, [*weights.values()])
@@ -256,7 +257,7 @@ def planned(
     left = [weight for weight in weights.values() if modules_draw(given.get(weight.name)) == "own"]
     beyond = unreached(model) if left else set()
     alone = [weight.name for weight in left if weight.module in beyond]
-    return Planned(entries, runs, begins, not whole, untied(model), left_out, alone)
+    return Planned(entries, runs, begins, settled, not whole, untied(model), left_out, alone)
 
 
 def _is_left_whole(given: Mapping[str, Ruled]) -> bool:
@@ -326,11 +327,11 @@ def _given(rules: Rules, weights: Sequence[Weight], renamed: bool) -> dict[str, 
 
 def _drawn(
     model: nn.Module, weights: Mapping[str, Weight], given: Mapping[str, Ruled], rename: Rename | None, whole: bool
-) -> tuple[dict[str, Draw], str | None, dict[str, float]]:
-    """By name, what each weight gets; which of `BY_MODULES` runs for it, if one must; and where its draws begin."""
+) -> tuple[dict[str, Draw], str | None, dict[str, float], Mapping[int, Sequence[str]]]:
+    """By name, what each weight gets; and `runs`, `begins` and `settled` of `Planned`."""
     named = {weight.name: weight for weight in weights.values()}
     draws = {name: _draw(one, named[name]) for name, one in given.items() if modules_draw(one) is None}
-    runs, begins = None, dict[str, float]()
+    runs, begins, settled = None, dict[str, float](), dict[int, Sequence[str]]()
     for kind in BY_MODULES:
         left = [name for name, one in given.items() if modules_draw(one) == kind]
         if not left:
@@ -338,16 +339,16 @@ def _drawn(
         if kind == "own" and not own_inits(model):
             methods = ", ".join(METHODS)
             refuse("rules", f"'torch', say, where no module has an initialisation of its own (by {methods})", kind)
-        found, starts = recorded(model, rename, own=kind == "own")
+        found, starts, steps = recorded(model, rename, own=kind == "own")
         draws |= {name: found[name] for name in left if name in found}
         computed = [name for name in left if name in found and found[name].law is None]
         if wrong := [name for name in computed if runs is not None or (found[name].entangled and not whole)]:
             refuse("rules", f"{kind!r} in a list where no module computes values from other tensors", wrong)
         if whole or computed:
-            runs, begins = kind, dict(starts)
+            runs, begins, settled = kind, dict(starts), dict(steps) if whole else {}
     if runs is not None and not whole:
         begins |= {name: math.inf for name, one in draws.items() if one.law is not None}
-    return draws, runs, begins
+    return draws, runs, begins, settled
 
 
 def _draw(given: Ruled, weight: Weight) -> Draw:
@@ -382,8 +383,7 @@ def _weights(
     own: Iterable[OwnTensor], rename: Rename | None, split: Mapping[str, int], partition: Partition | None
 ) -> dict[str, Weight]:
     """Every parameter by its full name; a parametrized tensor is one, whatever it is computed from."""
-    found: dict[str, Weight] = {}
-    unused = list(split)
+    found, unused = dict[str, Weight](), list(split)
     for full_name, module, _, tensor, _ in own:
         check_here(tensor, full_name=full_name)
         check_partition(tensor, partition)

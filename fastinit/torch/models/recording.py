@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +16,7 @@ from ...scaling import Fans
 from ..calls.answers import is_answered
 from ..calls.requests import Asks, Request
 from ..tensors.meta import on_meta
-from ..tensors.names import Rename, canonical_name, named_tensors
+from ..tensors.names import Register, Rename, canonical_name, named_tensors
 from ..tensors.shards import Pieces
 from .reparametrised import without_computed
 from .resets import OwnTensor, own_tensors, padding_rows, reset_parts
@@ -35,8 +35,18 @@ class Draw(NamedTuple):
     entangled: bool = False
 
 
-def recorded(model: nn.Module, rename: Rename | None, own: bool) -> tuple[Mapping[str, Draw], Mapping[str, int]]:
-    """By name, what modules draw last on each tensor, by their resets or beyond them; and `Steps.begins`."""
+class Recorded(NamedTuple):
+    """By name, what modules draw last on each tensor, by their resets or beyond them; `Steps.begins`; and the `settled`
+    steps: by number, the names of all that each writes to, which keeps what it draws there.
+    """
+
+    drawn: Mapping[str, Draw]
+    begins: Mapping[str, int]
+    settled: Mapping[int, Sequence[str]]
+
+
+def recorded(model: nn.Module, rename: Rename | None, own: bool) -> Recorded:
+    """What modules would draw on a model."""
     with on_meta(model), without_computed(model):
         tensors = list(own_tensors(model))
         computed = [(one, one.computed) for one in tensors if one.computed is not None]
@@ -46,7 +56,13 @@ def recorded(model: nn.Module, rename: Rename | None, own: bool) -> tuple[Mappin
             if any(canonical_name(part, rename) in recorder.drawn for part in how.parts(one.full_name)):
                 name = canonical_name(one.full_name, rename)
                 recorder.drawn[name] = Draw(None, name, entangled=True)
-    return recorder.drawn, recorder.anew
+    drawn, last = recorder.drawn, recorder.last
+    settled = {
+        step: [*names]
+        for step, names in recorder.wrote.items()
+        if all(last[name] == step and drawn[name].law is not None for name in names)
+    }
+    return Recorded(drawn, recorder.anew, settled)
 
 
 class _Recorder(Steps):
@@ -56,19 +72,21 @@ class _Recorder(Steps):
         self, seed: int, model: nn.Module, rename: Rename | None, tensors: Iterable[OwnTensor], *, own: bool
     ) -> None:
         super().__init__(seed, model, rename, own=own)
+        self._rename = rename
         self.drawn: dict[str, Draw] = {}
         self.anew: dict[str, int] = {}
-        self._last: dict[str, int] = {}
+        self.last: dict[str, int] = {}  # the step that wrote to each name last
+        self.wrote: dict[int, dict[str, None]] = {}  # names by step
+        self._notes: list[tuple[str, Law | None, bool]] = []  # of a step: what is written to whom, and whether drawn
+        self._alike: dict[Hashable, list[tuple[str, Law | None, bool]]] = {}  # the same, of leaves, by likeness
         self._shapes = {one.names[0]: tuple(one.tensor.shape) for one in named_tensors(model, rename)}
         for one in tensors:  # what is computed has a name of its own
             self._shapes[canonical_name(one.full_name, rename)] = tuple(one.tensor.shape)
         self._beside = WeakIdKeyDictionary()  # whole ones that were drawn to be copied
         self._padded = {self._named(weight)[0] for weight, _ in padding_rows(model)}
 
-    def __exit__(self, *raised: Any) -> None:
-        self.left_to_torch.clear()  # nothing depends on the layout yet
-        self.unnamed = 0
-        super().__exit__(*raised)
+    def _done_apart(self, register: Register) -> list[str]:
+        return []  # nothing depends on the layout yet
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         rest = kwargs or {}
@@ -84,13 +102,28 @@ class _Recorder(Steps):
     def passes(self, tensor: Tensor) -> bool:
         return False
 
+    def is_done(self, module: nn.Module, owned: Sequence[OwnTensor]) -> bool:
+        """A module like one before writes the same."""
+        self._notes = []
+        notes = self._alike.get(_likeness(module, owned))
+        if notes is None:
+            return False
+        names = {one.leaf: canonical_name(one.full_name, self._rename) for one in owned}
+        for leaf, law, is_draw in notes:
+            self._note(names[leaf], law, is_draw)
+        return True
+
+    def has_drawn(self, module: nn.Module, owned: Sequence[OwnTensor]) -> None:
+        leaves = {canonical_name(one.full_name, self._rename): one.leaf for one in owned}
+        if all(name in leaves and law is not None for name, law, _ in self._notes):
+            notes = [(leaves[name], law, is_draw) for name, law, is_draw in self._notes]
+            self._alike[_likeness(module, owned)] = notes
+
     def fill(self, tensor: Tensor, asks: Asks, args: Any, kwargs: Any) -> bool:
         name, whole = self._named(tensor)
         if name:
             request = asks(tensor, *args, **kwargs) if tensor.numel() else Request(Constant(0.0))
-            law = None if request is None or not whole else request.law
-            self._begin(name, law is not None)
-            self._note(name, law, self.stream(name))
+            self._note(name, None if request is None or not whole else request.law, is_draw=True)
             if whole:
                 self._beside[tensor] = True
         return True
@@ -98,18 +131,20 @@ class _Recorder(Steps):
     #: Nothing is written, so nothing is left to torch either, nor is there more to note.
     fill_at_once = fill
 
-    def _begin(self, name: str, anew: bool) -> None:
-        """The first write of a step, if it fills the tensor, makes all before it as if it had not been."""
-        if self.own and self._last.get(name) != self.step and anew:
+    def _note(self, name: str, law: Law | None, is_draw: bool = False, entangled: bool = False) -> None:
+        """The first write of a step, if it fills the tensor, makes all before it as if it had not been.
+
+        What is computed stays entangled until it is filled anew.
+        """
+        if self.own and self.last.get(name) != self.step and law is not None:
             self.anew[name] = self.step
             self._visits.draws[name] = 0
-        self._last[name] = self.step
-
-    def _note(self, name: str, law: Law | None, stream: str, entangled: bool = False) -> None:
-        """What is computed stays entangled until it is filled anew."""
         before = self.drawn.get(name)
         entangled = law is None and (entangled or (before is not None and before.entangled))
-        self.drawn[name] = Draw(law, stream, None, entangled)
+        self.drawn[name] = Draw(law, self.stream(name) if is_draw else name, None, entangled)
+        self.last[name] = self.step
+        self.wrote.setdefault(self.step, {})[name] = None
+        self._notes.append((name, law, is_draw))
 
     def _named(self, tensor: Tensor) -> tuple[str, bool]:
         """The name of a tensor, and whether it has the elements of the whole that has that name."""
@@ -121,8 +156,7 @@ class _Recorder(Steps):
         name, whole = self._named(tensor)
         if name and (whole or not (name in self._padded or self._is_made(tensor))):
             known = whole and math.isfinite(value)
-            self._begin(name, known)
-            self._note(name, Constant(float(value)) if known else None, name, entangled)
+            self._note(name, Constant(float(value)) if known else None, entangled=entangled)
 
     def _note_computed(self, tensor: Tensor, others: tuple[Any, ...], copied: bool) -> None:
         """A copy of what was drawn beside a tensor, under its name, is no computation."""
@@ -130,11 +164,24 @@ class _Recorder(Steps):
         tensors = [one for one in others if isinstance(one, Tensor)]
         copied = copied and tensors[0] in self._beside and self._named(tensors[0])[0] == name
         if name and not copied and (whole or not self._is_made(tensor)):
-            self._begin(name, False)
-            self._note(name, None, name, entangled=bool(tensors))
+            self._note(name, None, entangled=bool(tensors))
 
     def _is_made(self, tensor: Tensor) -> bool:
         return self.register is not None and self.register.is_made(tensor)
+
+
+def _likeness(module: nn.Module, owned: Iterable[OwnTensor]) -> Hashable:
+    """What modules have in common whose resets do the same; itself where it has attributes that may differ unseen."""
+    held = [(name, value) for name, value in vars(module).items() if _is_simple(value) or not name.startswith("_")]
+    if not all(_is_simple(value) for _, value in held):
+        return module
+    tensors = ((one.leaf, one.tensor.shape, one.tensor.dtype) for one in owned)
+    return (type(module), *held, *tensors)
+
+
+def _is_simple(value: Any) -> bool:
+    """Whether a value is all that it is equal to."""
+    return isinstance(value, bool | int | float | str | None) or (type(value) is tuple and all(map(_is_simple, value)))
 
 
 #: What each writes.

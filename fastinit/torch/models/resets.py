@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.nn.utils.spectral_norm import SpectralNorm
 
+from ..tensors.fills import DTYPES
 from ..tensors.meta import meta_like
 from ..tensors.names import Rename, canonical_name
-from .own import own_init_of, unmarked
+from .own import is_torchs, own_init_of, unmarked
 from .reparametrised import Computed, computed_tensors, plain_of
 from .steps import Steps
 
@@ -66,10 +67,20 @@ def reset_of(module: nn.Module) -> Callable[[], Any] | None:
     return next((getattr(module, name) for name in _RESETS if hasattr(type(module), name)), None)
 
 
+def only_draws(module: nn.Module, owned: Iterable[OwnTensor]) -> bool:
+    """Whether the reset of a module is torch's own, and does no more than to give parameters laws that are known."""
+    function = getattr(reset_of(module), "__func__", None)
+    is_own = is_torchs(type(module)) and getattr(function, "__module__", "").startswith("torch.")
+    if not is_own or module._buffers or getattr(module, "padding_idx", None) is not None:
+        return False
+    return all(one.computed is None and one.tensor.dtype in DTYPES for one in owned)
+
+
 def reset_parts(model: nn.Module, own: Iterable[OwnTensor], steps: Steps, rename: Rename | None) -> None:
     """Reset each module, its own tensors, after its parts, as when they were made. A tied one is its first owner's.
 
-    In steps that are `own`, what has an initialisation of its own is then given that.
+    In steps that are `own`, what has an initialisation of its own is then given that. What a reset is known to do is
+    done without it (`Steps.is_done`).
     """
     owned: dict[nn.Module, list[OwnTensor]] = {}
     for one in own:
@@ -77,7 +88,14 @@ def reset_parts(model: nn.Module, own: Iterable[OwnTensor], steps: Steps, rename
     for module in parts_first(model):
         if reset_of(module) is not None and not isinstance(module, ParametrizationList):
             steps.step += 1
-            _reset(module, owned.get(module, []), steps, rename)
+            its = owned.get(module, [])
+            with torch._C.DisableTorchFunction():  # what is asked of a tensor here is not for the block to see
+                is_drawn = only_draws(module, its)
+                is_done = is_drawn and steps.is_done(module, its)
+            if not is_done:
+                _reset(module, its, steps, rename)
+            if is_drawn and not is_done:
+                steps.has_drawn(module, its)
         if steps.own and (initialise := own_init_of(module)) is not None:
             steps.step += 1
             _lay_bare((one for part in module.modules() for one in owned.get(part, [])), steps, rename)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,6 +29,8 @@ class Steps(fast_init):
         Whether modules have their own initialisations after their resets.
     begins : mapping of str to float
         By name, the step that fills a tensor anew and for the last time; earlier draws on it are left out.
+    known : mapping of int to list of callable
+        By step, what fills all that a reset would fill.
     step : int
         The number of the present one.
     written : set of int
@@ -46,10 +48,12 @@ class Steps(fast_init):
         *,
         own: bool = False,
         begins: Mapping[str, float] | None = None,
+        known: Mapping[int, Sequence[Callable[[], None]]] | None = None,
     ) -> None:
         super().__init__(seed, model=model, rename=rename, partition=partition)
         self.own = own
         self.begins = {} if begins is None else dict(begins)
+        self.known = {} if known is None else known
         self.step = 0
         self.written: set[int] = set()
 
@@ -59,6 +63,17 @@ class Steps(fast_init):
         if target is not None:
             self.written.add(memory_of(target))
         return result
+
+    def is_done(self, module: nn.Module, owned: Sequence[Any]) -> bool:
+        """Whether what the reset of a module would do in this step was known, and is done."""
+        fills = self.known.get(self.step)
+        for fill in fills or ():
+            fill()
+        self.written.update(memory_of(one.tensor) for one in owned if fills)
+        return fills is not None
+
+    def has_drawn(self, module: nn.Module, owned: Sequence[Any]) -> None:
+        """The reset of a module, which does no more than to draw its tensors, has run in this step."""
 
     def fill(self, tensor: Tensor, asks: Asks, args: Any, kwargs: Any) -> bool:
         """As `fast_init` does, but for what a later step fills anew."""

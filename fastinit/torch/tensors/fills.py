@@ -16,7 +16,7 @@ from ...fill import draw
 from ...laws import Law
 from ...layout import Part
 from ...rectangles import Rectangle
-from .shards import Pieces, address_of, is_followed, stands_for_itself
+from .shards import Pieces, address_of, is_followed, lies_plainly, stands_for_itself
 
 Index = tuple[slice, ...] | Part | None
 
@@ -35,9 +35,6 @@ _NUMBERS = (1 << 64) - 1
 with torch.inference_mode(False):
     #: To draw into: a call takes one out while it does, if one is there, and nothing makes a fake of the draw.
     _SPARE = [torch.empty((), dtype=torch.int64, device="cpu")]
-#: By which torch tells a tensor whose elements lie in this memory from any other: one that is negated when read, a
-#: wrapper of another, of another layout or device, or made for inference.
-_PLAIN = torch._C._dispatch_keys(_SPARE[0]).raw_repr()
 
 
 def seed_from(generator: torch.Generator | None) -> int:
@@ -79,7 +76,7 @@ def address_of_few(tensor: torch.Tensor) -> int:
         return 0
     if torch._C._len_torch_dispatch_stack() or is_followed():
         return 0
-    if torch._C._dispatch_keys(tensor).raw_repr() != _PLAIN or not tensor.is_contiguous():
+    if not lies_plainly(tensor) or not tensor.is_contiguous():
         return 0
     address = address_of(tensor)
     return 0 if address % tensor.itemsize else address

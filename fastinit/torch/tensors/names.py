@@ -75,15 +75,18 @@ def named_tensors(model: torch.nn.Module, rename: Rename | None = None) -> list[
     """Every parameter and buffer, once."""
     found: dict[int, Named] = {}
     owners: dict[str, torch.Tensor] = {}
-    parameters = model.named_parameters(remove_duplicate=False)
-    buffers = model.named_buffers(remove_duplicate=False)
-    for parameter, tensors in ((True, parameters), (False, buffers)):
-        for full_name, tensor in tensors:
-            name = canonical_name(full_name, rename)
-            if owners.setdefault(name, tensor) is not tensor:
-                refuse("rename", f"such that no two tensors have one name ({full_name})", name)
-            before = found[id(tensor)].names if id(tensor) in found else ()
-            found[id(tensor)] = Named((*before, name), tensor, parameter)
+    modules = [*model.named_modules(remove_duplicate=False)]
+    for parameter, held in ((True, "_parameters"), (False, "_buffers")):
+        for prefix, module in modules:
+            for leaf, tensor in getattr(module, held).items():
+                if tensor is None:
+                    continue
+                full_name = f"{prefix}.{leaf}" if prefix else leaf
+                name = canonical_name(full_name, rename)
+                if owners.setdefault(name, tensor) is not tensor:
+                    refuse("rename", f"such that no two tensors have one name ({full_name})", name)
+                before = found[id(tensor)].names if id(tensor) in found else ()
+                found[id(tensor)] = Named((*before, name), tensor, parameter)
     return list(found.values())
 
 

@@ -128,6 +128,17 @@ _DISPATCH = torch.Tensor.__torch_dispatch__
 _BEFORE = torch._C.DispatchKey.PreDispatch
 
 
+with torch.inference_mode(False):
+    _PLAIN = torch._C._dispatch_keys(torch.empty(0, device="cpu")).raw_repr()
+
+
+def lies_plainly(tensor: torch.Tensor) -> bool:
+    """Whether torch takes its elements to lie in this memory and no more: not where it is negated when read, a wrapper
+    of another, of another layout or device, or made for inference.
+    """
+    return bool(torch._C._dispatch_keys(tensor).raw_repr() == _PLAIN)
+
+
 def stands_for_itself(tensor: torch.Tensor) -> bool:
     """Whether a tensor is of torch's own types, and no library has put words on it that would make it a part."""
     return type(tensor) in _TORCHS and not tensor.__dict__
@@ -144,10 +155,11 @@ def has_memory(tensor: torch.Tensor) -> bool:
         return False
     if is_followed():
         return False
-    if tensor.layout is not torch.strided or tensor.is_neg() or tensor.is_quantized or tensor.is_nested:
-        return False
-    if torch._is_functional_tensor(tensor):
-        return False
+    if not lies_plainly(tensor):
+        if tensor.layout is not torch.strided or tensor.is_neg() or tensor.is_quantized or tensor.is_nested:
+            return False
+        if torch._is_functional_tensor(tensor):
+            return False
     try:
         address = address_of(tensor)
     except RuntimeError:
