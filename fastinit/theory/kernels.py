@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import lru_cache, partial
 from math import atan2, pi, sqrt
 from typing import Any, NamedTuple
 
@@ -105,6 +105,12 @@ def derivative_kernel(activation: ActivationLike, c: float, q: float = 1.0) -> f
     return _product(activation, c, max(real("q", q, low=0.0), TINY), True)
 
 
+@lru_cache(maxsize=64)
+def _at_one(phi: Activation) -> tuple[float, float, float]:
+    """The moments of an activation that has a degree, at q = 1: at others they are these times a power."""
+    return expectation(phi.function, 1.0, phi.kinks), kernel(phi, 1.0), derivative_kernel(phi, 1.0)
+
+
 class ActivationMoments(NamedTuple):
     """E phi(u), E phi(u)**2 and E phi'(u)**2: floats, or arrays of the shape of q."""
 
@@ -129,7 +135,7 @@ def activation_moments(activation: ActivationLike, q: ArrayLike = 1.0) -> Activa
         return expectation(lambda u: function(u) ** 2, at, phi.kinks)
 
     if phi.degree is not None:
-        mean, square, slope = expectation(phi.function, 1.0, phi.kinks), kernel(phi, 1.0), derivative_kernel(phi, 1.0)
+        mean, square, slope = _at_one(phi)
         slopes = slope * q ** (phi.degree - 1)
         at_zero = float(phi.derivative(np.zeros(1))[0]) ** 2
         found = mean * q ** (phi.degree / 2), square * q**phi.degree, np.where(q == 0, at_zero, slopes)[()]
