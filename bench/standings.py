@@ -25,7 +25,7 @@ REASONS = (
         "each of our calls hashes a seed and a name; theirs go on with a generator that is there",
     ),
     (
-        r"^(fills|second fill|all threads)/uniform .*: (randompack|oneMKL)",
+        r"^(fills|second fill|fresh|all threads)/uniform .*: (randompack|oneMKL)",
         "seven rounds of AES for each word, and two words for a float64: theirs are lighter generators, or five rounds",
     ),
     (
@@ -51,13 +51,13 @@ REASONS = (
     (r"^torch/1000 calls that draw nothing", "torch shows every call to the context, which costs a microsecond each"),
     (
         r"^torch/initialize_",
-        "resets run twice: once without memory, so that nothing is written before all is known to be right",
+        "all is known to be right before the first value is written: each tensor is looked at some ten times in Python",
     ),
     (
         r"^moments/.*Fortran order: numpy",
         "the result is that of the elements in C order, which is to read across memory; NumPy adds them as they lie",
     ),
-    (r"^moments/.*: bottleneck$", "one number, summed in the dtype of the values; ours are five, with bounded errors"),
+    (r"^moments/.*: (bottleneck|torch)$", "one number, summed in the dtype of the values; ours are five, with bounded errors"),
 )
 _NO_REASON = "no reason known"
 

@@ -29,8 +29,9 @@ def propagate_by_steps(
     layers = Builder(network, seed, tallies, method, learns=steps > 0).layers()
     inputs = signals.first(network, seed)
     for step in range(steps + 1):
-        for tally in tallies:
-            tally.start()
+        if step:
+            for tally in tallies:
+                tally.start()
         x = inputs
         for layer in layers:
             x = forward(layer, x)
