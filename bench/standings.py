@@ -57,7 +57,10 @@ REASONS = (
         r"^moments/.*Fortran order: numpy",
         "the result is that of the elements in C order, which is to read across memory; NumPy adds them as they lie",
     ),
-    (r"^moments/.*: (bottleneck|torch)$", "one number, summed in the dtype of the values; ours are five, with bounded errors"),
+    (
+        r"^moments/.*: (bottleneck|torch)$",
+        "one number, summed in the dtype of the values; ours are five, with bounded errors",
+    ),
 )
 _NO_REASON = "no reason known"
 

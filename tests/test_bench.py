@@ -123,7 +123,7 @@ def test_lost_rows_are_named_with_the_reason(results):
     table = report.lost_table(standings.rows(results | {"races": [*results["races"], known]}))
     assert table.rows == [
         ("fills/uniform float32 16 Mi", "torch", "0.25 [0.25, 0.25]", "no reason known"),
-        ("moments/1", "bottleneck", "0.5 [0.5, 0.5]", dict(standings.REASONS)[r"^moments/.*: bottleneck$"]),
+        ("moments/1", "bottleneck", "0.5 [0.5, 0.5]", standings.REASONS[-1][1]),
     ]
 
 
