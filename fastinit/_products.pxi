@@ -1,18 +1,18 @@
 # Part of _core.pyx: sums of products of the rows of matrices of float32 or float64.
 
 cdef int read_rows(cnp.ndarray matrix, fi_rows *x, size_t *columns) except -1:
-    """The dtype of a matrix whose rows lie side by side, with where they are."""
-    cdef int dtype = FI_F64 if cnp.PyArray_TYPE(matrix) == cnp.NPY_FLOAT64 else FI_F32
-    check_items(dtype, cnp.PyArray_ITEMSIZE(matrix))
-    if dtype == FI_F32 and cnp.PyArray_TYPE(matrix) != cnp.NPY_FLOAT32 or cnp.PyArray_NDIM(matrix) != 2:
-        raise ValueError(f"a matrix of float32 or float64 is needed, got {matrix.dtype} of shape {(<object>matrix).shape}")
-    if not cnp.PyArray_ISALIGNED(matrix) or not cnp.PyArray_ISNOTSWAPPED(matrix):
-        raise BufferError("a matrix must be aligned, and in the machine's own order of bytes")
+    """The dtype of a matrix, with where its rows are, whose elements lie side by side."""
+    cdef int kind = cnp.PyArray_TYPE(matrix)
+    if (kind != cnp.NPY_FLOAT32 and kind != cnp.NPY_FLOAT64) or cnp.PyArray_NDIM(matrix) != 2:
+        shape = (<object>matrix).shape
+        raise ValueError(f"a matrix of float32 or float64 is needed, got {matrix.dtype} of shape {shape}")
+    if not cnp.PyArray_ISBEHAVED_RO(matrix):
+        raise BufferError("a matrix must be aligned, in native byte order")
     x.elements, x.rows = <const char *>cnp.PyArray_DATA(matrix), cnp.PyArray_DIM(matrix, 0)
     x.step, columns[0] = cnp.PyArray_STRIDE(matrix, 0), cnp.PyArray_DIM(matrix, 1)
     if x.rows and columns[0] > 1 and cnp.PyArray_STRIDE(matrix, 1) != cnp.PyArray_ITEMSIZE(matrix):
-        raise BufferError("rows must lie side by side")
-    return dtype
+        raise BufferError("elements of a row must lie side by side")
+    return FI_F32 if kind == cnp.NPY_FLOAT32 else FI_F64
 
 
 cdef int read_both(cnp.ndarray one, cnp.ndarray other, fi_rows *x, fi_rows *y, size_t *columns) except -1:
@@ -71,7 +71,8 @@ def weighted_square(cnp.ndarray one not None, cnp.ndarray weights not None, int 
     cdef double result
     cdef int failed, dtype = read_rows(one, &x, &columns)
     if read_rows(weights[None], &w, &rows) != FI_F64 or rows != x.rows:
-        raise ValueError(f"`weights` must be {x.rows} of float64, got {weights.dtype} of shape {(<object>weights).shape}")
+        shape = (<object>weights).shape
+        raise ValueError(f"`weights` must be {x.rows} of float64, got {weights.dtype} of shape {shape}")
     with nogil:
         failed = fi_weighted_square(<fi_dtype>dtype, &x, <const double *>w.elements, columns, &result, threads)
     if failed:

@@ -73,7 +73,7 @@ def mean_cosine_of_rows(x: Array) -> float:
 
 def _readable(x: Array) -> Array:
     """The matrix with its rows where the core can read them."""
-    return x if x.strides[1] == x.itemsize and x.flags.aligned else np.ascontiguousarray(x)
+    return x if x.strides[1] == x.itemsize and x.flags.aligned else np.require(x, requirements=["C", "A"])
 
 
 def _scaled(x: Array) -> tuple[Array, int]:
