@@ -144,3 +144,15 @@ cdef extern from "src/streaming.h" nogil:
     void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b)
     int fi_moments_of_rows(int order, fi_dtype dtype, const fi_array *x, int kept, size_t first, size_t rows,
                            fi_statistics *results, int threads)
+
+
+cdef extern from "src/gram.h" nogil:
+    ctypedef struct fi_rows:
+        const char *elements
+        size_t rows
+        int64_t step
+
+    int fi_gram(fi_dtype dtype, const fi_rows *x, const fi_rows *y, size_t columns, double *out, int threads)
+    int fi_row_sums(fi_dtype dtype, const fi_rows *x, const fi_rows *y, size_t columns, double *out, int threads)
+    int fi_weighted_square(fi_dtype dtype, const fi_rows *x, const double *weights, size_t columns, double *out,
+                           int threads)

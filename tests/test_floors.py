@@ -52,6 +52,7 @@ INSIDE = {
         "deterministic",
         "structured",
         "streaming",
+        "products",
     ),
     "theory": (
         "quadrature",
@@ -65,6 +66,7 @@ INSIDE = {
         "finite_width",
     ),
     "profiler": (
+        "products",
         "norms",
         "parallel",
         "progress",
@@ -162,6 +164,7 @@ C_FLOORS = {
         "fill.*",
         "gather.*",
         "streaming.*",
+        "gram.*",
     ),
 }
 #: Compilers and platforms are told apart here only.

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .products import row_sums
+
 Array = np.ndarray[Any, Any]
 
 #: What the statistics of a norm go over, as axes of a signal: of each unit over the rows (the batch, and the positions
@@ -157,7 +159,7 @@ class _MomentNormalised(Normalised):
 
 def sums_over_units(x: Array, y: Array) -> list[Array]:
     """In float64: of x, and of x y."""
-    return [np.add.reduce(x, axis=1, dtype=float), np.einsum("ij,ij->i", x, y, dtype=float)]
+    return [*row_sums(x, y, threads=1)]
 
 
 def _column(x: Array, dtype: Any) -> Array:

@@ -13,7 +13,8 @@ from ..theory import activation_moments, batch_norm, expectation, kernel
 from .description.network import Image, Network, normalisation_of
 from .description.signals import Signals
 from .norms import ROWS
-from .statistics import FIELDS, mean_cosine_of_rows
+from .products import mean_cosine_of_rows
+from .statistics import FIELDS
 
 Array = np.ndarray[Any, Any]
 

@@ -1,4 +1,4 @@
-"""The twin: every law, scheme and moment in plain NumPy, with the same bits; obvious and slow.
+"""The twin: every law, scheme, moment and product in plain NumPy, with the same bits; obvious and slow.
 
 It stands apart: of the package it uses only the arithmetic of shapes, fans and stream keys. Read it beside STREAM.md.
 """
@@ -8,6 +8,7 @@ from typing import Any
 from .cipher import S_BOX, SHIFTED, ars, words
 from .deterministic import constant, dirac, identity, ones, zeros
 from .laws import normal, truncated_normal, uniform
+from .products import gram, row_sums, weighted_square
 from .reals import RARE, neglog32, neglog64, normal_pairs, open32, open64, quantile32, quantile64, turn32, turn64
 from .rounding import fma32, fma64, to_bfloat16
 from .schemes import SCHEMES, small_normal, variance_scaling
@@ -36,6 +37,7 @@ __all__ = [
     "dirac",
     "fma32",
     "fma64",
+    "gram",
     "identity",
     "moments",
     "neglog32",
@@ -48,6 +50,7 @@ __all__ = [
     "orthogonal",
     "quantile32",
     "quantile64",
+    "row_sums",
     "small_normal",
     "sparse",
     "sums",
@@ -57,6 +60,7 @@ __all__ = [
     "turn64",
     "uniform",
     "variance_scaling",
+    "weighted_square",
     "words",
     "zeros",
 ]

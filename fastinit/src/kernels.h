@@ -27,6 +27,31 @@ typedef void fi_fill_fn(fi_key key, const fi_parameters *parameters, uint64_t fi
 /* `tiles` times 32 words of a domain from `block` on, into 64-byte aligned memory. */
 typedef void fi_words_fn(fi_key key, enum fi_domain domain, uint64_t block, size_t tiles, uint32_t *words);
 
+/* Rows of floats or doubles that lie side by side; from row to row it is `step` bytes. */
+typedef struct {
+    const char *elements;
+    size_t rows;
+    int64_t step;
+} fi_rows;
+
+/* Sums of products over the columns of rows: see gram.h. A span of columns is summed in blocks, a block in lanes (column
+   mod 8), and its lanes in a fixed tree. Rows are taken in tiles of four; of pairs of rows so many are summed at once. */
+#define FI_GRAM_LANES 8
+#define FI_GRAM_BLOCK 256
+#define FI_GRAM_SPAN 1024
+#define FI_GRAM_TILE 4
+#define FI_GRAM_PAIRS (FI_GRAM_TILE * FI_GRAM_TILE)
+
+/* Adds the products over one block, of `columns` columns from `first` on, of each tile of x and each of y; or (NULL) of
+   each of x and those of x up to itself. `room` holds the tiles as doubles. */
+typedef void fi_gram_fn(const fi_rows *x, const fi_rows *y, size_t first, size_t columns, double *room, double *sums);
+
+/* Of one span of a row: the sum of x, and of x y. */
+typedef void fi_row_sums_fn(const void *x, const void *y, size_t columns, double *sums);
+
+/* Of one span, the sum of the squares of the weighted sums of its columns. */
+typedef double fi_weighted_fn(const fi_rows *x, const double *weights, size_t first, size_t columns);
+
 /* Whole lines of memory at their places, written past the caches: without being read first. */
 typedef void fi_stream_fn(char *lines, const char *items, size_t bytes);
 #define FI_LINE 64
@@ -36,6 +61,9 @@ typedef struct {
     fi_stream_fn *stream; /* NULL where no instruction writes a line */
     fi_block_fn *block[FI_DTYPES];
     fi_fill_fn *fill[FI_LAWS][FI_DTYPES];
+    fi_gram_fn *gram[2]; /* of FI_F32 and FI_F64, as those below */
+    fi_row_sums_fn *row_sums[2];
+    fi_weighted_fn *weighted[2];
 } fi_kernels;
 
 extern const fi_kernels fi_kernels_portable, fi_kernels_avx2, fi_kernels_avx2_vaes, fi_kernels_avx512, fi_kernels_neon;

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...activations import Activation
 from ..norms import Norm, Normalised
-from ..statistics import Tally, distinct_columns, mean_cosine_of_rows
+from ..products import mean_cosine_of_rows
+from ..statistics import Tally, distinct_columns
 
 Array = np.ndarray[Any, Any]
 
