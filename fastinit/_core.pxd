@@ -144,3 +144,29 @@ cdef extern from "src/streaming.h" nogil:
     void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b)
     int fi_moments_of_rows(int order, fi_dtype dtype, const fi_array *x, int kept, size_t first, size_t rows,
                            fi_statistics *results, int threads)
+
+
+cdef extern from "src/signals.h" nogil:
+    ctypedef struct fi_rows:
+        const char *elements
+        size_t rows
+        int64_t step
+
+    ctypedef struct fi_norm:
+        fi_rows x
+        fi_rows y
+        char *out
+        int64_t out_step
+        size_t columns
+        const double *known[2]
+        double *inverse
+        double eps
+        int centred
+
+    ctypedef enum fi_axis "enum fi_axis":
+        FI_OVER_ROWS
+        FI_OVER_COLUMNS
+
+    void fi_normalise(fi_axis axis, fi_dtype dtype, const fi_norm *n, int threads)
+    size_t fi_zero_columns(fi_dtype dtype, const fi_rows *x, size_t columns)
+    void fi_project(fi_dtype dtype, const fi_rows *x, const double *weights, size_t columns, double *sums, void *peaks)

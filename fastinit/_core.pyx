@@ -230,6 +230,7 @@ def stream_from(size_t size):
 
 
 include "_moments.pxi"
+include "_signals.pxi"
 
 
 def advise_large_pages(size_t address, size_t size):

@@ -27,6 +27,36 @@ typedef void fi_fill_fn(fi_key key, const fi_parameters *parameters, uint64_t fi
 /* `tiles` times 32 words of a domain from `block` on, into 64-byte aligned memory. */
 typedef void fi_words_fn(fi_key key, enum fi_domain domain, uint64_t block, size_t tiles, uint32_t *words);
 
+/* Rows of floats or doubles that lie side by side; from row to row it is `step` bytes. */
+typedef struct {
+    const char *elements;
+    size_t rows;
+    int64_t step;
+} fi_rows;
+
+/* A norm of the signal x, or (where y has elements) its Jacobian at y times x: see signals.h. `known` are two means for
+   each row or column, or NULL: those of the elements here are taken. `out` may be x. */
+typedef struct {
+    fi_rows x, y;
+    char *out;
+    int64_t out_step;
+    size_t columns;
+    const double *known[2];
+    double *inverse, eps;
+    int centred;
+} fi_norm;
+
+/* Of some columns, each over all rows (at most FI_COLUMNS_AT_ONCE); or of some rows, each over all columns. */
+typedef void fi_norm_fn(const fi_norm *n, size_t first, size_t count);
+#define FI_COLUMNS_AT_ONCE 512
+
+/* How many of some columns (at most FI_COLUMNS_AT_ONCE) are zero in all rows. */
+typedef size_t fi_zeros_fn(const fi_rows *x, size_t first, size_t count);
+
+/* Of each column, by the type of the elements: the weighted sum, in double, and the largest magnitude, or one that is not
+   finite where an element is not. */
+typedef void fi_project_fn(const fi_rows *x, const double *weights, size_t columns, double *sums, void *peaks);
+
 /* Whole lines of memory at their places, written past the caches: without being read first. */
 typedef void fi_stream_fn(char *lines, const char *items, size_t bytes);
 #define FI_LINE 64
@@ -36,6 +66,9 @@ typedef struct {
     fi_stream_fn *stream; /* NULL where no instruction writes a line */
     fi_block_fn *block[FI_DTYPES];
     fi_fill_fn *fill[FI_LAWS][FI_DTYPES];
+    fi_norm_fn *norm_columns[2], *norm_rows[2]; /* of FI_F32 and FI_F64, as those below */
+    fi_zeros_fn *zero_columns[2];
+    fi_project_fn *project[2];
 } fi_kernels;
 
 extern const fi_kernels fi_kernels_portable, fi_kernels_avx2, fi_kernels_avx2_vaes, fi_kernels_avx512, fi_kernels_neon;
