@@ -30,16 +30,18 @@ def normalise(x: Any, axis: int, centred: bool = True, eps: float = 0.0, means: 
     variance = np.maximum(square - mean * mean if centred else square, 0)
     inverse = 1 / np.sqrt(variance + eps)
     mean = mean + shift if centred else np.zeros_like(mean)
-    return ((wide - np.expand_dims(mean, axis)) * np.expand_dims(inverse, axis)).astype(x.dtype), inverse
+    high = mean.astype(x.dtype)
+    off, rest, times = (np.expand_dims(t.astype(x.dtype), axis) for t in (high, mean - high.astype(F64), inverse))
+    return (x - off - rest) * times, inverse
 
 
 def jacobian(d: Any, y: Any, inverse: Any, axis: int, centred: bool = True, means: Any = None) -> Array:
     """(d - <d> - y <d y>) inverse, without <d> where nothing is centred; `means`: of d, d y."""
-    wide, other = d.astype(F64), y.astype(F64)
     if means is None:
-        means = [_sums(terms, axis) / d.shape[axis] for terms in (wide, wide * other)]
-    mean, along = (np.expand_dims(numbers, axis) for numbers in means)
-    return ((wide - (mean if centred else 0.0) - other * along) * np.expand_dims(inverse, axis)).astype(d.dtype)
+        wide = d.astype(F64)
+        means = [_sums(terms, axis) / d.shape[axis] for terms in (wide, wide * y)]
+    mean, along, times = (np.expand_dims(t.astype(d.dtype), axis) for t in (*means, inverse))
+    return (d - (mean if centred else 0 * mean) - y * along) * times
 
 
 def project(x: Any, weights: Any) -> tuple[Array, Array]:

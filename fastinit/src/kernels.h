@@ -48,7 +48,7 @@ typedef struct {
 
 /* Of some columns, each over all rows (at most FI_COLUMNS_AT_ONCE); or of some rows, each over all columns. */
 typedef void fi_norm_fn(const fi_norm *n, size_t first, size_t count);
-#define FI_COLUMNS_AT_ONCE 512
+#define FI_COLUMNS_AT_ONCE 256
 
 /* How many of some columns (at most FI_COLUMNS_AT_ONCE) are zero in all rows. */
 typedef size_t fi_zeros_fn(const fi_rows *x, size_t first, size_t count);
