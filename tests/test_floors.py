@@ -52,6 +52,7 @@ INSIDE = {
         "deterministic",
         "structured",
         "streaming",
+        "signals",
     ),
     "theory": (
         "quadrature",
@@ -162,6 +163,7 @@ C_FLOORS = {
         "fill.*",
         "gather.*",
         "streaming.*",
+        "signals.*",
     ),
 }
 #: Compilers and platforms are told apart here only.

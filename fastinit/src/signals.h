@@ -8,9 +8,9 @@
    Means are sums in double in a fixed order: over rows, row after row; over columns, in 16 lanes (column mod 16) and a
    fixed tree. What is summed is the distance from the first element and its square, so that a large mean costs no digits
    and what is constant has variance zero: with n elements the variance is right to n^2 2^-52 of itself, which takes a
-   first element that is far from all others, and usually to some 2^-52. Then each element is computed in double too and
-   rounded once: y of floats is within 0.5001 units in its last place of what mean and inverse give, but where x agrees with
-   the mean to 2^-40. With a mean in float it would be off by 2^-24 mean inverse. */
+   first element that is far from all others, and usually to some 2^-52. All else is computed in the type of the elements,
+   with a mean of two of them: y of floats is within 4 units in the last place of what mean and inverse in double give,
+   however large the mean is beside the deviation. */
 #ifndef FI_SIGNALS_H
 #define FI_SIGNALS_H
 
