@@ -146,13 +146,36 @@ cdef extern from "src/streaming.h" nogil:
                            fi_statistics *results, int threads)
 
 
-cdef extern from "src/gram.h" nogil:
+cdef extern from "src/kernels.h" nogil:
     ctypedef struct fi_rows:
         const char *elements
         size_t rows
         int64_t step
 
+
+cdef extern from "src/gram.h" nogil:
     int fi_gram(fi_dtype dtype, const fi_rows *x, const fi_rows *y, size_t columns, double *out, int threads)
     int fi_row_sums(fi_dtype dtype, const fi_rows *x, const fi_rows *y, size_t columns, double *out, int threads)
     int fi_weighted_square(fi_dtype dtype, const fi_rows *x, const double *weights, size_t columns, double *out,
                            int threads)
+
+
+cdef extern from "src/signals.h" nogil:
+    ctypedef struct fi_norm:
+        fi_rows x
+        fi_rows y
+        char *out
+        int64_t out_step
+        size_t columns
+        const double *known[2]
+        double *inverse
+        double eps
+        int centred
+
+    ctypedef enum fi_axis "enum fi_axis":
+        FI_OVER_ROWS
+        FI_OVER_COLUMNS
+
+    void fi_normalise(fi_axis axis, fi_dtype dtype, const fi_norm *n, int threads)
+    size_t fi_zero_columns(fi_dtype dtype, const fi_rows *x, size_t columns)
+    void fi_project(fi_dtype dtype, const fi_rows *x, const double *weights, size_t columns, double *sums, void *peaks)

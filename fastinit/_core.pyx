@@ -230,6 +230,7 @@ def stream_from(size_t size):
 
 
 include "_moments.pxi"
+include "_signals.pxi"
 include "_products.pxi"
 
 

@@ -1,29 +1,5 @@
 # Part of _core.pyx: sums of products of the rows of matrices of float32 or float64.
 
-cdef int read_rows(cnp.ndarray matrix, fi_rows *x, size_t *columns) except -1:
-    """The dtype of a matrix, with where its rows are, whose elements lie side by side."""
-    cdef int kind = cnp.PyArray_TYPE(matrix)
-    if (kind != cnp.NPY_FLOAT32 and kind != cnp.NPY_FLOAT64) or cnp.PyArray_NDIM(matrix) != 2:
-        shape = (<object>matrix).shape
-        raise ValueError(f"a matrix of float32 or float64 is needed, got {matrix.dtype} of shape {shape}")
-    if not cnp.PyArray_ISBEHAVED_RO(matrix):
-        raise BufferError("a matrix must be aligned, in native byte order")
-    x.elements, x.rows = <const char *>cnp.PyArray_DATA(matrix), cnp.PyArray_DIM(matrix, 0)
-    x.step, columns[0] = cnp.PyArray_STRIDE(matrix, 0), cnp.PyArray_DIM(matrix, 1)
-    if x.rows and columns[0] > 1 and cnp.PyArray_STRIDE(matrix, 1) != cnp.PyArray_ITEMSIZE(matrix):
-        raise BufferError("elements of a row must lie side by side")
-    return FI_F32 if kind == cnp.NPY_FLOAT32 else FI_F64
-
-
-cdef int read_both(cnp.ndarray one, cnp.ndarray other, fi_rows *x, fi_rows *y, size_t *columns) except -1:
-    """The same of two of one dtype and as many columns."""
-    cdef size_t others
-    cdef int dtype = read_rows(one, x, columns)
-    if read_rows(other, y, &others) != dtype or others != columns[0]:
-        raise ValueError("both matrices must have one dtype and as many columns")
-    return dtype
-
-
 cdef cnp.ndarray numbers_of(size_t rows, size_t columns):
     cdef cnp.npy_intp[2] shape
     shape[0], shape[1] = rows, columns

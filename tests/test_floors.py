@@ -53,6 +53,7 @@ INSIDE = {
         "structured",
         "streaming",
         "products",
+        "signals",
     ),
     "theory": (
         "quadrature",
@@ -165,6 +166,7 @@ C_FLOORS = {
         "gather.*",
         "streaming.*",
         "gram.*",
+        "signals.*",
     ),
 }
 #: Compilers and platforms are told apart here only.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import _core
 from ..streaming import Moments
 
 Array = np.ndarray[Any, Any]
@@ -18,22 +20,32 @@ _ROUNDINGS = 64
 _GLANCE = 8
 
 
+@lru_cache(8)
+def _direction(rows: int) -> Array:
+    """Weights of rows, with no simple relation between them."""
+    return np.cos(np.arange(1, rows + 1) ** 2 * 0.7)
+
+
 def distinct_columns(x: Array) -> float:
     """How many columns differ by more than rounding; not a number where one is not finite.
 
     Columns are sorted by a fixed projection, which rounding moves by a few units of its last place; neighbours that are
     close in it are then compared, first in a few rows and, where those agree, whole.
     """
-    if not np.isfinite(x).all():
+    if x.strides[1] != x.itemsize:
+        x = np.ascontiguousarray(x)
+    shadow, peaks = _core.project(x, _direction(len(x)))
+    peak = float(peaks.max())
+    if not peak < np.inf:
         return np.nan
     slack = _ROUNDINGS * float(np.finfo(x.dtype).eps)
-    direction = np.cos(np.arange(1, len(x) + 1) ** 2 * 0.7).astype(x.dtype)  # no simple relation between its entries
-    shadow = direction @ x
     order = np.argsort(shadow, kind="stable")
-    ranked, peaks = shadow[order], np.abs(x).max(axis=0)
-    close = np.flatnonzero(np.diff(ranked) <= slack * len(x) ** 0.5 * float(peaks.max()))
+    ranked = shadow[order]
+    close = np.flatnonzero(ranked[1:] - ranked[:-1] <= slack * len(x) ** 0.5 * peak)
     pairs = np.stack([order[close], order[close + 1]])
     for rows in (x[:_GLANCE], x):
+        if not pairs.size:
+            break
         gaps = np.abs(rows[:, pairs[0]] - rows[:, pairs[1]]).max(axis=0)
         pairs = pairs[:, gaps <= slack * peaks[pairs].max(axis=0)]
     return float(x.shape[1] - pairs.shape[1])
@@ -73,7 +85,7 @@ class Tally:
     def add_slopes(self, slopes: Array, batch: int) -> None:
         """Count the units whose slope is zero on the whole batch; a unit is a column of (batch, -1)."""
         whole = slopes.reshape(batch, -1)
-        self.dead += int(whole.shape[1] - np.count_nonzero(whole.any(axis=0)))
+        self.dead += _core.zero_columns(whole)
         self.units += whole.shape[1]
 
     def merge(self, part: Tally, names: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""The twin: every law, scheme, moment and product in plain NumPy, with the same bits; obvious and slow.
+"""The twin: every law, scheme, moment, product and norm in plain NumPy, with the same bits; obvious and slow.
 
 It stands apart: of the package it uses only the arithmetic of shapes, fans and stream keys. Read it beside STREAM.md.
 """
@@ -12,6 +12,7 @@ from .products import gram, row_sums, weighted_square
 from .reals import RARE, neglog32, neglog64, normal_pairs, open32, open64, quantile32, quantile64, turn32, turn64
 from .rounding import fma32, fma64, to_bfloat16
 from .schemes import SCHEMES, small_normal, variance_scaling
+from .signals import jacobian, normalise, project
 from .streaming import BLOCK, GROUP_ROWS, LANES, Sums, moments, sums
 from .structured import delta_orthogonal, orthogonal, sparse
 from .widths import F32, F64, U16, U32, U64, Array
@@ -39,15 +40,18 @@ __all__ = [
     "fma64",
     "gram",
     "identity",
+    "jacobian",
     "moments",
     "neglog32",
     "neglog64",
     "normal",
     "normal_pairs",
+    "normalise",
     "ones",
     "open32",
     "open64",
     "orthogonal",
+    "project",
     "quantile32",
     "quantile64",
     "row_sums",

@@ -52,6 +52,29 @@ typedef void fi_row_sums_fn(const void *x, const void *y, size_t columns, double
 /* Of one span, the sum of the squares of the weighted sums of its columns. */
 typedef double fi_weighted_fn(const fi_rows *x, const double *weights, size_t first, size_t columns);
 
+/* A norm of the signal x, or (where y has elements) its Jacobian at y times x: see signals.h. `known` are two means for
+   each row or column, or NULL: those of the elements here are taken. `out` may be x. */
+typedef struct {
+    fi_rows x, y;
+    char *out;
+    int64_t out_step;
+    size_t columns;
+    const double *known[2];
+    double *inverse, eps;
+    int centred;
+} fi_norm;
+
+/* Of some columns, each over all rows (at most FI_COLUMNS_AT_ONCE); or of some rows, each over all columns. */
+typedef void fi_norm_fn(const fi_norm *n, size_t first, size_t count);
+#define FI_COLUMNS_AT_ONCE 256
+
+/* How many of some columns (at most FI_COLUMNS_AT_ONCE) are zero in all rows. */
+typedef size_t fi_zeros_fn(const fi_rows *x, size_t first, size_t count);
+
+/* Of each column, by the type of the elements: the weighted sum, in double, and the largest magnitude, or one that is not
+   finite where an element is not. */
+typedef void fi_project_fn(const fi_rows *x, const double *weights, size_t columns, double *sums, void *peaks);
+
 /* Whole lines of memory at their places, written past the caches: without being read first. */
 typedef void fi_stream_fn(char *lines, const char *items, size_t bytes);
 #define FI_LINE 64
@@ -64,6 +87,9 @@ typedef struct {
     fi_gram_fn *gram[2]; /* of FI_F32 and FI_F64, as those below */
     fi_row_sums_fn *row_sums[2];
     fi_weighted_fn *weighted[2];
+    fi_norm_fn *norm_columns[2], *norm_rows[2]; /* of FI_F32 and FI_F64, as those below */
+    fi_zeros_fn *zero_columns[2];
+    fi_project_fn *project[2];
 } fi_kernels;
 
 extern const fi_kernels fi_kernels_portable, fi_kernels_avx2, fi_kernels_avx2_vaes, fi_kernels_avx512, fi_kernels_neon;
