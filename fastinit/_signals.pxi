@@ -1,18 +1,18 @@
 # Part of _core.pyx: signals, matrices of float32 or float64.
 
 cdef int read_rows(cnp.ndarray matrix, fi_rows *x, size_t *columns) except -1:
-    """The dtype of a matrix whose rows lie side by side, with where they are."""
-    cdef int dtype = FI_F64 if cnp.PyArray_TYPE(matrix) == cnp.NPY_FLOAT64 else FI_F32
-    check_items(dtype, cnp.PyArray_ITEMSIZE(matrix))
-    if dtype == FI_F32 and cnp.PyArray_TYPE(matrix) != cnp.NPY_FLOAT32 or cnp.PyArray_NDIM(matrix) != 2:
-        raise ValueError(f"a matrix of float32 or float64 is needed, got {matrix.dtype} of shape {(<object>matrix).shape}")
-    if not cnp.PyArray_ISALIGNED(matrix) or not cnp.PyArray_ISNOTSWAPPED(matrix):
-        raise BufferError("a matrix must be aligned, and in the machine's own order of bytes")
+    """The dtype of a matrix, with where its rows are, whose elements lie side by side."""
+    cdef int kind = cnp.PyArray_TYPE(matrix)
+    if (kind != cnp.NPY_FLOAT32 and kind != cnp.NPY_FLOAT64) or cnp.PyArray_NDIM(matrix) != 2:
+        shape = (<object>matrix).shape
+        raise ValueError(f"a matrix of float32 or float64 is needed, got {matrix.dtype} of shape {shape}")
+    if not cnp.PyArray_ISBEHAVED_RO(matrix):
+        raise BufferError("a matrix must be aligned, in native byte order")
     x.elements, x.rows = <const char *>cnp.PyArray_DATA(matrix), cnp.PyArray_DIM(matrix, 0)
     x.step, columns[0] = cnp.PyArray_STRIDE(matrix, 0), cnp.PyArray_DIM(matrix, 1)
     if x.rows and columns[0] > 1 and cnp.PyArray_STRIDE(matrix, 1) != cnp.PyArray_ITEMSIZE(matrix):
-        raise BufferError("rows must lie side by side")
-    return dtype
+        raise BufferError("elements of a row must lie side by side")
+    return FI_F32 if kind == cnp.NPY_FLOAT32 else FI_F64
 
 
 cdef int read_both(cnp.ndarray one, cnp.ndarray other, fi_rows *x, fi_rows *y, size_t *columns) except -1:
@@ -27,15 +27,16 @@ cdef int read_both(cnp.ndarray one, cnp.ndarray other, fi_rows *x, fi_rows *y, s
 cdef double *read_numbers(cnp.ndarray numbers, size_t count) except NULL:
     """Where so many numbers in float64 are, one after the other."""
     if cnp.PyArray_TYPE(numbers) != cnp.NPY_FLOAT64 or <size_t>cnp.PyArray_SIZE(numbers) != count:
-        raise ValueError(f"{count} numbers of float64 are needed, got {numbers.dtype} of shape {(<object>numbers).shape}")
+        shape = (<object>numbers).shape
+        raise ValueError(f"{count} numbers of float64 are needed, got {numbers.dtype} of shape {shape}")
     if not cnp.PyArray_ISCARRAY(numbers):
         raise BufferError("numbers must be aligned and contiguous, and writable")
     return <double *>cnp.PyArray_DATA(numbers)
 
 
-def normalise(int axis, bint centred, double eps, cnp.ndarray x not None, cnp.ndarray y, known, cnp.ndarray out not None,
-              cnp.ndarray inverse not None, int threads):
-    """A norm over an axis, of x, or (y) its Jacobian times x; `known`, if not None, are two means. See src/signals.h."""
+def normalise(int axis, bint centred, double eps, cnp.ndarray x not None, cnp.ndarray y, known,
+              cnp.ndarray out not None, cnp.ndarray inverse not None, int threads):
+    """A norm of x, or at y its Jacobian times x, into `out`, which may be x; `known` are two means, or None."""
     cdef fi_norm n
     cdef fi_rows result
     cdef size_t count
