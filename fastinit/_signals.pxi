@@ -27,15 +27,16 @@ cdef int read_both(cnp.ndarray one, cnp.ndarray other, fi_rows *x, fi_rows *y, s
 cdef double *read_numbers(cnp.ndarray numbers, size_t count) except NULL:
     """Where so many numbers in float64 are, one after the other."""
     if cnp.PyArray_TYPE(numbers) != cnp.NPY_FLOAT64 or <size_t>cnp.PyArray_SIZE(numbers) != count:
-        raise ValueError(f"{count} numbers of float64 are needed, got {numbers.dtype} of shape {(<object>numbers).shape}")
+        shape = (<object>numbers).shape
+        raise ValueError(f"{count} numbers of float64 are needed, got {numbers.dtype} of shape {shape}")
     if not cnp.PyArray_ISCARRAY(numbers):
         raise BufferError("numbers must be aligned and contiguous, and writable")
     return <double *>cnp.PyArray_DATA(numbers)
 
 
-def normalise(int axis, bint centred, double eps, cnp.ndarray x not None, cnp.ndarray y, known, cnp.ndarray out not None,
-              cnp.ndarray inverse not None, int threads):
-    """A norm over an axis, of x, or (y) its Jacobian times x; `known`, if not None, are two means. See src/signals.h."""
+def normalise(int axis, bint centred, double eps, cnp.ndarray x not None, cnp.ndarray y, known,
+              cnp.ndarray out not None, cnp.ndarray inverse not None, int threads):
+    """A norm of x, or at y its Jacobian times x, into `out`, which may be x; `known` are two means, or None."""
     cdef fi_norm n
     cdef fi_rows result
     cdef size_t count

@@ -175,7 +175,9 @@ def test_what_does_not_fit_is_refused():
     refused(BufferError, "numbers must be aligned and contiguous, and writable",
             0, True, EPS, x, None, None, out, np.zeros(8)[::2], 1)  # fmt: skip
     refused(BufferError, "`out` must be writable", 0, True, EPS, x, None, None, fixed, inverse, 1)
-    refused(BufferError, "rows must lie side by side", 0, True, EPS, x.T.copy().T, None, None, out, inverse, 1)
+    refused(
+        BufferError, "elements of a row must lie side by side", 0, True, EPS, x.T.copy().T, None, None, out, inverse, 1
+    )
     refused(ValueError, "both matrices must have one dtype and as many columns",
             0, True, EPS, x, None, None, out.astype(np.float32), inverse, 1)  # fmt: skip
     refused(ValueError, "all matrices must have as many rows, got 3, 2 and 3",

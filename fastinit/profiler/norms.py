@@ -124,7 +124,7 @@ class MomentNorm(Norm):
 
 @dataclass(frozen=True, eq=False)
 class _MomentNormalised(Normalised):
-    """``y = (h - mean) * inverse``, with ``inverse = 1 / sqrt(variance + eps)`` in float64. The Jacobian is symmetric."""
+    """``y = (h - mean) * inverse``, with ``inverse = 1 / sqrt(variance + eps)``. The Jacobian is symmetric."""
 
     norm: MomentNorm
     y: Array

@@ -20,7 +20,7 @@ def _sums(terms: Array, axis: int) -> Array:
 
 
 def normalise(x: Any, axis: int, centred: bool = True, eps: float = 0.0, means: Any = None) -> tuple[Array, Array]:
-    """(x - mean) inverse, and inverse = 1 / sqrt(variance + eps) of each column (axis 0) or row (1); `means`: of x, x^2."""
+    """(x - mean) inverse, and inverse = 1 / sqrt(variance + eps), over rows (axis 0) or columns; `means`: of x, x^2."""
     wide, shift = x.astype(F64), np.zeros(x.shape[1 - axis])
     if means is None:
         shift = np.take(wide, 0, axis) if centred else shift
