@@ -13,7 +13,7 @@ from ..theory import activation_moments, batch_norm, expectation, kernel
 from .description.network import Image, Network, normalisation_of
 from .description.signals import Signals
 from .norms import ROWS
-from .products import mean_cosine_of_rows
+from .products import mean_cosine_of_rows, rounding
 from .statistics import FIELDS
 
 Array = np.ndarray[Any, Any]
@@ -160,6 +160,7 @@ class _Prediction:
             self._alike = False
             return SignalMoments(second.mean(axis=0), x.mean(axis=(0, -1)), cross, far)
         cosine = np.nan_to_num(mean_cosine_of_rows(x))
+        cosine = 1.0 if abs(cosine - 1) <= 2 * rounding(x.shape[-1]) else cosine
         self._alike = _alike(x, cosine)
         cross = cosine * second.mean(keepdims=True)
         return SignalMoments(second, x.mean(axis=-1), cross, cross)

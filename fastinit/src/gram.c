@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* To start a thread takes as long as so many sums of products of a column, of a whole span, or as many elements read. */
+/* To start a thread takes as long as so many products, or so many elements that are read. */
 #define WORTH_A_THREAD ((size_t)1 << 21)
 #define ELEMENTS_WORTH_A_THREAD ((size_t)1 << 18)
 /* So many sums of spans wait to be added, or those of one span for each thread. */
@@ -24,7 +24,9 @@ static size_t in_span(size_t columns, size_t first) { return lesser(columns - fi
 static size_t tiles_of(const fi_rows *x) { return (x->rows + FI_GRAM_TILE - 1) / FI_GRAM_TILE; }
 
 /* How many doubles on a line of the cache begins. */
-static size_t line_after(const double *place) { return (FI_LINE - (uintptr_t)place % FI_LINE) % FI_LINE / sizeof *place; }
+static size_t line_after(const double *place) {
+    return (FI_LINE - (uintptr_t)place % FI_LINE) % FI_LINE / sizeof *place;
+}
 
 /* The sums of a span lie tile by tile, as the kernel makes them. Each worker has room for the tiles of a block. */
 typedef struct {
@@ -51,7 +53,8 @@ static void unpack(const fi_rows *x, const fi_rows *y, const double *sums, doubl
     for (size_t one = 0; one < tiles; one++)
         for (size_t other = 0; other < (y ? tiles_of(y) : one + 1); other++, sums += FI_GRAM_PAIRS)
             for (size_t pair = 0; pair < FI_GRAM_PAIRS; pair++) {
-                const size_t i = FI_GRAM_TILE * one + pair / FI_GRAM_TILE, k = FI_GRAM_TILE * other + pair % FI_GRAM_TILE;
+                const size_t i = FI_GRAM_TILE * one + pair / FI_GRAM_TILE;
+                const size_t k = FI_GRAM_TILE * other + pair % FI_GRAM_TILE;
                 if (i >= x->rows || k >= width) continue;
                 out[i * width + k] = sums[pair];
                 if (!y) out[k * width + i] = sums[pair];
@@ -82,8 +85,8 @@ int fi_gram(enum fi_dtype dtype, const fi_rows *x, const fi_rows *y, size_t colu
     return 0;
 }
 
-/* A task is one span of one row, of which there are two sums; or of the weighted sum of all rows, of which there is one.
-   A worker takes some tasks at a time. */
+/* A task is one span of one row, of which there are two sums; or of the weighted sum of all rows, of which there is
+   one. A worker takes some tasks at a time. */
 #define TASKS_TOGETHER 64
 typedef struct {
     const fi_kernels *kernels;
