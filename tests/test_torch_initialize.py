@@ -414,6 +414,48 @@ def test_a_reset_that_is_not_torchs_or_reads_what_differs_runs(monkeypatch):
         assert [one.weight[0].item() for one in made] == [1.0, 0.25]
 
 
+def test_a_reset_that_is_not_as_it_is_known_runs(monkeypatch):
+    """What may differ from what was recorded, or seen of a module alike: parts, children, zeros, patches, parents."""
+    whole, half = nn.Linear(8, 8), nn.Linear(4, 8)
+    half.weight.tensor_model_parallel, half.weight.partition_dim, half.weight.partition_stride = True, 1, 1
+    ft.initialize_(whole, seed=0)
+    ft.initialize_(half, seed=0, partition=(0, 2))
+    assert torch.equal(half.weight, whole.weight[:, :4])
+
+    holder = nn.LSTM(3, 4)
+    holder.extra = nn.Linear(2, 2)  # which the reset of its holder draws again
+    plan = ft.initialize_(nn.Sequential(nn.LSTM(3, 4), holder), seed=0)
+    assert {entry.stream for entry in plan if "extra" in entry.name} == {"1.extra.weight#1", "1.extra.bias#1"}
+
+    signed = nn.Sequential(nn.PReLU(init=0.0), nn.PReLU(init=-0.0), nn.PReLU(init=1 + 2**-11 + 2**-40).half())
+    ft.initialize_(signed, seed=0)
+    assert [math.copysign(1, one.weight.item()) for one in signed] == [1, -1, 1] and signed[2].weight == 1
+
+    transformers = [nn.Transformer(8, 2, 1, 1, 16, batch_first=True) for _ in range(2)]
+    for number, model in enumerate(transformers):
+        torch.manual_seed(7)
+        nn.utils.parametrizations.orthogonal(model.encoder.layers[0].linear1)
+        torch.manual_seed(number)
+        with pytest.warns(UserWarning, match="1 fills on no tensor of the model"):
+            ft.initialize_(model, seed=0)
+    assert all(map(torch.equal, *(model.state_dict().values() for model in transformers)))
+
+    layers = nn.Sequential(*(nn.Linear(30, 30) for _ in range(3)))
+    deviations, reset = dict(zip(layers, (0.1, 1.0, 10.0), strict=True)), nn.Linear.reset_parameters
+
+    @functools.wraps(reset)
+    def own(self):
+        nn.init.normal_(self.weight, std=deviations[self])
+        nn.init.zeros_(self.bias)
+
+    monkeypatch.setattr(nn.Linear, "reset_parameters", own)
+    assert [entry.std for entry in ft.initialize_(layers, seed=0) if "weight" in entry.name] == [0.1, 1.0, 10.0]
+    monkeypatch.undo()
+    stds = iter((0.1, 1.0, 10.0) * 2)
+    monkeypatch.setattr(torch.nn.init, "kaiming_uniform_", lambda tensor, **_: tensor.normal_(0, next(stds)))
+    assert [entry.std for entry in ft.initialize_(layers, seed=0) if "weight" in entry.name] == [0.1, 1.0, 10.0]
+
+
 def test_the_preset_torch_has_torchs_variance():
     """1 / (3 fan) of 10,000 values: five standard errors are 5 * sqrt(0.8 / 10,000) = 4.5 %, missed once in 2e6."""
     torch.manual_seed(0)

@@ -144,9 +144,10 @@ def initialize_(
     _warn_of_frozen(own, found.plan)
     before = {id(buffer) for buffer in model.buffers()}
     runs_own = found.runs == "own"
-    fills = {entry.name: partial(_fill, one, entry, number, partition, values)
-             for one, entry in zip(own, found.plan, strict=True) if entry.law is not None}  # fmt: skip
-    known = {step: [fills[name] for name in names] for step, names in found.settled.items() if fills.keys() >= {*names}}
+    fills = [(entry.name, partial(_fill, one, entry, number, partition, values))
+             for one, entry in zip(own, found.plan, strict=True) if entry.law is not None]  # fmt: skip
+    named = dict(fills)
+    known = {step: [named[name] for name in names] for step, names in found.settled.items() if named.keys() >= {*names}}
     given = (number, model, rename, partition)
     with torch.no_grad(), Steps(*given, own=runs_own, begins=found.begins, known=known) as steps:
         if buffers:
@@ -154,7 +155,7 @@ def initialize_(
         if found.runs is not None:
             reset_parts(model, own, steps, rename)
         if found.fills:
-            for fill in fills.values():
+            for _, fill in fills:
                 fill()
         for weight, row in padding_rows(model):
             for part in rows_of(known_pieces_of(weight, partition), row):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
+
+from ..calls import wrapping
 
 #: Methods that initialise all parts, the first of which a class has; those of an argument take each part in turn.
 METHODS = ("initialize_weights", "init_weights", "_initialize_weights", "_init_weights")
@@ -16,6 +20,8 @@ _PARTS = {"module", "m", "layer"}
 
 #: Where all bases of torch's own modules are from.
 _TORCHS = {"torch", "abc", "builtins", "typing"}
+
+_TORCHS_FILES = (os.path.dirname(torch.__file__) + os.sep, wrapping.__file__)
 
 #: By which transformers marks what it is not to initialise again.
 _MARK = "_is_hf_initialized"
@@ -57,6 +63,12 @@ def unreached(model: nn.Module) -> set[nn.Module]:
 def is_torchs(kind: type[nn.Module]) -> bool:
     """Whether a class of modules and all its bases are torch's own; that of a sharded one is, beside its plain one."""
     return {base.__module__.partition(".")[0] for base in kind.__mro__} <= _TORCHS
+
+
+def is_torchs_function(function: Any) -> bool:
+    """Whether a function is written down in torch, or is what a block puts in the place of one that is."""
+    file = getattr(getattr(function, "__code__", None), "co_filename", "")
+    return file.startswith(_TORCHS_FILES)
 
 
 def _torchs(module: nn.Module) -> Iterator[nn.Module]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from types import NoneType
 from typing import Any, NamedTuple
 
 import torch
@@ -56,13 +57,8 @@ def recorded(model: nn.Module, rename: Rename | None, own: bool) -> Recorded:
             if any(canonical_name(part, rename) in recorder.drawn for part in how.parts(one.full_name)):
                 name = canonical_name(one.full_name, rename)
                 recorder.drawn[name] = Draw(None, name, entangled=True)
-    drawn, last = recorder.drawn, recorder.last
-    settled = {
-        step: [*names]
-        for step, names in recorder.wrote.items()
-        if all(last[name] == step and drawn[name].law is not None for name in names)
-    }
-    return Recorded(drawn, recorder.anew, settled)
+    settled = {step: names for step in recorder.writes if (names := recorder.draws_of(step))}
+    return Recorded(recorder.drawn, recorder.anew, settled)
 
 
 class _Recorder(Steps):
@@ -75,10 +71,9 @@ class _Recorder(Steps):
         self._rename = rename
         self.drawn: dict[str, Draw] = {}
         self.anew: dict[str, int] = {}
-        self.last: dict[str, int] = {}  # the step that wrote to each name last
-        self.wrote: dict[int, dict[str, None]] = {}  # names by step
-        self._notes: list[tuple[str, Law | None, bool]] = []  # of a step: what is written to whom, and whether drawn
-        self._alike: dict[Hashable, list[tuple[str, Law | None, bool]]] = {}  # the same, of leaves, by likeness
+        self.writes: dict[int, list[tuple[str, bool]]] = {}  # by step, to whom, and whether that was a draw by a law
+        self._last: dict[str, int] = {}  # the step that wrote to each name last
+        self._alike: dict[Hashable, dict[str, Law | None]] = {}  # the laws of leaves, by what modules are like
         self._shapes = {one.names[0]: tuple(one.tensor.shape) for one in named_tensors(model, rename)}
         for one in tensors:  # what is computed has a name of its own
             self._shapes[canonical_name(one.full_name, rename)] = tuple(one.tensor.shape)
@@ -102,22 +97,26 @@ class _Recorder(Steps):
     def passes(self, tensor: Tensor) -> bool:
         return False
 
-    def is_done(self, module: nn.Module, owned: Sequence[OwnTensor]) -> bool:
-        """A module like one before writes the same."""
-        self._notes = []
-        notes = self._alike.get(_likeness(module, owned))
-        if notes is None:
+    def do_known(self, module: nn.Module, owned: Sequence[OwnTensor]) -> bool:
+        """A module like one before draws the same."""
+        laws = self._alike.get(_likeness(module, owned))
+        if laws is None:
             return False
-        names = {one.leaf: canonical_name(one.full_name, self._rename) for one in owned}
-        for leaf, law, is_draw in notes:
-            self._note(names[leaf], law, is_draw)
+        for one in owned:
+            self._note(canonical_name(one.full_name, self._rename), laws[one.leaf], is_draw=True)
+            self._beside[one.tensor] = True
         return True
 
-    def has_drawn(self, module: nn.Module, owned: Sequence[OwnTensor]) -> None:
-        leaves = {canonical_name(one.full_name, self._rename): one.leaf for one in owned}
-        if all(name in leaves and law is not None for name, law, _ in self._notes):
-            notes = [(leaves[name], law, is_draw) for name, law, is_draw in self._notes]
-            self._alike[_likeness(module, owned)] = notes
+    def remember(self, module: nn.Module, owned: Sequence[OwnTensor]) -> None:
+        names = {canonical_name(one.full_name, self._rename): one.leaf for one in owned}
+        likeness, drawn = _likeness(module, owned), self.draws_of(self.step)
+        if likeness is not None and drawn and names.keys() == {*drawn}:
+            self._alike[likeness] = {leaf: self.drawn[name].law for name, leaf in names.items()}
+
+    def draws_of(self, step: int) -> list[str]:
+        """The names of all that a step wrote to, if it drew each once and nothing was written to them since."""
+        names = [name for name, is_draw in self.writes.get(step, []) if is_draw and self._last[name] == step]
+        return names if len({*names}) == len(self.writes.get(step, [])) else []
 
     def fill(self, tensor: Tensor, asks: Asks, args: Any, kwargs: Any) -> bool:
         name, whole = self._named(tensor)
@@ -136,15 +135,14 @@ class _Recorder(Steps):
 
         What is computed stays entangled until it is filled anew.
         """
-        if self.own and self.last.get(name) != self.step and law is not None:
+        if self.own and self._last.get(name) != self.step and law is not None:
             self.anew[name] = self.step
             self._visits.draws[name] = 0
         before = self.drawn.get(name)
         entangled = law is None and (entangled or (before is not None and before.entangled))
         self.drawn[name] = Draw(law, self.stream(name) if is_draw else name, None, entangled)
-        self.last[name] = self.step
-        self.wrote.setdefault(self.step, {})[name] = None
-        self._notes.append((name, law, is_draw))
+        self._last[name] = self.step
+        self.writes.setdefault(self.step, []).append((name, is_draw and law is not None))
 
     def _named(self, tensor: Tensor) -> tuple[str, bool]:
         """The name of a tensor, and whether it has the elements of the whole that has that name."""
@@ -170,18 +168,22 @@ class _Recorder(Steps):
         return self.register is not None and self.register.is_made(tensor)
 
 
+#: Attributes that every module has, which its reset does not ask for.
+_EVERYONES = frozenset(vars(nn.Module()))
+
+
 def _likeness(module: nn.Module, owned: Iterable[OwnTensor]) -> Hashable:
-    """What modules have in common whose resets do the same; itself where it has attributes that may differ unseen."""
-    held = [(name, value) for name, value in vars(module).items() if _is_simple(value) or not name.startswith("_")]
-    if not all(_is_simple(value) for _, value in held):
-        return module
-    tensors = ((one.leaf, one.tensor.shape, one.tensor.dtype) for one in owned)
-    return (type(module), *held, *tensors)
+    """What modules have in common whose resets do the same; None where one has what may differ unseen."""
+    held = {name: value for name, value in vars(module).items() if name not in _EVERYONES}
+    if not all(map(_is_simple, held.values())):
+        return None
+    with torch._C.DisableTorchFunction():
+        return type(module), repr(held), *((one.leaf, one.tensor.shape, one.tensor.dtype) for one in owned)
 
 
 def _is_simple(value: Any) -> bool:
-    """Whether a value is all that it is equal to."""
-    return isinstance(value, bool | int | float | str | None) or (type(value) is tuple and all(map(_is_simple, value)))
+    """Whether a value is all that is written down of it."""
+    return type(value) in (bool, int, float, str, NoneType) or (type(value) is tuple and all(map(_is_simple, value)))
 
 
 #: What each writes.

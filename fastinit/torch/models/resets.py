@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import init as torch_init
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.nn.utils.spectral_norm import SpectralNorm
 
 from ..tensors.fills import DTYPES
 from ..tensors.meta import meta_like
 from ..tensors.names import Rename, canonical_name
-from .own import is_torchs, own_init_of, unmarked
+from ..tensors.shards import is_dtensor, stands_for_itself
+from .own import is_torchs, is_torchs_function, own_init_of, unmarked
 from .reparametrised import Computed, computed_tensors, plain_of
 from .steps import Steps
 
@@ -67,21 +70,31 @@ def reset_of(module: nn.Module) -> Callable[[], Any] | None:
     return next((getattr(module, name) for name in _RESETS if hasattr(type(module), name)), None)
 
 
-def only_draws(module: nn.Module, owned: Iterable[OwnTensor]) -> bool:
-    """Whether the reset of a module is torch's own, and does no more than to give parameters laws that are known."""
-    function = getattr(reset_of(module), "__func__", None)
-    is_own = is_torchs(type(module)) and getattr(function, "__module__", "").startswith("torch.")
-    if not is_own or module._buffers or getattr(module, "padding_idx", None) is not None:
+def _only_draws(module: nn.Module, owned: Iterable[OwnTensor]) -> bool:
+    """Whether the reset of a module is torch's own, and does no more than to draw its whole parameters."""
+    if not is_torchs(type(module)) or not is_torchs_function(getattr(reset_of(module), "__func__", None)):
         return False
-    return all(one.computed is None and one.tensor.dtype in DTYPES for one in owned)
+    if module._modules or module._buffers or getattr(module, "padding_idx", None) is not None:
+        return False
+    if any(isinstance(value, Tensor) for value in vars(module).values()):
+        return False
+    with torch._C.DisableTorchFunction():  # what is asked of a tensor here is not for the block to see
+        return all(_is_whole(one) for one in owned)
+
+
+def _is_whole(one: OwnTensor) -> bool:
+    """Whether a tensor shows the shape of the whole, and a law would fill it as torch's call does."""
+    knows = stands_for_itself(one.tensor) or is_dtensor(one.tensor)
+    return one.computed is None and knows and one.tensor.dtype in DTYPES and one.tensor.numel() > 0
 
 
 def reset_parts(model: nn.Module, own: Iterable[OwnTensor], steps: Steps, rename: Rename | None) -> None:
     """Reset each module, its own tensors, after its parts, as when they were made. A tied one is its first owner's.
 
     In steps that are `own`, what has an initialisation of its own is then given that. What a reset is known to do is
-    done without it (`Steps.is_done`).
+    done without it (`Steps.do_known`).
     """
+    are_torchs = all(is_torchs_function(one) for one in vars(torch_init).values() if isinstance(one, FunctionType))
     owned: dict[nn.Module, list[OwnTensor]] = {}
     for one in own:
         owned.setdefault(one.module, []).append(one)
@@ -89,13 +102,11 @@ def reset_parts(model: nn.Module, own: Iterable[OwnTensor], steps: Steps, rename
         if reset_of(module) is not None and not isinstance(module, ParametrizationList):
             steps.step += 1
             its = owned.get(module, [])
-            with torch._C.DisableTorchFunction():  # what is asked of a tensor here is not for the block to see
-                is_drawn = only_draws(module, its)
-                is_done = is_drawn and steps.is_done(module, its)
-            if not is_done:
+            draws = are_torchs and _only_draws(module, its)
+            if not (draws and steps.do_known(module, its)):
                 _reset(module, its, steps, rename)
-            if is_drawn and not is_done:
-                steps.has_drawn(module, its)
+                if draws:
+                    steps.remember(module, its)
         if steps.own and (initialise := own_init_of(module)) is not None:
             steps.step += 1
             _lay_bare((one for part in module.modules() for one in owned.get(part, [])), steps, rename)

@@ -30,7 +30,7 @@ class Steps(fast_init):
     begins : mapping of str to float
         By name, the step that fills a tensor anew and for the last time; earlier draws on it are left out.
     known : mapping of int to list of callable
-        By step, what fills all that a reset would fill.
+        By step, what fills all that a reset of torch's own would.
     step : int
         The number of the present one.
     written : set of int
@@ -64,16 +64,18 @@ class Steps(fast_init):
             self.written.add(memory_of(target))
         return result
 
-    def is_done(self, module: nn.Module, owned: Sequence[Any]) -> bool:
-        """Whether what the reset of a module would do in this step was known, and is done."""
+    def do_known(self, module: nn.Module, owned: Sequence[Any]) -> bool:
+        """Do what the reset of a module, which only draws what it owns, would do in this step, if that is known."""
         fills = self.known.get(self.step)
-        for fill in fills or ():
+        if fills is None:
+            return False
+        for fill in fills:
             fill()
-        self.written.update(memory_of(one.tensor) for one in owned if fills)
-        return fills is not None
+        self.written.update(memory_of(one.tensor) for one in owned)
+        return True
 
-    def has_drawn(self, module: nn.Module, owned: Sequence[Any]) -> None:
-        """The reset of a module, which does no more than to draw its tensors, has run in this step."""
+    def remember(self, module: nn.Module, owned: Sequence[Any]) -> None:
+        """Such a reset has run in this step."""
 
     def fill(self, tensor: Tensor, asks: Asks, args: Any, kwargs: Any) -> bool:
         """As `fast_init` does, but for what a later step fills anew."""
