@@ -263,3 +263,6 @@ def compiler():
 
 
 include "_draws.pxi"
+
+
+include "_activations.pxi"

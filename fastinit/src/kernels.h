@@ -3,6 +3,7 @@
 #ifndef FI_KERNELS_H
 #define FI_KERNELS_H
 
+#include "activations.h"
 #include "ars.h"
 #include "moments.h"
 
@@ -31,11 +32,17 @@ typedef void fi_words_fn(fi_key key, enum fi_domain domain, uint64_t block, size
 typedef void fi_stream_fn(char *lines, const char *items, size_t bytes);
 #define FI_LINE 64
 
+/* phi and its slope of `count` numbers, each where it is not NULL; `value` may be x. All are aligned to their items. */
+typedef void fi_activate_fn(const fi_activation_parameters *parameters, const void *x, size_t count, void *value,
+                            void *slope);
+#define FI_ACTIVATED 2 /* of the dtypes, the first so many */
+
 typedef struct {
     fi_words_fn *words;
     fi_stream_fn *stream; /* NULL where no instruction writes a line */
     fi_block_fn *block[FI_DTYPES];
     fi_fill_fn *fill[FI_LAWS][FI_DTYPES];
+    fi_activate_fn *activate[FI_ACTIVATED][FI_ACTIVATIONS];
 } fi_kernels;
 
 extern const fi_kernels fi_kernels_portable, fi_kernels_avx2, fi_kernels_avx2_vaes, fi_kernels_avx512, fi_kernels_neon;
