@@ -41,7 +41,9 @@ class Activation:
     def in_core(self) -> tuple[int, tuple[float, float]] | None:
         """Code and parameters, where both functions are the core's; None of a user's."""
         phi, slope = self.function, self.derivative
-        if isinstance(phi, _core.NamedFunction) and slope == _core.NamedFunction(phi.code, phi.parameters, True, _checked):
+        if isinstance(phi, _core.NamedFunction) and slope == _core.NamedFunction(
+            phi.code, phi.parameters, True, _checked
+        ):
             return phi.code, phi.parameters
         return None
 
@@ -67,6 +69,10 @@ def _checked(function: _core.NamedFunction, x: Any) -> Any:
     return values.astype(real, copy=False)[()]
 
 
+def _function(code: int, parameters: tuple[float, float], is_slope: bool) -> _core.NamedFunction:
+    return _core.NamedFunction(code, parameters, is_slope, _checked)
+
+
 def _named(
     name: str,
     kinks: tuple[float, ...] = (),
@@ -76,10 +82,8 @@ def _named(
     parameters: tuple[float, float] = (1.0, 0.0),
 ) -> Activation:
     """One that the core has."""
-    parts = (
-        _core.NamedFunction(_CODES.index(code or name), parameters, is_slope, _checked) for is_slope in (False, True)
-    )
-    return Activation(name, *parts, kinks, degree)
+    number = _CODES.index(code or name)
+    return Activation(name, *(_function(number, parameters, is_slope) for is_slope in (False, True)), kinks, degree)
 
 
 def _leaky_relu(slope: float) -> Activation:

@@ -45,6 +45,8 @@ INSIDE = {
         "widths",
         "cipher",
         "rounding",
+        "elementary",
+        "activations",
         "reals",
         "placing",
         "laws",
@@ -151,7 +153,10 @@ INSIDE = {
 
 C_FLOORS = {
     0: ("portability.h", "cpu.h", "threads.*", "pages.*"),
-    1: ("ars.h", "ars.c", "key.h", "key.c", "real.h", "normal.h", "moments.h", "moment_merge.h", "activations.*", "elementary.*", "quarter_turns.h"),
+    1: (
+        *("ars.h", "ars.c", "key.h", "key.c", "real.h", "normal.h", "moments.h", "moment_merge.h"),
+        *("activations.*", "elementary.*", "quarter_turns.h"),
+    ),
     2: (
         "kernels*",
         "ars_wide.inc",

@@ -27,16 +27,17 @@ typedef uint64_t word_f64;
 #define LN2_LOW 0x1.7f7d1cp-20f
 #define LIFT 64
 #define LOWER 0x1p-64f
-/* exp to 2^-27 on [-log(2) / 2, log(2) / 2], log1p to 2^-27, erf to 2^-29, the tail to 2^-25, sine to 2^-28 and cosine to 2^-30. */
+/* exp to 2^-27 on [-log(2) / 2, log(2) / 2], log1p to 2^-27, the middle to 2^-29, the tail to 2^-25, sine to 2^-28 and cosine to 2^-30. */
 #define EXP_TERMS 0x1p-1f, 0x1.5554dcp-3f, 0x1.5555p-5f, 0x1.120c8ep-7f, 0x1.6d30d2p-10f
 #define LOG1P_TERMS 0x1.555556p-1f, 0x1.99992ep-2f, 0x1.246a42p-2f, 0x1.df8a76p-3f
-#define ERF_TERMS \
-    0x1.06eba8p-3f, -0x1.81274p-2f, 0x1.ce2d5p-4f, -0x1.b7fe8ep-6f, 0x1.542deep-8f, -0x1.a5099ep-11f, 0x1.4c2f4cp-14f
+#define MIDDLE_TERMS \
+    -0x1.105838p-4f, 0x1.46d038p-7f, -0x1.37386ep-10f, 0x1.e2c302p-14f, -0x1.30297ap-17f, 0x1.fa4226p-22f
 #define TAIL_CENTRE 3.0f
 #define TAIL_FIRST 0x1.754a76p-1f
+#define TAIL_FIRST_LOW -0x1.c6491ap-26f
 #define TAIL_TERMS \
-    -0x1.04c72ap-1f, 0x1.d71328p-3f, -0x1.832d5cp-5f, -0x1.56ac42p-7f, 0x1.c8f1fcp-8f, 0x1.093b7cp-10f, \
-        -0x1.120e28p-10f, -0x1.edbcap-13f, 0x1.335584p-13f, 0x1.f063b8p-15f
+    -0x1.04c72ap-1f, 0x1.d71386p-3f, -0x1.832ca6p-5f, -0x1.56d656p-7f, 0x1.c8aae2p-8f, 0x1.0c99aep-10f, \
+        -0x1.0dfa98p-10f, -0x1.feec6ep-13f, 0x1.0ea6c8p-13f, 0x1.bccde6p-15f
 #define SIN_TERMS -0x1.555556p-3f, 0x1.111198p-7f, -0x1.a08322p-13f, 0x1.877deep-19f
 #define COS_TERMS 0x1.555554p-5f, -0x1.6c129cp-10f, 0x1.9bc64ep-16f
 #include "elementary.inc"
@@ -58,19 +59,20 @@ typedef uint64_t word_f64;
 #define LOG1P_TERMS \
     0x1.5555555555555p-1, 0x1.999999999a002p-2, 0x1.24924923cd84ep-2, 0x1.c71c72f052d9ap-3, 0x1.745ca7ecaea35p-3, \
         0x1.3b2a676e6bbe4p-3, 0x1.0e81ea0ef090ap-3, 0x1.16e57a44d3004p-3
-#define ERF_TERMS \
-    0x1.06eba8214db68p-3, -0x1.812746b0379b4p-2, 0x1.ce2f21a040a5ep-4, -0x1.b82ce311f49a9p-6, 0x1.565bccf8bd912p-8, \
-        -0x1.c02db035571f1p-11, 0x1.f9a2ba5a675fap-14, -0x1.f4ca4de40ff53p-17, 0x1.b97ffcd589cc3p-20, \
-        -0x1.5c08c58c8dedp-23, 0x1.d7298f0290a9p-27, -0x1.abe1004c263f1p-31
+#define MIDDLE_TERMS \
+    -0x1.1058377e2ceep-4, 0x1.46d042976906bp-7, -0x1.37403f6b92979p-10, 0x1.e42b0d4afc281p-14, \
+        -0x1.3ce8f9dc5169dp-17, 0x1.6589ffc491ab6p-21, -0x1.621f5108fde41p-25, 0x1.3849adaf3c3d7p-29, \
+        -0x1.ed6b6125b7ad7p-34, 0x1.516148791af71p-38, -0x1.3b12ae25ef07fp-43
 #define TAIL_CENTRE 4.0
 #define TAIL_FIRST 0x1.82b4bb8c94dcep-1
+#define TAIL_FIRST_LOW -0x1.a3a3926e48abep-56
 #define TAIL_TERMS \
-    -0x1.373e3a893c28ap-1, 0x1.8c6dbf2cfc284p-2, -0x1.7dff2bff683b2p-3, 0x1.eec4cc3e50647p-5, -0x1.ee2761047a94fp-8, \
-        -0x1.c81719d880837p-9, 0x1.ab825fbfdb98ap-10, 0x1.17a4affa0cb74p-13, -0x1.e4a4251032237p-13, \
-        -0x1.0020c2b333f1ep-19, 0x1.26d08f7d83cf6p-15, 0x1.80d4675a77361p-21, -0x1.8d49c3afedeb8p-18, \
-        -0x1.52359b4b27089p-21, 0x1.12277c91ae1a2p-20, 0x1.243502a62bcap-22, -0x1.4c11518afdef2p-23, \
-        -0x1.6fe45c9dc8f34p-24, 0x1.bf1c74e8465eep-27, 0x1.52aea761d3a22p-26, 0x1.1753477fbefacp-29, \
-        -0x1.5c49aa998e438p-29, -0x1.994e4e1ef3b52p-31
+    -0x1.373e3a893c28ap-1, 0x1.8c6dbf2cfc2b2p-2, -0x1.7dff2bff683bcp-3, 0x1.eec4cc3e4d675p-5, \
+        -0x1.ee276104785dp-8, -0x1.c81719d59e7f8p-9, 0x1.ab825fbfa7c83p-10, 0x1.17a4ae6bfb418p-13, \
+        -0x1.e4a4252069ce3p-13, -0x1.001eb221ee50cp-19, 0x1.26d0939c56c9fp-15, 0x1.80b802e54ee0bp-21, \
+        -0x1.8d4a83c2b531ep-18, -0x1.51f51c3aae41dp-21, 0x1.12311339b4455p-20, 0x1.2374713d0efc5p-22, \
+        -0x1.4ca3bf6b35e28p-23, -0x1.6d0cc75b61328p-24, 0x1.c988f522a7d24p-27, 0x1.4c844ae0736b5p-26, \
+        0x1.fa41c7abc05b5p-30, -0x1.509432be992d8p-29, -0x1.7d5014b298915p-31
 #define SIN_TERMS \
     -0x1.5555555555555p-3, 0x1.1111111110c7fp-7, -0x1.a01a019ea0128p-13, 0x1.71de37b040fabp-19, -0x1.ae601f5cf1b6ap-26, \
         0x1.5e10f46459c91p-33
