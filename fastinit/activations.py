@@ -83,7 +83,7 @@ def _named(
 ) -> Activation:
     """One that the core has."""
     number = _CODES.index(code or name)
-    return Activation(name, *(_function(number, parameters, is_slope) for is_slope in (False, True)), kinks, degree)
+    return Activation(name, _function(number, parameters, False), _function(number, parameters, True), kinks, degree)
 
 
 def _leaky_relu(slope: float) -> Activation:
