@@ -28,7 +28,7 @@ class _Activations(Elementary):
     def elu(self, x: Array, above: float, below: float) -> Both:
         b, one = self.held(x, "sigmoid"), self.number(1)
         e = self.exp(np.where(b > 0, self.number(0), b))
-        value = self.number(below) * self.expm1(e)[0]
+        value = self.number(below) * np.add(*self.expm1(e))
         slope = self.lowered(self.number(below) * (one + e.more), e.lifted)
         return np.where(x > 0, self.number(above) * x, value), np.where(x > 0, self.number(above), slope)
 
@@ -100,10 +100,10 @@ class _Activations(Elementary):
     def tanh(self, x: Array, above: float, below: float) -> Both:
         a = np.abs(self.held(x, "tanh"))
         e = self.exp(self.number(-2) * a)
-        (less, less_low), (value, change) = self.expm1(e), self.inverse_of_exp_plus_1(e)
-        tanh = less * value
-        tanh = -(tanh + (tanh * change + less_low * value))
-        slope = self.number(4) * self.over_square(self.significand(e), (value, change))
+        inverse = self.inverse_of_exp_plus_1(e)
+        small = a < self.number(2.0**-13 if self.real.kind is F32 else 2.0**-28)
+        tanh = np.where(small, a, np.abs(self.quotient(self.expm1(e), inverse)))
+        slope = self.number(4) * self.over_square(self.significand(e), inverse)
         return np.copysign(tanh, x), self.lowered(slope, e.lifted)
 
     def softplus(self, x: Array, above: float, below: float) -> Both:

@@ -186,7 +186,8 @@ class Elementary:
         return ordered_sum(high, low + e.curve)
 
     def expm1(self, e: Exponential) -> Pair:
-        return ordered_sum(e.scale - self.number(1), e.scale * e.more)
+        high, low = ordered_sum(e.scale - self.number(1), e.scale * e.r)
+        return high, low + e.scale * e.curve
 
     def inverse_of_exp_plus_1(self, e: Exponential) -> Pair:
         one = self.number(1)
