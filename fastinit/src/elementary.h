@@ -1,10 +1,9 @@
-/* Values: exp, expm1, log1p, the tail of the normal law, sine and cosine, in both precisions, in the parts that
-   activations are put together from.
+/* Values: exp and expm1 of what is not above zero, log1p of what is in [0, 1], the normal law, sine and cosine, in both
+   precisions, in the parts that activations are put together from.
 
-   A pair is high + low, unevaluated, low being a few roundings of high. Let u be half a unit in the last place of a
-   number in [1, 2): a sum, product or quotient has a relative error of at most u. What comes as a pair is right to less
-   than u / 2; so that what is made of pairs and rounded once is right to one unit in the last place, and what is rounded
-   twice to two. No error of a polynomial, given with its coefficients, is above u / 4. */
+   A pair is high + low, unevaluated. A sum, product or quotient has a relative error of at most u, half a unit in the
+   last place of one. What comes as a pair is right to about u, most of it the last step of a polynomial: so that what is
+   made of pairs and rounded once is right to two units in the last place, as is what is then multiplied once. */
 #ifndef FI_ELEMENTARY_H
 #define FI_ELEMENTARY_H
 
@@ -27,7 +26,8 @@ typedef uint64_t word_f64;
 #define LN2_LOW 0x1.7f7d1cp-20f
 #define LIFT 64
 #define LOWER 0x1p-64f
-/* exp to 2^-27 on [-log(2) / 2, log(2) / 2], log1p to 2^-27, the middle to 2^-29, the tail to 2^-25, sine to 2^-28 and cosine to 2^-30. */
+/* The largest errors, of fits at Chebyshev nodes: 2^-27 of exp, 2^-26 of log1p's p, 2^-29 of the middle and the tail,
+   2^-28 of sine and cosine; in float64 2^-56, 2^-55, 2^-57, 2^-59 and 2^-55. */
 #define EXP_TERMS 0x1p-1f, 0x1.5554dcp-3f, 0x1.5555p-5f, 0x1.120c8ep-7f, 0x1.6d30d2p-10f
 #define LOG1P_TERMS 0x1.555556p-1f, 0x1.99992ep-2f, 0x1.246a42p-2f, 0x1.df8a76p-3f
 #define MIDDLE_TERMS \
