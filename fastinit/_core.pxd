@@ -39,6 +39,9 @@ cdef extern from "src/key.h" nogil:
 
 
 cdef extern from "src/dispatch.h" nogil:
+    enum:
+        FI_ACTIVATIONS
+
     ctypedef enum fi_law "enum fi_law":
         FI_NORMAL
         FI_LAWS
@@ -60,8 +63,16 @@ cdef extern from "src/dispatch.h" nogil:
         double right
         int tails
 
+    ctypedef struct fi_activation_parameters:
+        double above
+        double below
+
+    ctypedef void fi_activate_fn(const fi_activation_parameters *parameters, const void *x, size_t count,
+                                 void *value, void *slope) noexcept nogil
+
     ctypedef struct fi_kernels:
         void (*words)(fi_key key, fi_domain domain, uint64_t block, size_t tiles, uint32_t *words) noexcept nogil
+        fi_activate_fn *(*activate)[FI_ACTIVATIONS]
 
     ctypedef struct fi_level:
         const char *isa

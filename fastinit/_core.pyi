@@ -49,6 +49,29 @@ def project(x: NDArray[Any], weights: NDArray[np.float64]) -> tuple[NDArray[np.f
 def advise_large_pages(address: int, size: int) -> None: ...
 def rounds_otherwise() -> bool: ...
 def compiler() -> str: ...
+def activate(
+    code: int,
+    parameters: tuple[float, float],
+    x: NDArray[Any],
+    value: NDArray[Any] | None,
+    slope: NDArray[Any] | None,
+) -> None: ...
+
+class NamedFunction:
+    def __init__(
+        self,
+        code: int,
+        parameters: tuple[float, float],
+        is_slope: bool,
+        checked: Callable[[NamedFunction, Any], Any],
+    ) -> None: ...
+    def __call__(self, x: Any) -> Any: ...
+    @property
+    def code(self) -> int: ...
+    @property
+    def is_slope(self) -> bool: ...
+    @property
+    def parameters(self) -> tuple[float, float]: ...
 
 class CheckedCall:
     def __init__(

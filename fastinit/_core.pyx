@@ -265,3 +265,6 @@ def compiler():
 
 
 include "_draws.pxi"
+
+
+include "_activations.pxi"

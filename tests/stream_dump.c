@@ -135,6 +135,26 @@ static void write_hard_moments(double *x) {
     }
 }
 
+/* Values and then slopes of a stretch of normal values, of which the seventh ones are angles beyond a million. */
+static void write_activations(enum fi_dtype dtype, void *out) {
+    const size_t item = fi_item_bytes[dtype], count = 2003;
+    const fi_activation_parameters p = {1.05, -1.7};
+    char *value = (char *)out + count * item;
+    fi_region stretch = {.axes = 1, .shape = {(int64_t)count}, .source_step = {1}, .target_step = {(int64_t)item}};
+    fi_fill(FI_NORMAL, dtype, key, &draws[0].parameters, &stretch, 0, SIZE_MAX, out, 1);
+    for (size_t i = 0; i < count; i += 7)
+        if (dtype == FI_F32)
+            ((float *)out)[i] *= 0x1p30f;
+        else
+            ((double *)out)[i] *= 0x1p30;
+    for (int activation = 0; activation < FI_ACTIVATIONS; activation++) {
+        char number[4];
+        snprintf(number, sizeof number, "%d", activation);
+        level->kernels->activate[dtype][activation](&p, out, count, value, value + count * item);
+        write_record("activation", number, dtype_names[dtype], value, 2 * count, item);
+    }
+}
+
 int main(int count, char **arguments) {
     const fi_level *levels[FI_MOST_LEVELS];
     size_t supported = fi_supported_levels(levels);
@@ -151,6 +171,7 @@ int main(int count, char **arguments) {
         }
         for (int dtype = 0; dtype < FI_DTYPES; dtype++) write_moments((enum fi_dtype)dtype, out);
         write_hard_moments(out);
+        for (int dtype = 0; dtype < FI_ACTIVATED; dtype++) write_activations((enum fi_dtype)dtype, out);
     }
     free(out);
     return ferror(stdout) || fclose(stdout);

@@ -154,6 +154,17 @@ def moments(kind, dtype):
     return np.array(accumulator.result(), "<f8").tobytes()
 
 
+@cache
+def activated(code, dtype):
+    """What the extension makes of the numbers of `write_activations`."""
+    x = np.empty(2003, dtype)
+    _core.fill(0, list(DTYPES).index(dtype), KEY, (0.25, 1.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0), x, 0, None, 1)
+    x[::7] *= x.dtype.type(2.0**30)
+    both = np.empty((2, 2003), dtype)
+    _core.activate(code, (1.05, -1.7), x, *both)
+    return both.astype(both.dtype.newbyteorder("<")).tobytes()
+
+
 def expected(name, records):
     part, which, dtype = name.split("-")
     if part == "known":
@@ -165,6 +176,8 @@ def expected(name, records):
         return records[name]
     if part == "moments":
         return moments(which, dtype)
+    if part == "activation":
+        return activated(int(which), dtype)
     return filled(records[f"parameters-{which}-float64"], part, dtype)
 
 
@@ -188,7 +201,7 @@ def test_same_bits(name, tmp_path):
     levels = read_records(dump.read_bytes())
     assert {isa for isa, _ in levels} == MACHINES[name].isas
     for level, records in levels.items():
-        assert len(records) == 83
+        assert len(records) == 115
         different = [name for name, found in records.items() if found != expected(name, records)]
         assert not different, level
 

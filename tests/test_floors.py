@@ -45,6 +45,8 @@ INSIDE = {
         "widths",
         "cipher",
         "rounding",
+        "elementary",
+        "activations",
         "reals",
         "placing",
         "laws",
@@ -154,11 +156,15 @@ INSIDE = {
 
 C_FLOORS = {
     0: ("portability.h", "cpu.h", "threads.*", "pages.*"),
-    1: ("ars.h", "ars.c", "key.h", "key.c", "real.h", "normal.h", "moments.h", "moment_merge.h"),
+    1: (
+        *("ars.h", "ars.c", "key.h", "key.c", "real.h", "normal.h", "moments.h", "moment_merge.h"),
+        *("activations.*", "elementary.*", "quarter_turns.h"),
+    ),
     2: (
         "kernels*",
         "ars_wide.inc",
         "laws.inc",
+        "activate.inc",
         "moments.inc",
         "moment_blocks.inc",
         "dispatch.*",

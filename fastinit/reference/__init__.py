@@ -5,6 +5,7 @@ It stands apart: of the package it uses only the arithmetic of shapes, fans and 
 
 from typing import Any
 
+from .activations import activated
 from .cipher import S_BOX, SHIFTED, ars, words
 from .deterministic import constant, dirac, identity, ones, zeros
 from .laws import normal, truncated_normal, uniform
@@ -32,6 +33,7 @@ __all__ = [
     "U64",
     "Array",
     "Sums",
+    "activated",
     "ars",
     "constant",
     "delta_orthogonal",

@@ -3,6 +3,7 @@
 #ifndef FI_KERNELS_H
 #define FI_KERNELS_H
 
+#include "activations.h"
 #include "ars.h"
 #include "moments.h"
 
@@ -27,7 +28,10 @@ typedef void fi_fill_fn(fi_key key, const fi_parameters *parameters, uint64_t fi
 /* `tiles` times 32 words of a domain from `block` on, into 64-byte aligned memory. */
 typedef void fi_words_fn(fi_key key, enum fi_domain domain, uint64_t block, size_t tiles, uint32_t *words);
 
-/* Rows of floats or doubles that lie side by side; from row to row it is `step` bytes. */
+/* Signals have the first so many dtypes, float and double. */
+#define FI_SIGNALS 2
+
+/* Rows of a signal that lie side by side; from row to row it is `step` bytes. */
 typedef struct {
     const char *elements;
     size_t rows;
@@ -79,17 +83,23 @@ typedef void fi_project_fn(const fi_rows *x, const double *weights, size_t colum
 typedef void fi_stream_fn(char *lines, const char *items, size_t bytes);
 #define FI_LINE 64
 
+/* phi and its slope of `count` numbers, each where it is not NULL; `value` may be x. All are aligned to their items. */
+typedef void fi_activate_fn(const fi_activation_parameters *parameters, const void *x, size_t count, void *value,
+                            void *slope);
+
 typedef struct {
     fi_words_fn *words;
     fi_stream_fn *stream; /* NULL where no instruction writes a line */
     fi_block_fn *block[FI_DTYPES];
     fi_fill_fn *fill[FI_LAWS][FI_DTYPES];
-    fi_gram_fn *gram[2]; /* of FI_F32 and FI_F64, as those below */
-    fi_row_sums_fn *row_sums[2];
-    fi_weighted_fn *weighted[2];
-    fi_norm_fn *norm_columns[2], *norm_rows[2]; /* of FI_F32 and FI_F64, as those below */
-    fi_zeros_fn *zero_columns[2];
-    fi_project_fn *project[2];
+    /* of signals: */
+    fi_gram_fn *gram[FI_SIGNALS];
+    fi_row_sums_fn *row_sums[FI_SIGNALS];
+    fi_weighted_fn *weighted[FI_SIGNALS];
+    fi_norm_fn *norm_columns[FI_SIGNALS], *norm_rows[FI_SIGNALS];
+    fi_zeros_fn *zero_columns[FI_SIGNALS];
+    fi_project_fn *project[FI_SIGNALS];
+    fi_activate_fn *activate[FI_SIGNALS][FI_ACTIVATIONS];
 } fi_kernels;
 
 extern const fi_kernels fi_kernels_portable, fi_kernels_avx2, fi_kernels_avx2_vaes, fi_kernels_avx512, fi_kernels_neon;
