@@ -152,7 +152,8 @@ cdef extern from "src/streaming.h" nogil:
                               int threads)
     void fi_accumulator_result(const fi_accumulator *a, fi_moments *result)
     void fi_accumulator_statistics(const fi_accumulator *a, fi_statistics *result)
-    void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b)
+    void fi_accumulator_copy(const fi_accumulator *a, fi_accumulator *copy)
+    void fi_accumulator_merge(fi_accumulator *a, const fi_moments *m)
     int fi_moments_of_rows(int order, fi_dtype dtype, const fi_array *x, int kept, size_t first, size_t rows,
                            fi_statistics *results, int threads)
 
