@@ -47,6 +47,15 @@ class Activation:
             return phi.code, phi.parameters
         return None
 
+    def with_slope(self, x: Array) -> tuple[Array, Array]:
+        """phi(x) and phi'(x), of which the core makes both at once."""
+        known = self.in_core
+        if known is None or x.dtype.char not in "fd" or not x.flags.carray:
+            return self.function(x), self.derivative(x)
+        value, slope = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
+        _core.activate(*known, x, value, slope)
+        return value, slope
+
 
 #: What a polynomial is off by where a function is not smooth, and how many such intervals are followed.
 _ROUGH, _MOST_ROUGH = 1e-9, 4096

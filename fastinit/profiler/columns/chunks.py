@@ -15,9 +15,9 @@ from ..products import rounding
 Array = np.ndarray[Any, Any]
 Result = TypeVar("Result")
 
-#: Elements of a signal that are worked on at once, at most: with two threads, whose every call of NumPy asks for the
-#: interpreter's lock, a quarter as many take 1.7 times as long. Smaller signals are cut into four, but not below LEAST.
-CHUNK, LEAST = 1 << 19, 1 << 17
+#: Elements of a signal that are worked on at once, at most: some arrays of so many stay in a core's cache, while one
+#: thread has the interpreter's lock and another computes. Smaller signals are cut into four, but not below LEAST.
+CHUNK, LEAST = 1 << 17, 1 << 15
 LEAST_COLUMNS = 256
 
 

@@ -53,9 +53,9 @@ class Activate:
         self._slopes: Array | None = None
 
     def forward(self, x: Array) -> Array:
-        self._slopes = self._activation.derivative(x)
+        value, self._slopes = self._activation.with_slope(x)
         self._tally.add_slopes(self._slopes, self._batch)
-        return self._activation.function(x)
+        return value
 
     def backward(self, d: Array) -> Array:
         assert self._slopes is not None
