@@ -39,13 +39,13 @@ def distinct_columns(x: Array) -> float:
     if not peak < np.inf:
         return np.nan
     slack = _ROUNDINGS * float(np.finfo(x.dtype).eps)
-    order = np.argsort(shadow, kind="stable")
-    ranked = shadow[order]
+    ranked = np.sort(shadow)
     close = np.flatnonzero(ranked[1:] - ranked[:-1] <= slack * len(x) ** 0.5 * peak)
+    if not close.size:
+        return float(x.shape[1])
+    order = np.argsort(shadow, kind="stable")  # which takes ten times as long
     pairs = np.stack([order[close], order[close + 1]])
     for rows in (x[:_GLANCE], x):
-        if not pairs.size:
-            break
         gaps = np.abs(rows[:, pairs[0]] - rows[:, pairs[1]]).max(axis=0)
         pairs = pairs[:, gaps <= slack * peaks[pairs].max(axis=0)]
     return float(x.shape[1] - pairs.shape[1])
