@@ -199,7 +199,7 @@ class _Prediction:
     def _units(self) -> list[Callable[[int, SignalMoments], Passed]]:
         """Activation and norm in the order of the network's layers."""
         network = self._network
-        linear = network.activation.function is ACTIVATIONS["linear"].function  # before the norm or after, it is one
+        linear = network.activation.function == ACTIVATIONS["linear"].function  # before the norm or after, it is one
         if self._over_rows and self._has_law and (self._norm_first or linear) and not network.image:
             return [self._batch_units] if network.residual and self._norm_first else [self._read, self._batch_units]
         return network.in_order(self._read, self._normalise, self._activate)

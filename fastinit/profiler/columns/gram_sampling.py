@@ -163,7 +163,7 @@ class GramSampledWeights:
     # --- products
 
     def _product(self, x: Array, y: Array, exact: bool) -> Array:
-        """xy' in float64; in half the time by BLAS in the dtype of the signals, where no difference from it is taken."""
+        """xy' in float64; by BLAS in the signals' dtype, in half the time, where no difference from it is taken."""
         return gram(x, y, threads=1) if exact else (x @ y.T).astype(float)
 
     def _mapped(self, by: Array, x: Array, out: Array, scratch: ScratchArrays) -> Array:
