@@ -16,6 +16,9 @@ REFERENCES = (
     "skip_init",
     "np.dot (read limit)",
     "matrix products alone",
+    "draws and matrix products alone",
+    "draws alone",
+    "numpy, float32 sums",
     "a mode that does nothing",
 )
 #: Why rows are lost: a pattern of "group/name: peer", and what is known. The first that is found counts.
