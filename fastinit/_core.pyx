@@ -219,7 +219,7 @@ def use_isa(str isa, str aes=None):
     """Use the best level of that ISA (and AES); False where this machine has none such."""
     cdef bytes isa_name = isa.encode()
     cdef bytes aes_name = b"" if aes is None else aes.encode()
-    return fi_use_level(isa_name, NULL if aes is None else <const char *>aes_name) == 0
+    return fi_use_level(isa_name, NULL if aes is None else <char *>aes_name) == 0
 
 
 def stream_from(size_t size):
