@@ -14,6 +14,7 @@ from . import checks
 from .calls import calls
 from .checks import BOUND, STD, check_law, check_moment
 from .fills import all_threads, fills, fortran, fresh, levels, second_fills, threads, touched
+from .loops import loops
 from .peers import from_peers, read_limit
 from .profiles import profiles, sweeps
 from .races import ALL_THREADS, LARGE, MOST, Array, Entrant, Race, side, size_label
@@ -24,7 +25,7 @@ from .torch_models import torch_models
 def races(most: int = MOST) -> list[Race]:
     """All races, on arrays of at most `most` values (the large layer: 16 times as many)."""
     filling = (fills, second_fills, fresh, all_threads, threads, levels, schemes, fortran, large)
-    others = (calls, moments, axes, orthogonal, torch_calls, torch_models, profiles, sweeps)
+    others = (calls, moments, axes, orthogonal, torch_calls, torch_models, loops, profiles, sweeps)
     return [race for part in (*filling, *others) for race in part(most)]
 
 

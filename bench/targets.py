@@ -31,8 +31,11 @@ _NORMAL = "fills/normal float32 16 Mi"
 _READ = "np.dot (read limit)"
 _TORCH_TRUNCATED = "fills/truncated float32 16 Mi"
 
+_DENSE, _ALONE = "profile/dense 4096, depth 16, batch 256", "draws and matrix products alone"
 _MATRIX_FREE = "profile/matrix_free 1000000, depth 2, batch 32, batch norm"
+_DEEP = "profile/matrix_free 1000000, depth 10, batch 32, batch norm, one thread"
 _TILED = "tiled 65536, depth 2, batch 64, forward"
+_LOOPS = {"tanh": "numpy", "silu": "numpy", "gelu": "scipy"}
 _WIDE = "matrix_free 1000000, depth 50, batch 32, batch norm"
 _STACK = "torch/16 x nn.Linear(4096, 4096)"
 _SHARD = "torch/1/8 of 4096 x 4096"
@@ -90,10 +93,19 @@ TARGETS = (
     Target("normal, Fortran order", "schemes/normal 4096 x 4096, Fortran order", "fastinit", "numpy best", TOLERANCE),
     Target("orthogonal, one thread", "orthogonal/2048 x 2048, one thread", "fastinit", "torch", 1.8),
     Target("orthogonal, all threads", "orthogonal/2048 x 2048, all threads", "fastinit", "torch", 1.8),
-    Target("profile, dense", "profile/dense 4096, depth 16, batch 256", "fastinit", "numpy", 1.9),
+    *(
+        Target(f"{name} and slope", f"loops/{name} and slope 16 Ki", "fastinit", peer, 4)
+        for name, peer in _LOOPS.items()
+    ),
+    Target("profile, dense", _DENSE, "fastinit", "numpy", 2.5),
+    Target("profile, dense", _DENSE, "fastinit", _ALONE, 1 / 1.15),
+    Target("profile, 64 units, 50 layers", "profile/dense 64, depth 50, batch 16", "fastinit", "", 8000),
     Target("profile, tiled", f"profile/{_TILED}", "fastinit", "matrix products alone", 1 / 1.6),
     Target("profile, matrix_free", _MATRIX_FREE, "fastinit", "numpy qr, float64", 10),
-    Target("profile, matrix_free", "profile/matrix_free and dense 4096, depth 20, batch 64", "matrix_free", "dense", 5),
+    Target("profile, matrix_free, one thread", _DEEP, "fastinit", "", 2e6),
+    Target(
+        "profile, matrix_free", "profile/matrix_free and dense 4096, depth 20, batch 64", "matrix_free", "dense", 15
+    ),
     Target("GPT-2 774M in fast_init", "torch/GPT-2 774M", "fastinit", "transformers", 6),
     Target("GPT-2 774M, large_pages=True", "torch/GPT-2 774M", "fastinit, large pages", "transformers", 10),
     Target("500 x nn.Linear(16, 16) in fast_init", "torch/500 x nn.Linear(16, 16)", "fastinit", "torch", 1 / 1.1),

@@ -39,6 +39,9 @@ cdef extern from "src/key.h" nogil:
 
 
 cdef extern from "src/dispatch.h" nogil:
+    enum:
+        FI_ACTIVATIONS
+
     ctypedef enum fi_law "enum fi_law":
         FI_NORMAL
         FI_LAWS
@@ -60,8 +63,16 @@ cdef extern from "src/dispatch.h" nogil:
         double right
         int tails
 
+    ctypedef struct fi_activation_parameters:
+        double above
+        double below
+
+    ctypedef void fi_activate_fn(const fi_activation_parameters *parameters, const void *x, size_t count,
+                                 void *value, void *slope) noexcept nogil
+
     ctypedef struct fi_kernels:
         void (*words)(fi_key key, fi_domain domain, uint64_t block, size_t tiles, uint32_t *words) noexcept nogil
+        fi_activate_fn *(*activate)[FI_ACTIVATIONS]
 
     ctypedef struct fi_level:
         const char *isa
@@ -141,6 +152,42 @@ cdef extern from "src/streaming.h" nogil:
                               int threads)
     void fi_accumulator_result(const fi_accumulator *a, fi_moments *result)
     void fi_accumulator_statistics(const fi_accumulator *a, fi_statistics *result)
-    void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b)
+    void fi_accumulator_copy(const fi_accumulator *a, fi_accumulator *copy)
+    void fi_accumulator_merge(fi_accumulator *a, const fi_moments *m)
     int fi_moments_of_rows(int order, fi_dtype dtype, const fi_array *x, int kept, size_t first, size_t rows,
                            fi_statistics *results, int threads)
+
+
+cdef extern from "src/kernels.h" nogil:
+    ctypedef struct fi_rows:
+        const char *elements
+        size_t rows
+        int64_t step
+
+
+cdef extern from "src/gram.h" nogil:
+    int fi_gram(fi_dtype dtype, const fi_rows *x, const fi_rows *y, size_t columns, double *out, int threads)
+    int fi_row_sums(fi_dtype dtype, const fi_rows *x, const fi_rows *y, size_t columns, double *out, int threads)
+    int fi_weighted_square(fi_dtype dtype, const fi_rows *x, const double *weights, size_t columns, double *out,
+                           int threads)
+
+
+cdef extern from "src/signals.h" nogil:
+    ctypedef struct fi_norm:
+        fi_rows x
+        fi_rows y
+        char *out
+        int64_t out_step
+        size_t columns
+        const double *known[2]
+        double *inverse
+        double eps
+        int centred
+
+    ctypedef enum fi_axis "enum fi_axis":
+        FI_OVER_ROWS
+        FI_OVER_COLUMNS
+
+    void fi_normalise(fi_axis axis, fi_dtype dtype, const fi_norm *n, int threads)
+    size_t fi_zero_columns(fi_dtype dtype, const fi_rows *x, size_t columns)
+    void fi_project(fi_dtype dtype, const fi_rows *x, const double *weights, size_t columns, double *sums, void *peaks)

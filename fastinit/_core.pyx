@@ -6,7 +6,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
@@ -219,7 +219,7 @@ def use_isa(str isa, str aes=None):
     """Use the best level of that ISA (and AES); False where this machine has none such."""
     cdef bytes isa_name = isa.encode()
     cdef bytes aes_name = b"" if aes is None else aes.encode()
-    return fi_use_level(isa_name, NULL if aes is None else <const char *>aes_name) == 0
+    return fi_use_level(isa_name, NULL if aes is None else <char *>aes_name) == 0
 
 
 def stream_from(size_t size):
@@ -230,6 +230,8 @@ def stream_from(size_t size):
 
 
 include "_moments.pxi"
+include "_signals.pxi"
+include "_products.pxi"
 
 
 def advise_large_pages(size_t address, size_t size):
@@ -263,3 +265,6 @@ def compiler():
 
 
 include "_draws.pxi"
+
+
+include "_activations.pxi"

@@ -64,7 +64,7 @@ cdef class Accumulator:
     cdef object lock
 
     def __cinit__(self, int order, bytes state=None):
-        self.state = <fi_accumulator *>PyMem_Calloc(1, sizeof(fi_accumulator))
+        self.state = <fi_accumulator *>PyMem_Malloc(sizeof(fi_accumulator))
         if self.state == NULL:
             raise MemoryError()
         self.lock = lock_of_forks()
@@ -82,8 +82,10 @@ cdef class Accumulator:
         PyMem_Free(self.state)
 
     def __reduce__(self):
+        cdef bytes state = PyBytes_FromStringAndSize(NULL, sizeof(fi_accumulator))
         with self.lock:
-            return Accumulator, (self.state.order, (<char *>self.state)[:sizeof(fi_accumulator)])
+            fi_accumulator_copy(self.state, <fi_accumulator *>PyBytes_AS_STRING(state))
+            return Accumulator, (self.state.order, state)
 
     def update(self, int dtype, cnp.ndarray elements, int threads):
         """Take in the elements of an array, in C order."""
@@ -115,9 +117,11 @@ cdef class Accumulator:
 
     def merge(self, Accumulator other not None):
         """Take in all that `other` has taken in, as one piece."""
-        cdef Accumulator still = Accumulator(*other.__reduce__()[1])
+        cdef fi_moments m
+        with other.lock:
+            fi_accumulator_result(other.state, &m)
         with self.lock:
-            fi_accumulator_merge(self.state, still.state)
+            fi_accumulator_merge(self.state, &m)
 
     def result(self):
         """The eleven numbers of fi_moments."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from math import pi, sqrt
 from typing import Any
 
 import numpy as np
 
+from . import _core
 from .arguments import choice, real, refuse
 
 Array = np.ndarray[Any, Any]
@@ -38,190 +37,71 @@ class Activation:
     kinks: tuple[float, ...] = ()
     degree: float | None = None
 
+    @property
+    def in_core(self) -> tuple[int, tuple[float, float]] | None:
+        """Code and parameters, where both functions are the core's; None of a user's."""
+        phi, slope = self.function, self.derivative
+        if isinstance(phi, _core.NamedFunction) and slope == _core.NamedFunction(
+            phi.code, phi.parameters, True, _checked
+        ):
+            return phi.code, phi.parameters
+        return None
+
+    def with_slope(self, x: Array) -> tuple[Array, Array]:
+        """phi(x) and phi'(x), of which the core makes both at once."""
+        known = self.in_core
+        if known is None or x.dtype.char not in "fd" or not x.flags.carray:
+            return self.function(x), self.derivative(x)
+        value, slope = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
+        _core.activate(*known, x, value, slope)
+        return value, slope
+
 
 #: What a polynomial is off by where a function is not smooth, and how many such intervals are followed.
 _ROUGH, _MOST_ROUGH = 1e-9, 4096
 
-# Chebyshev coefficients of (1 + 2a) exp(a a) erfc(a) in t = (a - 3) / (a + 3), and of erf(x) / x in 2 x x - 1 on
-# [-1, 1]: interpolation at 120 Chebyshev nodes with 40 digits. The first terms alone are right to float32 rounding.
-_TAIL = (
-    1.1775625741965600, 0.0053539045396156768, -0.093775503422842091, 0.054366525557443220, -0.018976596707845207,
-    0.0044534260614627116, -0.00063355317105531469, 1.7661719523171592e-5, 1.2841532864056671e-5,
-    -2.0072285659059914e-6, -1.8075227904148371e-7, 7.5498283438250928e-8, 1.8856685238386028e-9,
-    -2.6995190497983640e-9, -1.4600791199391049e-11, 1.0361607445969490e-10, 1.4757159766234730e-12,
-    -4.2773400643969108e-12, -2.0792249285979900e-13, 1.8134502003176962e-13, 1.9734255745447388e-14,
-    -7.2879437375926732e-15, -1.5169878690228116e-15, 2.3514112258781404e-16, 1.0006111691821668e-16,
-)  # fmt: skip
-_NEAR = (
-    0.97547693938265410, -0.14226120510371364, 0.010035582187599796, -0.00057687646997674848, 2.7419931252196061e-5,
-    -1.1043175507344508e-6, 3.8488755420345037e-8, -1.1808582533875467e-9, 3.2334215826050910e-11,
-    -7.9910159470045488e-13, 1.7990725113961456e-14, -3.7186354878186926e-16, 7.1035990037142530e-18,
-)  # fmt: skip
+#: What an activation has in the core: its place here.
+_CODES = (
+    *("linear", "relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish"),
+    *("tanh", "sigmoid", "softplus", "erf", "sin", "softsign", "abs", "relu2"),
+)
 
 
-@cache
-def _coefficients(series: tuple[float, ...]) -> list[float]:
-    """Those of the powers, of a Chebyshev series."""
-    from numpy.polynomial.chebyshev import cheb2poly  # a tenth of the time of the import of the package
-
-    return list(cheb2poly(series).tolist())
-
-
-def _polynomial(series: tuple[float, ...], terms32: int, x: Array) -> Array:
-    """A Chebyshev series at x, of which its first terms will do for float32."""
-    coefficients = _coefficients(series if x.dtype == np.float64 else series[:terms32])
-    value = np.full_like(x, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        value *= x
-        value += coefficient
-    return value
+def _checked(function: _core.NamedFunction, x: Any) -> Any:
+    """Of an array as the core does not read it, and of a number: computed as float32 where that holds it."""
+    array = np.asarray(x)
+    real = array.dtype if array.dtype.kind in "fV" else np.dtype(np.float64)  # bfloat16 is of kind V
+    kind = np.float32 if real.itemsize <= 4 else np.float64
+    values = np.array(array, kind, order="C")
+    wanted = (None, values) if function.is_slope else (values, None)
+    _core.activate(function.code, function.parameters, values, *wanted)
+    return values.astype(real, copy=False)[()]
 
 
-def _erfc(a: Array) -> Array:
-    """erfc(a) for a >= 0, to a few roundings of itself; from 28 on it is zero in float64."""
-    a = np.minimum(a, 28.0)
-    tail = _polynomial(_TAIL, 12, (a - 3.0) / (a + 3.0))
-    return np.exp(-a * a) * tail / (1.0 + 2.0 * a)
+def _function(code: int, parameters: tuple[float, float], is_slope: bool) -> _core.NamedFunction:
+    return _core.NamedFunction(code, parameters, is_slope, _checked)
 
 
-def _erf(x: Array) -> Array:
-    a = np.abs(x)
-    square = np.minimum(a, 1.0) ** 2
-    near = x * _polynomial(_NEAR, 7, 2.0 * square - 1.0)
-    return np.where(a < 1.0, near, np.copysign(1.0 - _erfc(a), x))
+def _named(
+    name: str,
+    kinks: tuple[float, ...] = (),
+    degree: float | None = None,
+    *,
+    code: str | None = None,
+    parameters: tuple[float, float] = (1.0, 0.0),
+) -> Activation:
+    """One that the core has."""
+    number = _CODES.index(code or name)
+    return Activation(name, _function(number, parameters, False), _function(number, parameters, True), kinks, degree)
 
 
-def _erf_derivative(x: Array) -> Array:
-    x = np.clip(x, -28.0, 28.0)
-    return 2.0 / sqrt(pi) * np.exp(-x * x)
-
-
-def _gelu(x: Array) -> Array:
-    return x * _normal_cdf(x)
-
-
-def _normal_cdf(x: Array) -> Array:
-    lower = 0.5 * _erfc(np.abs(x) * sqrt(0.5))
-    return ~np.signbit(x) - np.copysign(lower, x)
-
-
-def _gelu_derivative(x: Array) -> Array:
-    inner = np.clip(x, -39.0, 39.0)
-    return _normal_cdf(x) + inner * np.exp(-0.5 * inner * inner) * (1.0 / sqrt(2.0 * pi))
-
-
-def _gelu_tanh_inner(x: Array) -> tuple[Array, Array]:
-    """tanh of the approximation's cubic, and x, held within 10, where that tanh is one."""
-    inner = np.clip(x, -10.0, 10.0)
-    return np.tanh(sqrt(2.0 / pi) * inner * (1.0 + 0.044715 * inner * inner)), inner
-
-
-def _gelu_tanh(x: Array) -> Array:
-    return x * (0.5 + 0.5 * _gelu_tanh_inner(x)[0])
-
-
-def _gelu_tanh_derivative(x: Array) -> Array:
-    tanh, inner = _gelu_tanh_inner(x)
-    slope = sqrt(0.5 / pi) * inner * (1.0 + 3.0 * 0.044715 * inner * inner)
-    return 0.5 + 0.5 * tanh + slope * (1.0 - tanh * tanh)
-
-
-def _sigmoid(x: Array) -> Array:
-    return np.exp(np.minimum(x, 0.0)) / (1.0 + np.exp(-np.abs(x)))
-
-
-def _sigmoid_derivative(x: Array) -> Array:
-    e = np.exp(-np.abs(x))
-    return e / (1.0 + e) ** 2
-
-
-def _softplus(x: Array) -> Array:
-    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
-
-
-def _silu(x: Array) -> Array:
-    return x * _sigmoid(x)
-
-
-def _silu_derivative(x: Array) -> Array:
-    return _sigmoid(x) + x * _sigmoid_derivative(x)
-
-
-def _tanh_softplus(x: Array) -> Array:
-    """(p p - 1) / (p p + 1) with p = 1 + exp(x), both over exp(2x) where x is positive."""
-    above = np.exp(-np.maximum(x, 0.0))
-    below = np.exp(np.minimum(x, 0.0))
-    numerator = below * (below + 2.0 * above)
-    return numerator / (numerator + 2.0 * above * above)
-
-
-def _mish(x: Array) -> Array:
-    return x * _tanh_softplus(x)
-
-
-def _mish_derivative(x: Array) -> Array:
-    tanh = _tanh_softplus(x)
-    return tanh + x * (1.0 - tanh * tanh) * _sigmoid(x)
-
-
-def _tanh_derivative(x: Array) -> Array:
-    tanh = np.tanh(x)
-    return 1.0 - tanh * tanh
-
-
-def _relu(x: Array) -> Array:
-    return np.maximum(x, 0.0)
-
-
-def _relu_derivative(x: Array) -> Array:
-    return (x > 0).astype(x.dtype)
-
-
-def _softsign_derivative(x: Array) -> Array:
-    reciprocal = 1.0 / (1.0 + np.abs(x))
-    return reciprocal * reciprocal
-
-
-def _relu2(x: Array) -> Array:
-    positive = np.maximum(x, 0.0)
-    return positive * positive
-
-
-def _relu2_derivative(x: Array) -> Array:
-    return 2.0 * np.maximum(x, 0.0)
-
-
-def _softsign(x: Array) -> Array:
-    return x / (1.0 + np.abs(x))
-
-
-def _leaky(x: Array, slope: float) -> Array:
-    return np.maximum(x, 0.0) + slope * np.minimum(x, 0.0)
-
-
-def _leaky_derivative(x: Array, slope: float) -> Array:
-    above = _relu_derivative(x)
-    return above + slope * (1.0 - above)
-
-
-def _exponential(x: Array, above: float, below: float) -> Array:
-    return above * np.maximum(x, 0.0) + below * np.expm1(np.minimum(x, 0.0))
-
-
-def _exponential_derivative(x: Array, above: float, below: float) -> Array:
-    positive = _relu_derivative(x)
-    return above * positive + below * (1.0 - positive) * np.exp(np.minimum(x, 0.0))
-
-
-# Parts of named functions, unlike closures, can be pickled: a profile with them goes to other processes.
 def _leaky_relu(slope: float) -> Activation:
-    return Activation("leaky_relu", partial(_leaky, slope=slope), partial(_leaky_derivative, slope=slope), (0.0,), 1)
+    return _named("leaky_relu", (0.0,), 1, parameters=(1.0, slope))
 
 
 def _elu(alpha: float, scale: float = 1.0, name: str = "elu") -> Activation:
     """scale x for positive x, scale alpha (exp(x) - 1) for the others."""
-    function = partial(_exponential, above=scale, below=scale * alpha)
-    return Activation(name, function, partial(_exponential_derivative, above=scale, below=scale * alpha), (0.0,))
+    return _named(name, (0.0,), code="elu", parameters=(scale, scale * alpha))
 
 
 def check_continuous(phi: Activation) -> None:
@@ -256,8 +136,7 @@ class _Own:
         return y.astype(x.dtype, copy=False)
 
 
-_LINEAR = Activation("linear", np.positive, np.ones_like, degree=1)
-_SILU = Activation("silu", _silu, _silu_derivative)
+_LINEAR, _SILU = _named("linear", degree=1), _named("silu")
 
 #: Every activation that has a name.
 ACTIVATIONS: dict[str, Activation] = {
@@ -265,24 +144,24 @@ ACTIVATIONS: dict[str, Activation] = {
     for activation in (
         _LINEAR,
         replace(_LINEAR, name="identity"),
-        Activation("relu", _relu, _relu_derivative, (0.0,), 1),
+        _named("relu", (0.0,), 1),
         _leaky_relu(0.01),
         _elu(1.0),
         # Klambauer et al., "Self-normalizing neural networks", 2017: E phi = 0 and E phi**2 = 1 for a standard normal.
         _elu(1.6732632423543772, 1.0507009873554805, "selu"),
-        Activation("gelu", _gelu, _gelu_derivative),
-        Activation("gelu_tanh", _gelu_tanh, _gelu_tanh_derivative),
+        _named("gelu"),
+        _named("gelu_tanh"),
         _SILU,
         replace(_SILU, name="swish"),
-        Activation("mish", _mish, _mish_derivative),
-        Activation("tanh", np.tanh, _tanh_derivative),
-        Activation("sigmoid", _sigmoid, _sigmoid_derivative),
-        Activation("softplus", _softplus, _sigmoid),
-        Activation("erf", _erf, _erf_derivative),
-        Activation("sin", np.sin, np.cos),
-        Activation("softsign", _softsign, _softsign_derivative, (0.0,)),
-        Activation("abs", np.abs, np.sign, (0.0,), 1),
-        Activation("relu2", _relu2, _relu2_derivative, (0.0,), 2),
+        _named("mish"),
+        _named("tanh"),
+        _named("sigmoid"),
+        _named("softplus"),
+        _named("erf"),
+        _named("sin"),
+        _named("softsign", (0.0,)),
+        _named("abs", (0.0,), 1),
+        _named("relu2", (0.0,), 2),
     )
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "fill.h"
+#include "gram.h"
+#include "signals.h"
 #include "streaming.h"
 
 #define STRETCH 70001
@@ -135,6 +137,67 @@ static void write_hard_moments(double *x) {
     }
 }
 
+/* A stretch of normal values, of which those from `first` on, by `step`, are scaled by a power of two. */
+static void make_signal(enum fi_dtype dtype, void *out, size_t count, size_t first, size_t step, double power) {
+    const int64_t item = (int64_t)fi_item_bytes[dtype];
+    fi_region stretch = {.axes = 1, .shape = {(int64_t)count}, .source_step = {1}, .target_step = {item}};
+    fi_fill(FI_NORMAL, dtype, key, &draws[0].parameters, &stretch, 0, SIZE_MAX, out, 1);
+    for (size_t i = first; i < count; i += step)
+        if (dtype == FI_F32)
+            ((float *)out)[i] = (float)(((float *)out)[i] * power);
+        else
+            ((double *)out)[i] *= power;
+}
+
+/* Values and then slopes, of which the seventh ones are of angles beyond a million. */
+static void write_activations(enum fi_dtype dtype, void *out) {
+    const size_t item = fi_item_bytes[dtype], count = 2003;
+    const fi_activation_parameters p = {1.05, -1.7};
+    char *value = (char *)out + count * item;
+    make_signal(dtype, out, count, 0, 7, 0x1p30);
+    for (int activation = 0; activation < FI_ACTIVATIONS; activation++) {
+        char number[12];
+        snprintf(number, sizeof number, "%d", activation);
+        level->kernels->activate[dtype][activation](&p, out, count, value, value + count * item);
+        write_record("activation", number, dtype_names[dtype], value, 2 * count, item);
+    }
+}
+
+/* Of x and d, the first and the last nine rows of a matrix of 13, one of whose columns is subnormal: products, norms, what
+   norms send back, and projections, weighted by the sums of rows. */
+static void write_signals(enum fi_dtype dtype, double *out) {
+    enum { ROWS = 9, COLUMNS = 1301, STEP = 1304, ALL = (ROWS + 4) * STEP };
+    static const char *const norms[2][2] = {{"rows", "rows_centred"}, {"units", "units_centred"}};
+    const size_t item = fi_item_bytes[dtype], size = ROWS * COLUMNS * item;
+    const char *label = dtype_names[dtype];
+    const fi_rows x = {(const char *)out, ROWS, (int64_t)(STEP * item)}, d = {x.elements + 4 * x.step, ROWS, x.step};
+    double *numbers = out + ALL, *sums = numbers + COLUMNS;
+    char *y = (char *)(sums + 2 * ROWS), *back = y + size;
+    make_signal(dtype, out, ALL, 7, STEP, dtype == FI_F32 ? 0x1p-130 : 0x1p-1060);
+    fi_gram(dtype, &x, NULL, COLUMNS, numbers, 2);
+    write_record("products", "gram", label, numbers, ROWS * ROWS, sizeof *numbers);
+    fi_gram(dtype, &x, &d, COLUMNS, numbers, 2);
+    write_record("products", "cross", label, numbers, ROWS * ROWS, sizeof *numbers);
+    for (int centred = 0; centred < 2; centred++)
+        for (int axis = 0; axis < 2; axis++) {
+            const fi_rows at = {y, ROWS, (int64_t)(COLUMNS * item)};
+            const size_t count = axis == FI_OVER_ROWS ? COLUMNS : ROWS;
+            fi_norm n = {x, {0}, y, at.step, COLUMNS, {NULL}, numbers, 1e-5, centred};
+            fi_normalise((enum fi_axis)axis, dtype, &n, 1);
+            n.x = d, n.y = at, n.out = back;
+            fi_normalise((enum fi_axis)axis, dtype, &n, 1);
+            write_record("inverse", norms[axis][centred], label, numbers, count, sizeof *numbers);
+            write_record("norm", norms[axis][centred], label, y, 2 * ROWS * COLUMNS, item);
+        }
+    fi_row_sums(dtype, &x, &d, COLUMNS, sums, 2);
+    write_record("products", "row_sums", label, sums, 2 * ROWS, sizeof *sums);
+    fi_weighted_square(dtype, &x, sums, COLUMNS, numbers, 2);
+    write_record("products", "weighted_square", label, numbers, 1, sizeof *numbers);
+    fi_project(dtype, &x, sums, COLUMNS, numbers, y);
+    write_record("projected", "sums", label, numbers, COLUMNS, sizeof *numbers);
+    write_record("projected", "peaks", label, y, COLUMNS, item);
+}
+
 int main(int count, char **arguments) {
     const fi_level *levels[FI_MOST_LEVELS];
     size_t supported = fi_supported_levels(levels);
@@ -151,6 +214,10 @@ int main(int count, char **arguments) {
         }
         for (int dtype = 0; dtype < FI_DTYPES; dtype++) write_moments((enum fi_dtype)dtype, out);
         write_hard_moments(out);
+        for (int dtype = 0; dtype < FI_SIGNALS; dtype++) {
+            write_activations((enum fi_dtype)dtype, out);
+            write_signals((enum fi_dtype)dtype, out);
+        }
     }
     free(out);
     return ferror(stdout) || fclose(stdout);

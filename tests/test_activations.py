@@ -1,15 +1,20 @@
 """Activation functions: values, derivatives, dtypes, extremes, and what names them."""
 
 import math
+import pickle
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import LENGTHS, bits
 from scipy import special
 from test_gain import FUNCTIONS
 
 import fastinit as fi
+from fastinit import _core, reference
 from fastinit.activations import ACTIVATIONS, Activation, activation_of
+from fastinit.reference.activations import ACTIVATIONS as TWINS
 from fastinit.scaling import _GAINS
 
 GRID = np.concatenate([np.linspace(-9, 9, 3601), np.logspace(-140, 1, 400), -np.logspace(-20, 1.5, 200)])
@@ -112,3 +117,161 @@ def test_gain_takes_all_that_names_an_activation():
     assert fi.gain(("elu", 1)) == pytest.approx(fi.gain("elu"), rel=1e-12)
     assert fi.gain(Activation("shifted", lambda x: x + 1, np.ones_like)) == pytest.approx(math.sqrt(0.5), rel=1e-12)
     assert fi.gain(ACTIVATIONS["relu"]) == math.sqrt(2)
+
+
+def points(dtype):
+    """Usual numbers, angles beyond a million, all sizes there are, and those that are hard."""
+    rng, info = np.random.default_rng(3), np.finfo(dtype)
+    sizes = 2.0 ** rng.uniform(info.minexp - info.nmant, info.maxexp - 1, 800) * rng.choice([-1, 1], 800)
+    hard = [0, 1, 5e-324, info.smallest_subnormal, info.tiny, info.max, np.inf, np.nan, 0.5, np.sqrt(2), np.pi]
+    x = np.concatenate([rng.normal(0, 3, 2000), rng.uniform(-800, 800, 500), rng.uniform(-1e7, 1e7, 200), sizes])
+    return np.concatenate([x, hard, np.negative(hard)]).astype(dtype)
+
+
+def same(found, expected):
+    return np.array_equal(bits(found)[~np.isnan(found)], bits(expected)[~np.isnan(expected)]) and np.array_equal(
+        np.isnan(found), np.isnan(expected)
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("code, name", list(enumerate(TWINS)), ids=TWINS)
+def test_every_level_gives_the_twins_bits_at_every_length_and_place(level, code, name, dtype):
+    x, parameters = points(dtype), (1.05, -1.7)
+    value, slope = reference.activated(name, x, *parameters)
+    found = np.empty_like(x), np.empty_like(x)
+    _core.activate(code, parameters, x, *found)
+    assert same(found[0], value) and same(found[1], slope)
+    for count in LENGTHS:
+        for start in (0, 1):
+            memory = np.full((2, count + 40), 7, dtype)
+            part, out = slice(start, start + count), memory[:, 20 : 20 + count]
+            _core.activate(code, parameters, x[part], out[0], out[1])
+            assert same(out[0], value[part]) and same(out[1], slope[part]), count
+            assert (memory[:, :20] == 7).all() and (memory[:, 20 + count :] == 7).all()
+            alone = np.full_like(out, 7)
+            _core.activate(code, parameters, x[part], alone[0], None)
+            _core.activate(code, parameters, x[part], None, alone[1])
+            assert same(alone, out), count
+            alone[0] = x[part]
+            _core.activate(code, parameters, alone[0], alone[0], alone[1])
+            assert same(alone, out), count
+
+
+def test_border_refuses_what_it_cannot_read():
+    x, p = np.ones(4), (1.0, 0.0)
+    with pytest.raises(ValueError) as raised:
+        _core.activate(len(TWINS), p, x, x, None)
+    assert str(raised.value) == "`code` must be below 16, got 16"
+    unaligned = np.ones(33, np.uint8)[1:].view(float)
+    for array in (np.ones(4, np.float16), np.ones((4, 4)).T[:2], x.astype(">f8"), unaligned):
+        with pytest.raises(BufferError, match="`x` must be aligned float32 or float64 in C order"):
+            _core.activate(0, p, array, None, None)
+    fixed = np.ones(4)
+    fixed.flags.writeable = False
+    for out in (np.ones(3), np.ones(4, np.float32), fixed, np.ones(8)[::2], unaligned, [1.0]):
+        for both in ((out, None), (None, out)):
+            with pytest.raises(BufferError) as raised:
+                _core.activate(0, p, x, *both)
+            assert str(raised.value) == "what is written must be writable and as what is read: in dtype, size and order"
+
+
+@EACH
+def test_arrays_of_any_kind_and_numbers(activation):
+    """What does not lie as the core reads it is copied; integers are computed as float64, 16-bit reals as float32."""
+    for function in (activation.function, activation.derivative):
+        x = np.linspace(-3, 3, 48).reshape(6, 8)
+        expected = function(x)
+        for other in (x.T, np.asfortranarray(x), x[::-1, ::2], x.astype(">f8"), x[:0]):
+            got = function(other)
+            assert got.shape == other.shape and np.array_equal(got, function(np.array(other, float, order="C")))
+        assert function(x[2, 3]) == function(np.array(x[2, 3])) == expected[2, 3]
+        assert np.isscalar(function(np.float32(0.5))) and function(np.float32(0.5)).dtype == np.float32
+        half = x.astype(np.float16)
+        assert np.array_equal(function(half), function(half.astype(np.float32)).astype(np.float16))
+        assert np.array_equal(function(np.arange(4)), function(np.arange(4.0)))
+        assert pickle.loads(pickle.dumps(function)) == function
+    assert pickle.loads(pickle.dumps(activation)) == activation == replace(activation)
+
+
+def test_kinks_infinities_and_signs_of_zero():
+    inf, nan = np.inf, np.nan
+    x = np.array([-inf, -0.0, 0.0, inf, nan])
+    expected = {
+        "relu": ([0, 0, 0, inf, nan], [0, 0, 0, 1, 0]),
+        "leaky_relu": ([-inf, 0, 0, inf, nan], [0.01, 0.01, 0.01, 1, 0.01]),
+        "elu": ([-1, 0, 0, inf, nan], [0, 1, 1, 1, nan]),
+        "gelu": ([0, 0, 0, inf, nan], [0, 0.5, 0.5, 1, nan]),
+        "gelu_tanh": ([0, 0, 0, inf, nan], [0, 0.5, 0.5, 1, nan]),
+        "silu": ([0, 0, 0, inf, nan], [0, 0.5, 0.5, 1, nan]),
+        "mish": ([0, 0, 0, inf, nan], [0, 0.6, 0.6, 1, nan]),
+        "tanh": ([-1, 0, 0, 1, nan], [0, 1, 1, 0, nan]),
+        "sigmoid": ([0, 0.5, 0.5, 1, nan], [0, 0.25, 0.25, 0, nan]),
+        "softplus": ([0, np.log(2), np.log(2), inf, nan], [0, 0.5, 0.5, 1, nan]),
+        "erf": ([-1, 0, 0, 1, nan], [0, 2 / np.sqrt(np.pi), 2 / np.sqrt(np.pi), 0, nan]),
+        "sin": ([nan, 0, 0, nan, nan], [nan, 1, 1, nan, nan]),
+        "softsign": ([-1, 0, 0, 1, nan], [0, 1, 1, 0, nan]),
+        "abs": ([inf, 0, 0, inf, nan], [-1, 0, 0, 1, nan]),
+        "relu2": ([0, 0, 0, inf, nan], [0, 0, 0, inf, nan]),
+    }
+    for name, (value, slope) in expected.items():
+        activation = ACTIVATIONS[name]
+        np.testing.assert_array_max_ulp(activation.function(x), np.array(value, float), 1)
+        np.testing.assert_array_max_ulp(activation.derivative(x), np.array(slope, float), 1)
+    for name in ("tanh", "erf", "sin", "softsign", "gelu", "silu", "mish", "gelu_tanh"):
+        assert np.signbit(ACTIVATIONS[name].function(x[1:3])).tolist() == [True, False]
+
+
+def test_what_the_core_has_of_an_activation():
+    assert ACTIVATIONS["relu"].in_core == (1, (1.0, 0.0))
+    assert activation_of(("leaky_relu", 0.2)).in_core == (2, (1.0, 0.2))
+    assert activation_of(("elu", 0.5)).in_core == (3, (1.0, 0.5))
+    assert ACTIVATIONS["selu"].in_core == (3, (1.0507009873554805, 1.0507009873554805 * 1.6732632423543772))
+    assert replace(ACTIVATIONS["tanh"], derivative=np.ones_like).in_core is None
+    assert activation_of((np.sin, np.cos)).in_core is None
+
+
+#: Slopes that cross zero: their error is in units of the last place of one, where they are below one.
+CROSSING = {"gelu", "gelu_tanh", "silu", "mish"}
+
+
+def units_off(found, exact, absolute):
+    """The greatest error in units in the last place, of exact numbers in a wider dtype."""
+    info = np.finfo(found.dtype)
+    _, exponent = np.frexp(exact)
+    unit = np.ldexp(exact.dtype.type(1), np.maximum(exponent, 1 if absolute else info.minexp + 1) - info.nmant - 1)
+    with np.errstate(invalid="ignore"):
+        off = np.where(found == exact, 0, np.abs(found - exact)) / unit
+    return off.max()
+
+
+def exactly(name, x):
+    """phi(x) and phi'(x) in the dtype of x, wide enough: of |x| where the two signs are alike."""
+    one = x.dtype.type(1)
+    pi = one * 4 * np.arctan(one)
+    sigmoid = np.where(x > 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))))
+    return {
+        "elu": lambda: (np.where(x > 0, x, np.expm1(np.minimum(x, 0))), np.exp(np.minimum(x, 0))),
+        "tanh": lambda: (np.tanh(x), 4 * np.exp(-2 * np.abs(x)) / (1 + np.exp(-2 * np.abs(x))) ** 2),
+        "sigmoid": lambda: (sigmoid, np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))) ** 2),
+        "silu": lambda: (x * sigmoid, sigmoid * (1 + x * sigmoid[::-1])),
+        "softplus": lambda: (np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), sigmoid),
+        "sin": lambda: (np.sin(x), np.cos(x)),
+        "softsign": lambda: (x / (1 + np.abs(x)), 1 / (1 + np.abs(x)) ** 2),
+        "gelu": lambda: (x * special.ndtr(x), special.ndtr(x) + x * np.exp(-x * x / 2) / np.sqrt(2 * pi)),
+        "erf": lambda: (special.erf(x), 2 / np.sqrt(pi) * np.exp(-x * x)),
+    }[name]()
+
+
+@pytest.mark.parametrize("name", ["elu", "tanh", "sigmoid", "silu", "softplus", "sin", "softsign", "gelu", "erf"])
+def test_two_units_in_the_last_place(name):
+    """float32 against NumPy's and SciPy's float64: every 4,001st of all floats, and as many again where they bend."""
+    some = np.arange(0, 2**31 - 2**23, 4001, dtype=np.uint32).view(np.float32)
+    x = np.concatenate([some, np.linspace(0, 20, 300_001, dtype=np.float32)])
+    x = x[x < 1e6] if name == "sin" else x  # NumPy's own sine may use a reduction of its own
+    x = np.concatenate([x, -x[::-1]])
+    activation = ACTIVATIONS[name]
+    with np.errstate(all="ignore"):
+        value, slope = exactly(name, x.astype(np.float64))
+    assert units_off(activation.function(x), value, False) <= 2
+    assert units_off(activation.derivative(x), slope, name in CROSSING) <= 2.5

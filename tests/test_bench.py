@@ -178,7 +178,13 @@ def test_processes_say_what_they_took():
     assert 0 < found["seconds"] < 60 and found["MiB"] > 1
 
 
-@pytest.mark.parametrize("name", ["profile/dense 64", "profile/tiled 1024", "profile/matrix_free 4096"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("profile/dense 64, depth 16", "profile/dense 64, depth 50", "profile/dense 64, depth 30"),
+        *("profile/tiled 1024", "profile/matrix_free 4096, depth 2", "profile/matrix_free 4096, depth 10"),
+    ],
+)
 def test_baselines_of_profiles_are_right(name):
     """Each entrant passes the check of its race; the two ways of the same work give nearly the same."""
     found = next(race for race in races(4096) if race.key.startswith(name))
@@ -258,8 +264,8 @@ def test_calls_of_numpy_fill_what_they_say(law, dtype):
             assert np.isfinite(race.checked(label, buffer).error)
 
 
-def test_small_calls_are_right():
-    for race in (race for race in races(1 << 16) if race.group in ("calls", "moments")):
+def test_small_calls_and_loops_are_right():
+    for race in (race for race in races(1 << 16) if race.group in ("calls", "moments", "loops")):
         buffer = race.buffer()
         assert {"fastinit"} <= set(race.present)
         for label in race.present:
@@ -351,8 +357,8 @@ def test_report_with_options_of_a_run(capsys):
 @pytest.mark.parametrize("pattern", ["no such race", "("])
 def test_only_must_find_a_race(pattern):
     groups = (
-        "fills, second fill, all threads, threads, levels, schemes, large, calls, moments, orthogonal, torch, profile, "
-        "sweep"
+        "fills, second fill, all threads, threads, levels, schemes, large, calls, moments, orthogonal, torch, loops, "
+        "profile, sweep"
     )
     with pytest.raises(ValueError) as raised:
         chosen(races(1 << 16), False, pattern)

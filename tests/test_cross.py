@@ -132,15 +132,24 @@ def filled(parameters, part, dtype):
     return out.tobytes()
 
 
+def normal(dtype, count):
+    """The stretch of the normal law that the following are made of."""
+    x = np.empty(count, DTYPES[dtype])
+    _core.fill(0, list(DTYPES).index(dtype), KEY, (0.25, 1.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0), x, 0, None, 1)
+    return x
+
+
+def written(x):
+    """Its bytes, in the order of records."""
+    return x.astype(x.dtype.newbyteorder("<")).tobytes()
+
+
 @cache
 def moments(kind, dtype):
     """What the extension makes of the elements of `write_moments` and `write_hard_moments`."""
     if kind in ("2", "4"):
-        elements = np.empty(STRETCH, DTYPES[dtype])
-        parameters = (0.25, 1.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
-        _core.fill(0, list(DTYPES).index(dtype), KEY, parameters, elements, 0, None, 1)
         accumulator = _core.Accumulator(int(kind))
-        accumulator.update(list(DTYPES).index(dtype), elements, 1)
+        accumulator.update(list(DTYPES).index(dtype), normal(dtype, STRETCH), 1)
     else:
         elements = (np.arange(5000) * 7919 % 5000 - 2500) * 2.0**-10
         elements = {
@@ -154,6 +163,41 @@ def moments(kind, dtype):
     return np.array(accumulator.result(), "<f8").tobytes()
 
 
+@cache
+def activated(code, dtype):
+    """What the extension makes of the numbers of `write_activations`."""
+    x = normal(dtype, 2003).view(dtype)
+    x[::7] *= x.dtype.type(2.0**30)
+    both = np.empty((2, 2003), dtype)
+    _core.activate(code, (1.05, -1.7), x, *both)
+    return written(both)
+
+
+@cache
+def seen(dtype):
+    """What the extension makes of the signals of `write_signals`: records by part and name."""
+    whole = normal(dtype, 13 * 1304).view(dtype).reshape(13, 1304)
+    whole[:, 7] *= whole.dtype.type(2.0**-130 if dtype == "float32" else 2.0**-1060)
+    x, d = whole[:9, :1301], whole[4:, :1301]
+    sums = _core.row_sums(x, d, 1)
+    shadow, peaks = _core.project(x, sums[0])
+    found = {
+        ("products", "gram"): _core.gram(x, None, 1),
+        ("products", "cross"): _core.gram(x, d, 1),
+        ("products", "row_sums"): sums,
+        ("products", "weighted_square"): np.float64(_core.weighted_square(x, sums[0], 1)),
+        ("projected", "sums"): shadow,
+        ("projected", "peaks"): peaks,
+    }
+    for axis, over in enumerate(("rows", "units")):
+        for centred, name in enumerate((over, f"{over}_centred")):
+            (y, back), inverse = np.empty((2, 9, 1301), dtype), np.empty(x.shape[1 - axis])
+            _core.normalise(axis, centred, 1e-5, x, None, None, y, inverse, 1)
+            _core.normalise(axis, centred, 1e-5, d, y, None, back, inverse, 1)
+            found["inverse", name], found["norm", name] = inverse, np.stack([y, back])
+    return {name: written(array) for name, array in found.items()}
+
+
 def expected(name, records):
     part, which, dtype = name.split("-")
     if part == "known":
@@ -165,6 +209,10 @@ def expected(name, records):
         return records[name]
     if part == "moments":
         return moments(which, dtype)
+    if part == "activation":
+        return activated(int(which), dtype)
+    if part in ("products", "projected", "norm", "inverse"):
+        return seen(dtype)[part, which]
     return filled(records[f"parameters-{which}-float64"], part, dtype)
 
 
@@ -188,7 +236,7 @@ def test_same_bits(name, tmp_path):
     levels = read_records(dump.read_bytes())
     assert {isa for isa, _ in levels} == MACHINES[name].isas
     for level, records in levels.items():
-        assert len(records) == 83
+        assert len(records) == 143
         different = [name for name, found in records.items() if found != expected(name, records)]
         assert not different, level
 

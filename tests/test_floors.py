@@ -45,6 +45,8 @@ INSIDE = {
         "widths",
         "cipher",
         "rounding",
+        "elementary",
+        "activations",
         "reals",
         "placing",
         "laws",
@@ -52,6 +54,8 @@ INSIDE = {
         "deterministic",
         "structured",
         "streaming",
+        "products",
+        "signals",
     ),
     "theory": (
         "quadrature",
@@ -65,6 +69,7 @@ INSIDE = {
         "finite_width",
     ),
     "profiler": (
+        "products",
         "norms",
         "parallel",
         "progress",
@@ -151,17 +156,23 @@ INSIDE = {
 
 C_FLOORS = {
     0: ("portability.h", "cpu.h", "threads.*", "pages.*"),
-    1: ("ars.h", "ars.c", "key.h", "key.c", "real.h", "normal.h", "moments.h", "moment_merge.h"),
+    1: (
+        *("ars.h", "ars.c", "key.h", "key.c", "real.h", "normal.h", "moments.h", "moment_merge.h"),
+        *("activations.*", "elementary.*", "quarter_turns.h"),
+    ),
     2: (
         "kernels*",
         "ars_wide.inc",
         "laws.inc",
+        "activate.inc",
         "moments.inc",
         "moment_blocks.inc",
         "dispatch.*",
         "fill.*",
         "gather.*",
         "streaming.*",
+        "gram.*",
+        "signals.*",
     ),
 }
 #: Compilers and platforms are told apart here only.

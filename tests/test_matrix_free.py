@@ -113,7 +113,7 @@ def through_sampled(x, fan_out, scheme, gradient, same=None, seed=0, **more):
     h, z = weights.outputs(across, scratch)
     h = h.copy()
     d = gradient(h)
-    weights.see_gradient(weights.watch_gradient(d, z, scratch), 1e-13)
+    weights.see_gradient(weights.watch_gradient(d, z), 1e-13)
     return h, d, weights.gradient(x, whole, scratch).copy(), weights
 
 

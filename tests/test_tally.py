@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fastinit.profiler.statistics import FIELDS, Tally, distinct_columns, gram, inner, mean_cosine, squared_norm
+from fastinit.profiler.products import gram, inner, mean_cosine, squared_norm
+from fastinit.profiler.statistics import FIELDS, Tally, distinct_columns
 
 FLOATS = st.floats(-100, 100, width=32)
 SIGNALS = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 12)), elements=FLOATS)

@@ -87,6 +87,21 @@ class NumPy(Peer):
             "numpy var, float64": Entrant(lambda x: partial(x.var, axis, np.float64)),
         }
 
+    def activation(self, name: str) -> Entrants:
+        if name == "gelu":  # NumPy has no erf
+            return {"scipy": Entrant(_scipy_gelu, 1e-6, needs="scipy")}
+        return {"numpy": Entrant(lambda x: lambda: _ACTIVATIONS[name](x), 1e-6)}
+
+    def gram(self) -> Entrants:
+        return {
+            "numpy, float64": Entrant(lambda x: lambda: (wide := x.astype(np.float64)) @ wide.T),
+            "numpy, float64 in pieces": Entrant(lambda x: partial(_gram_in_pieces, x)),
+            "numpy, float32 sums": Entrant(lambda x: lambda: x @ x.T, 1e-3),
+        }
+
+    def norm(self, name: str, axis: int, centred: bool, eps: float) -> Entrants:
+        return {"numpy": Entrant(lambda both: partial(_normalised, *both, axis, centred, eps), 1e-5)}
+
     def calls(self) -> dict[str, Call]:
         rng, single, half, value = self.best, np.float32, np.float32(0.5), np.float32(STD)
         few = np.ones(64)
@@ -189,6 +204,62 @@ def _products_of(wide: Callable[[Array], Array]) -> Callable[[Array], Call]:
         return float((variance, third, fourth)[2] / variance**2)
 
     return lambda x: partial(call, x)
+
+
+def _relu(x: Array) -> tuple[Array, Array]:
+    return np.maximum(x, 0), (x > 0).astype(x.dtype)
+
+
+def _tanh(x: Array) -> tuple[Array, Array]:
+    y = np.tanh(x)
+    return y, 1 - y * y
+
+
+def _silu(x: Array) -> tuple[Array, Array]:
+    s = 1 / (1 + np.exp(-x))
+    return x * s, s * (1 + x * (1 - s))
+
+
+_ACTIVATIONS = {"relu": _relu, "tanh": _tanh, "silu": _silu}
+
+
+def _scipy_gelu(x: Array) -> Call:
+    from scipy.special import ndtr
+
+    half, root = x.dtype.type(-0.5), x.dtype.type((2 * np.pi) ** -0.5)
+
+    def call() -> tuple[Array, Array]:
+        below = ndtr(x)
+        return x * below, below + x * np.exp(half * x * x) * root
+
+    return call
+
+
+def _gram_in_pieces(x: Array, piece: int = 1 << 12) -> Array:
+    """As many columns together as stay in cache."""
+    total = np.zeros((len(x), len(x)))
+    for start in range(0, x.shape[1], piece):
+        wide = x[:, start : start + piece].astype(np.float64)
+        total += wide @ wide.T
+    return total
+
+
+def _normalised(x: Array, d: Array, axis: int, centred: bool, eps: float) -> tuple[Array, Array]:
+    """Forward and back, in the dtype of x, each product with its sum at once, and in place where there is a place."""
+
+    def mean_product(a: Array, b: Array) -> Array:
+        sums = np.einsum("ij,ij->j" if axis == 0 else "ij,ij->i", a, b)
+        return np.expand_dims(sums, axis) / x.dtype.type(x.shape[axis])
+
+    y = x - x.mean(axis, keepdims=True) if centred else x.copy()
+    inverse = 1 / np.sqrt(mean_product(y, y) + x.dtype.type(eps))
+    y *= inverse
+    back = y * mean_product(d, y)
+    np.subtract(d, back, out=back)
+    if centred:
+        back -= d.mean(axis, keepdims=True)
+    back *= inverse
+    return y, back
 
 
 class Bottleneck(Peer):

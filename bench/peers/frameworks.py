@@ -78,6 +78,42 @@ class Torch(Peer):
 
         return {"torch": Entrant(bind, 1e-4)}
 
+    def activation(self, name: str) -> Entrants:
+        """Its functions, and what it sends back through them, without what autograd costs besides."""
+        torch, aten, functional = self.package, self.package.ops.aten, self.package.nn.functional
+
+        def bind(out: Array) -> Call:
+            x = self.tensor(out)
+            ones = torch.ones_like(x)
+            return {
+                "relu": lambda: (x.relu(), aten.threshold_backward(ones, x, 0)),
+                "tanh": lambda: ((y := x.tanh()), aten.tanh_backward(ones, y)),
+                "silu": lambda: (functional.silu(x), aten.silu_backward(ones, x)),
+                "gelu": lambda: (functional.gelu(x), aten.gelu_backward(ones, x)),
+            }[name]
+
+        return {"torch": Entrant(bind, 1e-6)}
+
+    def norm(self, name: str, axis: int, centred: bool, eps: float) -> Entrants:
+        torch, functional = self.package, self.package.nn.functional
+
+        def bind(both: Array) -> Call:
+            x, d = self.tensor(both)
+            x, units = x.clone().requires_grad_(), x.shape[1:]
+            forward = {
+                "batch": lambda: functional.batch_norm(x, None, None, training=True, eps=eps),
+                "layer": lambda: functional.layer_norm(x, units, eps=eps),
+                "rms": lambda: functional.rms_norm(x, units, eps=eps),
+            }[name]
+
+            def call() -> tuple[Any, Any]:
+                y = forward()
+                return y.detach(), torch.autograd.grad(y, x, d)[0]
+
+            return call
+
+        return {"torch": Entrant(bind, 1e-5)}
+
     def calls(self) -> dict[str, Call]:
         torch, dirac, empty = self.package, self.init.dirac_, self.package.empty
         return {

@@ -48,6 +48,18 @@ class Peer:
         """Ways to make the variances of the buffer along an axis."""
         return {}
 
+    def activation(self, name: str) -> Entrants:
+        """Ways to make new arrays of an activation of the buffer and of its slope."""
+        return {}
+
+    def gram(self) -> Entrants:
+        """Ways to make the products of all pairs of rows of the buffer, summed in float64."""
+        return {}
+
+    def norm(self, name: str, axis: int, centred: bool, eps: float) -> Entrants:
+        """Ways to normalise the first matrix of the buffer, and to send the second one back."""
+        return {}
+
     def calls(self) -> dict[str, Call]:
         """The best call for races of `calls`, by their names."""
         return {}

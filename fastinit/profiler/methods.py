@@ -114,7 +114,7 @@ def _chunks_and_products(network: Network) -> int:
     """Bytes of the chunks that threads work on, and of what each layer keeps between its two passes."""
     batch = network.batch
     part = min(threads_for(None) * max(CHUNK, LEAST_COLUMNS * batch), batch * max(network.widths))
-    return part * (12 * network.dtype.itemsize + 24) + 8 * batch**2 * (8 * network.depth + 16)
+    return part * (12 * network.dtype.itemsize + 8) + 8 * batch**2 * (8 * network.depth + 16)
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:

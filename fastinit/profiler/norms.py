@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import _core
+from ..machine import threads_for
+from .products import row_sums
+
 Array = np.ndarray[Any, Any]
 
 #: What the statistics of a norm go over, as axes of a signal: of each unit over the rows (the batch, and the positions
@@ -109,16 +113,8 @@ class MomentNorm(Norm):
 
     def normalised(self, h: Array, eps: float, means: Sequence[Array] | None = None) -> Normalised:
         """Where the variance and eps are both zero the result is not a number."""
-        if means is None:
-            y = h - _mean(h, self.axis) if self.centred else h.copy()
-            variance = _mean_product(y, y, self.axis)
-        else:
-            mean, square = means
-            mean = mean if self.centred else np.zeros_like(mean)
-            y = h - _column(mean, h.dtype) if self.centred else h.copy()
-            variance = _column(np.maximum(square - mean * mean, 0), h.dtype)
-        inverse = 1 / np.sqrt(variance + y.dtype.type(eps))
-        y *= inverse
+        y, inverse = np.empty(h.shape, h.dtype), np.empty(h.shape[1 - self.axis])
+        _core.normalise(self.axis, self.centred, eps, h, None, means, y, inverse, threads_for(None))
         return _MomentNormalised(self, y, inverse)
 
     def row_sums(self, h: Array) -> list[Array]:
@@ -136,15 +132,8 @@ class _MomentNormalised(Normalised):
 
     def backward(self, d: Array, means: Sequence[Array] | None = None) -> Array:
         """``inverse (d - <d> - y <d y>)``; without ``<d>`` where nothing is centred."""
-        if means is None:
-            mean, along = _mean(d, self.norm.axis), _mean_product(d, self.y, self.norm.axis)
-        else:
-            mean, along = (_column(values, d.dtype) for values in means)
-        result = self.y * along
-        np.subtract(d, result, out=result)
-        if self.norm.centred:
-            result -= mean
-        result *= self.inverse
+        result, norm = np.empty(d.shape, d.dtype), self.norm
+        _core.normalise(norm.axis, norm.centred, 0, d, self.y, means, result, self.inverse, threads_for(None))
         return result
 
     def tangent(self, t: Array) -> Array:
@@ -157,22 +146,7 @@ class _MomentNormalised(Normalised):
 
 def sums_over_units(x: Array, y: Array) -> list[Array]:
     """In float64: of x, and of x y."""
-    return [np.add.reduce(x, axis=1, dtype=float), np.einsum("ij,ij->i", x, y, dtype=float)]
-
-
-def _column(x: Array, dtype: Any) -> Array:
-    return x.astype(dtype)[:, None]
-
-
-def _mean(x: Array, axis: int) -> Array:
-    return np.mean(x, axis=axis, keepdims=True)
-
-
-def _mean_product(x: Array, y: Array, axis: int) -> Array:
-    """Mean of x y; over the rows without an array for the products."""
-    if axis == ROWS:
-        return np.einsum("ij,ij->j", x, y)[None] / x.dtype.type(len(x))
-    return _mean(x * y, axis)
+    return [*row_sums(x, y, threads=1)]
 
 
 #: Every normalisation by its name.

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..machine import threads_for
+from ..machine import threads_for, threads_limited
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -62,7 +62,7 @@ class Workers:
             return
 
         def quiet(piece: Piece) -> Result:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), threads_limited(1):
                 return work(piece)
 
         rest = iter(pieces)

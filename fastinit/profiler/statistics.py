@@ -4,88 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import _core
 from ..streaming import Moments
 
 Array = np.ndarray[Any, Any]
 
-#: Columns multiplied at once for a Gram matrix; sums of so many products in float32 are added in float64.
-BLOCK = 4096
-#: Elements multiplied and summed at once by BLAS, which has dozens of partial sums: some hundreds go into each. More
-#: than 10,000 OpenBLAS would share out to all its threads, and wait for each where the cores are busy.
-_RUN = 1 << 13
-#: What underflow may take from a product in float32 is below 1e-7 of this.
-_LOST = 1e-30
 #: Two units are the same where they differ by less than this, in rounding errors of their dtype and in their size.
 _ROUNDINGS = 64
 #: Rows by which most columns that are not the same are told apart.
 _GLANCE = 8
 
 
-def gram(x: Array, dtype: Any = None) -> Array:
-    """xx' in float64, for rows of many columns; products and their first sums are in `dtype`, by default that of x.
-
-    What is so small or large that products would leave the range of the dtype is scaled by a power of two before.
-    """
-    x, power = _scaled(x)
-    total = np.zeros((len(x), len(x)))
-    for start in range(0, x.shape[1], BLOCK):
-        some = x[:, start : start + BLOCK].astype(dtype or x.dtype, copy=False)
-        total += some @ some.T
-    return np.ldexp(total, 2 * power)
-
-
-def _scaled(x: Array) -> tuple[Array, int]:
-    """x / 2**power and power: 0 where the largest element is between 2**-40 and 2**40."""
-    peak = max(float(x.max()), -float(x.min())) if x.size else 1.0
-    power = int(np.frexp(peak)[1]) if np.isfinite(peak) else 0
-    return (np.ldexp(x, -power), power) if abs(power) > 40 else (x, 0)
-
-
-def inner(x: Array, y: Array) -> float:
-    """<x, y>: products of `_RUN` elements in their dtype, which in float32 is right to 1e-5, summed in float64.
-
-    Where products may have left the range of float32, they are made again in float64.
-    """
-    runs = [slice(start, start + _RUN) for start in range(0, x.size, _RUN)]
-    x, y = x.reshape(-1), y.reshape(-1)
-    total = float(sum(float(np.vdot(x[run], y[run])) for run in runs))
-    if x.dtype == np.float32 and not x.size * _LOST <= abs(total) < np.inf:
-        total = float(sum(float(np.vdot(x[run].astype(np.float64), y[run].astype(np.float64))) for run in runs))
-    return total
-
-
-def squared_norm(x: Array) -> float:
-    """|x|^2."""
-    return inner(x, x)
-
-
-def mean_cosine(products: Array) -> float:
-    """Mean over pairs of different rows of the cosine between them, from their Gram matrix; zero rows have none."""
-    squares = np.diag(products)
-    some = np.flatnonzero(squares)
-    count = len(some)
-    if count < 2:
-        return np.nan
-    unit = 1 / np.sqrt(squares[some])
-    cosines = products[np.ix_(some, some)] * unit[:, None] * unit
-    return float((cosines.sum() - np.trace(cosines)) / (count * (count - 1)))
-
-
-def mean_cosine_of_rows(x: Array) -> float:
-    """The same from the rows themselves, in a time and memory linear in their number: |sum of unit vectors|^2."""
-    x = _scaled(x)[0]
-    blocks = [slice(start, start + BLOCK) for start in range(0, x.shape[1], BLOCK)]
-    squares = sum(np.einsum("ij,ij->i", some, some) for some in (x[:, at].astype(np.float64) for at in blocks))
-    count = np.count_nonzero(squares)
-    if count < 2:
-        return np.nan
-    unit = np.divide(1, np.sqrt(squares), out=np.zeros(len(x)), where=squares != 0)
-    total = sum(float(np.square(unit @ x[:, at].astype(np.float64)).sum()) for at in blocks)
-    return (total - count) / (count * (count - 1))
+@lru_cache(8)
+def _direction(rows: int) -> Array:
+    """Weights of rows, with no simple relation between them."""
+    return np.cos(np.arange(1, rows + 1) ** 2 * 0.7)
 
 
 def distinct_columns(x: Array) -> float:
@@ -94,14 +32,18 @@ def distinct_columns(x: Array) -> float:
     Columns are sorted by a fixed projection, which rounding moves by a few units of its last place; neighbours that are
     close in it are then compared, first in a few rows and, where those agree, whole.
     """
-    if not np.isfinite(x).all():
+    if x.strides[1] != x.itemsize:
+        x = np.ascontiguousarray(x)
+    shadow, peaks = _core.project(x, _direction(len(x)))
+    peak = float(peaks.max())
+    if not peak < np.inf:
         return np.nan
     slack = _ROUNDINGS * float(np.finfo(x.dtype).eps)
-    direction = np.cos(np.arange(1, len(x) + 1) ** 2 * 0.7).astype(x.dtype)  # no simple relation between its entries
-    shadow = direction @ x
-    order = np.argsort(shadow, kind="stable")
-    ranked, peaks = shadow[order], np.abs(x).max(axis=0)
-    close = np.flatnonzero(np.diff(ranked) <= slack * len(x) ** 0.5 * float(peaks.max()))
+    ranked = np.sort(shadow)
+    close = np.flatnonzero(ranked[1:] - ranked[:-1] <= slack * len(x) ** 0.5 * peak)
+    if not close.size:
+        return float(x.shape[1])
+    order = np.argsort(shadow, kind="stable")  # which takes ten times as long
     pairs = np.stack([order[close], order[close + 1]])
     for rows in (x[:_GLANCE], x):
         gaps = np.abs(rows[:, pairs[0]] - rows[:, pairs[1]]).max(axis=0)
@@ -143,7 +85,7 @@ class Tally:
     def add_slopes(self, slopes: Array, batch: int) -> None:
         """Count the units whose slope is zero on the whole batch; a unit is a column of (batch, -1)."""
         whole = slopes.reshape(batch, -1)
-        self.dead += int(whole.shape[1] - np.count_nonzero(whole.any(axis=0)))
+        self.dead += _core.zero_columns(whole)
         self.units += whole.shape[1]
 
     def merge(self, part: Tally, names: Iterable[str]) -> None:

@@ -29,14 +29,14 @@ class Sums(NamedTuple):
     nonfinite_sum: Any = 0.0
 
 
-def _lane_tree(lanes: Array) -> float:
+def lane_tree(lanes: Array) -> float:
     """The sum of 16 lanes: halves added to halves."""
     while len(lanes) > 1:
         lanes = lanes[: len(lanes) // 2] + lanes[len(lanes) // 2 :]
     return float(lanes[0])
 
 
-def _lane_sums(terms: Array, before: Array | float = 0.0) -> Array:
+def lane_sums(terms: Array, before: Array | float = 0.0) -> Array:
     """Sums of terms by place mod 16, in float64, one row of 16 after the other."""
     sums = np.zeros(LANES) + before
     for row in range(0, len(terms), LANES):
@@ -53,7 +53,7 @@ def _group_sums(terms: Array) -> Array:
         for row in group:
             partial = partial + row
         sums += partial
-    return _lane_sums(terms[whole:], sums)
+    return lane_sums(terms[whole:], sums)
 
 
 def _exponent_for(distance: float) -> int:
@@ -75,12 +75,12 @@ def _block_sums(x: Array, order: int) -> Sums:
             total += number
         rest = others.min(), others.max(), 0.0, float(len(others)), total
         return _merged(kept, Sums(0.0, 0.0, 0.0, 0.0, 0.0, 0, *rest))
-    count, total = float(len(x)), _lane_tree(_lane_sums(wide))
+    count, total = float(len(x)), lane_tree(lane_sums(wide))
     ends = wide.min(), wide.max(), float(np.sum(wide == 0))
     mean = total / count
     if not np.isfinite(total):
         return Sums(count, mean, np.nan, np.nan, np.nan, 0, *ends)
-    squares = _lane_tree(_lane_sums(wide * wide))
+    squares = lane_tree(lane_sums(wide * wide))
     m2, m3, m4 = squares - total * mean, 0.0, 0.0
     reach = max(ends[1] - mean, mean - ends[0])
     exponent = _exponent_for(reach)
@@ -88,14 +88,14 @@ def _block_sums(x: Array, order: int) -> Sums:
     if exponent or not m2 > 0.0625 * squares or (order == 4 and not narrow):
         centre = mean * 2.0**-exponent
         d = wide * 2.0**-exponent - centre
-        shift, s2 = _lane_tree(_group_sums(d)) / count, _lane_tree(_group_sums(d * d))
+        shift, s2 = lane_tree(_group_sums(d)) / count, lane_tree(_group_sums(d * d))
         mean, m2 = (centre + shift) * 2.0**exponent, s2 - count * shift * shift
     if order == 4:
         if narrow:
             d, shift = x - F32(mean), mean - float(F32(mean))
             s2 = m2 + count * shift * shift
         d2, squares = d * d, count * shift * shift
-        s3, s4 = (_lane_tree(_group_sums(terms)) for terms in (d2 * d, d2 * d2))
+        s3, s4 = (lane_tree(_group_sums(terms)) for terms in (d2 * d, d2 * d2))
         m3 = s3 - 3.0 * shift * s2 + 2.0 * shift * squares
         m4 = s4 - 4.0 * shift * s3 + 6.0 * shift * shift * s2 - 3.0 * shift * shift * squares
     return Sums(count, mean, m2, m3, m4, exponent, *ends)

@@ -7,6 +7,8 @@ FI_TARGET_BEGIN("avx2,fma,f16c,aes")
 #define KERNELS fi_kernels_avx2
 #define STREAM_LINES NULL
 #define ABREAST 1
+#define ROWS_ABREAST 2
+#define LANES_ABREAST 4
 
 typedef __m128i vector;
 #define VECTOR_BLOCKS 1

@@ -7,6 +7,8 @@ FI_TARGET_BEGIN("avx2,fma,f16c,vaes")
 #define KERNELS fi_kernels_avx2_vaes
 #define STREAM_LINES NULL
 #define ABREAST 2
+#define ROWS_ABREAST 2
+#define LANES_ABREAST 4
 
 typedef __m256i vector;
 #define VECTOR_BLOCKS 2

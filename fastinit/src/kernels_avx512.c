@@ -7,6 +7,8 @@ FI_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,vaes" FI_WIDE_VECTO
 #define KERNELS fi_kernels_avx512
 #define STREAM_LINES stream_lines
 #define ABREAST 2
+#define ROWS_ABREAST 4
+#define LANES_ABREAST 8
 
 typedef __m512i vector;
 #define VECTOR_BLOCKS 4

@@ -7,6 +7,8 @@ FI_TARGET_BEGIN("+crypto")
 #define KERNELS fi_kernels_neon
 #define STREAM_LINES NULL
 #define ABREAST 2
+#define ROWS_ABREAST 4
+#define LANES_ABREAST 2
 
 /* The instruction adds its round key first, and the AES rounds of ARS add theirs last: so each adds that of the round
    before. */

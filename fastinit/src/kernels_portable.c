@@ -5,6 +5,8 @@
 #define KERNELS fi_kernels_portable
 #define STREAM_LINES NULL
 #define ABREAST 1
+#define ROWS_ABREAST 2
+#define LANES_ABREAST 2
 
 typedef fi_key schedule;
 

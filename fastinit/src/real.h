@@ -84,6 +84,17 @@ FI_INLINE double fi_fma_f64(double a, double b, double c) {
 #endif
 }
 
+/* The product of two floats is exact in double, so that fusing its addition changes no bit; that of doubles is not. */
+FI_INLINE double fi_add_product_f32(double sum, double x, double y) {
+#if FI_FMA
+    return __builtin_fma(x, y, sum);
+#else
+    return sum + x * y;
+#endif
+}
+
+FI_INLINE double fi_add_product_f64(double sum, double x, double y) { return sum + x * y; }
+
 /* A uniform in (0, 1] from 31 bits k: k / 2^31 rounded to float. `rare`: where k is so small that its steps would show
    (one word in 2^17), 48 bits of (k, fine) speak, and the least value is 2^-48; the caller sees to it that k is not
    small elsewhere. */

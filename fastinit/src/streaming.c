@@ -27,6 +27,16 @@ void fi_accumulator_start(fi_accumulator *a, int order) {
     a->apart = fi_no_moments();
 }
 
+void fi_accumulator_copy(const fi_accumulator *a, fi_accumulator *copy) {
+    memset(copy, 0, sizeof *copy);
+    copy->order = a->order, copy->wide = a->wide;
+    copy->whole.blocks = a->whole.blocks, copy->waiting = a->waiting;
+    copy->apart = a->apart;
+    for (int level = 0; level < FI_TREE_LEVELS; level++)
+        if (a->whole.blocks >> level & 1) copy->whole.merged[level] = a->whole.merged[level];
+    memcpy(copy->pending, a->pending, a->waiting * sizeof *a->pending);
+}
+
 /* 2^level blocks more, merged as a binary counter carries. */
 static void push(fi_tree *t, int level, const fi_moments *m) {
     fi_moments carry = *m;
@@ -196,11 +206,9 @@ void fi_accumulator_statistics(const fi_accumulator *a, fi_statistics *result) {
     fi_fp_leave(caller);
 }
 
-void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b) {
+void fi_accumulator_merge(fi_accumulator *a, const fi_moments *m) {
     fi_fp_state caller = fi_fp_enter();
-    fi_moments m;
-    merge_all(b, &m);
-    a->apart = fi_merge_moments(&a->apart, &m);
+    a->apart = fi_merge_moments(&a->apart, m);
     fi_fp_leave(caller);
 }
 

@@ -26,7 +26,11 @@ typedef struct {
     double pending[FI_MOMENT_BLOCK];
 } fi_accumulator;
 
+/* Of fresh memory only what is in use is touched: most accumulators are of few elements. */
 void fi_accumulator_start(fi_accumulator *a, int order);
+
+/* What is not in use is zero in the copy. */
+void fi_accumulator_copy(const fi_accumulator *a, fi_accumulator *copy);
 
 /* Takes in elements [first, first + count) of an array in C order. -1 where there is no memory for it: then nothing is
    taken in. */
@@ -35,8 +39,8 @@ int fi_accumulator_update(fi_accumulator *a, enum fi_dtype dtype, const fi_array
 void fi_accumulator_result(const fi_accumulator *a, fi_moments *result);
 void fi_accumulator_statistics(const fi_accumulator *a, fi_statistics *result);
 
-/* As if the elements of b had come as one piece apart: exact up to rounding, 1e-12 relative. */
-void fi_accumulator_merge(fi_accumulator *a, const fi_accumulator *b);
+/* As if the elements of a result had come as one piece apart: exact up to rounding, 1e-12 relative. */
+void fi_accumulator_merge(fi_accumulator *a, const fi_moments *m);
 
 /* An array holds a row at each place of its first `kept` axes, which goes over the other axes. Of rows [first, first +
    rows), in C order, each on its own, as an accumulator would; -1 where there is no memory for it. */

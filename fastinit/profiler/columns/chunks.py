@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..parallel import Workers
+from ..products import rounding
 
 Array = np.ndarray[Any, Any]
 Result = TypeVar("Result")
 
-#: Elements of a signal that are worked on at once, at most: with two threads, whose every call of NumPy asks for the
-#: interpreter's lock, a quarter as many take 1.7 times as long. Smaller signals are cut into four, but not below LEAST.
-CHUNK, LEAST = 1 << 19, 1 << 17
+#: Elements of a signal that are worked on at once, at most: some arrays of so many stay in a core's cache, while one
+#: thread has the interpreter's lock and another computes. Smaller signals are cut into four, but not below LEAST.
+CHUNK, LEAST = 1 << 17, 1 << 15
 LEAST_COLUMNS = 256
-_ROUNDING = 2.0**-53
 
 
 class ScratchArrays:
@@ -45,12 +45,6 @@ class ScratchArrays:
         return wide
 
 
-def gram64(x: Array, scratch: ScratchArrays) -> Array:
-    """xx' with products and sums in float64."""
-    wide = scratch.double("gram", x)
-    return wide @ wide.T
-
-
 class ColumnChunks:
     """Cuts signals of so many rows into chunks of columns, which depend on the width and on nothing else."""
 
@@ -67,11 +61,11 @@ class ColumnChunks:
     def rounding(self, width: int) -> float:
         """How far an entry of a Gram matrix may be off, relative to the lengths of its two rows.
 
-        Each is a sum of products, over a chunk's columns and then over chunks: that many roundings at most. Eight
-        roundings of the elements themselves, squared, count as nothing too.
+        Each is a sum over the columns of a chunk, and then over chunks. Eight roundings of the elements themselves,
+        squared, count as nothing too.
         """
         cuts = self.cuts(width)
-        sums = _ROUNDING * (max(cut.stop - cut.start for cut in cuts) + len(cuts))
+        sums = rounding(max(cut.stop - cut.start for cut in cuts)) + 2.0**-53 * len(cuts)
         return max(sums, float(4 * np.finfo(self._dtype).eps) ** 2)
 
     def map(self, work: Callable[[slice, ScratchArrays], Result], width: int) -> Iterator[Result]:

@@ -25,8 +25,9 @@ import numpy as np
 from ...schemes.distributions import normal
 from ..description.network import Network
 from ..gram_factors import factor, stream_generator, whitening, wishart
+from ..products import gram, row_sums
 from ..steps.matrices import bias
-from .chunks import ScratchArrays, gram64
+from .chunks import ScratchArrays
 
 Array = np.ndarray[Any, Any]
 
@@ -79,11 +80,11 @@ class GramSampledWeights:
 
     def watch_inputs(self, x: Array, cut: slice, scratch: ScratchArrays, backward: bool) -> list[Array]:
         """Of some columns of the inputs, what sums up to XX', and if there is a way back to XN' and NN'."""
-        products = [gram64(x, scratch)]
+        products = [gram(x, threads=1)]
         if backward:
             n = self._normals("backward", self._rows, cut, scratch("n", self._rows, x.shape[1]))
-            products.append(self._product(x, n, self._exact, scratch))
-            products.append(gram64(n, scratch) if self.haar else np.einsum("ij,ij->i", n, n).astype(float))
+            products.append(self._product(x, n, self._exact))
+            products.append(gram(n, threads=1) if self.haar else row_sums(n, n, threads=1)[1])
         return products
 
     def see_inputs(self, products: list[Array], rounding: float) -> None:
@@ -99,7 +100,7 @@ class GramSampledWeights:
     def watch_frame(self, cut: slice, scratch: ScratchArrays) -> list[Array]:
         """Of some columns of Z, what sums up to ZZ': a Haar matrix needs it before it can be multiplied by."""
         z = self._normals("forward", self.rank, cut, scratch("z", self.rank, cut.stop - cut.start))
-        return [gram64(z, scratch)]
+        return [gram(z, threads=1)]
 
     def see_frame(self, gram: Array, rounding: float) -> None:
         """Take the sum."""
@@ -120,12 +121,9 @@ class GramSampledWeights:
 
     # --- back
 
-    def watch_gradient(self, d: Array, z: Array, scratch: ScratchArrays) -> list[Array]:
-        """Of some columns of D, what sums up to DD' and DZ'.
-
-        DZ' is in float64 where a difference from it is to be taken.
-        """
-        return [gram64(d, scratch), self._product(d, z, self.haar, scratch)]
+    def watch_gradient(self, d: Array, z: Array) -> list[Array]:
+        """Of some columns of D, what sums up to DD' and DZ'."""
+        return [gram(d, threads=1), self._product(d, z, self.haar)]
 
     def see_gradient(self, products: list[Array], rounding: float) -> None:
         """Take the sums: then the gradient of the inputs is known, and the norms of the weights'."""
@@ -164,9 +162,9 @@ class GramSampledWeights:
 
     # --- products
 
-    def _product(self, x: Array, y: Array, exact: bool, scratch: ScratchArrays) -> Array:
-        """xy' in float64; made in it, where a difference from it is to be taken."""
-        return scratch.double("left", x) @ scratch.double("right", y).T if exact else (x @ y.T).astype(float)
+    def _product(self, x: Array, y: Array, exact: bool) -> Array:
+        """xy' in float64; by BLAS in the signals' dtype, in half the time, where no difference from it is taken."""
+        return gram(x, y, threads=1) if exact else (x @ y.T).astype(float)
 
     def _mapped(self, by: Array, x: Array, out: Array, scratch: ScratchArrays) -> Array:
         """The product of a matrix of float64 with columns of the signals."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..statistics import Tally, mean_cosine, squared_norm
+from ..products import gram, mean_cosine, squared_norm
+from ..statistics import Tally
 from ..steps.step import backward, forward
-from .chunks import ScratchArrays, gram64
+from .chunks import ScratchArrays
 from .layerwise import NetworkByColumns
 
 Array = np.ndarray[Any, Any]
@@ -32,8 +33,8 @@ class PlainByColumns(NetworkByColumns):
             h, z = self.source(layer, cut, scratch)
             x = forward(self.units(layer, part, back=False), h)
             self.read_signal(layer, part, x, cut)
-            squares = np.array(0.0 if z is None else squared_norm(z))
-            products = above.watch_inputs(x, cut, scratch, self.signals.backward) if above else [gram64(x, scratch)]
+            squares = np.array(0.0 if z is None else squared_norm(z, threads=1))
+            products = above.watch_inputs(x, cut, scratch, self.signals.backward) if above else [gram(x, threads=1)]
             return part, [squares, *products]
 
         tally = self.tallies[layer]
@@ -55,7 +56,7 @@ class PlainByColumns(NetworkByColumns):
             d = self.gradient(layer, forward(units, h), cut, scratch)
             part.grad_act.update(d, threads=1)
             d = backward(units, d)
-            return part, [] if z is None else self.weights[layer].watch_gradient(d, z, scratch)
+            return part, [] if z is None else self.weights[layer].watch_gradient(d, z)
 
         products = self.merged(layer, self.tallies[layer], ("grad_preact", "grad_act"), work)
         if layer:

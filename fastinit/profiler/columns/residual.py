@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..statistics import Tally, distinct_columns, mean_cosine, squared_norm
+from ..products import gram, mean_cosine, squared_norm
+from ..statistics import Tally, distinct_columns
 from ..steps.step import backward, forward
-from .chunks import ScratchArrays, gram64
+from .chunks import ScratchArrays
 from .layerwise import NetworkByColumns
 
 Array = np.ndarray[Any, Any]
@@ -73,16 +74,16 @@ class ResidualByColumns(NetworkByColumns):
             if layer:
                 h, z = self._branch(layer, cut, scratch)
                 self._x[:, cut] += h
-                squares += squared_norm(z)
+                squares += squared_norm(z, threads=1)
             else:
                 self._x[:, cut] = self.inputs(cut, scratch)
             x = self.source(layer, cut, scratch)[0]
             self.read_signal(layer, part, x, cut)
-            return part, [squares, gram64(x, scratch)]
+            return part, [squares, gram(x, threads=1)]
 
         tally = self.tallies[layer]
-        squares, gram = self.merged(layer, tally, ("act",), work)
-        tally.cosine, self._squares = mean_cosine(gram), float(np.trace(gram))
+        squares, products = self.merged(layer, tally, ("act",), work)
+        tally.cosine, self._squares = mean_cosine(products), float(np.trace(products))
         if layer:
             self.see_outputs(layer, squares)
 
@@ -136,7 +137,7 @@ class ResidualByColumns(NetworkByColumns):
                 return part, []
             h, z = self._branch(layer, cut, scratch)
             self._x[:, cut] -= h
-            return part, self.weights[layer].watch_gradient(d * self._scale, z, scratch)
+            return part, self.weights[layer].watch_gradient(d * self._scale, z)
 
         products = self.merged(layer, self.tallies[layer], ("grad_act",), work)
         if layer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,8 +16,8 @@ from ...schemes import SCHEMES, Scheme
 from ..description.initialisation import Initialisation
 from ..description.network import Image, Network, Text
 
-#: Parametric activations, and which keyword of their parts is the parameter.
-_PARAMETERS = {"leaky_relu": "slope", "elu": "below"}
+#: Activations whose parameter is what they multiply negative inputs by, or what is made of them.
+_FAMILIES = ("leaky_relu", "elu")
 
 
 @dataclass(frozen=True)
@@ -91,12 +90,13 @@ def is_users(activation: Activation) -> bool:
 
 def _activation_to_dict(activation: Activation) -> dict[str, Any]:
     named = ACTIVATIONS.get(activation.name)
-    if named is not None and _same(named, activation):
+    if named == activation:
         return {"name": activation.name}
-    for family, keyword in _PARAMETERS.items():
-        parameter = _keywords(activation.function).get(keyword)
-        if parameter is not None and _same(activation_of((family, parameter)), activation):
-            return {"name": activation.name, "family": family, "parameter": parameter}
+    if activation.in_core is not None:
+        _, (_, parameter) = activation.in_core
+        for family in _FAMILIES:
+            if activation_of((family, parameter)) == activation:
+                return {"name": activation.name, "family": family, "parameter": parameter}
     about = {"name": activation.name, "kinks": list(activation.kinks), "degree": activation.degree}
     return about | {"own": True}
 
@@ -108,21 +108,6 @@ def _activation_from_dict(found: Mapping[str, Any]) -> Activation:
     if "family" in found:
         return activation_of((found["family"], found["parameter"]))
     return activation_of(found["name"])
-
-
-def _same(one: Activation, other: Activation) -> bool:
-    """Whether the functions are the same, or parts of the same with the same keywords."""
-    pairs = ((one.function, other.function), (one.derivative, other.derivative))
-    alike = all(_function(mine) is _function(its) and _keywords(mine) == _keywords(its) for mine, its in pairs)
-    return alike and (one.name, one.kinks, one.degree) == (other.name, other.kinks, other.degree)
-
-
-def _function(function: Any) -> Any:
-    return function.func if isinstance(function, partial) else function
-
-
-def _keywords(function: Any) -> dict[str, Any]:
-    return function.keywords if isinstance(function, partial) else {}
 
 
 def _scheme_to_dict(drawn: Initialisation) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import numpy as np
 from ...schemes.distributions import normal
 from ..description.initialisation import Initialisation
 from ..gram_factors import factor, stream_generator
-from ..statistics import BLOCK, gram, inner, squared_norm
+from ..products import gram, inner, rounding, squared_norm
 
 Array = np.ndarray[Any, Any]
 
@@ -65,9 +65,8 @@ class _Side:
 
 def _orthonormal(x: Array, noise: float) -> Array:
     """Rows that span those of x, except what has less than `noise` of squares, or the rounding of all."""
-    products = gram(x, np.float64)
-    rounding = (BLOCK + x.shape[1] / BLOCK) * 2.0**-53 * float(np.trace(products))
-    return factor(products, max(noise, rounding)).inverse.astype(x.dtype) @ x
+    products = gram(x)
+    return factor(products, max(noise, rounding(x.shape[1]) * float(np.trace(products)))).inverse.astype(x.dtype) @ x
 
 
 class LazyGaussian:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..description.network import Image
-from ..statistics import Tally, gram, inner, squared_norm
+from ..products import gram, inner, squared_norm
+from ..statistics import Tally
 from .matrices import Weights
 
 Array = np.ndarray[Any, Any]

@@ -11,7 +11,7 @@ import numpy as np
 from ...schemes.distributions import normal
 from ..description.initialisation import Initialisation
 from ..parallel import in_parallel
-from ..statistics import squared_norm
+from ..products import squared_norm
 
 Array = np.ndarray[Any, Any]
 
@@ -135,7 +135,7 @@ class Tiled:
                 tile = self.tile(rows, columns, space)
                 result[:, columns] += x[:, rows.where] @ tile
                 if first:
-                    squares += squared_norm(tile)
+                    squares += squared_norm(tile, threads=1)
             return squares
 
         squares = in_parallel(stripe, self._columns)

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..description.network import Network
 from ..description.signals import Signals
+from ..products import squared_norm
 from ..progress import Report
-from ..statistics import NETWORK_FIELDS, Tally, squared_norm
+from ..statistics import NETWORK_FIELDS, Tally
 from .layers import Builder
 from .step import backward, forward, learn, tangent
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...activations import Activation
 from ..norms import Norm, Normalised
-from ..statistics import Tally, distinct_columns, mean_cosine_of_rows
+from ..products import mean_cosine_of_rows
+from ..statistics import Tally, distinct_columns
 
 Array = np.ndarray[Any, Any]
 
@@ -52,9 +53,9 @@ class Activate:
         self._slopes: Array | None = None
 
     def forward(self, x: Array) -> Array:
-        self._slopes = self._activation.derivative(x)
+        value, self._slopes = self._activation.with_slope(x)
         self._tally.add_slopes(self._slopes, self._batch)
-        return self._activation.function(x)
+        return value
 
     def backward(self, d: Array) -> Array:
         assert self._slopes is not None

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ...arguments import refuse
-from ...profiler.statistics import FIELDS, Tally, distinct_columns, inner, mean_cosine_of_rows, squared_norm
+from ...profiler.products import inner, mean_cosine_of_rows, squared_norm
+from ...profiler.statistics import FIELDS, Tally, distinct_columns
 from ..rules.modules import normalises
 from ..tensors.names import Rename, canonical_name, unwrapped
 from .model import Model, Row

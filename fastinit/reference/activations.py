@@ -1,0 +1,166 @@
+"""Activations and their slopes, with the bits of the core in either precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .elementary import NARROW, WIDE, Elementary, exact_sum, ordered_sum, turns_of32, turns_of64
+from .widths import F32, F64, Array
+
+Both = tuple[Array, Array]
+
+
+class _Activations(Elementary):
+    """Each as a method: phi and its slope, of an array."""
+
+    def linear(self, x: Array, above: float, below: float) -> Both:
+        return x.copy(), np.ones_like(x)
+
+    def relu(self, x: Array, above: float, below: float) -> Both:
+        return np.where(x < 0, self.number(0), x), (x > 0).astype(x.dtype)
+
+    def leaky_relu(self, x: Array, above: float, below: float) -> Both:
+        slope = self.number(below)
+        return np.where(x > 0, x, slope * x), np.where(x > 0, self.number(1), slope)
+
+    def elu(self, x: Array, above: float, below: float) -> Both:
+        b, one = self.held(x, "sigmoid"), self.number(1)
+        e = self.exp(np.where(b > 0, self.number(0), b))
+        value = self.number(below) * np.add(*self.expm1(e))
+        slope = self.lowered(self.number(below) * (one + e.more), e.lifted)
+        return np.where(x > 0, self.number(above) * x, value), np.where(x > 0, self.number(above), slope)
+
+    def gelu(self, x: Array, above: float, below: float) -> Both:
+        number, half = self.number, self.number(0.5)
+        b = self.held(x, "gelu")
+        a = np.abs(b)
+        c, c_low = map(number, self.real.density)
+        square, square_low = self.product(a, a)
+        e = self.exp(-half * square, -half * square_low)
+        tail, inverse = self.tail(a)
+        upper = self.quotient(self.pair_product(self.significand(e), tail), inverse)
+        middle, middle_low = self.product(b, c)
+        high, low = ordered_sum(half, middle)
+        near = high + (low + (middle_low + b * (c_low + square * self.polynomial(square, self.real.middle))))
+        is_near, up = a < 1, x > 0
+        whole = is_near | up
+        share = np.where(is_near, near, np.where(up, number(1) - upper * e.scale, upper))
+        density = (c + c * e.more) * np.where(whole, e.scale, number(1))
+        lifted = np.where(whole, number(2.0**self.real.lift), e.lifted)
+        value = np.where(whole, x * share, self.lowered(b * share, lifted))
+        return value, self.lowered(share + b * density, lifted)
+
+    def _gated(self, x: Array, b: Array, t: Array, low: Any, steep: Any) -> tuple[Both, Both]:
+        """sigmoid(v) with its slope, and x sigmoid(v) with its own."""
+        number, up = self.number, x > 0
+        e = self.exp(t, low)
+        m, inverse = self.significand(e), self.inverse_of_exp_plus_1(e)
+        share = self.quotient((np.where(up, number(1), m[0]), np.where(up, number(0), m[1])), inverse)
+        bend, lifted = self.over_square(m, inverse), np.where(up, number(2.0**self.real.lift), e.lifted)
+        value = np.where(up, x * share, self.lowered(b * share, lifted))
+        slope = self.lowered(share + b * (steep * bend) * np.where(up, e.scale, number(1)), lifted)
+        return (self.lowered(share, lifted), self.lowered(bend, e.lifted)), (value, slope)
+
+    def gelu_tanh(self, x: Array, above: float, below: float) -> Both:
+        b = self.held(x, "gelu_tanh")
+        c, c_low, d, d_low = map(self.number, self.real.cubic)
+        cubic, cubic_low = self.pair_product((d, d_low), self.product(b, b))
+        high, low = exact_sum(c, cubic)
+        v, v_low = self.pair_product((high, low + (c_low + cubic_low)), (-np.abs(b), self.number(0)))
+        return self._gated(x, b, v, v_low, c + self.number(3) * cubic)[1]
+
+    def silu(self, x: Array, above: float, below: float) -> Both:
+        b = self.held(x, "sigmoid")
+        return self._gated(x, b, -np.abs(b), 0.0, self.number(1))[1]
+
+    def sigmoid(self, x: Array, above: float, below: float) -> Both:
+        b = self.held(x, "sigmoid")
+        return self._gated(x, b, -np.abs(b), 0.0, self.number(1))[0]
+
+    def mish(self, x: Array, above: float, below: float) -> Both:
+        number, up = self.number, x > 0
+        b, base = self.held(x, "sigmoid"), np.where(x > 0, number(1), number(2))
+        e = self.exp(-np.abs(b))
+        m = self.significand(e)
+        power, power_low = m[0] * e.scale, m[1] * e.scale
+        factor, factor_low = ordered_sum(base, power)
+        product = self.pair_product(m, (factor, factor_low + power_low))
+        part, part_low = (one * np.where(up, number(2) * e.scale, e.scale) for one in product)
+        d, d_low = exact_sum(base, part)
+        n, n_low = exact_sum(number(1), number(2) * power)
+        n, n_low = np.where(up, n, product[0]), np.where(up, n_low + number(2) * power_low, product[1])
+        inverse = self.inverse((d, d_low + part_low))
+        share, lifted = self.quotient((n, n_low), inverse), np.where(up, number(2.0**self.real.lift), e.lifted)
+        bend = np.where(up, power * power, m[0]) * (number(1) + power) * (inverse[0] * inverse[0])
+        value = np.where(up, x * share, self.lowered(b * share, lifted))
+        return value, self.lowered(share + number(4) * b * bend, lifted)
+
+    def tanh(self, x: Array, above: float, below: float) -> Both:
+        a = np.abs(self.held(x, "tanh"))
+        e = self.exp(self.number(-2) * a)
+        inverse = self.inverse_of_exp_plus_1(e)
+        small = a < self.number(2.0**-13 if self.real.kind is F32 else 2.0**-28)
+        tanh = np.where(small, a, np.abs(self.quotient(self.expm1(e), inverse)))
+        slope = self.number(4) * self.over_square(self.significand(e), inverse)
+        return np.copysign(tanh, x), self.lowered(slope, e.lifted)
+
+    def softplus(self, x: Array, above: float, below: float) -> Both:
+        e = self.exp(-np.abs(self.held(x, "sigmoid")))
+        high, low = self.significand(e)
+        log = self.log1p(high * e.scale, low * e.scale)
+        under = self.lowered(self.number(1) + e.more, e.lifted)
+        is_under = e.scale < self.number(2.0**-self.real.lift)
+        return np.where(x > 0, x + log, np.where(is_under, under, log)), self.sigmoid(x, above, below)[0]
+
+    def erf(self, x: Array, above: float, below: float) -> Both:
+        number = self.number
+        a = np.abs(self.held(x, "erf"))
+        root, curved, first, c = map(number, self.real.root)
+        square, square_low = self.product(a, a)
+        e = self.exp(-square, -square_low)
+        (tail, _), (value, _) = self.tail(a * root)
+        beyond = number(1) - number(2) * ((number(1) + e.more) * e.scale * value * tail)
+        curve = curved * square * self.polynomial(number(2) * square, self.real.middle)
+        erf = np.where(a < 1, a + a * (first + curve), beyond)
+        return np.copysign(erf, x), self.lowered(c + c * e.more, e.lifted)
+
+    def sin(self, x: Array, above: float, below: float) -> Both:
+        rest, low, turns = (turns_of32 if self.real.kind is F32 else turns_of64)(x)
+        z, one = rest * rest, self.number(1)
+        sine = np.where(x == 0, x, rest + (low + rest * z * self.polynomial(z, self.real.sin)))
+        cosine = one + (z * (z * self.polynomial(z, self.real.cos) - self.number(0.5)) - rest * low)
+        value, slope = np.where(turns & 1, cosine, sine), np.where(turns & 1, sine, cosine)
+        return np.where(turns & 2, -value, value), np.where((turns + 1) & 2, -slope, slope)
+
+    def softsign(self, x: Array, above: float, below: float) -> Both:
+        one, far = self.number(1), self.number(2.0**100)
+        b, a = np.clip(x, -far, far), np.abs(x)
+        value, change = self.inverse(exact_sum(one, a))
+        inverse = np.where(a < self.number(2.0**60), value + value * change, value)
+        return b / (one + np.abs(b)), inverse * inverse
+
+    def abs(self, x: Array, above: float, below: float) -> Both:
+        return np.abs(x), np.where((x != 0) & (x == x), np.copysign(self.number(1), x), x)
+
+    def relu2(self, x: Array, above: float, below: float) -> Both:
+        positive = np.where(x < 0, self.number(0), x)
+        return positive * positive, self.number(2) * positive
+
+
+_BOTH = {F32: _Activations(NARROW), F64: _Activations(WIDE)}
+
+#: In the order of their codes.
+ACTIVATIONS = (
+    *("linear", "relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish"),
+    *("tanh", "sigmoid", "softplus", "erf", "sin", "softsign", "abs", "relu2"),
+)
+
+
+@np.errstate(all="ignore")
+def activated(name: str, x: Array, above: float = 1.0, below: float = 0.0) -> Both:
+    """phi(x) and phi'(x) of float32 or float64."""
+    values = _BOTH[F32 if x.dtype == F32 else F64]
+    value, slope = getattr(values, name)(x, above, below)
+    return value, slope
