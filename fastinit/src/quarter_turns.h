@@ -1,5 +1,5 @@
-/* Values: an angle as a number of quarter turns, of which the last two bits are told, and the rest: of at most pi / 4 but
-   for rounding, and rounded once (no double is nearer than 2^-61 to a multiple of pi / 2). */
+/* Values: an angle as a number of quarter turns, of which the last two bits are told, and the rest: of at most pi / 4
+   but for rounding, and rounded once (no double is nearer than 2^-61 to a multiple of pi / 2). */
 #ifndef FI_QUARTER_TURNS_H
 #define FI_QUARTER_TURNS_H
 
@@ -26,8 +26,8 @@ static FI_COLD uint32_t fi_many_turns(double x, double *rest) {
     if (!(x - x == 0)) return *rest = x - x, 0;
     for (int i = 0; i < 6; i++) {
         const int at = first + 32 * i, word = (at + 64) / 32 - 2, bit = (at + 64) % 32;
-        const uint64_t two = (uint64_t)(word < 0 ? 0 : two_over_pi[word]) << 32 | (word < -1 ? 0 : two_over_pi[word + 1]);
-        part[i] = (uint32_t)(two << bit >> 32);
+        const uint64_t two = word < 0 ? 0 : two_over_pi[word], next = word < -1 ? 0 : two_over_pi[word + 1];
+        part[i] = (uint32_t)((two << 32 | next) << bit >> 32);
     }
     uint64_t carry = 0;
     for (int i = 5; i >= 0; i--) { /* each sum has less than 64 bits: of two products their halves are added */
@@ -53,8 +53,8 @@ static FI_COLD uint32_t fi_many_turns(double x, double *rest) {
     const double a = (double)(int64_t)(top >> 11) * 0x1p-53 * unit;
     const double b = (double)(int64_t)((top & 0x7ff) << 42 | next >> 22) * 0x1p-106 * unit;
     const double high = a * 0x1.921fb54442d18p+0;
-    const double lost = fi_product_error(a, 0x1.921fb54442d18p+0, high) + (a * 0x1.1a62633145c07p-54 + b * 0x1.921fb54442d18p+0);
-    const double sum = high + lost;
+    const double lost = a * 0x1.1a62633145c07p-54 + b * 0x1.921fb54442d18p+0;
+    const double sum = high + (fi_product_error(a, 0x1.921fb54442d18p+0, high) + lost);
     *rest = back ? -sum : sum;
     return turns;
 }
