@@ -231,7 +231,7 @@ def test_what_the_core_has_of_an_activation():
     assert activation_of((np.sin, np.cos)).in_core is None
 
 
-#: Slopes that cross zero: their error is in units of the last place of one, where they are below one.
+#: Slopes that cross zero: their error is in units of the last place of one half, where they are below that.
 CROSSING = {"gelu", "gelu_tanh", "silu", "mish"}
 
 
@@ -239,7 +239,7 @@ def units_off(found, exact, absolute):
     """The greatest error in units in the last place, of exact numbers in a wider dtype."""
     info = np.finfo(found.dtype)
     _, exponent = np.frexp(exact)
-    unit = np.ldexp(exact.dtype.type(1), np.maximum(exponent, 1 if absolute else info.minexp + 1) - info.nmant - 1)
+    unit = np.ldexp(exact.dtype.type(1), np.maximum(exponent, 0 if absolute else info.minexp + 1) - info.nmant - 1)
     with np.errstate(invalid="ignore"):
         off = np.where(found == exact, 0, np.abs(found - exact)) / unit
     return off.max()
@@ -314,7 +314,7 @@ def check_units(name, x, wide):
     with np.errstate(all="ignore"):
         value, slope = exactly(name, x.astype(wide))
     assert units_off(ACTIVATIONS[name].function(x), value, False) <= 2
-    assert units_off(ACTIVATIONS[name].derivative(x), slope, name in CROSSING) <= (2.5 if name in CROSSING else 2)
+    assert units_off(ACTIVATIONS[name].derivative(x), slope, name in CROSSING) <= (3 if name in CROSSING else 2)
 
 
 ROUNDED = pytest.mark.parametrize(
