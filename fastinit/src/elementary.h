@@ -1,5 +1,5 @@
-/* Values: exp of what is not above zero, log1p of what is in [0, 1], tanh up to 5/8, the normal law, sine and cosine, in
-   both precisions, in the parts that activations are put together from.
+/* Values: exp of what is not above zero, log1p of what is in [0, 1], tanh up to 5/8, the normal law, sine and cosine,
+   in both precisions, in the parts that activations are put together from.
 
    A pair is high + low, unevaluated. A sum, product or quotient has a relative error of at most u, half a unit in the
    last place of one. What comes as a pair is right to about u, most of it the last step of a polynomial: so that what
@@ -26,9 +26,9 @@ typedef uint64_t word_f64;
 #define LN2_LOW 0x1.7f7d1cp-20f
 #define LIFT 64
 #define LOWER 0x1p-64f
-/* The largest relative errors of what fits at Chebyshev nodes, rounded, make: 2^-26.6 of exp, 2^-31.7 of log1p, 2^-27 of
-   P(0 < Z < a) up to sqrt(2), 2^-28.8 of the tail, 2^-25.9 of tanh, 2^-30 of sine, 2^-29 of cosine; in float64 2^-55.7,
-   2^-57.6, 2^-54.7, 2^-58.6, 2^-59.5, 2^-54.5 and 2^-59. */
+/* The largest relative errors of what fits at Chebyshev nodes, rounded, make: 2^-26.6 of exp, 2^-31.7 of log1p, 2^-27
+   of P(0 < Z < a) up to sqrt(2), 2^-28.8 of the tail, 2^-25.9 of tanh, 2^-30 of sine, 2^-29 of cosine; in float64
+   2^-55.7, 2^-57.6, 2^-54.7, 2^-58.6, 2^-59.5, 2^-54.5 and 2^-59. */
 #define EXP_TERMS 0x1p-1f, 0x1.5554dcp-3f, 0x1.5555p-5f, 0x1.120c8ep-7f, 0x1.6d30d2p-10f
 #define LOG1P_TERMS 0x1.555556p-1f, 0x1.999868p-2f, 0x1.24d704p-2f, 0x1.bb3dc2p-3f, 0x1.e0e71p-3f
 #define MIDDLE_TERMS \
