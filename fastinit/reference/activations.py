@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementary import NARROW, WIDE, Elementary, exact_sum, ordered_sum, turns_of32, turns_of64
+from .elementary import NARROW, WIDE, Elementary, and_pair, exact_sum, ordered_sum
 from .widths import F32, F64, Array
 
 Both = tuple[Array, Array]
@@ -28,7 +28,9 @@ class _Activations(Elementary):
     def elu(self, x: Array, above: float, below: float) -> Both:
         b, one = self.held(x, "sigmoid"), self.number(1)
         e = self.exp(np.where(b > 0, self.number(0), b))
-        value = self.number(below) * np.add(*self.expm1(e))
+        high, low = ordered_sum(e.scale - one, e.scale * e.r)
+        high, low = ordered_sum(high, self.fma(e.scale, e.curve, low))
+        value = self.number(below) * high + self.number(below) * low
         slope = self.lowered(self.number(below) * (one + e.more), e.lifted)
         return np.where(x > 0, self.number(above) * x, value), np.where(x > 0, self.number(above), slope)
 
@@ -38,38 +40,41 @@ class _Activations(Elementary):
         a = np.abs(b)
         c, c_low = map(number, self.real.density)
         square, square_low = self.product(a, a)
-        e = self.exp(-half * square, -half * square_low)
+        e = self.exp(-half * square, half * square_low)
         tail, inverse = self.tail(a)
-        upper = self.quotient(self.pair_product(self.significand(e), tail), inverse)
+        high, low = self.quotient(self.pair_product(self.significand(e), tail), inverse)
+        upper, product = high + low, self.fma(b, high, b * low)
         middle, middle_low = self.product(b, c)
         high, low = ordered_sum(half, middle)
-        near = high + (low + (middle_low + b * (c_low + square * self.polynomial(square, self.real.middle))))
+        curve = self.fma(square, self.polynomial(square, self.real.middle), c_low)
+        near = high + (low + self.fma(b, curve, middle_low))
         is_near, up = a < 1, x > 0
         whole = is_near | up
-        share = np.where(is_near, near, np.where(up, number(1) - upper * e.scale, upper))
-        density = (c + c * e.more) * np.where(whole, e.scale, number(1))
+        share = np.where(is_near, near, np.where(up, self.fma(-upper, e.scale, number(1)), upper))
+        density = self.fma(c, e.more, c) * np.where(whole, e.scale, number(1))
         lifted = np.where(whole, number(2.0**self.real.lift), e.lifted)
-        value = np.where(whole, x * share, self.lowered(b * share, lifted))
-        return value, self.lowered(share + b * density, lifted)
+        value = np.where(whole, x * share, self.lowered(product, e.lifted))
+        return value, self.lowered(self.fma(b, density, share), lifted)
 
-    def _gated(self, x: Array, b: Array, t: Array, low: Any, steep: Any) -> tuple[Both, Both]:
+    def _gated(self, x: Array, b: Array, t: Array, less: Any, steep: Any) -> tuple[Both, Both]:
         """sigmoid(v) with its slope, and x sigmoid(v) with its own."""
         number, up = self.number, x > 0
-        e = self.exp(t, low)
-        m, inverse = self.significand(e), self.inverse_of_exp_plus_1(e)
-        share = self.quotient((np.where(up, number(1), m[0]), np.where(up, number(0), m[1])), inverse)
+        e = self.exp(t, less)
+        m = self.significand(e)
+        inverse = self.inverse(and_pair(number(1), self.times(m, e.scale)))
+        share = np.add(*self.quotient((np.where(up, number(1), m[0]), np.where(up, number(0), m[1])), inverse))
         bend, lifted = self.over_square(m, inverse), np.where(up, number(2.0**self.real.lift), e.lifted)
         value = np.where(up, x * share, self.lowered(b * share, lifted))
-        slope = self.lowered(share + b * (steep * bend) * np.where(up, e.scale, number(1)), lifted)
-        return (self.lowered(share, lifted), self.lowered(bend, e.lifted)), (value, slope)
+        slope = self.lowered(self.fma(b * (steep * bend), np.where(up, e.scale, number(1)), share), lifted)
+        return (share * np.where(up, number(1), e.scale), bend * e.scale), (value, slope)
 
     def gelu_tanh(self, x: Array, above: float, below: float) -> Both:
         b = self.held(x, "gelu_tanh")
         c, c_low, d, d_low = map(self.number, self.real.cubic)
         cubic, cubic_low = self.pair_product((d, d_low), self.product(b, b))
         high, low = exact_sum(c, cubic)
-        v, v_low = self.pair_product((high, low + (c_low + cubic_low)), (-np.abs(b), self.number(0)))
-        return self._gated(x, b, v, v_low, c + self.number(3) * cubic)[1]
+        v, v_low = self.pair_product((high, low + (c_low + cubic_low)), (np.abs(b), self.number(0)))
+        return self._gated(x, b, -v, v_low, c + self.number(3) * cubic)[1]
 
     def silu(self, x: Array, above: float, below: float) -> Both:
         b = self.held(x, "sigmoid")
@@ -84,61 +89,55 @@ class _Activations(Elementary):
         b, base = self.held(x, "sigmoid"), np.where(x > 0, number(1), number(2))
         e = self.exp(-np.abs(b))
         m = self.significand(e)
-        power, power_low = m[0] * e.scale, m[1] * e.scale
-        factor, factor_low = ordered_sum(base, power)
-        product = self.pair_product(m, (factor, factor_low + power_low))
-        part, part_low = (one * np.where(up, number(2) * e.scale, e.scale) for one in product)
+        power, power_low = self.times(m, e.scale)
+        product = self.pair_product(m, and_pair(base, (power, power_low)))
+        part, part_low = self.times(product, np.where(up, number(2) * e.scale, e.scale))
         d, d_low = exact_sum(base, part)
         n, n_low = exact_sum(number(1), number(2) * power)
         n, n_low = np.where(up, n, product[0]), np.where(up, n_low + number(2) * power_low, product[1])
         inverse = self.inverse((d, d_low + part_low))
-        share, lifted = self.quotient((n, n_low), inverse), np.where(up, number(2.0**self.real.lift), e.lifted)
+        share, lifted = np.add(*self.quotient((n, n_low), inverse)), np.where(up, number(2.0**self.real.lift), e.lifted)
         bend = np.where(up, power * power, m[0]) * (number(1) + power) * (inverse[0] * inverse[0])
         value = np.where(up, x * share, self.lowered(b * share, lifted))
-        return value, self.lowered(share + number(4) * b * bend, lifted)
+        return value, self.lowered(self.fma(number(4) * b, bend, share), lifted)
 
     def tanh(self, x: Array, above: float, below: float) -> Both:
+        number = self.number
         a = np.abs(self.held(x, "tanh"))
-        e = self.exp(self.number(-2) * a)
-        inverse = self.inverse_of_exp_plus_1(e)
-        small = a < self.number(2.0**-13 if self.real.kind is F32 else 2.0**-28)
-        tanh = np.where(small, a, np.abs(self.quotient(self.expm1(e), inverse)))
-        slope = self.number(4) * self.over_square(self.significand(e), inverse)
-        return np.copysign(tanh, x), self.lowered(slope, e.lifted)
+        e = self.exp(number(-2) * a)
+        m = self.significand(e)
+        power = self.times(m, e.scale)
+        inverse = self.inverse(and_pair(number(1), power))
+        far = self.fma(number(-2) * power[0], inverse[0], number(1))
+        tanh = np.where(a < number(0.625), self.near_tanh(a), far)
+        return np.copysign(tanh, x), self.lowered(number(4) * self.over_square(m, inverse), e.lifted)
 
     def softplus(self, x: Array, above: float, below: float) -> Both:
         e = self.exp(-np.abs(self.held(x, "sigmoid")))
-        high, low = self.significand(e)
-        log = self.log1p(high * e.scale, low * e.scale)
-        under = self.lowered(self.number(1) + e.more, e.lifted)
-        is_under = e.scale < self.number(2.0**-self.real.lift)
-        return np.where(x > 0, x + log, np.where(is_under, under, log)), self.sigmoid(x, above, below)[0]
+        log = self.log1p(*self.times(self.significand(e), e.scale))
+        return np.where(x > 0, x + log, log), self.sigmoid(x, above, below)[0]
 
     def erf(self, x: Array, above: float, below: float) -> Both:
         number = self.number
         a = np.abs(self.held(x, "erf"))
         root, curved, first, c = map(number, self.real.root)
         square, square_low = self.product(a, a)
-        e = self.exp(-square, -square_low)
+        e = self.exp(-square, square_low)
         (tail, _), (value, _) = self.tail(a * root)
         beyond = number(1) - number(2) * ((number(1) + e.more) * e.scale * value * tail)
         curve = curved * square * self.polynomial(number(2) * square, self.real.middle)
         erf = np.where(a < 1, a + a * (first + curve), beyond)
-        return np.copysign(erf, x), self.lowered(c + c * e.more, e.lifted)
+        return np.copysign(erf, x), self.lowered(self.fma(c, e.more, c), e.lifted)
 
     def sin(self, x: Array, above: float, below: float) -> Both:
-        rest, low, turns = (turns_of32 if self.real.kind is F32 else turns_of64)(x)
-        z, one = rest * rest, self.number(1)
-        sine = np.where(x == 0, x, rest + (low + rest * z * self.polynomial(z, self.real.sin)))
-        cosine = one + (z * (z * self.polynomial(z, self.real.cos) - self.number(0.5)) - rest * low)
-        value, slope = np.where(turns & 1, cosine, sine), np.where(turns & 1, sine, cosine)
-        return np.where(turns & 2, -value, value), np.where((turns + 1) & 2, -slope, slope)
+        rest, turns = self.quarters(np.abs(x))
+        return self.sine(rest, turns + 2 * np.signbit(x)), self.sine(rest, turns + 1)
 
     def softsign(self, x: Array, above: float, below: float) -> Both:
         one, far = self.number(1), self.number(2.0**100)
         b, a = np.clip(x, -far, far), np.abs(x)
         value, change = self.inverse(exact_sum(one, a))
-        inverse = np.where(a < self.number(2.0**60), value + value * change, value)
+        inverse = np.where(a < self.number(2.0**60), self.fma(value, change, value), value)
         return b / (one + np.abs(b)), inverse * inverse
 
     def abs(self, x: Array, above: float, below: float) -> Both:

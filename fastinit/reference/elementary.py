@@ -30,8 +30,12 @@ class Real(NamedTuple):
     tail: str
     tail_centre: float
     tail_first: tuple[str, str]
+    tanh: str
     sin: str
     cos: str
+    per_quarter: str
+    quarter: str
+    few_turns: float
     held: dict[str, float]
     density: tuple[str, str]
     cubic: tuple[str, str, str, str]
@@ -48,7 +52,7 @@ NARROW = Real(
     log2e=float.fromhex("0x1.715476p+0"),
     ln2=(float.fromhex("0x1.62e4p-1"), float.fromhex("0x1.7f7d1cp-20")),
     exp="0x1p-1 0x1.5554dcp-3 0x1.5555p-5 0x1.120c8ep-7 0x1.6d30d2p-10",
-    log1p="0x1.555556p-1 0x1.99992ep-2 0x1.246a42p-2 0x1.df8a76p-3",
+    log1p="0x1.555556p-1 0x1.999868p-2 0x1.24d704p-2 0x1.bb3dc2p-3 0x1.e0e71p-3",
     middle="-0x1.105838p-4 0x1.46d038p-7 -0x1.37386ep-10 0x1.e2c302p-14 -0x1.30297ap-17 0x1.fa4226p-22",
     tail=(
         "-0x1.04c72ap-1 0x1.d71386p-3 -0x1.832ca6p-5 -0x1.56d656p-7 0x1.c8aae2p-8 0x1.0c99aep-10 -0x1.0dfa98p-10 "
@@ -56,8 +60,12 @@ NARROW = Real(
     ),
     tail_centre=3.0,
     tail_first=("0x1.754a76p-1", "-0x1.c6491ap-26"),
+    tanh="-0x1.555552p-2 0x1.110e0cp-3 -0x1.b9240ap-5 0x1.57fe7p-6 -0x1.8f7faap-8",
     sin="-0x1.555556p-3 0x1.111198p-7 -0x1.a08322p-13 0x1.877deep-19",
     cos="0x1.555554p-5 -0x1.6c129cp-10 0x1.9bc64ep-16",
+    per_quarter="0x1.45f306p-1",
+    quarter="0x1.921fb6p+0 -0x1.777a5cp-25 -0x1.ee59dap-50",
+    few_turns=2.0**16,
     held={"sigmoid": 110, "tanh": 56, "gelu": 14.7, "gelu_tanh": 11, "erf": 10.5},
     density=("0x1.988454p-2", "-0x1.857936p-27"),
     cubic=("0x1.988454p+0", "-0x1.857936p-25", "0x1.2444f2p-4", "0x1.49b16ap-29"),
@@ -79,8 +87,9 @@ WIDE = Real(
         "0x1.af4fac011c7eep-26"
     ),
     log1p=(
-        "0x1.5555555555555p-1 0x1.999999999a002p-2 0x1.24924923cd84ep-2 0x1.c71c72f052d9ap-3 0x1.745ca7ecaea35p-3 "
-        "0x1.3b2a676e6bbe4p-3 0x1.0e81ea0ef090ap-3 0x1.16e57a44d3004p-3"
+        "0x1.5555555555555p-1 0x1.999999999a257p-2 0x1.24924923e21cp-2 0x1.c71c726a177dcp-3 "
+        "0x1.745cf1b47cbdfp-3 0x1.3b189ce8ea464p-3 0x1.10ad8ee937004p-3 0x1.eb7f63175e669p-4 "
+        "0x1.68c27a4195d47p-4 0x1.4ac9a2c05ef5ap-3"
     ),
     middle=(
         "-0x1.1058377e2ceep-4 0x1.46d042976906bp-7 -0x1.37403f6b92979p-10 0x1.e42b0d4afc281p-14 "
@@ -97,6 +106,11 @@ WIDE = Real(
     ),
     tail_centre=4.0,
     tail_first=("0x1.82b4bb8c94dcep-1", "-0x1.a3a3926e48abep-56"),
+    tanh=(
+        "-0x1.5555555555555p-2 0x1.1111111111034p-3 -0x1.ba1ba1ba07a45p-5 0x1.664f487c475d7p-6 "
+        "-0x1.226e343852245p-7 0x1.d6d39145c3b5bp-9 -0x1.7d9eef546e0bdp-10 0x1.35228f6aa2ab4p-11 "
+        "-0x1.f211f7cfce6e4p-13 0x1.83946c9fb57fep-14 -0x1.0452c32ef3468p-15 0x1.ae35397840405p-18"
+    ),
     sin=(
         "-0x1.5555555555555p-3 0x1.1111111110c7fp-7 -0x1.a01a019ea0128p-13 0x1.71de37b040fabp-19 "
         "-0x1.ae601f5cf1b6ap-26 0x1.5e10f46459c91p-33"
@@ -105,6 +119,9 @@ WIDE = Real(
         "0x1.5555555555555p-5 -0x1.6c16c16c168cap-10 0x1.a01a019f3824ep-16 -0x1.27e4fa02b1dfap-22 "
         "0x1.1eeb578a27a15p-29 -0x1.907344329409cp-37"
     ),
+    per_quarter="0x1.45f306dc9c883p-1",
+    quarter="0x1.921fb54442d18p+0 0x1.1a62633145c07p-54 -0x1.f1976b7ed8fbcp-110",
+    few_turns=2.0**20,
     held={"sigmoid": 760, "tanh": 380, "gelu": 38.9, "gelu_tanh": 22, "erf": 27.6},
     density=("0x1.9884533d43651p-2", "-0x1.cbc0d30ebfd15p-56"),
     cubic=("0x1.9884533d43651p+0", "-0x1.cbc0d30ebfd15p-54", "0x1.2444f2a4d8b4bp-4", "-0x1.6c843a29d1c7p-61"),
@@ -137,9 +154,15 @@ class Elementary:
 
     def polynomial(self, x: Array, terms: str) -> Array:
         coefficients = [self.number(term) for term in terms.split()]
+        if self.real.kind is F32:
+            return self._horner(x, coefficients)
+        square = x * x
+        return self.fma(self._horner(square, coefficients[1::2]), x, self._horner(square, coefficients[::2]))
+
+    def _horner(self, x: Array, coefficients: list[Any]) -> Array:
         value = np.full_like(x, coefficients[-1])
         for coefficient in coefficients[-2::-1]:
-            value = value * x + coefficient
+            value = self.fma(value, x, coefficient)
         return value
 
     def product(self, a: Array, b: Any) -> Pair:
@@ -148,33 +171,36 @@ class Elementary:
 
     def pair_product(self, a: Pair, b: Pair) -> Pair:
         high, low = self.product(a[0], b[0])
-        return high, low + (a[0] * b[1] + a[1] * b[0])
+        return high, low + self.fma(a[0], b[1], a[1] * b[0])
+
+    def times(self, a: Pair, power_of_two: Array) -> Pair:
+        return a[0] * power_of_two, a[1] * power_of_two
 
     def inverse(self, d: Pair) -> Pair:
         """value and change: one over a pair is value (1 + change)."""
         value = self.number(1) / d[0]
-        return value, self.fma(-d[0], value, self.number(1)) - d[1] * value
+        return value, self.fma(-d[1], value, self.fma(-d[0], value, self.number(1)))
 
-    def quotient(self, n: Pair, d: Pair) -> Array:
+    def quotient(self, n: Pair, d: Pair) -> Pair:
         high, low = self.product(n[0], d[0])
-        return high + (high * d[1] + (low + n[1] * d[0]))
+        return high, self.fma(high, d[1], self.fma(n[1], d[0], low))
 
     def over_square(self, n: Pair, d: Pair) -> Array:
         high, low = self.product(d[0], d[0])
-        return self.fma(high, n[0], high * (n[1] + self.number(2) * d[1] * n[0]) + low * n[0])
+        under = self.fma(self.number(2) * d[1], n[0], n[1])
+        return self.fma(high, n[0], self.fma(high, under, low * n[0]))
 
     def held(self, x: Array, name: str) -> Array:
         most = self.number(self.real.held[name])
         return np.copysign(np.where(np.abs(x) > most, most, np.abs(x)), x)
 
-    def exp(self, t: Array, low: Any = 0.0) -> Exponential:
+    def exp(self, t: Array, less: Any = 0.0) -> Exponential:
         real, number = self.real, self.number
         magic = number(real.magic + real.bias + real.lift)
-        shifted = t * number(real.log2e) + magic
+        shifted = self.fma(t, number(real.log2e), magic)
         k = shifted - magic
-        high, rest = t - k * number(real.ln2[0]), number(low) - k * number(real.ln2[1])
-        r = high + rest
-        curve = r * r * self.polynomial(r, real.exp) + ((high - r) + rest)
+        r = self.fma(-k, number(real.ln2[1]), self.fma(-k, number(real.ln2[0]), t)) - number(less)
+        curve = r * r * self.polynomial(r, real.exp)
         lifted = (shifted.view(real.bits) << real.bits(real.fraction)).view(real.kind)
         return Exponential(r, curve, lifted * number(2.0**-real.lift), lifted)
 
@@ -182,38 +208,50 @@ class Elementary:
         return significand * lifted * self.number(2.0**-self.real.lift)
 
     def significand(self, e: Exponential) -> Pair:
-        high, low = ordered_sum(self.number(1), e.r)
-        return ordered_sum(high, low + e.curve)
+        high = self.number(1) + e.more
+        return high, ((self.number(1) - high) + e.r) + e.curve
 
-    def expm1(self, e: Exponential) -> Pair:
-        high, low = ordered_sum(e.scale - self.number(1), e.scale * e.r)
-        return high, low + e.scale * e.curve
-
-    def inverse_of_exp_plus_1(self, e: Exponential) -> Pair:
-        one = self.number(1)
-        total = one + e.scale * (one + e.more)
-        return self.inverse((total, ((one - total) + e.scale) + e.scale * e.more))
-
-    def log1p(self, high: Array, low: Array) -> Array:
-        number = self.number
-        above, half = high > number(0.5), number(0.5)
-        f = np.where(above, (high - number(1)) * half, high)
-        low = np.where(above, low * half + number(self.real.ln2[1]), low)
-        s = f / (number(2) + f)
-        z, half_square = s * s, half * f * f
-        curve = s * (half_square + z * self.polynomial(z, self.real.log1p))
-        return np.where(above, number(self.real.ln2[0]), number(0)) + (f - (half_square - (curve + low)))
+    def log1p(self, f: Array, low: Array) -> Array:
+        s = f / (self.number(2) + f)
+        z, half_square = s * s, self.number(0.5) * f * f
+        bend = self.fma(z, self.polynomial(z, self.real.log1p), half_square)
+        return f - (half_square - self.fma(s, bend, low))
 
     def tail(self, a: Array) -> tuple[Pair, Pair]:
         number, real = self.number, self.real
         centre, (first, *terms) = number(real.tail_centre), real.tail.split()
         inverse = self.inverse(exact_sum(a, centre))
         nearly = (a - centre) * inverse[0]
-        t = nearly + nearly * inverse[1]
+        t = self.fma(nearly, inverse[1], nearly)
         slope, slope_low = exact_sum(number(first), t * self.polynomial(t, " ".join(terms)))
         rest, rest_low = self.product(t, slope)
         high, low = exact_sum(number(real.tail_first[0]), rest)
-        return (high, low + (number(real.tail_first[1]) + (rest_low + t * slope_low))), inverse
+        return (high, low + (number(real.tail_first[1]) + self.fma(t, slope_low, rest_low))), inverse
+
+    def near_tanh(self, a: Array) -> Array:
+        z = a * a
+        return self.fma(a * z, self.polynomial(z, self.real.tanh), a)
+
+    def quarters(self, a: Array) -> tuple[Array, Array]:
+        """What is left of angles beside quarter turns, and the turns."""
+        magic = self.number(self.real.magic)
+        k = self.fma(a, self.number(self.real.per_quarter), magic) - magic
+        rest = a
+        for part in self.real.quarter.split():
+            rest = self.fma(-k, self.number(part), rest)
+        far = ~(a <= self.number(self.real.few_turns))
+        turns = np.where(far, 0, k).astype(np.int64)
+        for i in np.ndindex(a.shape):
+            if far[i]:
+                rest[i], turns[i] = _many_turns(float(a[i]))
+        return rest, turns
+
+    def sine(self, rest: Array, turns: Array) -> Array:
+        z, one = rest * rest, self.number(1)
+        sine = self.fma(rest * z, self.polynomial(z, self.real.sin), rest)
+        cosine = self.fma(z, self.fma(z, self.polynomial(z, self.real.cos), self.number(-0.5)), one)
+        value = np.where(turns & 1, cosine, sine)
+        return np.where(turns & 2, -value, value)
 
 
 def exact_sum(a: Any, b: Any) -> Pair:
@@ -229,36 +267,9 @@ def ordered_sum(a: Any, b: Any) -> Pair:
     return total, (a - total) + b
 
 
-def turns_of32(x: Array) -> tuple[Array, Array, Array]:
-    """What is left of an angle beside quarter turns, a pair, and the turns."""
-    magic = F32(1.5 * 2.0**23)
-    k = (x * F32(float.fromhex("0x1.45f306p-1")) + magic) - magic
-    rest = x
-    for part in ("0x1.921fb6p+0", "-0x1.777a5cp-25", "-0x1.ee59dap-50"):
-        rest = fma32(-k, F32(float.fromhex(part)), rest)
-    return _with_many_turns(x, 2.0**16, rest, np.zeros_like(x), k)
-
-
-def turns_of64(x: Array) -> tuple[Array, Array, Array]:
-    magic = 1.5 * 2.0**52
-    k = (x * float.fromhex("0x1.45f306dc9c883p-1") + magic) - magic
-    first = x - k * float.fromhex("0x1.921fb544p+0")
-    total, lost = exact_sum(first, -k * float.fromhex("0x1.0b4611a6p-34"))
-    whole, more = exact_sum(total, -k * float.fromhex("0x1.3198a2ep-69"))
-    lost = lost + (more - k * float.fromhex("0x1.b839a252049c1p-104"))
-    rest = whole + lost
-    return _with_many_turns(x, 2.0**20, rest, (whole - rest) + lost, k)
-
-
-def _with_many_turns(x: Array, few: float, rest: Array, low: Array, k: Array) -> tuple[Array, Array, Array]:
-    far = ~(np.abs(x) <= few)
-    turns = np.where(far, 0, k).astype(np.int64)
-    for i in np.ndindex(x.shape):
-        if far[i]:
-            high, under, turns[i] = _many_turns(float(x[i]))
-            rest[i] = high
-            low[i] = high - float(rest[i]) + under if np.isfinite(high) else under
-    return rest, low, turns
+def and_pair(a: Any, b: Pair) -> Pair:
+    high, low = ordered_sum(a, b[0])
+    return high, low + b[1]
 
 
 #: 2^1280 times 2 / pi.
@@ -271,12 +282,12 @@ _TWO_OVER_PI = int(
 )
 
 
-def _many_turns(x: float) -> tuple[float, float, int]:
+def _many_turns(x: float) -> tuple[float, int]:
     """By integers: 192 bits of m 2 / pi, from the one that counts two turns on."""
     if not np.isfinite(x):
-        return np.nan, np.nan, 0
+        return np.nan, 0
     bits = int(np.float64(x).view(np.uint64))
-    m, first = (bits & (1 << 52) - 1) | 1 << 52, (bits >> 52 & 0x7FF) - 1075 - 2
+    m, first = (bits & (1 << 52) - 1) | 1 << 52, (bits >> 52) - 1075 - 2
     product = m * (_TWO_OVER_PI >> 1280 - 192 - first & (1 << 192) - 1) % (1 << 192)
     turns, part = product >> 190, (product << 2) % (1 << 192)
     back = part >> 191
@@ -287,9 +298,5 @@ def _many_turns(x: float) -> tuple[float, float, int]:
     a, b = float(top) * 2.0 ** (-53 - 32 * zeros), float(after) * 2.0 ** (-106 - 32 * zeros)
     quarter, quarter_low = float.fromhex("0x1.921fb54442d18p+0"), float.fromhex("0x1.1a62633145c07p-54")
     high = a * quarter
-    lost = float(fma64(a, quarter, -high)) + (a * quarter_low + b * quarter)
-    total = high + lost
-    under = (high - total) + lost
-    turns += back
-    sign = -1.0 if back ^ (bits >> 63) else 1.0
-    return sign * total, sign * under, (-turns if bits >> 63 else turns) % 4
+    rest = high + (float(fma64(a, quarter, -high)) + (a * quarter_low + b * quarter))
+    return -rest if back else rest, turns + back

@@ -22,7 +22,8 @@ enum fi_activation {
     FI_ACTIVATIONS
 };
 
-/* Of leaky_relu `below` is the slope below zero; elu is above x, and below (exp(x) - 1) for x <= 0. Others read neither. */
+/* Of leaky_relu `below` is the slope below zero; elu is above x, and below (exp(x) - 1) for x <= 0. Others read
+   neither. */
 typedef struct {
     double above, below;
 } fi_activation_parameters;

@@ -2,7 +2,8 @@
 
 #define TWICE(s) ((s) << 1 ^ ((s) >> 7) * 0x11b)
 #define COLUMN(s) ((uint32_t)TWICE(s) | (uint32_t)(s) << 8 | (uint32_t)(s) << 16 | (uint32_t)(TWICE(s) ^ (s)) << 24)
-#define C8(a, b, c, d, e, f, g, h) COLUMN(a), COLUMN(b), COLUMN(c), COLUMN(d), COLUMN(e), COLUMN(f), COLUMN(g), COLUMN(h)
+#define C8(a, b, c, d, e, f, g, h) COLUMN(a), COLUMN(b), COLUMN(c), COLUMN(d), \
+                                   COLUMN(e), COLUMN(f), COLUMN(g), COLUMN(h)
 
 /* The AES S-box (FIPS 197, figure 7) times the first column of MixColumns. */
 static const uint32_t mixed[256] = {

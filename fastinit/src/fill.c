@@ -5,8 +5,8 @@
 
 /* Work is dealt out in pieces of so many values: about 30 us, and a multiple of the batch. */
 #define PIECE ((size_t)1 << 16)
-/* To start a thread takes as long as two of them, or more where the cores are busy: with one for every two, 256 Ki values
-   took a tenth to a third longer than on one thread. */
+/* To start a thread takes as long as two of them, or more where the cores are busy: with one for every two, 256 Ki
+   values took a tenth to a third longer than on one thread. */
 #define WORTH_A_THREAD (4 * PIECE)
 #define WIDEST_ITEM 8
 /* Values whose numbers lie within so many are made together, with those between them. */

@@ -4,8 +4,8 @@
 
 #include "dispatch.h"
 
-/* out[i, j, ...] = value number first + i source_step[0] + j source_step[1] + ...; target steps are in bytes. The caller
-   answers for every such number lying in [0, 2^63) and every such place lying inside the memory. */
+/* out[i, j, ...] = value number first + i source_step[0] + j source_step[1] + ...; target steps are in bytes. The
+   caller answers for every such number lying in [0, 2^63) and every such place lying inside the memory. */
 typedef struct {
     int axes;
     int64_t shape[FI_MOST_AXES], source_step[FI_MOST_AXES], target_step[FI_MOST_AXES];

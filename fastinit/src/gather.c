@@ -98,8 +98,8 @@ static void copy_axes(const char *from, const walk *axes, size_t count, size_t i
     }
 }
 
-/* Of each row the first `some` of an axis, with all that the axes after it hold. Axes that one step walks are joined; the
-   one whose elements lie side by side comes next to the last. */
+/* Of each row the first `some` of an axis, with all that the axes after it hold. Axes that one step walks are joined;
+   the one whose elements lie side by side comes next to the last. */
 static void copy_box(const fi_array *a, int first, const char *from, walk rows, size_t some, char *to) {
     walk axes[FI_MOST_AXES + 1], *const end = axes + FI_MOST_AXES + 1, *outer = end;
     int64_t step = (int64_t)a->item;
@@ -150,7 +150,7 @@ int fi_is_in_order(const fi_array *a, int axis) {
     return 1;
 }
 
-void fi_gather(const fi_array *a, int axis, const char *start, int64_t row_step, size_t rows, size_t first, size_t count,
-               void *out) {
+void fi_gather(const fi_array *a, int axis, const char *start, int64_t row_step, size_t rows, size_t first,
+               size_t count, void *out) {
     gather_from(a, axis, start, (walk){rows, row_step, (int64_t)(count * a->item)}, first, count, out);
 }

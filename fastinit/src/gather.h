@@ -17,7 +17,7 @@ int fi_is_in_order(const fi_array *a, int axis);
 
 /* Of each of `rows` rows, the first at `start` and the next `row_step` bytes on: elements [first, first + count) of the
    axes from `axis` on, into `out`, one row after the other. */
-void fi_gather(const fi_array *a, int axis, const char *start, int64_t row_step, size_t rows, size_t first, size_t count,
-               void *out);
+void fi_gather(const fi_array *a, int axis, const char *start, int64_t row_step, size_t rows, size_t first,
+               size_t count, void *out);
 
 #endif

@@ -2,7 +2,8 @@
    float or double (`dtype` FI_F32 or FI_F64), products and sums double. The columns are cut into blocks of 256 by their
    place; a block is summed in 8 lanes (column mod 8) and its lanes in a fixed tree; the blocks of a span of 1024 are
    added in order, and then the spans. So a sum depends on its two rows alone: not on the rows beside them, on threads
-   or on ISA. A term passes at most 31 + 3 + 3 + columns / 1024 roundings of sums (and of doubles one of the product). */
+   or on ISA. A term passes at most 31 + 3 + 3 + columns / 1024 roundings of sums (and of doubles one of the
+   product). */
 #ifndef FI_GRAM_H
 #define FI_GRAM_H
 

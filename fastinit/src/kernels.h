@@ -38,8 +38,9 @@ typedef struct {
     int64_t step;
 } fi_rows;
 
-/* Sums of products over the columns of rows: see gram.h. A span of columns is summed in blocks, a block in lanes (column
-   mod 8), and its lanes in a fixed tree. Rows are taken in tiles of four; of pairs of rows so many are summed at once. */
+/* Sums of products over the columns of rows: see gram.h. A span of columns is summed in blocks, a block in lanes
+   (column mod 8), and its lanes in a fixed tree. Rows are taken in tiles of four; of pairs of rows so many are summed
+   at once. */
 #define FI_GRAM_LANES 8
 #define FI_GRAM_BLOCK 256
 #define FI_GRAM_SPAN 1024
@@ -75,8 +76,8 @@ typedef void fi_norm_fn(const fi_norm *n, size_t first, size_t count);
 /* How many of some columns (at most FI_COLUMNS_AT_ONCE) are zero in all rows. */
 typedef size_t fi_zeros_fn(const fi_rows *x, size_t first, size_t count);
 
-/* Of each column, by the type of the elements: the weighted sum, in double, and the largest magnitude, or one that is not
-   finite where an element is not. */
+/* Of each column, by the type of the elements: the weighted sum, in double, and the largest magnitude, or one that is
+   not finite where an element is not. */
 typedef void fi_project_fn(const fi_rows *x, const double *weights, size_t columns, double *sums, void *peaks);
 
 /* Whole lines of memory at their places, written past the caches: without being read first. */

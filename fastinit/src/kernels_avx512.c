@@ -26,7 +26,8 @@ typedef __m512i vector;
                         _mm512_maskz_cvtps_ph(0xffff, _mm512_load_ps(value), _MM_FROUND_TO_NEAREST_INT))
 
 static void stream_lines(char *lines, const char *items, size_t bytes) {
-    for (size_t i = 0; i < bytes; i += FI_LINE) _mm512_stream_si512((vector *)(lines + i), _mm512_load_si512(items + i));
+    for (size_t i = 0; i < bytes; i += FI_LINE)
+        _mm512_stream_si512((vector *)(lines + i), _mm512_load_si512(items + i));
 }
 
 #include "ars_wide.inc"

@@ -1,6 +1,7 @@
 /* Values and loops: streaming moments. The elements are cut into blocks of 4096 by their place in the sequence; a block
    is summed in 16 lanes (place mod 16) and its lanes in a fixed tree; blocks are merged as a binary counter counts. So
-   the result depends on the sequence of elements alone. No fma changes a bit, and no sum is left to the compiler to order. */
+   the result depends on the sequence of elements alone. No fma changes a bit, and no sum is left to the compiler to
+   order. */
 #ifndef FI_MOMENTS_H
 #define FI_MOMENTS_H
 

@@ -22,7 +22,8 @@ void fi_give_pages(void *memory, size_t bytes) {
 }
 
 void fi_advise_large_pages(uintptr_t address, size_t bytes) {
-    const uintptr_t first = (address + (LARGE_PAGE - 1)) & ~(LARGE_PAGE - 1), end = (address + bytes) & ~(LARGE_PAGE - 1);
+    const uintptr_t first = (address + (LARGE_PAGE - 1)) & ~(LARGE_PAGE - 1);
+    const uintptr_t end = (address + bytes) & ~(LARGE_PAGE - 1);
     if (bytes >= LEAST_FOR_LARGE_PAGES && first < end) madvise((void *)first, end - first, MADV_HUGEPAGE);
 }
 #else

@@ -1,46 +1,17 @@
-/* Values: an angle as a number of quarter turns, of which the last two bits are told, and the rest, a pair: of at most
-   pi / 4 but for rounding, and right to 2^-70 of itself (no double is nearer than 2^-61 to a multiple of pi / 2). */
+/* Values: an angle as a number of quarter turns, of which the last two bits are told, and the rest: of at most pi / 4
+   but for rounding, and rounded once (no double is nearer than 2^-61 to a multiple of pi / 2). */
 #ifndef FI_QUARTER_TURNS_H
 #define FI_QUARTER_TURNS_H
 
 #include "real.h"
 
-/* Up to here k is below 2^20, and its products with 33 bits of pi / 2 are exact; the last part has 53 bits. */
+/* Up to here fi_few_turns() of elementary.h does. */
 #define FI_FEW_TURNS_f32 0x1p16f
 #define FI_FEW_TURNS_f64 0x1p20
-#define FI_TURN_1 0x1.921fb54400000p+0
-#define FI_TURN_2 0x1.0b4611a600000p-34
-#define FI_TURN_3 0x1.3198a2e000000p-69
-#define FI_TURN_4 0x1.b839a252049c1p-104
 
-FI_INLINE double fi_quarter_turns(double x, uint64_t *turns) {
-    const double shifted = x * 0x1.45f306dc9c883p-1 + 0x1.8p52;
-    *turns = fi_bits_f64(shifted);
-    return shifted - 0x1.8p52;
-}
-
-/* Of floats, in float, rounded twice: the first difference is exact, and k so small that it counts quarters rightly but
-   for a hundredth. */
-FI_INLINE uint32_t fi_few_turns_f32(float x, float *rest, float *low) {
-    const float shifted = x * 0x1.45f306p-1f + 0x1.8p23f, k = shifted - 0x1.8p23f;
-    *rest = fi_fma_f32(-k, -0x1.ee59dap-50f, fi_fma_f32(-k, -0x1.777a5cp-25f, fi_fma_f32(-k, 0x1.921fb6p+0f, x)));
-    *low = 0;
-    return fi_bits_f32(shifted);
-}
-
-FI_INLINE uint64_t fi_few_turns_f64(double x, double *rest, double *low) {
-    uint64_t turns;
-    const double k = fi_quarter_turns(x, &turns);
-    const double first = x - k * FI_TURN_1, second = -k * FI_TURN_2, third = -k * FI_TURN_3;
-    const double sum = first + second, all = sum + third;
-    const double lost = fi_sum_error(first, second, sum) + (fi_sum_error(sum, third, all) - k * FI_TURN_4);
-    *rest = all + lost, *low = (all - *rest) + lost;
-    return turns;
-}
-
-/* Of any finite x beyond 1: of its 53 bits m 2^e times 2 / pi only those bits of 2 / pi matter that are not above 2^(1 - e),
+/* Of any x beyond 1: of its 53 bits m 2^e times 2 / pi only those bits of 2 / pi matter that are not above 2^(1 - e),
    which give whole turns, and of these 192 (Payne and Hanek, SIGNUM Newsletter 18, 1983). */
-static FI_COLD uint32_t fi_many_turns(double x, double *rest, double *low) {
+static FI_COLD uint32_t fi_many_turns(double x, double *rest) {
     static const uint32_t two_over_pi[] = {
         0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab, 0xdebbc561,
         0xb7246e3a, 0x424dd2e0, 0x06492eea, 0x09d1921c, 0xfe1deb1c, 0xb129a73e, 0xe88235f5, 0x2ebb4484,
@@ -52,11 +23,11 @@ static FI_COLD uint32_t fi_many_turns(double x, double *rest, double *low) {
     const uint64_t m = (bits & 0xfffffffffffffu) | 0x10000000000000u;
     const int first = (int)(bits >> 52 & 0x7ff) - 1075 - 2; /* bits of 2 / pi before those that matter */
     uint32_t part[6], product[6];
-    if (!(x - x == 0)) return *rest = *low = x - x, 0;
+    if (!(x - x == 0)) return *rest = x - x, 0;
     for (int i = 0; i < 6; i++) {
         const int at = first + 32 * i, word = (at + 64) / 32 - 2, bit = (at + 64) % 32;
-        const uint64_t two = (uint64_t)(word < 0 ? 0 : two_over_pi[word]) << 32 | (word < -1 ? 0 : two_over_pi[word + 1]);
-        part[i] = (uint32_t)(two << bit >> 32);
+        const uint64_t two = word < 0 ? 0 : two_over_pi[word], next = word < -1 ? 0 : two_over_pi[word + 1];
+        part[i] = (uint32_t)((two << 32 | next) << bit >> 32);
     }
     uint64_t carry = 0;
     for (int i = 5; i >= 0; i--) { /* each sum has less than 64 bits: of two products their halves are added */
@@ -82,11 +53,10 @@ static FI_COLD uint32_t fi_many_turns(double x, double *rest, double *low) {
     const double a = (double)(int64_t)(top >> 11) * 0x1p-53 * unit;
     const double b = (double)(int64_t)((top & 0x7ff) << 42 | next >> 22) * 0x1p-106 * unit;
     const double high = a * 0x1.921fb54442d18p+0;
-    const double lost = fi_product_error(a, 0x1.921fb54442d18p+0, high) + (a * 0x1.1a62633145c07p-54 + b * 0x1.921fb54442d18p+0);
-    const double sum = high + lost, under = (high - sum) + lost;
-    const int negative = back ^ (int)(bits >> 63);
-    *rest = negative ? -sum : sum, *low = negative ? -under : under;
-    return bits >> 63 ? -turns : turns;
+    const double lost = a * 0x1.1a62633145c07p-54 + b * 0x1.921fb54442d18p+0;
+    const double sum = high + (fi_product_error(a, 0x1.921fb54442d18p+0, high) + lost);
+    *rest = back ? -sum : sum;
+    return turns;
 }
 
 #endif

@@ -141,7 +141,8 @@ FI_INLINE float fi_neglog_f32(float u) {
 }
 
 /* -log(u) for u in [2^-1022, 1]. As above with log(1 + f) = 2 atanh(s), s = f / (2 + f); (2 atanh(s) - 2 s) / s^3 is a
-   polynomial of degree 6 in s^2 (minimax: error 3.1e-16, here times s^3 < 0.006). The exponent becomes a double through the bits of 2^52. */
+   polynomial of degree 6 in s^2 (minimax: error 3.1e-16, here times s^3 < 0.006). The exponent becomes a double through
+   the bits of 2^52. */
 FI_INLINE double fi_neglog_f64(double u) {
     uint64_t bits = fi_bits_f64(u);
     uint64_t e = (bits - 0x3fe6a09e667f3bcdu + 0x3ff0000000000000u) >> 52;

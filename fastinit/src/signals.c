@@ -42,7 +42,8 @@ size_t fi_zero_columns(enum fi_dtype dtype, const fi_rows *x, size_t columns) {
     return found;
 }
 
-void fi_project(enum fi_dtype dtype, const fi_rows *x, const double *weights, size_t columns, double *sums, void *peaks) {
+void fi_project(enum fi_dtype dtype, const fi_rows *x, const double *weights, size_t columns, double *sums,
+                void *peaks) {
     fi_fp_state caller = fi_fp_enter();
     fi_level_in_use()->kernels->project[dtype](x, weights, columns, sums, peaks);
     fi_fp_leave(caller);

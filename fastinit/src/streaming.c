@@ -5,11 +5,13 @@
 
 #include <stdlib.h>
 
-/* Whole blocks are summed in spans of so many: one thread's piece of work, and a subtree where it begins on a multiple. */
+/* Whole blocks are summed in spans of so many: one thread's piece of work, and a subtree where it begins on a
+   multiple. */
 #define SPAN_LEVEL 4
 #define SPAN ((size_t)1 << SPAN_LEVEL)
 #define SPANS_AT_ONCE 1024
-/* Of rows that do not lie in order, so many bytes of those that lie side by side are read together: a line of the cache. */
+/* Of rows that do not lie in order, so many bytes of those that lie side by side are read together: a line of the
+   cache. */
 #define BYTES_ABREAST 64
 #define MOST_ABREAST (BYTES_ABREAST / sizeof(uint16_t))
 /* To start a thread takes as long as so many elements. */
@@ -271,7 +273,8 @@ static void sum_tasks(void *context, size_t worker) {
 
 int fi_moments_of_rows(int order, enum fi_dtype dtype, const fi_array *x, int kept, size_t first, size_t rows,
                        fi_statistics *results, int threads) {
-    row_job j = {fi_level_in_use()->kernels->block[dtype], x, kept, fi_is_in_order(x, kept), order, first, rows, .count = 1};
+    row_job j = {fi_level_in_use()->kernels->block[dtype], x, kept, fi_is_in_order(x, kept), order, first, rows,
+                 .count = 1};
     for (int axis = kept; axis < x->axes; axis++) j.count *= (size_t)x->shape[axis];
     j.abreast = j.in_order ? 1 : BYTES_ABREAST / x->item;
     const size_t tasks = (rows + j.abreast - 1) / j.abreast, workers = workers_for(tasks, rows * j.count, threads);
