@@ -41,11 +41,10 @@ class Activation:
     def in_core(self) -> tuple[int, tuple[float, float]] | None:
         """Code and parameters, where both functions are the core's; None of a user's."""
         phi, slope = self.function, self.derivative
-        if isinstance(phi, _core.NamedFunction) and slope == _core.NamedFunction(
-            phi.code, phi.parameters, True, _checked
-        ):
-            return phi.code, phi.parameters
-        return None
+        if not (isinstance(phi, _core.NamedFunction) and isinstance(slope, _core.NamedFunction)):
+            return None
+        known, are_a_pair = (phi.code, phi.parameters), slope.is_slope and not phi.is_slope
+        return known if are_a_pair and known == (slope.code, slope.parameters) else None
 
     def with_slope(self, x: Array) -> tuple[Array, Array]:
         """phi(x) and phi'(x), of which the core makes both at once."""

@@ -229,6 +229,8 @@ def test_what_the_core_has_of_an_activation():
     assert ACTIVATIONS["selu"].in_core == (3, (1.0507009873554805, 1.0507009873554805 * 1.6732632423543772))
     assert replace(ACTIVATIONS["tanh"], derivative=np.ones_like).in_core is None
     assert activation_of((np.sin, np.cos)).in_core is None
+    slope = ACTIVATIONS["tanh"].derivative
+    assert replace(ACTIVATIONS["tanh"], function=slope).in_core is None
 
 
 #: Slopes that cross zero: their error is in units of the last place of one half, where they are below that.

@@ -140,9 +140,7 @@ void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_paramete
     j.fresh = contiguous && bytes >= LARGE && fi_is_fresh(j.out + (done + j.values / 2) * j.item);
     if (law == FI_UNIFORM && j.item >= sizeof(float) && contiguous && !j.fresh && bytes >= fi_streamed_from())
         j.stream = kernels->stream;
-    const size_t most = j.values / WORTH_A_THREAD;
-    if ((size_t)threads > most) threads = most ? (int)most : 1;
-    const size_t share = threads > 1 ? j.values / (size_t)threads : j.values;
+    const size_t workers = fi_workers_for(j.values, j.values, WORTH_A_THREAD, threads), share = j.values / workers;
     while (j.fresh && j.piece * j.item < TABLE && j.piece * 2 <= share) j.piece *= 2;
-    fi_run_parallel(fill_piece, &j, (j.values + j.piece - 1) / j.piece, threads);
+    fi_run_parallel(fill_piece, &j, (j.values + j.piece - 1) / j.piece, (int)workers);
 }

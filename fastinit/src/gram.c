@@ -10,16 +10,9 @@
 /* So many sums of spans wait to be added, or those of one span for each thread. */
 #define SUMS_AT_ONCE ((size_t)1 << 20)
 
-static size_t lesser(size_t a, size_t b) { return a < b ? a : b; }
-
-static size_t workers_for(size_t most, size_t work, size_t worth, int threads) {
-    const size_t workers = lesser(lesser(most, work / worth), threads > 0 ? (size_t)threads : most);
-    return workers ? workers : 1;
-}
-
 static size_t spans_of(size_t columns) { return (columns + FI_GRAM_SPAN - 1) / FI_GRAM_SPAN; }
 
-static size_t in_span(size_t columns, size_t first) { return lesser(columns - first, FI_GRAM_SPAN); }
+static size_t in_span(size_t columns, size_t first) { return fi_fewer(columns - first, FI_GRAM_SPAN); }
 
 static size_t tiles_of(const fi_rows *x) { return (x->rows + FI_GRAM_TILE - 1) / FI_GRAM_TILE; }
 
@@ -44,7 +37,7 @@ static void multiply_spans(void *context, size_t worker) {
         const size_t first = (j->first + span) * FI_GRAM_SPAN, end = first + in_span(j->columns, first);
         memset(sums, 0, j->count * sizeof *sums);
         for (size_t block = first; block < end; block += FI_GRAM_BLOCK)
-            j->kernel(j->x, j->y, block, lesser(end - block, FI_GRAM_BLOCK), j->rooms + worker * j->room, sums);
+            j->kernel(j->x, j->y, block, fi_fewer(end - block, FI_GRAM_BLOCK), j->rooms + worker * j->room, sums);
     }
 }
 
@@ -65,16 +58,16 @@ int fi_gram(enum fi_dtype dtype, const fi_rows *x, const fi_rows *y, size_t colu
     const size_t tiles = tiles_of(x), pairs = y ? tiles * tiles_of(y) : tiles * (tiles + 1) / 2;
     const size_t spans = spans_of(columns), packed = (tiles + (y ? tiles_of(y) : 0)) * FI_GRAM_TILE;
     gram_job j = {fi_level_in_use()->kernels->gram[dtype], x, y, columns, .count = pairs * FI_GRAM_PAIRS};
-    j.room = packed * lesser(FI_GRAM_BLOCK, (columns + FI_GRAM_LANES - 1) / FI_GRAM_LANES * FI_GRAM_LANES);
-    const size_t workers = workers_for(spans, j.count * columns, WORTH_A_THREAD, threads);
-    const size_t at_once = workers == 1 ? 1 : lesser(spans, workers + SUMS_AT_ONCE / (j.count + 1));
+    j.room = packed * fi_fewer(FI_GRAM_BLOCK, (columns + FI_GRAM_LANES - 1) / FI_GRAM_LANES * FI_GRAM_LANES);
+    const size_t workers = fi_workers_for(spans, j.count * columns, WORTH_A_THREAD, threads);
+    const size_t at_once = workers == 1 ? 1 : fi_fewer(spans, workers + SUMS_AT_ONCE / (j.count + 1));
     const size_t held = (1 + at_once) * j.count; /* the total among them */
     double *total = calloc(held + workers * j.room + FI_LINE / sizeof *total, sizeof *total);
     if (!total) return -1;
     j.sums = total + j.count, j.rooms = total + held + line_after(total + held);
     fi_fp_state caller = fi_fp_enter();
     for (; j.first < spans; j.first += j.spans) {
-        j.spans = lesser(at_once, spans - j.first), j.taken = 0;
+        j.spans = fi_fewer(at_once, spans - j.first), j.taken = 0;
         fi_run_parallel(multiply_spans, &j, workers, (int)workers);
         for (size_t span = 0; span < j.spans; span++)
             for (size_t i = 0; i < j.count; i++) total[i] += j.sums[span * j.count + i];
@@ -115,7 +108,7 @@ static void sum_spans(void *context, size_t worker) {
     span_job *j = context;
     (void)worker;
     for (size_t task; (task = fi_count_up(&j->taken) * TASKS_TOGETHER) < j->tasks;)
-        for (const size_t end = lesser(task + TASKS_TOGETHER, j->tasks); task < end; task++) sum_span(j, task);
+        for (const size_t end = fi_fewer(task + TASKS_TOGETHER, j->tasks); task < end; task++) sum_span(j, task);
 }
 
 /* `rows` times `each` sums, the first ones of all rows first. */
@@ -124,7 +117,7 @@ static int add_spans(span_job *j, size_t rows, size_t each, double *out, int thr
     j->sums = malloc((j->tasks * each + 1) * sizeof *j->sums);
     if (!j->sums) return -1;
     const size_t elements = (j->weights ? j->x->rows : rows) * j->columns;
-    const size_t workers = workers_for(j->tasks / TASKS_TOGETHER + 1, elements, ELEMENTS_WORTH_A_THREAD, threads);
+    const size_t workers = fi_workers_for(j->tasks / TASKS_TOGETHER + 1, elements, ELEMENTS_WORTH_A_THREAD, threads);
     fi_run_parallel(sum_spans, j, workers, (int)workers);
     fi_fp_state caller = fi_fp_enter();
     for (size_t of = 0; of < each * rows; of++) {

@@ -106,6 +106,8 @@
 #define FI_WIDE_VECTORS ",prefer-vector-width=512"
 #endif
 
+FI_INLINE size_t fi_fewer(size_t a, size_t b) { return a < b ? a : b; }
+
 /* Before a loop over the lanes of a tile, whose trips are independent. */
 #if defined __clang__
 #define FI_LANE_LOOP FI_PRAGMA(clang loop vectorize(enable))

@@ -7,8 +7,6 @@
 /* To start a thread takes as long as so many elements. */
 #define WORTH_A_THREAD ((size_t)1 << 18)
 
-static size_t lesser(size_t a, size_t b) { return a < b ? a : b; }
-
 typedef struct {
     fi_norm_fn *norm;
     const fi_norm *n;
@@ -18,18 +16,18 @@ typedef struct {
 static void normalise_piece(void *context, size_t piece) {
     const norm_job *j = context;
     const size_t first = piece * j->piece;
-    j->norm(j->n, first, lesser(j->count - first, j->piece));
+    j->norm(j->n, first, fi_fewer(j->count - first, j->piece));
 }
 
 void fi_normalise(enum fi_axis axis, enum fi_dtype dtype, const fi_norm *n, int threads) {
     const fi_kernels *kernels = fi_level_in_use()->kernels;
-    const size_t elements = n->x.rows * n->columns, most = elements / WORTH_A_THREAD;
+    const size_t elements = n->x.rows * n->columns;
     if (!elements) return;
     norm_job j = {kernels->norm_columns[dtype], n, n->columns, FI_COLUMNS_AT_ONCE};
     if (axis == FI_OVER_COLUMNS)
-        j = (norm_job){kernels->norm_rows[dtype], n, n->x.rows, PIECE / lesser(n->columns, PIECE)};
-    if ((size_t)threads > most) threads = most ? (int)most : 1;
-    fi_run_parallel(normalise_piece, &j, (j.count + j.piece - 1) / j.piece, threads);
+        j = (norm_job){kernels->norm_rows[dtype], n, n->x.rows, PIECE / fi_fewer(n->columns, PIECE)};
+    const size_t pieces = (j.count + j.piece - 1) / j.piece;
+    fi_run_parallel(normalise_piece, &j, pieces, (int)fi_workers_for(pieces, elements, WORTH_A_THREAD, threads));
 }
 
 size_t fi_zero_columns(enum fi_dtype dtype, const fi_rows *x, size_t columns) {
@@ -37,7 +35,7 @@ size_t fi_zero_columns(enum fi_dtype dtype, const fi_rows *x, size_t columns) {
     size_t found = 0;
     fi_fp_state caller = fi_fp_enter();
     for (size_t first = 0; first < columns; first += FI_COLUMNS_AT_ONCE)
-        found += zeros(x, first, lesser(columns - first, FI_COLUMNS_AT_ONCE));
+        found += zeros(x, first, fi_fewer(columns - first, FI_COLUMNS_AT_ONCE));
     fi_fp_leave(caller);
     return found;
 }

@@ -17,12 +17,6 @@
 /* To start a thread takes as long as so many elements. */
 #define WORTH_A_THREAD ((size_t)1 << 18)
 
-static size_t workers_for(size_t tasks, size_t elements, int threads) {
-    size_t workers = elements / WORTH_A_THREAD < tasks ? elements / WORTH_A_THREAD : tasks;
-    workers = threads > 0 && (size_t)threads < workers ? (size_t)threads : workers;
-    return workers ? workers : 1;
-}
-
 void fi_accumulator_start(fi_accumulator *a, int order) {
     a->order = order, a->wide = 0;
     a->whole.blocks = 0, a->waiting = 0;
@@ -130,7 +124,8 @@ static void sum_spans(void *context, size_t worker) {
 int fi_accumulator_update(fi_accumulator *a, enum fi_dtype dtype, const fi_array *x, size_t first, size_t count,
                           int threads) {
     const int in_order = fi_is_in_order(x, 0);
-    const size_t most_spans = count / (SPAN * FI_MOMENT_BLOCK), workers = workers_for(most_spans, count, threads);
+    const size_t most_spans = count / (SPAN * FI_MOMENT_BLOCK);
+    const size_t workers = fi_workers_for(most_spans, count, WORTH_A_THREAD, threads);
     const size_t together = most_spans ? SPAN * FI_MOMENT_BLOCK : count < FI_MOMENT_BLOCK ? count : FI_MOMENT_BLOCK;
     const size_t room = in_order ? 0 : together * x->item;
     const size_t spans_at_once = most_spans < SPANS_AT_ONCE ? most_spans : SPANS_AT_ONCE;
@@ -277,7 +272,8 @@ int fi_moments_of_rows(int order, enum fi_dtype dtype, const fi_array *x, int ke
                  .count = 1};
     for (int axis = kept; axis < x->axes; axis++) j.count *= (size_t)x->shape[axis];
     j.abreast = j.in_order ? 1 : BYTES_ABREAST / x->item;
-    const size_t tasks = (rows + j.abreast - 1) / j.abreast, workers = workers_for(tasks, rows * j.count, threads);
+    const size_t tasks = (rows + j.abreast - 1) / j.abreast;
+    const size_t workers = fi_workers_for(tasks, rows * j.count, WORTH_A_THREAD, threads);
     const size_t trees = workers * j.abreast;
     j.trees = malloc(trees * (sizeof *j.trees + (j.in_order ? 0 : FI_MOMENT_BLOCK * x->item)));
     if (!j.trees) return -1;

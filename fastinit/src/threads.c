@@ -78,3 +78,9 @@ void fi_run_parallel(fi_task *task, void *context, size_t items, int threads) {
             JOIN(h->thread);
     for (size_t absent = started; absent < wanted; absent++) leave(j); /* for those not started, and for itself */
 }
+
+size_t fi_workers_for(size_t items, size_t work, size_t worth, int threads) {
+    const size_t most = fi_fewer(items, work / worth);
+    const size_t workers = threads > 0 ? fi_fewer(most, (size_t)threads) : most;
+    return workers ? workers : 1;
+}

@@ -11,4 +11,8 @@ typedef void fi_task(void *context, size_t item);
    among them; fewer if the system grants no more. Each thread rounds to nearest and keeps subnormal numbers. */
 void fi_run_parallel(fi_task *task, void *context, size_t items, int threads);
 
+/* How many of at most `threads` threads (as many as there are items, where it is not positive) have so much work that
+   each is worth starting; at least one. */
+size_t fi_workers_for(size_t items, size_t work, size_t worth, int threads);
+
 #endif
