@@ -63,6 +63,8 @@ class Tally:
     distinct: float
     cosine: float
     squares: dict[str, float]
+    kernel: Array | None
+    kernel_share: float
 
     def __init__(self) -> None:
         self.start()
@@ -76,11 +78,17 @@ class Tally:
         self.distinct = np.nan
         self.cosine = np.nan
         self.squares = {}
+        self.kernel = None
+        self.kernel_share = np.nan
 
     def add_weights(self, **squares: float) -> None:
         """Add |W|^2, |dW|^2 and <W, dW> of one matrix to those of the layer."""
         for name, value in squares.items():
             self.squares[name] = self.squares.get(name, 0.0) + value
+
+    def add_kernel(self, part: Array) -> None:
+        """Add what one matrix and its bias add to the tangent kernel."""
+        self.kernel = part if self.kernel is None else self.kernel + part
 
     def add_slopes(self, slopes: Array, batch: int) -> None:
         """Count the units whose slope is zero on the whole batch; a unit is a column of (batch, -1)."""
@@ -179,6 +187,7 @@ FIELDS: dict[str, LayerField] = {
             "weight_dot_grad", "weights", "backward", False,
             lambda seen: seen.tally.squares.get("weight_dot_grad", np.nan),
         ),
+        LayerField("kernel_share", "weights", "backward", False, lambda seen: seen.tally.kernel_share),
     )
 }  # fmt: skip
 #: What it has of the whole network where tangents are sent forward: see `Signals.jacobian`.

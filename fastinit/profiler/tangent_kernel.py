@@ -7,16 +7,38 @@ share, is beyond the others by too much, no learning rate tells the examples apa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from .description.network import Network, normalisation_of
+from .description.signals import example_signs
+from .norms import ROWS
+from .products import mean_cosine, rounding
+from .statistics import Tally
 
 Array = np.ndarray[Any, Any]
 
 #: Half the distance from one to the next number of float64.
 _ROUNDING = 2.0**-53
+
+
+#: Examples whose kernel is taken: of rows that are no sums over positions, and do not mix; otherwise.
+MOST, SOME = 256, 16
+
+
+def kernel_examples(network: Network) -> int:
+    """How many examples of a batch the kernel is of: the first ones."""
+    return min(network.batch, SOME if mixes(network) or network.rows > network.batch else MOST)
+
+
+def mixes(network: Network) -> bool:
+    """Whether examples take part in each other's outputs: by a norm over the batch."""
+    norm = normalisation_of(network)
+    return norm is not None and norm.axis == ROWS
 
 
 class KernelSpectrum(NamedTuple):
@@ -63,12 +85,40 @@ class KernelSpectrum(NamedTuple):
         return bool(np.isfinite(self.largest) and self.examples > 1)
 
 
-#: The same numbers as fields of a profile.
+#: The same numbers as fields of a profile, and the mean cosine between the gradients of two examples.
 KERNEL_FIELDS = tuple(f"kernel_{name}" for name in KernelSpectrum._fields)
+GRADIENT_COSINE = "gradient_cosine"
 
 
-def spectrum_of(kernel: Array | None, rounding: float = 0.0) -> KernelSpectrum:
-    """The spectrum of a kernel (examples, examples) of float64, whose elements are off by `rounding` of their sizes.
+def kernel_fields(network: Network, seed: int, tallies: Sequence[Tally], products: Array) -> dict[str, float]:
+    """Fields of the whole network from the parts of its layers, which get their shares.
+
+    A linear readout stands on the outputs: weights of variance 1 / outputs and a bias, which learn too. It turns one
+    unit functional of its own outputs into a random one of these, as long as one.
+
+    Parameters
+    ----------
+    network, seed
+        What was drawn.
+    tallies : sequence of Tally
+        With what each layer adds, (examples, examples), where a random cotangent comes back.
+    products : (examples, examples)
+        The Gram matrix of the outputs, of the same examples.
+    """
+    examples, outputs = len(products), prod(network.output_shape[1:])
+    signs = example_signs(examples, seed, network.dtype).astype(float)
+    scale = np.outer(signs, signs) / outputs
+    parts = [np.zeros_like(products) if tally.kernel is None else tally.kernel * scale for tally in tallies]
+    kernel = sum(parts, products + 1)
+    trace = float(np.trace(kernel))
+    for tally, part in zip(tallies[1:], parts[1:], strict=True):
+        tally.kernel_share = float(np.trace(part)) / trace
+    found = spectrum_of(kernel, 2 * rounding(max(outputs, *network.widths)))
+    return dict(zip(KERNEL_FIELDS, found, strict=True)) | {GRADIENT_COSINE: mean_cosine(kernel)}
+
+
+def spectrum_of(kernel: Array | None, off: float = 0.0) -> KernelSpectrum:
+    """The spectrum of a kernel (examples, examples) of float64, whose elements may be off by so much of the trace.
 
     Where there is none, it is not a number; nor is it where the kernel is not finite.
     """
@@ -82,7 +132,7 @@ def spectrum_of(kernel: Array | None, rounding: float = 0.0) -> KernelSpectrum:
     largest = float(np.linalg.eigvalsh(unit)[-1])
     others = _differences(examples)
     centred = np.maximum(np.linalg.eigvalsh(others.T @ unit @ others), 0)
-    off = (rounding * float(np.trace(unit)) + examples * _ROUNDING * largest) / largest
+    off = (off * float(np.trace(unit)) + examples * _ROUNDING * largest) / largest
     mean, median = float(centred.mean()), float(np.median(centred))
     return KernelSpectrum(largest * scale, mean * scale, median * scale, _effective_rank(centred), off, float(examples))
 

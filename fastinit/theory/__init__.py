@@ -14,6 +14,7 @@ from .kernels import ActivationMoments, activation_moments, derivative_kernel, k
 from .maps import chi, chi_parallel, correlation_map, depth_scale, second_moment_map
 from .normalisation import BatchNorm, batch_norm, decorrelation_rate, norm_rate
 from .quadrature import expectation
+from .tangent import TangentKernel, chi_2, tangent_kernel
 
 __all__ = [
     "ActivationMoments",
@@ -21,9 +22,11 @@ __all__ = [
     "CriticalPoint",
     "FixedPoint",
     "NormLaw",
+    "TangentKernel",
     "activation_moments",
     "batch_norm",
     "chi",
+    "chi_2",
     "chi_parallel",
     "correlation_map",
     "decorrelation_rate",
@@ -36,4 +39,5 @@ __all__ = [
     "norm_rate",
     "relu_norm_law",
     "second_moment_map",
+    "tangent_kernel",
 ]

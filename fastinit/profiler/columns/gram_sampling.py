@@ -145,6 +145,11 @@ class GramSampledWeights:
         self.dot = float(np.sum(dz * (self._map if self._same is None else self._map[self._same])))
         self._shown_back = 0.0 if self.haar else float(normals[: self._fresh].sum() - np.sum(along * along))
 
+    def kernel(self, gradients: Array, examples: int) -> Array:
+        """What weights and bias add to the tangent kernel, from DD', of the first examples."""
+        some = slice(examples)
+        return np.asarray((self._gram[some, some] + 1) * gradients[some, some])
+
     def _gradient_map(self, old: Array, new: Array) -> None:
         """Scaled so that float32 holds it also where inputs have all but vanished, or nearly overflow."""
         size = sqrt(max(np.diag(self._gram).max() / self.fan_in, 0.0))

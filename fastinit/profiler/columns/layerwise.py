@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..description.network import Network, normalisation_of
-from ..description.signals import Signals, normal_inputs, random_signs
+from ..description.signals import Signals, normal_inputs, random_cotangent
 from ..norms import UNITS
 from ..parallel import Workers
 from ..statistics import Tally
+from ..tangent_kernel import kernel_examples, kernel_fields, mixes
 from ..steps.step import StepBothWays, backward, forward
 from ..steps.units import RowMeans
 from .chunks import ColumnChunks, ScratchArrays, total
@@ -51,6 +52,16 @@ class NetworkByColumns(ABC):
         if signals.loss is not None:
             self.outputs = np.empty((network.batch, network.widths[-1]), network.dtype)
         self.cotangent = signals.cotangent
+        self.kernel_here = signals.is_random and not mixes(network)
+        self.products_of_outputs: Array | None = None
+
+    def kernel_fields(self) -> dict[str, float]:
+        """Of the tangent kernel, after the way back; nothing where it did not come by."""
+        if not self.kernel_here:
+            return {}
+        some = slice(kernel_examples(self.network))
+        assert self.products_of_outputs is not None
+        return kernel_fields(self.network, self.seed, self.tallies, self.products_of_outputs[some, some])
 
     # --- what differs
 
@@ -92,8 +103,7 @@ class NetworkByColumns(ABC):
             return self.weights[layer + 1].gradient(x, cut, scratch)
         if self.cotangent is not None:
             return np.ascontiguousarray(self.cotangent[:, cut])
-        shape = (self.network.batch, self.network.widths[-1])
-        return random_signs(shape, self.seed, "cotangent", self.network.dtype, index=np.s_[:, cut], threads=1)
+        return random_cotangent(self.network, self.seed, index=cut, threads=1)
 
     def read_signal(self, layer: int, part: Tally, x: Array, cut: slice) -> None:
         """Some columns of a layer's signal pass; the outputs are kept where they have a loss."""
@@ -156,6 +166,8 @@ class NetworkByColumns(ABC):
         weights.see_gradient(products, self.chunks.rounding(weights.fan_out))
         tally.add_weights(weight_grad_norm=weights.gradient_squares, weight_dot_grad=weights.dot)
         tally.add_weights(weight_norm=weights.squared_norm())
+        if self.kernel_here:
+            tally.add_kernel(weights.kernel(products[0], kernel_examples(self.network)))
 
     def see_outputs(self, layer: int, squares: Array) -> None:
         """The sum of squares of the normals that a layer is made of: part of its weights' norm."""

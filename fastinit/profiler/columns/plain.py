@@ -40,6 +40,7 @@ class PlainByColumns(NetworkByColumns):
         tally = self.tallies[layer]
         squares, *products = self.merged(layer, tally, ("preact", "act", "dead", "units"), work)
         tally.cosine = mean_cosine(products[0])
+        self.products_of_outputs = products[0]
         if layer:
             self.see_outputs(layer, squares)
             tally.distinct = self.network.widths[layer] if self.weights[layer].spreads else 1

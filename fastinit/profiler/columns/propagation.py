@@ -33,4 +33,4 @@ def propagate_by_columns(
             for layer in reversed(range(network.depth + 1)):
                 passed.backward(layer)
                 report()
-    yield {}
+    yield passed.kernel_fields() if signals.backward else {}

@@ -84,6 +84,7 @@ class ResidualByColumns(NetworkByColumns):
         tally = self.tallies[layer]
         squares, products = self.merged(layer, tally, ("act",), work)
         tally.cosine, self._squares = mean_cosine(products), float(np.trace(products))
+        self.products_of_outputs = products
         if layer:
             self.see_outputs(layer, squares)
 

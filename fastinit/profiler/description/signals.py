@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ class Signals:
     rates: tuple[float, ...] = field(default=())
 
     @property
+    def is_random(self) -> bool:
+        """Whether random signs are sent back, through weights as they were drawn."""
+        return self.backward and self.cotangent is None and self.loss is None and not self.sgd_steps
+
+    @property
     def asks_again(self) -> bool:
         """Whether a matrix is multiplied more often than once on each way."""
         return self.jacobian or self.sgd_steps > 0
@@ -47,7 +53,7 @@ class Signals:
         if self.cotangent is not None:
             return self.cotangent.reshape(x.shape)
         if self.loss is None:
-            return random_signs(x.shape, seed, "cotangent", x.dtype)
+            return random_cotangent(network, seed).reshape(x.shape)
         if self.loss == "mse":
             return (x - normal(x.shape, seed=seed, name="target", dtype=x.dtype)) / x.dtype.type(network.batch)
         assert callable(self.loss)
@@ -68,6 +74,21 @@ def random_signs(shape: tuple[int, ...], seed: int, name: str, dtype: Any, **whe
     """Independent fair signs: of each element of a normal stream, or with `index` of some."""
     drawn = normal(shape, seed=seed, name=name, dtype=dtype, **where)
     return np.copysign(drawn.dtype.type(1), drawn, out=drawn)
+
+
+def random_cotangent(network: Network, seed: int, **where: Any) -> Array:
+    """Signs of the examples times signs of the outputs, (batch, outputs of an example), or with `index` of some outputs.
+
+    Of any two elements the expected product is zero, as if all were independent; and but for the sign of each example
+    one functional of the outputs is sent back from all.
+    """
+    outputs = random_signs((prod(network.output_shape[1:]),), seed, "cotangent", network.dtype, **where)
+    return example_signs(network.batch, seed, network.dtype)[:, None] * outputs
+
+
+def example_signs(examples: int, seed: int, dtype: Any) -> Array:
+    """Those of the first examples in a random cotangent."""
+    return random_signs((examples,), seed, "cotangent.example", dtype)
 
 
 def signals_from(network: Network, **given: Any) -> Signals:

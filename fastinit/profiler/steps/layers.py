@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ..description.network import Network, normalisation_of
 from ..statistics import Tally
 from .branches import ResidualSum
+from .kernel_products import KernelProducts
 from .lazy_gaussian import LazyGaussian
 from .linear import Bias, Patches, Product
 from .matrices import Buffers, Dense, Tiled, Weights, bias
@@ -23,10 +25,19 @@ class Builder:
     tallies: list[Tally]
     method: str
     learns: bool
+    kernel: Callable[[], KernelProducts | None]
 
-    def __init__(self, network: Network, seed: int, tallies: list[Tally], method: str, learns: bool) -> None:
+    def __init__(
+        self,
+        network: Network,
+        seed: int,
+        tallies: list[Tally],
+        method: str,
+        learns: bool = False,
+        kernel: Callable[[], KernelProducts | None] = lambda: None,
+    ) -> None:
         self.network, self.seed, self.tallies, self.method, self.learns = network, seed, tallies, method, learns
-        self._buffers = Buffers()
+        self.kernel, self._buffers = kernel, Buffers()
 
     def product(self, shape: tuple[int, ...], tally: Tally, name: str, gain: float = 1.0) -> Product:
         """The product with weights of that shape and stream, times a gain."""
@@ -39,7 +50,7 @@ class Builder:
             weights = Tiled(*given)
         else:
             weights = Dense(*given, self._buffers, self.learns)
-        return Product(weights, tally, self.learns)
+        return Product(weights, tally, self.learns, self.kernel())
 
     def layers(self) -> list[list[Step]]:
         """The steps of every layer."""

@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..description.network import Image
 from ..products import gram, inner, squared_norm
 from ..statistics import Tally
+from .kernel_products import KernelProducts
 from .matrices import Weights
 
 Array = np.ndarray[Any, Any]
@@ -25,8 +26,8 @@ class Product:
 
     weights: Weights
 
-    def __init__(self, weights: Weights, tally: Tally, learns: bool) -> None:
-        self.weights, self._tally, self._learns = weights, tally, learns
+    def __init__(self, weights: Weights, tally: Tally, learns: bool, kernel: KernelProducts | None = None) -> None:
+        self.weights, self._tally, self._learns, self._kernel = weights, tally, learns, kernel
         self._kept: tuple[Array | None, Array | None, Array | None] | None = None
         self._gradient: Array | None = None
 
@@ -34,14 +35,18 @@ class Product:
         h = self.weights.times(x)
         few = len(x) <= min(self.weights.shape)
         keeps = self._learns or not few
-        self._kept = (h if few else None, x if keeps else None, gram(x) if few else None)
+        products = gram(x) if few else None
+        self._kept = (h if few else None, x if keeps else None, products)
+        if self._kernel:
+            self._kernel.forward(x, products, self.weights.shape[1])
         self._tally.add_weights(weight_norm=self.weights.squared_norm())
         return h
 
     def backward(self, d: Array) -> Array:
         assert self._kept is not None
         h, x, products = self._kept
-        self._kept = (h, x, None)
+        if not (self._kernel and self._kernel.several):
+            self._kept = (h, x, None)
         self._gradient = d if self._learns else None
         before = self.weights.times_transposed(d)
         if h is not None and products is not None:
@@ -50,6 +55,9 @@ class Product:
             assert x is not None
             squares, product = squared_norm(x.T @ d), inner(x, before)
         self._tally.add_weights(weight_grad_norm=squares, weight_dot_grad=product)
+        part = self._kernel.backward(d) if self._kernel else None
+        if part is not None:
+            self._tally.add_kernel(part)
         return before
 
     def tangent(self, t: Array) -> Array:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..description.network import Network
-from ..description.signals import Signals
-from ..products import squared_norm
+from ..description.signals import Signals, random_cotangent
+from ..products import gram, squared_norm
 from ..progress import Report
 from ..statistics import NETWORK_FIELDS, Tally
+from ..tangent_kernel import SOME, kernel_examples, kernel_fields, mixes
+from .kernel_products import KernelProducts
 from .layers import Builder
 from .step import backward, forward, learn, tangent
 
@@ -27,7 +31,9 @@ def propagate_by_steps(
     tallies then hold that step's layers. `report` is called once for each layer passed.
     """
     steps = signals.sgd_steps
-    layers = Builder(network, seed, tallies, method, learns=steps > 0).layers()
+    here = signals.is_random and not mixes(network)
+    kernel = partial(KernelProducts, kernel_examples(network), network.rows // network.batch) if here else lambda: None
+    layers = Builder(network, seed, tallies, method, steps > 0, kernel).layers()
     inputs = signals.first(network, seed)
     for step in range(steps + 1):
         if step:
@@ -39,18 +45,48 @@ def propagate_by_steps(
             if not signals.backward:
                 layer.clear()  # and with the steps what they keep for the way back
             report()
-        whole = {}
+        whole = dict[str, float]()
         if signals.backward:
+            outputs = x.reshape(network.batch, -1)[: kernel_examples(network)]
             d = signals.last(network, seed, x)
             for layer in reversed(layers):
                 d = backward(layer, d)
                 report()
+            if here:
+                whole = kernel_fields(network, seed, tallies, gram(outputs))
+            elif not steps:
+                whole = kernel_alone(network, signals, seed, tallies, method)
             if signals.jacobian:
-                whole = _jacobian_moments(layers, d, x.size, report)
+                whole |= _jacobian_moments(layers, d, x.size, report)
         yield whole
         if step < steps:
             for layer, rate in zip(layers[1:], signals.rates, strict=True):
                 learn(layer, rate)
+
+
+def kernel_alone(
+    network: Network, signals: Signals, seed: int, tallies: list[Tally], method: str
+) -> dict[str, float]:
+    """The kernel by signals of its own: of the first examples, and where a norm mixes them, of these alone.
+
+    Then each comes with a cotangent of its own. All go back together, so that a matrix is made once.
+    """
+    some, several = replace(network, batch=min(network.batch, SOME)), mixes(network)
+    own = [Tally() for _ in tallies]
+    kernel = partial(KernelProducts, some.batch, network.rows // network.batch, several)
+    layers = Builder(some, seed, own, method, kernel=kernel).layers()
+    x = signals.first(network, seed)[: some.rows]
+    for layer in layers:
+        x = forward(layer, x)
+    d = random_cotangent(some, seed)
+    alone = np.eye(some.batch, dtype=d.dtype)[:, :, None] * d if several else d[None]
+    back = [one.reshape(x.shape) for one in alone]
+    for layer in reversed(layers):
+        back = [backward(layer, one) for one in back]
+    found = kernel_fields(some, seed, own, gram(x.reshape(some.batch, -1)))
+    for tally, seen in zip(tallies, own, strict=True):
+        tally.kernel_share = seen.kernel_share
+    return found
 
 
 def _jacobian_moments(layers: list[Any], d: Array, outputs: int, report: Report) -> dict[str, float]:
