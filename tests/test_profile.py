@@ -339,8 +339,8 @@ def test_weights_made_again_are_those_held():
     """Without learning a matrix is made anew for the way back; with a rate of zero it is held."""
     made = fi.profile(30, 3, batch=4, loss="mse")
     held = fi.profile(30, 3, batch=4, loss="mse", sgd_steps=1, lr=0).steps[0]
-    for name in made:
-        assert np.array_equal(made[name], held[name], equal_nan=True), name
+    for name in held:  # of weights that learn there is no kernel
+        assert name == "kernel_share" or np.array_equal(made[name], held[name], equal_nan=True), name
 
 
 # --- shape of the result
@@ -642,7 +642,7 @@ def test_a_profile_can_be_pickled(activation):
     p = fi.profile(8, 2, activation, batch=4)
     other = pickle.loads(pickle.dumps(p))
     assert equal(p, other)
-    assert (str(other.verdict), repr(other)) == (str(p.verdict), repr(p))
+    assert (other.verdict.sentence, repr(other)) == (p.verdict.sentence, repr(p))
 
 
 def test_memory_is_linear_in_the_batch():

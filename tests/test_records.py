@@ -106,7 +106,7 @@ def test_nan_equals_nan_in_verdicts_and_courses():
         assert type(record).from_json(record.to_json()) == record
     assert Course.from_json(one.backward.to_json()).logs[0] == np.inf
     assert json.loads(one.backward.to_json())["logs"][:4] == ["inf", "inf", "inf", 0.0]
-    assert repr(one) == f"Verdict('not finite', {str(one)!r})"
+    assert repr(one) == f"Verdict('not finite', {one.sentence!r})"
 
 
 def test_findings_are_data():
@@ -228,7 +228,8 @@ def test_a_frame_has_a_row_for_each_layer_and_repeat():
         "seed",
     }
     for name in p:
-        np.testing.assert_array_equal(frame[name].to_numpy().reshape(3, 6), np.broadcast_to(p[name], (3, 6)))
+        values = p[name] if len(p[name]) != 3 or p[name].ndim == 2 else p[name][:, None]  # of a repeat
+        np.testing.assert_array_equal(frame[name].to_numpy().reshape(3, 6), np.broadcast_to(values, (3, 6)))
     assert frame["seed"].tolist() == [2**100 + repeat for repeat in range(3) for _ in range(6)]
     assert set(frame["scheme"]) == {"he_normal"} and set(frame["depth"]) == {5} and set(frame["width"]) == {16}
     means = frame.groupby("layer")["act_second_moment"].mean()

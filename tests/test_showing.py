@@ -198,7 +198,7 @@ def test_page_is_one_file_with_all_of_it(three, tmp_path):
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["p.html"]
     assert page == three.to_html()
-    assert str(three.verdict).replace("'", "&#x27;") in page
+    assert three.verdict.sentence.replace("'", "&#x27;") in page
     assert json.loads(embedded(page, "numbers")) == json.loads(three.to_json())
     assert len(json.loads(embedded(page, "charts"))) == 6
     assert page.count("<tr>") == 32

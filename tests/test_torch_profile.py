@@ -340,8 +340,8 @@ def test_verdicts_are_of_modules_of_one_role():
     healthy = profile(he_net(depth=12), x)
     assert healthy.verdict.kind == "stable" and healthy.healthy and healthy.ok
     assert list(healthy.roles) == ["# (Linear)", "# (ReLU)"]
-    assert str(healthy.roles["# (ReLU)"].verdict) == str(healthy.verdict)
-    said = str(healthy.verdict)
+    assert healthy.roles["# (ReLU)"].verdict.sentence == healthy.verdict.sentence
+    said = healthy.verdict.sentence
     assert said.startswith("Stable in modules # (ReLU), 12 of them: the activations' second moment changes by a factor")
     assert "from module 3 to 21; the gradient's" in said and said.endswith("from module 21 to 3.")
     fading = profile(he_net(scheme=fi.lecun_normal, depth=12), x)
@@ -403,7 +403,7 @@ UNLIKE = {
 def test_unlike_modules_are_not_compared(make, shape):
     torch.manual_seed(0)
     p = profile(make(), drawn(*shape))
-    assert not p.healthy and p.verdict.kind == "unknown" and str(p.verdict) == NO_RATE
+    assert not p.healthy and p.verdict.kind == "unknown" and p.verdict.sentence == NO_RATE
     assert np.isnan([p.verdict.forward.rate, p.verdict.backward.change]).all()
 
 
@@ -411,11 +411,11 @@ def test_of_residual_networks_the_stream_is_judged():
     """In front of a batch norm the gradient follows that norm's deviation, which is no matter of depth."""
     torch.manual_seed(0)
     alike = profile(residual(*(Residual(8, 8) for _ in range(4))), drawn(8, 3, 16, 16))
-    assert str(alike.verdict).startswith("Stable in modules # (Residual), 4 of them: the activations'")
+    assert alike.verdict.sentence.startswith("Stable in modules # (Residual), 4 of them: the activations'")
     assert alike.healthy and alike.verdict.backward is not None
     sides = ((8, 16), (16, 32), (32, 16), (16, 8))
     smaller = profile(residual(*(Residual(*pair, 2) for pair in sides)), drawn(8, 3, 32, 32))
-    assert str(smaller.verdict) == NO_RATE  # each begins anew, behind its norms
+    assert smaller.verdict.sentence == NO_RATE  # each begins anew, behind its norms
 
 
 def test_a_stream_that_grows_by_sums_is_stable():
@@ -427,7 +427,7 @@ def test_a_stream_that_grows_by_sums_is_stable():
     without = profile(encoder(True, 16), drawn(4, 10, 16), backward=False)
     assert without.verdict.kind == "stable"
 
-    assert str(without.verdict).startswith("Stable in modules # (TransformerEncoderLayer), 16 of them: ")
+    assert without.verdict.sentence.startswith("Stable in modules # (TransformerEncoderLayer), 16 of them: ")
 
     class Gain(nn.Module):
         def __init__(self):
@@ -453,8 +453,8 @@ def test_stages_between_pools_are_compared_only_without_norms():
 
     torch.manual_seed(0)
     x = drawn(4, 3, 32, 32)
-    assert str(profile(stages(nn.BatchNorm2d), x).verdict) == NO_RATE
-    assert str(profile(stages(nn.InstanceNorm2d), x, names="*[0-9]").verdict) == NO_RATE
+    assert profile(stages(nn.BatchNorm2d), x).verdict.sentence == NO_RATE
+    assert profile(stages(nn.InstanceNorm2d), x, names="*[0-9]").verdict.sentence == NO_RATE
     assert profile(stages(nn.Identity), x).verdict.kind == "vanishing"
     assert profile(stages(nn.BatchNorm2d).eval(), x).verdict.kind == "vanishing"
 
@@ -473,7 +473,7 @@ def test_blocks_of_a_long_stage_are_compared():
 
     torch.manual_seed(0)
     model = nn.Sequential(Stage(2, nn.MaxPool2d(2)), Stage(9, nn.MaxPool2d(2)), Stage(2, nn.Identity()))
-    said = str(profile(model, drawn(8, 8, 16, 16)).verdict)
+    said = profile(model, drawn(8, 8, 16, 16)).verdict.sentence
     assert "in modules #.blocks.# (Residual), 9 of them: " in said
 
 
@@ -485,8 +485,8 @@ def test_a_last_layer_that_begins_at_zero_is_not_dead():
     for bias in (0.0, 1.0):
         nn.init.constant_(head.bias, bias)
         p = profile(nn.Sequential(*model, head), x)
-        assert p.healthy and str(p.verdict).startswith("Stable in modules # (ReLU), 6 of them: the activations'")
-        assert str(p.verdict).endswith("; no gradient passes module 12 in the first step: its weights are zero.")
+        assert p.healthy and p.verdict.sentence.startswith("Stable in modules # (ReLU), 6 of them: the activations'")
+        assert p.verdict.sentence.endswith("; no gradient passes module 12 in the first step: its weights are zero.")
     head.requires_grad_(False)
     assert profile(nn.Sequential(*model, head), x).verdict.kind == "dead"  # it stays zero
     fades = he_net(scheme=fi.lecun_normal, dtype="float32", depth=12)
@@ -508,19 +508,19 @@ def test_what_no_role_excuses_is_told_of_any_module():
     nn.init.zeros_(net[0].bias)
     assert profile(net, x).verdict.kind == "unknown"  # the gradients of the layer behind part them
     nn.init.constant_(net[2].weight, 0.1)
-    assert str(profile(net, x).verdict).startswith("Symmetric: all units of a layer are the same from module 0 on and ")
+    assert profile(net, x).verdict.sentence.startswith("Symmetric: all units of a layer are the same from module 0 on and ")
     nn.init.constant_(net[0].bias, -100.0)
     said = "Dead: the signal is zero from module 1 on and no gradient comes back to module 0"
     nn.init.zeros_(net[2].bias)
-    assert str(profile(net, x).verdict).startswith(said)
+    assert profile(net, x).verdict.sentence.startswith(said)
     lost = profile(he_net(), drawn(8, WIDTH, dtype="float64"), loss=lambda output: (output * torch.nan).sum())
-    assert str(lost.verdict) == "Not finite: the gradient is not finite from module 11 down."
+    assert lost.verdict.sentence == "Not finite: the gradient is not finite from module 11 down."
     frozen = nn.Sequential(nn.Embedding(5, 8).requires_grad_(False), nn.Linear(8, 8))
     assert (
         profile(frozen, torch.arange(4), names="0").verdict.kind == "unknown"
     )  # no gradient could come to what is shown
     narrow = profile(nn.Linear(16, 16).half(), x.half() * 1e-5)
-    assert str(narrow.verdict) == "Vanishing: the activations are below the range of float16 at the input."
+    assert narrow.verdict.sentence == "Vanishing: the activations are below the range of float16 at the input."
 
 
 class Branch(nn.Module):
@@ -554,7 +554,7 @@ def blocks(count=4, **parts):
 def test_branches_that_never_learn_are_dead(parts, said):
     """In the first there are two zeros in a row, in the second there is one at the end too; the stream passes."""
     p = profile(blocks(**parts), drawn(5, 16))
-    assert p.verdict.kind == "dead" and str(p.verdict) == said
+    assert p.verdict.kind == "dead" and p.verdict.sentence == said
 
 
 @pytest.mark.parametrize("parts", [{"down_weight": 0.0, "down_bias": 0.0}, {"scale": 0.0}, {"up_weight": 0.0}], ids=str)
@@ -578,7 +578,7 @@ def test_a_model_of_which_no_weight_learns_is_dead():
 
     x = drawn(8, 16)
     both = profile(nn.Sequential(*(Adapted() for _ in range(5))), x)
-    assert str(both.verdict) == "Dead: no weight gets a gradient."
+    assert both.verdict.sentence == "Dead: no weight gets a gradient."
     assert profile(nn.Sequential(*(Adapted(1.0) for _ in range(5))), x).verdict.kind == "stable"
     mlp = multilayer(4)
     for parameter in mlp.parameters():
@@ -594,14 +594,14 @@ def test_rows_that_come_out_the_same_are_told():
     for layer in model:
         nn.init.normal_(layer.weight, std=1e-5)
     p = profile(model[:2], drawn(8, 16))
-    assert str(p.verdict) == "Dead: no example is told from another from module 1 on."
+    assert p.verdict.sentence == "Dead: no example is told from another from module 1 on."
     assert profile(blocks(), drawn(1, 16).expand(8, 16)).verdict.kind == "unknown"
     one = nn.Sequential(nn.Linear(16, 1), nn.ReLU())  # parallel, and not the same
     nn.init.constant_(one[0].bias, 5.0)
     assert profile(one, drawn(8, 16)).verdict.kind == "unknown"
     for layer in model:
         nn.init.zeros_(layer.weight)
-    assert str(profile(model[:2], drawn(8, 16)).verdict) == (
+    assert profile(model[:2], drawn(8, 16)).verdict.sentence == (
         "Dead: no example is told from another from module 0 on; no gradient passes module 1 in the first step: its "
         "weights are zero."
     )
@@ -614,7 +614,7 @@ def test_equal_and_nearly_equal_examples_are_no_evidence():
     for near, cosine in ((x[:1].expand(8, 64), 1.0), (x[:1] + 0.1 * drawn(8, 64, name="noise"), 0.99)):
         p = profile(model, near)
         assert p["cosine"][0, 0] == pytest.approx(cosine, abs=3e-3)
-        assert str(p.verdict) == (
+        assert p.verdict.sentence == (
             f"Unknown: signal and gradient pass, but the examples are nearly alike at the input (mean cosine "
             f"{p['cosine'][0, 0]:.4f}): whether the gradient tells them apart was not looked at."
         )
@@ -635,7 +635,7 @@ def test_a_model_of_which_nothing_is_trainable_is_not_healthy():
     model, x = nn.Sequential(*he_net(dtype="float32", depth=12), nn.Linear(64, 4)), drawn(8, 64)
     model.requires_grad_(False)
     p = profile(model, x)
-    assert str(p.verdict) == (
+    assert p.verdict.sentence == (
         "Unknown: signal and gradient pass, but no parameter takes a gradient (requires_grad): nothing learns."
     )
     assert ModelProfile.from_dict(p.to_dict()).verdict.kind == "unknown"
@@ -657,14 +657,14 @@ def test_only_what_no_branch_goes_around_is_a_chain():
     torch.manual_seed(0)
     x = drawn(5, 16)
     dense = profile(nn.Sequential(Dense(8), nn.Linear(144, 4)), x)
-    assert str(dense.verdict) == NO_RATE
+    assert dense.verdict.sentence == NO_RATE
     through = {row.name for row in dense.network.modules if row.through}
     assert through == {"input", "0", "1"}
     branches = profile(blocks(), x)
     names = [f"{number}{part}" for number in range(4) for part in ("", ".up", ".act", ".down")]
     assert {row.name for row in branches.network.modules if row.through} == {"input", "0", "1", "2", "3", "4"}
     assert {row.name for row in branches.network.modules} == {"input", *names, "4"}
-    assert "in modules # (Branch), 4 of them" in str(branches.verdict)
+    assert "in modules # (Branch), 4 of them" in branches.verdict.sentence
     tokens = nn.Sequential(nn.Embedding(9, 16), *blocks()[:4], nn.Linear(16, 9))
     tokens[-1].weight = tokens[0].weight  # another way to the embedding
     found = profile(tokens, torch.arange(9).reshape(3, 3))
@@ -722,7 +722,7 @@ def test_gates_that_begin_as_a_constant_are_not_symmetric():
 
     torch.manual_seed(0)
     p = profile(nn.Sequential(*(Highway() for _ in range(4))), drawn(5, 8))
-    assert str(p.verdict).startswith("Stable in modules # (Highway), 4 of them: ")
+    assert p.verdict.sentence.startswith("Stable in modules # (Highway), 4 of them: ")
     gates = [name.endswith("gate.1") for name in p.network.names]
     assert (p["distinct_units"][0, gates] == 1).all()
 
@@ -813,7 +813,7 @@ def test_findings_name_rows_of_the_whole_profile():
     found = p.verdict.findings[0]
     assert (found.kind, found.quantity) == ("vanishing", "act_second_moment")
     names = [p.network.names[found.numbers[f"{name}_layer"]] for name in ("first", "last")]
-    assert f" in all from module {names[0]} to {names[1]}" in str(p.verdict)
+    assert f" in all from module {names[0]} to {names[1]}" in p.verdict.sentence
 
 
 def test_a_frame_has_a_row_for_each_module():

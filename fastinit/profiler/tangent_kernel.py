@@ -156,7 +156,7 @@ def _ratio(large: float, small: float) -> float:
     return float(np.divide(large, small)) if small else np.inf if large else np.nan
 
 
-def spectra(fields: Mapping[str, Array], repeats: int) -> list[KernelSpectrum]:
+def spectra(fields: Any, repeats: int) -> list[KernelSpectrum]:
     """Those of a profile's drawings."""
     if KERNEL_FIELDS[0] not in fields:
         return [spectrum_of(None)] * repeats

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...arguments import real, refuse
 from ...records import Record, real_number
+from ..tangent_kernel import spectra
 from .courses import BOUNDS, Course, course_of
 from .described import Profiled
 
@@ -129,6 +130,8 @@ def learnable(judgement: Judgement, profile: Profiled) -> Judgement:
         return judgement
     if _measured(profile, "weight_grad_norm") and not np.nan_to_num(profile["weight_grad_norm"]).any():
         return judgement.instead(Finding("dead", "weight_grad_norm"))
+    if any(one.known for one in spectra(profile, len(profile["act_second_moment"]))):
+        return judgement
     known = ~np.isnan(profile["cosine"]).all(axis=0)
     last = np.flatnonzero(known & (np.array(profile.network.widths) >= UNITS))
     return unless_alike(judgement, profile, int(last[-1])) if len(last) else judgement

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,12 @@ from ...arguments import choice
 from ...records import Record, plain, real_array
 from ...typing import DataFrame
 from ..drawing import drawn
+from ..tangent_kernel import KernelSpectrum, spectra
 from .courses import BOUNDS
 from .described import Described
 from .findings import Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
+from .training import OPTIMIZERS, Answer, Evidence
 from .verdict import Verdict, verdict_of
 from .words import Naming, Numbered
 
@@ -129,20 +131,14 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     @property
     def healthy(self) -> bool:
-        """Whether signal and gradient pass: whether the verdict is "stable".
-
-        They do not where a second moment changes too much (`judge` asks for other bounds than 0.1 and 10), and where
-        units are dead or all the same, a signal or gradient is zero or one is not finite. A change that follows a power
-        of the layer, as that of a normalised residual network, is not held against it. Signals that pass are no
-        evidence where no weight gets a gradient, or the mean cosine of the last layer is 0.98 or more: it is false
-        then too.
+        """Whether the network trains with SGD and with Adam: whether `trains` says yes of both.
 
         Examples
         --------
         >>> from fastinit.profiler import profile
         >>> profile(64, 10, "relu", "he_normal", batch=32).healthy
         True
-        >>> profile(64, 10, "relu", "lecun_normal", batch=32).healthy
+        >>> profile(64, 10, "sigmoid", "lecun_normal", batch=32).healthy
         False
         """
         return self.verdict.healthy
@@ -175,7 +171,56 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         'stable'
         """
         checked = (checked_bounds(name, one) for name, one in (("forward", forward), ("backward", backward)))
-        return verdict_of(self._judgement(*checked), self._naming())
+        judgement = self._judgement(*checked)
+        return verdict_of(judgement, self._naming(), self._evidence(judgement))
+
+    def trains(self, optimizer: str) -> Answer:
+        """Whether the network trains, with the best of several learning rates, and what says so.
+
+        What decides is the tangent kernel at initialisation: whether its largest eigenvalue, of what all examples
+        share, is beyond the others by more than an optimizer bears. Where it was not seen it is the signal alone, which
+        the reason then says. It is of networks that were profiled on the examples that they are to learn, or on
+        inputs like them: standard normal inputs have nothing in common, examples of data often have.
+
+        Parameters
+        ----------
+        optimizer : {"sgd", "adam"}
+            SGD is with momentum.
+
+        Returns
+        -------
+        Answer
+
+        Examples
+        --------
+        >>> from fastinit.profiler import profile
+        >>> p = profile(128, 10, "sigmoid", "lecun_normal", batch=32)
+        >>> p.trains("sgd").grade, p.trains("adam").grade
+        ('no', 'no')
+        """
+        return cast(Answer, getattr(self.verdict, choice("optimizer", optimizer, tuple(OPTIMIZERS))))
+
+    @property
+    def kernels(self) -> list[KernelSpectrum]:
+        """The spectrum of the tangent kernel of each drawing; not a number where it was not seen."""
+        return spectra(self, self.repeats)
+
+    def _evidence(self, judgement: Judgement) -> Evidence:
+        """What is known of how it trains."""
+        cosine = self.mean("cosine")
+        last = cosine[~np.isnan(cosine)]
+        return Evidence(
+            judgement.kind, self.kernels, self._outputs(), float(last[-1]) if len(last) else np.nan,
+            judgement.backward, self.interrupted, self._scaled(),
+        )  # fmt: skip
+
+    def _outputs(self) -> float:
+        """Second moment of the outputs, where what learns next to them is a readout; else not a number."""
+        return np.nan
+
+    def _scaled(self) -> bool:
+        """Whether norms keep the size of signals, whatever that of the weights."""
+        return False
 
     def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
         return learnable(judged(self, forward, backward), self)

@@ -66,6 +66,12 @@ class Profile(LayerProfile[Network]):
         norm, rows = normalisation_of(self.network), self.network.rows
         return [Finding(CAUTION, norm.name, None, {"rows": rows})] if norm and norm.caution(rows) else []
 
+    def _outputs(self) -> float:
+        return float(np.exp(self.mean_log("act_second_moment")[-1]))
+
+    def _scaled(self) -> bool:
+        return self.network.norm is not None
+
     def _columns(self) -> dict[str, Any]:
         return keywords_of(self.network) | {"sgd_steps": len(self.steps)} | super()._columns()
 

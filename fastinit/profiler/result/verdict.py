@@ -9,12 +9,13 @@ from typing import Any
 from ...records import Record
 from .courses import Course
 from .findings import Finding, Judgement
+from .training import OPTIMIZERS, YES, Answer, Evidence, answer, told
 from .words import Naming, sentence
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verdict(Record):
-    """What a profile says. Its string is the sentence.
+    """What a profile says. Its string is the sentence of what was found, and that of how the network trains.
 
     Attributes
     ----------
@@ -27,6 +28,8 @@ class Verdict(Record):
         All that was found.
     findings : tuple of Finding
         The same as data, the worst first.
+    sgd, adam : Answer
+        Whether the network trains with SGD (with momentum) and with Adam.
     forward, backward : Course
         How the second moment of the activations, and that of the gradient times the width, change;
         `backward` is None where no gradient was sent.
@@ -37,11 +40,18 @@ class Verdict(Record):
     findings: tuple[Finding, ...]
     forward: Course
     backward: Course | None
+    sgd: Answer
+    adam: Answer
+
+    @property
+    def training(self) -> str:
+        """How the network trains, in a sentence."""
+        return told((self.sgd, self.adam))
 
     @property
     def healthy(self) -> bool:
-        """Whether the network is stable."""
-        return self.kind == "stable"
+        """Whether the network trains with SGD and with Adam, and neither is near a bound."""
+        return self.sgd.grade == self.adam.grade == YES
 
     @property
     def ok(self) -> bool:
@@ -49,7 +59,7 @@ class Verdict(Record):
         return self.healthy
 
     def __str__(self) -> str:
-        return self.sentence
+        return f"{self.sentence} {self.training}"
 
     def __repr__(self) -> str:
         return f"Verdict({self.kind!r}, {self.sentence!r})"
@@ -63,10 +73,11 @@ class Verdict(Record):
         """That of which `to_dict` gives these."""
         findings = tuple(map(Finding.from_dict, found["findings"]))
         backward = None if found["backward"] is None else Course.from_dict(found["backward"])
-        return cls(found["kind"], found["sentence"], findings, Course.from_dict(found["forward"]), backward)
+        answers = (Answer.from_dict(found[name]) for name in OPTIMIZERS)
+        return cls(found["kind"], found["sentence"], findings, Course.from_dict(found["forward"]), backward, *answers)
 
 
-def verdict_of(judgement: Judgement, naming: Naming) -> Verdict:
-    """The verdict that says what was judged, of layers by their names."""
-    words = sentence(judgement, naming)
-    return Verdict(judgement.kind, words, judgement.findings, judgement.forward, judgement.backward)
+def verdict_of(judgement: Judgement, naming: Naming, evidence: Evidence) -> Verdict:
+    """The verdict that says what was judged, of layers by their names, and how the network trains."""
+    words, answers = sentence(judgement, naming), (answer(optimizer, evidence) for optimizer in OPTIMIZERS)
+    return Verdict(judgement.kind, words, judgement.findings, judgement.forward, judgement.backward, *answers)

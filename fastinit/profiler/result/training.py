@@ -1,0 +1,200 @@
+"""Training: whether descent will fit what a network was profiled on, by SGD and by Adam, and what says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite, nan
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...records import Record, real_number
+from ..tangent_kernel import KernelSpectrum
+from .courses import Course
+
+#: From good to bad; the last is of what was not seen.
+GRADES = ("yes", "slowly", "no", "not judged")
+YES, SLOWLY, NO, NOT_JUDGED = GRADES
+
+
+class Bounds(NamedTuple):
+    """From where on a number is held against an optimizer: training is slow, and there is none.
+
+    Ratios of the tangent kernel are for each example of it: those of more examples are larger in proportion.
+    """
+
+    over_mean: tuple[float, float]
+    over_median: tuple[float, float]
+    outputs: tuple[float, float]
+    least_outputs: float
+
+
+#: Read off networks that were trained on digits with the best of several rates (`bench/trainability.py`), of the half
+#: that is not used to tell how often they are right. What the ratios are for SGD, a rate can make up for Adam, down to
+#: the rounding of float32, 2**-24, squared; far below its epsilon of 1e-8 Adam takes no steps.
+OPTIMIZERS = {
+    "sgd": Bounds(over_mean=(4.0, 8.0), over_median=(8e3, 1.6e4), outputs=(1e4, 1e5), least_outputs=0.0),
+    "adam": Bounds(over_mean=(inf, inf), over_median=(1.6e10, 1.6e11), outputs=(1e8, 1e9), least_outputs=1e-20),
+}
+NAMES = {"sgd": "SGD", "adam": "Adam"}
+#: Where the kernel is not known: change of the gradient over the layers, and mean cosine of the outputs.
+_GRADIENT, _ALIKE = (1e-3, 1e5), 0.98
+#: Momentum of the rate.
+_MOMENTUM = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Answer(Record):
+    """Whether a network trains with an optimizer.
+
+    Attributes
+    ----------
+    optimizer : str
+        "sgd", with momentum, or "adam".
+    grade : str
+        "yes", "slowly" (near a bound, on either side: another drawing may be judged otherwise), "no", or "not judged",
+        where what decides was not seen.
+    reason : str
+        What says so.
+    numbers : dict
+        What it was held against: "over_mean" and "over_median", the largest eigenvalue of the tangent kernel over the
+        mean and the median of the others; "outputs", their second moment; "rate", of SGD with momentum 0.9, the
+        greatest of the linearisation, for half a squared distance averaged over examples: of a softmax over K classes
+        it is K times as much. Those of the kernel are not there where it was not seen.
+    """
+
+    optimizer: str
+    grade: str
+    reason: str
+    numbers: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Answer:
+        """That of which `to_dict` gives these."""
+        numbers = {name: real_number(value) for name, value in found["numbers"].items()}
+        return cls(found["optimizer"], found["grade"], found["reason"], numbers)
+
+    def __bool__(self) -> bool:
+        """Whether it trains, if slowly."""
+        return self.grade in (YES, SLOWLY)
+
+    def __str__(self) -> str:
+        return f"{self.grade}: {self.reason}"
+
+
+class Evidence(NamedTuple):
+    """What is known of a network: the kind of its signals, kernels of its drawings, outputs, cosine, the gradient.
+
+    `outputs` is their second moment where a readout of its own stands on them, `scaled` whether the signals keep their
+    size by a norm, whatever the weights'.
+    """
+
+    kind: str
+    spectra: Sequence[KernelSpectrum]
+    outputs: float
+    cosine: float
+    backward: Course | None
+    interrupted: bool
+    scaled: bool
+
+
+def answer(optimizer: str, seen: Evidence) -> Answer:
+    """What is known of training with it: that something is lost, or the worst of what is held against bounds."""
+    bounds = OPTIMIZERS[optimizer]
+    if seen.kind in ("dead", "symmetric", "not finite"):
+        return Answer(optimizer, NO, _LOST[seen.kind])
+    if seen.interrupted:
+        return Answer(optimizer, NOT_JUDGED, "the profile was interrupted")
+    known = [one for one in seen.spectra if one.known]
+    held = _of_kernel(optimizer, bounds, known) if known else _of_signal(seen)
+    held += [*_of_cosine(seen.cosine, SLOWLY if known else NO), *_of_outputs(bounds, seen.outputs)]
+    if not held:
+        return Answer(optimizer, NOT_JUDGED, "no gradient was followed, or there was nothing to compare")
+    grade, reason = max(held, key=lambda one: GRADES.index(one[0]))
+    numbers = {} if np.isnan(seen.outputs) else {"outputs": seen.outputs}
+    if known:
+        middle = _typical(known)
+        numbers |= {"over_mean": middle.over_mean, "over_median": middle.over_median}
+        if optimizer == "sgd" and not seen.scaled:
+            numbers["rate"] = 2 * (1 + _MOMENTUM) * middle.examples / middle.largest
+    return Answer(optimizer, grade, reason, numbers)
+
+
+_LOST = {
+    "dead": "signal or gradient is lost",
+    "symmetric": "units of a layer are all the same, and stay so",
+    "not finite": "signal or gradient is not finite",
+}
+Held = list[tuple[str, str]]
+
+
+def _graded(value: float, bounds: tuple[float, float]) -> str:
+    return YES if value < bounds[0] else SLOWLY if value < bounds[1] else NO
+
+
+def _typical(known: Sequence[KernelSpectrum]) -> KernelSpectrum:
+    """That of the drawing in the middle."""
+    return sorted(known, key=lambda one: one.over_mean)[len(known) // 2]
+
+
+def _of_kernel(optimizer: str, bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
+    """The two ratios; drawings that are not at one make it slow."""
+    held: Held = []
+    for name, of in (("over_mean", "mean"), ("over_median", "median")):
+        slow, least = getattr(bounds, name)
+        if not isfinite(slow):
+            continue
+        ratios = sorted(getattr(one, name) / one.examples for one in known)
+        grades = {_graded(ratio, (slow, least)) for ratio in ratios}
+        middle = ratios[len(ratios) // 2]
+        grade = grades.pop() if len(grades) == 1 else SLOWLY
+        count = known[0].examples
+        tells = "tells the examples apart" if grade == YES else "hardly tells the examples apart"
+        words = (
+            f"the gradient {tells}: the largest eigenvalue of the tangent kernel of {count:.0f} examples is "
+            f"{middle * count:.3g} times the {of} of the others (bound {least * count:.3g})"
+        )
+        held.append((grade, words))
+    return held
+
+
+def _of_signal(seen: Evidence) -> Held:
+    """Where the kernel is not known: that signal and gradient pass, and the outputs are not alike."""
+    change = nan if seen.backward is None else seen.backward.change
+    if np.isnan(change) and seen.kind != "stable":
+        return []
+    note = "; the tangent kernel was not seen"
+    if np.isnan(change):
+        return [(YES, f"signal and gradient pass{note}")]
+    grade = YES if _GRADIENT[0] < change < _GRADIENT[1] else NO
+    return [(grade, f"the gradient's second moment changes by {change:.3g} over the layers{note}")]
+
+
+def _of_cosine(cosine: float, grade: str) -> Held:
+    """Outputs that are nearly alike keep the steps small that tell them apart."""
+    return [(grade, f"the examples are nearly alike at the outputs (mean cosine {cosine:.4f})")] * (cosine >= _ALIKE)
+
+
+def _of_outputs(bounds: Bounds, outputs: float) -> Held:
+    if np.isnan(outputs):
+        return []
+    if outputs < bounds.least_outputs:
+        return [(NO, f"the outputs' second moment is {outputs:.3g}, so that gradients are far below Adam's epsilon")]
+    grade = _graded(outputs, bounds.outputs)
+    return [(grade, f"the outputs' second moment is {outputs:.3g} (bound {bounds.outputs[1]:.3g})")] * (grade != YES)
+
+
+def told(answers: Sequence[Answer]) -> str:
+    """A sentence of the answers; those with one reason are told together."""
+    words: list[str] = []
+    for one in answers:
+        words.append(f"{_VERBS[one.grade]} with {NAMES[one.optimizer]} ({one.reason})")
+    if len({one.grade for one in answers}) == 1:
+        names = " and ".join(NAMES[one.optimizer] for one in answers)
+        words = [f"{_VERBS[answers[0].grade]} with {names} ({answers[0].reason})"]
+    text = "; ".join(words)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+_VERBS = {YES: "trains", SLOWLY: "trains slowly or not", NO: "does not train", NOT_JUDGED: "training is not judged"}
