@@ -1,0 +1,1 @@
+"""Trainability: what `fi.profile` says of networks, held against what becomes of them in training."""
