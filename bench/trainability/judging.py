@@ -28,24 +28,20 @@ def judgement(case: Case) -> Judged:
     norms = p["weight_grad_norm"][0, 1:]
     with np.errstate(all="ignore"):
         orders = float(np.log10(norms[0] / norms[-1]))
-    trains = getattr(p, "trains", None)
     return {
         "network": str(p.network),
         "verdict": p.verdict.kind,
         "healthy": p.verdict.healthy,
-        "trains": {name: str(trains(name)) for name in OPTIMISERS} if trains else None,
-        "tangent kernel": _fields(getattr(p, "kernel", None)),
+        "trains": {name: p.trains(name).grade for name in OPTIMISERS},
+        "reasons": {name: p.trains(name).reason for name in OPTIMISERS},
+        "profile's kernel": p.kernels[0]._asdict(),
+        "old healthy": p.verdict.kind == "stable",
         "cosine": float(p["cosine"][0, -1]),
         "gradient change": p.verdict.backward.change if p.verdict.backward else None,
         "gradient orders": orders,
         "deviations": [float(f(p["act_variance"][0, 1:]) ** 0.5) for f in (np.min, np.max)],
         "second moment": float(p["act_second_moment"][0, -1]),
     }
-
-
-def _fields(kernel: Any) -> dict[str, float] | None:
-    names = ("largest", "mean", "median", "effective_rank")
-    return None if kernel is None else {name: float(np.ravel(getattr(kernel, name))[0]) for name in names}
 
 
 def trained(network: Judged, optimiser: str) -> bool:
@@ -82,7 +78,7 @@ def _by_deviations(network: Judged, _: str) -> bool:
 RULES: dict[str, Callable[[Judged, str], bool]] = {
     "verdict": lambda network, optimiser: not network["trains"][optimiser].startswith("no"),
     "kernel in torch": _by_kernel,
-    "signal alone (healthy)": lambda network, _: network["healthy"],
+    "signal alone (healthy)": lambda network, _: network["old healthy"],
     "cosine": lambda network, _: network["cosine"] < ALIKE,
     "gradient norms": lambda network, _: (
         isfinite(network["gradient orders"]) and abs(network["gradient orders"]) < ORDERS

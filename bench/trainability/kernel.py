@@ -11,14 +11,14 @@ import fastinit as fi
 from fastinit.profiler.description.network import Network, normalisation_of
 from fastinit.profiler.norms import ROWS
 
-from .model import HEAD, Parameters, Tensor, by_example, outputs, read_out
+from .model import Parameters, Tensor, read_out
 
 
-def tangent_kernel(network: Network, parameters: Parameters, x: Tensor, readout: bool) -> dict[str, float] | None:
+def tangent_kernel(network: Network, parameters: Parameters, x: Tensor) -> dict[str, float] | None:
     """Largest eigenvalue of K, mean and median of that without the mean over examples.
 
-    K_ij = <ds_i/dw, ds_j/dw> of the weights and biases w of all layers; s_i is what a random unit vector makes of the
-    outputs of example i, or with `readout` of its logits, and then w has the weights of that too.
+    K_ij = <ds_i/dw, ds_j/dw> of the weights and biases w of all layers and of the readout; s_i is what a random unit
+    vector makes of the logits of example i.
 
     Each example has a copy of the parameters for itself, so that one way back gives all gradients, one parameter after
     the other; they are added to the kernel and let go. With the mean taken out before products are, a kernel is known
@@ -39,10 +39,9 @@ def tangent_kernel(network: Network, parameters: Parameters, x: Tensor, readout:
 
     copies = {}
     for name, values in parameters.items():
-        if readout or name != HEAD:
-            copies[name] = values.double().expand(examples, *values.shape).requires_grad_()
-            copies[name].register_post_accumulate_grad_hook(add)
-    found = read_out(network, copies, x) if readout else by_example(network, outputs(network, copies, x))
+        copies[name] = values.double().expand(examples, *values.shape).requires_grad_()
+        copies[name].register_post_accumulate_grad_hook(add)
+    found = read_out(network, copies, x)
     found = found.diagonal(dim1=0, dim2=1).T if mixed else found[:, 0]
     direction = torch.from_numpy(fi.normal(found.shape[1], seed=0, name="direction", dtype="float64"))
     (found @ direction / direction.norm()).sum().backward()

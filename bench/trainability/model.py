@@ -30,7 +30,10 @@ HEAD = "head"
 
 
 def drawn(network: Network, seed: int) -> Parameters:
-    """Weights (fan in, fan out) and biases (1, units) by the names of their streams, and the readout."""
+    """Weights (fan in, fan out) and biases (1, units) by the names of their streams, and the readout.
+
+    Biases are there to learn, also where they begin at zero.
+    """
     found = {}
     for layer in range(1, network.depth + 1):
         for name, shape in network.matrices(layer).items():
@@ -38,11 +41,11 @@ def drawn(network: Network, seed: int) -> Parameters:
             gain = network.scheme.gain * (network.text.residual_gain if ends_branch else 1.0)
             weights = replace(network.scheme, gain=gain).draw(shape, seed, name, network.dtype)
             found[name] = torch.from_numpy(weights.reshape(prod(shape[:-1]), shape[-1]))
-            if network.bias_std:
-                drawn_bias = bias(network.bias_std, shape[-1], seed, name, network.dtype)
-                found[f"{name}.bias"] = torch.from_numpy(drawn_bias.reshape(1, -1))
+            drawn_bias = bias(network.bias_std, shape[-1], seed, name, network.dtype)
+            found[f"{name}.bias"] = torch.from_numpy(drawn_bias.reshape(1, -1))
     shape = (prod(network.output_shape[1:]), CLASSES)
-    return found | {HEAD: torch.from_numpy(fi.lecun_normal(shape, seed=seed, name=HEAD, dtype=network.dtype))}
+    head = torch.from_numpy(fi.lecun_normal(shape, seed=seed, name=HEAD, dtype=network.dtype))
+    return found | {HEAD: head, f"{HEAD}.bias": torch.zeros(1, CLASSES, dtype=head.dtype)}
 
 
 def rows(network: Network, seed: int, inputs: Array) -> Tensor:
@@ -55,7 +58,7 @@ def rows(network: Network, seed: int, inputs: Array) -> Tensor:
 
 def read_out(network: Network, parameters: Parameters, x: Tensor) -> Tensor:
     """Logits (..., examples, classes) of inputs (..., rows, units)."""
-    return by_example(network, outputs(network, parameters, x)) @ parameters[HEAD]
+    return by_example(network, outputs(network, parameters, x)) @ parameters[HEAD] + parameters[f"{HEAD}.bias"]
 
 
 def by_example(network: Network, x: Tensor) -> Tensor:
@@ -72,8 +75,7 @@ def outputs(network: Network, parameters: Parameters, x: Tensor) -> Tensor:
 
 def _linear(network: Network, parameters: Parameters, name: str) -> Map:
     def linear(x: Tensor) -> Tensor:
-        h = (_patches(network, x) if network.image else x) @ parameters[name]
-        return h + parameters[f"{name}.bias"] if network.bias_std else h
+        return (_patches(network, x) if network.image else x) @ parameters[name] + parameters[f"{name}.bias"]
 
     return linear
 

@@ -31,8 +31,7 @@ def outcome(case: Case) -> Outcome:
     return {
         "key": case.key,
         "difference": difference(case),
-        "kernel": tangent_kernel(network, parameters, seen, readout=False),
-        "kernel with readout": tangent_kernel(network, parameters, seen, readout=True),
+        "kernel": tangent_kernel(network, parameters, seen),
         "training": {name: losses(network, parameters, x, classes, name) for name in RATES},
         "seconds": round(process_time() - start, 2),
     }
