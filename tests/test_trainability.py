@@ -6,10 +6,14 @@ from math import inf, log
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+import fastinit as fi
+
 pytest.importorskip("sklearn")
 pytest.importorskip("rich")
 pytest.importorskip("threadpoolctl")
+pytest.importorskip("torch")
+
+import torch
 
 from bench.trainability import judging, networks, report, training
 from bench.trainability.data import CLASSES, examples
@@ -78,8 +82,6 @@ def explicit(case, readout):
 @tiny
 @pytest.mark.parametrize("readout", [False, True])
 def test_kernel_is_that_of_the_whole_jacobian(case, readout):
-    import fastinit as fi
-
     jacobian = explicit(case, readout)
     v = torch.from_numpy(fi.normal(jacobian.shape[1], seed=0, name="direction", dtype="float64"))
     gradients = torch.einsum("iop,o->ip", jacobian, v / v.norm())
@@ -139,7 +141,10 @@ def judged(**changed):
 
 
 WRONG = {
-    "kernel in torch": [{"verdict": "dead"}, {"kernel": None}, {"second moment": inf}, {"kernel": {"largest": 1, "mean": 1, "median": 0}}],
+    "kernel in torch": [
+        *({"verdict": "dead"}, {"kernel": None}, {"second moment": inf}),
+        {"kernel": {"largest": 1.0, "mean": 1.0, "median": 0.0}},
+    ],
     "signal alone (healthy)": [{"healthy": False}],
     "cosine": [{"cosine": 0.98}, {"cosine": np.nan}],
     "gradient norms": [{"gradient orders": -3.0}, {"gradient orders": np.nan}, {"gradient orders": inf}],

@@ -80,9 +80,7 @@ RULES: dict[str, Callable[[Judged, str], bool]] = {
     "kernel in torch": _by_kernel,
     "signal alone (healthy)": lambda network, _: network["old healthy"],
     "cosine": lambda network, _: network["cosine"] < ALIKE,
-    "gradient norms": lambda network, _: (
-        isfinite(network["gradient orders"]) and abs(network["gradient orders"]) < ORDERS
-    ),
+    "gradient norms": lambda network, _: abs(network["gradient orders"]) < ORDERS,
     "LSUV": _by_deviations,
 }
 
