@@ -26,16 +26,18 @@ class Bounds(NamedTuple):
 
     over_mean: tuple[float, float]
     over_median: tuple[float, float]
+    largest: tuple[float, float]
     outputs: tuple[float, float]
-    least_outputs: float
+    least_outputs: tuple[float, float]
 
 
-#: Read off networks that were trained on digits with the best of several rates (`bench/trainability.py`), of the half
-#: that is not used to tell how often they are right. What the ratios are for SGD, a rate can make up for Adam, down to
-#: the rounding of float32, 2**-24, squared; far below its epsilon of 1e-8 Adam takes no steps.
+#: Read off networks that were trained with the best of several rates (`bench/trainability`), of the half of them that
+#: is not used to tell how often this is right. What one ratio is for SGD Adam makes up for, down to the rounding of
+#: float32, 2**-24, squared; far below its epsilon of 1e-8 it takes no steps. Eigenvalues beyond the largest ask for
+#: rates at which nothing else moves, and outputs of these sizes for other rates at every step.
 OPTIMIZERS = {
-    "sgd": Bounds(over_mean=(4.0, 8.0), over_median=(8e3, 1.6e4), outputs=(1e4, 1e5), least_outputs=0.0),
-    "adam": Bounds(over_mean=(inf, inf), over_median=(1.6e10, 1.6e11), outputs=(1e8, 1e9), least_outputs=1e-20),
+    "sgd": Bounds((4.0, 40.0), (2e3, 1e4), (1e7, 1e8), outputs=(1e4, 3e4), least_outputs=(1e-5, 1e-6)),
+    "adam": Bounds((inf, inf), (1.6e10, 1.6e11), (1e7, 1e8), outputs=(1e4, 1e8), least_outputs=(1e-14, 1e-18)),
 }
 NAMES = {"sgd": "SGD", "adam": "Adam"}
 #: Where the kernel is not known: change of the gradient over the layers, and mean cosine of the outputs.
@@ -102,12 +104,14 @@ class Evidence(NamedTuple):
 def answer(optimizer: str, seen: Evidence) -> Answer:
     """What is known of training with it: that something is lost, or the worst of what is held against bounds."""
     bounds = OPTIMIZERS[optimizer]
-    if seen.kind in ("dead", "symmetric", "not finite"):
+    known = [one for one in seen.spectra if one.known]
+    if seen.kind in _LOST and not (known and seen.kind == "dead"):
         return Answer(optimizer, NO, _LOST[seen.kind])
     if seen.interrupted:
         return Answer(optimizer, NOT_JUDGED, "the profile was interrupted")
-    known = [one for one in seen.spectra if one.known]
     held = _of_kernel(optimizer, bounds, known) if known else _of_signal(seen)
+    if seen.kind == "dead":
+        held.append((SLOWLY, f"{_LOST[seen.kind]}: at best a readout learns"))
     held += [*_of_cosine(seen.cosine, SLOWLY if known else NO), *_of_outputs(bounds, seen.outputs)]
     if not held:
         return Answer(optimizer, NOT_JUDGED, "no gradient was followed, or there was nothing to compare")
@@ -141,21 +145,18 @@ def _typical(known: Sequence[KernelSpectrum]) -> KernelSpectrum:
 def _of_kernel(optimizer: str, bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
     """The two ratios; drawings that are not at one make it slow."""
     held: Held = []
-    for name, of in (("over_mean", "mean"), ("over_median", "median")):
+    count = known[0].examples
+    kernel = f"the largest eigenvalue of the tangent kernel of {count:.0f} examples is"
+    for name, of in (("over_mean", " times the mean of the others"), ("over_median", " times the median of the others"),
+                     ("largest", "")):  # fmt: skip
         slow, least = getattr(bounds, name)
         if not isfinite(slow):
             continue
-        ratios = sorted(getattr(one, name) / one.examples for one in known)
-        grades = {_graded(ratio, (slow, least)) for ratio in ratios}
-        middle = ratios[len(ratios) // 2]
+        seen = sorted(getattr(one, name) / one.examples for one in known)
+        grades = {_graded(one, (slow, least)) for one in seen}
         grade = grades.pop() if len(grades) == 1 else SLOWLY
-        count = known[0].examples
-        tells = "tells the examples apart" if grade == YES else "hardly tells the examples apart"
-        words = (
-            f"the gradient {tells}: the largest eigenvalue of the tangent kernel of {count:.0f} examples is "
-            f"{middle * count:.3g} times the {of} of the others (bound {least * count:.3g})"
-        )
-        held.append((grade, words))
+        tells = f"the gradient {'tells' if grade == YES else 'hardly tells'} the examples apart: " if of else ""
+        held.append((grade, f"{tells}{kernel} {seen[len(seen) // 2] * count:.3g}{of} (bound {least * count:.3g})"))
     return held
 
 
@@ -179,10 +180,11 @@ def _of_cosine(cosine: float, grade: str) -> Held:
 def _of_outputs(bounds: Bounds, outputs: float) -> Held:
     if np.isnan(outputs):
         return []
-    if outputs < bounds.least_outputs:
-        return [(NO, f"the outputs' second moment is {outputs:.3g}, so that gradients are far below Adam's epsilon")]
-    grade = _graded(outputs, bounds.outputs)
-    return [(grade, f"the outputs' second moment is {outputs:.3g} (bound {bounds.outputs[1]:.3g})")] * (grade != YES)
+    slow, least = bounds.least_outputs
+    small = YES if outputs >= slow else SLOWLY if outputs >= least else NO
+    large = _graded(outputs, bounds.outputs)
+    said = f"the outputs' second moment is {outputs:.3g} (bound {{:.0e}})"
+    return [(one, said.format(bound)) for one, bound in ((small, least), (large, bounds.outputs[1])) if one != YES]
 
 
 def told(answers: Sequence[Answer]) -> str:
