@@ -137,7 +137,7 @@ def _block(network: Network, parameters: Parameters, layer: int) -> Map:
         scores = text.logit_scale * (q @ k.mT)
         if text.causal:
             scores = scores.masked_fill(~torch.ones(scores.shape[-2:], dtype=torch.bool).tril(), -torch.inf)
-        return linear("output")((scores.softmax(-1) @ v).transpose(-2, -3).reshape(x.shape))
+        return linear("output")((scores.softmax(-1) @ v).transpose(-2, -3).flatten(-2).flatten(-3, -2))
 
     def mlp(x: Tensor) -> Tensor:
         hidden = act(linear("gate")(x)) * linear("up")(x) if text.gated else act(linear("up")(x))
