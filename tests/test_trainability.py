@@ -36,6 +36,15 @@ TINY = {
 tiny = pytest.mark.parametrize("case", TINY.values(), ids=list(TINY))
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Of torch's: several take far longer for what is this small where the machine is busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def test_networks_are_many_all_different_and_in_two_folds():
     found = cases()
     assert found == cases() and len({case.key for case in found}) == len(found) >= 240
