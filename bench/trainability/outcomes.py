@@ -63,13 +63,16 @@ def outcomes(cases: list[Case], path: Path, workers: int, console: Any) -> dict[
     todo = sorted((case for case in cases if case.key not in found), key=lambda case: -case.cost)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _alone)
-    with pool, Progress(*columns, console=console, transient=True) as progress, path.open("a") as file:
+    with Progress(*columns, console=console, transient=True) as progress, path.open("a") as file:
         task = progress.add_task("networks", total=len(todo))
-        for done in as_completed([pool.submit(outcome, case) for case in todo]):
-            found[done.result()["key"]] = done.result()
-            file.write(json.dumps(done.result()) + "\n")
-            file.flush()
-            progress.advance(task)
+        try:
+            for done in as_completed([pool.submit(outcome, case) for case in todo]):
+                found[done.result()["key"]] = done.result()
+                file.write(json.dumps(done.result()) + "\n")
+                file.flush()
+                progress.advance(task)
+        finally:  # where one fails or the user interrupts, what has not begun is left
+            pool.shutdown(cancel_futures=True)
     return {case.key: found[case.key] for case in cases}
 
 
