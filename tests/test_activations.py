@@ -1,9 +1,14 @@
 """Activation functions: values, derivatives, dtypes, extremes, and what names them."""
 
+import importlib
+import json
 import math
 import pickle
+import platform
+import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -359,3 +364,17 @@ def test_two_units_in_the_last_place_of_float64(name):
     limits = {"gelu_tanh": (0, 8), "gelu": (0, 38), "erf": (0.1, 26)}  # outside the exact numbers themselves err
     least, most = limits.get(name, (0, 700))
     check_units(name, x[(np.abs(x) >= least) & (np.abs(x) < most)], np.longdouble)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or not sys.platform.startswith("linux"), reason="compiled for there")
+def test_a_proof_holds_and_one_of_a_false_claim_does_not(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    activations = importlib.import_module("proof.activations")
+    job = ["gelu", "--dtype", "float64", "--points", "50000", "--json", str(tmp_path / "found.json")]
+    assert activations.main(job) == 0
+    monkeypatch.setattr(activations, "BOUND", 1.0)
+    assert activations.main(job) == 1
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["holds"] for one in found] == [True, False] and 1 < found[0]["value"]["ulp"][0] <= 2
+    assert json.loads((tmp_path / "found.json").read_text()) == found[1:]
+    assert _core.isa_in_use() == _core.supported_levels()[0]
