@@ -3,8 +3,8 @@
 A job is one activation in one precision, and shows that value and slope lie within the bounds below:
 
 * float32: of every finite number there is, against double, whose own error is below a millionth of a unit;
-* float64: of random numbers by a seed, as many of each power of two as of any other, against long double, whose own
-  error is about a thousandth of a unit.
+* float64: of random numbers by a seed, spread evenly over the powers of two where activations bend, and thinner over
+  all there are, against long double, whose own error is about a thousandth of a unit.
 
 Infinities are what the tests look at. In every job all levels of this machine must give the bits of the best one, and a
 NaN must stay one. If something does not hold the exit status is 1. What was found is kept in results/activations.json,
