@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -53,8 +55,24 @@ MSVC = """fastinit: MSVC compiles the portable level only, which is many times s
 clang-cl on the PATH (LLVM, or "C++ Clang tools for Windows" of Visual Studio), or build with --compiler=mingw32."""
 
 
+def side_by_side(compile: Callable[..., list[str]], jobs: int) -> Callable[..., list[str]]:
+    """A compiler's `compile`, of so many sources at once."""
+
+    def compile_all(sources: list[str], *arguments: Any, **options: Any) -> list[str]:
+        with ThreadPoolExecutor(jobs) as pool:
+            found = pool.map(lambda source: compile([source], *arguments, **options), sources)
+            return [target for targets in found for target in targets]
+
+    return compile_all
+
+
 class Build(build_ext):
     """As any, by the arguments of the compiler that was found: clang-cl in place of MSVC's own, where there is one."""
+
+    def jobs(self) -> int:
+        """As many as -j says, or MAX_JOBS, or as there are processors."""
+        told = 0 if self.parallel is True else self.parallel
+        return told or int(os.environ.get("MAX_JOBS") or 0) or os.cpu_count() or 1
 
     def build_extensions(self) -> None:
         family, command = "gnu", []
@@ -73,6 +91,7 @@ class Build(build_ext):
         for extension in self.extensions:
             extension.extra_compile_args = [*compile_arguments(family, windows, partial(takes, command)), *sanitizers]
             extension.extra_link_args = [*link_arguments(family, windows), *sanitizers]
+        self.compiler.compile = side_by_side(self.compiler.compile, self.jobs())
         super().build_extensions()
 
 
@@ -85,7 +104,7 @@ def core() -> Extension:
 
     return Extension(
         "fastinit._core",
-        sources=["fastinit/_core.pyx", *found("fastinit/src/*.c")],
+        sources=["fastinit/_core.pyx", *reversed(found("fastinit/src/*.c"))],  # near the first: what takes longest
         depends=[*found("fastinit/*.pxi"), *found("fastinit/src/*.[hi]*")],
         include_dirs=["fastinit", numpy.get_include()],
         define_macros=[

@@ -1,5 +1,9 @@
 # Part of _core.pyx: activations.
 
+#: Their names: an activation's code is its place here.
+ACTIVATIONS = tuple(FI_ACTIVATION_NAMES.decode("ascii").split())
+
+
 cdef int dtype_of_reals(cnp.ndarray x) noexcept:
     """FI_F32 or FI_F64 of an array that a loop can read from its first item on; -1 of others."""
     if not cnp.PyArray_ISCARRAY_RO(x):

@@ -42,6 +42,8 @@ cdef extern from "src/dispatch.h" nogil:
     enum:
         FI_ACTIVATIONS
 
+    const char *FI_ACTIVATION_NAMES
+
     ctypedef enum fi_law "enum fi_law":
         FI_NORMAL
         FI_LAWS

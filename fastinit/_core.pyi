@@ -5,6 +5,7 @@ import numpy as np
 from numpy.random import BitGenerator
 from numpy.typing import NDArray
 
+ACTIVATIONS: tuple[str, ...]
 FEW_AXES: int
 FEW_VALUES: int
 USUAL_DTYPE: str

@@ -59,12 +59,6 @@ class Activation:
 #: What a polynomial is off by where a function is not smooth, and how many such intervals are followed.
 _ROUGH, _MOST_ROUGH = 1e-9, 4096
 
-#: What an activation has in the core: its place here.
-_CODES = (
-    *("linear", "relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish"),
-    *("tanh", "sigmoid", "softplus", "erf", "sin", "softsign", "abs", "relu2"),
-)
-
 
 def _checked(function: _core.NamedFunction, x: Any) -> Any:
     """Of an array as the core does not read it, and of a number: computed as float32 where that holds it."""
@@ -90,7 +84,7 @@ def _named(
     parameters: tuple[float, float] = (1.0, 0.0),
 ) -> Activation:
     """One that the core has."""
-    number = _CODES.index(code or name)
+    number = _core.ACTIVATIONS.index(code or name)
     return Activation(name, _function(number, parameters, False), _function(number, parameters, True), kinks, degree)
 
 

@@ -1,9 +1,14 @@
 """Activation functions: values, derivatives, dtypes, extremes, and what names them."""
 
+import importlib
+import json
 import math
 import pickle
+import platform
+import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +19,6 @@ from test_gain import FUNCTIONS
 import fastinit as fi
 from fastinit import _core, reference
 from fastinit.activations import ACTIVATIONS, Activation, activation_of
-from fastinit.reference.activations import ACTIVATIONS as TWINS
 from fastinit.scaling import _GAINS
 
 GRID = np.concatenate([np.linspace(-9, 9, 3601), np.logspace(-140, 1, 400), -np.logspace(-20, 1.5, 200)])
@@ -135,7 +139,7 @@ def same(found, expected):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("code, name", list(enumerate(TWINS)), ids=TWINS)
+@pytest.mark.parametrize("code, name", list(enumerate(_core.ACTIVATIONS)), ids=_core.ACTIVATIONS)
 def test_every_level_gives_the_twins_bits_at_every_length_and_place(level, code, name, dtype):
     x, parameters = points(dtype), (1.05, -1.7)
     value, slope = reference.activated(name, x, *parameters)
@@ -161,7 +165,7 @@ def test_every_level_gives_the_twins_bits_at_every_length_and_place(level, code,
 def test_border_refuses_what_it_cannot_read():
     x, p = np.ones(4), (1.0, 0.0)
     with pytest.raises(ValueError) as raised:
-        _core.activate(len(TWINS), p, x, x, None)
+        _core.activate(len(_core.ACTIVATIONS), p, x, x, None)
     assert str(raised.value) == "`code` must be below 16, got 16"
     unaligned = np.ones(33, np.uint8)[1:].view(float)
     for array in (np.ones(4, np.float16), np.ones((4, 4)).T[:2], x.astype(">f8"), unaligned):
@@ -224,6 +228,7 @@ def test_kinks_infinities_and_signs_of_zero():
 
 def test_what_the_core_has_of_an_activation():
     assert ACTIVATIONS["relu"].in_core == (1, (1.0, 0.0))
+    assert {named.in_core[0] for named in ACTIVATIONS.values()} == {*range(len(_core.ACTIVATIONS))}
     assert activation_of(("leaky_relu", 0.2)).in_core == (2, (1.0, 0.2))
     assert activation_of(("elu", 0.5)).in_core == (3, (1.0, 0.5))
     assert ACTIVATIONS["selu"].in_core == (3, (1.0507009873554805, 1.0507009873554805 * 1.6732632423543772))
@@ -359,3 +364,17 @@ def test_two_units_in_the_last_place_of_float64(name):
     limits = {"gelu_tanh": (0, 8), "gelu": (0, 38), "erf": (0.1, 26)}  # outside the exact numbers themselves err
     least, most = limits.get(name, (0, 700))
     check_units(name, x[(np.abs(x) >= least) & (np.abs(x) < most)], np.longdouble)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or not sys.platform.startswith("linux"), reason="compiled for there")
+def test_a_proof_holds_and_one_of_a_false_claim_does_not(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    activations = importlib.import_module("proof.activations")
+    job = ["gelu", "--dtype", "float64", "--points", "50000", "--json", str(tmp_path / "found.json")]
+    assert activations.main(job) == 0
+    monkeypatch.setattr(activations, "BOUND", 1.0)
+    assert activations.main(job) == 1
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["holds"] for one in found] == [True, False] and 1 < found[0]["value"]["ulp"][0] <= 2
+    assert json.loads((tmp_path / "found.json").read_text()) == found[1:]
+    assert _core.isa_in_use() == _core.supported_levels()[0]

@@ -14,6 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ TESTS = Path(__file__).parent
 SETUP = SimpleNamespace(**runpy.run_path(str(TESTS.parent / "setup.py")))
 CORE = TESTS.parent / "fastinit" / "src"
 TABLE = TESTS / "ars4x32.txt"
-SOURCES = [*sorted(CORE.glob("*.c")), TESTS / "stream_dump.c"]
+SOURCES = [*sorted(CORE.glob("*.c"), reverse=True), TESTS / "stream_dump.c"]
 # But for loops that Clang leaves as they are, and prefetches, which may lie anywhere.
 WARNINGS = ["-Wall", "-Wextra", "-Wno-pass-failed", "-Wno-array-bounds", "-Werror"]
 DTYPES = {"float32": "<u4", "float64": "<u8", "float16": "<u2", "bfloat16": "<u2"}
@@ -261,3 +262,14 @@ def test_so_are_the_compilers_of_windows():
         *(f"/clang:{argument}" for argument in SETUP.EXACT),
     ]
     assert SETUP.link_arguments("msvc", True) == SETUP.link_arguments("clang-cl", True) == []
+
+
+def test_sources_are_compiled_side_by_side():
+    met = Barrier(2, timeout=10)
+
+    def compile_one(sources, **options):
+        met.wait()
+        return [f"{options['output_dir']}/{source}.o" for source in sources]
+
+    compile_all = SETUP.side_by_side(compile_one, 2)
+    assert compile_all(["b", "a"], output_dir="there") == ["there/b.o", "there/a.o"]

@@ -150,12 +150,6 @@ class _Activations(Elementary):
 
 _BOTH = {F32: _Activations(NARROW), F64: _Activations(WIDE)}
 
-#: In the order of their codes.
-ACTIVATIONS = (
-    *("linear", "relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "mish"),
-    *("tanh", "sigmoid", "softplus", "erf", "sin", "softsign", "abs", "relu2"),
-)
-
 
 @np.errstate(all="ignore")
 def activated(name: str, x: Array, above: float = 1.0, below: float = 0.0) -> Both:

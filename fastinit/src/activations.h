@@ -2,25 +2,17 @@
 #ifndef FI_ACTIVATIONS_H
 #define FI_ACTIVATIONS_H
 
-enum fi_activation {
-    FI_LINEAR,
-    FI_RELU,
-    FI_LEAKY_RELU,
-    FI_ELU,
-    FI_GELU,
-    FI_GELU_TANH,
-    FI_SILU,
-    FI_MISH,
-    FI_TANH,
-    FI_SIGMOID,
-    FI_SOFTPLUS,
-    FI_ERF,
-    FI_SIN,
-    FI_SOFTSIGN,
-    FI_ABS,
-    FI_RELU2,
-    FI_ACTIVATIONS
-};
+/* The one list of them: an activation is known by its place in it. LANES: each number by itself; TILES: those that look
+   at a whole tile first. */
+#define FI_EACH_ACTIVATION(LANES, TILES)                                                                       \
+    LANES(linear) LANES(relu) LANES(leaky_relu) LANES(elu) LANES(gelu) LANES(gelu_tanh) LANES(silu) LANES(mish) \
+    LANES(tanh) LANES(sigmoid) LANES(softplus) LANES(erf) TILES(sin) LANES(softsign) LANES(abs) LANES(relu2)
+
+#define FI_NAME(name) #name " "
+#define FI_ACTIVATION_NAMES FI_EACH_ACTIVATION(FI_NAME, FI_NAME)
+
+#define FI_ONE(name) +1
+enum { FI_ACTIVATIONS = FI_EACH_ACTIVATION(FI_ONE, FI_ONE) };
 
 /* Of leaky_relu `below` is the slope below zero; elu is above x, and below (exp(x) - 1) for x <= 0. Others read
    neither. */
