@@ -65,6 +65,7 @@ INSIDE = {
         "false_position",
         "fixed_points",
         "criticality",
+        "tangent",
         "normalisation",
         "finite_width",
     ),
@@ -76,12 +77,14 @@ INSIDE = {
         "statistics",
         "gram_factors",
         ("description", ("initialisation", "network", "signals", "keywords")),
+        "tangent_kernel",
         (
             "steps",
             (
                 "step",
                 "matrices",
                 "lazy_gaussian",
+                "kernel_products",
                 "linear",
                 "units",
                 "branches",
@@ -98,7 +101,7 @@ INSIDE = {
         (
             "result",
             (
-                *("described", "courses", "findings", "words", "verdict", "frames"),
+                *("described", "courses", "findings", "words", "training", "verdict", "frames"),
                 *("layer_profile", "plain_network", "network_profile", "comparison"),
             ),
         ),

@@ -10,7 +10,7 @@ import pytest
 import fastinit as fi
 from fastinit.profiler.description.signals import random_signs
 from fastinit.profiler.steps import layers
-from fastinit.profiler.tangent_kernel import KERNEL_FIELDS, KernelSpectrum, spectra, spectrum_of
+from fastinit.profiler.tangent_kernel import spectra, spectrum_of
 
 Array = np.ndarray[Any, Any]
 
@@ -73,7 +73,7 @@ class Parameters:
     {"width": 4, "depth": 2, "activation": "gelu", "residual": True, "branch_scale": 0.5},
     {"width": 4, "depth": 2, "activation": "gelu", "residual": True, "norm": "layer"},
     {"width": 4, "depth": 2, "activation": "tanh", "norm": "batch", "batch": 5},
-    {"widths": [9, 16, 9], "activation": "tanh", "norm": "batch", "batch": 3},
+    {"widths": [16, 17, 16], "activation": "tanh", "norm": "batch", "batch": 4},
     {"width": 3, "depth": 2, "activation": "tanh", "norm": "batch", "norm_position": "post_act", "batch": 5},
     {"kind": "conv", "channels": 2, "depth": 2, "image_size": 3, "activation": "tanh"},
     {"kind": "conv", "channels": [2, 8, 8], "kernel_size": 2, "image_size": 2, "activation": "tanh",
@@ -101,3 +101,151 @@ def test_kernel_is_that_of_explicit_jacobians(network: dict[str, Any], monkeypat
     cosines = kernel / np.outer(lengths, lengths)
     mean = (cosines.sum() - len(kernel)) / (len(kernel) * (len(kernel) - 1))
     assert profile["gradient_cosine"][0] == pytest.approx(mean, abs=1e-7)
+
+
+def values_of(p: fi.Profile, name: str) -> Array:
+    return np.asarray(p[name])
+
+
+def test_ways_of_a_kernel_agree() -> None:
+    """Tiled weights are those of dense ones, bit for bit, and signals agree to rounding; a loss changes nothing."""
+    dense = fi.profile(96, 6, "tanh", batch=12, dtype="float64")
+    for other in (
+        fi.profile(96, 6, "tanh", batch=12, dtype="float64", method="tiled"),
+        fi.profile(96, 6, "tanh", batch=12, dtype="float64", loss="mse"),
+        fi.profile(96, 6, "tanh", batch=12, dtype="float64", cotangent=np.ones((12, 96))),
+    ):
+        assert np.allclose(spectra(other, 1)[0][:4], spectra(dense, 1)[0][:4], rtol=1e-9)
+        assert np.allclose(
+            values_of(other, "kernel_share"), values_of(dense, "kernel_share"), rtol=1e-9, equal_nan=True
+        )
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"activation": "relu"},
+        {"activation": "tanh", "scheme": "orthogonal", "bias_std": 0.2},
+        {"activation": "gelu", "norm": "layer", "residual": True},
+        {"activation": "relu", "norm": "rms"},
+    ],
+    ids=str,
+)
+def test_kernel_without_weights_has_the_law_of_that_with_them(network: dict[str, Any]) -> None:
+    """Kolmogorov and Smirnov's two-sample test of three numbers at 1e-4 each, with a fixed seed."""
+    keywords = {"width": 40, "depth": 4, "batch": 6, "repeats": 300, "progress": False, **network}
+    one = fi.profile(method="dense", seed=0, **keywords)
+    other = fi.profile(method="matrix_free", seed=10**6, **keywords)
+    for name in ("kernel_largest", "kernel_mean", "kernel_median", "gradient_cosine"):
+        a, b = np.sort(values_of(one, name)), np.sort(values_of(other, name))
+        at = np.concatenate([a, b])
+        distance = np.abs(np.searchsorted(a, at, "right") - np.searchsorted(b, at, "right")).max() / 300
+        assert distance < np.sqrt(np.log(2 / 1e-4) / 300), name
+
+
+@pytest.mark.parametrize(("activation", "weights", "bias"), [("relu", 2.0, 0.0), ("tanh", 1.5, 0.1), ("tanh", 4.0, 0.0),
+                                                             ("gelu", 2.0, 0.3)])  # fmt: skip
+def test_wide_networks_have_the_kernel_of_theory(activation: str, weights: float, bias: float) -> None:
+    """Inputs of one correlation in the mean. Of 12 drawings of width 1024 the mean is right to some percent."""
+    c = bias / (weights + bias)
+    gain, std = float(np.sqrt(weights)), float(np.sqrt(bias))
+    p = fi.profile(
+        1024, 5, activation, "lecun_normal", gain=gain, bias_std=std, batch=16, repeats=12, method="matrix_free"
+    )
+    theory = fi.theory.tangent_kernel(activation, 5, c, weights + bias, weights, bias)
+    assert values_of(p, "kernel_largest").mean() / 1024 == pytest.approx(theory.largest(16), rel=0.12)
+    assert values_of(p, "kernel_mean").mean() / 1024 == pytest.approx(theory.others, rel=0.05)
+
+
+def test_condition_of_the_kernel_in_depth() -> None:
+    """It grows by 1 / chi a layer where the network is ordered, like the depth at the edge, and goes to one in chaos."""
+    theory = fi.theory
+
+    def condition(weights: float, bias: float, depth: int) -> float:
+        q = theory.fixed_point("tanh", weights, bias).q
+        return theory.tangent_kernel("tanh", depth, 0.5, q, weights, bias, parameterization="ntk").condition(2)
+
+    chi = theory.chi("tanh", theory.fixed_point("tanh", 1.0, 0.05).q, 1.0)
+    ordered = [condition(1.0, 0.05, depth) * chi**depth / depth for depth in (60, 80)]
+    assert ordered[1] / ordered[0] == pytest.approx(1, rel=0.02)
+    edge = theory.edge_of_chaos("tanh", bias_variance=0.05)
+    grown = [condition(edge.weight_variance, 0.05, depth) / depth for depth in (400, 800)]
+    assert grown[1] / grown[0] == pytest.approx(1, rel=0.05)
+    chaos = [condition(4.0, 0.05, depth) for depth in (40, 80)]
+    assert 1 < chaos[1] < chaos[0] < 1.01
+
+
+def test_relu_kernel_is_the_closed_recursion() -> None:
+    """Arc cosines: Cho and Saul, 2009; Theta' = Theta kappa_0 + Sigma kappa_1."""
+    c, same, different = 0.3, 1.0, 0.3
+    for _ in range(7):
+        angle = np.arccos(c)
+        slope, c = 1 - angle / np.pi, (np.sqrt(1 - c * c) + (np.pi - angle) * c) / np.pi
+        same, different = same + 1, different * slope + c
+    found = fi.theory.tangent_kernel("relu", 7, 0.3, 1.0, 2.0, parameterization="ntk", readout_variance=2.0)
+    assert np.allclose(found, (same, different), rtol=1e-12)
+    assert found.condition(9) == pytest.approx((same + 8 * different) / (same - different))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "silu", "erf", "sin", "softplus"])
+def test_chi_2_is_the_slope_of_the_derivatives_kernel(activation: str) -> None:
+    """d/dc E[phi'(u) phi'(v)] at c = 1 is q E[phi''(u)**2]; a difference of 1e-4 is off by some 1e-4 of it."""
+    slope = (fi.theory.chi(activation, 0.8, 1.5) - fi.theory.chi(activation, 0.8, 1.5, c=1 - 1e-4)) / (0.8 * 1e-4)
+    assert fi.theory.chi_2(activation, 0.8, 1.5) == pytest.approx(slope, rel=2e-3)
+    assert fi.theory.chi_2(("leaky_relu", 0.3), 1.0) == np.inf and fi.theory.chi_2("linear", 1.0) < 1e-20
+
+
+@pytest.mark.parametrize("keywords", [{"depth": 0}, {"c": 1.5}, {"q": 0.1, "bias_variance": 0.2},
+                                      {"weight_variance": 0.0}, {"parameterization": "mup"}])  # fmt: skip
+def test_kernels_that_there_are_not(keywords: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"`{next(iter(keywords))}`"):
+        fi.theory.tangent_kernel(**{"activation": "relu", "depth": 3, "c": 0.5, **keywords})
+
+
+def test_spectrum_of_a_known_matrix() -> None:
+    vectors = np.linalg.qr(np.random.default_rng(0).standard_normal((6, 6)))[0]
+    vectors = vectors - vectors.mean(0)
+    kernel = 3.0 * np.ones((6, 6)) + 0.5 * np.eye(6)
+    found = spectrum_of(kernel)
+    assert np.allclose(found[:4], (18.5, 0.5, 0.5, 5.0)) and (found.over_mean, found.examples) == (37, 6)
+    huge = spectrum_of(1e200 * kernel)
+    assert np.allclose(huge[:3], (18.5e200, 0.5e200, 0.5e200)) and huge.effective_rank == pytest.approx(5)
+    alike = spectrum_of(np.ones((4, 4)))
+    assert alike.largest == pytest.approx(4) and alike.over_median > 1e14
+    assert not spectrum_of(None).known and not spectrum_of(np.full((3, 3), np.nan)).known
+
+
+def test_a_ratio_of_1e12_is_a_number() -> None:
+    """In float64 examples that differ by 1e-6 of their size are 1e-12 of it in the kernel, far above its rounding."""
+    x = np.random.default_rng(1).standard_normal((8, 64))
+    near = x[:1] + 1e-6 * x
+    p = fi.profile(64, 3, "tanh", "lecun_normal", inputs=near, dtype="float64")
+    (found,) = spectra(p, 1)
+    assert 1e10 < found.over_median < 1e14 and found.median > 3 * found.rounding * found.largest
+    twice = fi.profile(64, 3, "tanh", "lecun_normal", inputs=x[:1] + 2e-6 * x, dtype="float64")
+    assert found.over_mean / spectra(twice, 1)[0].over_mean == pytest.approx(4, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "sgd", "adam"),
+    [
+        ({"depth": 10}, "yes", "yes"),
+        ({"depth": 30, "scheme": "lecun_normal"}, "no", "yes"),
+        ({"depth": 6, "scheme": ("small_normal", {"std": 0.01})}, "no", "slowly"),
+        ({"depth": 10, "activation": "sigmoid", "scheme": "lecun_normal"}, "no", "no"),
+        ({"depth": 10, "activation": "tanh", "scheme": "lecun_normal"}, "yes", "yes"),
+        ({"depth": 20, "norm": "batch"}, "yes", "yes"),
+        ({"depth": 20, "gain": 1.5}, "no", "slowly"),
+        ({"depth": 40, "residual": True}, "no", "no"),
+        ({"depth": 40, "residual": True, "branch_scale": 40**-0.5}, "yes", "yes"),
+        ({"depth": 5, "scheme": "zeros"}, "no", "no"),
+        ({"depth": 4, "scheme": ("constant", {"value": 0.05})}, "no", "no"),
+    ],
+    ids=str,
+)
+def test_networks_that_were_trained(keywords: dict[str, Any], sgd: str, adam: str) -> None:
+    """Of those whose training was measured, as it came out but for grades between."""
+    p = fi.profile(width=128, batch=64, **{"activation": "relu", **keywords})
+    assert (p.trains("sgd").grade, p.trains("adam").grade) == (sgd, adam)
+    assert p.healthy is (sgd == adam == "yes")
+    assert bool(p.trains("sgd")) is (sgd != "no")

@@ -508,7 +508,9 @@ def test_what_no_role_excuses_is_told_of_any_module():
     nn.init.zeros_(net[0].bias)
     assert profile(net, x).verdict.kind == "unknown"  # the gradients of the layer behind part them
     nn.init.constant_(net[2].weight, 0.1)
-    assert profile(net, x).verdict.sentence.startswith("Symmetric: all units of a layer are the same from module 0 on and ")
+    assert profile(net, x).verdict.sentence.startswith(
+        "Symmetric: all units of a layer are the same from module 0 on and "
+    )
     nn.init.constant_(net[0].bias, -100.0)
     said = "Dead: the signal is zero from module 1 on and no gradient comes back to module 0"
     nn.init.zeros_(net[2].bias)

@@ -31,11 +31,9 @@ def judgement(case: Case) -> Judged:
     return {
         "network": str(p.network),
         "verdict": p.verdict.kind,
-        "healthy": p.verdict.healthy,
         "trains": {name: p.trains(name).grade for name in OPTIMISERS},
         "reasons": {name: p.trains(name).reason for name in OPTIMISERS},
         "profile's kernel": p.kernels[0]._asdict(),
-        "old healthy": p.verdict.kind == "stable",
         "cosine": float(p["cosine"][0, -1]),
         "gradient change": p.verdict.backward.change if p.verdict.backward else None,
         "gradient orders": orders,
@@ -76,15 +74,10 @@ def _by_deviations(network: Judged, _: str) -> bool:
 
 #: Rules by name: what each makes of a network and an optimiser; the first has a word of its own, "slowly" being a yes.
 RULES: dict[str, Callable[[Judged, str], bool]] = {
-    "verdict": lambda network, optimiser: not network["trains"][optimiser].startswith("no"),
+    "verdict": lambda network, optimiser: network["trains"][optimiser] in ("yes", "slowly"),
     "kernel in torch": _by_kernel,
-    "signal alone (healthy)": lambda network, _: network["old healthy"],
+    "signal alone": lambda network, _: network["verdict"] == "stable",
     "cosine": lambda network, _: network["cosine"] < ALIKE,
     "gradient norms": lambda network, _: abs(network["gradient orders"]) < ORDERS,
     "LSUV": _by_deviations,
 }
-
-
-def rules(networks: list[Judged]) -> list[str]:
-    """Those that can be asked: the verdict of a profile only where it has one."""
-    return [name for name in RULES if name != "verdict" or all(network["trains"] for network in networks)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log
 from typing import Any
 
-from .judging import BOUNDS, OPTIMISERS, RULES, TRAINS, Judged, best, ratios, rules, trained
+from .judging import BOUNDS, OPTIMISERS, RULES, TRAINS, Judged, best, ratios, trained
 from .networks import FOLDS
 
 _COLOURS = {True: "tab:blue", False: "tab:red"}
@@ -17,7 +17,7 @@ def show(results: dict[str, Any], console: Any) -> None:
     for fold in FOLDS:
         for optimiser in OPTIMISERS:
             console.print(_table(networks, fold, optimiser))
-    first = rules(networks)[0]
+    first = next(iter(RULES))
     for optimiser in OPTIMISERS:
         console.print(_wrong(networks, first, optimiser))
 
@@ -36,7 +36,7 @@ def _table(networks: list[Judged], fold: str, optimiser: str) -> Any:
     some = [network for network in networks if network["fold"] == fold]
     heads = ("rule", "right", "yes, trains", "yes, does not", "no, trains", "no, does not", "a yes is wrong")
     table = Table(*heads, title=f"{optimiser}, fold {fold!r}: {len(some)} networks")
-    for rule in rules(networks):
+    for rule in RULES:
         counts = counted(some, rule, optimiser)
         right, yes = counts[True, True] + counts[False, False], counts[True, True] + counts[True, False]
         shares = (f"{right / max(len(some), 1):.1%}", f"{counts[True, False] / max(yes, 1):.1%}")

@@ -7,7 +7,7 @@ share, is beyond the others by too much, no learning rate tells the examples apa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
@@ -123,11 +123,11 @@ def spectrum_of(kernel: Array | None, off: float = 0.0) -> KernelSpectrum:
     Where there is none, it is not a number; nor is it where the kernel is not finite.
     """
     if kernel is None or not np.isfinite(kernel).all():
-        return KernelSpectrum(*[np.nan] * 5, float(0 if kernel is None else len(kernel)))
+        return KernelSpectrum(np.nan, np.nan, np.nan, np.nan, np.nan, float(0 if kernel is None else len(kernel)))
     examples = len(kernel)
     scale = float(np.abs(kernel).max())
     if examples < 2 or not scale:
-        return KernelSpectrum(scale, *[0.0] * 4, float(examples))
+        return KernelSpectrum(scale, 0.0, 0.0, 0.0, 0.0, float(examples))
     unit = (kernel + kernel.T) / (2 * scale)  # of any size: squares of eigenvalues stay in range
     largest = float(np.linalg.eigvalsh(unit)[-1])
     others = _differences(examples)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..activations import activation_of, check_continuous
+from ..activations import Array, activation_of, check_continuous
 from ..arguments import choice, integer, real, refuse
 from ..typing import ActivationLike
 from .kernels import TINY, derivative_kernel, kernel
@@ -165,7 +165,7 @@ def chi_2(activation: ActivationLike, q: float, weight_variance: float = 1.0) ->
         if abs(above - below) > 1e-9 * max(abs(above), abs(below), 1.0):
             return inf if weight_variance else 0.0
 
-    def second(u: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def second(u: Array) -> Array:
         near = phi.derivative(u + _STEP) - phi.derivative(u - _STEP)
         far = phi.derivative(u + 2 * _STEP) - phi.derivative(u - 2 * _STEP)
         return np.asarray(((8 * near - far) / (12 * _STEP)) ** 2)

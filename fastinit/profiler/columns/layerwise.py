@@ -14,9 +14,9 @@ from ..description.signals import Signals, normal_inputs, random_cotangent
 from ..norms import UNITS
 from ..parallel import Workers
 from ..statistics import Tally
-from ..tangent_kernel import kernel_examples, kernel_fields, mixes
 from ..steps.step import StepBothWays, backward, forward
 from ..steps.units import RowMeans
+from ..tangent_kernel import kernel_examples, kernel_fields, mixes
 from .chunks import ColumnChunks, ScratchArrays, total
 from .gram_sampling import GramSampledWeights
 from .units import norm_of, units

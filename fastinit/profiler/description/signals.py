@@ -77,7 +77,7 @@ def random_signs(shape: tuple[int, ...], seed: int, name: str, dtype: Any, **whe
 
 
 def random_cotangent(network: Network, seed: int, **where: Any) -> Array:
-    """Signs of the examples times signs of the outputs, (batch, outputs of an example), or with `index` of some outputs.
+    """Signs of the examples times signs of the outputs, (batch, outputs of an example); with `index` of some outputs.
 
     Of any two elements the expected product is zero, as if all were independent; and but for the sign of each example
     one functional of the outputs is sent back from all.

@@ -26,22 +26,23 @@ class Bounds(NamedTuple):
 
     over_mean: tuple[float, float]
     over_median: tuple[float, float]
-    largest: tuple[float, float]
+    growth: tuple[float, float]
     outputs: tuple[float, float]
     least_outputs: tuple[float, float]
 
 
 #: Read off networks that were trained with the best of several rates (`bench/trainability`), of the half of them that
 #: is not used to tell how often this is right. What one ratio is for SGD Adam makes up for, down to the rounding of
-#: float32, 2**-24, squared; far below its epsilon of 1e-8 it takes no steps. Eigenvalues beyond the largest ask for
-#: rates at which nothing else moves, and outputs of these sizes for other rates at every step.
+#: float32, 2**-24, squared; far below its epsilon of 1e-8 it takes no steps. A gradient that grows by more, on its way
+#: back, asks for rates at which the last layers do not move, and outputs of these sizes for other rates at every step.
 OPTIMIZERS = {
-    "sgd": Bounds((4.0, 40.0), (2e3, 1e4), (1e7, 1e8), outputs=(1e4, 3e4), least_outputs=(1e-5, 1e-6)),
-    "adam": Bounds((inf, inf), (1.6e10, 1.6e11), (1e7, 1e8), outputs=(1e4, 1e8), least_outputs=(1e-14, 1e-18)),
+    "sgd": Bounds((4.0, 40.0), (2e3, 1e4), growth=(1e5, 1e6), outputs=(1e4, 3e4), least_outputs=(1e-5, 1e-6)),
+    "adam": Bounds((inf, inf), (1.6e10, 1.6e11), growth=(1e5, 1e8), outputs=(1e4, 1e8), least_outputs=(1e-14, 1e-18)),
 }
 NAMES = {"sgd": "SGD", "adam": "Adam"}
-#: Where the kernel is not known: change of the gradient over the layers, and mean cosine of the outputs.
-_GRADIENT, _ALIKE = (1e-3, 1e5), 0.98
+#: Where the kernel is not known, the least change of the gradient's second moment over the layers. And the mean cosine
+#: of the outputs from which on examples are nearly alike.
+_LEAST_CHANGE, _ALIKE = 1e-3, 0.98
 #: Momentum of the rate.
 _MOMENTUM = 0.9
 
@@ -109,10 +110,11 @@ def answer(optimizer: str, seen: Evidence) -> Answer:
         return Answer(optimizer, NO, _LOST[seen.kind])
     if seen.interrupted:
         return Answer(optimizer, NOT_JUDGED, "the profile was interrupted")
-    held = _of_kernel(optimizer, bounds, known) if known else _of_signal(seen)
+    held = _of_kernel(bounds, known) if known else _of_signal(seen)
     if seen.kind == "dead":
         held.append((SLOWLY, f"{_LOST[seen.kind]}: at best a readout learns"))
-    held += [*_of_cosine(seen.cosine, SLOWLY if known else NO), *_of_outputs(bounds, seen.outputs)]
+    held += _of_cosine(seen.cosine, SLOWLY if known else NO)
+    held += [*_of_growth(bounds, seen.backward), *_of_outputs(bounds, seen.outputs)]
     if not held:
         return Answer(optimizer, NOT_JUDGED, "no gradient was followed, or there was nothing to compare")
     grade, reason = max(held, key=lambda one: GRADES.index(one[0]))
@@ -142,34 +144,44 @@ def _typical(known: Sequence[KernelSpectrum]) -> KernelSpectrum:
     return sorted(known, key=lambda one: one.over_mean)[len(known) // 2]
 
 
-def _of_kernel(optimizer: str, bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
+def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
     """The two ratios; drawings that are not at one make it slow."""
     held: Held = []
     count = known[0].examples
-    kernel = f"the largest eigenvalue of the tangent kernel of {count:.0f} examples is"
-    for name, of in (("over_mean", " times the mean of the others"), ("over_median", " times the median of the others"),
-                     ("largest", "")):  # fmt: skip
+    for name, of in (("over_mean", "mean"), ("over_median", "median")):
         slow, least = getattr(bounds, name)
         if not isfinite(slow):
             continue
-        seen = sorted(getattr(one, name) / one.examples for one in known)
-        grades = {_graded(one, (slow, least)) for one in seen}
+        ratios = sorted(getattr(one, name) / one.examples for one in known)
+        grades = {_graded(ratio, (slow, least)) for ratio in ratios}
         grade = grades.pop() if len(grades) == 1 else SLOWLY
-        tells = f"the gradient {'tells' if grade == YES else 'hardly tells'} the examples apart: " if of else ""
-        held.append((grade, f"{tells}{kernel} {seen[len(seen) // 2] * count:.3g}{of} (bound {least * count:.3g})"))
+        words = (
+            f"the gradient {'tells' if grade == YES else 'hardly tells'} the examples apart: the largest eigenvalue of "
+            f"the tangent kernel of {count:.0f} examples is {ratios[len(ratios) // 2] * count:.3g} times the {of} of "
+            f"the others (bound {least * count:.3g})"
+        )
+        held.append((grade, words))
     return held
 
 
 def _of_signal(seen: Evidence) -> Held:
-    """Where the kernel is not known: that signal and gradient pass, and the outputs are not alike."""
+    """Where the kernel is not known: that signal and gradient pass."""
     change = nan if seen.backward is None else seen.backward.change
-    if np.isnan(change) and seen.kind != "stable":
-        return []
     note = "; the tangent kernel was not seen"
     if np.isnan(change):
-        return [(YES, f"signal and gradient pass{note}")]
-    grade = YES if _GRADIENT[0] < change < _GRADIENT[1] else NO
-    return [(grade, f"the gradient's second moment changes by {change:.3g} over the layers{note}")]
+        return [(YES, f"signal and gradient pass{note}")] if seen.kind == "stable" else []
+    said = f"the gradient's second moment changes by {change:.3g} over the layers{note}"
+    return [(YES if change > _LEAST_CHANGE else NO, said)]
+
+
+def _of_growth(bounds: Bounds, backward: Course | None) -> Held:
+    """How much the gradient grows on its way back."""
+    change = nan if backward is None else backward.change
+    if np.isnan(change) or (grade := _graded(change, bounds.growth)) == YES:
+        return []
+    return [
+        (grade, f"the gradient's second moment grows by {change:.3g} over the layers (bound {bounds.growth[1]:.0e})")
+    ]
 
 
 def _of_cosine(cosine: float, grade: str) -> Held:

@@ -64,9 +64,7 @@ def propagate_by_steps(
                 learn(layer, rate)
 
 
-def kernel_alone(
-    network: Network, signals: Signals, seed: int, tallies: list[Tally], method: str
-) -> dict[str, float]:
+def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Tally], method: str) -> dict[str, float]:
     """The kernel by signals of its own: of the first examples, and where a norm mixes them, of these alone.
 
     Then each comes with a cotangent of its own. All go back together, so that a matrix is made once.
