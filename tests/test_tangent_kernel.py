@@ -146,19 +146,22 @@ def test_kernel_without_weights_has_the_law_of_that_with_them(network: dict[str,
 @pytest.mark.parametrize(("activation", "weights", "bias"), [("relu", 2.0, 0.0), ("tanh", 1.5, 0.1), ("tanh", 4.0, 0.0),
                                                              ("gelu", 2.0, 0.3)])  # fmt: skip
 def test_wide_networks_have_the_kernel_of_theory(activation: str, weights: float, bias: float) -> None:
-    """Inputs of one correlation in the mean. Of 12 drawings of width 1024 the mean is right to some percent."""
+    """Inputs of one correlation in the mean. Of 12 drawings of width 1024 the mean is right to some percent.
+
+    In chaos examples have nothing in common but by chance, which the largest eigenvalue is then made of.
+    """
     c = bias / (weights + bias)
     gain, std = float(np.sqrt(weights)), float(np.sqrt(bias))
-    p = fi.profile(
-        1024, 5, activation, "lecun_normal", gain=gain, bias_std=std, batch=16, repeats=12, method="matrix_free"
-    )
+    drawn = {"batch": 16, "repeats": 12, "method": "matrix_free"}
+    p = fi.profile(1024, 5, activation, "lecun_normal", gain=gain, bias_std=std, **drawn)
     theory = fi.theory.tangent_kernel(activation, 5, c, weights + bias, weights, bias)
-    assert values_of(p, "kernel_largest").mean() / 1024 == pytest.approx(theory.largest(16), rel=0.12)
+    if theory.different > 0.1 * theory.same:
+        assert values_of(p, "kernel_largest").mean() / 1024 == pytest.approx(theory.largest(16), rel=0.12)
     assert values_of(p, "kernel_mean").mean() / 1024 == pytest.approx(theory.others, rel=0.05)
 
 
 def test_condition_of_the_kernel_in_depth() -> None:
-    """It grows by 1 / chi a layer where the network is ordered, like the depth at the edge, and goes to one in chaos."""
+    """It grows like 1 / (depth chi**depth) in order, to (examples + 2) / 2 at the edge of chaos, to one beyond."""
     theory = fi.theory
 
     def condition(weights: float, bias: float, depth: int) -> float:
@@ -166,11 +169,11 @@ def test_condition_of_the_kernel_in_depth() -> None:
         return theory.tangent_kernel("tanh", depth, 0.5, q, weights, bias, parameterization="ntk").condition(2)
 
     chi = theory.chi("tanh", theory.fixed_point("tanh", 1.0, 0.05).q, 1.0)
-    ordered = [condition(1.0, 0.05, depth) * chi**depth / depth for depth in (60, 80)]
+    ordered = [condition(1.0, 0.05, depth) * chi**depth * depth for depth in (60, 80)]
     assert ordered[1] / ordered[0] == pytest.approx(1, rel=0.02)
     edge = theory.edge_of_chaos("tanh", bias_variance=0.05)
-    grown = [condition(edge.weight_variance, 0.05, depth) / depth for depth in (400, 800)]
-    assert grown[1] / grown[0] == pytest.approx(1, rel=0.05)
+    there = [abs(condition(edge.weight_variance, 0.05, depth) - 2) for depth in (400, 1600)]
+    assert there[1] < there[0] / 2 < 0.05
     chaos = [condition(4.0, 0.05, depth) for depth in (40, 80)]
     assert 1 < chaos[1] < chaos[0] < 1.01
 
@@ -207,7 +210,8 @@ def test_spectrum_of_a_known_matrix() -> None:
     vectors = vectors - vectors.mean(0)
     kernel = 3.0 * np.ones((6, 6)) + 0.5 * np.eye(6)
     found = spectrum_of(kernel)
-    assert np.allclose(found[:4], (18.5, 0.5, 0.5, 5.0)) and (found.over_mean, found.examples) == (37, 6)
+    assert np.allclose(found[:4], (18.5, 0.5, 0.5, 5.0)) and found.examples == 6
+    assert found.over_mean == pytest.approx(37)
     huge = spectrum_of(1e200 * kernel)
     assert np.allclose(huge[:3], (18.5e200, 0.5e200, 0.5e200)) and huge.effective_rank == pytest.approx(5)
     alike = spectrum_of(np.ones((4, 4)))
@@ -231,7 +235,7 @@ def test_a_ratio_of_1e12_is_a_number() -> None:
     [
         ({"depth": 10}, "yes", "yes"),
         ({"depth": 30, "scheme": "lecun_normal"}, "no", "yes"),
-        ({"depth": 6, "scheme": ("small_normal", {"std": 0.01})}, "no", "slowly"),
+        ({"depth": 6, "scheme": ("small_normal", {"std": 0.01})}, "no", "yes"),
         ({"depth": 10, "activation": "sigmoid", "scheme": "lecun_normal"}, "no", "no"),
         ({"depth": 10, "activation": "tanh", "scheme": "lecun_normal"}, "yes", "yes"),
         ({"depth": 20, "norm": "batch"}, "yes", "yes"),

@@ -82,8 +82,8 @@ def tangent_kernel(
 
     Notes
     -----
-    In depth its condition number grows like 1 / chi**depth where the network is ordered (chi < 1), linearly at the edge
-    of chaos, and goes to one in chaos (Xiao et al.).
+    In depth its condition number grows like ``1 / (depth * chi**depth)`` where the network is ordered (chi < 1),
+    goes to (examples + 2) / 2 at the edge of chaos, and to one in chaos (Xiao et al.).
 
     *Reference*: Jacot, Gabriel and Hongler, "Neural tangent kernel", NeurIPS 2018; Lee et al., "Wide neural networks of
     any depth evolve as linear models", NeurIPS 2019; Xiao, Pennington and Schoenholz, "Disentangling trainability and
