@@ -141,6 +141,8 @@ INSIDE = {
             (
                 "patterns",
                 "outputs",
+                "tangents",
+                "examples",
                 "paths",
                 "undisturbed",
                 "model",
