@@ -141,9 +141,10 @@ INSIDE = {
             (
                 "patterns",
                 "outputs",
+                "paths",
+                "factors",
                 "tangents",
                 "examples",
-                "paths",
                 "undisturbed",
                 "model",
                 "verdicts",

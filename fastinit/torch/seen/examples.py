@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from ...profiler.description.signals import random_signs
-from .tangents import Tangents, tangents
+from .factors import recorded
+from .tangents import Pass, Tangents, tangents
 
 #: Where rows mix each example is sent back through all of them, so fewer are taken; of a large model fewer still.
 _MIXED, _MIXED_LARGE, _LARGE = 8, 4, 10_000_000
@@ -55,40 +56,42 @@ def kernel_of(given: Given, values: Tensor | None, examples: int, seed: int) -> 
     if not parameters:
         return None
     rows = range(min(examples, given.rows))
-    targets = _apart(given, values, rows) or _together(given, values, rows, sum(one.numel() for one in parameters))
-    if not targets:
+    passes = _apart(given, values, rows) or _together(given, values, rows, sum(one.numel() for one in parameters))
+    if not passes:
         return None
-    shape = tuple(targets[0].shape)
-    signs = random_signs(shape, seed, "cotangent", np.float32) if shape else np.ones(())
-    found = tangents(targets, torch.from_numpy(np.asarray(signs)).to(targets[0]), parameters)
+    target = passes[0].target
+    signs = random_signs(tuple(target.shape), seed, "cotangent", np.float32) if target.ndim else np.ones(())
+    found = tangents(passes, torch.from_numpy(np.asarray(signs)).to(target), parameters)
     return found.over(signs.size)
 
 
-def _apart(given: Given, values: Tensor | None, rows: range) -> list[Tensor]:
-    """Of passes of single rows, where they return what the batch does. The last comes first: others may be in it."""
+def _apart(given: Given, values: Tensor | None, rows: range) -> list[Pass]:
+    """Passes of single rows, where they return what the batch does. The last comes first: others may be in it."""
     if any(map(_mixes_rows, given.model.modules())):
         return []
-    found = list[Tensor]()
+    found = list[Pass]()
     for row in reversed(rows):
         state = torch.get_rng_state()
         try:
-            target = _of_one(given, given.run(row), values is not None)
+            with recorded(given.model) as uses:
+                target = _of_one(given, given.run(row), values is not None)
         except Exception:  # of the model: it takes no batch of one
             return []
         drew = not torch.equal(state, torch.get_rng_state())
         if target is None or (values is not None and not _agree(target, values[row], drew)):
             return []
-        found.append(target)
+        found.append(Pass(target, uses))
     return found[::-1]
 
 
-def _together(given: Given, values: Tensor | None, rows: range, parameters: int) -> list[Tensor]:
-    """Of one pass of the whole batch, where it returns rows."""
+def _together(given: Given, values: Tensor | None, rows: range, parameters: int) -> list[Pass]:
+    """One pass of the whole batch, where it returns rows."""
     if values is None:
         return []
     output = given.outputs(given.run())
     assert output is not None
-    return list(output[: _MIXED if parameters <= _LARGE else _MIXED_LARGE][: len(rows)])
+    few = min(len(rows), _MIXED if parameters <= _LARGE else _MIXED_LARGE)
+    return [Pass(target, []) for target in output[:few]]
 
 
 def _of_one(given: Given, output: Any, has_rows: bool) -> Tensor | None:

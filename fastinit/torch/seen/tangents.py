@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...profiler.products import gram, mean_cosine, rounding
 from ...profiler.tangent_kernel import KERNEL_FIELDS, spectrum_of
+from .factors import Factors, Use, explained, products
 from .outputs import array_of
 
 Array = np.ndarray[Any, Any]
@@ -43,21 +44,52 @@ class _Piece(NamedTuple):
     last: int
 
 
-def tangents(targets: Sequence[Tensor], cotangent: Tensor, parameters: Sequence[Tensor]) -> Tangents:
+class Pass(NamedTuple):
+    """Of one example what is sent back, and the calls of layers on the way to it."""
+
+    target: Tensor
+    uses: list[Use]
+
+    def back(self, cotangent: Tensor, sources: list[Any]) -> list[Tensor | None]:
+        """Gradients of <cotangent, target>."""
+        if not (sources and self.target.requires_grad):
+            return [None] * len(sources)
+        found = torch.autograd.grad(self.target, sources, cotangent, retain_graph=True, allow_unused=True)
+        return [*found]
+
+
+def tangents(passes: Sequence[Pass], cotangent: Tensor, parameters: Sequence[Tensor]) -> Tangents:
     """Products of the gradients of <cotangent, target> at all parameters, one target for each example.
 
-    Gradients of all examples are held of as many parameters as there is room for, those near the outputs first: the
-    room of two copies of a large model. What is left of the graphs is passed again for the next ones.
+    Weights that only layers use whose gradients are products of factors get those. Of the others gradients of all
+    examples are held, of as many as there is room for, those near the outputs first: the room of two copies of a large
+    model. What is left of the graphs is passed again for the next ones.
     """
-    kernel, traces = np.zeros((len(targets), len(targets))), dict.fromkeys(map(id, parameters), 0.0)
-    numel = sum(map(_numel, parameters))
-    room = max(_ROOM, 2 * numel) // (len(targets) + 1)  # the gradients of an example are there beside the block
-    for part in _parts(parameters, room):
-        for piece, block in zip(part, _blocks(targets, cotangent, part), strict=True):
-            products = gram(block)
-            kernel += products
-            traces[id(piece.parameter)] += float(np.trace(products))
-    return Tangents(kernel, traces, rounding(room))
+    count = len(passes)
+    kernels = {id(one): np.zeros((count, count)) for one in parameters}
+    room = max(_ROOM, 2 * sum(map(_numel, parameters))) // (count + 1)  # beside the block are those of an example
+    passes, factored = _only_factored(passes)
+    for part in _parts([one for one in parameters if id(one) not in factored], room):
+        for piece, block in zip(part, _blocks(passes, cotangent, part), strict=True):
+            kernels[id(piece.parameter)] += gram(block)
+    factors: dict[int, list[list[Factors]]] = {weight: [[] for _ in passes] for weight in factored}
+    for row, one in enumerate(passes):
+        for use, slope in zip(one.uses, one.back(cotangent, [use.place for use in one.uses]), strict=True):
+            if slope is not None:
+                factors[id(use.layer.weight)][row].append(use.factors(slope))
+    for weight in factored:
+        kernels[weight] += products(factors.pop(weight), room)
+    traces = {one: float(np.trace(kernel)) for one, kernel in kernels.items()}
+    return Tangents(sum(kernels.values(), np.zeros((count, count))), traces, rounding(room))
+
+
+def _only_factored(passes: Sequence[Pass]) -> tuple[list[Pass], set[int]]:
+    """The passes with calls only of layers whose weights nothing else uses in any pass, and these weights, by `id`."""
+    weights = {id(use.layer.weight) for one in passes for use in one.uses}
+    known = [explained(one.target, one.uses, weights) for one in passes]
+    factored = weights.intersection(*(alone for _, alone in known))
+    found = [[use for use in uses if id(use.layer.weight) in factored] for uses, _ in known]
+    return [Pass(one.target, uses) for one, uses in zip(passes, found, strict=True)], factored
 
 
 def fields_of(found: Tangents | None) -> dict[str, Array]:
@@ -83,17 +115,14 @@ def _parts(parameters: Sequence[Tensor], room: int) -> Iterator[list[_Piece]]:
         yield part
 
 
-def _blocks(targets: Sequence[Tensor], cotangent: Tensor, part: list[_Piece]) -> list[Array]:
+def _blocks(passes: Sequence[Pass], cotangent: Tensor, part: list[_Piece]) -> list[Array]:
     """Of each piece the gradients, a row for each example."""
     parameters = [piece.parameter for piece in part]
     wide = any(one.dtype in (torch.float64, torch.complex128) for one in parameters)
     dtype = np.float64 if wide else np.float32
-    blocks = [np.zeros((len(targets), piece.last - piece.first), dtype) for piece in part]
-    for row, target in enumerate(targets):
-        if not target.requires_grad:
-            continue
-        found = torch.autograd.grad(target, parameters, cotangent, retain_graph=True, allow_unused=True)
-        for piece, block, gradient in zip(part, blocks, found, strict=True):
+    blocks = [np.zeros((len(passes), piece.last - piece.first), dtype) for piece in part]
+    for row, one in enumerate(passes):
+        for piece, block, gradient in zip(part, blocks, one.back(cotangent, parameters), strict=True):
             if gradient is not None:
                 block[row] = array_of(gradient.to_dense()).reshape(-1)[piece.first : piece.last]
     return blocks
