@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from time import perf_counter
 from typing import Any
@@ -93,8 +94,8 @@ def profile(
     it returned of the batch: every tensor with as many rows as the first argument is given row by row. Otherwise, and
     where a batch norm uses the batch's moments, of at most 8 examples (4, beyond 10 million parameters) the gradient
     is sent back through the whole batch. ``kernel_examples`` says how many there were, 0 where the outputs have no row
-    for each example: then nothing is known. A model that returns no rows but one number, or is given a `loss`, has
-    that of each example alone for its ``s_i``. Gradients are held of as many parameters at a time as fit the memory of
+    for each example: then nothing is known. But of a model that returns one number, as a loss, or no rows and is given
+    a `loss`, ``s_i`` is that of example i alone. Gradients are held of as many parameters at a time as fit the memory of
     two copies of the model.
 
     Examples
@@ -115,7 +116,7 @@ def profile(
     if backward and any(one.is_inference() for one in chain(model.parameters(), model.buffers())):
         refuse("model", "made outside torch.inference_mode, or profiled with backward=False", type(model).__name__)
     start, number, most = perf_counter(), seed_number(seed), integer("examples", examples, 0)
-    read = outputs or first_floats
+    read = first_floats if outputs is None else partial(_outputs, outputs)
     watch = Watch(model, Patterns(names), rename, backward)
     with (
         torch.inference_mode(False),
@@ -133,8 +134,9 @@ def profile(
             target = _target(output, loss, read)
             watch.follow(target)
             gradients = _gradients(target, loss is None, watch.sources, number)
-            values = _rows_of(read(output), watch.rows, outputs)
-            del target
+            found = read(output)
+            values = found.detach() if found is not None and found.ndim and len(found) == watch.rows else None
+            del target, found
         watch.weights(gradients)
         del output, gradients  # as much as two copies of the model comes now
         tangents = None
@@ -153,11 +155,12 @@ def _target(output: Any, loss: Any, read: Any) -> Tensor:
     return target
 
 
-def _rows_of(values: Any, rows: int, outputs: Any) -> Tensor | None:
-    """What the model returned, where it has a row for each example."""
-    if outputs is not None and not (isinstance(values, Tensor) and values.is_floating_point()):
-        refuse("outputs", "a function to a tensor of floats", kind_of_value(values))
-    return values.detach() if values is not None and values.ndim and len(values) == rows else None
+def _outputs(outputs: Callable[[Any], Tensor], output: Any) -> Tensor:
+    """What the user says are the outputs."""
+    found = outputs(output)
+    if not (isinstance(found, Tensor) and found.is_floating_point()):
+        refuse("outputs", "a function to a tensor of floats", kind_of_value(found))
+    return found
 
 
 def _gradients(target: Tensor, signed: bool, sources: list[Tensor], seed: int) -> dict[int, Tensor | None]:

@@ -67,7 +67,7 @@ def tangents(passes: Sequence[Pass], cotangent: Tensor, parameters: Sequence[Ten
     """
     count = len(passes)
     kernels = {id(one): np.zeros((count, count)) for one in parameters}
-    room = max(_ROOM, 2 * sum(map(_numel, parameters))) // (count + 1)  # beside the block are those of an example
+    room = _room(parameters) // (count + 1)  # beside the block are those of one example
     passes, factored = _only_factored(passes)
     for part in _parts([one for one in parameters if id(one) not in factored], room):
         for piece, block in zip(part, _blocks(passes, cotangent, part), strict=True):
@@ -97,6 +97,11 @@ def fields_of(found: Tangents | None) -> dict[str, Array]:
     spectrum = spectrum_of(None) if found is None else spectrum_of(found.kernel, found.rounding)
     cosine = np.nan if found is None else mean_cosine(found.kernel)
     return {name: np.array([value]) for name, value in zip(TANGENT_FIELDS, (*spectrum, cosine), strict=True)}
+
+
+def _room(parameters: Sequence[Tensor]) -> int:
+    """Elements that may be held at once."""
+    return max(_ROOM, 2 * sum(map(_numel, parameters)))
 
 
 def _parts(parameters: Sequence[Tensor], room: int) -> Iterator[list[_Piece]]:
