@@ -75,6 +75,7 @@ INSIDE = {
         "progress",
         "statistics",
         "gram_factors",
+        "tangent_kernel",
         ("description", ("initialisation", "network", "signals", "keywords")),
         (
             "steps",

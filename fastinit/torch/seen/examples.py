@@ -38,8 +38,9 @@ class Given(NamedTuple):
         def own(value: Any) -> Any:
             if not isinstance(value, Tensor):
                 return value
-            alone = row is not None and value.ndim and len(value) == self.rows
-            return (value[row : row + 1] if alone else value).detach().clone()
+            if row is not None and value.ndim and len(value) == self.rows:
+                value = value[row : row + 1]
+            return value.detach().clone()
 
         args, kwargs = tree_map(own, (tuple(self.args), self.kwargs))
         return self.model(*args, **kwargs)

@@ -1,7 +1,7 @@
 """Factors: weights whose gradients are products of what came in and what comes back, as seen through hooks.
 
-``y = x W'`` over T positions has the gradient ``d' x`` of two short matrices, d being that at y; an embedding is a layer
-whose inputs are rows of the identity. Products of such gradients need none of them.
+``y = x W'`` over T positions has the gradient ``d' x`` of two short matrices, d being that at y; an embedding is a
+layer whose inputs are rows of the identity. Products of such gradients need none of them.
 """
 
 from __future__ import annotations

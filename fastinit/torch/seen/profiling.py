@@ -95,8 +95,8 @@ def profile(
     where a batch norm uses the batch's moments, of at most 8 examples (4, beyond 10 million parameters) the gradient
     is sent back through the whole batch. ``kernel_examples`` says how many there were, 0 where the outputs have no row
     for each example: then nothing is known. But of a model that returns one number, as a loss, or no rows and is given
-    a `loss`, ``s_i`` is that of example i alone. Gradients are held of as many parameters at a time as fit the memory of
-    two copies of the model.
+    a `loss`, ``s_i`` is that of example i alone. Gradients are held of as many parameters at a time as fit the memory
+    of two copies of the model.
 
     Examples
     --------

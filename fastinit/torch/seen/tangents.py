@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 #: What a profile has of the whole model.
 TANGENT_FIELDS = (*KERNEL_FIELDS, "gradient_cosine")
 
-#: Elements of gradients that are held at once, whatever the model; more of one whose parameters are more than half.
+#: Elements of gradients that may be held at once of any model; of one with more than half as many, twice its own.
 _ROOM = 1 << 24
 
 
