@@ -76,6 +76,7 @@ INSIDE = {
         "progress",
         "statistics",
         "gram_factors",
+        "tangent_kernel",
         ("description", ("initialisation", "network", "signals", "keywords")),
         "tangent_kernel",
         (
@@ -145,6 +146,9 @@ INSIDE = {
                 "patterns",
                 "outputs",
                 "paths",
+                "factors",
+                "tangents",
+                "examples",
                 "undisturbed",
                 "model",
                 "verdicts",

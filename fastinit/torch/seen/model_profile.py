@@ -24,7 +24,8 @@ Array = np.ndarray[Any, Any]
 class ModelProfile(LayerProfile[Model]):
     """What happens to a signal, module by module, in the order in which they first return.
 
-    A mapping of field names to arrays (1, modules), NaN where a module has no such thing.
+    A mapping of field names to arrays (1, modules), NaN where a module has no such thing; (1,) of what is known of all
+    of the model.
 
     Attributes
     ----------
@@ -52,12 +53,13 @@ class ModelProfile(LayerProfile[Model]):
     def only(self, rows: Sequence[int]) -> ModelProfile:
         """Some of the rows, as a profile."""
         model = replace(self.network, modules=tuple(self.network.modules[row] for row in rows))
-        fields = {name: self[name][:, list(rows)] for name in self}
+        fields = {name: self[name][:, list(rows)] if self[name].ndim > 1 else self[name] for name in self}
         return ModelProfile(model, self.seed, fields, self.seconds, self.backward)
 
     def without_gradient(self) -> ModelProfile:
         """The same, as if none had been sent."""
-        fields = {name: self[name] * (np.nan if "grad" in name else 1) for name in self}
+        backward = {name for name in self if "grad" in name or name.startswith("kernel")}
+        fields = {name: self[name] * (np.nan if name in backward else 1) for name in self}
         return ModelProfile(self.network, self.seed, fields, self.seconds, False)
 
     @property

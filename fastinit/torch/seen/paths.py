@@ -12,7 +12,7 @@ def passed_by_all(end: Node, start: Node) -> set[Node]:
 
     In an order in which none comes before what it leads to, a node is one where no edge goes over it.
     """
-    order = _in_order(end)
+    order = in_order(end)
     leads = set()
     for node in reversed(order):
         if node is start or any(other in leads for other in _next(node)):
@@ -31,7 +31,7 @@ def _next(node: Node) -> list[Node]:
     return [other for other, _ in node.next_functions if other is not None]
 
 
-def _in_order(end: Node) -> list[Node]:
+def in_order(end: Node) -> list[Node]:
     """All that it leads to, each after all from which it can be reached."""
     left, seen, order = [(end, iter(_next(end)))], {end}, []
     while left:

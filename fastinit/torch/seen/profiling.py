@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from time import perf_counter
 from typing import Any
@@ -12,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...arguments import refuse
+from ...arguments import integer, refuse
 from ...machine import usually_rounded
 from ...profiler.description.signals import random_signs
 from ...stream import seed_number
 from ..tensors.checks import kind_of_value
 from ..tensors.names import Rename
+from .examples import Given, kernel_of
 from .model_profile import ModelProfile
 from .outputs import first_floats
 from .patterns import Patterns
@@ -30,13 +32,15 @@ def profile(
     model: nn.Module,
     *inputs: Any,
     loss: Callable[[Any], Tensor] | None = None,
+    outputs: Callable[[Any], Tensor] | None = None,
+    examples: int = 16,
     names: str | Iterable[str] | None = None,
     backward: bool = True,
     seed: Any = 0,
     rename: Rename | None = None,
     **keywords: Any,
 ) -> ModelProfile:
-    """Run a model forward and backward once, and tell what becomes of signal and gradient, module by module.
+    """Run a model forward and backward, and tell what becomes of signal and gradient, module by module.
 
     Parameters
     ----------
@@ -46,8 +50,13 @@ def profile(
     *inputs, **keywords
         What the model takes. If the first is a tensor of floats, it is the first row.
     loss : callable
-        From what the model returns to a scalar. Where it is left out, the gradient at the first tensor of floats of
-        the output is random signs, for which ``E |J'v|**2 = |J|**2``.
+        From what the model returns to a scalar. Where it is left out, the gradient at the outputs is random signs, for
+        which ``E |J'v|**2 = |J|**2``.
+    outputs : callable
+        From what the model returns to the tensor of its outputs. Where left out: the first tensor of floats there.
+    examples : int
+        Of how many, at most, the tangent kernel is taken: the first of the batch. 0 for none. The model runs again
+        for it; see the notes.
     names : str or iterable of str
         Patterns (of `fnmatch`) for the names of the modules to show. Where left out: modules that call no other, and
         the blocks of a model: members of a ``ModuleList`` or ``Sequential``, whose outputs are its residual stream.
@@ -67,13 +76,27 @@ def profile(
         weights are all parameters of two axes or more below the module. ``.verdict``, ``.table()``, ``.plot()``,
         ``.to_html()`` and ``.to_json()`` are those of `fastinit.Profile`, ``.roles`` sets like modules of all layers
         side by side. Calls of one module are taken together: moments and the share of dead units over all, the mean of
-        the cosines, the least of the distinct units.
+        the cosines, the least of the distinct units. Of the whole model, as arrays (1,): ``kernel_*``, what
+        the tangent kernel says, and ``gradient_cosine``, the mean cosine between the gradients of two examples.
+        ``kernel_share`` is what comes of its trace from the parameters of a module that no module within it has.
 
     Raises
     ------
     ValueError, TypeError
         If an argument breaks its rule, a pattern matches no module, or tensors of the model have no memory, are
         sharded, or are of inference mode and gradients are wanted.
+
+    Notes
+    -----
+    *The tangent kernel* ``K[i, j] = <ds_i/dp, ds_j/dp>`` is over all parameters that take a gradient, ``s_i`` being the
+    sum over the outputs of example i of random signs, the same for every example, over the root of their number. Rows
+    of the outputs are taken for examples. Each is sent through the model alone, if what it returns is then the row that
+    it returned of the batch: every tensor with as many rows as the first argument is given row by row. Otherwise, and
+    where a batch norm uses the batch's moments, of at most 8 examples (4, beyond 10 million parameters) the gradient
+    is sent back through the whole batch. ``kernel_examples`` says how many there were, 0 where the outputs have no row
+    for each example: then nothing is known. But of a model that returns one number, as a loss, or no rows and is given
+    a `loss`, ``s_i`` is that of example i alone. Gradients are held of as many parameters at a time as fit the memory
+    of two copies of the model.
 
     Examples
     --------
@@ -92,7 +115,8 @@ def profile(
         refuse("loss", "left out where backward is false", loss)
     if backward and any(one.is_inference() for one in chain(model.parameters(), model.buffers())):
         refuse("model", "made outside torch.inference_mode, or profiled with backward=False", type(model).__name__)
-    start, number = perf_counter(), seed_number(seed)
+    start, number, most = perf_counter(), seed_number(seed), integer("examples", examples, 0)
+    read = first_floats if outputs is None else partial(_outputs, outputs)
     watch = Watch(model, Patterns(names), rename, backward)
     with (
         torch.inference_mode(False),
@@ -105,23 +129,38 @@ def profile(
             watch.attach(hooks, stack)
             output = model(*args, **kwargs)
         watch.check()
-        gradients = dict[int, Tensor | None]()
+        gradients, values = dict[int, Tensor | None](), None
         if backward:
-            target = _target(output, loss)
+            target = _target(output, loss, read)
             watch.follow(target)
             gradients = _gradients(target, loss is None, watch.sources, number)
+            found = read(output)
+            values = found.detach() if found is not None and found.ndim and len(found) == watch.rows else None
+            del target, found
         watch.weights(gradients)
-        return watch.profile(number, perf_counter() - start)
+        del output, gradients  # as much as two copies of the model comes now
+        tangents = None
+        if backward and most:
+            tangents = kernel_of(Given(model, inputs, keywords, watch.rows, read, loss), values, most, number)
+        return watch.profile(number, tangents, perf_counter() - start)
 
 
-def _target(output: Any, loss: Any) -> Tensor:
+def _target(output: Any, loss: Any, read: Any) -> Tensor:
     """From where gradients are sent back."""
-    target = first_floats(output) if loss is None else loss(output)
+    target = read(output) if loss is None else loss(output)
     if loss is not None and not (isinstance(target, Tensor) and target.numel() == 1):
         refuse("loss", "a function to a tensor of one element", kind_of_value(target))
     if target is None or not target.requires_grad:
         refuse("backward", "false where what the model returns depends on no tensor that takes a gradient", True)
     return target
+
+
+def _outputs(outputs: Callable[[Any], Tensor], output: Any) -> Tensor:
+    """What the user says are the outputs."""
+    found = outputs(output)
+    if not (isinstance(found, Tensor) and found.is_floating_point()):
+        refuse("outputs", "a function to a tensor of floats", kind_of_value(found))
+    return found
 
 
 def _gradients(target: Tensor, signed: bool, sources: list[Tensor], seed: int) -> dict[int, Tensor | None]:

@@ -22,6 +22,7 @@ from .model_profile import ModelProfile
 from .outputs import array_of, first_floats
 from .paths import passed_by_all
 from .patterns import Patterns
+from .tangents import Tangents, fields_of
 
 Array = np.ndarray[Any, Any]
 
@@ -107,7 +108,7 @@ class Watch:
     def __init__(self, model: nn.Module, patterns: Patterns, rename: Rename | None, backward: bool) -> None:
         self._model, self._patterns, self._backward = model, patterns, backward
         self.sources: list[Tensor] = [one for one in model.parameters() if one.requires_grad]
-        self._rename, self._batch = rename, 1
+        self._rename, self.rows = rename, 1
         self._seen: dict[nn.Module | None, Seen] = {}
         self._calls: list[int] = []
         self._grants = False
@@ -127,7 +128,7 @@ class Watch:
         given = {key: _recorded(one) for key, one in {**dict(enumerate(args)), **kwargs}.items()}
         key, first = next(iter(given.items()), (None, None))
         if isinstance(first, Tensor) and first.ndim:
-            self._batch = len(first)
+            self.rows = len(first)
             if first_floats(first) is not None:
                 leaf = first.detach().requires_grad_(self._backward)
                 given[key] = leaf.clone()  # a model may write into what it is given, if it is no leaf
@@ -209,10 +210,11 @@ class Watch:
             for weight in seen.weights:
                 seen.tally.add_weights(**products[id(weight)])
 
-    def profile(self, seed: int, seconds: float) -> ModelProfile:
-        """What was seen."""
+    def profile(self, seed: int, tangents: Tangents | None, seconds: float) -> ModelProfile:
+        """What was seen, and the tangent kernel if there is one."""
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
+        fields |= {"kernel_share": self._shares(tangents)} | fields_of(tangents)
         modules = tuple(
             Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting, **self._about(seen))
             for seen in self._seen.values()
@@ -220,9 +222,23 @@ class Watch:
         count = sum(one.numel() for one in self._model.parameters())
         branches = any(seen.weights and not row.through for seen, row in zip(self._seen.values(), modules, strict=True))
         learns = any(one.requires_grad for one in self._model.parameters())
-        about = self._batch, self._dtype(), self._normalises(), branches, self._output(), learns
+        about = self.rows, self._dtype(), self._normalises(), branches, self._output(), learns
         model = Model(type(self._model).__name__, modules, count, *about)
         return ModelProfile(model, seed, fields, seconds, self._backward)
+
+    def _shares(self, tangents: Tangents | None) -> Array:
+        """Of the kernel's trace what comes of the parameters of each module that no module within it has.
+
+        Those of several modules count for the first.
+        """
+        traces = {} if tangents is None else dict(tangents.traces)
+        total, shares = sum(traces.values()), np.full((1, len(self._seen)), np.nan)
+        inside_out = sorted(enumerate(self._seen), key=lambda one: len([*one[1].modules()]) if one[1] else 0)
+        for place, module in inside_out:
+            own = [] if module is None else [one for one in map(id, module.parameters()) if one in traces]
+            if own:
+                shares[0, place] = np.divide(sum(traces.pop(one) for one in own), total)
+        return shares
 
     def _about(self, seen: Seen) -> dict[str, bool]:
         """Where it is, and what it does."""
