@@ -76,7 +76,6 @@ INSIDE = {
         "progress",
         "statistics",
         "gram_factors",
-        "tangent_kernel",
         ("description", ("initialisation", "network", "signals", "keywords")),
         "tangent_kernel",
         (

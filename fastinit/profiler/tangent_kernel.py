@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,7 +104,7 @@ def kernel_fields(network: Network, seed: int, tallies: Sequence[Tally], product
     products : (examples, examples)
         The Gram matrix of the outputs, of the same examples.
     """
-    examples, outputs = len(products), prod(network.output_shape[1:])
+    examples, outputs = len(products), network.outputs
     signs = example_signs(examples, seed, network.dtype).astype(float)
     scale = np.outer(signs, signs) / outputs
     parts = [np.zeros_like(products) if tally.kernel is None else tally.kernel * scale for tally in tallies]

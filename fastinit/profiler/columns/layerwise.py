@@ -103,7 +103,8 @@ class NetworkByColumns(ABC):
             return self.weights[layer + 1].gradient(x, cut, scratch)
         if self.cotangent is not None:
             return np.ascontiguousarray(self.cotangent[:, cut])
-        return random_cotangent(self.network, self.seed, index=cut, threads=1)
+        known = self.network.batch, self.network.outputs, self.seed, self.network.dtype
+        return random_cotangent(*known, index=cut, threads=1)
 
     def read_signal(self, layer: int, part: Tally, x: Array, cut: slice) -> None:
         """Some columns of a layer's signal pass; the outputs are kept where they have a loss."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,11 @@ class Network:
         """Shape of the outputs: (batch, width), (batch, height, width, channels), or (batch, positions, width)."""
         sides = (self.image.size,) * 2 if self.image else (self.text.positions,) if self.text else ()
         return (self.batch, *sides, self.widths[-1])
+
+    @property
+    def outputs(self) -> int:
+        """Of one example."""
+        return prod(self.output_shape[1:])
 
     def weight_shape(self, layer: int) -> tuple[int, ...]:
         """Shape of the weights of layer 1 to `depth`: (fan_in, fan_out), or (height, width, in, out)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -53,7 +52,7 @@ class Signals:
         if self.cotangent is not None:
             return self.cotangent.reshape(x.shape)
         if self.loss is None:
-            return random_cotangent(network, seed).reshape(x.shape)
+            return random_cotangent(network.batch, network.outputs, seed, x.dtype).reshape(x.shape)
         if self.loss == "mse":
             return (x - normal(x.shape, seed=seed, name="target", dtype=x.dtype)) / x.dtype.type(network.batch)
         assert callable(self.loss)
@@ -76,14 +75,14 @@ def random_signs(shape: tuple[int, ...], seed: int, name: str, dtype: Any, **whe
     return np.copysign(drawn.dtype.type(1), drawn, out=drawn)
 
 
-def random_cotangent(network: Network, seed: int, **where: Any) -> Array:
-    """Signs of the examples times signs of the outputs, (batch, outputs of an example); with `index` of some outputs.
+def random_cotangent(examples: int, outputs: int, seed: int, dtype: Any, **where: Any) -> Array:
+    """Signs of the examples times signs of the outputs, (examples, outputs of one); with `index` of some outputs.
 
     Of any two elements the expected product is zero, as if all were independent; and but for the sign of each example
     one functional of the outputs is sent back from all.
     """
-    outputs = random_signs((prod(network.output_shape[1:]),), seed, "cotangent", network.dtype, **where)
-    return example_signs(network.batch, seed, network.dtype)[:, None] * outputs
+    signs = random_signs((outputs,), seed, "cotangent", dtype, **where)
+    return example_signs(examples, seed, dtype)[:, None] * signs
 
 
 def example_signs(examples: int, seed: int, dtype: Any) -> Array:

@@ -188,8 +188,9 @@ def _symmetric(profile: Profiled, there: Course) -> list[Finding]:
     if zero is not None:
         last = min(last, zero - (there.underflow(network.dtype) is not None))
     distinct = np.asarray(profile["distinct_units"]).max(axis=0)
-    alike = [distinct[at] == 1 < network.widths[at] for at in range(last + 1)]
-    layer = next((at for at in range(1, last + 1) if all(alike[at:])), None)  # what comes apart again learns
+    apart = distinct > 1  # what comes apart again learns
+    alike = (at for at in range(1, last + 1) if distinct[at] == 1 < network.widths[at])
+    layer = next((at for at in alike if not apart[at : last + 1].any()), None)
     steps = len(profile.steps)
     return [] if layer is None else [Finding("symmetric", "distinct_units", layer, {"steps": steps} if steps else {})]
 

@@ -166,6 +166,8 @@ def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
 
 def _of_signal(seen: Evidence) -> Held:
     """Where the kernel is not known: that signal and gradient pass."""
+    if seen.kind == "unknown":
+        return []
     change = nan if seen.backward is None else seen.backward.change
     note = "; the tangent kernel was not seen"
     if np.isnan(change):

@@ -76,7 +76,7 @@ def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Ta
     x = signals.first(network, seed)[: some.rows]
     for layer in layers:
         x = forward(layer, x)
-    d = random_cotangent(some, seed)
+    d = random_cotangent(some.batch, some.outputs, seed, some.dtype)
     alone = np.eye(some.batch, dtype=d.dtype)[:, :, None] * d if several else d[None]
     back = [one.reshape(x.shape) for one in alone]
     for layer in reversed(layers):

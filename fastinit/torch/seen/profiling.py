@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ...arguments import integer, refuse
 from ...machine import usually_rounded
-from ...profiler.description.signals import random_signs
+from ...profiler.description.signals import random_cotangent
 from ...stream import seed_number
 from ..tensors.checks import kind_of_value
 from ..tensors.names import Rename
@@ -167,7 +167,8 @@ def _gradients(target: Tensor, signed: bool, sources: list[Tensor], seed: int) -
     """At the input and the parameters, by `id`; the others are seen on the way there."""
     signs = torch.ones_like(target)
     if signed:
-        drawn = random_signs(tuple(target.shape), seed, "cotangent", np.float32)
-        signs = torch.from_numpy(np.asarray(drawn)).to(target)
+        examples = len(target) if target.ndim else 1
+        drawn = random_cotangent(examples, target.numel() // max(examples, 1), seed, np.float32)
+        signs = torch.from_numpy(drawn).reshape(target.shape).to(target)
     found = torch.autograd.grad(target, sources, signs, allow_unused=True)
     return dict(zip(map(id, sources), found, strict=True))

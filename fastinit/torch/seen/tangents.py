@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from ...profiler.products import gram, mean_cosine, rounding
-from ...profiler.tangent_kernel import KERNEL_FIELDS, spectrum_of
+from ...profiler.tangent_kernel import GRADIENT_COSINE, KERNEL_FIELDS, spectrum_of
 from .factors import Factors, Use, explained, products
 from .outputs import array_of
 
 Array = np.ndarray[Any, Any]
 
 #: What a profile has of the whole model.
-TANGENT_FIELDS = (*KERNEL_FIELDS, "gradient_cosine")
+TANGENT_FIELDS = (*KERNEL_FIELDS, GRADIENT_COSINE)
 
 #: Elements of gradients that may be held at once of any model; of one with more than half as many, twice its own.
 _ROOM = 1 << 24
