@@ -15,6 +15,7 @@ from libc.math cimport INFINITY, fabs, nextafter, nextafterf, signbit
 from libc.stdint cimport (
     INT64_MAX, SIZE_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t,
 )
+from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 from numpy.random.bit_generator cimport BitGenerator
 
@@ -268,3 +269,6 @@ include "_draws.pxi"
 
 
 include "_activations.pxi"
+
+
+include "_columns.pxi"

@@ -91,7 +91,7 @@ INSIDE = {
                 "propagation",
             ),
         ),
-        ("columns", ("chunks", "gram_sampling", "units", "layerwise", "plain", "residual", "propagation")),
+        ("columns", ("gram_sampling", "layerwise", "plain", "residual", "propagation")),
         "methods",
         "prediction",
         "drawing",

@@ -77,6 +77,11 @@ class Tally:
         self.cosine = np.nan
         self.squares = {}
 
+    def sums_of(self, name: str) -> _core.Accumulator:
+        """Where the core puts the moments of that name."""
+        sums: _core.Accumulator = getattr(self, name)._sums
+        return sums
+
     def add_weights(self, **squares: float) -> None:
         """Add |W|^2, |dW|^2 and <W, dW> of one matrix to those of the layer."""
         for name, value in squares.items():
