@@ -92,15 +92,25 @@ cdef double *sums_for(list found, tuple shape):
 cdef class ColumnRoom:
     """Memory that passes use one after the other."""
 
-    cdef fi_held held
+    cdef void *memory
+    cdef size_t bytes
     cdef object lock
 
     def __cinit__(self):
-        self.held.memory, self.held.bytes = NULL, 0
+        self.memory, self.bytes = NULL, 0
         self.lock = lock_of_forks()
 
+    cdef int take(self, size_t bytes) except -1:
+        if bytes > self.bytes:
+            PyMem_RawFree(self.memory)
+            self.memory = PyMem_RawMalloc(bytes)
+            self.bytes = 0 if self.memory == NULL else bytes
+            if self.memory == NULL:
+                raise MemoryError()
+        return 0
+
     def __dealloc__(self):
-        free(self.held.memory)
+        PyMem_RawFree(self.memory)
 
 
 def columns_parts(size_t rows, size_t width):
@@ -108,11 +118,11 @@ def columns_parts(size_t rows, size_t width):
     return fi_columns_parts(rows, width)
 
 
-def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into, ColumnRoom room not None, int threads, *, z=None, map=None, bias=None,
-                 double bias_std=0, given=None, stream=None, double sign=0, steps=(), norm=None, activation=None,
-                 own=None, n=None, back=None, gradient=None, bint exact=False, out=None, bint adds=False,
+def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into, ColumnRoom room not None, int threads,
+                 *, z=None, map=None, bias=None, double bias_std=0, given=None, stream=None, double sign=0,
+                 steps=(), norm=None, activation=None, own=None, n=None, back=None, gradient=None, bint exact=False, out=None, bint adds=False,
                  bint products=False, bint crossed=False, bint squares=False):
-    """One pass over the columns of a layer: see src/columns.h. Moments go into four accumulators, each where it is there.
+    """One pass over the columns of a layer: see src/columns.h. Moments go into four accumulators, where they are there.
 
     Returns how many columns are dead, |z|^2, and the sums that were asked for.
     """
@@ -187,14 +197,13 @@ def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into
     wide = rows * width
     with room.lock:
         while part < parts:
-            some = parts if wide <= BETWEEN_SIGNALS else max(<size_t>threads, parts * BETWEEN_SIGNALS // wide)
-            some = min(max(some, 1), parts - part)
+            some = parts if wide <= BETWEEN_SIGNALS else max(1, threads, parts * BETWEEN_SIGNALS // wide)
+            some = min(some, parts - part)
+            room.take(fi_columns_bytes(&c, &seen, some, threads))
             with nogil:
-                failed = fi_pass_columns(&c, part, some, &seen, &room.held, threads)
-            if failed == -2:
-                raise mine.error
+                failed = fi_pass_columns(&c, part, some, &seen, room.memory, threads)
             if failed:
-                raise MemoryError()
+                raise mine.error
             part += some
             if part < parts:
                 PyErr_CheckSignals()

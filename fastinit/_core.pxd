@@ -263,11 +263,8 @@ cdef extern from "src/columns.h" nogil:
         double *n_squares
         double *row_sums
 
-    ctypedef struct fi_held:
-        void *memory
-        size_t bytes
-
-    size_t fi_columns_parts(size_t rows, size_t width)
     void fi_columns_start(fi_columns_seen *seen)
-    int fi_pass_columns(const fi_columns *c, size_t first, size_t parts, fi_columns_seen *seen, fi_held *held,
+    size_t fi_columns_parts(size_t rows, size_t width)
+    size_t fi_columns_bytes(const fi_columns *c, const fi_columns_seen *seen, size_t parts, int threads)
+    int fi_pass_columns(const fi_columns *c, size_t first, size_t parts, fi_columns_seen *seen, void *memory,
                         int threads)

@@ -6,7 +6,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_RawFree, PyMem_RawMalloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
@@ -15,7 +15,6 @@ from libc.math cimport INFINITY, fabs, nextafter, nextafterf, signbit
 from libc.stdint cimport (
     INT64_MAX, SIZE_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t,
 )
-from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 from numpy.random.bit_generator cimport BitGenerator
 

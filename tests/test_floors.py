@@ -56,6 +56,7 @@ INSIDE = {
         "streaming",
         "products",
         "signals",
+        "columns",
     ),
     "theory": (
         "quadrature",
@@ -172,7 +173,10 @@ C_FLOORS = {
         "gather.*",
         "streaming.*",
         "gram.*",
+        "row_sums.inc",
         "signals.*",
+        "map.inc",
+        "columns.*",
     ),
 }
 #: Compilers and platforms are told apart here only.

@@ -8,9 +8,9 @@ from scipy import stats
 from test_profile import USUAL
 
 import fastinit as fi
+from fastinit import _core
 from fastinit.activations import ACTIVATIONS
 from fastinit.profiler import methods
-from fastinit import _core
 from fastinit.profiler.columns.gram_sampling import GramSampledWeights
 from fastinit.profiler.columns.layerwise import BACKWARD, FORWARD
 from fastinit.profiler.columns.residual import ResidualByColumns
@@ -108,8 +108,9 @@ def through_sampled(x, fan_out, scheme, gradient, same=None, seed=0, **more):
     given = USUAL | {"widths": [x.shape[1], fan_out], "batch": len(x), "scheme": scheme, "dtype": x.dtype.name} | more
     weights = GramSampledWeights(network_from(**given), 1, seed, same)
 
-    def passed(way, width, rows=len(x), **what):
-        return _core.pass_columns(way, x.dtype, rows, width, (None,) * 4, _core.ColumnRoom(), 1, **what)[2:]
+    def passed(way, width, rows=None, **what):
+        given = way, x.dtype, len(x) if rows is None else rows, width, (None,) * 4, _core.ColumnRoom(), 1
+        return _core.pass_columns(*given, **what)[2:]
 
     weights.see_inputs(passed(FORWARD, x.shape[1], given=x, **weights.watched_inputs(True)), 1e-13)
     if weights.haar:
@@ -269,8 +270,9 @@ def test_what_is_not_the_cores_has_the_same_numbers(more):
     """The core's own functions as a pair of the user's."""
     size = {"width": 3000, "depth": 3, "batch": 8, "dtype": "float64", **more}
     phi = ACTIVATIONS["gelu"]
-    ours, own = matrix_free_profile(activation="gelu", **size), matrix_free_profile(
-        activation=(lambda x: phi.function(x), lambda x: phi.derivative(x)), **size
+    ours, own = (
+        matrix_free_profile(activation="gelu", **size),
+        matrix_free_profile(activation=(lambda x: phi.function(x), lambda x: phi.derivative(x)), **size),
     )
     for name in FIELDS:
         assert np.array_equal(ours[name], own[name], equal_nan=True), name
@@ -285,7 +287,7 @@ def test_what_a_function_raises_comes_through():
             raise ArithmeticError("so many")
         return x
 
-    with pytest.raises(ArithmeticError, match="^so many$"):
+    with pytest.raises(ArithmeticError, match="so many"):
         matrix_free_profile(3000, 2, batch=8, activation=(fails, np.ones_like), threads=2)
 
 

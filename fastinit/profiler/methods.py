@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import get_args
 
+from .. import _core
 from ..arguments import choice, refuse
 from ..machine import available_memory, threads_for
 from ..typing import Method
@@ -14,8 +15,8 @@ from .steps.attention import ATTENTION
 from .steps.matrices import TILE
 
 METHODS = get_args(Method)[1:]
-#: What the core passes columns by: elements of a block, its least columns, and sums that are held of all parts.
-_BLOCK, _LEAST_COLUMNS, _SUMS = 1 << 14, 256, 1 << 20
+#: Elements of a block of columns as the core passes them, and its least columns.
+_BLOCK, _LEAST_COLUMNS = 1 << 14, 256
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
 DENSE_WEIGHTS = 1 << 26
 
@@ -115,8 +116,9 @@ def _blocks_and_products(network: Network) -> int:
     """Bytes of the blocks that threads work on, of sums, and of what each layer keeps between its two passes."""
     batch = network.batch
     block = min(max(_BLOCK, _LEAST_COLUMNS * batch), batch * max(network.widths))
-    held = threads_for(None) * block * (10 * network.dtype.itemsize + 16) + 3 * 8 * max(_SUMS, 4 * batch**2)
-    return held + 8 * batch**2 * (8 * network.depth + 16)
+    sums = 2 * _core.columns_parts(batch, max(network.widths))
+    held = threads_for(None) * block * (10 * network.dtype.itemsize + 16)
+    return held + 8 * batch**2 * (8 * network.depth + 16 + sums)
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:

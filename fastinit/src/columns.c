@@ -3,8 +3,6 @@
 #include "moment_merge.h"
 #include "threads.h"
 
-#include <stdlib.h>
-
 /* A block has whole blocks of products, and about so many elements: ten such signals stay in the second cache. */
 #define BLOCK_ELEMENTS ((size_t)1 << 14)
 /* Parts of so many sums together are held. */
@@ -49,7 +47,7 @@ typedef struct {
     const fi_columns *c;
     const fi_kernels *kernels;
     const fi_columns_seen *wanted;
-    size_t first, parts, all_parts, item, other_rows, doubles, bytes;
+    size_t first, parts, all_parts, item, other_rows, triangle, square, doubles, bytes;
     fi_counter taken, failed;
     part_sums *sums;
     char *rooms;
@@ -152,11 +150,11 @@ static int go_forward(const pass *p, size_t count, const room *r, part_sums *s) 
             if (c->way == FI_FORWARD) read_moments(p, x, count, 0, &s->read);
             memcpy(out, x, bytes);
         } else if (c->steps[step] == FI_NORM && c->way == FI_FORWARD_SUMS) {
-            if (own) return own(c->context, FI_NORM, c->rows, count, x, NULL, NULL, NULL) ? -2 : 0;
+            if (own) return own(c->context, FI_NORM, c->rows, count, x, NULL, NULL, NULL) ? -1 : 0;
             add_row_sums(p, x, x, count, s->rows);
             return 0;
         } else if (own) {
-            if (own(c->context, c->steps[step], c->rows, count, x, NULL, out, r->slope)) return -2;
+            if (own(c->context, c->steps[step], c->rows, count, x, NULL, out, r->slope)) return -1;
         } else if (c->steps[step] == FI_NORM) {
             normalise(p, x, NULL, count, r, out);
         } else {
@@ -177,11 +175,11 @@ static int go_back(const pass *p, size_t count, const room *r, part_sums *s) {
         } else if (c->steps[step] == FI_ACT) {
             p->kernels->times[c->dtype](r->d, r->slope, c->rows * count);
         } else if (c->way == FI_BACKWARD_SUMS) {
-            if (own) return own(c->context, FI_NORM, c->rows, count, x, r->d, NULL, NULL) ? -2 : 0;
+            if (own) return own(c->context, FI_NORM, c->rows, count, x, r->d, NULL, NULL) ? -1 : 0;
             add_row_sums(p, r->d, r->signal[step + 1], count, s->rows);
             return 0;
         } else if (own) {
-            if (own(c->context, FI_NORM, c->rows, count, x, r->d, r->d, NULL)) return -2;
+            if (own(c->context, FI_NORM, c->rows, count, x, r->d, r->d, NULL)) return -1;
         } else {
             normalise(p, r->d, r->signal[step + 1], count, r, r->d);
         }
@@ -239,7 +237,7 @@ static void put(const pass *p, const char *x, size_t first, size_t count) {
 static int pass_block(const pass *p, size_t first, size_t count, const room *r, part_sums *s) {
     const fi_columns *c = p->c;
     start(p, first, count, r);
-    if (go_forward(p, count, r, s)) return -2;
+    if (go_forward(p, count, r, s)) return -1;
     if (c->way == FI_FORWARD_SUMS) return 0;
     if (c->way == FI_FORWARD) {
         see_end(p, first, count, r, s);
@@ -248,7 +246,7 @@ static int pass_block(const pass *p, size_t first, size_t count, const room *r, 
     }
     turn(p, first, count, r);
     if (c->way == FI_BACKWARD) read_moments(p, r->d, count, 3, &s->end_back);
-    if (go_back(p, count, r, s)) return -2;
+    if (go_back(p, count, r, s)) return -1;
     if (c->way == FI_BACKWARD_SUMS) return 0;
     if (c->out) put(p, r->d, first, count);
     if (s->xx) {
@@ -271,7 +269,7 @@ static size_t lay_out(const pass *p, char *memory, room *r) {
     TAKE(r->d, c->rows * row);
     for (int step = 0; step <= c->count; step++) TAKE(r->signal[step], c->rows * row);
     TAKE(r->inverse, most(columns, c->rows) * sizeof(double));
-    TAKE(r->packed, (tiles_of(c->rows) + tiles_of(most(c->z.rows, c->rows))) * FI_GRAM_TILE * FI_GRAM_BLOCK * sizeof(double));
+    TAKE(r->packed, 2 * tiles_of(c->rows) * FI_GRAM_TILE * FI_GRAM_BLOCK * sizeof(double));
 #undef TAKE
     return used;
 }
@@ -327,45 +325,47 @@ void fi_columns_start(fi_columns_seen *seen) {
     seen->read = seen->end = seen->read_back = seen->end_back = fi_no_moments();
 }
 
-/* Memory of so many bytes: what was held, where it is enough. */
-static char *taken(fi_held *held, size_t bytes) {
-    if (held->bytes < bytes) {
-        free(held->memory);
-        held->memory = malloc(bytes);
-        held->bytes = held->memory ? bytes : 0;
-    }
-    return held->memory;
+static pass pass_of(const fi_columns *c, const fi_columns_seen *seen, size_t first, size_t parts) {
+    pass p = {.c = c, .kernels = fi_level_in_use()->kernels, .wanted = seen, .first = first, .parts = parts};
+    room none;
+    p.all_parts = fi_columns_parts(c->rows, c->width), p.item = fi_item_bytes[c->dtype];
+    p.other_rows = c->way == FI_FORWARD ? c->rows : c->z.rows;
+    p.triangle = pairs_of(c->rows), p.square = tiles_of(c->rows) * tiles_of(p.other_rows) * FI_GRAM_PAIRS;
+    p.doubles = ((seen->xx != NULL) + (seen->nn != NULL)) * p.triangle + (seen->xy != NULL) * p.square + 2 * c->rows;
+    p.bytes = lay_out(&p, NULL, &none);
+    return p;
 }
 
-int fi_pass_columns(const fi_columns *c, size_t first, size_t parts, fi_columns_seen *seen, fi_held *held, int threads) {
-    pass p = {.c = c, .kernels = fi_level_in_use()->kernels, .wanted = seen, .first = first, .parts = parts};
-    p.all_parts = fi_columns_parts(c->rows, c->width);
-    const size_t workers = fi_workers_for(parts, c->rows * c->width * parts / most(p.all_parts, 1), WORTH_A_THREAD, threads);
-    const size_t triangle = pairs_of(c->rows);
-    room none;
-    p.item = fi_item_bytes[c->dtype];
-    p.other_rows = c->way == FI_FORWARD ? c->rows : c->z.rows;
-    const size_t square = tiles_of(c->rows) * tiles_of(p.other_rows) * FI_GRAM_PAIRS;
-    p.doubles = (seen->xx ? triangle : 0) + (seen->xy ? square : 0) + (seen->nn ? triangle : 0) + 2 * c->rows;
-    p.bytes = lay_out(&p, NULL, &none);
-    const size_t sums_bytes = parts * (sizeof *p.sums + p.doubles * sizeof(double));
-    char *memory = taken(held, sums_bytes + workers * p.bytes + FI_LINE);
-    if (!memory) return -1;
-    memset(memory, 0, sums_bytes);
-    p.sums = (part_sums *)memory;
-    p.rooms = memory + sums_bytes;
+static size_t workers_of(const pass *p, int threads) {
+    const size_t elements = p->c->rows * p->c->width / most(p->all_parts, 1) * p->parts;
+    return fi_workers_for(p->parts, elements, WORTH_A_THREAD, threads);
+}
+
+static size_t bytes_of_sums(const pass *p) { return p->parts * (sizeof *p->sums + p->doubles * sizeof(double)); }
+
+size_t fi_columns_bytes(const fi_columns *c, const fi_columns_seen *seen, size_t parts, int threads) {
+    const pass p = pass_of(c, seen, 0, parts);
+    return bytes_of_sums(&p) + workers_of(&p, threads) * p.bytes + FI_LINE;
+}
+
+int fi_pass_columns(const fi_columns *c, size_t first, size_t parts, fi_columns_seen *seen, void *memory, int threads) {
+    pass p = pass_of(c, seen, first, parts);
+    const size_t workers = workers_of(&p, threads);
+    memset(memory, 0, bytes_of_sums(&p));
+    p.sums = memory;
+    p.rooms = (char *)memory + bytes_of_sums(&p);
     p.rooms += (FI_LINE - (uintptr_t)p.rooms % FI_LINE) % FI_LINE;
     for (size_t part = 0; part < parts; part++) {
         part_sums *s = &p.sums[part];
         double *sums = (double *)(p.sums + parts) + part * p.doubles;
         s->read = s->end = s->read_back = s->end_back = fi_no_moments();
-        if (seen->xx) s->xx = sums, sums += triangle;
-        if (seen->xy) s->xy = sums, sums += square;
-        if (seen->nn) s->nn = sums, sums += triangle;
+        if (seen->xx) s->xx = sums, sums += p.triangle;
+        if (seen->xy) s->xy = sums, sums += p.square;
+        if (seen->nn) s->nn = sums, sums += p.triangle;
         s->rows = sums;
     }
     fi_run_parallel(pass_parts, &p, workers, (int)workers);
-    if (p.failed) return -2;
+    if (p.failed) return -1;
     fi_fp_state caller = fi_fp_enter();
     for (size_t part = 0; part < parts; part++) add_part(&p, &p.sums[part], seen);
     fi_fp_leave(caller);

@@ -78,15 +78,12 @@ typedef struct {
 /* Nothing. */
 void fi_columns_start(fi_columns_seen *seen);
 
-/* Memory that passes use one after the other, which free() ends: fresh pages for each took a sixth of its time. */
-typedef struct {
-    void *memory;
-    size_t bytes;
-} fi_held;
-
-/* Of how many parts; and some of them. -1 where there is no memory for it, -2 where what is not the core's failed. */
+/* Of how many parts. */
 size_t fi_columns_parts(size_t rows, size_t width);
-int fi_pass_columns(const fi_columns *c, size_t first, size_t parts, fi_columns_seen *seen, fi_held *held,
-                    int threads);
+
+/* Some of them, in memory of so many bytes, which passes had better use again: fresh pages for each took a sixth of its
+   time. -1 where what is not the core's failed. */
+size_t fi_columns_bytes(const fi_columns *c, const fi_columns_seen *seen, size_t parts, int threads);
+int fi_pass_columns(const fi_columns *c, size_t first, size_t parts, fi_columns_seen *seen, void *memory, int threads);
 
 #endif

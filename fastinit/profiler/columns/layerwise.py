@@ -176,7 +176,15 @@ class NetworkByColumns(ABC):
         weights = self.weights[layer + 1]
         weights.see_inputs(products, self.rounding(weights.fan_in))
         if weights.haar:
-            given = FORWARD, self.network.dtype, weights.rank, weights.fan_out, (None,) * 4, self.room, threads_for(None)
+            given = (
+                FORWARD,
+                self.network.dtype,
+                weights.rank,
+                weights.fan_out,
+                (None,) * 4,
+                self.room,
+                threads_for(None),
+            )
             frame = _core.pass_columns(*given, z=weights.frame, products=True)[2]
             weights.see_frame(frame, self.rounding(weights.fan_out))
 
