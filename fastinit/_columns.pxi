@@ -120,8 +120,8 @@ def columns_parts(size_t rows, size_t width):
 
 def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into, ColumnRoom room not None, int threads,
                  *, z=None, map=None, bias=None, double bias_std=0, given=None, stream=None, double sign=0,
-                 steps=(), norm=None, activation=None, own=None, n=None, back=None, gradient=None, bint exact=False, out=None, bint adds=False,
-                 bint products=False, bint crossed=False, bint squares=False):
+                 steps=(), norm=None, activation=None, own=None, n=None, back=None, gradient=None, bint exact=False,
+                 out=None, bint adds=False, bint products=False, bint crossed=False, bint squares=False):
     """One pass over the columns of a layer: see src/columns.h. Moments go into four accumulators, where they are there.
 
     Returns how many columns are dead, |z|^2, and the sums that were asked for.

@@ -331,7 +331,7 @@ static pass pass_of(const fi_columns *c, const fi_columns_seen *seen, size_t fir
     p.all_parts = fi_columns_parts(c->rows, c->width), p.item = fi_item_bytes[c->dtype];
     p.other_rows = c->way == FI_FORWARD ? c->rows : c->z.rows;
     p.triangle = pairs_of(c->rows), p.square = tiles_of(c->rows) * tiles_of(p.other_rows) * FI_GRAM_PAIRS;
-    p.doubles = ((seen->xx != NULL) + (seen->nn != NULL)) * p.triangle + (seen->xy != NULL) * p.square + 2 * c->rows;
+    p.doubles = (seen->xx ? p.triangle : 0) + (seen->xy ? p.square : 0) + (seen->nn ? p.triangle : 0) + 2 * c->rows;
     p.bytes = lay_out(&p, NULL, &none);
     return p;
 }
