@@ -262,7 +262,8 @@ static size_t lay_out(const pass *p, char *memory, room *r) {
     const fi_columns *c = p->c;
     const size_t columns = fi_fewer(block_columns(c->rows), c->width), row = columns * p->item;
     size_t used = 0;
-#define TAKE(place, bytes) place = (void *)(memory + used), used += ((bytes) + FI_LINE - 1) / FI_LINE * FI_LINE
+#define TAKE(place, bytes) \
+    place = memory ? (void *)(memory + used) : NULL, used += ((bytes) + FI_LINE - 1) / FI_LINE * FI_LINE
     TAKE(r->z, (c->z.rows + 1) * row);
     TAKE(r->both, (c->rows + most(c->rows, c->n.rows)) * row);
     TAKE(r->slope, c->rows * row);

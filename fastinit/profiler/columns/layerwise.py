@@ -6,6 +6,7 @@ The core passes them: all columns of a layer in one call, a block at a time, on 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -19,7 +20,6 @@ from ..description.signals import Signals
 from ..norms import UNITS, MomentNorm
 from ..products import rounding
 from ..statistics import Tally
-from ..steps.units import RowMeans
 from .gram_sampling import GramSampledWeights
 
 Array = np.ndarray[Any, Any]
@@ -28,6 +28,14 @@ Array = np.ndarray[Any, Any]
 READ, NORM, ACTIVATION = range(3)
 FORWARD, FORWARD_SUMS, BACKWARD, BACKWARD_SUMS = range(4)
 MOMENTS = ("preact", "act", "grad_preact", "grad_act")
+
+
+@dataclass
+class RowMeans:
+    """What a norm is to know of rows as wide as the layer: means of what it sums up, on the way forward and back."""
+
+    forward: list[Array] | None = None
+    backward: list[Array] | None = None
 
 
 class NetworkByColumns(ABC):
