@@ -193,3 +193,81 @@ cdef extern from "src/signals.h" nogil:
     void fi_normalise(fi_axis axis, fi_dtype dtype, const fi_norm *n, int threads)
     size_t fi_zero_columns(fi_dtype dtype, const fi_rows *x, size_t columns)
     void fi_project(fi_dtype dtype, const fi_rows *x, const double *weights, size_t columns, double *sums, void *peaks)
+
+
+cdef extern from "src/columns.h" nogil:
+    ctypedef enum fi_step "enum fi_step":
+        FI_READ
+        FI_NORM
+        FI_ACT
+
+    ctypedef enum fi_way "enum fi_way":
+        FI_FORWARD
+        FI_FORWARD_SUMS
+        FI_BACKWARD
+        FI_BACKWARD_SUMS
+
+    enum:
+        FI_MOST_STEPS
+
+    ctypedef int fi_own_fn(void *context, fi_step step, size_t rows, size_t columns, const void *x, const void *d,
+                           void *out, void *slope) noexcept nogil
+
+    ctypedef struct fi_normal_rows:
+        fi_key key
+        size_t rows
+
+    ctypedef struct fi_matrix:
+        const void *elements
+        int wide
+
+    ctypedef struct fi_columns:
+        fi_dtype dtype
+        fi_way way
+        size_t rows
+        size_t width
+        fi_normal_rows z
+        fi_matrix map
+        fi_key bias
+        double bias_std
+        double sign
+        double *stream
+        fi_rows given
+        fi_step steps[3]
+        int count
+        int norm_over_columns
+        int centred
+        int activation
+        double eps
+        const double *known[2]
+        const double *known_back[2]
+        fi_activation_parameters parameters
+        fi_own_fn *own[3]
+        void *context
+        fi_normal_rows n
+        fi_matrix back
+        fi_matrix signs
+        fi_rows gradient
+        int exact
+        int orders[4]
+        char *out
+        int adds
+
+    ctypedef struct fi_columns_seen:
+        fi_moments read
+        fi_moments end
+        fi_moments read_back
+        fi_moments end_back
+        size_t dead
+        double z_squares
+        double *xx
+        double *xy
+        double *nn
+        double *n_squares
+        double *row_sums
+
+    void fi_columns_start(fi_columns_seen *seen)
+    size_t fi_columns_parts(size_t rows, size_t width)
+    size_t fi_columns_bytes(const fi_columns *c, const fi_columns_seen *seen, size_t parts, int threads)
+    int fi_pass_columns(const fi_columns *c, size_t first, size_t parts, fi_columns_seen *seen, void *memory,
+                        int threads)

@@ -47,6 +47,42 @@ def normalise(
 ) -> None: ...
 def zero_columns(x: NDArray[Any]) -> int: ...
 def project(x: NDArray[Any], weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[Any]]: ...
+
+class ColumnRoom:
+    def __init__(self) -> None: ...
+
+def columns_parts(rows: int, width: int) -> int: ...
+def pass_columns(
+    way: int,
+    dtype: np.dtype[Any],
+    rows: int,
+    width: int,
+    into: tuple[Accumulator | None, ...],
+    room: ColumnRoom,
+    threads: int,
+    *,
+    z: tuple[bytes, int] | None = None,
+    map: NDArray[Any] | None = None,
+    bias: bytes | None = None,
+    bias_std: float = 0,
+    given: NDArray[Any] | None = None,
+    stream: NDArray[np.float64] | None = None,
+    sign: float = 0,
+    steps: Sequence[int] = (),
+    norm: tuple[Any, ...] | None = None,
+    activation: tuple[int, tuple[float, float]] | None = None,
+    own: Callable[..., Any] | None = None,
+    n: tuple[bytes, int] | None = None,
+    back: NDArray[Any] | None = None,
+    signs: NDArray[Any] | None = None,
+    gradient: NDArray[Any] | None = None,
+    exact: bool = False,
+    out: NDArray[Any] | None = None,
+    adds: bool = False,
+    products: bool = False,
+    crossed: bool = False,
+    squares: bool = False,
+) -> Any: ...
 def advise_large_pages(address: int, size: int) -> None: ...
 def rounds_otherwise() -> bool: ...
 def compiler() -> str: ...

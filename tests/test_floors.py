@@ -56,6 +56,7 @@ INSIDE = {
         "streaming",
         "products",
         "signals",
+        "columns",
     ),
     "theory": (
         "quadrature",
@@ -94,7 +95,7 @@ INSIDE = {
                 "propagation",
             ),
         ),
-        ("columns", ("chunks", "gram_sampling", "units", "layerwise", "plain", "residual", "propagation")),
+        ("columns", ("gram_sampling", "layerwise", "plain", "residual", "propagation")),
         "methods",
         "prediction",
         "drawing",
@@ -178,7 +179,10 @@ C_FLOORS = {
         "gather.*",
         "streaming.*",
         "gram.*",
+        "row_sums.inc",
         "signals.*",
+        "map.inc",
+        "columns.*",
     ),
 }
 #: Compilers and platforms are told apart here only.

@@ -8,10 +8,11 @@ from scipy import stats
 from test_profile import USUAL
 
 import fastinit as fi
-from fastinit.profiler import methods, parallel
-from fastinit.profiler.columns import chunks
-from fastinit.profiler.columns.chunks import ScratchArrays
+from fastinit import _core
+from fastinit.activations import ACTIVATIONS
+from fastinit.profiler import methods
 from fastinit.profiler.columns.gram_sampling import GramSampledWeights
+from fastinit.profiler.columns.layerwise import BACKWARD, FORWARD
 from fastinit.profiler.columns.residual import ResidualByColumns
 from fastinit.profiler.description.initialisation import initialisation_from
 from fastinit.profiler.description.keywords import network_from
@@ -106,15 +107,22 @@ def through_sampled(x, fan_out, scheme, gradient, same=None, seed=0, **more):
     """X, H, D and G of one layer whose gradient D is some function of H."""
     given = USUAL | {"widths": [x.shape[1], fan_out], "batch": len(x), "scheme": scheme, "dtype": x.dtype.name} | more
     weights = GramSampledWeights(network_from(**given), 1, seed, same)
-    scratch, whole, across = ScratchArrays(x.dtype), slice(0, x.shape[1]), slice(0, fan_out)
-    weights.see_inputs(weights.watch_inputs(x, whole, scratch, True), 1e-13)
+
+    def passed(way, width, rows=None, **what):
+        given = way, x.dtype, len(x) if rows is None else rows, width, (None,) * 4, _core.ColumnRoom(), 1
+        return _core.pass_columns(*given, **what)[2:]
+
+    weights.see_inputs(passed(FORWARD, x.shape[1], given=x, **weights.watched_inputs(True)), 1e-13)
     if weights.haar:
-        weights.see_frame(*weights.watch_frame(across, scratch), 1e-13)
-    h, z = weights.outputs(across, scratch)
-    h = h.copy()
+        weights.see_frame(*passed(FORWARD, fan_out, weights.rank, z=weights.frame, products=True), 1e-13)
+    h, g = np.empty((len(x), fan_out), x.dtype), np.empty_like(x)
+    passed(FORWARD, fan_out, out=h, **weights.outputs())
     d = gradient(h)
-    weights.see_gradient(weights.watch_gradient(d, z), 1e-13)
-    return h, d, weights.gradient(x, whole, scratch).copy(), weights
+    weights.see_gradient(
+        passed(BACKWARD, fan_out, gradient=d, **weights.outputs(), **weights.watched_gradient()), 1e-13
+    )
+    passed(BACKWARD, x.shape[1], given=x, out=g, **weights.gradient())
+    return h, d, g, weights
 
 
 GRADIENTS = {
@@ -223,13 +231,12 @@ def test_a_residual_stream_comes_back(branch_scale, dtype):
     given = USUAL | {"width": 300, "depth": 4, "residual": True, "branch_scale": branch_scale, "dtype": dtype}
     net = network_from(**given)
     tallies = [Tally() for _ in range(5)]
-    with parallel.Workers(1) as workers:
-        passed = ResidualByColumns(net, Signals(), 0, tallies, workers)
-        for layer in range(5):
-            passed.forward(layer)
-        assert len(passed._copies) == (3 if branch_scale == 1e7 else 0)
-        for layer in reversed(range(5)):
-            passed.backward(layer)
+    passed = ResidualByColumns(net, Signals(), 0, tallies)
+    for layer in range(5):
+        passed.forward(layer)
+    assert len(passed._copies) == (3 if branch_scale == 1e7 else 0)
+    for layer in reversed(range(5)):
+        passed.backward(layer)
     first = fi.normal((5, 300), seed=0, name="input", dtype=dtype)
     assert np.linalg.norm(passed._x - first) <= 8 * 2.0**-53 * 1e6 * np.linalg.norm(first)
 
@@ -246,28 +253,42 @@ CONFIGURATIONS = {
 }
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("more", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-def test_threads_and_chunks(monkeypatch, more):
-    """Bits do not depend on threads; sums depend on chunks of columns by their rounding."""
-    size = {"width": 2000, "depth": 3, "batch": 8, "dtype": "float64", "seed": 1, **more}
-    monkeypatch.setattr(chunks, "CHUNK", 8 * 300)
-    ours, other = (matrix_free_profile(threads=threads, **size) for threads in (1, 3))
+def test_threads_change_no_bit(more, dtype):
+    size = {"width": 9001, "depth": 3, "batch": 24, "dtype": dtype, "seed": 1, **more}
+    ours = matrix_free_profile(threads=1, **size)
+    for threads in (2, 3):
+        other = matrix_free_profile(threads=threads, **size)
+        for name in FIELDS:
+            assert np.array_equal(ours[name], other[name], equal_nan=True), name
+    assert matrix_free_profile(**size | {"seed": 2})["cosine"][0, 3] != ours["cosine"][0, 3]
+
+
+@pytest.mark.parametrize("more", [{}, {"norm": "batch"}, {"norm": "layer", "residual": True}], ids=str)
+def test_what_is_not_the_cores_has_the_same_numbers(more):
+    """The core's own functions as a pair of the user's."""
+    size = {"width": 3000, "depth": 3, "batch": 8, "dtype": "float64", **more}
+    phi = ACTIVATIONS["gelu"]
+    ours, own = (
+        matrix_free_profile(activation="gelu", **size),
+        matrix_free_profile(activation=(lambda x: phi.function(x), lambda x: phi.derivative(x)), **size),
+    )
     for name in FIELDS:
-        assert np.array_equal(ours[name], other[name], equal_nan=True), name
-    monkeypatch.setattr(chunks, "CHUNK", 8 * 1000)
-    whole = matrix_free_profile(**size)
-    for name in SQUARES:
-        assert np.allclose(ours[name], whole[name], rtol=1e-10, equal_nan=True), name
-    assert matrix_free_profile(**size | {"seed": 2})["cosine"][0, 3] != whole["cosine"][0, 3]
+        assert np.array_equal(ours[name], own[name], equal_nan=True), name
 
 
-def test_without_threadpoolctl_the_numbers_are_the_same(monkeypatch):
-    size = {"width": 3000, "depth": 2, "batch": 8, "seed": 1, "dtype": "float64"}
-    ours = matrix_free_profile(**size)
-    monkeypatch.setattr(parallel, "_blas", lambda: None)
-    other = matrix_free_profile(**size)
-    for name in SQUARES:
-        assert np.allclose(ours[name], other[name], rtol=1e-10, equal_nan=True), name
+def test_what_a_function_raises_comes_through():
+    seen = []
+
+    def fails(x):
+        seen.append(x.shape)
+        if len(seen) > 20:
+            raise ArithmeticError("so many")
+        return x
+
+    with pytest.raises(ArithmeticError, match="so many"):
+        matrix_free_profile(3000, 2, batch=8, activation=(fails, np.ones_like), threads=2)
 
 
 # --- the law of dense networks

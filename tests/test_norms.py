@@ -11,7 +11,7 @@ from test_profile import back, layers_of, through
 
 import fastinit as fi
 from fastinit import profiler
-from fastinit.profiler.columns import chunks
+from fastinit.profiler.columns import layerwise
 from fastinit.profiler.norms import NORMS, ROWS, UNITS, MomentNorm, Norm, Normalised
 from fastinit.profiler.statistics import FIELDS
 from fastinit.profiler.steps.step import tangent
@@ -117,14 +117,15 @@ def test_matrix_free_has_the_law_of_dense(more):
     check_law(120, more)
 
 
-def test_matrix_free_by_chunks(monkeypatch):
-    """Rows are normalised as whole rows, wherever they are cut."""
-    given = {"width": 2000, "depth": 3, "batch": 8, "dtype": "float64", "norm": "size", "method": "matrix_free"}
-    whole = fi.profile(**given)
-    monkeypatch.setattr(chunks, "CHUNK", 8 * 300)
-    cut = fi.profile(**given)
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+def test_matrix_free_by_blocks(monkeypatch, norm):
+    """Rows are normalised as whole rows, wherever they are cut; also where a norm is not known to the core."""
+    given = {"width": 5000, "depth": 3, "batch": 8, "dtype": "float64", "norm": norm, "method": "matrix_free"}
+    core = fi.profile(**given)
+    monkeypatch.setattr(layerwise, "MomentNorm", type(None))
+    own = fi.profile(**given)
     for name in (name for name in FIELDS if name.endswith(("moment", "norm"))):
-        assert np.allclose(cut[name], whole[name], rtol=1e-10, equal_nan=True), name
+        assert np.allclose(core[name], own[name], rtol=1e-10, equal_nan=True), name
 
 
 def test_a_norm_that_cannot_be_cut_is_refused_by_columns():

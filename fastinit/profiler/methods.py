@@ -5,16 +5,18 @@ from __future__ import annotations
 from math import prod
 from typing import get_args
 
+from .. import _core
 from ..arguments import choice, refuse
 from ..machine import available_memory, threads_for
 from ..typing import Method
-from .columns.chunks import CHUNK, LEAST_COLUMNS
 from .description.network import Network, Text, normalisation_of
 from .description.signals import Signals
 from .steps.attention import ATTENTION
 from .steps.matrices import TILE
 
 METHODS = get_args(Method)[1:]
+#: Elements of a block of columns as the core passes them, and its least columns.
+_BLOCK, _LEAST_COLUMNS = 1 << 14, 256
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
 DENSE_WEIGHTS = 1 << 26
 
@@ -68,7 +70,7 @@ def memory(network: Network, signals: Signals, method: str) -> int:
     item = network.dtype.itemsize
     rows, widest = network.rows, max(network.widths)
     if method == "matrix_free":
-        return item * _wide_arrays(network, signals) + (0 if signals.asks_again else _chunks_and_products(network))
+        return item * _wide_arrays(network, signals) + (0 if signals.asks_again else _blocks_and_products(network))
     shapes = _shapes(network)
     if network.text:
         signal = _text_signal(network, network.text, signals)
@@ -110,11 +112,13 @@ def _wide_arrays(network: Network, signals: Signals) -> int:
     return outputs + stream
 
 
-def _chunks_and_products(network: Network) -> int:
-    """Bytes of the chunks that threads work on, and of what each layer keeps between its two passes."""
+def _blocks_and_products(network: Network) -> int:
+    """Bytes of the blocks that threads work on, of sums, and of what each layer keeps between its two passes."""
     batch = network.batch
-    part = min(threads_for(None) * max(CHUNK, LEAST_COLUMNS * batch), batch * max(network.widths))
-    return part * (12 * network.dtype.itemsize + 8) + 8 * batch**2 * (8 * network.depth + 16)
+    block = min(max(_BLOCK, _LEAST_COLUMNS * batch), batch * max(network.widths))
+    sums = 2 * _core.columns_parts(batch, max(network.widths))
+    held = threads_for(None) * block * (10 * network.dtype.itemsize + 16)
+    return held + 8 * batch**2 * (8 * network.depth + 16 + sums)
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:

@@ -15,13 +15,15 @@ from ..machine import threads_for
 Array = np.ndarray[Any, Any]
 
 
-def rounding(columns: int) -> float:
+def rounding(columns: int, parts: int | None = None) -> float:
     """How far a sum of products may be off, relative to the lengths of its two rows.
 
     A term passes 31 roundings in its lane, 3 in the tree of lanes, 3 in its span and one for each span of 1024 columns;
-    of float64 it is a rounded product itself.
+    in so many `parts` (a layer's columns) one for each block of its part, and one for each part. Of float64 it is a
+    rounded product itself.
     """
-    return (38 + columns / 1024) * 2.0**-53
+    last = 3 + columns / 1024 if parts is None else 1 + columns / (256 * parts) + parts
+    return (35 + last) * 2.0**-53
 
 
 def gram(x: Array, y: Array | None = None, threads: int | None = None) -> Array:

@@ -81,6 +81,11 @@ class Tally:
         self.kernel = None
         self.kernel_share = np.nan
 
+    def sums_of(self, name: str) -> _core.Accumulator:
+        """Where the core puts the moments of that name."""
+        sums: _core.Accumulator = getattr(self, name)._sums
+        return sums
+
     def add_weights(self, **squares: float) -> None:
         """Add |W|^2, |dW|^2 and <W, dW> of one matrix to those of the layer."""
         for name, value in squares.items():

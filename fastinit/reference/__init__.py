@@ -7,6 +7,7 @@ from typing import Any
 
 from .activations import activated
 from .cipher import S_BOX, SHIFTED, ars, words
+from .columns import column_products, column_sums, mapped
 from .deterministic import constant, dirac, identity, ones, zeros
 from .laws import normal, truncated_normal, uniform
 from .products import gram, row_sums, weighted_square
@@ -35,6 +36,8 @@ __all__ = [
     "Sums",
     "activated",
     "ars",
+    "column_products",
+    "column_sums",
     "constant",
     "delta_orthogonal",
     "dirac",
@@ -43,6 +46,7 @@ __all__ = [
     "gram",
     "identity",
     "jacobian",
+    "mapped",
     "moments",
     "neglog32",
     "neglog64",

@@ -63,18 +63,18 @@ def _exponent_for(distance: float) -> int:
     return int(np.clip(np.frexp(distance)[1], -1022, 1022)) if np.isfinite(distance) else 1022
 
 
-def _block_sums(x: Array, order: int) -> Sums:
+def block_sums(x: Array, order: int) -> Sums:
     """One block of float32 or float64 elements."""
     wide = x.astype(F64)
     finite = np.isfinite(wide)
     if not finite.all():
-        kept = _block_sums(wide[finite], order) if finite.any() else Sums()
+        kept = block_sums(wide[finite], order) if finite.any() else Sums()
         others = wide[~finite]
         total = 0.0
         for number in others:
             total += number
         rest = others.min(), others.max(), 0.0, float(len(others)), total
-        return _merged(kept, Sums(0.0, 0.0, 0.0, 0.0, 0.0, 0, *rest))
+        return merged(kept, Sums(0.0, 0.0, 0.0, 0.0, 0.0, 0, *rest))
     count, total = float(len(x)), lane_tree(lane_sums(wide))
     ends = wide.min(), wide.max(), float(np.sum(wide == 0))
     mean = total / count
@@ -101,7 +101,7 @@ def _block_sums(x: Array, order: int) -> Sums:
     return Sums(count, mean, m2, m3, m4, exponent, *ends)
 
 
-def _merged(a: Sums, b: Sums) -> Sums:
+def merged(a: Sums, b: Sums) -> Sums:
     """Two parts as one (Pebay, SAND2008-6212), in units of the largest that one of them or their distance asks for."""
     na, nb, n = a.count, b.count, a.count + b.count
     ends = np.minimum(a.minimum, b.minimum), np.maximum(a.maximum, b.maximum), a.zeros + b.zeros
@@ -141,14 +141,14 @@ def sums(x: Any, order: int = 4) -> Sums:
     tree: list[tuple[int, Sums]] = []  # a binary counter: levels fall, and two of a level are merged into the next
     whole = len(x) // BLOCK * BLOCK
     for start in range(0, whole, BLOCK):
-        level, carry = 0, _block_sums(x[start : start + BLOCK], order)
+        level, carry = 0, block_sums(x[start : start + BLOCK], order)
         while tree and tree[-1][0] == level:
-            carry, level = _merged(tree.pop()[1], carry), level + 1
+            carry, level = merged(tree.pop()[1], carry), level + 1
         tree.append((level, carry))
-    total = _block_sums(x[whole:], order) if len(x) > whole else Sums()
+    total = block_sums(x[whole:], order) if len(x) > whole else Sums()
     while tree:
-        total = _merged(tree.pop()[1], total)
-    return _merged(Sums(), total)
+        total = merged(tree.pop()[1], total)
+    return merged(Sums(), total)
 
 
 def moments(x: Any, axis: Any = None, order: int = 4) -> dict[str, Any]:

@@ -48,8 +48,9 @@ typedef struct {
 #define FI_GRAM_PAIRS (FI_GRAM_TILE * FI_GRAM_TILE)
 
 /* Adds the products over one block, of `columns` columns from `first` on, of each tile of x and each of y; or (NULL) of
-   each of x and those of x up to itself. `room` holds the tiles as doubles. */
-typedef void fi_gram_fn(const fi_rows *x, const fi_rows *y, size_t first, size_t columns, double *room, double *sums);
+   each of x and those of x up to itself. `room` holds the tiles as doubles; of `products` of floats as floats, in which a
+   block is summed, in 16 lanes. */
+typedef void fi_gram_fn(const fi_rows *x, const fi_rows *y, size_t first, size_t columns, void *room, double *sums);
 
 /* Of one span of a row: the sum of x, and of x y. */
 typedef void fi_row_sums_fn(const void *x, const void *y, size_t columns, double *sums);
@@ -80,6 +81,14 @@ typedef size_t fi_zeros_fn(const fi_rows *x, size_t first, size_t count);
    not finite where an element is not. */
 typedef void fi_project_fn(const fi_rows *x, const double *weights, size_t columns, double *sums, void *peaks);
 
+/* A matrix of so many rows and terms, both in C order, times as many rows of x, of `columns` columns. */
+typedef void fi_map_fn(const void *map, size_t rows, size_t terms, const void *x, size_t columns, void *out);
+
+/* x, of `count` elements, by as many of y. */
+typedef void fi_change_fn(void *x, const void *y, size_t count);
+/* stream + sign x, of `count` elements, is the stream, and x what it is rounded to. */
+typedef void fi_join_fn(void *x, double *stream, double sign, size_t count);
+
 /* Whole lines of memory at their places, written past the caches: without being read first. */
 typedef void fi_stream_fn(char *lines, const char *items, size_t bytes);
 #define FI_LINE 64
@@ -95,11 +104,15 @@ typedef struct {
     fi_fill_fn *fill[FI_LAWS][FI_DTYPES];
     /* of signals: */
     fi_gram_fn *gram[FI_SIGNALS];
+    fi_gram_fn *products[FI_SIGNALS];
     fi_row_sums_fn *row_sums[FI_SIGNALS];
     fi_weighted_fn *weighted[FI_SIGNALS];
     fi_norm_fn *norm_columns[FI_SIGNALS], *norm_rows[FI_SIGNALS];
     fi_zeros_fn *zero_columns[FI_SIGNALS];
     fi_project_fn *project[FI_SIGNALS];
+    fi_map_fn *map[FI_SIGNALS], *map_wide[FI_SIGNALS]; /* by a matrix of the elements' type, and of doubles */
+    fi_change_fn *add[FI_SIGNALS], *times[FI_SIGNALS], *take_signs[FI_SIGNALS];
+    fi_join_fn *join[FI_SIGNALS];
     fi_activate_fn *activate[FI_SIGNALS][FI_ACTIVATIONS];
 } fi_kernels;
 

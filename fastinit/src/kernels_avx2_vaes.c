@@ -9,6 +9,7 @@ FI_TARGET_BEGIN("avx2,fma,f16c,vaes")
 #define ABREAST 2
 #define ROWS_ABREAST 2
 #define LANES_ABREAST 4
+#define MAP_BYTES 64
 
 typedef __m256i vector;
 #define VECTOR_BLOCKS 2

@@ -9,6 +9,7 @@ FI_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,vaes" FI_WIDE_VECTO
 #define ABREAST 2
 #define ROWS_ABREAST 4
 #define LANES_ABREAST 8
+#define MAP_BYTES 256
 
 typedef __m512i vector;
 #define VECTOR_BLOCKS 4

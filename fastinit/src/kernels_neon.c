@@ -9,6 +9,7 @@ FI_TARGET_BEGIN("+crypto")
 #define ABREAST 2
 #define ROWS_ABREAST 4
 #define LANES_ABREAST 2
+#define MAP_BYTES 64
 
 /* The instruction adds its round key first, and the AES rounds of ARS add theirs last: so each adds that of the round
    before. */

@@ -7,6 +7,7 @@
 #define ABREAST 1
 #define ROWS_ABREAST 2
 #define LANES_ABREAST 2
+#define MAP_BYTES 64
 
 typedef fi_key schedule;
 

@@ -22,18 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from ...schemes.distributions import normal
+from ...stream import stream_key
 from ..description.network import Network
 from ..gram_factors import factor, stream_generator, whitening, wishart
-from ..products import gram, row_sums
-from ..steps.matrices import bias
-from .chunks import ScratchArrays
 
 Array = np.ndarray[Any, Any]
 
-#: Where inputs are between 2**-40 and 2**40 on average they are used as they are, otherwise scaled by a power of two.
+#: Where inputs are between 2**-40 and 2**40 on average float32 holds what they are multiplied by.
 _USUAL_EXPONENT = 40
-_LEAST_EXPONENT = -126
 #: Beyond this share of the width so many rows of normals may be nearly dependent: orthonormal rows are then found, and
 #: multiplied by, in float64.
 _CROWDED = 0.25
@@ -68,24 +64,20 @@ class GramSampledWeights:
         self._fresh = 0
         self._frame: Array | None = None
 
-    def _normals(self, way: str, rows: int, cut: slice, out: Array) -> Array:
-        width = self.fan_out if way == "forward" else self.fan_in
-        return normal((self._rows, width), seed=self._seed, name=f"{self._name}.{way}", dtype=self._dtype.name,
-                      index=np.s_[:rows, cut], out=out, threads=1)  # fmt: skip
+    def _stream(self, of: str) -> bytes:
+        return stream_key(self._seed, "normal", f"{self._name}.{of}")
 
     def _random(self, what: str) -> np.random.Generator:
         return stream_generator(self._seed, f"{self._name}.{what}")
 
     # --- forward
 
-    def watch_inputs(self, x: Array, cut: slice, scratch: ScratchArrays, backward: bool) -> list[Array]:
-        """Of some columns of the inputs, what sums up to XX', and if there is a way back to XN' and NN'."""
-        products = [gram(x, threads=1)]
-        if backward:
-            n = self._normals("backward", self._rows, cut, scratch("n", self._rows, x.shape[1]))
-            products.append(self._product(x, n, self._exact))
-            products.append(gram(n, threads=1) if self.haar else row_sums(n, n, threads=1)[1])
-        return products
+    def watched_inputs(self, backward: bool) -> dict[str, Any]:
+        """Of a pass over the inputs, what sums up to XX', and if there is a way back to XN' and NN'."""
+        if not backward:
+            return {"products": True}
+        n = self._stream("backward"), self._rows
+        return {"products": True, "crossed": True, "squares": self.haar, "n": n, "exact": self._exact}
 
     def see_inputs(self, products: list[Array], rounding: float) -> None:
         """Take the sums; a row counts as explained by others where what is left of it is their rounding."""
@@ -97,10 +89,10 @@ class GramSampledWeights:
         self._inverse[:, rows] = found.inverse
         self._map = self._scale * found.root.T
 
-    def watch_frame(self, cut: slice, scratch: ScratchArrays) -> list[Array]:
-        """Of some columns of Z, what sums up to ZZ': a Haar matrix needs it before it can be multiplied by."""
-        z = self._normals("forward", self.rank, cut, scratch("z", self.rank, cut.stop - cut.start))
-        return [gram(z, threads=1)]
+    @property
+    def frame(self) -> tuple[bytes, int]:
+        """The normals Z; a Haar matrix needs ZZ' before it can be multiplied by."""
+        return self._stream("forward"), self.rank
 
     def see_frame(self, gram: Array, rounding: float) -> None:
         """Take the sum."""
@@ -108,22 +100,19 @@ class GramSampledWeights:
         self._frame = whitening(gram + more, rounding * float(np.trace(gram)))
         self._map = self._map @ self._frame
 
-    def outputs(self, cut: slice, scratch: ScratchArrays) -> tuple[Array, Array]:
-        """Some columns of XW + b, and of Z."""
-        columns = cut.stop - cut.start
-        z = self._normals("forward", self.rank, cut, scratch("z", self.rank, columns))
-        h = self._mapped(self._map, z, scratch("h", len(self._map), columns), scratch)
-        if self._same is not None:
-            h = np.take(h, self._same, axis=0, out=scratch("same", self._rows, columns), mode="clip")
+    def outputs(self, scale: float = 1.0) -> dict[str, Any]:
+        """Of a pass that starts with ``scale (XW + b)``: the normals that it is made of, and the matrix they go by."""
+        by = scale * (self._map if self._same is None else self._map[self._same])
         if self._bias_std:
-            h += bias(self._bias_std, self.fan_out, self._seed, self._name, self._dtype.name, index=cut, threads=1)
-        return h, z
+            by = np.hstack([by, np.full((self._rows, 1), scale)])
+        biases = {"bias": self._stream("bias"), "bias_std": self._bias_std}
+        return {"z": self.frame, "map": self._used(by, self._exact), **biases}
 
     # --- back
 
-    def watch_gradient(self, d: Array, z: Array) -> list[Array]:
-        """Of some columns of D, what sums up to DD' and DZ'."""
-        return [gram(d, threads=1), self._product(d, z, self.haar)]
+    def watched_gradient(self) -> dict[str, Any]:
+        """Of a pass back to D, what sums up to DD' and DZ'."""
+        return {"products": True, "crossed": True, "exact": self.haar}
 
     def see_gradient(self, products: list[Array], rounding: float) -> None:
         """Take the sums: then the gradient of the inputs is known, and the norms of the weights'."""
@@ -140,43 +129,28 @@ class GramSampledWeights:
             left = normals[: self._fresh, : self._fresh] - along @ along.T
             more = wishart(self._fresh, max(self.fan_out - self.fan_in, 0), self._random("backward.wishart"))
             new = new @ whitening(left + more, rounding * float(np.trace(normals)))
-        self._gradient_map(self._scale * (c @ self._inverse) - new @ along @ self._inverse, new)
+        self._gradient_map = np.hstack([self._scale * (c @ self._inverse) - new @ along @ self._inverse, new])
         self.gradient_squares = float(np.sum(self._gram * dd))
         self.dot = float(np.sum(dz * (self._map if self._same is None else self._map[self._same])))
-        self._shown_back = 0.0 if self.haar else float(normals[: self._fresh].sum() - np.sum(along * along))
+        self._shown_back = 0.0 if self.haar else float(normals[0, : self._fresh].sum() - np.sum(along * along))
 
     def kernel(self, gradients: Array, examples: int) -> Array:
         """What weights and bias add to the tangent kernel, from DD', of the first examples."""
         some = slice(examples)
         return np.asarray((self._gram[some, some] + 1) * gradients[some, some])
 
-    def _gradient_map(self, old: Array, new: Array) -> None:
-        """Scaled so that float32 holds it also where inputs have all but vanished, or nearly overflow."""
+    def gradient(self) -> dict[str, Any]:
+        """Of a pass back from D W', at the columns of X: more normals, and the matrix that both go by.
+
+        In float64 where inputs have all but vanished, or nearly overflow, and float32 does not hold it.
+        """
         size = sqrt(max(np.diag(self._gram).max() / self.fan_in, 0.0))
-        exponent = int(np.log2(size)) if 0 < size < np.inf else 0
-        exponent = 0 if abs(exponent) <= _USUAL_EXPONENT else max(exponent, _LEAST_EXPONENT)
-        self._input_scale = self._dtype.type(2.0**-exponent)
-        self._gradient_used = np.hstack([old * 2.0**exponent, new])
+        exponent = np.log2(size) if 0 < size < np.inf else 0
+        back = self._used(self._gradient_map, self._exact or abs(exponent) > _USUAL_EXPONENT)
+        return {"n": (self._stream("backward"), self._fresh), "back": back}
 
-    def gradient(self, x: Array, cut: slice, scratch: ScratchArrays) -> Array:
-        """Some columns of D W', for the same columns of X."""
-        both = scratch("both", self._rows + self._fresh, x.shape[1])
-        np.multiply(x, self._input_scale, out=both[: self._rows])
-        self._normals("backward", self._fresh, cut, both[self._rows :])
-        return self._mapped(self._gradient_used, both, scratch("g", self._rows, x.shape[1]), scratch)
-
-    # --- products
-
-    def _product(self, x: Array, y: Array, exact: bool) -> Array:
-        """xy' in float64; by BLAS in the signals' dtype, in half the time, where no difference from it is taken."""
-        return gram(x, y, threads=1) if exact else (x @ y.T).astype(float)
-
-    def _mapped(self, by: Array, x: Array, out: Array, scratch: ScratchArrays) -> Array:
-        """The product of a matrix of float64 with columns of the signals."""
-        if not self._exact:
-            return np.matmul(by.astype(self._dtype), x, out=out)
-        out[...] = by @ scratch.double("mapped", x)
-        return out
+    def _used(self, by: Array, exact: bool) -> Array:
+        return np.ascontiguousarray(by, np.float64 if exact else self._dtype)
 
     # --- norms
 

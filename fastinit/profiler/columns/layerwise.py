@@ -1,29 +1,42 @@
-"""Layer by layer: what is done with the columns of a signal, forward and back, whatever the network."""
+"""Layer by layer: what is done with the columns of a signal, forward and back, whatever the network.
+
+The core passes them: all columns of a layer in one call, a block at a time, on threads of its own.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
+from ... import _core
+from ...machine import threads_for
+from ...stream import stream_key
 from ..description.network import Network, normalisation_of
-from ..description.signals import Signals, normal_inputs, random_cotangent
-from ..norms import UNITS
-from ..parallel import Workers
+from ..description.signals import Signals, example_signs
+from ..norms import UNITS, MomentNorm
+from ..products import rounding
 from ..statistics import Tally
-from ..steps.step import StepBothWays, backward, forward
-from ..steps.units import RowMeans
 from ..tangent_kernel import kernel_examples, kernel_fields, mixes
-from .chunks import ColumnChunks, ScratchArrays, total
 from .gram_sampling import GramSampledWeights
-from .units import norm_of, units
 
 Array = np.ndarray[Any, Any]
-#: What is done with some columns: what was read of them, and arrays to be summed.
-Work = Callable[[slice, ScratchArrays], tuple[Tally, list[Array]]]
+
+#: What the core calls the steps of a layer, and what a pass is for; and the moments that it reads, in its order.
+READ, NORM, ACTIVATION = range(3)
+FORWARD, FORWARD_SUMS, BACKWARD, BACKWARD_SUMS = range(4)
+MOMENTS = ("preact", "act", "grad_preact", "grad_act")
+
+
+@dataclass
+class RowMeans:
+    """What a norm is to know of rows as wide as the layer: means of what it sums up, on the way forward and back."""
+
+    forward: list[Array] | None = None
+    backward: list[Array] | None = None
 
 
 class NetworkByColumns(ABC):
@@ -37,21 +50,20 @@ class NetworkByColumns(ABC):
     signals: Signals
     seed: int
     tallies: list[Tally]
-    chunks: ColumnChunks
     weights: dict[int, GramSampledWeights]
     rows: list[RowMeans]
 
-    def __init__(self, network: Network, signals: Signals, seed: int, tallies: list[Tally], workers: Workers) -> None:
+    def __init__(self, network: Network, signals: Signals, seed: int, tallies: list[Tally]) -> None:
         self.network, self.signals, self.seed, self.tallies = network, signals, seed, tallies
-        self.chunks = ColumnChunks(network.batch, network.dtype, workers)
         same = None if signals.inputs is None else _same_rows(signals.inputs.reshape(network.rows, -1))
         layers = range(1, network.depth + 1)
         self.weights = {layer: GramSampledWeights(network, layer, seed, same) for layer in layers}
         self.rows = [RowMeans() for _ in range(network.depth + 1)]
+        self.room = _core.ColumnRoom()
         self.outputs: Array | None = None
         if signals.loss is not None:
             self.outputs = np.empty((network.batch, network.widths[-1]), network.dtype)
-        self.cotangent = signals.cotangent
+        self.inputs, self.cotangent = signals.inputs, signals.cotangent
         self.kernel_here = signals.is_random and not mixes(network)
         self.products_of_outputs: Array | None = None
 
@@ -74,8 +86,8 @@ class NetworkByColumns(ABC):
         """Pass a layer, back."""
 
     @abstractmethod
-    def source(self, layer: int, cut: slice, scratch: ScratchArrays) -> tuple[Array, Array | None]:
-        """What the units of this layer take in, and the normals it is made of."""
+    def source(self, layer: int) -> dict[str, Any]:
+        """Of a pass, what the units of this layer take in."""
 
     @abstractmethod
     def has_units(self, layer: int) -> bool:
@@ -83,13 +95,11 @@ class NetworkByColumns(ABC):
 
     # --- signals from outside
 
-    def inputs(self, cut: slice, scratch: ScratchArrays) -> Array:
-        """Some columns of the inputs."""
-        out = scratch("input", self.network.batch, cut.stop - cut.start)
-        if self.signals.inputs is not None:
-            np.copyto(out, self.signals.inputs[:, cut])
-            return out
-        return normal_inputs(self.network, self.seed, index=np.s_[:, cut], out=out, threads=1)
+    def first(self) -> dict[str, Any]:
+        """Of a pass that starts with the inputs."""
+        if self.inputs is not None:
+            return {"given": np.ascontiguousarray(self.inputs)}
+        return {"z": (stream_key(self.seed, "normal", "input"), self.network.batch)}
 
     def turn(self) -> None:
         """From the way forward to the way back: where the outputs have a loss, its gradient."""
@@ -97,94 +107,120 @@ class NetworkByColumns(ABC):
             self.cotangent = self.signals.last(self.network, self.seed, self.outputs)
             self.outputs = None
 
-    def gradient(self, layer: int, x: Array, cut: slice, scratch: ScratchArrays) -> Array:
-        """Some columns of the gradient at what the weights after this layer take in: x; or at the outputs."""
+    def gradient(self, layer: int) -> dict[str, Any]:
+        """Of a pass back, the gradient at what the weights after this layer take in; or at the outputs."""
         if layer < self.network.depth:
-            return self.weights[layer + 1].gradient(x, cut, scratch)
+            return self.weights[layer + 1].gradient()
         if self.cotangent is not None:
-            return np.ascontiguousarray(self.cotangent[:, cut])
-        known = self.network.batch, self.network.outputs, self.seed, self.network.dtype
-        return random_cotangent(*known, index=cut, threads=1)
+            return {"gradient": np.ascontiguousarray(self.cotangent)}
+        signs = example_signs(self.network.batch, self.seed, self.network.dtype)
+        return {"n": (stream_key(self.seed, "normal", "cotangent"), 1), "signs": signs[:, None]}
 
-    def read_signal(self, layer: int, part: Tally, x: Array, cut: slice) -> None:
-        """Some columns of a layer's signal pass; the outputs are kept where they have a loss."""
-        part.act.update(x, threads=1)
-        if self.outputs is not None and layer == self.network.depth:
-            self.outputs[:, cut] = x
+    def signal(self, layer: int) -> dict[str, Any]:
+        """Of a pass whose end is a layer's signal: outputs are kept where they have a loss."""
+        return {"out": self.outputs} if self.outputs is not None and layer == self.network.depth else {}
 
-    # --- units
+    # --- passes
 
-    def units(self, layer: int, part: Tally, back: bool) -> list[StepBothWays]:
-        """Norm and activation of some columns, which read into `part`."""
-        return units(self.network, self.rows[layer], part, back) if self.has_units(layer) else []
+    def units(self, layer: int, sums: list[Array]) -> dict[str, Any]:
+        """Norm and activation of a layer; what is not the core's goes into `sums` where sums of rows are asked for."""
+        if not self.has_units(layer):
+            return {}
+        network, rows = self.network, self.rows[layer]
+        norm, activation = normalisation_of(network), network.activation
 
-    def see_rows(self, layer: int) -> None:
-        """What the norm is to know of rows, where it goes over their units."""
-        if not self._needs_rows(layer):
-            return
-        width = self.network.widths[layer]
+        def own(step: int, x: Array, d: Array | None, summed: bool) -> Any:
+            with np.errstate(all="ignore"):
+                if step == ACTIVATION:
+                    return activation.function(x), activation.derivative(x)
+                assert norm is not None
+                if summed and d is None:
+                    found = norm.row_sums(x)
+                else:
+                    normalised = norm.normalised(x, network.norm_eps, rows.forward)
+                    if not summed:
+                        return normalised.y if d is None else normalised.backward(d, rows.backward)
+                    assert d is not None
+                    found = normalised.row_sums(d)
+                sums[:] = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
 
-        def work(cut: slice, scratch: ScratchArrays) -> list[Array]:
-            steps = self.units(layer, Tally(), back=True)
-            where, norm = norm_of(steps)
-            return norm.norm.row_sums(forward(steps[:where], self.source(layer, cut, scratch)[0]))
+        passed: dict[str, Any] = {"own": own, "activation": activation.in_core}
+        if isinstance(norm, MomentNorm):
+            known = norm.axis == UNITS
+            passed["norm"] = (known, norm.centred, network.norm_eps, rows.forward, rows.backward)
+        elif norm is not None:
+            passed["threads"] = 1  # its sums are in order
+        return passed | {"steps": network.in_order(READ, NORM, ACTIVATION)}
 
-        self.rows[layer].forward = [found / width for found in total(self.chunks.map(work, width))]
+    def passed(self, way: int, layer: int, into: dict[str, Tally], **what: Any) -> list[Array]:
+        """Pass a layer's columns; what is read goes into tallies by the name of its moments. The sums asked for."""
+        network = self.network
+        accumulators = tuple(into[name].sums_of(name) if name in into else None for name in MOMENTS)
+        dead, squares, *products = _core.pass_columns(
+            way, network.dtype, network.batch, network.widths[layer], accumulators, self.room,
+            **{"threads": threads_for(None)} | what,
+        )  # fmt: skip
+        if way == FORWARD and ACTIVATION in what.get("steps", ()):
+            into["preact"].dead += dead
+            into["preact"].units += network.widths[layer]
+        if way == FORWARD and "map" in what:
+            self.weights[layer].shown = squares
+        return products
 
-    def see_rows_back(self, layer: int) -> None:
-        """What the gradient through such a norm is to know of rows."""
-        if not self._needs_rows(layer):
-            return
-        width = self.network.widths[layer]
-
-        def work(cut: slice, scratch: ScratchArrays) -> list[Array]:
-            steps = self.units(layer, Tally(), back=True)
-            x = forward(steps, self.source(layer, cut, scratch)[0])
-            where, norm = norm_of(steps)
-            d = backward(steps[where + 1 :], self.gradient(layer, x, cut, scratch))
-            assert norm.kept is not None
-            return norm.kept.row_sums(d)
-
-        self.rows[layer].backward = [found / width for found in total(self.chunks.map(work, width))]
-
-    def _needs_rows(self, layer: int) -> bool:
+    def see_rows(self, layer: int, way: int = FORWARD_SUMS) -> None:
+        """What the norm is to know of rows, where it goes over their units; or the gradient through it."""
         norm = normalisation_of(self.network)
-        return norm is not None and norm.axis == UNITS and self.has_units(layer)
+        if norm is None or norm.axis != UNITS or not self.has_units(layer):
+            return
+        own: list[Array] = []
+        end = {} if way == FORWARD_SUMS else self.gradient(layer)
+        (sums,) = self.passed(way, layer, {}, **self.source(layer), **self.units(layer, own), **end)
+        means = [found / self.network.widths[layer] for found in own or sums]
+        if way == FORWARD_SUMS:
+            self.rows[layer].forward = means
+        else:
+            self.rows[layer].backward = means
 
     # --- products
+
+    def rounding(self, width: int) -> float:
+        """How far an entry of a Gram matrix may be off, relative to the lengths of its two rows.
+
+        Eight roundings of the elements themselves, squared, count as nothing too.
+        """
+        parts = _core.columns_parts(self.network.batch, width)
+        return max(rounding(width, parts), float(4 * np.finfo(self.network.dtype).eps) ** 2)
 
     def see_inputs(self, layer: int, products: list[Array]) -> None:
         """What the weights after this layer are to know of their inputs, from its sums."""
         weights = self.weights[layer + 1]
-        weights.see_inputs(products, self.chunks.rounding(weights.fan_in))
+        weights.see_inputs(products, self.rounding(weights.fan_in))
         if weights.haar:
-            (frame,) = total(self.chunks.map(weights.watch_frame, weights.fan_out))
-            weights.see_frame(frame, self.chunks.rounding(weights.fan_out))
+            given = (
+                FORWARD,
+                self.network.dtype,
+                weights.rank,
+                weights.fan_out,
+                (None,) * 4,
+                self.room,
+                threads_for(None),
+            )
+            frame = _core.pass_columns(*given, z=weights.frame, products=True)[2]
+            weights.see_frame(frame, self.rounding(weights.fan_out))
 
     def see_gradient(self, layer: int, products: list[Array]) -> None:
         """What the weights before this layer are to know of their gradient, from its sums."""
         weights, tally = self.weights[layer], self.tallies[layer]
-        weights.see_gradient(products, self.chunks.rounding(weights.fan_out))
+        weights.see_gradient(products, self.rounding(weights.fan_out))
         tally.add_weights(weight_grad_norm=weights.gradient_squares, weight_dot_grad=weights.dot)
         tally.add_weights(weight_norm=weights.squared_norm())
         if self.kernel_here:
             tally.add_kernel(weights.kernel(products[0], kernel_examples(self.network)))
 
-    def see_outputs(self, layer: int, squares: Array) -> None:
-        """The sum of squares of the normals that a layer is made of: part of its weights' norm."""
-        self.weights[layer].shown = float(squares)
-        if not self.signals.backward:
+    def see_outputs(self, layer: int) -> None:
+        """The norm of the weights, where no gradient is to come."""
+        if layer and not self.signals.backward:
             self.tallies[layer].add_weights(weight_norm=self.weights[layer].squared_norm())
-
-    def merged(self, layer: int, tally: Tally, names: Sequence[str], work: Work) -> list[Array]:
-        """Sums over a layer's chunks; what `work` reads of each goes into the tally under these names."""
-
-        def read() -> Iterator[list[Array]]:
-            for part, found in self.chunks.map(work, self.network.widths[layer]):
-                tally.merge(part, names)
-                yield found
-
-        return total(read())
 
 
 def _same_rows(x: Array) -> Array | None:

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..products import gram, mean_cosine, squared_norm
-from ..statistics import Tally
-from ..steps.step import backward, forward
-from .chunks import ScratchArrays
-from .layerwise import NetworkByColumns
-
-Array = np.ndarray[Any, Any]
+from ..products import mean_cosine
+from .layerwise import BACKWARD, BACKWARD_SUMS, FORWARD, NetworkByColumns
 
 
 class PlainByColumns(NetworkByColumns):
@@ -21,44 +14,31 @@ class PlainByColumns(NetworkByColumns):
     def has_units(self, layer: int) -> bool:
         return layer > 0
 
-    def source(self, layer: int, cut: slice, scratch: ScratchArrays) -> tuple[Array, Array | None]:
-        return self.weights[layer].outputs(cut, scratch) if layer else (self.inputs(cut, scratch), None)
+    def source(self, layer: int) -> dict[str, Any]:
+        return self.weights[layer].outputs() if layer else self.first()
 
     def forward(self, layer: int) -> None:
         self.see_rows(layer)
-        above = self.weights.get(layer + 1)
-
-        def work(cut: slice, scratch: ScratchArrays) -> tuple[Tally, list[Array]]:
-            part = Tally()
-            h, z = self.source(layer, cut, scratch)
-            x = forward(self.units(layer, part, back=False), h)
-            self.read_signal(layer, part, x, cut)
-            squares = np.array(0.0 if z is None else squared_norm(z, threads=1))
-            products = above.watch_inputs(x, cut, scratch, self.signals.backward) if above else [gram(x, threads=1)]
-            return part, [squares, *products]
-
-        tally = self.tallies[layer]
-        squares, *products = self.merged(layer, tally, ("preact", "act", "dead", "units"), work)
+        above, tally = self.weights.get(layer + 1), self.tallies[layer]
+        end = above.watched_inputs(self.signals.backward) if above else {"products": True}
+        products = self.passed(
+            FORWARD, layer, {"preact": tally, "act": tally},
+            **self.source(layer), **self.units(layer, []), **end, **self.signal(layer),
+        )  # fmt: skip
         tally.cosine = mean_cosine(products[0])
         self.products_of_outputs = products[0]
         if layer:
-            self.see_outputs(layer, squares)
             tally.distinct = self.network.widths[layer] if self.weights[layer].spreads else 1
+        self.see_outputs(layer)
         if above:
             self.see_inputs(layer, products)
 
     def backward(self, layer: int) -> None:
-        self.see_rows_back(layer)
-
-        def work(cut: slice, scratch: ScratchArrays) -> tuple[Tally, list[Array]]:
-            part = Tally()
-            h, z = self.source(layer, cut, scratch)
-            units = self.units(layer, part, back=True)
-            d = self.gradient(layer, forward(units, h), cut, scratch)
-            part.grad_act.update(d, threads=1)
-            d = backward(units, d)
-            return part, [] if z is None else self.weights[layer].watch_gradient(d, z)
-
-        products = self.merged(layer, self.tallies[layer], ("grad_preact", "grad_act"), work)
+        self.see_rows(layer, BACKWARD_SUMS)
+        tally, start = self.tallies[layer], self.weights[layer].watched_gradient() if layer else {}
+        products = self.passed(
+            BACKWARD, layer, {"grad_preact": tally, "grad_act": tally},
+            **self.source(layer), **self.units(layer, []), **self.gradient(layer), **start,
+        )  # fmt: skip
         if layer:
             self.see_gradient(layer, products)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,30 +14,22 @@ from ..statistics import Tally, distinct_columns
 Array = np.ndarray[Any, Any]
 
 
-@dataclass
-class RowMeans:
-    """What a norm is to know of rows as wide as the layer: means of what it sums up, on the way forward and back."""
-
-    forward: list[Array] | None = None
-    backward: list[Array] | None = None
-
-
 class Normalise:
-    """Normalisation, with the gradient through its mean and deviation; of some columns, where `rows` tells the rest."""
+    """Normalisation, with the gradient through its mean and deviation."""
 
     norm: Norm
 
-    def __init__(self, norm: Norm, eps: float, rows: RowMeans | None = None) -> None:
-        self.norm, self._eps, self._rows = norm, eps, rows or RowMeans()
+    def __init__(self, norm: Norm, eps: float) -> None:
+        self.norm, self._eps = norm, eps
         self.kept: Normalised | None = None
 
     def forward(self, x: Array) -> Array:
-        self.kept = self.norm.normalised(x, self._eps, self._rows.forward)
+        self.kept = self.norm.normalised(x, self._eps)
         return self.kept.y
 
     def backward(self, d: Array) -> Array:
         assert self.kept is not None
-        return self.kept.backward(d, self._rows.backward)
+        return self.kept.backward(d)
 
     def tangent(self, t: Array) -> Array:
         assert self.kept is not None
