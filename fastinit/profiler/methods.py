@@ -118,7 +118,7 @@ def _blocks_and_products(network: Network) -> int:
     block = min(max(_BLOCK, _LEAST_COLUMNS * batch), batch * max(network.widths))
     sums = 2 * _core.columns_parts(batch, max(network.widths))
     held = threads_for(None) * block * (10 * network.dtype.itemsize + 16)
-    return held + 8 * batch**2 * (8 * network.depth + 16 + sums)
+    return held + 8 * batch**2 * (9 * network.depth + 24 + sums)
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:

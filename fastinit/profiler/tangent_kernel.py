@@ -106,12 +106,15 @@ def kernel_fields(network: Network, seed: int, tallies: Sequence[Tally], product
     """
     examples, outputs = len(products), network.outputs
     signs = example_signs(examples, seed, network.dtype).astype(float)
-    scale = np.outer(signs, signs) / outputs
-    parts = [np.zeros_like(products) if tally.kernel is None else tally.kernel * scale for tally in tallies]
-    kernel = sum(parts, products + 1)
-    trace = float(np.trace(kernel))
-    for tally, part in zip(tallies[1:], parts[1:], strict=True):
-        tally.kernel_share = float(np.trace(part)) / trace
+    scale, kernel = np.outer(signs, signs) / outputs, products + 1
+    for tally in tallies:
+        if tally.kernel is not None:
+            tally.kernel *= scale
+            tally.kernel_share = float(np.trace(tally.kernel))
+            kernel += tally.kernel
+            tally.kernel = None
+    for tally in tallies:
+        tally.kernel_share /= float(np.trace(kernel))
     found = spectrum_of(kernel, 2 * rounding(max(outputs, *network.widths)))
     return dict(zip(KERNEL_FIELDS, found, strict=True)) | {GRADIENT_COSINE: mean_cosine(kernel)}
 

@@ -207,15 +207,17 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def _evidence(self, judgement: Judgement) -> Evidence:
         """What is known of how it trains."""
-        cosine = self.mean("cosine")
-        last = cosine[~np.isnan(cosine)]
         return Evidence(
-            judgement.kind, self.kernels, self._outputs(), float(last[-1]) if len(last) else np.nan,
-            judgement.backward, self.interrupted, self._scaled(),
+            judgement.kind, self.kernels, self._outputs(), self._cosine(), judgement.backward, self.interrupted,
+            self._scaled(),
         )  # fmt: skip
 
     def _outputs(self) -> float:
         """Second moment of the outputs, where what learns next to them is a readout; else not a number."""
+        return np.nan
+
+    def _cosine(self) -> float:
+        """Mean cosine of the outputs, likewise."""
         return np.nan
 
     def _scaled(self) -> bool:

@@ -69,6 +69,9 @@ class Profile(LayerProfile[Network]):
     def _outputs(self) -> float:
         return float(np.exp(self.mean_log("act_second_moment")[-1]))
 
+    def _cosine(self) -> float:
+        return float(self.mean("cosine")[-1])
+
     def _scaled(self) -> bool:
         return self.network.norm is not None
 

@@ -36,7 +36,7 @@ class Bounds(NamedTuple):
 #: float32, 2**-24, squared; far below its epsilon of 1e-8 it takes no steps. A gradient that grows by more, on its way
 #: back, asks for rates at which the last layers do not move, and outputs of these sizes for other rates at every step.
 OPTIMIZERS = {
-    "sgd": Bounds((4.0, 40.0), (2e3, 1e4), growth=(1e5, 1e6), outputs=(1e4, 3e4), least_outputs=(1e-5, 1e-6)),
+    "sgd": Bounds((8.0, 40.0), (2e3, 1e4), growth=(1e5, 1e6), outputs=(1e4, 3e4), least_outputs=(1e-5, 1e-6)),
     "adam": Bounds((inf, inf), (1.6e10, 1.6e11), growth=(1e5, 1e8), outputs=(1e4, 1e8), least_outputs=(1e-14, 1e-18)),
 }
 NAMES = {"sgd": "SGD", "adam": "Adam"}
@@ -122,7 +122,7 @@ def answer(optimizer: str, seen: Evidence) -> Answer:
     if known:
         middle = _typical(known)
         numbers |= {"over_mean": middle.over_mean, "over_median": middle.over_median}
-        if optimizer == "sgd" and not seen.scaled:
+        if optimizer == "sgd" and not seen.scaled and middle.largest:
             numbers["rate"] = 2 * (1 + _MOMENTUM) * middle.examples / middle.largest
     return Answer(optimizer, grade, reason, numbers)
 
@@ -152,7 +152,7 @@ def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
         slow, least = getattr(bounds, name)
         if not isfinite(slow):
             continue
-        ratios = sorted(getattr(one, name) / one.examples for one in known)
+        ratios = sorted(np.nan_to_num(getattr(one, name), nan=inf) / one.examples for one in known)
         grades = {_graded(ratio, (slow, least)) for ratio in ratios}
         grade = grades.pop() if len(grades) == 1 else SLOWLY
         words = (
