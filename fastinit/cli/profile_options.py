@@ -107,7 +107,7 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--table", action=argparse.BooleanOptionalAction, default=True, help="a table of layers")
     for kind, (meaning, _) in FILES.items():
         group.add_argument(f"--{kind}", type=Path, metavar="FILE", help=meaning)
-    group.add_argument("--healthy", action="store_true", help="exit status 1 where signal or gradient does not pass")
+    group.add_argument("--healthy", action="store_true", help="exit status 1 if it does not train with SGD and Adam")
     parser.set_defaults(run=_run_profile)
 
 

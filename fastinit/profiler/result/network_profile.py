@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..description.network import Network, normalisation_of
-from .findings import CAUTION, Finding
+from .findings import CAUTION, UNITS, Finding
 from .layer_profile import LayerProfile, read_fields
 from .plain_network import is_users, keywords_of, network_from_dict, network_to_dict
 
@@ -70,7 +70,7 @@ class Profile(LayerProfile[Network]):
         return float(np.exp(self.mean_log("act_second_moment")[-1]))
 
     def _cosine(self) -> float:
-        return float(self.mean("cosine")[-1])
+        return float(self.mean("cosine")[-1]) if self.network.widths[-1] >= UNITS else nan  # of one unit any is one
 
     def _scaled(self) -> bool:
         return self.network.norm is not None

@@ -166,9 +166,9 @@ def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
 
 def _of_signal(seen: Evidence) -> Held:
     """Where the kernel is not known: that signal and gradient pass."""
-    if seen.kind == "unknown":
+    if seen.kind == "unknown" or seen.backward is None:
         return []
-    change = nan if seen.backward is None else seen.backward.change
+    change = seen.backward.change
     note = "; the tangent kernel was not seen"
     if np.isnan(change):
         return [(YES, f"signal and gradient pass{note}")] if seen.kind == "stable" else []

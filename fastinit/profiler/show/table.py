@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ...arguments import choice
 from ..result.comparison import shared
+from ..result.training import NOT_JUDGED
 
 if TYPE_CHECKING:
     from ..result.courses import Course
@@ -107,9 +108,10 @@ _COLOURS = {"stable": "green", "dead": "red", "symmetric": "red", "not finite": 
 
 
 def overview(profiles: Mapping[str, LayerProfile[Any]]) -> Shown:
-    """One row for each of several profiles: its verdict, its factors, and units of its last hidden layer."""
+    """One row for each of several profiles: verdict, how it trains, factors, and units of the last hidden layer."""
     caption = f"{shared(profiles.values())}\nfactors of the second moment, per layer and over the interior layers"
-    headers = ["", "verdict", "E x²\nper layer", "\nin all", "E g²\nper layer", "\nin all", "\ndead", "\nunits"]
+    factors = ("E x²\nper\nlayer", "\n\nin all", "E g²\nper\nlayer", "\n\nin all")
+    headers = ["", "verdict", "trains\n\nSGD", "\n\nAdam", *factors, "\n\ndead", "\n\nunits"]
     made = _empty(escape(caption), headers)
     for column in made.columns[:2]:
         column.justify, column.no_wrap = "left", False
@@ -120,7 +122,8 @@ def overview(profiles: Mapping[str, LayerProfile[Any]]) -> Shown:
         numbers = [number(value) for one in (verdict.forward, verdict.backward) for value in _factors(one)]
         dead, units = (profile.mean(field)[hidden] for field in ("dead_fraction", "distinct_units"))
         kind = f"[{_COLOURS.get(verdict.kind, 'yellow')}]{verdict.kind}[/]"
-        made.add_row(escape(name), kind, *numbers, _share(dead), _count(units))
+        trains = ("" if one.grade == NOT_JUDGED else one.grade for one in (verdict.sgd, verdict.adam))
+        made.add_row(escape(name), kind, *trains, *numbers, _share(dead), _count(units))
     return made
 
 
