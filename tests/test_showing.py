@@ -165,7 +165,7 @@ def test_compare_names_by_what_differs():
     same = fi.profile(**keywords)
     assert [name[-4:] for name in compare([same, same])] == [" (1)", " (2)"]
     text = str(compare([same, found[next(iter(found))]], ["a", "b"]).table())
-    assert [line.split()[0] for line in text.splitlines()[3:5]] == ["a", "b"]
+    assert [line.split()[0] for line in text.splitlines()[4:6]] == ["a", "b"]
     assert len(found.plot().axes) == 2
     assert [line.get_label() for line in solid(found.plot().axes[1])] == list(found)
     assert set(json.loads(found.to_json())["profiles"]) == set(found)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .step import Step, backward, forward, tangent
+from .step import Step, backward, backward_each, forward, tangent
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +25,11 @@ class ResidualSum:
 
     def backward(self, d: Array) -> Array:
         return _scaled(self._skip, d) + backward(self.branch, _scaled(self._scale, d))
+
+    def backward_each(self, several: Sequence[Array]) -> list[Array]:
+        """The gradients of several functions back."""
+        inner = backward_each(self.branch, [_scaled(self._scale, d) for d in several])
+        return [_scaled(self._skip, d) + one for d, one in zip(several, inner, strict=True)]
 
     def tangent(self, t: Array) -> Array:
         return _scaled(self._skip, t) + _scaled(self._scale, tangent(self.branch, t))

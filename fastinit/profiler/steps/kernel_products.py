@@ -18,48 +18,41 @@ class KernelProducts:
     """``<dW_i, dW_j> + <db_i, db_j>`` for the first examples, from x on the way forward and d on the way back.
 
     The gradient of example i is ``dW_i = x_i' d_i``, summed over the rows of the example. Where norms mix examples,
-    every row of x takes part in each: `several` cotangents then come back, one for each example, one after the other.
+    every row of x takes part in each, and d is that of as many functions, one below the other.
     """
 
-    several: bool
-
-    def __init__(self, examples: int, positions: int, several: bool = False) -> None:
-        self._examples, self._positions, self.several = examples, positions, several
+    def __init__(self, examples: int, positions: int) -> None:
+        self._examples, self._rows = examples, examples * positions
+        self._few = positions == 1
         self._x: Array | None = None
         self._products: Array | None = None
-        self._back: list[Array] = []
 
     def forward(self, x: Array, products: Array | None, fan_out: int) -> None:
         """Keep the rows of the examples, or their Gram matrix, which may be part of `products`, where that is less."""
-        rows = self._examples * self._positions
-        few = rows <= min(x.shape[1], fan_out) or self._positions == 1
-        self._back = []
+        rows = self._rows
+        few = self._few or rows <= min(x.shape[1], fan_out)
         self._x = None if few else x[:rows]
         self._products = None
         if few:
             self._products = gram(x[:rows]) if products is None else products[:rows, :rows]
 
-    def backward(self, d: Array) -> Array | None:
-        """What is added to the kernel, (examples, examples); None before the last of several cotangents has come."""
-        rows = self._examples * self._positions
-        self._back.append(d[:rows])
-        if len(self._back) < (self._examples if self.several else 1):
-            return None
-        d, self._back = np.concatenate(self._back), []
+    def backward(self, d: Array, functions: int = 1) -> Array:
+        """What is added to the kernel, (examples, examples)."""
+        d = d[: functions * self._rows]
         if self._products is None:
-            return self._from_gradients(d)
+            return self._from_gradients(d, functions > 1)
         x = self._products + 1
-        if self.several:
-            x = np.tile(x, (self._examples, self._examples))
+        if functions > 1:
+            x = np.tile(x, (functions, functions))
         parts = x * gram(d)
         each = len(d) // self._examples
         return np.asarray(parts.reshape(self._examples, each, self._examples, each).sum(axis=(1, 3)))
 
-    def _from_gradients(self, d: Array) -> Array:
+    def _from_gradients(self, d: Array, mixed: bool) -> Array:
         """From the gradients of all examples, some rows of them at a time."""
         assert self._x is not None
         d = d.reshape(self._examples, -1, d.shape[1])
-        x = self._x.reshape(1 if self.several else self._examples, -1, self._x.shape[1])
+        x = self._x.reshape(1 if mixed else self._examples, -1, self._x.shape[1])
         found = gram(d.sum(axis=1))
         step = max(1, _GRADIENTS // (len(d) * d.shape[2]))
         for start in range(0, x.shape[2], step):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -45,8 +46,7 @@ class Product:
     def backward(self, d: Array) -> Array:
         assert self._kept is not None
         h, x, products = self._kept
-        if not (self._kernel and self._kernel.several):
-            self._kept = (h, x, None)
+        self._kept = (h, x, None)
         self._gradient = d if self._learns else None
         before = self.weights.times_transposed(d)
         if h is not None and products is not None:
@@ -55,10 +55,16 @@ class Product:
             assert x is not None
             squares, product = squared_norm(x.T @ d), inner(x, before)
         self._tally.add_weights(weight_grad_norm=squares, weight_dot_grad=product)
-        part = self._kernel.backward(d) if self._kernel else None
-        if part is not None:
-            self._tally.add_kernel(part)
+        if self._kernel:
+            self._tally.add_kernel(self._kernel.backward(d))
         return before
+
+    def backward_each(self, several: Sequence[Array]) -> list[Array]:
+        """The gradients of several functions back, of which only the tangent kernel is taken."""
+        d = np.concatenate(several)
+        if self._kernel:
+            self._tally.add_kernel(self._kernel.backward(d, len(several)))
+        return np.split(self.weights.times_transposed(d), len(several))
 
     def tangent(self, t: Array) -> Array:
         return self.weights.times(t)

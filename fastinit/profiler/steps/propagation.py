@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from ..statistics import NETWORK_FIELDS, Tally
 from ..tangent_kernel import SOME, kernel_examples, kernel_fields, mixes
 from .kernel_products import KernelProducts
 from .layers import Builder
-from .step import backward, forward, learn, tangent
+from .step import backward, backward_each, forward, learn, tangent
 
 Array = np.ndarray[Any, Any]
 
@@ -71,16 +71,21 @@ def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Ta
     """
     some, several = replace(network, batch=min(network.batch, SOME)), mixes(network)
     own = [Tally() for _ in tallies]
-    kernel = partial(KernelProducts, some.batch, network.rows // network.batch, several)
+    kernel = partial(KernelProducts, some.batch, network.rows // network.batch)
     layers = Builder(some, seed, own, method, kernel=kernel).layers()
     x = signals.first(network, seed)[: some.rows]
     for layer in layers:
         x = forward(layer, x)
     d = random_cotangent(some.batch, some.outputs, seed, some.dtype)
-    alone = np.eye(some.batch, dtype=d.dtype)[:, :, None] * d if several else d[None]
-    back = [one.reshape(x.shape) for one in alone]
-    for layer in reversed(layers):
-        back = [backward(layer, one) for one in back]
+    if several:
+        alone = np.eye(some.batch, dtype=d.dtype)[:, :, None] * d
+        back: Sequence[Array] = [one.reshape(x.shape) for one in alone]
+        for layer in reversed(layers):
+            back = backward_each(layer, back)
+    else:
+        d = d.reshape(x.shape)
+        for layer in reversed(layers):
+            d = backward(layer, d)
     found = kernel_fields(some, seed, own, gram(x.reshape(some.batch, -1)))
     for tally, seen in zip(tallies, own, strict=True):
         tally.kernel_share = seen.kernel_share

@@ -45,6 +45,14 @@ def backward(steps: Sequence[StepBothWays], d: Array) -> Array:
     return d
 
 
+def backward_each(steps: Sequence[Any], several: Sequence[Array]) -> Sequence[Array]:
+    """The gradients of several functions back, each step before the next: a matrix is made, and read, once for all."""
+    for step in reversed(steps):
+        together = getattr(step, "backward_each", None)
+        several = together(several) if together else [step.backward(d) for d in several]
+    return several
+
+
 def tangent(steps: Sequence[Step], t: Array) -> Array:
     """The tangent through the steps in order."""
     for step in steps:
