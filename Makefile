@@ -9,7 +9,7 @@ TORCH := torch==2.13.0
 PEERS := $(TORCH) transformers jax jaxlib mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
 ZIG := ziglang==0.17.1
-KERNEL_TESTS := $(addprefix tests/test_,ars.py stream.py laws.py moments.py products.py signals.py activations.py machine.py generator.py)
+KERNEL_TESTS := $(addprefix tests/test_,ars.py stream.py laws.py moments.py products.py signals.py activations.py columns.py machine.py generator.py)
 # A thread may have a stack of 64 KiB (musl's have 128), and nothing here needs more than 32: a frame of the level that
 # takes most is 24.3 KiB, 16 of them words. It is seen to as the extension is compiled, since loops inlined take more.
 C_WARNINGS := -Wframe-larger-than=26624 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers -Wno-pass-failed -Werror

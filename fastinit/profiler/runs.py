@@ -187,8 +187,8 @@ def profile(
         tokens (batch, sequence_length), which are uniform where left out, or (batch, sequence_length, width) of what
         would be embedded tokens.
     cotangent : "random_sign" or array_like
-        The gradient at the outputs: independent fair signs, for which E |J'v|^2 = |J|^2, also where it is left out; or
-        an array of their shape.
+        The gradient at the outputs: fair signs of the examples times fair signs of the outputs, for which
+        E |J'v|^2 = |J|^2, also where it is left out; or an array of their shape.
     loss : callable or "mse"
         From the outputs to the gradient of a loss, in place of a cotangent. "mse" is half the squared distance from
         standard normal targets, summed over units and averaged over the batch.
@@ -229,8 +229,11 @@ def profile(
         with ``act_`` of x', ``dead_fraction`` (units whose slope is zero on the whole batch), ``distinct_units`` (whose
         h differ by more than rounding), ``cosine`` (mean over pairs of different examples, none of them zero),
         ``grad_preact_second_moment`` and ``grad_act_second_moment`` (of the gradient by h and by x'), ``weight_norm``,
-        ``weight_grad_norm``, ``weight_dot_grad``; and ``theory_`` before some of these names, (depth + 1,), for
-        infinite width.
+        ``weight_grad_norm``, ``weight_dot_grad``; ``kernel_share`` (of the layer in the trace of the tangent kernel);
+        and ``theory_`` before some of these names, (depth + 1,), for infinite width. Of the whole network, (repeats,),
+        where the kernel was seen: ``kernel_largest``, ``kernel_mean``, ``kernel_median``, ``kernel_effective_rank``,
+        ``kernel_rounding`` and ``kernel_examples`` (those of `fastinit.profiler.KernelSpectrum`), and
+        ``gradient_cosine``, the mean cosine between the gradients of two examples.
 
     Raises
     ------

@@ -5,6 +5,7 @@ from .courses import Course
 from .findings import Finding
 from .layer_profile import LayerProfile
 from .network_profile import Profile
+from .training import Answer
 from .verdict import Verdict
 
-__all__ = ["Comparison", "Course", "Finding", "LayerProfile", "Profile", "Verdict", "compare"]
+__all__ = ["Answer", "Comparison", "Course", "Finding", "LayerProfile", "Profile", "Verdict", "compare"]
