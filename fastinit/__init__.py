@@ -18,7 +18,7 @@ _HOMES = {
     ".layout": ("flat",),
     ".machine": ("info", "set_num_threads"),
     ".profiler": (
-        *("Comparison", "Course", "Finding", "Network", "Profile"),
+        *("Answer", "Comparison", "Course", "Finding", "KernelSpectrum", "Network", "Profile"),
         *("ProfileInterrupted", "Verdict", "compare", "profile"),
     ),
     ".scaling": ("Fans", "fans", "gain"),

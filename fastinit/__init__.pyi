@@ -10,9 +10,11 @@ from .generator import default_rng as default_rng
 from .layout import flat as flat
 from .machine import info as info
 from .machine import set_num_threads as set_num_threads
+from .profiler import Answer as Answer
 from .profiler import Comparison as Comparison
 from .profiler import Course as Course
 from .profiler import Finding as Finding
+from .profiler import KernelSpectrum as KernelSpectrum
 from .profiler import Network as Network
 from .profiler import Profile as Profile
 from .profiler import ProfileInterrupted as ProfileInterrupted

@@ -5,6 +5,7 @@ import pytest
 
 import fastinit as fi
 from fastinit.profiler.statistics import FIELDS, NETWORK_FIELDS, LayerField
+from fastinit.profiler.tangent_kernel import GRADIENT_COSINE, KERNEL_FIELDS
 
 NETWORKS = {
     f"{kind}, {method}{', residual' * residual}{', ' * bool(norm)}{norm or ''}": {"kind": kind, "method": method}
@@ -28,10 +29,21 @@ NETWORKS |= {
 }
 
 
-def check(p, backward=True):
+#: What is known of a network whose tangent kernel was seen.
+KERNEL = (*KERNEL_FIELDS, GRADIENT_COSINE)
+
+
+def sees_kernel(keywords):
+    """Not of weights that learn, nor of signals by columns whose examples are mixed, or that another gradient passes."""
+    by_columns = keywords.get("method") == "matrix_free" and "jacobian" not in keywords
+    return "sgd_steps" not in keywords and not (by_columns and (keywords.get("norm") == "batch" or "loss" in keywords))
+
+
+def check(p, backward=True, kernel=True):
     """A field is empty where no pass gives it, and nowhere else; the input has those that are said to be its own."""
     empty = {name for name in FIELDS if np.isnan(p[name]).all()}
-    assert empty == {name for name, field in FIELDS.items() if field.way == "backward" and not backward}
+    unseen = set() if kernel else {"kernel_share"}
+    assert empty == {name for name, field in FIELDS.items() if field.way == "backward" and not backward} | unseen
     for name in set(FIELDS) - empty:
         assert not np.isnan(p[name][:, 1:]).any(), name
         assert np.isnan(p[name][:, 0]).all() != FIELDS[name].at_input, name
@@ -41,13 +53,15 @@ def check(p, backward=True):
 def test_every_field_is_filled(keywords):
     given = {"width": 12, "depth": 3, "batch": 5} | keywords
     p = fi.profile(**given)
-    check(p)
+    kernel = sees_kernel(keywords)
+    check(p, kernel=kernel)
     assert [name for name in p if not name.startswith("theory_")] == [
         *FIELDS,
+        *(KERNEL if kernel else ()),
         *(NETWORK_FIELDS if "jacobian" in keywords else ()),
     ]
     for step in p.steps:
-        check(step)
+        check(step, kernel=kernel)
     if not {"jacobian", "sgd_steps", "loss"} & set(keywords):
         check(fi.profile(**given, backward=False), backward=False)
 
@@ -83,7 +97,7 @@ def test_what_fields_are_of():
     """Their names say it, and the pass that gives them."""
     for name, field in FIELDS.items():
         assert name == field.name
-        assert field.way == ("backward" if "grad" in name else "forward")
+        assert field.way == ("backward" if "grad" in name or "kernel" in name else "forward")
         assert field.of in ("preactivation", "activation", "weights")
-        assert (field.of == "weights") == name.startswith("weight_")
+        assert (field.of == "weights") == name.startswith(("weight_", "kernel_"))
         assert field.at_input == (field.of == "activation")

@@ -93,7 +93,7 @@ def tangent_kernel(
     --------
     >>> kernel = tangent_kernel("relu", 10, 0.0, weight_variance=2.0)
     >>> round(kernel.same, 6), round(kernel.different, 6)
-    (2.75, 0.921866)
+    (3.0, 1.087728)
     """
     phi = activation_of(activation)
     layers, c, q = integer("depth", depth, 1), real("c", c), real("q", q, low=0.0)
