@@ -34,7 +34,7 @@ KERNEL = (*KERNEL_FIELDS, GRADIENT_COSINE)
 
 
 def sees_kernel(keywords):
-    """Not of weights that learn, nor of signals by columns whose examples are mixed, or that another gradient passes."""
+    """Not of weights that learn; nor by columns where a norm mixes examples, or another gradient is sent."""
     by_columns = keywords.get("method") == "matrix_free" and "jacobian" not in keywords
     return "sgd_steps" not in keywords and not (by_columns and (keywords.get("norm") == "batch" or "loss" in keywords))
 
