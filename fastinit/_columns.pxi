@@ -113,6 +113,11 @@ cdef class ColumnRoom:
         PyMem_RawFree(self.memory)
 
 
+def columns_at_once(size_t rows):
+    """How many columns of so many rows a thread works on at once."""
+    return fi_columns_at_once(rows)
+
+
 def columns_parts(size_t rows, size_t width):
     """In how many parts the sums over so many columns are made."""
     return fi_columns_parts(rows, width)

@@ -267,6 +267,7 @@ cdef extern from "src/columns.h" nogil:
         double *row_sums
 
     void fi_columns_start(fi_columns_seen *seen)
+    size_t fi_columns_at_once(size_t rows)
     size_t fi_columns_parts(size_t rows, size_t width)
     size_t fi_columns_bytes(const fi_columns *c, const fi_columns_seen *seen, size_t parts, int threads)
     int fi_pass_columns(const fi_columns *c, size_t first, size_t parts, fi_columns_seen *seen, void *memory,

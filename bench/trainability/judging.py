@@ -25,17 +25,18 @@ Judged = dict[str, Any]
 def judgement(case: Case) -> Judged:
     """The numbers of a network's profile that rules are made of."""
     p = case.profile()
-    norms = p["weight_grad_norm"][0, 1:]
+    norms, verdict = p["weight_grad_norm"][0, 1:], p.verdict
+    answers = {"sgd": verdict.sgd, "adam": verdict.adam}
     with np.errstate(all="ignore"):
         orders = float(np.log10(norms[0] / norms[-1]))
     return {
         "network": str(p.network),
-        "verdict": p.verdict.kind,
-        "trains": {name: p.trains(name).grade for name in OPTIMISERS},
-        "reasons": {name: p.trains(name).reason for name in OPTIMISERS},
+        "verdict": verdict.kind,
+        "trains": {name: one.grade for name, one in answers.items()},
+        "reasons": {name: one.reason for name, one in answers.items()},
         "profile's kernel": p.kernels[0]._asdict(),
         "cosine": float(p["cosine"][0, -1]),
-        "gradient change": p.verdict.backward.change if p.verdict.backward else None,
+        "gradient change": verdict.backward.change if verdict.backward else None,
         "gradient orders": orders,
         "deviations": [float(f(p["act_variance"][0, 1:]) ** 0.5) for f in (np.min, np.max)],
         "second moment": float(p["act_second_moment"][0, -1]),

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 import fastinit as fi
-from fastinit.profiler.description.network import Network, normalisation_of
-from fastinit.profiler.norms import ROWS
+from fastinit.profiler.description.network import Network, mixes
 
 from .model import Parameters, Tensor, read_out
 
@@ -24,8 +23,7 @@ def tangent_kernel(network: Network, parameters: Parameters, x: Tensor) -> dict[
     the other; they are added to the kernel and let go. With the mean taken out before products are, a kernel is known
     far below what rounding makes of the largest eigenvalue.
     """
-    norm, examples = normalisation_of(network), network.batch
-    mixed = norm is not None and norm.axis == ROWS
+    examples, mixed = network.batch, mixes(network)
     x = x.double()
     x = x.expand(examples, *x.shape) if mixed else x.reshape(examples, -1, x.shape[-1])
     whole, centred = torch.zeros(2, examples, examples, dtype=torch.float64)

@@ -15,8 +15,6 @@ from .steps.attention import ATTENTION
 from .steps.matrices import TILE
 
 METHODS = get_args(Method)[1:]
-#: Elements of a block of columns as the core passes them, and its least columns.
-_BLOCK, _LEAST_COLUMNS = 1 << 14, 256
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
 DENSE_WEIGHTS = 1 << 26
 
@@ -115,8 +113,9 @@ def _wide_arrays(network: Network, signals: Signals) -> int:
 def _blocks_and_products(network: Network) -> int:
     """Bytes of the blocks that threads work on, of sums, and of what each layer keeps between its two passes."""
     batch = network.batch
-    block = min(max(_BLOCK, _LEAST_COLUMNS * batch), batch * max(network.widths))
-    sums = 2 * _core.columns_parts(batch, max(network.widths))
+    widest = max(network.widths)
+    block = batch * min(_core.columns_at_once(batch), widest)
+    sums = 2 * _core.columns_parts(batch, widest)
     held = threads_for(None) * block * (10 * network.dtype.itemsize + 16)
     return held + 8 * batch**2 * (9 * network.depth + 24 + sums)
 

@@ -10,9 +10,8 @@ import numpy as np
 
 from ..activations import ACTIVATIONS, Activation
 from ..theory import activation_moments, batch_norm, expectation, kernel
-from .description.network import Image, Network, normalisation_of
+from .description.network import Image, Network, mixes, normalisation_of
 from .description.signals import Signals
-from .norms import ROWS
 from .products import mean_cosine_of_rows, rounding
 from .statistics import FIELDS
 
@@ -100,7 +99,7 @@ class _Prediction:
         self._alike = True
         self._cosines: dict[int, Array] = {}  # of pre-activations, by layer, where any two inputs have the same
         norm = normalisation_of(network)
-        self._over_rows = norm is not None and norm.axis == ROWS
+        self._over_rows = mixes(network)
         self._has_law = norm is None or norm.predicted
         self._norm_first = network.norm_position == "pre_act"
 

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .description.network import Network, normalisation_of
+from .description.network import Network, mixes
 from .description.signals import example_signs
-from .norms import ROWS
 from .products import mean_cosine, rounding
 from .statistics import Tally
 
@@ -23,8 +22,6 @@ Array = np.ndarray[Any, Any]
 
 #: Half the distance from one to the next number of float64.
 _ROUNDING = 2.0**-53
-
-
 #: Examples whose kernel is taken: of rows that are no sums over positions, and do not mix; otherwise.
 MOST, SOME = 256, 16
 
@@ -32,12 +29,6 @@ MOST, SOME = 256, 16
 def kernel_examples(network: Network) -> int:
     """How many examples of a batch the kernel is of: the first ones."""
     return min(network.batch, SOME if mixes(network) or network.rows > network.batch else MOST)
-
-
-def mixes(network: Network) -> bool:
-    """Whether examples take part in each other's outputs: by a norm over the batch."""
-    norm = normalisation_of(network)
-    return norm is not None and norm.axis == ROWS
 
 
 class KernelSpectrum(NamedTuple):

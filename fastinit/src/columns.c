@@ -15,11 +15,11 @@
 
 static size_t most(size_t a, size_t b) { return a > b ? a : b; }
 
-static size_t block_columns(size_t rows) {
+size_t fi_columns_at_once(size_t rows) {
     return most(BLOCK_ELEMENTS / most(rows, 1) / FI_GRAM_BLOCK, 1) * FI_GRAM_BLOCK;
 }
 
-static size_t blocks_of(size_t rows, size_t width) { return (width + block_columns(rows) - 1) / block_columns(rows); }
+static size_t blocks_of(size_t rows, size_t width) { return (width + fi_columns_at_once(rows) - 1) / fi_columns_at_once(rows); }
 
 size_t fi_columns_parts(size_t rows, size_t width) {
     const size_t parts = most(fi_fewer(MOST_SUMS / most(rows * rows, 1), MOST_PARTS), LEAST_PARTS);
@@ -261,7 +261,7 @@ static int pass_block(const pass *p, size_t first, size_t count, const room *r, 
 /* Room for one worker, every signal on a line of the cache; or (NULL) how many bytes it takes. */
 static size_t lay_out(const pass *p, char *memory, room *r) {
     const fi_columns *c = p->c;
-    const size_t columns = fi_fewer(block_columns(c->rows), c->width), row = columns * p->item;
+    const size_t columns = fi_fewer(fi_columns_at_once(c->rows), c->width), row = columns * p->item;
     size_t used = 0;
 #define TAKE(place, bytes) \
     place = memory ? (void *)(memory + used) : NULL, used += ((bytes) + FI_LINE - 1) / FI_LINE * FI_LINE
@@ -278,7 +278,7 @@ static size_t lay_out(const pass *p, char *memory, room *r) {
 
 static void pass_parts(void *context, size_t worker) {
     pass *p = context;
-    const size_t blocks = blocks_of(p->c->rows, p->c->width), columns = block_columns(p->c->rows);
+    const size_t blocks = blocks_of(p->c->rows, p->c->width), columns = fi_columns_at_once(p->c->rows);
     room r;
     lay_out(p, p->rooms + worker * p->bytes, &r);
     for (size_t part; (part = fi_count_up(&p->taken)) < p->parts && !p->failed;) {

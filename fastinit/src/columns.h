@@ -79,7 +79,8 @@ typedef struct {
 /* Nothing. */
 void fi_columns_start(fi_columns_seen *seen);
 
-/* Of how many parts. */
+/* How many of them a thread works on at once, and of how many parts the sums are. */
+size_t fi_columns_at_once(size_t rows);
 size_t fi_columns_parts(size_t rows, size_t width);
 
 /* Some of them, in memory of so many bytes, which passes had better use again: fresh pages for each took a sixth of its

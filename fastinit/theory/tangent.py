@@ -10,8 +10,8 @@ import numpy as np
 from ..activations import Array, activation_of, check_continuous
 from ..arguments import choice, integer, real, refuse
 from ..typing import ActivationLike
-from .kernels import TINY, derivative_kernel, kernel
-from .maps import correlation_map, second_moment_map
+from .kernels import TINY, kernel
+from .maps import chi
 from .quadrature import expectation
 
 #: Step of the central difference that a second derivative is taken by: off by 1e-12 or so of functions that bend over
@@ -106,23 +106,16 @@ def tangent_kernel(
     if q < bias_variance:
         refuse("q", f"at least bias_variance ({bias_variance})", q)
     scaled = parameterization == "ntk"
-    found = []
-    for start in (1.0, c):
-        correlation, second = start, q
-        total = second * correlation if scaled else (second * correlation - bias_variance) / weight_variance
-        for layer in range(1, layers + 1):
-            last = layer == layers
-            variance, bias = (readout_variance, bias_variance * scaled) if last else (weight_variance, bias_variance)
-            product = kernel(phi, correlation, second)
-            own = variance * product + bias if scaled else product
-            total = total * variance * derivative_kernel(phi, correlation, second) + own
-            if not last:
-                after = second_moment_map(phi, second, variance, bias)
-                if start != 1.0:
-                    mapped = correlation_map(phi, correlation, second, variance, bias) if after else 1.0
-                    correlation = min(max(mapped, -1.0), 1.0)
-                second = after
-        found.append(total)
+    found = [q, q * c] if scaled else [(q - bias_variance) / weight_variance, (q * c - bias_variance) / weight_variance]
+    for layer in range(1, layers + 1):
+        last = layer == layers
+        variance, bias = (readout_variance, bias_variance * scaled) if last else (weight_variance, bias_variance)
+        products = [kernel(phi, one, q) for one in (1.0, c)]
+        after = [variance * product + bias for product in products]
+        own = after if scaled else products
+        slopes = [chi(phi, q, variance, one) for one in (1.0, c)]
+        found = [total * slope + new for total, slope, new in zip(found, slopes, own, strict=True)]
+        q, c = after[0], min(max(after[1] / after[0], -1.0), 1.0) if after[0] else 1.0
     return TangentKernel(*found)
 
 

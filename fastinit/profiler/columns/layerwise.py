@@ -15,12 +15,12 @@ import numpy as np
 from ... import _core
 from ...machine import threads_for
 from ...stream import stream_key
-from ..description.network import Network, normalisation_of
+from ..description.network import Network, mixes, normalisation_of
 from ..description.signals import Signals, example_signs
 from ..norms import UNITS, MomentNorm
 from ..products import rounding
 from ..statistics import Tally
-from ..tangent_kernel import kernel_examples, kernel_fields, mixes
+from ..tangent_kernel import kernel_examples, kernel_fields
 from .gram_sampling import GramSampledWeights
 
 Array = np.ndarray[Any, Any]
@@ -196,16 +196,10 @@ class NetworkByColumns(ABC):
         weights = self.weights[layer + 1]
         weights.see_inputs(products, self.rounding(weights.fan_in))
         if weights.haar:
-            given = (
-                FORWARD,
-                self.network.dtype,
-                weights.rank,
-                weights.fan_out,
-                (None,) * 4,
-                self.room,
-                threads_for(None),
-            )
-            frame = _core.pass_columns(*given, z=weights.frame, products=True)[2]
+            frame = _core.pass_columns(
+                FORWARD, self.network.dtype, weights.rank, weights.fan_out, (None,) * 4, self.room, threads_for(None),
+                z=weights.frame, products=True,
+            )[2]  # fmt: skip
             weights.see_frame(frame, self.rounding(weights.fan_out))
 
     def see_gradient(self, layer: int, products: list[Array]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...activations import Activation
-from ..norms import NORMS, Norm
+from ..norms import NORMS, ROWS, Norm
 from .initialisation import Initialisation
 
 
@@ -172,3 +172,9 @@ class Network:
 def normalisation_of(network: Network) -> Norm | None:
     """What the norm of that name is."""
     return None if network.norm is None else NORMS[network.norm]
+
+
+def mixes(network: Network) -> bool:
+    """Whether examples take part in each other's outputs: by a norm over the batch."""
+    norm = normalisation_of(network)
+    return norm is not None and norm.axis == ROWS

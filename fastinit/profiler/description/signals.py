@@ -63,26 +63,25 @@ class Signals:
         return gradient.astype(x.dtype).reshape(x.shape)
 
 
-def normal_inputs(network: Network, seed: int, **where: Any) -> Array:
-    """Standard normals of the stream "input": all, or with `index` some."""
-    made: Array = normal(network.input_shape, seed=seed, name="input", dtype=network.dtype, **where)
+def normal_inputs(network: Network, seed: int) -> Array:
+    """Standard normals of the stream "input"."""
+    made: Array = normal(network.input_shape, seed=seed, name="input", dtype=network.dtype)
     return made
 
 
-def random_signs(shape: tuple[int, ...], seed: int, name: str, dtype: Any, **where: Any) -> Array:
-    """Independent fair signs: of each element of a normal stream, or with `index` of some."""
-    drawn = normal(shape, seed=seed, name=name, dtype=dtype, **where)
+def random_signs(shape: tuple[int, ...], seed: int, name: str, dtype: Any) -> Array:
+    """Independent fair signs: of each element of a normal stream."""
+    drawn = normal(shape, seed=seed, name=name, dtype=dtype)
     return np.copysign(drawn.dtype.type(1), drawn, out=drawn)
 
 
-def random_cotangent(examples: int, outputs: int, seed: int, dtype: Any, **where: Any) -> Array:
-    """Signs of the examples times signs of the outputs, (examples, outputs of one); with `index` of some outputs.
+def random_cotangent(examples: int, outputs: int, seed: int, dtype: Any) -> Array:
+    """Signs of the examples times signs of the outputs, (examples, outputs of one).
 
     Of any two elements the expected product is zero, as if all were independent; and but for the sign of each example
     one functional of the outputs is sent back from all.
     """
-    signs = random_signs((outputs,), seed, "cotangent", dtype, **where)
-    return example_signs(examples, seed, dtype)[:, None] * signs
+    return example_signs(examples, seed, dtype)[:, None] * random_signs((outputs,), seed, "cotangent", dtype)
 
 
 def example_signs(examples: int, seed: int, dtype: Any) -> Array:

@@ -31,7 +31,7 @@ LIMITS = {
 _DEAD = 0.99
 #: Mean cosine of the last layer of so many units from which on it is not known whether a gradient tells examples apart:
 #: of 40 networks that pass signals, all that were trained on digits and did not learn were above.
-_ALIKE, UNITS = 0.98, 16
+ALIKE, UNITS = 0.98, 16
 #: From this power on, twenty layers make a thousand: that is held against a network.
 _STEEP = 2.5
 
@@ -130,17 +130,17 @@ def learnable(judgement: Judgement, profile: Profiled) -> Judgement:
         return judgement
     if _measured(profile, "weight_grad_norm") and not np.nan_to_num(profile["weight_grad_norm"]).any():
         return judgement.instead(Finding("dead", "weight_grad_norm"))
-    if any(one.known for one in spectra(profile, len(profile["act_second_moment"]))):
-        return judgement
     known = ~np.isnan(profile["cosine"]).all(axis=0)
     last = np.flatnonzero(known & (np.array(profile.network.widths) >= UNITS))
     return unless_alike(judgement, profile, int(last[-1])) if len(last) else judgement
 
 
 def unless_alike(judgement: Judgement, profile: Profiled, layer: int) -> Judgement:
-    """The same, but unknown where the examples are nearly alike in that layer."""
+    """The same, but unknown where the examples are nearly alike in that layer; the tangent kernel would tell."""
     cosine = float(_means(profile["cosine"])[layer])
-    return judgement.instead(Finding("unknown", "cosine", layer, {"cosine": cosine})) if cosine >= _ALIKE else judgement
+    if cosine >= ALIKE and not any(one.known for one in spectra(profile, 1)):
+        return judgement.instead(Finding("unknown", "cosine", layer, {"cosine": cosine}))
+    return judgement
 
 
 def _measured(profile: Profiled, name: str) -> bool:

@@ -207,22 +207,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def _evidence(self, judgement: Judgement) -> Evidence:
         """What is known of how it trains."""
-        return Evidence(
-            judgement.kind, self.kernels, self._outputs(), self._cosine(), judgement.backward, self.interrupted,
-            self._scaled(),
-        )  # fmt: skip
-
-    def _outputs(self) -> float:
-        """Second moment of the outputs, where what learns next to them is a readout; else not a number."""
-        return np.nan
-
-    def _cosine(self) -> float:
-        """Mean cosine of the outputs, likewise."""
-        return np.nan
-
-    def _scaled(self) -> bool:
-        """Whether norms keep the size of signals, whatever that of the weights."""
-        return False
+        return Evidence(judgement.kind, self.kernels, judgement.backward, self.interrupted)
 
     def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
         return learnable(judged(self, forward, backward), self)

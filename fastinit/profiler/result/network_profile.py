@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..description.network import Network, normalisation_of
-from .findings import CAUTION, UNITS, Finding
+from .findings import CAUTION, UNITS, Finding, Judgement
 from .layer_profile import LayerProfile, read_fields
 from .plain_network import is_users, keywords_of, network_from_dict, network_to_dict
+from .training import Evidence
 
 
 class Profile(LayerProfile[Network]):
@@ -66,14 +67,12 @@ class Profile(LayerProfile[Network]):
         norm, rows = normalisation_of(self.network), self.network.rows
         return [Finding(CAUTION, norm.name, None, {"rows": rows})] if norm and norm.caution(rows) else []
 
-    def _outputs(self) -> float:
-        return float(np.exp(self.mean_log("act_second_moment")[-1]))
-
-    def _cosine(self) -> float:
-        return float(self.mean("cosine")[-1]) if self.network.widths[-1] >= UNITS else nan  # of one unit any is one
-
-    def _scaled(self) -> bool:
-        return self.network.norm is not None
+    def _evidence(self, judgement: Judgement) -> Evidence:
+        """With what is known of the outputs, on which a readout stands; of one unit any cosine is one."""
+        cosine = float(self.mean("cosine")[-1]) if self.network.widths[-1] >= UNITS else nan
+        outputs = float(np.exp(self.mean_log("act_second_moment")[-1]))
+        scaled = self.network.norm is not None
+        return super()._evidence(judgement)._replace(outputs=outputs, cosine=cosine, scaled=scaled)
 
     def _columns(self) -> dict[str, Any]:
         return keywords_of(self.network) | {"sgd_steps": len(self.steps)} | super()._columns()

@@ -12,6 +12,7 @@ import numpy as np
 from ...records import Record, real_number
 from ..tangent_kernel import KernelSpectrum
 from .courses import Course
+from .findings import ALIKE
 
 #: From good to bad; the last is of what was not seen.
 GRADES = ("yes", "slowly", "no", "not judged")
@@ -40,9 +41,8 @@ OPTIMIZERS = {
     "adam": Bounds((inf, inf), (1.6e10, 1.6e11), growth=(1e5, 1e8), outputs=(1e4, 1e8), least_outputs=(1e-14, 1e-18)),
 }
 NAMES = {"sgd": "SGD", "adam": "Adam"}
-#: Where the kernel is not known, the least change of the gradient's second moment over the layers. And the mean cosine
-#: of the outputs from which on examples are nearly alike.
-_LEAST_CHANGE, _ALIKE = 1e-3, 0.98
+#: Where the kernel is not known, the least change of the gradient's second moment over the layers.
+_LEAST_CHANGE = 1e-3
 #: Momentum of the rate.
 _MOMENTUM = 0.9
 
@@ -87,19 +87,19 @@ class Answer(Record):
 
 
 class Evidence(NamedTuple):
-    """What is known of a network: the kind of its signals, kernels of its drawings, outputs, cosine, the gradient.
+    """What is known of a network: the kind of its signals, kernels of its drawings, the gradient's course.
 
-    `outputs` is their second moment where a readout of its own stands on them, `scaled` whether the signals keep their
-    size by a norm, whatever the weights'.
+    `outputs` is their second moment where a readout of its own stands on them, and `cosine` then their mean cosine;
+    `scaled` whether the signals keep their size by a norm, whatever the weights'.
     """
 
     kind: str
     spectra: Sequence[KernelSpectrum]
-    outputs: float
-    cosine: float
     backward: Course | None
     interrupted: bool
-    scaled: bool
+    outputs: float = nan
+    cosine: float = nan
+    scaled: bool = False
 
 
 def answer(optimizer: str, seen: Evidence) -> Answer:
@@ -188,7 +188,7 @@ def _of_growth(bounds: Bounds, backward: Course | None) -> Held:
 
 def _of_cosine(cosine: float, grade: str) -> Held:
     """Outputs that are nearly alike keep the steps small that tell them apart."""
-    return [(grade, f"the examples are nearly alike at the outputs (mean cosine {cosine:.4f})")] * (cosine >= _ALIKE)
+    return [(grade, f"the examples are nearly alike at the outputs (mean cosine {cosine:.4f})")] * (cosine >= ALIKE)
 
 
 def _of_outputs(bounds: Bounds, outputs: float) -> Held:
@@ -202,14 +202,13 @@ def _of_outputs(bounds: Bounds, outputs: float) -> Held:
 
 
 def told(answers: Sequence[Answer]) -> str:
-    """A sentence of the answers; those with one reason are told together."""
-    words: list[str] = []
-    for one in answers:
-        words.append(f"{_VERBS[one.grade]} with {NAMES[one.optimizer]} ({one.reason})")
+    """A sentence of the answers; where all are of one grade, of the first one's reason."""
+    names = [NAMES[one.optimizer] for one in answers]
     if len({one.grade for one in answers}) == 1:
-        names = " and ".join(NAMES[one.optimizer] for one in answers)
-        words = [f"{_VERBS[answers[0].grade]} with {names} ({answers[0].reason})"]
-    text = "; ".join(words)
+        names, answers = [" and ".join(names)], answers[:1]
+    text = "; ".join(
+        f"{_VERBS[one.grade]} with {name} ({one.reason})" for one, name in zip(answers, names, strict=True)
+    )
     return f"{text[0].upper()}{text[1:]}."
 
 

@@ -23,14 +23,14 @@ class KernelProducts:
 
     def __init__(self, examples: int, positions: int) -> None:
         self._examples, self._rows = examples, examples * positions
-        self._few = positions == 1
+        self._single = positions == 1
         self._x: Array | None = None
         self._products: Array | None = None
 
     def forward(self, x: Array, products: Array | None, fan_out: int) -> None:
         """Keep the rows of the examples, or their Gram matrix, which may be part of `products`, where that is less."""
         rows = self._rows
-        few = self._few or rows <= min(x.shape[1], fan_out)
+        few = self._single or rows <= min(x.shape[1], fan_out)
         self._x = None if few else x[:rows]
         self._products = None
         if few:

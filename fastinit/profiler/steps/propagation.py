@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..description.network import Network
+from ..description.network import Network, mixes
 from ..description.signals import Signals, random_cotangent
 from ..products import gram, squared_norm
 from ..progress import Report
 from ..statistics import NETWORK_FIELDS, Tally
-from ..tangent_kernel import SOME, kernel_examples, kernel_fields, mixes
+from ..tangent_kernel import SOME, kernel_examples, kernel_fields
 from .kernel_products import KernelProducts
 from .layers import Builder
 from .step import backward, backward_each, forward, learn, tangent
@@ -47,12 +47,12 @@ def propagate_by_steps(
             report()
         whole = dict[str, float]()
         if signals.backward:
-            outputs = x.reshape(network.batch, -1)[: kernel_examples(network)]
             d = signals.last(network, seed, x)
             for layer in reversed(layers):
                 d = backward(layer, d)
                 report()
             if here:
+                outputs = x.reshape(network.batch, -1)[: kernel_examples(network)]
                 whole = kernel_fields(network, seed, tallies, gram(outputs))
             elif not steps:
                 whole = kernel_alone(network, signals, seed, tallies, method)

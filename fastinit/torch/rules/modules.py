@@ -24,6 +24,11 @@ def is_norm(module: nn.Module) -> bool:
     return isinstance(module, _NORMS) or re.search(r"Norm(\dd)?$", _called_norm(module)) is not None
 
 
+def takes_moments(norm: nn.modules.batchnorm._NormBase) -> bool:
+    """Whether a norm with running statistics divides by what it finds in its input, and not by these."""
+    return norm.training or norm.running_mean is None
+
+
 def normalises(module: nn.Module) -> bool:
     """Whether a module is a normalisation, or scales one, as what is fused of one and a projection does."""
     own = ((leaf, one.shape) for leaf, one in module._parameters.items() if one is not None)

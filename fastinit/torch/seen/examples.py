@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from ...profiler.description.signals import random_signs
+from ..rules.modules import takes_moments
 from .factors import recorded
 from .tangents import Pass, Tangents, tangents
 
@@ -106,8 +107,7 @@ def _of_one(given: Given, output: Any, has_rows: bool) -> Tensor | None:
 
 
 def _mixes_rows(module: nn.Module) -> bool:
-    batch_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
-    return batch_norm and (module.training or module.running_mean is None)
+    return isinstance(module, nn.modules.batchnorm._BatchNorm) and takes_moments(module)
 
 
 def _agree(one: Tensor, other: Tensor, random: bool) -> bool:

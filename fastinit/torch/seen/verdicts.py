@@ -22,7 +22,6 @@ from ...profiler.result.findings import (
     judged,
     unless_alike,
 )
-from ...profiler.tangent_kernel import spectra
 from .model import Model
 
 #: So many modules of one role make a course.
@@ -60,8 +59,6 @@ def judged_model(
         return found
     if whole.backward and not whole.network.learns:
         return found.instead(Finding("unknown", "weight_grad_norm"))
-    if any(one.known for one in spectra(whole, 1)):
-        return found
     first = whole.network.modules[0]
     tells = first.same or first.elements >= UNITS * whole.network.rows  # of one unit any cosine is one
     return unless_alike(found, whole, 0) if tells else found

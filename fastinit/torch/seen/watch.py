@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from ...arguments import refuse
 from ...profiler.products import inner, mean_cosine_of_rows, squared_norm
 from ...profiler.statistics import FIELDS, Tally, distinct_columns
-from ..rules.modules import normalises
+from ..rules.modules import normalises, takes_moments
 from ..tensors.names import Rename, canonical_name, unwrapped
 from .model import Model, Row
 from .model_profile import ModelProfile
@@ -256,10 +256,7 @@ class Watch:
 
     def _normalises(self) -> bool:
         """Batch norms do only where they have no running statistics to use."""
-        return any(
-            one.training or one.running_mean is None if isinstance(one, _BATCH) else normalises(one)
-            for one in self._model.modules()
-        )
+        return any(takes_moments(one) if isinstance(one, _BATCH) else normalises(one) for one in self._model.modules())
 
     def _dtype(self) -> Any:
         """Of the weights; NumPy has no bfloat16, whose range is that of float32."""
