@@ -69,7 +69,7 @@ class Profile(LayerProfile[Network]):
 
     def _evidence(self, judgement: Judgement) -> Evidence:
         """With what is known of the outputs, on which a readout stands; of one unit any cosine is one."""
-        cosine = float(self.mean("cosine")[-1]) if self.network.widths[-1] >= UNITS else nan
+        cosine = float(self.mean("cosine")[-1]) if self.network.outputs >= UNITS else nan
         outputs = float(np.exp(self.mean_log("act_second_moment")[-1]))
         scaled = self.network.norm is not None
         return super()._evidence(judgement)._replace(outputs=outputs, cosine=cosine, scaled=scaled)
