@@ -36,16 +36,16 @@ class KernelProducts:
         if few:
             self._products = gram(x[:rows]) if products is None else products[:rows, :rows]
 
-    def backward(self, d: Array, functions: int = 1) -> Array:
-        """What is added to the kernel, (examples, examples)."""
-        d = d[: functions * self._rows]
+    def backward(self, d: Array, products: Array | None, functions: int = 1) -> Array:
+        """What is added to the kernel, (examples, examples). The Gram matrix of d may be part of `products`."""
+        rows = functions * self._rows
         if self._products is None:
-            return self._from_gradients(d, functions > 1)
-        x = self._products + 1
+            return self._from_gradients(d[:rows], functions > 1)
+        x, self._products = self._products + 1, None
         if functions > 1:
             x = np.tile(x, (functions, functions))
-        parts = x * gram(d)
-        each = len(d) // self._examples
+        parts = x * (gram(d[:rows]) if products is None else products[:rows, :rows])
+        each = rows // self._examples
         return np.asarray(parts.reshape(self._examples, each, self._examples, each).sum(axis=(1, 3)))
 
     def _from_gradients(self, d: Array, mixed: bool) -> Array:

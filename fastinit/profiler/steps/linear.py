@@ -48,22 +48,23 @@ class Product:
         h, x, products = self._kept
         self._kept = (h, x, None)
         self._gradient = d if self._learns else None
-        before = self.weights.times_transposed(d)
+        before, back = self.weights.times_transposed(d), None
         if h is not None and products is not None:
-            squares, product = inner(products, gram(d)), inner(h, d)
+            back = gram(d)
+            squares, product = inner(products, back), inner(h, d)
         else:
             assert x is not None
             squares, product = squared_norm(x.T @ d), inner(x, before)
         self._tally.add_weights(weight_grad_norm=squares, weight_dot_grad=product)
         if self._kernel:
-            self._tally.add_kernel(self._kernel.backward(d))
+            self._tally.add_kernel(self._kernel.backward(d, back))
         return before
 
     def backward_each(self, several: Sequence[Array]) -> list[Array]:
         """The gradients of several functions back, of which only the tangent kernel is taken."""
         d = np.concatenate(several)
         if self._kernel:
-            self._tally.add_kernel(self._kernel.backward(d, len(several)))
+            self._tally.add_kernel(self._kernel.backward(d, None, len(several)))
         return np.split(self.weights.times_transposed(d), len(several))
 
     def tangent(self, t: Array) -> Array:
