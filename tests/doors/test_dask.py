@@ -1,0 +1,208 @@
+"""The door of Dask: equal values whatever the chunks, the scheduler and the workers; what is refused, and when."""
+
+import inspect
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import dask
+import dask.array as da
+import distributed
+import numpy as np
+import pytest
+from conftest import DTYPES, bits
+
+import fastinit as fi
+import fastinit.dask as fd
+from fastinit.schemes import SCHEMES
+
+OWN = {
+    "constant": {"value": 0.25},
+    "sparse": {"sparsity": 0.3},
+    "small_normal": {"std": 2.0},
+    "he_normal": {"gain": 0.5},
+}
+    "constant": {"value": 0.25},
+    "sparse": {"sparsity": 0.3},
+    "small_normal": {"std": 2.0},
+    "he_normal": {"gain": 0.5},
+}
+KERNELS = ("dirac", "delta_orthogonal")
+
+
+def arguments(name):
+    return (3, 6, 7) if name in KERNELS else (13, 7), {"seed": 3, "name": "w", **OWN.get(name, {})}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two worker processes, which are made anew where they die."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 10}),
+        distributed.LocalCluster(2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_every_law_and_scheme_is_there():
+    assert fd.__all__ == sorted(SCHEMES)
+
+
+@pytest.mark.parametrize("name", fd.__all__)
+@pytest.mark.parametrize("chunks", ["auto", 1, (3, 2, 5), -1])
+def test_values_are_those_of_the_numpy_face(name, chunks):
+    shape, keywords = arguments(name)
+    chunks = chunks[: len(shape)] if isinstance(chunks, tuple) else chunks
+    lazy = getattr(fd, name)(shape, chunks=chunks, **keywords)
+    same = getattr(fi, name)(shape, **keywords)
+    made = lazy.compute(scheduler="threads")
+    assert (lazy.shape, lazy.dtype, made.dtype) == (same.shape, same.dtype, same.dtype)
+    assert lazy.chunks == da.ones(shape, chunks=chunks, dtype=same.dtype).chunks
+    assert np.array_equal(bits(made), bits(same))
+    da.utils.assert_eq(lazy, same, equal_nan=False, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(), (0,), (5, 0), 9, (2, 3, 5, 7)], ids=str)
+def test_shapes_and_dtypes(shape, dtype):
+    lazy = fd.normal(shape, 0.5, 2, seed=1, dtype=dtype, chunks=2 if shape else "auto")
+    same = fi.normal(shape, 0.5, 2, seed=1, dtype=dtype)
+    made = np.asarray(lazy.compute(scheduler="sync"))
+    assert made.dtype == lazy.dtype == same.dtype and np.array_equal(bits(made), bits(same))
+
+
+@pytest.mark.parametrize("name", fd.__all__)
+def test_signatures_are_those_of_the_numpy_face(name):
+    lazy, face = (inspect.signature(getattr(home, name)).parameters for home in (fd, fi))
+    assert [*lazy] == [*(one for one in face if one not in ("index", "out", "threads")), "chunks"]
+    assert all(lazy[one] == face[one] for one in lazy if one != "chunks")
+    first = inspect.getdoc(getattr(fi, name)).partition("\n\n")[0]
+    assert inspect.getdoc(getattr(fd, name)).startswith(f"{first}\n\nAs `fastinit.{name}`, but lazy")
+    assert pickle.loads(pickle.dumps(getattr(fd, name))) is getattr(fd, name)
+
+
+def test_the_graph_is_of_blocks_alone():
+    lazy = fd.he_normal((400, 400), seed=0, chunks=10)
+    assert len(dict(lazy.__dask_graph__())) == 1600
+    whole = fd.orthogonal((40, 40), seed=0, chunks=10)
+    tasks = [key for key in dict(whole.__dask_graph__()) if str(key[0]).startswith("fastinit-orthogonal")]
+    assert len(tasks) == 1
+
+
+def test_names_are_tokens():
+    def name(*shape, **changed):
+        return fd.he_normal(shape or (8, 8), **({"seed": 0, "name": "w", "chunks": 4} | changed)).name
+
+    others = [{"seed": 1}, {"name": "v"}, {"dtype": "float64"}, {"chunks": 2}, {"gain": 2.0}]
+    names = [name(), name(8, 16), fd.he_uniform((8, 8), seed=0, chunks=4).name, *(name(**one) for one in others)]
+    assert len(set(names)) == len(names) and all(one.startswith("fastinit-he_") for one in names)
+    assert name() == name()
+    code = "import fastinit.dask as fd; print(fd.he_normal((8, 8), seed=0, name='w', chunks=4).name)"
+    again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert again.stdout.strip() == name()
+    assert fd.zeros((8,), seed=1, name="a").name == fd.zeros((8,)).name  # nothing depends on them
+
+
+def test_no_seed_is_one_that_is_drawn_when_it_is_described():
+    first, second = fd.normal(100), fd.normal(100)
+    assert first.name != second.name
+    assert (first.compute() == first.compute()).all() and not (first == second).compute().any()
+
+
+@pytest.mark.parametrize("planning", [True, False])
+def test_both_kinds_of_graph(planning):
+    """They are chosen as Dask is imported."""
+    code = f"""
+import dask
+dask.config.set({{"array.query-planning": {planning}}})
+import dask.array as da, numpy as np, fastinit as fi, fastinit.dask as fd
+for name in fd.__all__:
+    shape = (3, 6, 7) if name in {KERNELS} else (13, 7)
+    keywords = {{"seed": 3}} | {OWN}.get(name, {{}})
+    lazy, same = getattr(fd, name)(shape, chunks=3, **keywords), getattr(fi, name)(shape, **keywords)
+    assert (lazy.compute() == same).all() and (lazy[1:, ::2].T.compute() == same[1:, ::2].T).all(), name
+print(type(lazy).__module__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ("_array_expr" in done.stdout) == planning
+
+
+def test_100_000_blocks_are_described_in_half_a_second():
+    fd.normal(8, seed=0)
+    start = time.perf_counter()
+    lazy = fd.normal((800_000,), seed=0, chunks=8)
+    assert time.perf_counter() - start < 0.5
+    assert lazy.npartitions == 100_000
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "said"),
+    [
+        (lambda: fd.normal(3, index=0), TypeError, "`index` must be left out for a lazy array (slice it), got 'int'"),
+        (lambda: fd.normal(3, out=np.empty(3)), TypeError,
+         "`out` must be left out for a lazy array (the workers make its blocks), got 'ndarray'"),
+        (lambda: fd.normal(3, threads=2), TypeError,
+         "`threads` must be left out for a lazy array (a task has one), got 'int'"),
+        (lambda: fd.normal(3, sed=1), TypeError, "normal() got an unexpected keyword argument 'sed' (nearest: 'seed')"),
+        (lambda: fd.constant(3), TypeError, "constant() missing a required argument: 'value'"),
+        (lambda: fd.normal(3, std=-1), ValueError, "`std` must be a finite number of at least 0, got -1.0"),
+        (lambda: fd.normal(3, std=1e6, dtype="float16"), ValueError,
+         "`std` must be small enough for mean + 8.58 std to stay below 65504 in float16, got 1000000.0"),
+        (lambda: fd.he_normal(3), ValueError, "`shape` must be of at least two axes, for a fan, got (3,)"),
+        (lambda: fd.orthogonal(3), ValueError, "`shape` must be of at least two axes, for a fan, got (3,)"),
+        (lambda: fd.normal(3, name=1), TypeError, "`name` must be a string, got 1"),
+        (lambda: fd.zeros(3, name=1), TypeError, "`name` must be a string, got 1"),
+        (lambda: fd.nearly_he, AttributeError, "module 'fastinit.dask' has no attribute 'nearly_he'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_refusals_are_of_the_description(ask, error, said):
+    with pytest.raises(error) as raised:
+        ask()
+    assert str(raised.value) == said
+
+
+def test_a_task_has_one_thread(monkeypatch):
+    threads, real = [], fd.draw
+
+    def seen(*given, **keywords):
+        threads.append(keywords["threads"])
+        return real(*given, **keywords)
+
+    monkeypatch.setattr(fd, "draw", seen)
+    fd.normal((10, 10), seed=0, chunks=5).compute(scheduler="sync")
+    assert threads == [1] * 4
+
+
+def test_registered_schemes():
+    scheme = fi.register(fi.Scheme("nearly_he", scale=1.8))
+    lazy = fd.nearly_he((30, 20), gain=2.0, seed=0, chunks=7)
+    assert (lazy.compute() == scheme((30, 20), gain=2.0, seed=0)).all()
+    with pytest.raises(TypeError, match=r"^nearly_he\(\) too many positional arguments$"):
+        fd.nearly_he((30, 20), 2.0)
+
+
+def test_several_workers_of_which_one_is_killed(cluster):
+    """Blocks that it held, and the one that it was making, are made again."""
+
+    def slowly(block):
+        time.sleep(0.05)
+        return block
+
+    lazy = fd.he_normal((640, 100), seed=5, name="w", chunks=(10, 100))
+    future = cluster.compute(lazy.map_blocks(slowly, dtype=lazy.dtype))
+    time.sleep(0.3)
+    killed = next(iter(cluster.run(os.getpid).values()))
+    os.kill(killed, signal.SIGKILL)
+    assert (future.result(timeout=120) == fi.he_normal((640, 100), seed=5, name="w")).all()
+    assert killed not in cluster.run(os.getpid).values()
+
+
+def test_whole_arrays_on_workers(cluster):
+    lazy = fd.orthogonal((40, 30), seed=5, chunks=7)
+    product = (lazy.T @ lazy).compute()
+    assert np.allclose(product, np.eye(30), atol=1e-5)
