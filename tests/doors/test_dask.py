@@ -25,11 +25,6 @@ OWN = {
     "small_normal": {"std": 2.0},
     "he_normal": {"gain": 0.5},
 }
-    "constant": {"value": 0.25},
-    "sparse": {"sparsity": 0.3},
-    "small_normal": {"std": 2.0},
-    "he_normal": {"gain": 0.5},
-}
 KERNELS = ("dirac", "delta_orthogonal")
 
 
