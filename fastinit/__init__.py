@@ -33,6 +33,7 @@ _HOMES = {
     ),
     ".schemes.structured": ("delta_orthogonal", "dirac", "identity", "orthogonal", "sparse"),
     ".streaming": ("Moments", "Statistics", "moments"),
+    ".sweeps": ("Sweep", "sweep"),
     ".verification": ("verify",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -54,6 +54,8 @@ from .schemes.structured import sparse as sparse
 from .streaming import Moments as Moments
 from .streaming import Statistics as Statistics
 from .streaming import moments as moments
+from .sweeps import Sweep as Sweep
+from .sweeps import sweep as sweep
 from .verification import verify as verify
 
 __version__: str

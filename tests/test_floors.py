@@ -26,7 +26,7 @@ PYTHON_FLOORS = {
         *("version", "typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
         *("generator", "tensor_files"),
     ),
-    5: ("schemes", "findings", "repeats", "theory", "profiler", "comparison", "verification"),
+    5: ("schemes", "findings", "repeats", "theory", "profiler", "sweeps", "comparison", "verification"),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}
@@ -108,6 +108,11 @@ INSIDE = {
         ),
         "runs",
         ("show", ("axes", "table", "plot", "html", "story")),
+    ),
+    "sweeps": (
+        *("points", "stored", "executors"),
+        ("show", ("lines", "table", "plot", "html")),
+        *("result", "runs"),
     ),
     "cli": (
         "readers",

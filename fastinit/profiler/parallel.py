@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from itertools import islice
-from threading import RLock
 from typing import Any, TypeVar
 
 import numpy as np
 
+from ..locks import lock_of_forks
 from ..machine import threads_for, threads_limited
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
-_turn = RLock()
-
-
-def _renew_turn() -> None:
-    """In a child, where nobody else is profiling; a fork does not wait for those who are."""
-    global _turn
-    _turn = RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_turn)
+#: Held while the limit of BLAS is set or put back; those who want it now; and itself.
+_turn = lock_of_forks()
+_holders = 0
+_limit: Any = None
 
 
 class Workers:
@@ -100,6 +92,16 @@ def one_blas_thread() -> AbstractContextManager[Any] | None:
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """Limits that overlapped in time would put back each other's: profiles on other threads wait."""
-    with _turn, _blas().limit(limits=1, user_api="blas"):
+    """Limits that overlap in time would put back each other's: the first is set, and put back after the last."""
+    global _holders, _limit
+    with _turn:
+        if not _holders:
+            _limit = _blas().limit(limits=1, user_api="blas")
+        _holders += 1
+    try:
         yield
+    finally:
+        with _turn:
+            _holders -= 1
+            if not _holders:
+                _limit.restore_original_limits()

@@ -17,7 +17,7 @@ _LOOK = 0.1
 
 
 @contextmanager
-def progress(total: int, wanted: bool | None = None) -> Iterator[Report]:
+def progress(total: int, wanted: bool | None = None, pieces: str = "layers") -> Iterator[Report]:
     """A function to call once for each of `total` pieces of work, and a bar on stderr that shows them.
 
     Parameters
@@ -27,6 +27,8 @@ def progress(total: int, wanted: bool | None = None) -> Iterator[Report]:
     wanted : bool, optional
         Whether to show the bar; by default where stderr is a terminal, rich is installed and the work takes longer
         than `PATIENCE`.
+    pieces : str
+        What the bar calls them.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def progress(total: int, wanted: bool | None = None) -> Iterator[Report]:
     if not wanted:
         yield _nothing
         return
-    bar = Bar(total, patience)
+    bar = Bar(total, patience, pieces)
     try:
         yield bar.report
     finally:
@@ -63,10 +65,10 @@ def _has_rich() -> bool:
 class Bar:
     """A bar that begins, and first imports rich, once the work has taken `patience` seconds."""
 
-    def __init__(self, total: int, patience: float) -> None:
+    def __init__(self, total: int, patience: float, pieces: str) -> None:
         if not _has_rich():
             raise ImportError("a progress bar needs rich: pip install 'fastinit-nn[profile]'")
-        self._total, self._done = total, 0
+        self._total, self._done, self._pieces = total, 0, pieces
         self._next = monotonic() + patience
         self._drawn: Any = None
 
@@ -86,7 +88,7 @@ class Bar:
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._drawn = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=10)
-        self._task = self._drawn.add_task("layers", total=self._total)
+        self._task = self._drawn.add_task(self._pieces, total=self._total)
         self._drawn.start()
 
     def stop(self) -> None:

@@ -91,8 +91,8 @@ _PAGE = Template(
 <title>$title</title><style>$style</style></head>
 <body><main><h1>$title</h1>$above
 <div class="charts">$charts</div>$below
-<footer>Dashed: theory. What is zero or not finite has no point on a logarithmic scale.
-<a id="download" download="profile.json">All numbers as JSON</a>. fastinit $version, stream $stream.</footer></main>
+<footer>$note What is zero or not finite has no point on a logarithmic scale.
+<a id="download" download="$kind.json">All numbers as JSON</a>. fastinit $version, stream $stream.</footer></main>
 <script type="application/json" id="charts">$figures</script>
 <script type="application/json" id="numbers">$numbers</script>
 <script>$library</script>
@@ -123,31 +123,39 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
-    found = _charts(profiles)
     numbers = labelled(profiles if isinstance(profiles, Record) else profiles[""])
-    charts = "".join(
-        f'<figure><figcaption>{escape(title)}</figcaption><div class="chart" id="chart-{number}"></div></figure>'
-        for number, (title, _) in enumerate(found)
-    )
-    library = get_plotlyjs()
-    # Scripts are allowed by their hashes, so that nothing a name contains can run; Plotly sets styles as it draws.
-    hashes = (b64encode(sha256(script.encode()).digest()).decode() for script in (library, _SCRIPT))
     if len(profiles) == 1:
         ((_, profile),) = profiles.items()
         verdict = profile.verdict
         above, below = f'<section class="{_mood(verdict)}">{escape(str(verdict))}</section>', _layers(profile)
     else:
         above, below = "".join(_fold(place, *item) for place, item in enumerate(profiles.items())), ""
+    return page("profile", shared(profiles.values()), above, _charts(profiles), below, numbers, "Dashed: theory.")
+
+
+def page(
+    kind: str, title: str, above: str, charts: list[tuple[str, Any]], below: str, numbers: Any, note: str = ""
+) -> str:
+    """A page of charts, each a title and a figure, and what stands above and below them; with all numbers as JSON."""
+    places = "".join(
+        f'<figure><figcaption>{escape(title)}</figcaption><div class="chart" id="chart-{number}"></div></figure>'
+        for number, (title, _) in enumerate(charts)
+    )
+    library = get_plotlyjs()
+    # Scripts are allowed by their hashes, so that nothing a name contains can run; Plotly sets styles as it draws.
+    hashes = (b64encode(sha256(script.encode()).digest()).decode() for script in (library, _SCRIPT))
     return _PAGE.substitute(
         hashes=" ".join(f"'sha256-{one}'" for one in hashes),
-        title=escape(shared(profiles.values())),
+        kind=kind,
+        title=escape(title),
         style=_STYLE,
         above=above,
-        charts=charts,
+        charts=places,
         below=below,
+        note=note,
         version=VERSION,
         stream=STREAM,
-        figures=_inert(f"[{','.join(chart.to_json() for _, chart in found)}]"),
+        figures=_inert(f"[{','.join(chart.to_json() for _, chart in charts)}]"),
         numbers=_inert(json.dumps(numbers, allow_nan=False)),
         library=library,
         script=_SCRIPT,
@@ -166,7 +174,7 @@ def _mood(verdict: Verdict) -> str:
 def _fold(place: int, name: str, profile: LayerProfile[Any]) -> str:
     """One of several profiles: its line, name and kind of verdict, and all else when it is opened."""
     verdict = profile.verdict
-    colour, dashes = _line(place)
+    colour, dashes = line_of(place)
     line = f'<line x2="36" y1="5" y2="5" stroke="{colour}" stroke-width="4" stroke-dasharray="{dashes}"/>'
     return (
         f'<details class="{_mood(verdict)}"><summary><svg width="36" height="10">{line}</svg> {escape(name)}: '
@@ -189,7 +197,7 @@ def _layers(profile: LayerProfile[Any]) -> str:
     return f'<dl>{listed}</dl><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
 
 
-def _line(place: int) -> tuple[str, str]:
+def line_of(place: int) -> tuple[str, str]:
     """Colour and dashes, in pixels, of a profile's lines."""
     return COLOURS[place % len(COLOURS)], _DASHES[place // len(COLOURS) % len(_DASHES)]
 
@@ -214,20 +222,21 @@ def _chart(profiles: Mapping[str, LayerProfile[Any]], name: str, logarithmic: bo
         values = profile.mean(name) if name != "ratio" else gradient_ratio(profile)
         if np.isnan(values).all():
             continue
-        colour, dash = _line(place)
+        colour, dash = line_of(place)
         layers = list(range(len(values)))
         drawn.append(values)
-        chart.add_scatter(x=layers, y=_plain(values), name=label or "measured", mode="lines+markers",
+        chart.add_scatter(x=layers, y=finite(values), name=label or "measured", mode="lines+markers",
                           line={"color": colour, "dash": dash}, marker={"size": 5},
                           hovertext=profile.network.labels)  # fmt: skip
         if f"theory_{name}" in profile:
-            theory = _plain(profile[f"theory_{name}"])
+            theory = finite(profile[f"theory_{name}"])
             chart.add_scatter(x=layers, y=theory, name=f"{label} theory".strip(), mode="lines", showlegend=False,
                               line={"color": "#808080", "dash": "dash", "width": 2})  # fmt: skip
-    return chart.update_layout(_layout(np.concatenate(drawn), logarithmic)) if drawn else chart
+    return chart.update_layout(layout(np.concatenate(drawn), logarithmic)) if drawn else chart
 
 
-def _layout(values: Any, logarithmic: bool) -> dict[str, Any]:
+def layout(values: Any, logarithmic: bool, across: str = "layer") -> dict[str, Any]:
+    """Of a chart of these values by layer, or by something else."""
     clear, axis = "rgba(0,0,0,0)", {"zeroline": False, "automargin": True}
     if logarithmic:
         low, high = decades(values)
@@ -242,10 +251,11 @@ def _layout(values: Any, logarithmic: bool) -> dict[str, Any]:
         "modebar": {"bgcolor": clear},
         "margin": {"l": 60, "r": 15, "t": 15, "b": 45},
         "showlegend": False,
-        "xaxis": {"title": {"text": "layer"}, **axis},
+        "xaxis": {"title": {"text": across}, **axis},
         "yaxis": {**scale, **axis},
     }
 
 
-def _plain(values: Any) -> list[float | None]:
+def finite(values: Any) -> list[float | None]:
+    """As JSON has them."""
     return [float(value) if np.isfinite(value) else None for value in values]

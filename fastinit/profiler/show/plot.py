@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..result.layer_profile import LayerProfile
 
 #: With these, profiles are told apart without colour too.
-_MARKERS = "os^DvphX"
+MARKERS = "os^DvphX"
 #: Decades between data and a limit of a dtype within which the limit is drawn.
 _NEAR = 2.0
 _SMALL = {"fontsize": 7, "color": "#444444"}
@@ -43,8 +43,8 @@ def plot(profiles: Mapping[str, LayerProfile[Any]], path: Any = None, ax: Any = 
         ((_, profile),) = profiles.items()
         figure = picture(8, 4.5) if ax is None else ax.figure
         panel = Panel(ax or figure.subplots())
-        panel.add(profile, FORWARD, "activations, forward", COLOURS[0], _MARKERS[0])
-        panel.add(profile, BACKWARD, "gradient, backward", COLOURS[1], _MARKERS[1])
+        panel.add(profile, FORWARD, "activations, forward", COLOURS[0], MARKERS[0])
+        panel.add(profile, BACKWARD, "gradient, backward", COLOURS[1], MARKERS[1])
         panel.finish(str(profile.network), "second moment")
         panel.legend()
     else:
@@ -64,7 +64,7 @@ def overlay(axes: Any, profiles: Mapping[str, LayerProfile[Any]], name: str) -> 
     """A panel with one field of several profiles."""
     panel = Panel(axes)
     for place, (label, profile) in enumerate(profiles.items()):
-        panel.add(profile, name, label, COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)])
+        panel.add(profile, name, label, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
     return panel
 
 
@@ -90,7 +90,7 @@ class Panel:
             return
         layers, mean = np.arange(values.shape[1]), values.mean(axis=0)
         every = max(1, len(layers) // 10)  # and staggered, so that lines that lie on each other are all seen
-        style = {"color": colour, "label": _literal(label), "linewidth": 1.8, "marker": marker, "markersize": 4}
+        style = {"color": colour, "label": literal(label), "linewidth": 1.8, "marker": marker, "markersize": 4}
         self.axes.plot(layers, _drawable(mean), markevery=(len(self._values) % every, every), **style)
         shown = [_drawable(mean)]
         if len(values) > 1:
@@ -114,7 +114,7 @@ class Panel:
         low, high = decades(np.concatenate(self._values) if self._values else np.ones(1))
         low, high = self._limits(low, high)
         axes.set_ylim(10.0**low, 10.0**high)
-        axes.set_title(_literal(title), fontsize=10, loc="left", wrap=True)
+        axes.set_title(literal(title), fontsize=10, loc="left", wrap=True)
         axes.set_xlabel("layer")
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -164,7 +164,7 @@ class Panel:
         self.axes.plot([layer], [edge], marker=marker, markersize=8, color=colour, clip_on=False)
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Without what matplotlib reads into a text: mathematics between dollars, an underscore that hides a line."""
     return text.replace("$", r"\$").replace("_", " _", text.startswith("_"))
 

@@ -1,0 +1,67 @@
+"""Pages of a sweep: charts, and all points in a table."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ...profiler.show.html import finite, layout, line_of, page, write_whole
+from ...records import plain
+from .lines import Lines, word
+from .table import headed
+
+if TYPE_CHECKING:
+    from ..result import Sweep
+
+#: Title and column of each chart.
+_CHARTS = {
+    "Activations, forward: E x², factor per layer": "act_second_moment_rate",
+    "Gradient, backward: E g², factor per layer": "grad_act_second_moment_rate",
+    "Mean cosine between outputs": "cosine_last",
+    "Tangent kernel: largest eigenvalue over the mean": "kernel_over_mean",
+}
+
+
+def to_html(sweep: Sweep, path: Any = None) -> str | None:
+    """The page, or where it is written."""
+    charts = ((title, _chart(Lines(sweep, None, name, None))) for title, name in _CHARTS.items() if name in sweep)
+    shown = [(title, chart) for title, chart in charts if chart.data]
+    axes = {name: [word(value) for value in sweep[name].tolist()] for name in sweep.axes}
+    numbers = {"format": "fastinit sweep", "columns": {name: plain(sweep[name]) for name in sweep} | axes}
+    made = page("sweep", f"{len(sweep['seconds'])} points over {', '.join(sweep.axes)}", "", shown, _rows(sweep), numbers)
+    if path is None:
+        return made
+    write_whole(Path(path), made)
+    return None
+
+
+def _chart(lines: Lines) -> Any:
+    chart = go.Figure()
+    for place, (name, (x, y)) in enumerate(lines.items()):
+        if np.isnan(y).all():
+            continue
+        colour, dash = line_of(place)
+        chart.add_scatter(x=x.tolist(), y=finite(y), name=name or lines.y, mode="lines+markers",
+                          line={"color": colour, "dash": dash}, marker={"size": 5})  # fmt: skip
+    if not chart.data:
+        return chart
+    values = np.concatenate([y for _, (_, y) in lines.items()])
+    chart.update_layout(layout(values, lines.spans_decades("y"), lines.x))
+    if lines.spans_decades("x"):
+        chart.update_xaxes(type="log", exponentformat="power")
+    if lines.labels is not None:
+        chart.update_xaxes(tickvals=list(range(len(lines.labels))), ticktext=lines.labels)
+    return chart.update_layout(showlegend=lines.hue is not None)
+
+
+def _rows(sweep: Sweep) -> str:
+    columns = headed(sweep)
+    head = "".join(f"<th>{escape(header)}</th>" for header in columns)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in zip(*columns.values(), strict=True)
+    )
+    return f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'

@@ -1,0 +1,94 @@
+"""Stored: the points of sweeps in a file of JSON lines, which only grows: what is finished is not made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..arguments import refuse
+from ..records import plain, real_number
+from ..version import STREAM, VERSION
+from .points import WORDS, Row, Settings
+
+#: What every line starts with.
+_LABEL = b'{"format": "fastinit sweep", "version": 1, '
+
+
+class Stored:
+    """The rows of a file by the keys of their settings, and in a context the file itself, to add more.
+
+    Half a line, of a process that was killed as it wrote, is none; a point that failed is not finished.
+    """
+
+    def __init__(self, path: Any) -> None:
+        self._path = Path(path)
+        self.rows: dict[str, Row] = {}
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Stored:
+        self._file = self._path.open("a+b")
+        self._file.seek(0)
+        text = self._file.read()
+        if text[: len(_LABEL)] != _LABEL[: len(text)]:
+            self._file.close()
+            refuse("path", "a file of sweeps, or of nothing yet", str(self._path))
+        for line in text.splitlines():
+            self._read(line)
+        if text and not text.endswith(b"\n"):
+            self._file.write(b"\n")
+        return self
+
+    def _read(self, line: bytes) -> None:
+        try:
+            found = json.loads(line)
+            seen = {name: _value(name, value) for name, value in found["seen"].items()}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return
+        if seen["error"] is None:
+            self.rows[found["key"]] = seen
+
+    def add(self, key: str, settings: Settings, row: Row) -> None:
+        """A line for a point: whatever happens to this process after, it is there."""
+        told = {"key": key, "settings": identity(settings), "seen": plain(row)}
+        assert self._file is not None
+        self._file.write(_LABEL + json.dumps(told, allow_nan=False)[1:].encode() + b"\n")
+        self._file.flush()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        assert self._file is not None
+        self._file.close()
+
+
+def _value(name: str, value: Any) -> Any:
+    return value if name in WORDS or isinstance(value, bool) else real_number(value)
+
+
+def key_of(settings: Settings) -> str:
+    """What tells a point from all others: its settings, what is fixed among them, and this version."""
+    text = json.dumps([VERSION, STREAM, identity(settings)], sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def identity(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON, an array by its hash. What a file could not tell from others is refused."""
+    return {name: _told(name, value) for name, value in settings.items()}
+
+
+def _told(name: str, value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        digest = blake2b(np.ascontiguousarray(value).tobytes(), digest_size=16).hexdigest()
+        return {"array": [value.dtype.str, *value.shape, digest]}
+    if isinstance(value, Mapping):
+        return {str(key): _told(name, one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [_told(name, one) for one in value]
+    if value is None or isinstance(value, (bool, int, float, str, np.generic)):
+        return plain(value)
+    rule = "numbers, words and arrays where there is a path: a file does not tell functions apart"
+    refuse(name, rule, value, TypeError)
