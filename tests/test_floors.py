@@ -120,6 +120,7 @@ INSIDE = {
         "scheme_options",
         "profile_command",
         "profile_options",
+        "sweep_options",
         "verify_arrays",
         "verify_models",
         "verify_command",

@@ -66,9 +66,16 @@ def _fill_verify(parser: Parser) -> None:
     add_verify(parser)
 
 
+def _fill_sweep(parser: Parser) -> None:
+    from .sweep_options import add_sweep
+
+    add_sweep(parser)
+
+
 _COMMANDS = {
     "info": ("version, stream, instructions, threads, compiler", _fill_info),
     "profile": ("does a network carry a signal forward and a gradient back?", _fill_profile),
+    "sweep": ("how does that depend on width, depth, scheme, ...?", _fill_sweep),
     "verify": ("do the arrays in a file have the law they claim?", _fill_verify),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from .readers import (
     metavar_of,
     option_of,
     read_activation,
+    read_client,
     read_cotangent,
     read_norm,
     read_npy,
@@ -75,6 +77,7 @@ OPTIONS: dict[str, dict[str, tuple[Reader | None, str]]] = {
         "repeats": (read_whole, "networks drawn"),
         "method": (read_text, "auto, dense, tiled or matrix_free"),
         "threads": (read_whole, "of the fills"),
+        "client": (read_client, "the address of a scheduler of Dask, whose workers do it"),
         "progress": (None, "a bar with the time left"),
     },
 }
@@ -96,19 +99,29 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
         "130 interrupted."
     )
     parser.epilog = "Example: fastinit profile --width 1e6 --depth 50 --norm batch --method matrix_free --html out.html"
+    add_keywords(parser)
+    group = parser.add_argument_group("showing")
+    group.add_argument("--compare", metavar="SCHEMES", help="several schemes side by side: he_normal,lecun_normal")
+    group.add_argument("--table", action=argparse.BooleanOptionalAction, default=True, help="a table of layers")
+    add_files(group, FILES)
+    group.add_argument("--healthy", action="store_true", help="exit status 1 if it does not train with SGD and Adam")
+    parser.set_defaults(run=_run_profile)
+
+
+def add_keywords(parser: argparse.ArgumentParser) -> None:
+    """An option for each keyword of `fastinit.profile`."""
     for title, options in OPTIONS.items():
         group = parser.add_argument_group(title)
         for name, (read, meaning) in options.items():
             flag: dict[str, Any] = {"action": argparse.BooleanOptionalAction, "default": None}
             more = {"metavar": metavar_of(name)} if read else flag
             group.add_argument(option_of(name), help=meaning, **more)
-    group = parser.add_argument_group("showing")
-    group.add_argument("--compare", metavar="SCHEMES", help="several schemes side by side: he_normal,lecun_normal")
-    group.add_argument("--table", action=argparse.BooleanOptionalAction, default=True, help="a table of layers")
-    for kind, (meaning, _) in FILES.items():
-        group.add_argument(f"--{kind}", type=Path, metavar="FILE", help=meaning)
-    group.add_argument("--healthy", action="store_true", help="exit status 1 if it does not train with SGD and Adam")
-    parser.set_defaults(run=_run_profile)
+
+
+def add_files(group: argparse._ArgumentGroup, kinds: Iterable[str]) -> None:
+    """An option for each kind of file."""
+    for kind in kinds:
+        group.add_argument(f"--{kind}", type=Path, metavar="FILE", help=FILES[kind][0])
 
 
 def typed_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -123,7 +136,7 @@ def typed_options(options: argparse.Namespace) -> dict[str, Any]:
 
 def typed_files(options: argparse.Namespace) -> dict[str, Path]:
     """Where to write what, checked."""
-    files = {kind: path for kind in FILES if (path := getattr(options, kind)) is not None}
+    files = {kind: path for kind in FILES if (path := getattr(options, kind, None)) is not None}
     for kind, path in files.items():
         _, endings = FILES[kind]
         if path.suffix.lower() not in endings:

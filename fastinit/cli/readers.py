@@ -158,6 +158,15 @@ def read_cotangent(option: str, text: str) -> Any:
     return read_npy(option, text) if text.endswith(".npy") else text
 
 
+def read_client(option: str, text: str) -> Any:
+    """A client of a scheduler of Dask."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError(f"{option} needs distributed: pip install 'fastinit-nn[dask]'") from error
+    return Client(text)
+
+
 def read_array(path: Path, member: str | None) -> tuple[Any, str]:
     """An array from a .npy file (read as it is needed) or an .npz file, and its name there; nothing pickled is read."""
     from tokenize import TokenError

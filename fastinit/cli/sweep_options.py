@@ -1,0 +1,76 @@
+"""``fastinit sweep``: what varies, who makes the points, how they are shown; and the options of ``profile``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..arguments import choice, refuse
+from .profile_options import OPTIONS, add_files, add_keywords, typed_files, typed_options
+from .readers import option_of, read_truth, read_whole
+
+#: Columns of the picture, by option.
+_COLUMNS = {"x": "across", "y": "up", "hue": "with a line for each value"}
+
+
+def add_sweep(parser: argparse.ArgumentParser) -> None:
+    """What the command is, and all its options."""
+    parser.description = (
+        "Profiles over the product of some keywords. Exit status: 0; 1 if a point failed; 2 the question was wrong; "
+        "130 interrupted: with --path the same command goes on from there."
+    )
+    parser.epilog = "Example: fastinit sweep --over depth=10,20,40 --over norm=none,layer --processes 2 --html out.html"
+    group = parser.add_argument_group("sweep")
+    group.add_argument(
+        "--over", action="append", required=True, metavar="KEYWORD=VALUES",
+        help="a keyword that varies, and its values between commas; between semicolons where they have commas",
+    )  # fmt: skip
+    group.add_argument("--processes", metavar="NUMBER", help="that make the points; with --client its workers do")
+    group.add_argument("--path", type=Path, metavar="FILE", help="JSON lines, to which points are added, and resumed")
+    add_keywords(parser)
+    group = parser.add_argument_group("showing")
+    group.add_argument("--table", action=argparse.BooleanOptionalAction, default=True, help="a table of points")
+    add_files(group, ("png", "html"))
+    for name, meaning in _COLUMNS.items():
+        group.add_argument(f"--{name}", metavar="COLUMN", help=f"{meaning}, in the picture")
+    parser.set_defaults(run=_run_sweep)
+
+
+def typed_axes(options: argparse.Namespace) -> dict[str, list[Any]]:
+    """Keyword to values of what varies, each read as the option of that name is."""
+    known = {name: read or read_truth for group in OPTIONS.values() for name, (read, _) in group.items()}
+    axes: dict[str, list[Any]] = {}
+    for text in options.over:
+        keyword, equals, values = text.partition("=")
+        if not equals:
+            refuse("--over", "a keyword and its values, as in depth=10,20", text)
+        name = choice("--over", keyword.replace("-", "_"), known)
+        if name in axes:
+            refuse("--over", "another keyword each time", text)
+        parts = values.split(";") if ";" in values else re.split(r",(?![^,:]*=)", values)
+        axes[name] = [known[name](option_of(name), part) for part in parts]
+    return axes
+
+
+def _run_sweep(options: argparse.Namespace) -> int:
+    axes, keywords, files = typed_axes(options), typed_options(options), typed_files(options)
+    executor, progress = keywords.pop("client", None), keywords.pop("progress", None)
+    if options.processes is not None:
+        if executor is not None:
+            refuse("--processes", "left out with --client", options.processes)
+        from concurrent.futures import ProcessPoolExecutor
+
+        executor = partial(ProcessPoolExecutor, read_whole("--processes", options.processes))
+    from ..sweeps import sweep
+
+    found = sweep(axes, executor=executor, path=options.path, progress=progress, **keywords)
+    if options.table:
+        print(found.table())
+    columns = {name: column for name in _COLUMNS if (column := getattr(options, name)) is not None}
+    for kind, path in files.items():
+        found.plot(path=path, **columns) if kind == "png" else found.to_html(path)
+        print(f"wrote {path}")
+    return int(any(found["error"]))
