@@ -127,15 +127,17 @@ def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into
                  *, z=None, map=None, bias=None, double bias_std=0, given=None, stream=None, double sign=0,
                  steps=(), norm=None, activation=None, own=None, n=None, back=None, signs=None,
                  gradient=None, bint exact=False,
-                 out=None, bint adds=False, bint products=False, bint crossed=False, bint squares=False):
+                 out=None, bint adds=False, bint products=False, bint crossed=False, bint squares=False, only=None):
     """One pass over the columns of a layer: see src/columns.h. Moments go into four accumulators, where they are there.
+
+    All of its parts, or the one numbered `only`: what was seen of each, added in their order, is what is seen of all.
 
     Returns how many columns are dead, |z|^2, and the sums that were asked for.
     """
     cdef fi_columns c
     cdef fi_columns_seen seen
     cdef fi_rows stream_rows, out_rows
-    cdef size_t parts, some, part = 0, wide
+    cdef size_t parts, some, part, wide
     cdef int failed = 0, code
     cdef _Own mine = _Own()
     cdef list found = []
@@ -202,7 +204,11 @@ def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into
             seen.n_squares = sums_for(found, (1, rows))
     if way == FI_FORWARD_SUMS or way == FI_BACKWARD_SUMS:
         seen.row_sums = sums_for(found, (2, rows))
-    parts = fi_columns_parts(rows, width)
+    parts, part = fi_columns_parts(rows, width), 0
+    if only is not None:
+        if not 0 <= only < parts:
+            raise ValueError(f"`only` must be a part in [0, {parts}), got {only}")
+        part, parts = only, only + 1
     wide = rows * width
     with room.lock:
         while part < parts:

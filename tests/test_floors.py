@@ -95,7 +95,7 @@ INSIDE = {
                 "propagation",
             ),
         ),
-        ("columns", ("gram_sampling", "layerwise", "plain", "residual", "propagation")),
+        ("columns", ("gram_sampling", "passes", "layerwise", "plain", "residual", "propagation")),
         "methods",
         "prediction",
         "drawing",

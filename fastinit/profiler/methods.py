@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import get_args
+from typing import Any, get_args
 
 from .. import _core
 from ..arguments import choice, refuse
@@ -19,10 +19,13 @@ METHODS = get_args(Method)[1:]
 DENSE_WEIGHTS = 1 << 26
 
 
-def method_for(network: Network, signals: Signals, method: str) -> str:
+def method_for(network: Network, signals: Signals, method: str, client: Any = None) -> str:
     """The method to use: the one asked for, or for "auto" the first that suits; it is refused where it cannot be."""
     choice("method", method, get_args(Method))
-    if method == "auto":
+    if client is not None:
+        _check_client(network, signals, method, client)
+        method = "matrix_free"
+    elif method == "auto":
         largest = max(map(prod, _shapes(network)))
         method = "dense"
         if largest > DENSE_WEIGHTS:
@@ -32,6 +35,20 @@ def method_for(network: Network, signals: Signals, method: str) -> str:
         refuse("method", obstacle, method)
     _check_memory(network, signals, method)
     return method
+
+
+def _check_client(network: Network, signals: Signals, method: str, client: Any) -> None:
+    """That its workers have columns to pass, of which none but they need the signals."""
+    if not (hasattr(client, "submit") and hasattr(client, "map")):
+        refuse("client", "a client of Dask, a distributed.Client", client, TypeError)
+    kept = {
+        f"with method {method!r}": method not in ("auto", "matrix_free"),
+        "for a residual network": network.residual,
+        "where there is a loss": signals.loss is not None,
+        "with sgd_steps or jacobian": signals.asks_again,
+    }
+    for where in (where for where, is_so in kept.items() if is_so):
+        refuse("client", f"left out {where}", client)
 
 
 def _shapes(network: Network) -> list[tuple[int, ...]]:

@@ -25,6 +25,7 @@ from ..typing import (
     Padding,
     Seed,
 )
+from .columns.passes import dealt_to
 from .columns.propagation import propagate_by_columns
 from .description.keywords import OF_RUNS, OF_SIGNALS, network_from, settled
 from .description.network import Network
@@ -112,6 +113,7 @@ def profile(
     method: Method = "auto",
     dtype: Float32 | Float64 | np.dtype[Any] | type[Any] = "float32",
     threads: int | None = None,
+    client: Any = None,
     progress: bool | None = None,
 ) -> Profile:
     """Send signals through a network as it is initialised, and tell what becomes of them, layer by layer.
@@ -218,6 +220,10 @@ def profile(
         Of weights and signals.
     threads : int
         Of the fills and moments; matrix products have those of NumPy's BLAS.
+    client : distributed.Client
+        Of Dask, whose workers then pass the layers of "matrix_free", which is what "auto" is; no bit depends on how
+        many they are, or on one that dies. Not for a residual network or a loss, of which whole signals are kept, nor
+        with sgd_steps or jacobian. A layer has at most 32 parts; what a user gives as inputs goes to each worker.
     progress : bool
         Whether to show a bar; where it is left out, for long runs on a terminal.
 
@@ -267,9 +273,9 @@ def profile(
     described = {name: value for name, value in given.items() if name not in (*OF_SIGNALS, *OF_RUNS)}
     network = network_from(**described)
     signals = signals_from(network, inputs=inputs, **{name: given[name] for name in OF_SIGNALS})
-    chosen = method_for(network, signals, method)
+    chosen = method_for(network, signals, method, client)
     drawings, first = integer("repeats", repeats, 1), seed_number(seed)
-    with threads_limited(threads):
+    with threads_limited(threads), dealt_to(client):
         return measured(network, signals, chosen, first, drawings, progress)
 
 

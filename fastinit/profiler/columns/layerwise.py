@@ -22,13 +22,13 @@ from ..products import rounding
 from ..statistics import Tally
 from ..tangent_kernel import kernel_examples, kernel_fields
 from .gram_sampling import GramSampledWeights
+from .passes import MOMENTS, pass_columns
 
 Array = np.ndarray[Any, Any]
 
-#: What the core calls the steps of a layer, and what a pass is for; and the moments that it reads, in its order.
+#: What the core calls the steps of a layer, and what a pass is for.
 READ, NORM, ACTIVATION = range(3)
 FORWARD, FORWARD_SUMS, BACKWARD, BACKWARD_SUMS = range(4)
-MOMENTS = ("preact", "act", "grad_preact", "grad_act")
 
 
 @dataclass
@@ -156,7 +156,7 @@ class NetworkByColumns(ABC):
         """Pass a layer's columns; what is read goes into tallies by the name of its moments. The sums asked for."""
         network = self.network
         accumulators = tuple(into[name].sums_of(name) if name in into else None for name in MOMENTS)
-        dead, squares, *products = _core.pass_columns(
+        dead, squares, *products = pass_columns(
             way, network.dtype, network.batch, network.widths[layer], accumulators, self.room,
             **{"threads": threads_for(None)} | what,
         )  # fmt: skip
@@ -196,7 +196,7 @@ class NetworkByColumns(ABC):
         weights = self.weights[layer + 1]
         weights.see_inputs(products, self.rounding(weights.fan_in))
         if weights.haar:
-            frame = _core.pass_columns(
+            frame = pass_columns(
                 FORWARD, self.network.dtype, weights.rank, weights.fan_out, (None,) * 4, self.room, threads_for(None),
                 z=weights.frame, products=True,
             )[2]  # fmt: skip

@@ -70,7 +70,7 @@ _FLAGS = ("residual", "positional", "gated", "causal", "backward", "jacobian", "
 _NEVER_LEFT_OUT = ("backward", "jacobian")
 #: Keywords of what is sent through a network, and of how that is done; all others describe the network.
 OF_SIGNALS = ("cotangent", "loss", "backward", "jacobian", "sgd_steps", "lr")
-OF_RUNS = ("seed", "repeats", "method", "threads", "progress")
+OF_RUNS = ("seed", "repeats", "method", "threads", "client", "progress")
 
 
 def settled(given: Mapping[str, Any]) -> dict[str, Any]:
