@@ -3,6 +3,7 @@
 Each line marked `# type: ignore[...]` is wrong, and `make lint` fails if the checker no longer finds it so.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,21 @@ def laws(own: fi.Scheme, given: fi.laws.Parameters) -> None:
     fi.laws.Normal("0.02")  # type: ignore[arg-type]
     fi.laws.Sparse()  # type: ignore[call-arg]
     fi.laws.Law()  # type: ignore[abstract]
+
+
+def sweeps() -> None:
+    found = fi.sweep({"depth": range(1, 4), "activation": ["relu", "tanh"]}, path="points.jsonl", width=64)
+    assert_type(found, fi.Sweep)
+    assert_type(found["act_second_moment_rate"], NDArray[Any])
+    assert_type(found.axes, tuple[str, ...])
+    assert_type(found.to_html(), str | None)
+    found.to_frame()
+    found.plot("depth", hue="activation")
+    with ThreadPoolExecutor(2) as executor:
+        fi.sweep({"depth": [1]}, executor=executor)
+    fi.sweep({"depth": [1]}, executor=ThreadPoolExecutor, progress=True)
+    fi.sweep(["depth"])  # type: ignore[arg-type]
+    fi.sweep({"depth": [1]}, None)  # type: ignore[call-arg]
 
 
 def numbers(x: NDArray[np.float32]) -> None:

@@ -35,7 +35,8 @@ class Stored:
         self._file = self._path.open("a+b")
         self._file.seek(0)
         text = self._file.read()
-        if text[: len(_LABEL)] != _LABEL[: len(text)]:
+        head = text.partition(b"\n")[0][: len(_LABEL)]  # perhaps half a line
+        if text and not (head and _LABEL.startswith(head)):
             self._file.close()
             refuse("path", "a file of sweeps, or of nothing yet", str(self._path))
         for line in text.splitlines():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from threading import Timer
 
 import dask
 import dask.array as da
@@ -195,6 +196,85 @@ def test_several_workers_of_which_one_is_killed(cluster):
     os.kill(killed, signal.SIGKILL)
     assert (future.result(timeout=120) == fi.he_normal((640, 100), seed=5, name="w")).all()
     assert killed not in cluster.run(os.getpid).values()
+
+
+NETWORKS = {
+    "plain": {"activation": "gelu", "bias_std": 0.1},
+    "layer norm": {"norm": "layer"},
+    "batch norm after": {"norm": "batch", "norm_position": "post_act"},
+    "orthogonal": {"scheme": "orthogonal", "activation": "tanh", "dtype": "float64"},
+    "the user's functions": {"activation": (np.tanh, lambda x: 1 - np.tanh(x) ** 2)},
+    "the user's signals": {"inputs": fi.normal((64, 3000), seed=9), "cotangent": fi.normal((64, 3000), seed=8)},
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_profiles_by_workers_have_equal_bits(cluster, network):
+    keywords = {"width": 3000, "depth": 3, "batch": 64, "seed": 1, "repeats": 2} | NETWORKS[network]
+    here = fi.profile(method="matrix_free", **keywords)
+    there = fi.profile(client=cluster, **keywords)
+    assert here == there and there.method == "matrix_free"
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=3, dashboard_address=":0") as other:
+        assert fi.profile(client=other, **keywords) == here
+
+
+def slow_tanh(x):
+    time.sleep(0.02)
+    return np.tanh(x)
+
+
+def test_a_worker_that_is_killed_in_a_profile(cluster):
+    keywords = {"width": 3000, "depth": 4, "batch": 64, "activation": (slow_tanh, lambda x: 1 - np.tanh(x) ** 2)}
+    before = cluster.run(os.getpid)
+    killer = Timer(0.5, os.kill, (next(iter(before.values())), signal.SIGKILL))
+    killer.start()
+    there = fi.profile(client=cluster, **keywords)
+    killer.join()
+    assert there == fi.profile(method="matrix_free", **keywords)
+    assert set(cluster.run(os.getpid).values()) != set(before.values())
+
+
+@pytest.mark.parametrize(
+    ("keywords", "where"),
+    [
+        ({"method": "dense"}, "with method 'dense'"),
+        ({"residual": True}, "for a residual network"),
+        ({"loss": "mse"}, "where there is a loss"),
+        ({"jacobian": True}, "with sgd_steps or jacobian"),
+    ],
+    ids=str,
+)
+def test_profiles_that_workers_do_not_make(cluster, keywords, where):
+    with pytest.raises(ValueError) as error:
+        fi.profile(100, 2, batch=8, client=cluster, **keywords)
+    assert str(error.value) == f"`client` must be left out {where}, got {cluster!r}"
+
+
+def test_a_client_is_one():
+    with pytest.raises(TypeError) as error:
+        fi.profile(100, 2, batch=8, client="tcp://somewhere:1")
+    assert str(error.value) == "`client` must be a client of Dask, a distributed.Client, got 'tcp://somewhere:1'"
+
+
+def test_sweeps_by_workers(cluster, tmp_path):
+    over, fixed = {"depth": [2, 5], "activation": ["relu", "tanh"]}, {"width": 16, "batch": 8}
+    here, there = (fi.sweep(over, executor=one, path=tmp_path / str(one is None), **fixed) for one in (None, cluster))
+    for name in here:
+        if name != "seconds":
+            np.testing.assert_array_equal(here[name], there[name], name)
+
+
+def test_a_worker_that_is_killed_in_a_sweep(cluster, tmp_path):
+    died = tmp_path / "died"
+
+    def deadly(shape, seed, name):
+        if seed == 1 and not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.ones(shape, np.float32)
+
+    found = fi.sweep({"seed": [0, 1, 2]}, width=8, depth=2, batch=4, scheme=deadly, executor=cluster)
+    assert found["error"].tolist() == [None] * 3 and died.exists()
 
 
 def test_whole_arrays_on_workers(cluster):

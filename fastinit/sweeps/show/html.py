@@ -32,7 +32,9 @@ def to_html(sweep: Sweep, path: Any = None) -> str | None:
     shown = [(title, chart) for title, chart in charts if chart.data]
     axes = {name: [word(value) for value in sweep[name].tolist()] for name in sweep.axes}
     numbers = {"format": "fastinit sweep", "columns": {name: plain(sweep[name]) for name in sweep} | axes}
-    made = page("sweep", f"{len(sweep['seconds'])} points over {', '.join(sweep.axes)}", "", shown, _rows(sweep), numbers)
+    made = page(
+        "sweep", f"{len(sweep['seconds'])} points over {', '.join(sweep.axes)}", "", shown, _rows(sweep), numbers
+    )
     if path is None:
         return made
     write_whole(Path(path), made)
