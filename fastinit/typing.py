@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
@@ -65,3 +65,19 @@ Elementwise: TypeAlias = Callable[[Array], Array]
 ActivationLike: TypeAlias = (
     ActivationName | tuple[Literal["leaky_relu", "elu"], float] | tuple[Elementwise, Elementwise] | Activation
 )
+
+
+class Client(Protocol):
+    """What is asked of a client of Dask, a `distributed.Client`."""
+
+    def submit(self, function: Callable[..., Any], /, *given: Any, **keywords: Any) -> Any:
+        """A task."""
+
+    def map(self, function: Callable[..., Any], /, *given: Any, **keywords: Any) -> Any:
+        """Many."""
+
+    def gather(self, futures: Any, /) -> Any:
+        """What they give."""
+
+    def get_executor(self, **keywords: Any) -> Any:
+        """An executor of its workers."""

@@ -71,6 +71,39 @@ def test_what_is_made_and_read_is_the_twins(level, dtype, width, wide):
         assert same(g, reference.mapped(both, np.concatenate([x, n[:terms]])))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [1, 1000, 40_001])
+def test_parts_alone_add_up_to_all(dtype, width):
+    """To the bit, in their order: whoever makes them."""
+    x, by = signal(17, width, dtype), signal(17, 17, dtype, seed=1)
+    what = {"z": (key("z"), 17), "map": by, "steps": (0, 2), "activation": (1, (1.0, 0.0))}
+    what |= {"products": True, "crossed": True, "n": (key("n"), 17)}
+    parts = range(_core.columns_parts(17, width))
+    *whole, counts = passed_with_accumulators(x, **what)
+    moments = None
+    for part in parts:
+        *some, seen = passed_with_accumulators(x, only=part, **what)
+        if moments is None:
+            total, moments = some, seen
+            continue
+        total = [one + other for one, other in zip(total, some, strict=True)]
+        for sums, more in zip(moments, seen, strict=True):
+            sums.merge(more)
+    assert all(same(one, other) for one, other in zip(total, whole, strict=True))
+    assert all(one.result() == other.result() for one, other in zip(moments, counts, strict=True))
+    for part in (len(parts), 2**40):
+        with pytest.raises(ValueError) as error:
+            passed(x, only=part, **what)
+        assert str(error.value) == f"`only` must be a part in [0, {len(parts)}), got {part}"
+
+
+def passed_with_accumulators(x, **what):
+    """What is found, and where its moments are."""
+    accumulators = _core.Accumulator(4), _core.Accumulator(4)
+    into = (*accumulators, None, None)
+    return *_core.pass_columns(FORWARD, x.dtype, *x.shape, into, _core.ColumnRoom(), 1, **what), accumulators
+
+
 UNITS = {
     "batch norm, then gelu": ((0, 1, 2), True),
     "sin, then batch norm": ((0, 2, 1), True),

@@ -110,9 +110,8 @@ INSIDE = {
         ("show", ("axes", "table", "plot", "html", "story")),
     ),
     "sweeps": (
-        *("points", "stored", "executors"),
+        *("points", "stored", "executors", "result", "runs"),
         ("show", ("lines", "table", "plot", "html")),
-        *("result", "runs"),
     ),
     "cli": (
         "readers",

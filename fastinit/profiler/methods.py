@@ -8,7 +8,7 @@ from typing import Any, get_args
 from .. import _core
 from ..arguments import choice, refuse
 from ..machine import available_memory, threads_for
-from ..typing import Method
+from ..typing import Client, Method
 from .description.network import Network, Text, normalisation_of
 from .description.signals import Signals
 from .steps.attention import ATTENTION
@@ -19,7 +19,7 @@ METHODS = get_args(Method)[1:]
 DENSE_WEIGHTS = 1 << 26
 
 
-def method_for(network: Network, signals: Signals, method: str, client: Any = None) -> str:
+def method_for(network: Network, signals: Signals, method: str, client: Client | None = None) -> str:
     """The method to use: the one asked for, or for "auto" the first that suits; it is refused where it cannot be."""
     choice("method", method, get_args(Method))
     if client is not None:

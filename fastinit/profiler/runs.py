@@ -16,6 +16,7 @@ from ..stream import SEED_BITS, seed_number
 from ..typing import (
     ActivationLike,
     Array,
+    Client,
     Float32,
     Float64,
     Method,
@@ -113,7 +114,7 @@ def profile(
     method: Method = "auto",
     dtype: Float32 | Float64 | np.dtype[Any] | type[Any] = "float32",
     threads: int | None = None,
-    client: Any = None,
+    client: Client | None = None,
     progress: bool | None = None,
 ) -> Profile:
     """Send signals through a network as it is initialised, and tell what becomes of them, layer by layer.

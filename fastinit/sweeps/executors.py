@@ -9,16 +9,17 @@ from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 from ..arguments import refuse
+from ..typing import Client
 from .points import Row, Settings, failed, row_of
 
 #: None, one that runs, a function that makes one anew, or a `distributed.Client`.
-ExecutorLike: TypeAlias = Executor | Callable[[], Executor] | Any | None
+ExecutorLike: TypeAlias = Executor | Callable[[], Executor] | Client | None
 #: Points that are to be made, by their numbers.
 Points = dict[int, Settings]
 
 
-def made(points: Points, executor: ExecutorLike) -> Iterator[tuple[int, Row]]:
-    """Number and row of each point, as they are done."""
+def made(points: Points, executor: Any) -> Iterator[tuple[int, Row]]:
+    """Number and row of each point, as they are done by a checked executor."""
     if executor is None:
         for number, settings in points.items():
             yield number, row_of(settings)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ... import _core
+from ...typing import Client
 from ..statistics import Tally
 
 #: Moments that a pass reads, in the core's order.
@@ -23,12 +24,12 @@ MOMENTS = ("preact", "act", "grad_preact", "grad_act")
 
 Accumulators = tuple[_core.Accumulator | None, ...]
 
-_client: ContextVar[Any] = ContextVar("client", default=None)
+_client: ContextVar[Client | None] = ContextVar("client", default=None)
 _here = local()
 
 
 @contextmanager
-def dealt_to(client: Any) -> Iterator[None]:
+def dealt_to(client: Client | None) -> Iterator[None]:
     """Let the workers of a client of Dask make the passes in this context; None changes nothing."""
     token = _client.set(_client.get() if client is None else client)
     try:
