@@ -65,9 +65,9 @@ def sweep(
     Examples
     --------
     >>> import fastinit as fi
-    >>> found = fi.sweep({"scheme": ["lecun_normal", "he_normal"], "depth": [5, 10]}, width=64, batch=16)
+    >>> found = fi.sweep({"scheme": ["lecun_normal", "he_normal"], "depth": [8, 16]}, width=64, batch=16)
     >>> found["depth"].tolist(), found["verdict"].tolist()
-    ([5, 10, 5, 10], ['vanishing', 'vanishing', 'stable', 'stable'])
+    ([8, 16, 8, 16], ['vanishing', 'vanishing', 'stable', 'stable'])
     >>> bool(abs(found["act_second_moment_rate"][1] - 0.5) < 0.1)
     True
     """
