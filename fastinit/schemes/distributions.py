@@ -89,7 +89,7 @@ def uniform(
     threads: int | None = None,
     **unknown: Never,
 ) -> Any:
-    """Uniform values in [low, high): ``low + (high - low) * u``, u a multiple of 2**-24 (float64: 2**-52).
+    """Uniform values in [low, high): ``low + (high - low) * u``, u a multiple of 2**-24 (float64: 2**-53).
 
     Parameters
     ----------
