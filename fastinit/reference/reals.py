@@ -126,4 +126,3 @@ def quantile64(left: Array, right: Array, tails: bool) -> Array:
         "0x1.32eb87206afa4p-1", "0x1.6f1a6f53f683bp+0", "0x1.d5bdb71bd5d99p+0", "1.0",
     )  # fmt: skip
     return np.where(w < 2.0, middle, np.where(left < right, -outside, outside))
-
