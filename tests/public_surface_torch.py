@@ -39,6 +39,7 @@ def models(model: torch.nn.Module, inputs: torch.Tensor) -> None:
     assert_type(made[0].fans, fi.Fans | None)
     assert_type(ft.Plan.from_json(made.to_json()), ft.Plan)
     assert_type(ft.initialize_(model, "gpt2", seed=0, split={"*.qkv": 3}, partition=(0, 2)), ft.Plan)
+    assert_type(ft.materialize(torch.nn.Linear(2, 2), "cpu"), torch.nn.Linear)
     found = ft.verify(model, ft.llama(std=0.02), seed=0)
     assert_type(found, ft.ModelVerification)
     assert_type(found.ok, bool)

@@ -127,6 +127,7 @@ INSIDE = {
         (
             "models",
             (
+                "memory",
                 "reparametrised",
                 "own",
                 "steps",

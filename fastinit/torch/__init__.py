@@ -36,6 +36,7 @@ from .calls.init import (
 )
 from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
 from .models.initialize import initialize_
+from .models.memory import materialize
 from .models.plans import Entry, Plan, plan
 from .models.verification import ModelVerification, verify
 from .rules.modules import fans_of
@@ -82,6 +83,7 @@ __all__ = [
     "law_of",
     "llama",
     "lsuv_",
+    "materialize",
     "mup",
     "normal",
     "normal_",

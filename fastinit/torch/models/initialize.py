@@ -42,7 +42,7 @@ def initialize_(
     Parameters
     ----------
     model : torch.nn.Module
-        Plain or parallelised (``parallelize_module``, ``fully_shard``), with its memory (``to_empty`` is enough).
+        Plain or parallelised (``parallelize_module``, ``fully_shard``), with its memory (`materialize` gives it).
     rules : str, list or callable
         ``"torch"``: what each module's own ``reset_parameters`` asks for. ``"own"``: that, and then what models and
         parts of them have beyond it, ``initialize_weights``, ``init_weights``, ``_initialize_weights`` or
@@ -112,7 +112,7 @@ def initialize_(
     >>> import fastinit.torch
     >>> with torch.device("meta"):
     ...     model = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
-    >>> model = model.to_empty(device="cpu")
+    >>> model = fastinit.torch.materialize(model, "cpu")
     >>> plan = fastinit.torch.initialize_(model, [("*.bias", "zeros"), ("*", "he_normal")], seed=1)
     >>> weight = fi.he_normal((256, 784), in_axis=1, out_axis=0, seed=1, name="0.weight")
     >>> bool((model[0].weight.detach().numpy() == weight).all())
