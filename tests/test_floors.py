@@ -145,6 +145,7 @@ INSIDE = {
             (
                 "patterns",
                 "outputs",
+                "returns",
                 "paths",
                 "factors",
                 "tangents",
