@@ -43,12 +43,15 @@ from .rules.recipe import Recipe, Sought, register_recipe
 from .rules.recipes import deepnorm, gpt2, llama
 from .rules.weights import Ruled, Weight, law_of
 from .rules.width import Factors, mup
+from .seen.coordinates import CoordinateCheck, Slopes
 from .seen.lsuv import Correction, lsuv_
 from .seen.model_profile import ModelProfile
 from .seen.profiling import profile
+from .seen.widening import coordinate_check
 from .tensors.names import canonical_name
 
 __all__ = [
+    "CoordinateCheck",
     "Correction",
     "Entry",
     "Factors",
@@ -57,12 +60,14 @@ __all__ = [
     "Plan",
     "Recipe",
     "Ruled",
+    "Slopes",
     "Sought",
     "Weight",
     "calculate_gain",
     "canonical_name",
     "constant",
     "constant_",
+    "coordinate_check",
     "deepnorm",
     "dirac",
     "dirac_",
