@@ -151,6 +151,7 @@ INSIDE = {
                 "tangents",
                 "examples",
                 "undisturbed",
+                "expected",
                 "model",
                 "verdicts",
                 "model_profile",

@@ -14,9 +14,11 @@ from torch.overrides import TorchFunctionMode
 
 from ...arguments import refuse
 from ...profiler.products import inner, mean_cosine_of_rows, squared_norm
+from ...profiler.result.findings import FORWARD
 from ...profiler.statistics import FIELDS, Tally, distinct_columns
 from ..rules.modules import normalises, takes_moments
 from ..tensors.names import Rename, canonical_name
+from .expected import Expected
 from .model import Model, Row
 from .model_profile import ModelProfile
 from .outputs import array_of, first_floats
@@ -53,10 +55,12 @@ class Seen:
     same: bool = True
     nodes: list[Any] = field(default_factory=list)
     cosines: list[float] = field(default_factory=list)
+    expected: float = 0.0
 
-    def take(self, module: nn.Module | None, tensor: Tensor) -> None:
-        """What a call returned."""
+    def take(self, module: nn.Module | None, tensor: Tensor, expected: float) -> None:
+        """What a call returned, and of its second moment what theory has."""
         array = array_of(tensor)
+        self.expected += expected * array.size
         self.elements += array.size
         self.tally.act.update(array)
         if array.ndim >= 2 and array.size:
@@ -114,6 +118,7 @@ class Watch:
         self._start: Any = None
         self._through: set[Any] | None = None
         self._waiting: set[str] = set()
+        self._expected = Expected()
 
     def inputs(self, stack: ExitStack, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
         """What to give the model: a first argument of floats is taken in, and is a tensor that takes a gradient."""
@@ -127,6 +132,7 @@ class Watch:
                 self.sources.append(leaf)
                 self._grants = self._backward
                 self._start = given[key].grad_fn
+                self._expected.start(given[key])
                 self._take(stack, None, "input", given[key])
         return [given[place] for place in range(len(args))], {name: given[name] for name in kwargs}
 
@@ -134,6 +140,7 @@ class Watch:
         """Hooks on all modules that may be called; those on tensors stay until the stack is left."""
         if self._grants:
             hooks.enter_context(_Granted())
+        self._expected.attach(hooks, self._model)
         Returns(self._model, self._patterns, self._rename, partial(self._returned, stack)).attach(hooks)
 
     def _returned(self, stack: ExitStack, module: nn.Module, label: str, tensor: Tensor, shown: bool) -> None:
@@ -147,7 +154,7 @@ class Watch:
             kind, weights = type(module).__name__, [one for one in module.parameters() if one.ndim > 1]
         seen = self._seen.setdefault(module, Seen(label, kind, weights))
         seen.bends = type(module).__module__ == nn.ReLU.__module__ and not weights
-        seen.take(module, tensor)
+        seen.take(module, tensor, self._expected.of(tensor))
         if tensor.requires_grad:
             seen.traced = True
             seen.nodes.append(tensor.grad_fn)
@@ -191,6 +198,7 @@ class Watch:
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
         fields |= {"kernel_share": self._shares(tangents)} | fields_of(tangents)
+        theory = [seen.expected / seen.elements if seen.elements else np.nan for seen in self._seen.values()]
         modules = tuple(
             Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting, **self._about(seen))
             for seen in self._seen.values()
@@ -200,7 +208,7 @@ class Watch:
         learns = any(one.requires_grad for one in self._model.parameters())
         about = self.rows, self._dtype(), self._normalises(), branches, self._output(), learns
         model = Model(type(self._model).__name__, modules, count, *about)
-        return ModelProfile(model, seed, fields, seconds, self._backward)
+        return ModelProfile(model, seed, fields, {FORWARD: np.array(theory)}, seconds, self._backward)
 
     def _shares(self, tangents: Tangents | None) -> Array:
         """Of the kernel's trace what comes of the parameters of each module that no module within it has.
