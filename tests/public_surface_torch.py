@@ -100,7 +100,7 @@ def widths(batches: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
     assert_type(found, ft.CoordinateCheck)
     assert_type(found.passed, bool)
     assert_type(found.problems, tuple[str, ...])
-    assert_type(found.moves, ft.Slopes)
+    assert_type(found.moves, ft.Powers)
     assert_type(ft.CoordinateCheck.from_json(found.to_json()), ft.CoordinateCheck)
     found.plot("widths.png")
     found.to_frame()

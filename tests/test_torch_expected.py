@@ -171,7 +171,13 @@ def replaced():
     return layer
 
 
-@pytest.mark.parametrize("second", [Twice(64, 64).double(), replaced(), nn.Hardtanh(), nn.Softplus(2.0)], ids=str)
+def hooked():
+    layer = nn.Linear(64, 64).double()
+    layer.register_forward_hook(lambda module, args, output: 2 * output)
+    return layer
+
+
+@pytest.mark.parametrize("second", [Twice(64, 64).double(), replaced(), hooked(), nn.Hardtanh(), nn.Softplus(2.0)])
 def test_what_has_no_rule_has_no_theory(second):
     assert np.isnan(expected(Own(second=second), inputs(8, 64))["second"])
 

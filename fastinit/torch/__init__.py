@@ -43,7 +43,7 @@ from .rules.recipe import Recipe, Sought, register_recipe
 from .rules.recipes import deepnorm, gpt2, llama
 from .rules.weights import Ruled, Weight, law_of
 from .rules.width import Factors, mup
-from .seen.coordinates import CoordinateCheck, Slopes
+from .seen.coordinates import CoordinateCheck, Powers
 from .seen.lsuv import Correction, lsuv_
 from .seen.model_profile import ModelProfile
 from .seen.profiling import profile
@@ -58,9 +58,9 @@ __all__ = [
     "ModelProfile",
     "ModelVerification",
     "Plan",
+    "Powers",
     "Recipe",
     "Ruled",
-    "Slopes",
     "Sought",
     "Weight",
     "calculate_gain",

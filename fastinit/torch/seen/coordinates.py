@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from ...profiler.drawing import drawn
 from ...profiler.result.frames import framed
-from ...records import Record, plain, real_array
+from ...records import Record, aligned, plain, real_array
 from ...typing import DataFrame
 from .coordinate_chart import chart
 
 Array = NDArray[np.float64]
 
 
-class Slopes(NamedTuple):
+class Powers(NamedTuple):
     """Powers of the width, (steps + 1, modules): of lines through logarithms; and their standard errors."""
 
     power: Array
@@ -58,14 +58,14 @@ class CoordinateCheck(Record):
         return self.coordinates.shape[2] - 1
 
     @property
-    def sizes(self) -> Slopes:
+    def sizes(self) -> Powers:
         """How coordinates grow; not a number where some are zero, or not finite."""
-        return _slopes(self.widths, self.coordinates)
+        return _powers(self.widths, self.coordinates)
 
     @property
-    def moves(self) -> Slopes:
+    def moves(self) -> Powers:
         """How their changes grow."""
-        return _slopes(self.widths, self.changes)
+        return _powers(self.widths, self.changes)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -100,7 +100,8 @@ class CoordinateCheck(Record):
         if not len(places):
             return ""
         step, module, width, _ = places[0]
-        return f"{self.modules[module]}: is not finite after step {step} at width {self.widths[width]}"
+        when = f"after step {step}" if step else "at the start"
+        return f"{self.modules[module]}: is not finite {when} at width {self.widths[width]}"
 
     @property
     def passed(self) -> bool:
@@ -129,9 +130,10 @@ class CoordinateCheck(Record):
             + [_cell(self.moves, step, module) for step in range(1, self.steps + 1)]
             for module, name in enumerate(self.modules)
         ]
-        lengths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, lengths)).rstrip() for row in rows]
-        lines.append(f"powers of the width ({self._range}, {len(self.coordinates)} models of each) and standard errors")
+        lines = [
+            *aligned(rows),
+            f"powers of the width ({self._range}, {len(self.coordinates)} models of each) and standard errors",
+        ]
         lines += [f"PROBLEM {problem}" for problem in self.problems]
         return "\n".join([*lines, "passed" if self else f"not passed (tolerance {self.tolerance:g})"])
 
@@ -190,7 +192,7 @@ class CoordinateCheck(Record):
         return cls(tuple(found["widths"]), tuple(found["modules"]), found["tolerance"], found["seed"], *arrays)
 
 
-def _slopes(widths: tuple[int, ...], values: Array) -> Slopes:
+def _powers(widths: tuple[int, ...], values: Array) -> Powers:
     """Of least-squares lines through logarithms over widths and repeats."""
     x = np.log2(widths)
     x -= x.mean()
@@ -199,13 +201,13 @@ def _slopes(widths: tuple[int, ...], values: Array) -> Slopes:
         y = np.log2(values)
         power = np.einsum("w,rw...->...", x, y) / squares
         left = y - y.mean(axis=(0, 1)) - x[:, None, None] * power
-        return Slopes(power, np.sqrt((left**2).sum(axis=(0, 1)) / (count - 2) / squares))
+        return Powers(power, np.sqrt((left**2).sum(axis=(0, 1)) / (count - 2) / squares))
 
 
-def _cell(slopes: Slopes, step: int, module: int) -> str:
-    power, error = slopes.power[step, module], slopes.error[step, module]
+def _cell(powers: Powers, step: int, module: int) -> str:
+    power, error = powers.power[step, module], powers.error[step, module]
     return "-" if np.isnan(power) else f"{power:+.2f} ±{error:.2f}"
 
 
-def _power(slopes: Slopes, step: int, module: int) -> str:
-    return f"width**{slopes.power[step, module]:.2f} (±{slopes.error[step, module]:.2f})"
+def _power(powers: Powers, step: int, module: int) -> str:
+    return f"width**{powers.power[step, module]:.2f} (±{powers.error[step, module]:.2f})"

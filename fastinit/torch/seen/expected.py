@@ -20,7 +20,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from ...profiler.products import squared_norm
 from ...theory import second_moment_map
 from ...typing import ActivationLike
-from ..rules.modules import takes_moments
+from ..rules.modules import is_as_its_class, takes_moments
 from .outputs import array_of, first_floats
 
 #: From a module, the second moment of what it is given, and the shape of that, to that of what it returns.
@@ -184,6 +184,6 @@ _OF_TRANSFORMERS: dict[str, Rule] = {
 def _rule_of(module: nn.Module) -> Rule | None:
     """None where none is known."""
     kind = type(module)
-    if "forward" in vars(module):
+    if not is_as_its_class(module):
         return None
     return _RULES.get(kind) or _OF_TRANSFORMERS.get(f"{kind.__module__}.{kind.__name__}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
@@ -246,9 +246,8 @@ def _steps_of(optimizer: Any, model: nn.Module) -> Optimizer:
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """Generators that begin at a seed, and are as they were on the way out."""
-    with ExitStack() as stack:
-        there = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-        stack.enter_context(torch.random.fork_rng([*there]))
+    there = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng([*there]):
         _seed(seed)
         yield
 
