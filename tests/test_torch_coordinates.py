@@ -207,6 +207,28 @@ def test_tokens_and_what_models_take_by_name():
         assert found.modules == ("embedding", "last")
 
 
+def test_models_may_write_into_what_they_are_given():
+    x, y = batch()
+
+    def make(width):
+        return nn.Sequential(nn.ReLU(inplace=True), nn.Linear(16, width), nn.Linear(width, 10))
+
+    with torch.inference_mode():
+        given = x.clone()
+        found = check(make, optimizer=ADAM, batches=[(given, y)], steps=1)
+    assert torch.equal(given, x)
+    assert found.modules == ("0", "1", "2") and found.steps == 1
+
+
+class Integers(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x):
+        return x
+
+
 def named(width):
     return nn.Sequential(nn.Linear(16, 10)) if width == 128 else nn.Sequential(nn.Identity(), nn.Linear(16, 10))
 
@@ -233,6 +255,10 @@ REFUSED = {
         "`make_model` must be such that modules have the same names at each width, got ['1']",
     ),
     "no model": (call(lambda width: width), "`model` must be a torch.nn.Module, got 'int 64'"),
+    "no floats": (
+        call(Integers, batches=[(torch.arange(3), torch.arange(3))]),
+        "`make_model` must be a function to models of which a module returns floats, got 'Integers'",
+    ),
     "no optimizer": (
         call(optimizer=lambda model: 1),
         "`optimizer` must be a function from a model to a torch.optim.Optimizer, got 'int 1'",

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils._pytree import tree_map
 
 from ...arguments import integer, is_integer, real, refuse
 from ...machine import usually_rounded
@@ -128,9 +129,6 @@ def coordinate_check(
                 if found[-1].names != found[0].names:
                     other = sorted({*found[-1].names} ^ {*found[0].names}) or found[-1].names
                     refuse("make_model", "such that modules have the same names at each width", other)
-    patterns.check(found[0].names, "a module that is called and returns floats")
-    if not found[0].names:
-        refuse("make_model", "such that a module is called, and returns floats", type(model).__name__)
     both = np.array([one.values for one in found]).reshape(repeats, len(sizes), steps + 1, -1, 2)
     return CoordinateCheck(sizes, found[0].names, tolerance, number, both[..., 0], both[..., 1])
 
@@ -149,10 +147,13 @@ def _course(
     """Of one model, before the first step and after each."""
     seen = _Outputs(model, patterns, rename, pairs[0][0])
     sizes = [seen.look()]
+    patterns.check(sizes[0], "a module that is called and returns floats")
+    if not sizes[0]:
+        refuse("make_model", "a function to models of which a module returns floats", type(model).__name__)
     for step in range(steps):
         inputs, targets = pairs[step % len(pairs)]
         descent.zero_grad()
-        value = loss(_returned(model, inputs), targets)
+        value = loss(_returned(model, inputs), _copied(targets))
         if not (isinstance(value, Tensor) and value.numel() == 1 and value.requires_grad):
             rule = "a function to a tensor of one element, which depends on what takes a gradient"
             refuse("loss", rule, kind_of_value(value))
@@ -203,10 +204,15 @@ def _mean_size(tensor: Tensor) -> float:
 
 
 def _returned(model: nn.Module, inputs: Any) -> Any:
-    """What a model returns of what it takes."""
+    """What a model returns of what it takes, and may write into."""
+    inputs = _copied(inputs)
     if isinstance(inputs, Mapping):
         return model(**inputs)
     return model(*inputs) if isinstance(inputs, (tuple, list)) else model(inputs)
+
+
+def _copied(values: Any) -> Any:
+    return tree_map(lambda value: value.detach().clone() if isinstance(value, Tensor) else value, values)
 
 
 def _distance(output: Any, targets: Any) -> Tensor:
