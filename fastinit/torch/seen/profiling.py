@@ -79,7 +79,6 @@ def profile(
         the cosines, the least of the distinct units. Of the whole model, as arrays (1,): ``kernel_*``, what
         the tangent kernel says, and ``gradient_cosine``, the mean cosine between the gradients of two examples.
         ``kernel_share`` is what comes of its trace from the parameters of a module that no module within it has.
-        ``theory_act_second_moment``, (modules,), is what theory expects; see the notes.
 
     Raises
     ------
@@ -99,13 +98,13 @@ def profile(
     a `loss`, ``s_i`` is that of example i alone. Gradients are held of as many parameters at a time as fit the memory
     of two copies of the model.
 
-    *Theory* is of infinite width: linear and convolutional layers, embeddings, norms, activations and dropout of torch
-    (and layers of transformers' GPT-2) have a rule from the second moment of what comes in to that of what goes out,
-    with the mean squares of the weights as they are: a law that is known, and the luck of its drawing left out. What
-    comes in is what theory expects of it, from the input of the model on; so rounding does not build up, but what
-    finite width makes does. After what no rule is known of, a sum of branches, say, or attention, it is what was
-    measured there. An activation is right where what comes in is normal with mean zero, and every example of the same
-    second moment.
+    *Theory*, ``theory_act_second_moment`` (modules,), is of infinite width: linear and convolutional layers, norms,
+    embeddings, activations and dropout of torch, and layers of transformers' GPT-2, have a rule from the second moment
+    of what comes in to that of what goes out. Weights count by their mean squares as they are, which are those of their
+    law but for a part in the root of their number. What comes in is what theory expects of it, from the input of the
+    model on, and what was measured where it comes of what no rule is known of, as a sum of branches, or attention. The
+    rule of an activation is for what is normal with mean zero, and of one second moment in all examples. Modules with
+    hooks of yours have no rule.
 
     Examples
     --------

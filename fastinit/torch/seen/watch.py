@@ -48,6 +48,7 @@ class Seen:
     weights: list[Tensor]
     tally: Tally = field(default_factory=Tally)
     elements: int = 0
+    expected: float = 0.0
     positions: int = 0
     traced: bool = False
     parting: bool = False
@@ -55,7 +56,6 @@ class Seen:
     same: bool = True
     nodes: list[Any] = field(default_factory=list)
     cosines: list[float] = field(default_factory=list)
-    expected: float = 0.0
 
     def take(self, module: nn.Module | None, tensor: Tensor, expected: float) -> None:
         """What a call returned, and of its second moment what theory has."""
@@ -198,7 +198,6 @@ class Watch:
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
         fields |= {"kernel_share": self._shares(tangents)} | fields_of(tangents)
-        theory = [seen.expected / seen.elements if seen.elements else np.nan for seen in self._seen.values()]
         modules = tuple(
             Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting, **self._about(seen))
             for seen in self._seen.values()
@@ -208,6 +207,7 @@ class Watch:
         learns = any(one.requires_grad for one in self._model.parameters())
         about = self.rows, self._dtype(), self._normalises(), branches, self._output(), learns
         model = Model(type(self._model).__name__, modules, count, *about)
+        theory = [seen.expected / seen.elements if seen.elements else np.nan for seen in self._seen.values()]
         return ModelProfile(model, seed, fields, {FORWARD: np.array(theory)}, seconds, self._backward)
 
     def _shares(self, tangents: Tangents | None) -> Array:
