@@ -88,3 +88,22 @@ def profiles(model: torch.nn.Module, inputs: torch.Tensor) -> None:
     p.to_frame()
     ft.profile()  # type: ignore[call-arg]
     ft.profile(model, inputs, names=3)  # type: ignore[arg-type]
+
+
+def widths(batches: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    def make(width: int) -> torch.nn.Module:
+        return torch.nn.Linear(8, width)
+
+    def adam(model: torch.nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(model.parameters(), 1e-3)
+
+    found = ft.coordinate_check(make, [64, 128, 256], adam, batches, steps=2, tolerance=0.2, names="*.weight")
+    assert_type(found, ft.CoordinateCheck)
+    assert_type(found.passed, bool)
+    assert_type(found.problems, tuple[str, ...])
+    assert_type(found.moves, ft.Powers)
+    assert_type(ft.CoordinateCheck.from_json(found.to_json()), ft.CoordinateCheck)
+    found.plot("widths.png")
+    found.to_frame()
+    ft.coordinate_check(make, [64, 128, 256], adam)  # type: ignore[call-arg]
+    ft.coordinate_check(make, 64, adam, batches)  # type: ignore[arg-type]

@@ -273,7 +273,7 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout == "to make a frame of a profile needs pandas: pip install 'fastinit-nn[frame]'\n"
+    assert done.stdout == "to make a frame needs pandas: pip install 'fastinit-nn[frame]'\n"
 
 
 def test_steps_of_descent_are_written_once_each():

@@ -526,6 +526,32 @@ def test_what_no_role_excuses_is_told_of_any_module():
     assert narrow.verdict.sentence == "Vanishing: the activations are below the range of float16 at the input."
 
 
+class Bare(nn.Module):
+    """Layers that are no modules, of weights of one deviation, and a readout."""
+
+    def __init__(self, std):
+        super().__init__()
+        torch.manual_seed(0)
+        self.weights = nn.ParameterList([nn.Parameter(std * torch.randn(64, 64)) for _ in range(10)])
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x):
+        for weight in self.weights:
+            x = (x @ weight).relu()
+        return self.head(x)
+
+
+def test_layers_that_are_no_modules_are_not_called_stable():
+    """They are judged by the kernel, and where it is not seen they are not."""
+    x = drawn(32, 64)
+    assert profile(Bare(0.01), x).verdict.kind == "dead"  # each layer shrinks the second moment by 300
+    for std, trains in ((0.05, ("no", "yes")), ((2 / 64) ** 0.5, ("yes", "yes"))):
+        for keywords in ({}, {"examples": 0}, {"backward": False}):
+            verdict = profile(Bare(std), x, **keywords).verdict
+            grades = (verdict.sgd.grade, verdict.adam.grade)
+            assert verdict.kind == "unknown" and grades == (("not judged",) * 2 if keywords else trains)
+
+
 class Branch(nn.Module):
     """A residual block, of parts that are asked for by name."""
 

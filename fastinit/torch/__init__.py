@@ -44,18 +44,22 @@ from .rules.recipe import Recipe, Sought, register_recipe
 from .rules.recipes import deepnorm, gpt2, llama
 from .rules.weights import Ruled, Weight, law_of
 from .rules.width import Factors, mup
+from .seen.coordinates import CoordinateCheck, Powers
 from .seen.lsuv import Correction, lsuv_
 from .seen.model_profile import ModelProfile
 from .seen.profiling import profile
+from .seen.widening import coordinate_check
 from .tensors.names import canonical_name
 
 __all__ = [
+    "CoordinateCheck",
     "Correction",
     "Entry",
     "Factors",
     "ModelProfile",
     "ModelVerification",
     "Plan",
+    "Powers",
     "Recipe",
     "Ruled",
     "Sought",
@@ -64,6 +68,7 @@ __all__ = [
     "canonical_name",
     "constant",
     "constant_",
+    "coordinate_check",
     "deepnorm",
     "dirac",
     "dirac_",

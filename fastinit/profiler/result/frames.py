@@ -18,14 +18,19 @@ def frame(profiles: Mapping[Any, Any], name: str | None = None) -> DataFrame:
 
     What one profile has and another has not is not a number there, or None.
     """
-    try:
-        import pandas
-    except ModuleNotFoundError as error:
-        raise ImportError("to make a frame of a profile needs pandas: pip install 'fastinit-nn[frame]'") from error
     several = [({} if name is None else {name: key}) | _columns(profile) for key, profile in profiles.items()]
     lengths = [profile.repeats * (profile.network.depth + 1) for profile in profiles.values()]
     names = dict.fromkeys(column for columns in several for column in columns)
-    return pandas.DataFrame({one: _joined([columns.get(one) for columns in several], lengths) for one in names})
+    return framed({one: _joined([columns.get(one) for columns in several], lengths) for one in names})
+
+
+def framed(columns: Mapping[str, Any]) -> DataFrame:
+    """A frame of these columns."""
+    try:
+        import pandas
+    except ModuleNotFoundError as error:
+        raise ImportError("to make a frame needs pandas: pip install 'fastinit-nn[frame]'") from error
+    return pandas.DataFrame(columns)
 
 
 def _columns(profile: Any) -> dict[str, Any]:

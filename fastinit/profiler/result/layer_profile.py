@@ -231,10 +231,10 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     def table(self, layers: Literal["some", "all"] = "some") -> Any:
         """A table of layers, with the description and the verdict below it.
 
-        ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and, over repeats, with
-        its deviation from it in standard errors (``SE``); then cosine, dead_fraction, distinct_units (``units``), and
-        the norms of weights and of their gradients. Columns at the right for which a terminal has no room are left
-        out.
+        ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and its deviation from
+        it, over repeats in standard errors (``SE``), of one drawing relative to the theory (``off``); then cosine,
+        dead_fraction, distinct_units (``units``), and the norms of weights and of their gradients. Columns at the right
+        for which a terminal has no room are left out.
 
         Parameters
         ----------

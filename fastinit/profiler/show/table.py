@@ -57,6 +57,10 @@ def _deviation(value: float) -> str:
     return "" if np.isnan(value) else f"{value:+.1f}" if abs(value) < 100 else f"{np.sign(value) * np.inf:+}"
 
 
+def _off(value: float) -> str:
+    return "" if np.isnan(value) else f"{round(100 * value):+}%" if abs(value) < 10 else f"{np.sign(value) * np.inf:+}"
+
+
 Column = tuple[str, Any, Callable[[float], str]]
 
 
@@ -69,6 +73,9 @@ def columns(profile: LayerProfile[Any]) -> list[Column]:
             found.append(("theory", profile[f"theory_{name}"], number))
             if profile.repeats > 1:
                 found.append(("SE", profile.deviation(name), _deviation))
+            else:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    found.append(("off", profile.mean(name) / profile[f"theory_{name}"] - 1, _off))
     found.append(("cosine", profile.mean("cosine"), lambda value: "" if np.isnan(value) else f"{value:.3f}"))
     found.append(("dead", profile.mean("dead_fraction"), _share))
     found.append(("units", profile.mean("distinct_units"), _count))

@@ -16,7 +16,7 @@ from ...arguments import choice, integer, refuse
 from ...dtypes import kind_of
 from ...laws import Called, Law, Packed
 from ...machine import usually_rounded
-from ...records import Record, plain
+from ...records import Record, aligned, plain
 from ...scaling import Fans
 from ...schemes import SCHEMES, Scheme
 from ..rules.lists import Listed, Rule, Rules, pattern_for
@@ -110,8 +110,7 @@ class Plan(list[Entry], Record):
         for entry in self:
             fans = ("-", "-") if entry.fans is None else (str(round(fan, 2)) for fan in entry.fans)
             rows.append((entry.name, entry.lengths, entry.description, f"{entry.std:.4g}", *fans))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(aligned(rows))
 
     def __repr__(self) -> str:
         return f"Plan({len(self)} parameters, {sum(prod(entry.shape) for entry in self)} elements)"

@@ -98,6 +98,14 @@ def profile(
     a `loss`, ``s_i`` is that of example i alone. Gradients are held of as many parameters at a time as fit the memory
     of two copies of the model.
 
+    *Theory*, ``theory_act_second_moment`` (modules,), is of infinite width: linear and convolutional layers, norms,
+    embeddings, activations and dropout of torch, and layers of transformers' GPT-2, have a rule from the second moment
+    of what comes in to that of what goes out. Weights count by their mean squares as they are, which are those of their
+    law but for a part in the root of their number. What comes in is what theory expects of it, from the input of the
+    model on, and what was measured where it comes of what no rule is known of, as a sum of branches, or attention. The
+    rule of an activation is for what is normal with mean zero, and of one second moment in all examples. Modules with
+    hooks of yours have no rule.
+
     Examples
     --------
     >>> import torch
