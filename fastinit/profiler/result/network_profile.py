@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from math import nan, sqrt
 from typing import Any
 
 import numpy as np
 
+from ...arguments import refuse
 from ..description.network import Network, normalisation_of
+from .advice import Advice, Trial
 from .findings import CAUTION, UNITS, Finding, Judgement
 from .layer_profile import LayerProfile, read_fields
 from .plain_network import is_users, keywords_of, network_from_dict, network_to_dict
+from .remedies import remedies
 from .training import Evidence
 
 
@@ -39,10 +44,20 @@ class Profile(LayerProfile[Network]):
         Of the whole run.
     backward : bool
         Whether a gradient was sent back.
+    again : functools.partial or None
+        Profiles the same anew, but for the keywords of `fastinit.profile` that it is given: ``p.again(gain="auto")``.
+        It has the inputs and the cotangent as they were taken, in the dtype of the network. None of a profile that was
+        read from JSON, was interrupted, or is one of `steps`; and where it was pickled and the loss is a function.
     """
 
     network: Network
     steps: tuple[Profile, ...]
+    again: partial[Profile] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what a loss of one's own would keep from being pickled."""
+        loss = self.again and self.again.keywords["loss"]
+        return self.__dict__ | ({"again": None} if callable(loss) else {})
 
     @property
     def sums(self) -> bool:
@@ -73,6 +88,44 @@ class Profile(LayerProfile[Network]):
         outputs = float(np.exp(self.mean_log("act_second_moment")[-1]))
         scaled = self.network.norm is not None
         return super()._evidence(judgement)._replace(outputs=outputs, cosine=cosine, scaled=scaled)
+
+    def advise(self) -> Advice:
+        """What keeps the network from training with SGD or with Adam, and which changes mend it.
+
+        The first cause that can be measured is named, on the way from the weights to a step, and changes that may help
+        against it are tried: the network is profiled anew with each of them in turn, all else as it was. That is up to
+        seven profiles of the same size. A change mends it where the network trains then with both optimizers. Nothing
+        is tried where it does already, or was not judged; without a gradient only the cause is told.
+
+        Returns
+        -------
+        Advice
+
+        Raises
+        ------
+        ValueError
+            If something is to be mended, and the profile was read from JSON or is one of `steps`: the network is to
+            be profiled again.
+
+        Examples
+        --------
+        >>> import fastinit as fi
+        >>> advice = fi.profile(64, 30, "relu", "lecun_normal", batch=32).advise()
+        >>> advice.cause, str(advice.best)
+        ('fading', "scheme='lecun_normal', gain='auto'")
+        >>> fi.profile(64, 30, "relu", scheme="lecun_normal", gain="auto", batch=32).healthy
+        True
+        """
+        found = super().advise()
+        if not (found.cause and self.backward):
+            return found
+        if self.again is None:
+            rule = "one that `fastinit.profile` gave (read from JSON, or before a step of descent, it has no inputs)"
+            refuse("profile", rule, self)
+        changes = remedies(found.cause, self.network, self.method)
+        verdicts = [self.again(**change).verdict for change in changes]
+        trials = (Trial(change, one.sgd, one.adam) for change, one in zip(changes, verdicts, strict=True))
+        return replace(found, trials=tuple(trials))
 
     def _columns(self) -> dict[str, Any]:
         return keywords_of(self.network) | {"sgd_steps": len(self.steps)} | super()._columns()
