@@ -273,9 +273,8 @@ def profile(
     drawings, first = integer("repeats", repeats, 1), seed_number(seed)
     with threads_limited(threads):
         found = measured(network, signals, chosen, first, drawings, progress)
-    taken = {"seed": first, "inputs": signals.inputs, "cotangent": signals.cotangent}
-    taken["widths"] = None if widths is None else network.widths
-    found.again = partial(profile, **typed | taken)
+    taken: dict[str, Any] = {"seed": first, "inputs": signals.inputs, "cotangent": signals.cotangent}
+    found.again = partial(profile, **typed | taken | ({} if widths is None else {"widths": network.widths}))
     return found
 
 

@@ -9,7 +9,20 @@ from typing import Any
 
 from ...records import Record
 from ..drawing import drawn
-from .training import GRADES, LOST, NAMES, NOT_JUDGED, OPTIMIZERS, YES, Answer, Evidence, first_cause
+from .training import (
+    ALIKE_EXAMPLES,
+    EXPLODING,
+    GRADES,
+    LOST,
+    NAMES,
+    NOT_JUDGED,
+    OPTIMIZERS,
+    VANISHING,
+    YES,
+    Answer,
+    Evidence,
+    first_cause,
+)
 from .verdict import Verdict
 
 #: What helps against each cause, in words.
@@ -17,10 +30,10 @@ REMEDIES = {
     "symmetric": "weights that differ from unit to unit: a random scheme",
     "dead": "random weights of the activation's own gain (fastinit.gain), and branches that are not zero",
     "not finite": "smaller weights, of the activation's own gain (fastinit.gain); branches scaled by 1/sqrt(depth)",
-    "fading": "the activation's own gain (fastinit.gain), orthogonal weights, a norm",
-    "growing": "branches scaled by 1/sqrt(depth); the activation's own gain (fastinit.gain); a norm",
+    "vanishing": "the activation's own gain (fastinit.gain), orthogonal weights, a norm",
+    "exploding": "branches scaled by 1/sqrt(depth); the activation's own gain (fastinit.gain); a norm",
     "alike": "the activation's own gain (fastinit.gain), no biases, batch normalisation, residual branches",
-    "gradient growing": "residual branches, a norm in another place, layer instead of batch normalisation",
+    "gradient exploding": "residual branches, a norm in another place, layer instead of batch normalisation",
 }
 
 
@@ -67,8 +80,8 @@ class Advice(Record):
     Attributes
     ----------
     cause : str
-        The first on the way from the weights to a step: symmetric, dead or not finite; fading or growing, of the
-        signal; alike, of the examples; gradient growing. Empty where nothing is to be mended, or nothing was judged.
+        The first on the way from the weights to a step: symmetric, dead, not finite; vanishing or exploding, of the
+        signal; alike, of the examples; gradient exploding. Empty where nothing is to be mended, or nothing was judged.
     reason : str
         What says so.
     before : Trial
@@ -138,7 +151,7 @@ def _distance(trial: Trial) -> tuple[int, float]:
 def diagnosis(verdict: Verdict, seen: Evidence, worst: str) -> Advice:
     """Advice without a trial: the cause, where a network that was judged trains not or slowly.
 
-    Where something is lost, `worst` says what.
+    Where something is lost, or how large the outputs are is not known, `worst` says what became of the signal.
     """
     before = Trial({}, verdict.sgd, verdict.adam)
     if before.mends:
@@ -146,5 +159,9 @@ def diagnosis(verdict: Verdict, seen: Evidence, worst: str) -> Advice:
     if seen.interrupted or before.sgd.grade == NOT_JUDGED:
         why = "the profile was interrupted" if seen.interrupted else before.sgd.reason
         return Advice("", f"Training is not judged ({why}): nothing was tried.", before)
-    cause, reason = (seen.kind, worst) if seen.kind in LOST else first_cause(seen)
-    return Advice(cause, reason, before)
+    if seen.kind in LOST:
+        alike = verdict.findings[0].quantity == "cosine"
+        return Advice(ALIKE_EXAMPLES if alike else seen.kind, worst, before)
+    if isnan(seen.outputs) and seen.kind in (VANISHING, EXPLODING):
+        return Advice(seen.kind, worst, before)
+    return Advice(*first_cause(seen), before)

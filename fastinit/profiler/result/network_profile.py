@@ -112,7 +112,7 @@ class Profile(LayerProfile[Network]):
         >>> import fastinit as fi
         >>> advice = fi.profile(64, 30, "relu", "lecun_normal", batch=32).advise()
         >>> advice.cause, str(advice.best)
-        ('fading', "scheme='lecun_normal', gain='auto'")
+        ('vanishing', "scheme='lecun_normal', gain='auto'")
         >>> fi.profile(64, 30, "relu", scheme="lecun_normal", gain="auto", batch=32).healthy
         True
         """

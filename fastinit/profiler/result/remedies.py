@@ -16,8 +16,6 @@ Change = dict[str, Any]
 
 #: Widest layers whose orthogonal weights are made for a trial: that takes a time with the cube of the width.
 _WIDEST = 1024
-#: Critical weights of a greater gain are those of an activation that is critical nowhere.
-_LARGEST_GAIN = 100.0
 #: Where else a norm may stand.
 _OTHER_PLACE = {"pre_act": "post_act", "post_act": "pre_act", "pre": "post", "post": "pre"}
 
@@ -69,10 +67,9 @@ def _critical_gain(network: Network) -> float | None:
     if network.norm or network.residual:
         return None
     try:
-        critical = sqrt(edge_of_chaos(network.activation, bias_variance=network.bias_std**2).weight_variance)
+        return sqrt(edge_of_chaos(network.activation, bias_variance=network.bias_std**2).weight_variance)
     except ValueError:
         return None
-    return critical if critical < _LARGEST_GAIN else None
 
 
 def _is_drawn_so(network: Network, scheme: str, scale: float) -> bool:
@@ -132,13 +129,13 @@ _ORDER: dict[str, tuple[Callable[[Network], Change], ...]] = {
     "symmetric": (_own_gain, _orthogonal),
     "dead": (_small_branches, _own_gain, _orthogonal, _norm_of_units, _residual),
     "not finite": (_small_branches, _own_gain, _orthogonal, _norm_of_units, _residual),
-    "fading": (_own_gain, _orthogonal, _norm_of_units, _residual),
-    "growing": (_small_branches, _own_gain, _orthogonal, _norm_of_units, _residual),
+    "vanishing": (_own_gain, _orthogonal, _norm_of_units, _residual),
+    "exploding": (_small_branches, _own_gain, _orthogonal, _norm_of_units, _residual),
     "alike": (
         *(_own_gain, _critical, _critical_orthogonal, _without_biases),
         *(_norm_of_rows, _norm_elsewhere, _residual, _small_branches),
     ),
-    "gradient growing": (
+    "gradient exploding": (
         *(_small_branches, _critical, _critical_orthogonal, _residual),
         *(_norm_elsewhere, _norm_of_units),
     ),

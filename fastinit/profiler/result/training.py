@@ -41,10 +41,9 @@ OPTIMIZERS = {
     "adam": Bounds((inf, inf), (1.6e10, 1.6e11), growth=(1e5, 1e8), outputs=(1e4, 1e8), least_outputs=(1e-14, 1e-18)),
 }
 NAMES = {"sgd": "SGD", "adam": "Adam"}
-#: What keeps a network from training where nothing is lost, the first on the way to a step first: the signal fades or
-#: grows, the examples become alike, the gradient grows.
-CAUSES = ("fading", "growing", "alike", "gradient growing")
-FADES, GROWS, ALIKE_TO_DESCENT, GRADIENT_GROWS = CAUSES
+#: What keeps a network from training where nothing is lost, the first on the way to a step first.
+CAUSES = ("vanishing", "exploding", "alike", "gradient exploding")
+VANISHING, EXPLODING, ALIKE_EXAMPLES, EXPLODING_GRADIENT = CAUSES
 #: Where the kernel is not known, the least change of the gradient's second moment over the layers.
 _LEAST_CHANGE = 1e-3
 #: Momentum of the rate.
@@ -140,10 +139,10 @@ def _held(bounds: Bounds, seen: Evidence, known: Sequence[KernelSpectrum]) -> di
     lost = [(SLOWLY, f"{LOST[seen.kind]}: at best a readout learns")] if seen.kind == "dead" else []
     small, large = _of_outputs(bounds, seen.outputs)
     return {
-        ALIKE_TO_DESCENT: alike + lost + _of_cosine(seen.cosine, SLOWLY if known else NO),
-        GRADIENT_GROWS: _of_growth(bounds, seen.backward),
-        FADES: small,
-        GROWS: large,
+        ALIKE_EXAMPLES: alike + lost + _of_cosine(seen.cosine, SLOWLY if known else NO),
+        EXPLODING_GRADIENT: _of_growth(bounds, seen.backward),
+        VANISHING: small,
+        EXPLODING: large,
     }
 
 
