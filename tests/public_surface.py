@@ -216,6 +216,7 @@ def verdicts(p: fi.Profile) -> None:
     assert_type(p.verdict, fi.Verdict)
     assert_type(p.trains("sgd"), fi.Answer)
     assert_type(p.kernels, list[fi.KernelSpectrum])
+    assert_type(p.again(gain="auto"), fi.Profile)
     assert_type(p.advise(), fi.Advice)
     assert_type(p.advise().best, fi.Trial | None)
     assert_type(p.advise().trials[0].sgd, fi.Answer)

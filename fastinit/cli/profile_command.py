@@ -27,9 +27,9 @@ def run_profile(options: argparse.Namespace, keywords: dict[str, Any], files: di
     of_story = options.compare is None and set(keywords) <= _OF_ANY_RUN
     if options.advise and (of_story or options.compare is not None):
         refuse("--advise", "left out with --compare and for the story: it is of one network (--width 1024)", True)
+    shown: Any
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the verdict says it
-        shown: Any
         if options.compare is not None:
             shown, interrupted = _compared(options.compare, keywords)
         elif of_story:

@@ -274,7 +274,7 @@ def profile(
     with threads_limited(threads):
         found = measured(network, signals, chosen, first, drawings, progress)
     taken: dict[str, Any] = {"seed": first, "inputs": signals.inputs, "cotangent": signals.cotangent}
-    found.again = partial(profile, **typed | taken | ({} if widths is None else {"widths": network.widths}))
+    found.call = partial(profile, **typed | taken | ({} if widths is None else {"widths": network.widths}))
     return found
 
 

@@ -44,20 +44,20 @@ class Profile(LayerProfile[Network]):
         Of the whole run.
     backward : bool
         Whether a gradient was sent back.
-    again : functools.partial or None
-        Profiles the same anew, but for the keywords of `fastinit.profile` that it is given: ``p.again(gain="auto")``.
-        It has the inputs and the cotangent as they were taken, in the dtype of the network. None of a profile that was
-        read from JSON, was interrupted, or is one of `steps`; and where it was pickled and the loss is a function.
+    call : functools.partial or None
+        The call of `fastinit.profile` that made it, with the seed, the inputs and the cotangent as they were taken.
+        None of a profile that was read from JSON, was interrupted, or is one of `steps`; and of one that was pickled
+        where the loss is a function.
     """
 
     network: Network
     steps: tuple[Profile, ...]
-    again: partial[Profile] | None = None
+    call: partial[Profile] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what a loss of one's own would keep from being pickled."""
-        loss = self.again and self.again.keywords["loss"]
-        return self.__dict__ | ({"again": None} if callable(loss) else {})
+        loss = self.call and self.call.keywords["loss"]
+        return self.__dict__ | ({"call": None} if callable(loss) else {})
 
     @property
     def sums(self) -> bool:
@@ -89,6 +89,26 @@ class Profile(LayerProfile[Network]):
         scaled = self.network.norm is not None
         return super()._evidence(judgement)._replace(outputs=outputs, cosine=cosine, scaled=scaled)
 
+    def again(self, **changed: Any) -> Profile:
+        """The same profiled anew, with some keywords of `fastinit.profile` changed.
+
+        Raises
+        ------
+        ValueError
+            If `call` is not known: profile the network by `fastinit.profile`.
+
+        Examples
+        --------
+        >>> from fastinit.profiler import profile
+        >>> p = profile(64, 10, "tanh", "lecun_normal", batch=32)
+        >>> p.again(norm="layer") == profile(64, 10, "tanh", "lecun_normal", norm="layer", batch=32)
+        True
+        """
+        if self.call is None:
+            rule = "one that `fastinit.profile` gave (read from JSON, or before a step of descent, it has no inputs)"
+            refuse("profile", rule, self)
+        return self.call(**changed)
+
     def advise(self) -> Advice:
         """What keeps the network from training with SGD or with Adam, and which changes mend it.
 
@@ -104,8 +124,7 @@ class Profile(LayerProfile[Network]):
         Raises
         ------
         ValueError
-            If something is to be mended, and the profile was read from JSON or is one of `steps`: the network is to
-            be profiled again.
+            If something is to be mended and the network cannot be profiled `again`.
 
         Examples
         --------
@@ -119,13 +138,11 @@ class Profile(LayerProfile[Network]):
         found = super().advise()
         if not (found.cause and self.backward):
             return found
-        if self.again is None:
-            rule = "one that `fastinit.profile` gave (read from JSON, or before a step of descent, it has no inputs)"
-            refuse("profile", rule, self)
-        changes = remedies(found.cause, self.network, self.method)
-        verdicts = [self.again(**change).verdict for change in changes]
-        trials = (Trial(change, one.sgd, one.adam) for change, one in zip(changes, verdicts, strict=True))
-        return replace(found, trials=tuple(trials))
+        return replace(found, trials=tuple(map(self._tried, remedies(found.cause, self.network, self.method))))
+
+    def _tried(self, change: dict[str, Any]) -> Trial:
+        verdict = self.again(**change).verdict
+        return Trial(change, verdict.sgd, verdict.adam)
 
     def _columns(self) -> dict[str, Any]:
         return keywords_of(self.network) | {"sgd_steps": len(self.steps)} | super()._columns()

@@ -146,6 +146,7 @@ def _held(bounds: Bounds, seen: Evidence, known: Sequence[KernelSpectrum]) -> di
     }
 
 
+#: Kinds of what leaves nothing to learn by, in words.
 LOST = {
     "dead": "signal or gradient is lost",
     "symmetric": "units of a layer are all the same, and stay so",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.markup import escape
 
 from .table import Shown, empty, number
 
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 def table(advice: Advice) -> Shown:
     """How it trains, the two ratios of the tangent kernel, and the outputs' second moment."""
     caption = f"{advice}\nratios of the tangent kernel: its largest eigenvalue over mean and median of the others"
-    made = empty(caption, ["", "SGD", "Adam", "over\nmean", "over\nmedian", "outputs\nE x²", ""])
+    made = empty(escape(caption), ["", "SGD", "Adam", "over\nmean", "over\nmedian", "outputs\nE x²", ""])
     made.columns[0].justify, made.columns[0].no_wrap = "left", False
     for one in (advice.before, *advice.trials):
         numbers = [one.sgd.numbers.get(name, np.nan) for name in ("over_mean", "over_median", "outputs")]
         mends = "[green]mends[/]" * (one.mends and bool(one.change))
-        made.add_row(str(one), one.sgd.grade, one.adam.grade, *map(number, numbers), mends)
+        made.add_row(escape(str(one)), one.sgd.grade, one.adam.grade, *map(number, numbers), mends)
     return made
