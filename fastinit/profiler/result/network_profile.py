@@ -129,10 +129,10 @@ class Profile(LayerProfile[Network]):
         Examples
         --------
         >>> import fastinit as fi
-        >>> advice = fi.profile(64, 30, "relu", "lecun_normal", batch=32).advise()
+        >>> advice = fi.profile(128, 20, "relu", "lecun_normal", batch=32).advise()
         >>> advice.cause, str(advice.best)
         ('vanishing', "scheme='lecun_normal', gain='auto'")
-        >>> fi.profile(64, 30, "relu", scheme="lecun_normal", gain="auto", batch=32).healthy
+        >>> fi.profile(128, 20, "relu", scheme="lecun_normal", gain="auto", batch=32).healthy
         True
         """
         found = super().advise()
