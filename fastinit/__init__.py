@@ -34,8 +34,8 @@ _HOMES = {
     ".layout": ("flat",),
     ".machine": ("info", "set_num_threads"),
     ".profiler": (
-        *("Answer", "Comparison", "Course", "Finding", "KernelSpectrum", "Network", "Profile"),
-        *("ProfileInterrupted", "Verdict", "compare", "profile"),
+        *("Advice", "Answer", "Comparison", "Course", "Finding", "KernelSpectrum", "Network", "Profile"),
+        *("ProfileInterrupted", "Trial", "Verdict", "compare", "profile"),
     ),
     ".scaling": ("Fans", "fans", "gain"),
     ".schemes": ("Scheme", "init", "register", "unregister"),

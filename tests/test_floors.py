@@ -102,12 +102,12 @@ INSIDE = {
         (
             "result",
             (
-                *("described", "courses", "findings", "words", "training", "verdict", "frames"),
-                *("layer_profile", "plain_network", "network_profile", "comparison"),
+                *("described", "courses", "findings", "words", "training", "verdict", "advice"),
+                *("frames", "layer_profile", "plain_network", "remedies", "network_profile", "comparison"),
             ),
         ),
         "runs",
-        ("show", ("axes", "table", "plot", "html", "story")),
+        ("show", ("axes", "table", "advice_table", "plot", "html", "story")),
     ),
     "cli": (
         "readers",

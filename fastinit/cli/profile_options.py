@@ -107,6 +107,7 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--table", action=argparse.BooleanOptionalAction, default=True, help="a table of layers")
     for kind, (meaning, _) in FILES.items():
         group.add_argument(f"--{kind}", type=Path, metavar="FILE", help=meaning)
+    group.add_argument("--advise", action="store_true", help="what would mend it, tried: up to seven more profiles")
     group.add_argument("--healthy", action="store_true", help="exit status 1 if it does not train with SGD and Adam")
     parser.set_defaults(run=_run_profile)
 

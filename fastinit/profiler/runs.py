@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, Literal, SupportsIndex
 
@@ -263,14 +264,18 @@ def profile(
     >>> p["distinct_units"][0, 20].item()
     256.0
     """
-    given = settled(locals())
+    typed = dict(locals())
+    given = settled(typed)
     described = {name: value for name, value in given.items() if name not in (*OF_SIGNALS, *OF_RUNS)}
     network = network_from(**described)
     signals = signals_from(network, inputs=inputs, **{name: given[name] for name in OF_SIGNALS})
     chosen = method_for(network, signals, method)
     drawings, first = integer("repeats", repeats, 1), seed_number(seed)
     with threads_limited(threads):
-        return measured(network, signals, chosen, first, drawings, progress)
+        found = measured(network, signals, chosen, first, drawings, progress)
+    taken: dict[str, Any] = {"seed": first, "inputs": signals.inputs, "cotangent": signals.cotangent}
+    found.call = partial(profile, **typed | taken | ({} if widths is None else {"widths": network.widths}))
+    return found
 
 
 def measured(

@@ -134,7 +134,7 @@ def _array(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def _tokens(value: Any, shape: tuple[int, ...], width: int, vocabulary: int) -> Array:
-    array = np.asarray(value)
+    array = np.array(value)
     if array.shape != shape:
         refuse("inputs", f"tokens of shape {shape} or signals of shape {(*shape, width)}", array.shape)
     if array.dtype.kind not in "iu":

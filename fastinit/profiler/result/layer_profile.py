@@ -14,13 +14,14 @@ from ...records import Record, plain, real_array
 from ...typing import DataFrame
 from ..drawing import drawn
 from ..tangent_kernel import KernelSpectrum, spectra
+from .advice import Advice, diagnosis
 from .courses import BOUNDS
 from .described import Described
 from .findings import Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
 from .training import OPTIMIZERS, Answer, Evidence
 from .verdict import Verdict, verdict_of
-from .words import Naming, Numbered
+from .words import Naming, Numbered, worst
 
 #: Skewness of a mean over repeats, that of one over the root of their number, up to which its standard error tells:
 #: it moves the ratio of the two by half as much.
@@ -199,6 +200,18 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         ('no', 'no')
         """
         return cast(Answer, getattr(self.verdict, choice("optimizer", optimizer, tuple(OPTIMIZERS))))
+
+    def advise(self) -> Advice:
+        """What keeps the network from training with SGD or with Adam, and in words what helps.
+
+        Returns
+        -------
+        Advice
+            Without trials: only networks that `fastinit.profile` made can be made anew with something changed.
+        """
+        judgement, naming = self._judgement(BOUNDS, BOUNDS), self._naming()
+        seen = self._evidence(judgement)
+        return diagnosis(verdict_of(judgement, naming, seen), seen, worst(judgement, naming))
 
     @property
     def kernels(self) -> list[KernelSpectrum]:

@@ -41,6 +41,9 @@ OPTIMIZERS = {
     "adam": Bounds((inf, inf), (1.6e10, 1.6e11), growth=(1e5, 1e8), outputs=(1e4, 1e8), least_outputs=(1e-14, 1e-18)),
 }
 NAMES = {"sgd": "SGD", "adam": "Adam"}
+#: What keeps a network from training where nothing is lost, the first on the way to a step first.
+CAUSES = ("vanishing", "exploding", "alike", "gradient exploding")
+VANISHING, EXPLODING, ALIKE_EXAMPLES, EXPLODING_GRADIENT = CAUSES
 #: Where the kernel is not known, the least change of the gradient's second moment over the layers.
 _LEAST_CHANGE = 1e-3
 #: Momentum of the rate.
@@ -106,15 +109,11 @@ def answer(optimizer: str, seen: Evidence) -> Answer:
     """What is known of training with it: that something is lost, or the worst of what is held against bounds."""
     bounds = OPTIMIZERS[optimizer]
     known = [one for one in seen.spectra if one.known]
-    if seen.kind in _LOST and not (known and seen.kind == "dead"):
-        return Answer(optimizer, NO, _LOST[seen.kind])
+    if seen.kind in LOST and not (known and seen.kind == "dead"):
+        return Answer(optimizer, NO, LOST[seen.kind])
     if seen.interrupted:
         return Answer(optimizer, NOT_JUDGED, "the profile was interrupted")
-    held = _of_kernel(bounds, known) if known else _of_signal(seen)
-    if seen.kind == "dead":
-        held.append((SLOWLY, f"{_LOST[seen.kind]}: at best a readout learns"))
-    held += _of_cosine(seen.cosine, SLOWLY if known else NO)
-    held += [*_of_growth(bounds, seen.backward), *_of_outputs(bounds, seen.outputs)]
+    held = [one for some in _held(bounds, seen, known).values() for one in some]
     if not held:
         return Answer(optimizer, NOT_JUDGED, "no gradient was followed, or there was nothing to compare")
     grade, reason = max(held, key=lambda one: GRADES.index(one[0]))
@@ -127,7 +126,28 @@ def answer(optimizer: str, seen: Evidence) -> Answer:
     return Answer(optimizer, grade, reason, numbers)
 
 
-_LOST = {
+def first_cause(seen: Evidence) -> tuple[str, str]:
+    """Of what keeps an answer from being yes where nothing is lost, the first on the way to a step; what says so."""
+    known = [one for one in seen.spectra if one.known]
+    several = [_held(bounds, seen, known) for bounds in OPTIMIZERS.values()]
+    return next((cause, words) for cause in CAUSES for held in several for grade, words in held[cause] if grade != YES)
+
+
+def _held(bounds: Bounds, seen: Evidence, known: Sequence[KernelSpectrum]) -> dict[str, Held]:
+    """What is held against an optimizer, by what it is a sign of."""
+    alike = _of_kernel(bounds, known) if known else _of_signal(seen)
+    lost = [(SLOWLY, f"{LOST[seen.kind]}: at best a readout learns")] if seen.kind == "dead" else []
+    small, large = _of_outputs(bounds, seen.outputs)
+    return {
+        ALIKE_EXAMPLES: alike + lost + _of_cosine(seen.cosine, SLOWLY if known else NO),
+        EXPLODING_GRADIENT: _of_growth(bounds, seen.backward),
+        VANISHING: small,
+        EXPLODING: large,
+    }
+
+
+#: Kinds of what leaves nothing to learn by, in words.
+LOST = {
     "dead": "signal or gradient is lost",
     "symmetric": "units of a layer are all the same, and stay so",
     "not finite": "signal or gradient is not finite",
@@ -191,14 +211,15 @@ def _of_cosine(cosine: float, grade: str) -> Held:
     return [(grade, f"the examples are nearly alike at the outputs (mean cosine {cosine:.4f})")] * (cosine >= ALIKE)
 
 
-def _of_outputs(bounds: Bounds, outputs: float) -> Held:
-    if np.isnan(outputs):
-        return []
+def _of_outputs(bounds: Bounds, outputs: float) -> tuple[Held, Held]:
+    """That they are too small, and too large."""
     slow, least = bounds.least_outputs
-    small = YES if outputs >= slow else SLOWLY if outputs >= least else NO
-    large = _graded(outputs, bounds.outputs)
+    small = NO if outputs < least else SLOWLY if outputs < slow else YES
+    large = YES if np.isnan(outputs) else _graded(outputs, bounds.outputs)
     said = f"the outputs' second moment is {outputs:.3g} (bound {{:.0e}})"
-    return [(one, said.format(bound)) for one, bound in ((small, least), (large, bounds.outputs[1])) if one != YES]
+    found = ((small, least), (large, bounds.outputs[1]))
+    few, many = ([(one, said.format(bound))] * (one != YES) for one, bound in found)
+    return few, many
 
 
 def told(answers: Sequence[Answer]) -> str:

@@ -103,7 +103,7 @@ def table(profile: LayerProfile[Any], layers: str = "some") -> Shown:
     shown = columns(profile)
     while len(shown) > 1 and _width(profile, shown) > get_terminal_size().columns:
         shown.pop()
-    made = _empty(escape(f"{profile.description}\n{profile.verdict}"), ["layer", *(header for header, *_ in shown)])
+    made = empty(escape(f"{profile.description}\n{profile.verdict}"), ["layer", *(header for header, *_ in shown)])
     made.padding = (0, int(_width(profile, shown) + len(shown) < get_terminal_size().columns), 0, 0)
     made.columns[0].justify = "right" if labels[-1].isdigit() else "left"
     for layer in rows:
@@ -119,7 +119,7 @@ def overview(profiles: Mapping[str, LayerProfile[Any]]) -> Shown:
     caption = f"{shared(profiles.values())}\nfactors of the second moment, per layer and over the interior layers"
     factors = ("E x²\nper\nlayer", "\n\nin all", "E g²\nper\nlayer", "\n\nin all")
     headers = ["", "verdict", "trains\n\nSGD", "\n\nAdam", *factors, "\n\ndead", "\n\nunits"]
-    made = _empty(escape(caption), headers)
+    made = empty(escape(caption), headers)
     for column in made.columns[:2]:
         column.justify, column.no_wrap = "left", False
     made.columns[1].max_width = 10
@@ -138,7 +138,8 @@ def _factors(course: Course | None) -> tuple[float, float]:
     return (np.nan, np.nan) if course is None else (course.rate, course.change)
 
 
-def _empty(caption: str, headers: list[str]) -> Shown:
+def empty(caption: str, headers: list[str]) -> Shown:
+    """A table of numbers without a row."""
     made = Shown(caption=caption, caption_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for header in headers:
         made.add_column(header, justify="right", no_wrap=True)
