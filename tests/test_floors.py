@@ -92,6 +92,7 @@ INSIDE = {
                 "attention",
                 "transformer",
                 "layers",
+                "jacobian",
                 "propagation",
             ),
         ),

@@ -5,6 +5,7 @@ They are made by the core, of any number of rows: of 1024 as fast as by a BLAS i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,19 @@ def mean_cosine_of_rows(x: Array) -> float:
     unit = np.divide(1, np.sqrt(squares), out=np.zeros(len(x)), where=squares != 0)
     total = _core.weighted_square(x, unit, threads_for(None))
     return (total - count) / (count * (count - 1))
+
+
+def mean_cosine_within(x: Array) -> float:
+    """Mean over examples of that between their positions, of (examples, positions, units): of those that have one."""
+    if x.shape[1] < 2:
+        return np.nan
+    return mean_of_known([mean_cosine_of_rows(one) for one in x])
+
+
+def mean_of_known(values: Sequence[float]) -> float:
+    """Of those that are numbers."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan
 
 
 def _readable(x: Array) -> Array:

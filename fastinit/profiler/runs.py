@@ -195,8 +195,10 @@ def profile(
     backward : bool
         Whether gradients are wanted.
     jacobian : bool
-        Whether the moments of the singular values of the input-output Jacobian are wanted too, from the batch's random
-        cotangents: "jacobian_second_moment" and "jacobian_fourth_moment", (repeats,), over as many values as outputs.
+        Whether the singular values of the input-output Jacobian are wanted too, (repeats,): their moments, from the
+        batch's random cotangents, "jacobian_second_moment" and "jacobian_fourth_moment", over as many values as
+        outputs; and "jacobian_largest", of any example (where a norm mixes them, of all together), by 12 to 32 passes
+        more each way. The last is NaN for "matrix_free", which would have to remember the products of all of them.
     sgd_steps : int
         Steps of gradient descent on `loss` ("mse" where it is left out) before the profile is taken; the profiles
         before each are in ``.steps``.
@@ -228,6 +230,8 @@ def profile(
         such thing: ``preact_mean``, ``preact_variance``, ``preact_second_moment``, ``preact_kurtosis`` of h, the same
         with ``act_`` of x', ``dead_fraction`` (units whose slope is zero on the whole batch), ``distinct_units`` (whose
         h differ by more than rounding), ``cosine`` (mean over pairs of different examples, none of them zero),
+        ``position_cosine`` (the same of the positions of an image, or the tokens of a sequence, averaged over examples;
+        NaN where there is one),
         ``grad_preact_second_moment`` and ``grad_act_second_moment`` (of the gradient by h and by x'), ``weight_norm``,
         ``weight_grad_norm``, ``weight_dot_grad``; ``kernel_share`` (of the layer in the trace of the tangent kernel);
         and ``theory_`` before some of these names, (depth + 1,), for infinite width. Of the whole network, (repeats,),

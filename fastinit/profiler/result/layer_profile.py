@@ -232,9 +232,9 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """A table of layers, with the description and the verdict below it.
 
         ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and, over repeats, with
-        its deviation from it in standard errors (``SE``); then cosine, dead_fraction, distinct_units (``units``), and
-        the norms of weights and of their gradients. Columns at the right for which a terminal has no room are left
-        out.
+        its deviation from it in standard errors (``SE``); then cosine, position_cosine (``within``), dead_fraction,
+        distinct_units (``units``), and the norms of weights and of their gradients. Columns at the right for which a
+        terminal has no room are left out.
 
         Parameters
         ----------

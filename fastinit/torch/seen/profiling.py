@@ -73,7 +73,8 @@ def profile(
         A mapping of the fields of `fastinit.profile` to arrays (1, modules), NaN where a module has no such thing:
         ``act_*`` are of the module's first output of floats, ``grad_act_second_moment`` of the gradient there,
         ``dead_fraction`` is of units (features, or channels) that are zero on the whole batch (the input has none),
-        weights are all parameters of two axes or more below the module. ``.verdict``, ``.table()``, ``.plot()``,
+        weights are all parameters of two axes or more below the module,
+        ``position_cosine`` is between what has units of its own within an example, tokens or pixels. ``.verdict``, ``.table()``, ``.plot()``,
         ``.to_html()`` and ``.to_json()`` are those of `fastinit.Profile`, ``.roles`` sets like modules of all layers
         side by side. Calls of one module are taken together: moments and the share of dead units over all, the mean of
         the cosines, the least of the distinct units. Of the whole model, as arrays (1,): ``kernel_*``, what

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ...arguments import refuse
-from ...profiler.products import inner, mean_cosine_of_rows, squared_norm
+from ...profiler.products import inner, mean_cosine_of_rows, mean_cosine_within, mean_of_known, squared_norm
 from ...profiler.statistics import FIELDS, Tally, distinct_columns
 from ..rules.modules import normalises, takes_moments
 from ..tensors.names import Rename, canonical_name, unwrapped
@@ -53,6 +53,7 @@ class Seen:
     same: bool = True
     nodes: list[Any] = field(default_factory=list)
     cosines: list[float] = field(default_factory=list)
+    position_cosines: list[float] = field(default_factory=list)
 
     def take(self, module: nn.Module | None, tensor: Tensor) -> None:
         """What a call returned."""
@@ -68,6 +69,7 @@ class Seen:
                 self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
             rows = array.reshape(len(array), -1)
             self.cosines.append(mean_cosine_of_rows(rows))
+            self.position_cosines.append(mean_cosine_within(units.reshape(len(array), -1, units.shape[1])))
             self.same &= self.cosines[-1] > _PARALLEL and _are_same(rows)
 
     def take_gradient(self, module: nn.Module | None, gradient: Tensor) -> None:
@@ -79,8 +81,7 @@ class Seen:
 
     def fields(self) -> dict[str, float]:
         """By name."""
-        cosines = [cosine for cosine in self.cosines if not np.isnan(cosine)]
-        self.tally.cosine = float(np.mean(cosines)) if cosines else np.nan
+        self.tally.cosine, self.tally.position_cosine = map(mean_of_known, (self.cosines, self.position_cosines))
         found = self.tally.row()
         if self.traced and not self.tally.grad_act.count:
             found["grad_act_second_moment"] = 0.0
