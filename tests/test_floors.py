@@ -76,6 +76,7 @@ INSIDE = {
         "parallel",
         "progress",
         "statistics",
+        "first_loss",
         "gram_factors",
         ("description", ("initialisation", "network", "signals", "keywords")),
         "tangent_kernel",

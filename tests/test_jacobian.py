@@ -1,4 +1,4 @@
-"""The Jacobian's largest singular value: against that of differences, of isometries, and what Gaussian products have."""
+"""The Jacobian's largest singular value: against differences, isometries, and what products of Gaussians have."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ from .columns.propagation import propagate_by_columns
 from .description.keywords import OF_RUNS, OF_SIGNALS, network_from, settled
 from .description.network import Network
 from .description.signals import Signals, signals_from
+from .first_loss import loss_fields
 from .methods import method_for
 from .prediction import predicted
 from .progress import Report
@@ -103,6 +104,7 @@ def profile(
     inputs: ArrayLike | None = None,
     cotangent: ArrayLike | Literal["random_sign"] | None = None,
     loss: Callable[[Array], ArrayLike] | Literal["mse"] | None = None,
+    classes: SupportsIndex | None = None,
     backward: bool = True,
     jacobian: bool = False,
     sgd_steps: SupportsIndex = 0,
@@ -192,6 +194,9 @@ def profile(
     loss : callable or "mse"
         From the outputs to the gradient of a loss, in place of a cotangent. "mse" is half the squared distance from
         standard normal targets, summed over units and averaged over the batch.
+    classes : int
+        How many there are, if that is what the network is to tell: a linear readout of weights of variance 1 / outputs,
+        which the tangent kernel has too, makes logits of the outputs.
     backward : bool
         Whether gradients are wanted.
     jacobian : bool
@@ -237,7 +242,9 @@ def profile(
         and ``theory_`` before some of these names, (depth + 1,), for infinite width. Of the whole network, (repeats,),
         where the kernel was seen: ``kernel_largest``, ``kernel_mean``, ``kernel_median``, ``kernel_effective_rank``,
         ``kernel_rounding`` and ``kernel_examples`` (those of `fastinit.profiler.KernelSpectrum`), and
-        ``gradient_cosine``, the mean cosine between the gradients of two examples.
+        ``gradient_cosine``, the mean cosine between the gradients of two examples. With `classes`, K of them:
+        ``first_loss``, the expected cross-entropy of random labels by logits of the outputs' second moment, and
+        ``uniform_loss``, log K.
 
     Raises
     ------
@@ -308,7 +315,8 @@ class Drawings:
         rows: list[dict[str, Any]] = []
         try:
             for whole in self._propagate(seed, tallies, report):
-                rows.append(_row(tallies) | whole)
+                seen = _row(tallies)
+                rows.append(seen | whole | loss_fields(self._signals.classes, seen["act_second_moment"][-1]))
         except KeyboardInterrupt:
             if not self._rows[-1]:
                 self._keep([*rows, *filter(_has_numbers, [_row(tallies)])])

@@ -211,11 +211,12 @@ class Watch:
             for weight in seen.weights:
                 seen.tally.add_weights(**products[id(weight)])
 
-    def profile(self, seed: int, tangents: Tangents | None, seconds: float) -> ModelProfile:
-        """What was seen, and the tangent kernel if there is one."""
+    def profile(self, seed: int, tangents: Tangents | None, outputs: dict[str, float], seconds: float) -> ModelProfile:
+        """What was seen, the tangent kernel if there is one, and fields of the outputs."""
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
         fields |= {"kernel_share": self._shares(tangents)} | fields_of(tangents)
+        fields |= {name: np.array([value]) for name, value in outputs.items()}
         modules = tuple(
             Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting, **self._about(seen))
             for seen in self._seen.values()
