@@ -82,7 +82,7 @@ def mean_cosine_within(x: Array) -> float:
 
 
 def mean_of_known(values: Sequence[float]) -> float:
-    """Of those that are numbers."""
+    """The mean of those that are numbers; not a number where none is."""
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else np.nan
 

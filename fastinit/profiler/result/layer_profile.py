@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...arguments import choice
 from ...records import Record, plain, real_array
-from ...typing import DataFrame
+from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
 from ..first_loss import FIRST_LOSS_FIELDS
 from ..tangent_kernel import KernelSpectrum, spectra
@@ -175,7 +175,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         judgement = self._judgement(*checked)
         return verdict_of(judgement, self._naming(), self._evidence(judgement))
 
-    def trains(self, optimizer: str, *, dtype: str = "float32") -> Answer:
+    def trains(self, optimizer: str, *, dtype: SignalDType = "float32") -> Answer:
         """Whether the network trains, with the best of several learning rates, and what says so.
 
         What decides is the tangent kernel at initialisation: whether its largest eigenvalue, of what all examples
@@ -202,7 +202,8 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         >>> p.trains("sgd").grade, p.trains("adam").grade
         ('no', 'no')
         """
-        optimizer, dtype = choice("optimizer", optimizer, tuple(OPTIMIZERS)), choice("dtype", dtype, tuple(RANGES))
+        choice("optimizer", optimizer, tuple(OPTIMIZERS))
+        choice("dtype", dtype, tuple(RANGES))
         return answer(optimizer, self._evidence(self._judgement(BOUNDS, BOUNDS)), dtype)
 
     @property

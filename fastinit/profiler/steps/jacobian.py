@@ -35,7 +35,7 @@ def jacobian_moments(layers: list[Any], d: Array, outputs: int, report: Report) 
     return squared_norm(d) / outputs, squared_norm(t) / outputs
 
 
-def jacobian_largest(network: Network, signals: Signals, seed: int, method: str, report: Report) -> float:
+def jacobian_largest(network: Network, signals: Signals, seed: int, method: str) -> float:
     """The largest singular value of the Jacobian of any example; where a norm mixes them, of all together.
 
     That of the bidiagonal matrix of Golub and Kahan (1965), from the random signs on. Each pass is of unit vectors, so
@@ -48,7 +48,6 @@ def jacobian_largest(network: Network, signals: Signals, seed: int, method: str,
     x = signals.first(network, seed)
     for layer in layers:
         x = forward(layer, x)
-        report()
     blocks = 1 if mixes(network) else network.batch
     bands = np.zeros((blocks, _PASSES + 1, _PASSES))
     found = 0.0

@@ -61,7 +61,7 @@ def propagate_by_steps(
                 moments = jacobian_moments(layers, d, x.size, report)
                 for layer in layers:
                     layer.clear()
-                largest = jacobian_largest(network, signals, seed, method, report)
+                largest = jacobian_largest(network, signals, seed, method)
                 whole |= dict(zip(NETWORK_FIELDS, (*moments, largest), strict=True))
         yield whole
         if step < steps:
@@ -99,4 +99,4 @@ def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Ta
 
 def reports_per_layer(signals: Signals) -> int:
     """How many times `report` is called for each layer."""
-    return (1 + signals.backward) * (signals.sgd_steps + 1) + 2 * signals.jacobian
+    return (1 + signals.backward) * (signals.sgd_steps + 1) + signals.jacobian

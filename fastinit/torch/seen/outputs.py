@@ -46,8 +46,7 @@ def array_of(tensor: Tensor) -> np.ndarray[Any, Any]:
 
 def output_fields(outputs: Tensor | None, classes: int | None) -> dict[str, float]:
     """What a profile has of the outputs; and where they are logits of so many classes, of the first loss."""
-    known = outputs is not None and outputs.numel() > 0
-    array = array_of(outputs) if outputs is not None and known else np.full((1, 1), np.nan)
+    array = np.full((1, 1), np.nan) if outputs is None or not outputs.numel() else array_of(outputs)
     tokens = array.ndim == 3 and array.shape[-1] >= UNITS
     found = {
         "output_second_moment": squared_norm(array.reshape(1, -1)) / array.size,

@@ -124,6 +124,7 @@ def profile(
     if backward and any(one.is_inference() for one in chain(model.parameters(), model.buffers())):
         refuse("model", "made outside torch.inference_mode, or profiled with backward=False", type(model).__name__)
     start, number, most = perf_counter(), seed_number(seed), integer("examples", examples, 0)
+    count = None if classes is None else integer("classes", classes, 2)
     read = first_floats if outputs is None else partial(_outputs, outputs)
     watch = Watch(model, Patterns(names), rename, backward)
     with (
@@ -138,7 +139,7 @@ def profile(
             output = model(*args, **kwargs)
         watch.check()
         gradients, found = dict[int, Tensor | None](), read(output)
-        told = output_fields(found, integer("classes", classes, 2) if classes is not None else None)
+        told = output_fields(found, count)
         values = found.detach() if found is not None and found.ndim and len(found) == watch.rows else None
         if backward:
             target = _target(output, loss, read)
