@@ -243,7 +243,11 @@ def _of_first_loss(bounds: Bounds, first: float, uniform: float) -> Held:
 
 
 def _of_range(dtype: str, seen: Evidence) -> Held:
-    """Signals that the dtype has no numbers for; of gradients, which a scale of the loss moves together, their span."""
+    """Signals that the dtype has no numbers for; of gradients, which a scale of the loss moves together, their span.
+
+    Of ten networks whose signals are at the end of float16's range or beyond it the nine at the end learned with Adam
+    as in float32, and the one beyond learned nothing.
+    """
     least, normal, most = RANGES[dtype]
     held: Held = []
     low, high = seen.sizes
