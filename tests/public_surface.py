@@ -167,6 +167,9 @@ def profiles(own: fi.Scheme) -> None:
     fi.profile(64, activation=("elu", 0.5), scheme=own, inputs=np.zeros((4, 64)), cotangent="random_sign", loss="mse")
     fi.profile(kind="conv", channels=[3, 8], kernel_size=3, image_size=8, padding="zero", gain="auto")
     fi.profile(kind="transformer", heads=4, norm="rms", norm_position="pre", logit_scale="mup", residual_gain="gpt2")
+    fi.profile(64, 10, classes=10, jacobian=True)
+    assert_type(p.trains("sgd", dtype="bfloat16").grade, str)
+    p.trains("sgd", dtype="int8")  # type: ignore[arg-type]
     fi.profile(scheme=lambda shape, seed, name: np.zeros(shape), dtype="float64", method="dense", sgd_steps=2, lr=0.1)
     fi.profile(64, 10, "tahn")  # type: ignore[arg-type]
     fi.profile(64, 10, "he_normal", "relu")  # type: ignore[arg-type]

@@ -96,7 +96,7 @@ def test_whole_sentences():
         f"same. Tried at the same network, {OWN} (SGD no -> yes, Adam no -> yes) mends it. So do: "
         "scheme='orthogonal', gain=1.414."
     )
-    yes, slowly, no = (fi.Answer("sgd", grade, "", {"over_mean": 9.0}) for grade in ("yes", "slowly", "no"))
+    yes, slowly, no = (fi.Answer("sgd", grade, "", numbers={"over_mean": 9.0}) for grade in ("yes", "slowly", "no"))
     trials = (fi.Trial({"gain": 2.0}, no, no), fi.Trial({"norm": "rms"}, slowly, slowly))
     found = fi.Advice("vanishing", "it fades", fi.Trial({}, no, yes), trials)
     assert found.best is trials[1] and found.mends == ()

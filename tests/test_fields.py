@@ -42,7 +42,7 @@ def sees_kernel(keywords):
 def check(p, backward=True, kernel=True):
     """A field is empty where no pass gives it, and nowhere else; the input has those that are said to be its own."""
     empty = {name for name in FIELDS if np.isnan(p[name]).all()}
-    unseen = set() if kernel else {"kernel_share"}
+    unseen = (set() if kernel else {"kernel_share"}) | ({"position_cosine"} if p.network.kind == "mlp" else set())
     assert empty == {name for name, field in FIELDS.items() if field.way == "backward" and not backward} | unseen
     for name in set(FIELDS) - empty:
         assert not np.isnan(p[name][:, 1:]).any(), name

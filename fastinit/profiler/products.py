@@ -5,6 +5,7 @@ They are made by the core, of any number of rows: of 1024 as fast as by a BLAS i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,14 +64,29 @@ def mean_cosine(products: Array) -> float:
 
 def mean_cosine_of_rows(x: Array) -> float:
     """The same from the rows themselves, in a time and memory linear in their number: |sum of unit vectors|^2."""
-    x = _scaled(x)[0]
-    squares = row_sums(x, x)[1]
-    count = np.count_nonzero(squares)
-    if count < 2:
+    return mean_cosine_within(x[None])
+
+
+def mean_cosine_within(x: Array) -> float:
+    """Mean over examples of that between their positions, of (examples, positions, units): of those that have one."""
+    if x.shape[1] < 2:
         return np.nan
-    unit = np.divide(1, np.sqrt(squares), out=np.zeros(len(x)), where=squares != 0)
-    total = _core.weighted_square(x, unit, threads_for(None))
-    return (total - count) / (count * (count - 1))
+    rows = _scaled(x.reshape(-1, x.shape[2]))[0]
+    squares = row_sums(rows, rows)[1].reshape(x.shape[:2])
+    unit = np.divide(1, np.sqrt(squares), out=np.zeros(squares.shape), where=squares != 0)
+    several = zip(rows.reshape(x.shape), unit, np.count_nonzero(squares, axis=1).tolist(), strict=True)
+    threads = threads_for(None)
+    return mean_of_known([
+        (_core.weighted_square(one, weights, threads) - count) / (count * (count - 1))
+        for one, weights, count in several
+        if count > 1
+    ])  # fmt: skip
+
+
+def mean_of_known(values: Sequence[float]) -> float:
+    """The mean of those that are numbers; not a number where none is."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan
 
 
 def _readable(x: Array) -> Array:

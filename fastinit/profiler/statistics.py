@@ -62,6 +62,7 @@ class Tally:
     units: int
     distinct: float
     cosine: float
+    position_cosine: float
     squares: dict[str, float]
     kernel: Array | None
     kernel_share: float
@@ -76,7 +77,7 @@ class Tally:
         self.dead = 0
         self.units = 0
         self.distinct = np.nan
-        self.cosine = np.nan
+        self.cosine = self.position_cosine = np.nan
         self.squares = {}
         self.kernel = None
         self.kernel_share = np.nan
@@ -184,6 +185,7 @@ FIELDS: dict[str, LayerField] = {
         LayerField("dead_fraction", "preactivation", "forward", False, lambda seen: seen.tally.dead_fraction),
         LayerField("distinct_units", "preactivation", "forward", False, lambda seen: seen.distinct),
         LayerField("cosine", "activation", "forward", True, lambda seen: seen.tally.cosine),
+        LayerField("position_cosine", "activation", "forward", True, lambda seen: seen.tally.position_cosine),
         _moment("grad_preact", "preactivation", "second_moment"),
         _moment("grad_act", "activation", "second_moment"),
         LayerField("weight_norm", "weights", "forward", False, lambda seen: seen.root("weight_norm")),
@@ -196,4 +198,4 @@ FIELDS: dict[str, LayerField] = {
     )
 }  # fmt: skip
 #: What it has of the whole network where tangents are sent forward: see `Signals.jacobian`.
-NETWORK_FIELDS = ("jacobian_second_moment", "jacobian_fourth_moment")
+NETWORK_FIELDS = ("jacobian_second_moment", "jacobian_fourth_moment", "jacobian_largest")

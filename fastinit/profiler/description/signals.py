@@ -17,11 +17,15 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Signals:
-    """What is sent through a network: inputs forward, a cotangent or a gradient of a loss back, descent between."""
+    """What is sent through a network: inputs forward, a cotangent or a gradient of a loss back, descent between.
+
+    And what is asked of its outputs: of how many `classes` they are to tell.
+    """
 
     inputs: Array | None = None
     cotangent: Array | None = None
     loss: Callable[[Array], Array] | str | None = None
+    classes: int | None = None
     backward: bool = True
     jacobian: bool = False
     sgd_steps: int = 0
@@ -114,6 +118,7 @@ def signals_from(network: Network, **given: Any) -> Signals:
         inputs=inputs,
         cotangent=cotangent,
         loss="mse" if steps and loss is None and cotangent is None else loss,
+        classes=None if given["classes"] is None else integer("classes", given["classes"], 2),
         backward=given["backward"],
         jacobian=given["jacobian"],
         sgd_steps=steps,

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments import choice
 from ...records import Record, plain, real_array
-from ...typing import DataFrame
+from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
+from ..first_loss import FIRST_LOSS_FIELDS
 from ..tangent_kernel import KernelSpectrum, spectra
 from .advice import Advice, diagnosis
-from .courses import BOUNDS
+from .courses import BOUNDS, typical_log
 from .described import Described
-from .findings import Bounds, Finding, Judgement, checked_bounds, judged, learnable
+from .findings import BACKWARD, FORWARD, Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
-from .training import OPTIMIZERS, Answer, Evidence
+from .training import OPTIMIZERS, RANGES, Answer, Evidence, answer
 from .verdict import Verdict, verdict_of
 from .words import Naming, Numbered, worst
 
@@ -175,7 +176,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         judgement = self._judgement(*checked)
         return verdict_of(judgement, self._naming(), self._evidence(judgement))
 
-    def trains(self, optimizer: str) -> Answer:
+    def trains(self, optimizer: str, *, dtype: SignalDType = "float32") -> Answer:
         """Whether the network trains, with the best of several learning rates, and what says so.
 
         What decides is the tangent kernel at initialisation: whether its largest eigenvalue, of what all examples
@@ -187,6 +188,9 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         ----------
         optimizer : {"sgd", "adam"}
             SGD is with momentum.
+        dtype : {"float16", "bfloat16", "float32", "float64"}
+            Of signals and gradients, in whose range the typical size of every layer's signal must be, and of the
+            gradients, which a scale of the loss moves together, the span. Weights are of float32 or wider.
 
         Returns
         -------
@@ -199,7 +203,9 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         >>> p.trains("sgd").grade, p.trains("adam").grade
         ('no', 'no')
         """
-        return cast(Answer, getattr(self.verdict, choice("optimizer", optimizer, tuple(OPTIMIZERS))))
+        choice("optimizer", optimizer, tuple(OPTIMIZERS))
+        choice("dtype", dtype, tuple(RANGES))
+        return answer(optimizer, self._evidence(self._judgement(BOUNDS, BOUNDS)), dtype)
 
     def advise(self) -> Advice:
         """What keeps the network from training with SGD or with Adam, and in words what helps.
@@ -220,7 +226,20 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def _evidence(self, judgement: Judgement) -> Evidence:
         """What is known of how it trains."""
-        return Evidence(judgement.kind, self.kernels, judgement.backward, self.interrupted)
+        first, uniform = (float(np.mean(self[name])) if name in self else np.nan for name in FIRST_LOSS_FIELDS)
+        dtype = np.dtype(self.network.dtype)
+        courses = [one for one in (judgement.forward, judgement.backward) if one is not None]
+        lost = judgement.kind == "not finite" or any(one.underflow(dtype) is not None for one in courses)
+        return Evidence(
+            judgement.kind, self.kernels, judgement.backward, self.interrupted, first_loss=first, uniform_loss=uniform,
+            sizes=self._sizes(FORWARD), gradient_sizes=self._sizes(BACKWARD), lost_range=dtype.name if lost else "",
+        )  # fmt: skip
+
+    def _sizes(self, name: str) -> tuple[float, float]:
+        """Logarithms of the least and the greatest root of a second moment that is neither zero nor infinite."""
+        logs = typical_log(self, name) / 2
+        known = logs[np.isfinite(logs)]
+        return (float(known.min()), float(known.max())) if len(known) else (np.nan, np.nan)
 
     def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
         return learnable(judged(self, forward, backward), self)
@@ -246,8 +265,8 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
         ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and its deviation from
         it, over repeats in standard errors (``SE``), of one drawing relative to the theory (``off``); then cosine,
-        dead_fraction, distinct_units (``units``), and the norms of weights and of their gradients. Columns at the right
-        for which a terminal has no room are left out.
+        position_cosine (``within``), dead_fraction, distinct_units (``units``), and the norms of weights and of their
+        gradients. Columns at the right for which a terminal has no room are left out.
 
         Parameters
         ----------

@@ -83,11 +83,17 @@ class Profile(LayerProfile[Network]):
         return [Finding(CAUTION, norm.name, None, {"rows": rows})] if norm and norm.caution(rows) else []
 
     def _evidence(self, judgement: Judgement) -> Evidence:
-        """With what is known of the outputs, on which a readout stands; of one unit any cosine is one."""
+        """With what is known of the outputs, on which a readout stands; of one unit any cosine is one.
+
+        Where positions are alike, pixels of an image, what is to be said of it is not lost: of tokens it is.
+        """
         cosine = float(self.mean("cosine")[-1]) if self.network.outputs >= UNITS else nan
         outputs = float(np.exp(self.mean_log("act_second_moment")[-1]))
+        tokens = self.network.text and self.network.widths[-1] >= UNITS
+        within = float(self.mean("position_cosine")[-1]) if tokens else nan
         scaled = self.network.norm is not None
-        return super()._evidence(judgement)._replace(outputs=outputs, cosine=cosine, scaled=scaled)
+        evidence = super()._evidence(judgement)
+        return evidence._replace(outputs=outputs, cosine=cosine, position_cosine=within, scaled=scaled)
 
     def again(self, **changed: Any) -> Profile:
         """The same profiled anew, with some keywords of `fastinit.profile` changed.

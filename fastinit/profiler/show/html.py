@@ -179,7 +179,9 @@ def _layers(profile: LayerProfile[Any]) -> str:
     shown = columns(profile)
     asked = {"network": profile.network, "method": profile.method, "seed": profile.seed, "repeats": profile.repeats,
              "dtype": profile.network.dtype, "seconds": f"{profile.seconds:.3g}"}  # fmt: skip
-    asked |= {key: f"{np.mean(profile[key]):.4g}" for key in profile if key.startswith("jacobian")}
+    asked |= {
+        key: f"{np.mean(profile[key]):.4g}" for key in profile if key.startswith(("jacobian", "first", "uniform"))
+    }
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in asked.items())
     head = "".join(f"<th>{escape(header)}</th>" for header in ("layer", *(header for header, *_ in shown)))
     rows = "".join(
@@ -201,6 +203,7 @@ def _charts(profiles: Mapping[str, LayerProfile[Any]]) -> list[tuple[str, Any]]:
         ("Gradient, backward: E g²", "grad_act_second_moment", True),
         ("Weight gradient over weight: |∂W| / |W|", "ratio", True),
         ("Mean cosine between inputs", "cosine", False),
+        ("Mean cosine between positions of an input", "position_cosine", False),
         ("Share of dead units", "dead_fraction", False),
         ("Distinct units", "distinct_units", True),
     )

@@ -45,6 +45,10 @@ def number(value: float) -> str:
     return f"{mantissa}e{int(exponent)}" if e else text
 
 
+def _cosine(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.3f}"
+
+
 def _count(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.0f}" if value == round(value) else f"{value:.1f}"
 
@@ -76,7 +80,7 @@ def columns(profile: LayerProfile[Any]) -> list[Column]:
             else:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     found.append(("off", profile.mean(name) / profile[f"theory_{name}"] - 1, _off))
-    found.append(("cosine", profile.mean("cosine"), lambda value: "" if np.isnan(value) else f"{value:.3f}"))
+    found += [("cosine", profile.mean("cosine"), _cosine), ("within", profile.mean("position_cosine"), _cosine)]
     found.append(("dead", profile.mean("dead_fraction"), _share))
     found.append(("units", profile.mean("distinct_units"), _count))
     found += [("|∂W|/|W|", gradient_ratio(profile), number), ("|W|", profile.mean("weight_norm"), number)]

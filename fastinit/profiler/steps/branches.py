@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,13 @@ class SideBySide:
         for other in others:
             total = total + other
         return total
+
+    def backward_each(self, several: Sequence[Array]) -> list[Array]:
+        """The gradients of several functions back."""
+        assert self._ends is not None
+        parts = zip(*(np.split(d, self._ends, axis=1) for d in several), strict=True)
+        back = [backward_each(branch, part) for branch, part in zip(self._branches, parts, strict=True)]
+        return [reduce(np.add, each) for each in zip(*back, strict=True)]
 
     def tangent(self, t: Array) -> Array:
         return np.concatenate([tangent(branch, t) for branch in self._branches], axis=1)

@@ -11,13 +11,14 @@ import numpy as np
 
 from ..description.network import Network, mixes
 from ..description.signals import Signals, random_cotangent
-from ..products import gram, squared_norm
+from ..products import gram
 from ..progress import Report
 from ..statistics import NETWORK_FIELDS, Tally
 from ..tangent_kernel import SOME, kernel_examples, kernel_fields
+from .jacobian import jacobian_largest, jacobian_moments
 from .kernel_products import KernelProducts
 from .layers import Builder
-from .step import backward, backward_each, forward, learn, tangent
+from .step import backward, backward_each, forward, learn
 
 Array = np.ndarray[Any, Any]
 
@@ -57,7 +58,11 @@ def propagate_by_steps(
             elif not steps:
                 whole = kernel_alone(network, signals, seed, tallies, method)
             if signals.jacobian:
-                whole |= _jacobian_moments(layers, d, x.size, report)
+                moments = jacobian_moments(layers, d, x.size, report)
+                for layer in layers:
+                    layer.clear()
+                largest = jacobian_largest(network, signals, seed, method)
+                whole |= dict(zip(NETWORK_FIELDS, (*moments, largest), strict=True))
         yield whole
         if step < steps:
             for layer, rate in zip(layers[1:], signals.rates, strict=True):
@@ -90,18 +95,6 @@ def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Ta
     for tally, seen in zip(tallies, own, strict=True):
         tally.kernel_share = seen.kernel_share
     return found
-
-
-def _jacobian_moments(layers: list[Any], d: Array, outputs: int, report: Report) -> dict[str, float]:
-    """Means of the squares and fourth powers of the Jacobian's singular values, from d = J'v for random signs v.
-
-    E |J'v|^2 = tr JJ' and E |JJ'v|^2 = tr (JJ')^2 (Hutchinson 1990), over as many singular values as outputs.
-    """
-    t = d
-    for layer in layers:
-        t = tangent(layer, t)
-        report()
-    return dict(zip(NETWORK_FIELDS, (squared_norm(d) / outputs, squared_norm(t) / outputs), strict=True))
 
 
 def reports_per_layer(signals: Signals) -> int:

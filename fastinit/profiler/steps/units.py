@@ -8,7 +8,7 @@ import numpy as np
 
 from ...activations import Activation
 from ..norms import Norm, Normalised
-from ..products import mean_cosine_of_rows
+from ..products import mean_cosine_of_rows, mean_cosine_within
 from ..statistics import Tally, distinct_columns
 
 Array = np.ndarray[Any, Any]
@@ -83,6 +83,7 @@ class Activity:
     def forward(self, x: Array) -> Array:
         self._tally.act.update(x)
         self._tally.cosine = mean_cosine_of_rows(x.reshape(self._batch, -1))
+        self._tally.position_cosine = mean_cosine_within(x.reshape(self._batch, -1, x.shape[1]))
         return x
 
     def backward(self, d: Array) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 from ...profiler.result.comparison import Comparison
 from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
 from ...profiler.result.layer_profile import LayerProfile, read_fields
+from ...profiler.result.training import Evidence
 from ...profiler.result.verdict import Verdict
 from ...profiler.result.words import Naming
 from .model import Model, Modules, Row
@@ -132,6 +133,10 @@ class ModelProfile(LayerProfile[Model]):
             found = self.only(range(start)).without_gradient()._judgement(forward, backward)
             return replace(found, findings=(*found.findings, Finding(CAUTION, "weight_norm", start)))
         return judged_model(self, self._passed(), self._roles(), forward, backward)
+
+    def _evidence(self, judgement: Judgement) -> Evidence:
+        """With what is known of tokens at the outputs."""
+        return super()._evidence(judgement)._replace(position_cosine=float(self["output_position_cosine"][0]))
 
     def _naming(self) -> Naming:
         return Modules(self.network.modules)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ...arguments import refuse
-from ...profiler.products import inner, mean_cosine_of_rows, squared_norm
+from ...profiler.products import inner, mean_cosine_of_rows, mean_cosine_within, mean_of_known, squared_norm
 from ...profiler.result.findings import FORWARD
 from ...profiler.statistics import FIELDS, Tally, distinct_columns
 from ..rules.modules import normalises, takes_moments
@@ -56,6 +56,7 @@ class Seen:
     same: bool = True
     nodes: list[Any] = field(default_factory=list)
     cosines: list[float] = field(default_factory=list)
+    position_cosines: list[float] = field(default_factory=list)
 
     def take(self, module: nn.Module | None, tensor: Tensor, expected: float) -> None:
         """What a call returned, and of its second moment what theory has."""
@@ -72,6 +73,7 @@ class Seen:
                 self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
             rows = array.reshape(len(array), -1)
             self.cosines.append(mean_cosine_of_rows(rows))
+            self.position_cosines.append(mean_cosine_within(units.reshape(len(array), -1, units.shape[1])))
             self.same &= self.cosines[-1] > _PARALLEL and _are_same(rows)
 
     def take_gradient(self, module: nn.Module | None, gradient: Tensor) -> None:
@@ -83,8 +85,7 @@ class Seen:
 
     def fields(self) -> dict[str, float]:
         """By name."""
-        cosines = [cosine for cosine in self.cosines if not np.isnan(cosine)]
-        self.tally.cosine = float(np.mean(cosines)) if cosines else np.nan
+        self.tally.cosine, self.tally.position_cosine = map(mean_of_known, (self.cosines, self.position_cosines))
         found = self.tally.row()
         if self.traced and not self.tally.grad_act.count:
             found["grad_act_second_moment"] = 0.0
@@ -193,11 +194,12 @@ class Watch:
             for weight in seen.weights:
                 seen.tally.add_weights(**products[id(weight)])
 
-    def profile(self, seed: int, tangents: Tangents | None, seconds: float) -> ModelProfile:
-        """What was seen, and the tangent kernel if there is one."""
+    def profile(self, seed: int, tangents: Tangents | None, outputs: dict[str, float], seconds: float) -> ModelProfile:
+        """What was seen, the tangent kernel if there is one, and fields of the outputs."""
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
         fields |= {"kernel_share": self._shares(tangents)} | fields_of(tangents)
+        fields |= {name: np.array([value]) for name, value in outputs.items()}
         modules = tuple(
             Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting, **self._about(seen))
             for seen in self._seen.values()
