@@ -164,10 +164,10 @@ REFUSED = {
     "a signal": ({"given": X[:3]}, "a signal of shape (4, 9) is needed, got (3, 9), float32"),
     "a dtype": ({"given": X.astype(float)}, "a signal of shape (4, 9) is needed, got (4, 9), float64"),
     "a stream": ({"stream": X}, "`stream` must be float64 of shape (4, 9)"),
-    "steps": ({"steps": (0, 1, 2, 0)}, "at most 3 steps and 4 rows are passed"),
+    "steps": ({"steps": (0, 1, 2, 0)}, "at most 3 steps, 4 rows of z and 4 of n are passed"),
     "a step": ({"steps": (3,)}, "a step must be 0, 1 or 2, got 3"),
     "a way back": ({"way": BACKWARD}, "a way back starts with one of back, gradient and signs"),
-    "rows": ({"z": (key("z"), 5)}, "at most 3 steps and 4 rows are passed"),
+    "rows": ({"z": (key("z"), 5)}, "at most 3 steps, 4 rows of z and 4 of n are passed"),
 }
 
 

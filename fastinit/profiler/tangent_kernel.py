@@ -22,8 +22,9 @@ Array = np.ndarray[Any, Any]
 
 #: Half the distance from one to the next number of float64.
 _ROUNDING = 2.0**-53
-#: Examples whose kernel is taken: of rows that are no sums over positions, and do not mix; otherwise.
-MOST, SOME = 256, 16
+#: Examples whose kernel is taken: of rows that are no sums over positions, and do not mix; otherwise; and where they
+#: mix and there are no weights, in which case the rows of gradients are as many, squared.
+MOST, SOME, FEW = 256, 16, 8
 
 
 def kernel_examples(network: Network) -> int:
@@ -108,6 +109,17 @@ def kernel_fields(network: Network, seed: int, tallies: Sequence[Tally], product
         tally.kernel_share /= float(np.trace(kernel))
     found = spectrum_of(kernel, 2 * rounding(max(outputs, *network.widths)))
     return dict(zip(KERNEL_FIELDS, found, strict=True)) | {GRADIENT_COSINE: mean_cosine(kernel)}
+
+
+def part_of_product(x: Array, d: Array, examples: int) -> Array:
+    """What the weights and the bias of one product add to the kernel, from Gram matrices of its inputs and of gradients.
+
+    The gradient of example i is ``dW_i = x_i' d_i``, summed over its rows. Where norms mix examples every row of x
+    takes part in each, and d is that of as many functions, one below the other.
+    """
+    functions, rows = len(d) // len(x), len(d) // examples
+    parts = np.tile(x + 1, (functions, functions)) * d
+    return np.asarray(parts.reshape(examples, rows, examples, rows).sum(axis=(1, 3)))
 
 
 def spectrum_of(kernel: Array | None, off: float = 0.0) -> KernelSpectrum:
