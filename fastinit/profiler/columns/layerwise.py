@@ -77,7 +77,8 @@ class NetworkByColumns(ABC):
             return {}
         some = slice(kernel_examples(self.network))
         assert self.products_of_outputs is not None
-        return kernel_fields(self.network, self.seed, self.tallies, self.products_of_outputs[some, some])
+        products = self.products_of_outputs[some, some]
+        return kernel_fields(self.network, self.seed, self.tallies, products, self.signals.inputs)
 
     # --- what differs
 

@@ -52,8 +52,8 @@ def propagate_by_steps(
                 d = backward(layer, d)
                 report()
             if here:
-                outputs = x.reshape(network.batch, -1)[: kernel_examples(network)]
-                whole = kernel_fields(network, seed, tallies, gram(outputs))
+                outputs = _examples(network, x)[: kernel_examples(network)]
+                whole = kernel_fields(network, seed, tallies, gram(outputs), _examples(network, inputs))
             elif not steps:
                 whole = kernel_alone(network, signals, seed, tallies, method)
             if signals.jacobian:
@@ -73,7 +73,7 @@ def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Ta
     own = [Tally() for _ in tallies]
     kernel = partial(KernelProducts, some.batch, network.rows // network.batch)
     layers = Builder(some, seed, own, method, kernel=kernel).layers()
-    x = signals.first(network, seed)[: some.rows]
+    inputs = x = signals.first(network, seed)[: some.rows]
     for layer in layers:
         x = forward(layer, x)
     d = random_cotangent(some.batch, some.outputs, seed, some.dtype)
@@ -86,10 +86,14 @@ def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Ta
         d = d.reshape(x.shape)
         for layer in reversed(layers):
             d = backward(layer, d)
-    found = kernel_fields(some, seed, own, gram(x.reshape(some.batch, -1)))
+    found = kernel_fields(some, seed, own, gram(_examples(some, x)), _examples(some, inputs))
     for tally, seen in zip(tallies, own, strict=True):
         tally.kernel_share = seen.kernel_share
     return found
+
+
+def _examples(network: Network, x: Array) -> Array:
+    return x.reshape(network.batch, -1)
 
 
 def _jacobian_moments(layers: list[Any], d: Array, outputs: int, report: Report) -> dict[str, float]:
