@@ -165,7 +165,8 @@ def test_gradients_of_several_functions_go_back_as_each_alone(level, dtype, widt
     x, d = signal(rows, width, dtype), signal(functions * rows, width, dtype, seed=3)
     z, n = drawn("z", (4, width), dtype), drawn("n", d.shape, dtype)
     by, out = signal(rows, 4, dtype, seed=1), np.empty_like(d)
-    layer = {"z": (key("z"), 4), "map": by, "steps": (0, 1, 2), "activation": fi.activations.ACTIVATIONS["gelu"].in_core,
+    gelu = fi.activations.ACTIVATIONS["gelu"].in_core
+    layer = {"z": (key("z"), 4), "map": by, "steps": (0, 1, 2), "activation": gelu,
              "norm": (False, True, 1e-5, None, None)}  # fmt: skip
     many = {"functions": functions, "products": True, "crossed": True}
     for threads in (1, 3):
@@ -195,7 +196,10 @@ REFUSED = {
     "a step": ({"steps": (3,)}, "a step must be 0, 1 or 2, got 3"),
     "a way back": ({"way": BACKWARD}, "a way back starts with one of back, gradient and signs"),
     "functions": ({"functions": 2, "way": 3}, "sums of rows are of one function, got 2"),
-    "gradients": ({"functions": 2, "way": BACKWARD, "gradient": X}, "a signal of shape (8, 9) is needed, got (4, 9), float32"),
+    "gradients": (
+        {"functions": 2, "way": BACKWARD, "gradient": X},
+        "a signal of shape (8, 9) is needed, got (4, 9), float32",
+    ),
     "rows": ({"z": (key("z"), 5)}, "at most 3 steps, 4 rows of z and 4 of n are passed"),
 }
 

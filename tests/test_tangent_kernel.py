@@ -142,7 +142,9 @@ def test_kernel_without_weights_has_the_law_of_that_with_them(network: dict[str,
     other = fi.profile(method="matrix_free", seed=10**6, **keywords)
     shares = [p["kernel_share"][:, 2] for p in (one, other)]
     names = ("kernel_largest", "kernel_mean", "kernel_median", "gradient_cosine")
-    for name, pair in zip(("share", *names), (shares, *([p[name] for p in (one, other)] for name in names)), strict=True):
+    for name, pair in zip(
+        ("share", *names), (shares, *([p[name] for p in (one, other)] for name in names)), strict=True
+    ):
         a, b = map(np.sort, pair)
         at = np.concatenate([a, b])
         distance = np.abs(np.searchsorted(a, at, "right") - np.searchsorted(b, at, "right")).max() / 300
@@ -152,7 +154,12 @@ def test_kernel_without_weights_has_the_law_of_that_with_them(network: dict[str,
 def test_of_how_many_examples_it_is_without_weights() -> None:
     """Of 8 where each has a gradient through the rows of all, of 16 that have signals of their own."""
     keywords = {"width": 64, "depth": 3, "batch": 24, "method": "matrix_free"}
-    for more, examples in (({"norm": "batch"}, 8), ({"loss": "mse"}, 16), ({"cotangent": np.ones((24, 64))}, 16), ({}, 24)):
+    for more, examples in (
+        ({"norm": "batch"}, 8),
+        ({"loss": "mse"}, 16),
+        ({"cotangent": np.ones((24, 64))}, 16),
+        ({}, 24),
+    ):
         p = fi.profile(**keywords, **more)
         (found,) = spectra(p, 1)
         assert found.known and found.examples == examples

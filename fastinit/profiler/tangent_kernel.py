@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,14 +78,15 @@ class KernelSpectrum(NamedTuple):
         return bool(np.isfinite(self.largest) and self.examples > 1)
 
 
-#: The same numbers as fields of a profile, and the mean cosine between the gradients of two examples.
+#: The same numbers as fields of a profile, and the mean cosine between the gradients of two examples; and the field
+#: that has a row for each drawing: the eigenvalues with the mean over examples taken out, from large to small.
 KERNEL_FIELDS = tuple(f"kernel_{name}" for name in KernelSpectrum._fields)
-GRADIENT_COSINE = "gradient_cosine"
+GRADIENT_COSINE, KERNEL_EIGENVALUES = "gradient_cosine", "kernel_eigenvalues"
 
 
 def kernel_fields(
     network: Network, seed: int, tallies: Sequence[Tally], products: Array, inputs: Array | None
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Fields of the whole network from the parts of its layers, which get their shares.
 
     A linear readout stands on the outputs: weights of variance 1 / outputs and a bias, which learn too. It turns one
@@ -115,12 +117,20 @@ def kernel_fields(
             tally.kernel = None
     for tally in tallies:
         tally.kernel_share /= float(np.trace(kernel))
-    found = spectrum_of(kernel, 2 * rounding(max(outputs, *network.widths)))
-    return dict(zip(KERNEL_FIELDS, found, strict=True)) | {GRADIENT_COSINE: mean_cosine(kernel)}
+    return fields_of(kernel, 2 * rounding(max(outputs, *network.widths)), examples)
+
+
+def fields_of(kernel: Array | None, off: float = 0.0, examples: int = 0) -> dict[str, Any]:
+    """What a profile has of a kernel: see `spectrum_of`. What it has not of so many examples' eigenvalues is NaN."""
+    found, others = _spectrum(kernel, off)
+    eigenvalues = np.full(max(examples - 1, len(others)), np.nan)
+    eigenvalues[: len(others)] = others
+    cosine = np.nan if kernel is None else mean_cosine(kernel)
+    return dict(zip(KERNEL_FIELDS, found, strict=True)) | {GRADIENT_COSINE: cosine, KERNEL_EIGENVALUES: eigenvalues}
 
 
 def part_of_product(x: Array, d: Array, examples: int) -> Array:
-    """What the weights and the bias of one product add to the kernel, from Gram matrices of its inputs and of gradients.
+    """What the weights and the bias of one product add to the kernel, from Gram matrices of inputs and gradients.
 
     The gradient of example i is ``dW_i = x_i' d_i``, summed over its rows. Where norms mix examples every row of x
     takes part in each, and d is that of as many functions, one below the other.
@@ -135,19 +145,25 @@ def spectrum_of(kernel: Array | None, off: float = 0.0) -> KernelSpectrum:
 
     Where there is none, it is not a number; nor is it where the kernel is not finite.
     """
+    return _spectrum(kernel, off)[0]
+
+
+def _spectrum(kernel: Array | None, off: float) -> tuple[KernelSpectrum, Array]:
+    """And the eigenvalues with the mean over examples taken out, from large to small."""
+    examples = 0 if kernel is None else len(kernel)
     if kernel is None or not np.isfinite(kernel).all():
-        return KernelSpectrum(np.nan, np.nan, np.nan, np.nan, np.nan, float(0 if kernel is None else len(kernel)))
-    examples = len(kernel)
+        return KernelSpectrum(nan, nan, nan, nan, nan, float(examples)), np.full(max(examples - 1, 0), np.nan)
     scale = float(np.abs(kernel).max())
     if examples < 2 or not scale:
-        return KernelSpectrum(scale, 0.0, 0.0, 0.0, 0.0, float(examples))
+        return KernelSpectrum(scale, 0.0, 0.0, 0.0, 0.0, float(examples)), np.zeros(examples - 1)
     unit = (kernel + kernel.T) / (2 * scale)  # of any size: squares of eigenvalues stay in range
     largest = float(np.linalg.eigvalsh(unit)[-1])
     others = _differences(examples)
-    centred = np.maximum(np.linalg.eigvalsh(others.T @ unit @ others), 0)
+    centred = np.maximum(np.linalg.eigvalsh(others.T @ unit @ others)[::-1], 0)
     off = (off * float(np.trace(unit)) + examples * _ROUNDING * largest) / largest
     mean, median = float(centred.mean()), float(np.median(centred))
-    return KernelSpectrum(largest * scale, mean * scale, median * scale, _effective_rank(centred), off, float(examples))
+    numbers = (largest * scale, mean * scale, median * scale, _effective_rank(centred), off, float(examples))
+    return KernelSpectrum(*numbers), centred * scale
 
 
 def _effective_rank(eigenvalues: Array) -> float:

@@ -43,8 +43,8 @@ class NetworkByColumns(ABC):
     """What plain and residual networks share: one layer's columns forward, and back.
 
     Layer l has a signal x, made of the one below; its units (norm and activation) are those before it in a plain
-    network, those after it in a residual one. Back go the gradients of one function, or of each example's outputs: of so
-    many functions, one below the other.
+    network, those after it in a residual one. Back go the gradients of one function, or of each example's outputs: of as
+    many `functions`, one below the other.
     """
 
     network: Network
@@ -55,9 +55,7 @@ class NetworkByColumns(ABC):
     weights: dict[int, GramSampledWeights]
     rows: list[RowMeans]
 
-    def __init__(
-        self, network: Network, signals: Signals, seed: int, tallies: list[Tally], functions: int = 1
-    ) -> None:
+    def __init__(self, network: Network, signals: Signals, seed: int, tallies: list[Tally], functions: int = 1) -> None:
         self.network, self.signals, self.seed, self.tallies, self.functions = network, signals, seed, tallies, functions
         same = None if signals.inputs is None else _same_rows(signals.inputs.reshape(network.rows, -1))
         layers = range(1, network.depth + 1)
@@ -71,7 +69,7 @@ class NetworkByColumns(ABC):
         self.kernel_here = signals.is_random and (functions > 1 or not mixes(network))
         self.products_of_outputs: Array | None = None
 
-    def kernel_fields(self) -> dict[str, float]:
+    def kernel_fields(self) -> dict[str, Any]:
         """Of the tangent kernel, after the way back; nothing where it did not come by."""
         if not self.kernel_here:
             return {}

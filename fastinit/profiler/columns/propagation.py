@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from ..description.network import Network, mixes
 from ..description.signals import Signals
@@ -22,7 +23,7 @@ from .residual import ResidualByColumns
 
 def propagate_by_columns(
     network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report
-) -> Iterator[dict[str, float]]:
+) -> Iterator[dict[str, Any]]:
     """Send the signals through one drawing of the network, and fill in the tallies, as `propagate_by_steps` does."""
     passed = _both_ways(network, signals, seed, tallies, report)
     if not signals.backward:
@@ -50,7 +51,7 @@ def _both_ways(
     return passed
 
 
-def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Tally]) -> dict[str, float]:
+def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Tally]) -> dict[str, Any]:
     """The kernel by signals of its own: of the first examples, and where a norm mixes them, of these alone.
 
     Then each comes with a cotangent of its own, and all go back together. In law it is that of the network, but what

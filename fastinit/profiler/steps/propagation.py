@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 
 def propagate_by_steps(
     network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report, method: str
-) -> Iterator[dict[str, float]]:
+) -> Iterator[dict[str, Any]]:
     """Send the signals through one drawing of the network, and fill in the tallies, one for each layer.
 
     Yields once for each step of gradient descent, and once after the last, what is known of the whole network; the
@@ -45,7 +45,7 @@ def propagate_by_steps(
             if not signals.backward:
                 layer.clear()  # and with the steps what they keep for the way back
             report()
-        whole = dict[str, float]()
+        whole = dict[str, Any]()
         if signals.backward:
             d = signals.last(network, seed, x)
             for layer in reversed(layers):
@@ -64,7 +64,7 @@ def propagate_by_steps(
                 learn(layer, rate)
 
 
-def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Tally], method: str) -> dict[str, float]:
+def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Tally], method: str) -> dict[str, Any]:
     """The kernel by signals of its own: of the first examples, and where a norm mixes them, of these alone.
 
     Then each comes with a cotangent of its own. All go back together, so that a matrix is made once.
