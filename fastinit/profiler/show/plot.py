@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ..result.findings import BACKWARD, FORWARD, LIMITS
 from ..result.courses import typical_log
+from ..result.findings import BACKWARD, FORWARD, LIMITS
 from .axes import decades, line
 from .kernel import SHARES, SPECTRUM, UNIT, Bound, Spectrum, bounds_near, shares_of, spectra_of
 
@@ -48,32 +48,41 @@ def plot(profiles: Mapping[str, LayerProfile[Any]], path: Any = None, ax: Any = 
 
     Below are the eigenvalues of the tangent kernel, and the shares of the layers in it, where it was seen.
     """
-    kernel = ax is None and bool(spectra_of(profiles))
-    if len(profiles) == 1:
-        ((_, profile),) = profiles.items()
-        if ax is None:
-            figure = picture(9, 8 if kernel else 5)
-            places = figure.subplot_mosaic([["upper", "upper"], ["left", "right"]] if kernel else [["upper"]])
-            panel = Panel(places["upper"])
-        else:
-            figure, places, panel = ax.figure, {}, Panel(ax)
-        panel.add(profile, FORWARD, "activations, forward", 0)
-        panel.add(profile, BACKWARD, "gradient, backward", 1)
-        panel.finish(str(profile.network), "second moment" + _typical([profile]))
-        panel.legend()
-        below = (places.get("left"), places.get("right"))
-    else:
-        figure = picture(11, 9.2 if kernel else 4.8)
-        (upper, *more) = figure.subplots(1 + kernel, 2, squeeze=False)
-        for axes, name, title in zip(upper, (FORWARD, BACKWARD), TITLES, strict=True):
-            overlay(axes, profiles, name).finish(title + _typical(profiles.values()))
-        below = more[0] if kernel else ()
-        legend(figure)
-    if kernel:
-        spectra(below[0], profiles)
-        shares(below[1], profiles)
+    figure = _several(profiles) if len(profiles) > 1 else _one(next(iter(profiles.values())), ax)
     if path is not None:
         figure.savefig(path)
+    return figure
+
+
+def _one(profile: LayerProfile[Any], ax: Any) -> Any:
+    if ax is not None:
+        figure, panel = ax.figure, Panel(ax)
+    elif spectra_of({"": profile}):
+        figure = picture(9, 8)
+        axes = figure.subplot_mosaic([["both ways", "both ways"], ["spectrum", "shares"]])
+        panel = Panel(axes["both ways"])
+        spectra(axes["spectrum"], {"": profile})
+        shares(axes["shares"], {"": profile})
+    else:
+        figure = picture(9, 5)
+        panel = Panel(figure.subplots())
+    panel.add(profile, FORWARD, "activations, forward", 0)
+    panel.add(profile, BACKWARD, "gradient, backward", 1)
+    panel.finish(str(profile.network), "second moment" + _typical([profile]))
+    panel.legend()
+    return figure
+
+
+def _several(profiles: Mapping[str, LayerProfile[Any]]) -> Any:
+    kernel = bool(spectra_of(profiles))
+    figure = picture(11, 9.2 if kernel else 4.8)
+    panels = figure.subplots(1 + kernel, 2, squeeze=False)
+    for axes, name, title in zip(panels[0], (FORWARD, BACKWARD), TITLES, strict=True):
+        overlay(axes, profiles, name).finish(title + _typical(profiles.values()))
+    if kernel:
+        spectra(panels[1, 0], profiles)
+        shares(panels[1, 1], profiles)
+    legend(figure)
     return figure
 
 
@@ -164,7 +173,7 @@ def _curve(axes: Any, values: Any, label: str, place: int, before: int) -> None:
     """Of a profile by layer; markers are staggered, so that lines that lie on each other are all seen."""
     colour, dashes = line(place)
     every = max(1, len(values) // 10)
-    axes.plot(np.arange(len(values)), _drawable(values), color=colour, label=_literal(label), linewidth=1.8,
+    axes.plot(np.arange(len(values)), values, color=colour, label=_literal(label), linewidth=1.8,
               dashes=dashes or (None, None), marker=_MARKERS[place % len(_MARKERS)], markersize=4,
               markevery=(before % every, every))  # fmt: skip
 
@@ -185,12 +194,12 @@ class Panel:
         self._values: list[Any] = []
 
     def add(self, profile: LayerProfile[Any], name: str, label: str, place: int) -> None:
-        """The geometric mean over repeats, which verdicts speak of, with the range and the quartiles; and the theory."""
+        """The geometric mean over repeats, of which verdicts speak, between range and quartiles; and the theory."""
         values = np.asarray(profile[name], float)
         if np.isnan(values).all():
             return
         colour, layers, typical = line(place)[0], np.arange(values.shape[1]), np.exp(typical_log(profile, name))
-        _curve(self.axes, typical, label, place, len(self._values))
+        _curve(self.axes, _drawable(typical), label, place, len(self._values))
         shown = [_drawable(typical)]
         if len(values) > 1:
             for quantiles, alpha, told in (((0, 1), 0.12, "range"), ((0.25, 0.75), 0.25, "quartiles")):
