@@ -69,13 +69,13 @@ class Spectrum(NamedTuple):
         }
 
 
-def spectra_of(profiles: Profiles) -> dict[str, Spectrum]:
-    """Those that were seen; of profiles of one network, as parts of a model are, only the first."""
-    found: dict[str, Spectrum] = {}
-    for label, profile in profiles.items():
-        one = _spectrum(profile)
-        if one is not None and not any(np.array_equal(one.eigenvalues, other.eigenvalues) for other in found.values()):
-            found[label] = one
+def spectra_of(profiles: Profiles) -> dict[int | None, Spectrum]:
+    """Those that were seen, by the profiles' places; by None the one that all have, as parts of one model."""
+    every = {place: _spectrum(profile) for place, profile in enumerate(profiles.values())}
+    found: dict[int | None, Spectrum] = {place: one for place, one in every.items() if one is not None}
+    first = next(iter(found.values()), None)
+    if first and len(found) > 1 and all(np.array_equal(first.eigenvalues, one.eigenvalues) for one in found.values()):
+        return {None: first}
     return found
 
 
@@ -99,13 +99,13 @@ def unit_of(kernel: KernelSpectrum) -> float:
     return kernel.examples / kernel.largest
 
 
-def shares_of(profiles: Profiles) -> dict[str, Array]:
-    """Mean share of each layer in the kernel's trace, of the profiles that have it."""
-    found = {label: profile.mean("kernel_share") for label, profile in profiles.items() if "kernel_share" in profile}
-    return {label: shares for label, shares in found.items() if not np.isnan(shares).all()}
+def shares_of(profiles: Profiles) -> dict[int, Array]:
+    """Mean share of each layer in the kernel's trace, of the profiles that have it, by their places."""
+    found = {place: profile.mean("kernel_share") for place, profile in enumerate(profiles.values())}
+    return {place: shares for place, shares in found.items() if not np.isnan(shares).all()}
 
 
-def bounds_near(spectra: Mapping[str, Spectrum]) -> tuple[list[Bound], list[Bound]]:
+def bounds_near(spectra: Mapping[int | None, Spectrum]) -> tuple[list[Bound], list[Bound]]:
     """The bounds that eigenvalues come near, or are beyond; and those that are far below all of them."""
     least = min(one.eigenvalues.min(initial=np.inf) for one in spectra.values())
     near = [bound for bound in BOUNDS if least < _NEAR * bound.slow]
