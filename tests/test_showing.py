@@ -94,7 +94,7 @@ def test_plot_has_lines_theory_and_limits(tmp_path):
     np.testing.assert_array_equal(theory.get_ydata(), 0.25**LAYERS)
     assert theory.get_linestyle() == "--"
     assert axes.get_yscale() == "log"
-    assert [text.get_text() for text in axes.texts] == ["float16 underflow"]
+    assert [text.get_text() for text in axes.texts] == ["float16 underflow", "outputs,\nSGD"]
     assert axes.patches[0].get_y() + axes.patches[0].get_height() == pytest.approx(2.0**-28)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "activations, forward",
@@ -106,7 +106,7 @@ def test_plot_has_lines_theory_and_limits(tmp_path):
 def test_plot_of_repeats_has_quartiles_and_range(three):
     axes = three.plot().axes[0]
     assert len(axes.collections) == 4
-    assert not axes.texts  # no limit is near
+    assert not any("flow" in text.get_text() for text in axes.texts)  # no limit is near
 
 
 def test_axes_have_room_for_the_quartiles_and_the_line_is_the_geometric_mean():
@@ -145,6 +145,14 @@ def test_pictures_show_the_kernel_beside_the_bounds_of_the_verdict(three):
     assert [shape["y1"] for shape in spectrum["layout"]["shapes"]] == pytest.approx([high for _, high in bounds])
     assert share["data"][0]["y"][1:] == pytest.approx(shares[1:].tolist())
     assert "tangent kernel of 16 examples: eigenvalues: largest" in " ".join(str(three.table()).split())
+
+
+def test_bounds_of_the_outputs_are_marked_where_these_are_near():
+    axes = fi.profile(128, 20, gain=1.3, batch=16).plot().axes[0]
+    bounds = OPTIMIZERS["sgd"].outputs
+    assert [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in axes.patches][:1] == [bounds]
+    assert [text.get_text() for text in axes.texts if "SGD" in text.get_text()] == ["outputs,\nSGD"]
+    assert not fi.profile(64, 5, batch=16).plot().axes[0].texts
 
 
 def test_eigenvalues_that_are_rounding_are_not_drawn():

@@ -257,11 +257,12 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
         Lines are geometric means over repeats, of which verdicts speak, between bands of the quartiles and of the
         range; theory, of the arithmetic mean, is black and dashed. Grey is where the root of a second moment is below
-        the smallest normal number of a dtype, or beyond its largest. An arrow is where a value is zero or not finite.
+        the smallest normal number of a dtype, or beyond its largest; and at the right, where the last second moment is
+        near a bound of the verdict, beyond which it is no. An arrow is where a value is zero or not finite.
 
         Of the tangent kernel there are the eigenvalues, of the drawing of which the verdict speaks: over the largest,
-        times the examples, so that the bounds on their mean and median, grey, are the same for all networks; and the
-        share of each layer in its trace.
+        times the examples, so that the bounds on their mean and median, grey and no below, are the same for all
+        networks; and the share of each layer in its trace, of which a readout has the rest.
 
         Parameters
         ----------

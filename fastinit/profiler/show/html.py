@@ -256,7 +256,7 @@ def _shares(profiles: Mapping[str, LayerProfile[Any]]) -> tuple[str, str, Any]:
     if found:
         chart.update_layout(_layout(np.ones(1), False))
         chart.update_layout(yaxis_range=(0, 1.05 * max(np.nanmax(shares) for shares in found.values())))
-    return SHARES.capitalize(), "the rest of the trace is a readout's" * bool(found), chart
+    return SHARES.capitalize(), "", chart
 
 
 def _chart(profiles: Mapping[str, LayerProfile[Any]], name: str, logarithmic: bool) -> Any:
@@ -284,7 +284,7 @@ def _add(chart: Any, profile: LayerProfile[Any], values: Any, label: str, place:
     """The line of a profile, by layer."""
     colour, dash = _line(place)
     chart.add_scatter(x=list(range(len(values))), y=_plain(values), name=label or "measured", mode="lines+markers",
-                      line={"color": colour, "dash": dash}, marker={"size": 5},
+                      line={"color": colour, "dash": dash}, marker={"size": 5}, connectgaps=True,
                       hovertext=profile.network.labels)  # fmt: skip
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Profiles = Mapping[str, "LayerProfile[Any]"]
 
-SPECTRUM, SHARES = "tangent kernel: eigenvalues in order", "tangent kernel: share of each layer"
+SPECTRUM, SHARES = "tangent kernel: eigenvalues in order", "tangent kernel: share of each layer in its trace"
 #: How many times a bound an eigenvalue may be and the bound still is drawn.
 _NEAR = 1e4
 #: What the unit is.
@@ -85,16 +85,17 @@ def _spectrum(profile: LayerProfile[Any]) -> Spectrum | None:
     if not seen or KERNEL_EIGENVALUES not in profile:
         return None
     middle = typical([kernels[place] for place in seen])
-    unit = np.array([unit_of(kernels[place]) for place in seen])
+    unit, scale = np.array([_unit(kernels[place]) for place in seen]), _unit(middle)
+    least = middle.rounding * middle.examples
     several = profile[KERNEL_EIGENVALUES][seen] * unit[:, None]
+    several[several < least] = 0
     own = several[[kernels[place] for place in seen].index(middle)][: int(middle.examples) - 1]
     quartiles = np.nanquantile(several[:, : len(own)], [0.25, 0.75], axis=0) if len(seen) > 1 else None
-    least = middle.rounding * middle.examples
-    own, mean, median = (np.where(x < least, 0.0, x) for x in (own, *(unit_of(middle) * np.array(middle[1:3]))))
-    return Spectrum(middle.examples, own, float(mean), float(median), quartiles)
+    mean, median = (one if one >= least else 0.0 for one in (middle.mean * scale, middle.median * scale))
+    return Spectrum(middle.examples, own, mean, median, quartiles)
 
 
-def unit_of(kernel: KernelSpectrum) -> float:
+def _unit(kernel: KernelSpectrum) -> float:
     """By which eigenvalues are multiplied."""
     return kernel.examples / kernel.largest
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..result.courses import typical_log
 from ..result.findings import BACKWARD, FORWARD, LIMITS
+from ..result.training import NAMES, OPTIMIZERS
 from .axes import decades, line
 from .kernel import SHARES, SPECTRUM, UNIT, Bound, Spectrum, bounds_near, shares_of, spectra_of
 
@@ -114,7 +115,7 @@ def spectra(axes: Any, profiles: Mapping[str, LayerProfile[Any]]) -> None:
     axes.set_yscale("log")
     axes.set_ylim(10.0**low, 10.0**high)
     for bound in near:
-        _bound(axes, bound, "bounds of the verdict; below: no" if bound is near[0] else "")
+        _bound(axes, bound, "bounds of the verdict" if bound is near[0] else "")
     said = "; ".join(f"{bound.name}: far below, {bound.slow:.0e} to {bound.no:.0e}" for bound in far)
     axes.annotate(said, (0.02, 0.0), (0, 4), "axes fraction", "offset points", **_SMALL)
     for place, one in found.items():
@@ -161,7 +162,7 @@ def shares(axes: Any, profiles: Mapping[str, LayerProfile[Any]]) -> None:
     for place, found in shares_of(profiles).items():
         _curve(axes, found, "", place, place)
     axes.set_ylim(bottom=0)
-    _plain(axes, f"{SHARES},\nthe rest is a readout's", "layer")
+    _plain(axes, SHARES, "layer")
 
 
 def _plain(axes: Any, title: str, across: str) -> None:
@@ -199,6 +200,7 @@ class Panel:
     def __init__(self, axes: Any) -> None:
         self.axes = axes
         self._lines: list[tuple[Any, bool, str]] = []
+        self._has_outputs = False
         self._values: list[Any] = []
 
     def add(self, profile: LayerProfile[Any], name: str, label: str, place: int) -> None:
@@ -220,6 +222,7 @@ class Panel:
             told = self._once("theory" if len(values) == 1 else "theory, of the arithmetic mean")
             self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3, label=told)
             self._values.append(theory)
+        self._has_outputs |= name == FORWARD and "outputs" in profile.trains("sgd").numbers
         if not profile.interrupted:  # then NaN is what was not reached
             self._lines.append((typical, name.startswith("grad"), colour))
         self._values.append(np.concatenate(shown))
@@ -239,6 +242,8 @@ class Panel:
         _plain(axes, title, "layer")
         for one in self._lines:
             self._leaves(*one)
+        if self._has_outputs:
+            self._bounds_of_outputs()
 
     def legend(self) -> None:
         """A legend of this panel, below it, where it hides nothing."""
@@ -256,6 +261,18 @@ class Panel:
                 high = max(high, huge + room)
                 self._shade(huge, high, f"{dtype} overflow", "top")
         return low, high
+
+    def _bounds_of_outputs(self) -> None:
+        """At the right, where the last second moment is held against them: grey near, and no beyond."""
+        bottom, top = self.axes.get_ylim()
+        for optimizer, bounds in OPTIMIZERS.items():
+            for slow, no in (bounds.outputs, bounds.least_outputs):
+                if not bottom < slow < top:
+                    continue
+                self.axes.axhspan(*sorted((slow, no)), 0.98, 1, color="#888888", alpha=0.25, linewidth=0)
+                at = (1, min(max(no, bottom), top))
+                self.axes.annotate(f"outputs,\n{NAMES[optimizer]}", at, (3, 0), ("axes fraction", "data"),
+                                   "offset points", va="center", **_SMALL)  # fmt: skip
 
     def _shade(self, low: float, high: float, text: str, edge: str) -> None:
         self.axes.axhspan(10.0**low, 10.0**high, color="#888888", alpha=0.15, linewidth=0)
