@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 _ROUNDING = 2.0**-53
 #: Examples whose kernel is taken: of rows that are no sums over positions, and do not mix; otherwise; and where they
 #: mix and there are no weights: gradients then have as many rows, squared, and to 8 it takes as long as the rest of a
-#: profile of batch 32, to 16 it would take 13 times as long.
+#: profile of batch 32, to 16 it would take ten times as long.
 MOST, SOME, FEW = 256, 16, 8
 
 
