@@ -109,7 +109,7 @@ INSIDE = {
             ),
         ),
         "runs",
-        ("show", ("axes", "table", "advice_table", "plot", "html", "story")),
+        ("show", ("axes", "kernel", "table", "advice_table", "plot", "html", "story")),
     ),
     "cli": (
         "readers",

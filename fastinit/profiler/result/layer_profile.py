@@ -14,7 +14,7 @@ from ...records import Record, plain, real_array
 from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
 from ..first_loss import FIRST_LOSS_FIELDS
-from ..tangent_kernel import KernelSpectrum, spectra
+from ..tangent_kernel import KERNEL_EIGENVALUES, KernelSpectrum, spectra
 from .advice import Advice, diagnosis
 from .courses import BOUNDS, typical_log
 from .described import Described
@@ -75,6 +75,10 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def __len__(self) -> int:
         return len(self._fields) + len(self._theory)
+
+    def _by_layer(self, name: str) -> bool:
+        """Whether a field has a number for each layer, not what is of the whole network."""
+        return self[name].ndim > (name in self._fields) and name != KERNEL_EIGENVALUES
 
     @property
     def repeats(self) -> int:
@@ -265,8 +269,8 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
         ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and its deviation from
         it, over repeats in standard errors (``SE``), of one drawing relative to the theory (``off``); then cosine,
-        position_cosine (``within``), dead_fraction, distinct_units (``units``), and the norms of weights and of their
-        gradients. Columns at the right for which a terminal has no room are left out.
+        position_cosine (``within``), dead_fraction, distinct_units (``units``), the norms of weights and of their
+        gradients, and kernel_share (``kernel``). Columns at the right for which a terminal has no room are left out.
 
         Parameters
         ----------
@@ -281,18 +285,23 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         return drawn("table").table(self, layers)
 
     def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
-        """A picture of the second moments by layer, forward and backward.
+        """A picture of the second moments by layer, forward and backward, and of the tangent kernel.
 
-        Lines are means over repeats, between bands of the quartiles and of the range; theory is dashed. Grey is where
-        the root of a second moment is below the smallest normal number of a dtype, or beyond its largest. An arrow is
-        where a value is zero or not finite.
+        Lines are geometric means over repeats, of which verdicts speak, between bands of the quartiles and of the
+        range; theory, of the arithmetic mean, is black and dashed. Grey is where the root of a second moment is below
+        the smallest normal number of a dtype, or beyond its largest; and at the right, where the last second moment is
+        near a bound of the verdict, beyond which it is no. An arrow is where a value is zero or not finite.
+
+        Of the tangent kernel there are the eigenvalues, of the drawing of which the verdict speaks: over the largest,
+        times the examples, so that the bounds on their mean and median, grey and no below, are the same for all
+        networks; and the share of each layer in its trace, of which a readout has the rest.
 
         Parameters
         ----------
         path : path, optional
             Where to save it: .png, .svg, .pdf.
         ax : matplotlib.axes.Axes, optional
-            Where to draw it, instead of a figure of its own.
+            Where to draw the second moments, instead of a figure of its own.
 
         Returns
         -------
@@ -321,7 +330,8 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """A `pandas.DataFrame` with a row for each layer and repeat.
 
         Its columns are layer, label and repeat; every field, those of theory too; and what was profiled, a column for
-        each keyword. What is known of a repeat and of no layer, as moments of the Jacobian, is in all its rows.
+        each keyword. What is known of a repeat and of no layer, as moments of the Jacobian, is in all its rows; the
+        eigenvalues of the kernel are left out.
 
         Raises
         ------

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..products import gram
+from ..tangent_kernel import part_of_product
 
 Array = np.ndarray[Any, Any]
 
@@ -15,11 +16,7 @@ _GRADIENTS = 1 << 22
 
 
 class KernelProducts:
-    """``<dW_i, dW_j> + <db_i, db_j>`` for the first examples, from x on the way forward and d on the way back.
-
-    The gradient of example i is ``dW_i = x_i' d_i``, summed over the rows of the example. Where norms mix examples,
-    every row of x takes part in each, and d is that of as many functions, one below the other.
-    """
+    """``<dW_i, dW_j> + <db_i, db_j>`` for the first examples, from x on the way forward and d on the way back."""
 
     def __init__(self, examples: int, positions: int) -> None:
         self._examples, self._rows = examples, examples * positions
@@ -41,12 +38,8 @@ class KernelProducts:
         rows = functions * self._rows
         if self._products is None:
             return self._from_gradients(d[:rows], functions > 1)
-        x, self._products = self._products + 1, None
-        if functions > 1:
-            x = np.tile(x, (functions, functions))
-        parts = x * (gram(d[:rows]) if products is None else products[:rows, :rows])
-        each = rows // self._examples
-        return np.asarray(parts.reshape(self._examples, each, self._examples, each).sum(axis=(1, 3)))
+        x, self._products = self._products, None
+        return part_of_product(x, gram(d[:rows]) if products is None else products[:rows, :rows], self._examples)
 
     def _from_gradients(self, d: Array, mixed: bool) -> Array:
         """From the gradients of all examples, some rows of them at a time."""

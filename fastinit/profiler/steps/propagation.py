@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 
 def propagate_by_steps(
     network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report, method: str
-) -> Iterator[dict[str, float]]:
+) -> Iterator[dict[str, Any]]:
     """Send the signals through one drawing of the network, and fill in the tallies, one for each layer.
 
     Yields once for each step of gradient descent, and once after the last, what is known of the whole network; the
@@ -46,15 +46,15 @@ def propagate_by_steps(
             if not signals.backward:
                 layer.clear()  # and with the steps what they keep for the way back
             report()
-        whole = dict[str, float]()
+        whole = dict[str, Any]()
         if signals.backward:
             d = signals.last(network, seed, x)
             for layer in reversed(layers):
                 d = backward(layer, d)
                 report()
             if here:
-                outputs = x.reshape(network.batch, -1)[: kernel_examples(network)]
-                whole = kernel_fields(network, seed, tallies, gram(outputs))
+                outputs = _examples(network, x)[: kernel_examples(network)]
+                whole = kernel_fields(network, seed, tallies, gram(outputs), _examples(network, inputs))
             elif not steps:
                 whole = kernel_alone(network, signals, seed, tallies, method)
             if signals.jacobian:
@@ -69,7 +69,7 @@ def propagate_by_steps(
                 learn(layer, rate)
 
 
-def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Tally], method: str) -> dict[str, float]:
+def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Tally], method: str) -> dict[str, Any]:
     """The kernel by signals of its own: of the first examples, and where a norm mixes them, of these alone.
 
     Then each comes with a cotangent of its own. All go back together, so that a matrix is made once.
@@ -78,7 +78,7 @@ def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Ta
     own = [Tally() for _ in tallies]
     kernel = partial(KernelProducts, some.batch, network.rows // network.batch)
     layers = Builder(some, seed, own, method, kernel=kernel).layers()
-    x = signals.first(network, seed)[: some.rows]
+    inputs = x = signals.first(network, seed)[: some.rows]
     for layer in layers:
         x = forward(layer, x)
     d = random_cotangent(some.batch, some.outputs, seed, some.dtype)
@@ -91,10 +91,14 @@ def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Ta
         d = d.reshape(x.shape)
         for layer in reversed(layers):
             d = backward(layer, d)
-    found = kernel_fields(some, seed, own, gram(x.reshape(some.batch, -1)))
+    found = kernel_fields(some, seed, own, gram(_examples(some, x)), _examples(some, inputs))
     for tally, seen in zip(tallies, own, strict=True):
         tally.kernel_share = seen.kernel_share
     return found
+
+
+def _examples(network: Network, x: Array) -> Array:
+    return x.reshape(network.batch, -1)
 
 
 def reports_per_layer(signals: Signals) -> int:

@@ -16,6 +16,7 @@ from ...arguments import refuse
 from ...profiler.products import inner, mean_cosine_of_rows, mean_cosine_within, mean_of_known, squared_norm
 from ...profiler.result.findings import FORWARD
 from ...profiler.statistics import FIELDS, Tally, distinct_columns
+from ...profiler.tangent_kernel import fields_of
 from ..rules.modules import normalises, takes_moments
 from ..tensors.names import Rename, canonical_name
 from .expected import Expected
@@ -25,7 +26,7 @@ from .outputs import array_of, first_floats
 from .paths import passed_by_all
 from .patterns import Patterns
 from .returns import Returns
-from .tangents import Tangents, fields_of
+from .tangents import Tangents
 
 Array = np.ndarray[Any, Any]
 
@@ -198,7 +199,8 @@ class Watch:
         """What was seen, the tangent kernel if there is one, and fields of the outputs."""
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
-        fields |= {"kernel_share": self._shares(tangents)} | fields_of(tangents)
+        whole = fields_of(tangents.kernel, tangents.rounding) if tangents else fields_of(None)
+        fields |= {"kernel_share": self._shares(tangents)} | {name: np.array([value]) for name, value in whole.items()}
         fields |= {name: np.array([value]) for name, value in outputs.items()}
         modules = tuple(
             Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting, **self._about(seen))
