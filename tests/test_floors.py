@@ -73,6 +73,7 @@ INSIDE = {
     "profiler": (
         "products",
         "norms",
+        "passes",
         "parallel",
         "progress",
         "statistics",
@@ -85,6 +86,7 @@ INSIDE = {
                 "step",
                 "matrices",
                 "lazy_gaussian",
+                "last_products",
                 "kernel_products",
                 "linear",
                 "units",

@@ -250,11 +250,9 @@ static int pass_block(const pass *p, size_t first, size_t count, const room *r, 
     if (go_back(p, count, r, s)) return -1;
     if (c->way == FI_BACKWARD_SUMS) return 0;
     if (c->out) put(p, r->d, first, count);
-    if (s->xx) {
-        const fi_rows d = rows_of(p, r->d, c->rows, count), z = rows_of(p, r->z, c->z.rows, count);
-        add_products(p, 1, &d, NULL, count, r, s->xx);
-        add_products(p, c->exact, &d, &z, count, r, s->xy);
-    }
+    const fi_rows d = rows_of(p, r->d, c->rows, count), z = rows_of(p, r->z, c->z.rows, count);
+    if (s->xx) add_products(p, 1, &d, NULL, count, r, s->xx);
+    if (s->xy) add_products(p, c->exact, &d, &z, count, r, s->xy);
     return 0;
 }
 

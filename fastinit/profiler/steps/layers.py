@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..description.network import Network, normalisation_of
+from ..description.network import Network
+from ..passes import ACTIVATION, NORM, READ
 from ..statistics import Tally
 from .branches import ResidualSum
 from .kernel_products import KernelProducts
+from .last_products import LastProducts
 from .lazy_gaussian import LazyGaussian
 from .linear import Bias, Patches, Product
 from .matrices import Buffers, Dense, Tiled, Weights, bias
 from .step import Step
 from .transformer import Embed, block
-from .units import Activate, Activity, Normalise, Preactivation
+from .units import units
 
 
 class Builder:
@@ -37,7 +39,7 @@ class Builder:
         kernel: Callable[[], KernelProducts | None] = lambda: None,
     ) -> None:
         self.network, self.seed, self.tallies, self.method, self.learns = network, seed, tallies, method, learns
-        self.kernel, self._buffers = kernel, Buffers()
+        self.kernel, self._buffers, self._last = kernel, Buffers(), LastProducts()
 
     def product(self, shape: tuple[int, ...], tally: Tally, name: str, gain: float = 1.0) -> Product:
         """The product with weights of that shape and stream, times a gain."""
@@ -50,24 +52,25 @@ class Builder:
             weights = Tiled(*given)
         else:
             weights = Dense(*given, self._buffers, self.learns)
-        return Product(weights, tally, self.learns, self.kernel())
+        return Product(weights, tally, self.learns, self._last, self.kernel())
 
     def layers(self) -> list[list[Step]]:
         """The steps of every layer."""
-        first: list[Step] = [Activity(self.tallies[0], self.network.batch)]
+        first: list[Step] = self._units(0, [], ends=True)
         if self.network.text and self.network.text.vocabulary:
             first.insert(0, Embed(self.network, self.seed))
         return [first, *(self._layer(number) for number in range(1, self.network.depth + 1))]
 
     def _layer(self, number: int) -> list[Step]:
-        network, tally, name = self.network, self.tallies[number], f"layer.{number}"
+        network, name, order = self.network, f"layer.{number}", self.network.in_order(READ, NORM, ACTIVATION)
         if network.text:
-            steps = block(network, tally, lambda part, gain: self._linear(number, f"{name}.{part}", gain))
-            return [*steps, Activity(tally, network.batch)]
+            hidden = self._units(number, [READ, ACTIVATION])
+            steps = block(network, hidden, lambda part, gain: self._linear(number, f"{name}.{part}", gain))
+            return [*steps, *self._units(number, [], ends=True)]
         if network.residual:
-            branch = [*self._units(tally), *self._linear(number, name)]
-            return [ResidualSum(branch, network.branch_scale), Activity(tally, network.batch)]
-        return [*self._linear(number, name), *self._units(tally), Activity(tally, network.batch)]
+            branch = [*self._units(number, order), *self._linear(number, name)]
+            return [ResidualSum(branch, network.branch_scale), *self._units(number, [], ends=True)]
+        return [*self._linear(number, name), *self._units(number, order, ends=True)]
 
     def _linear(self, number: int, name: str, gain: float = 1.0) -> list[Step]:
         """x W + b, of the weights of a layer that have that name."""
@@ -78,8 +81,5 @@ class Builder:
             steps.append(Bias(bias(network.bias_std, shape[-1], self.seed, name, network.dtype)))
         return steps
 
-    def _units(self, tally: Tally) -> list[Step]:
-        network = self.network
-        known = normalisation_of(network)
-        norm = Normalise(known, network.norm_eps) if known else None
-        return network.in_order(Preactivation(tally), norm, Activate(network.activation, tally, network.batch))
+    def _units(self, number: int, order: list[int], ends: bool = False) -> list[Step]:
+        return units(self.network, self.tallies[number], self._last, order, ends)

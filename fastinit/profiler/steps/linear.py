@@ -9,9 +9,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..description.network import Image
-from ..products import gram, inner, squared_norm
+from ..products import inner, squared_norm
 from ..statistics import Tally
 from .kernel_products import KernelProducts
+from .last_products import LastProducts
 from .matrices import Weights
 
 Array = np.ndarray[Any, Any]
@@ -27,8 +28,10 @@ class Product:
 
     weights: Weights
 
-    def __init__(self, weights: Weights, tally: Tally, learns: bool, kernel: KernelProducts | None = None) -> None:
-        self.weights, self._tally, self._learns, self._kernel = weights, tally, learns, kernel
+    def __init__(
+        self, weights: Weights, tally: Tally, learns: bool, last: LastProducts, kernel: KernelProducts | None = None
+    ) -> None:
+        self.weights, self._tally, self._learns, self._last, self._kernel = weights, tally, learns, last, kernel
         self._kept: tuple[Array | None, Array | None, Array | None] | None = None
         self._gradient: Array | None = None
 
@@ -36,7 +39,7 @@ class Product:
         h = self.weights.times(x)
         few = len(x) <= min(self.weights.shape)
         keeps = self._learns or not few
-        products = gram(x) if few else None
+        products = self._last.of(x) if few else None
         self._kept = (h if few else None, x if keeps else None, products)
         if self._kernel:
             self._kernel.forward(x, products, self.weights.shape[1])
@@ -50,7 +53,7 @@ class Product:
         self._gradient = d if self._learns else None
         before, back = self.weights.times_transposed(d), None
         if h is not None and products is not None:
-            back = gram(d)
+            back = self._last.of(d)
             squares, product = inner(products, back), inner(h, d)
         else:
             assert x is not None

@@ -1,15 +1,21 @@
-"""Units: normalisation and activation, and where the signal before and after them is read."""
+"""Units: norm and activation, and what is read of a signal before and after them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ...activations import Activation
-from ..norms import Norm, Normalised
-from ..products import mean_cosine_of_rows
+from ... import _core
+from ...machine import threads_for
+from ..description.network import Network, normalisation_of
+from ..norms import ROWS, UNITS, MomentNorm, Norm, Normalised
+from ..passes import ACTIVATION, BACKWARD, FORWARD, MOMENTS, NORM, READ
+from ..products import mean_cosine, mean_cosine_of_rows
 from ..statistics import Tally, distinct_columns
+from .last_products import LastProducts
+from .step import Step
 
 Array = np.ndarray[Any, Any]
 
@@ -36,58 +42,86 @@ class Normalise:
         return self.kept.tangent(t)
 
 
-class Activate:
-    """phi, unit by unit."""
+class Units:
+    """Steps unit by unit: where h is read, a norm over the batch, phi; and (`ends`) where x' is read.
 
-    def __init__(self, activation: Activation, tally: Tally, batch: int) -> None:
-        self._activation, self._tally, self._batch = activation, tally, batch
-        self._slopes: Array | None = None
+    They are one pass of the core over columns (an example's positions side by side), and one back, which makes the
+    values again from h. Only h is kept.
+    """
 
-    def forward(self, x: Array) -> Array:
-        value, self._slopes = self._activation.with_slope(x)
-        self._tally.add_slopes(self._slopes, self._batch)
-        return value
-
-    def backward(self, d: Array) -> Array:
-        assert self._slopes is not None
-        return d * self._slopes
-
-    tangent = backward
-
-
-class Preactivation:
-    """Where h is read: the signal on its way forward, the gradient on its way back."""
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, network: Network, tally: Tally, last: LastProducts, order: Sequence[int], ends: bool) -> None:
+        self._network, self._tally, self._last, self._order, self._ends = network, tally, last, tuple(order), ends
+        norm = normalisation_of(network) if NORM in order else None
+        self._norm = norm and (norm.axis == UNITS, norm.centred, network.norm_eps, None, None)
+        self._changes = NORM in order or ACTIVATION in order
+        read = [name for name, wanted in (("preact", READ in order), ("act", ends)) if wanted]
+        self._read = {FORWARD: read, BACKWARD: [f"grad_{name}" for name in read]}
+        self._room = _core.ColumnRoom()
+        self._h: Array | None = None
 
     def forward(self, x: Array) -> Array:
-        self._tally.preact.update(x)
-        self._tally.distinct = distinct_columns(x)
-        return x
+        h = self._h = np.ascontiguousarray(x.reshape(self._network.batch, -1))
+        dead, result, products = self._pass(FORWARD, x, {})
+        if READ in self._order:
+            self._tally.distinct = distinct_columns(x)
+        if ACTIVATION in self._order:
+            self._tally.dead += dead
+            self._tally.units += h.shape[1]
+        if self._ends:
+            ended = result.reshape(h.shape)
+            self._tally.cosine = mean_cosine_of_rows(ended) if products is None else mean_cosine(products)
+        return result
 
     def backward(self, d: Array) -> Array:
-        self._tally.grad_preact.update(d)
-        return d
+        assert self._h is not None
+        return self._pass(BACKWARD, d, {"gradient": np.ascontiguousarray(d.reshape(self._h.shape))})[1]
+
+    def _pass(self, way: int, x: Array, what: dict[str, Any]) -> tuple[int, Array, Array | None]:
+        """How many units are dead, what x becomes, and the Gram matrix of that where the core makes it."""
+        h, network = self._h, self._network
+        assert h is not None
+        into = tuple(self._tally.sums_of(name) if name in self._read[way] else None for name in MOMENTS)
+        wanted = h.dtype == np.float32 and len(h) <= h.shape[1]  # squares of doubles may leave their range
+        out = np.empty(h.shape, h.dtype) if self._changes else None
+        dead, _, *found = _core.pass_columns(
+            way, h.dtype, *h.shape, into, self._room, threads_for(None), given=h, out=out, products=wanted,
+            steps=self._order, own=self._own, activation=network.activation.in_core, norm=self._norm, **what,
+        )  # fmt: skip
+        result = x if out is None else out.reshape(x.shape)
+        products = found[0] if found else None
+        self._last.put(result, products if len(result) == len(h) else None)
+        return dead, result, products
+
+    def _own(self, step: int, x: Array, d: Array | None, summed: bool) -> tuple[Array, Array]:
+        """Of an activation that the core does not know."""
+        with np.errstate(all="ignore"):
+            return self._network.activation.with_slope(x)
 
     def tangent(self, t: Array) -> Array:
-        return t
+        assert self._h is not None
+        x, result = self._h, t.reshape(self._h.shape)
+        for step in self._order:
+            if step == NORM:
+                norm = normalisation_of(self._network)
+                assert norm is not None
+                kept = norm.normalised(x, self._network.norm_eps)
+                x, result = kept.y, kept.tangent(result)
+            elif step == ACTIVATION:
+                x, slope = self._network.activation.with_slope(x)
+                result = result * slope
+        return result.reshape(t.shape)
 
 
-class Activity:
-    """Where x' is read."""
-
-    def __init__(self, tally: Tally, batch: int) -> None:
-        self._tally, self._batch = tally, batch
-
-    def forward(self, x: Array) -> Array:
-        self._tally.act.update(x)
-        self._tally.cosine = mean_cosine_of_rows(x.reshape(self._batch, -1))
-        return x
-
-    def backward(self, d: Array) -> Array:
-        self._tally.grad_act.update(d)
-        return d
-
-    def tangent(self, t: Array) -> Array:
-        return t
+def units(
+    network: Network, tally: Tally, last: LastProducts, order: Sequence[int], ends: bool = False
+) -> list[Step]:
+    """Steps in that order: one, where h comes in and a norm is over the rows of examples; or with the norm between."""
+    norm = normalisation_of(network)
+    if NORM not in order:
+        return [Units(network, tally, last, order, ends)] if order or ends else []
+    assert norm is not None
+    if isinstance(norm, MomentNorm) and norm.axis == ROWS and network.rows == network.batch and order[0] == READ:
+        return [Units(network, tally, last, order, ends)]
+    place = order.index(NORM)
+    before = units(network, tally, last, order[:place])
+    return [*before, Normalise(norm, network.norm_eps), *units(network, tally, last, order[place + 1 :], ends)]
