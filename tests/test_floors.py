@@ -94,6 +94,7 @@ INSIDE = {
                 "attention",
                 "transformer",
                 "layers",
+                "kernel_beside",
                 "propagation",
             ),
         ),

@@ -26,10 +26,9 @@ class ResidualSum:
     def backward(self, d: Array) -> Array:
         return _scaled(self._skip, d) + backward(self.branch, _scaled(self._scale, d))
 
-    def backward_each(self, several: Sequence[Array]) -> list[Array]:
+    def backward_each(self, d: Array) -> Array:
         """The gradients of several functions back."""
-        inner = backward_each(self.branch, [_scaled(self._scale, d) for d in several])
-        return [_scaled(self._skip, d) + one for d, one in zip(several, inner, strict=True)]
+        return _scaled(self._skip, d) + backward_each(self.branch, _scaled(self._scale, d))
 
     def tangent(self, t: Array) -> Array:
         return _scaled(self._skip, t) + _scaled(self._scale, tangent(self.branch, t))

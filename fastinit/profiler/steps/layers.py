@@ -9,7 +9,7 @@ from ..description.network import Network
 from ..passes import ACTIVATION, NORM, READ
 from ..statistics import Tally
 from .branches import ResidualSum
-from .kernel_products import KernelProducts
+from .kernel_products import KernelProduct, KernelProducts
 from .last_products import LastProducts
 from .lazy_gaussian import LazyGaussian
 from .linear import Bias, Patches, Product
@@ -20,7 +20,10 @@ from .units import units
 
 
 class Builder:
-    """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read."""
+    """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read.
+
+    `beside` another builder, whose weights they have, nothing is measured but the kernel.
+    """
 
     network: Network
     seed: int
@@ -37,22 +40,27 @@ class Builder:
         method: str,
         learns: bool = False,
         kernel: Callable[[], KernelProducts | None] = lambda: None,
+        beside: Builder | None = None,
     ) -> None:
         self.network, self.seed, self.tallies, self.method, self.learns = network, seed, tallies, method, learns
         self.kernel, self._buffers, self._last = kernel, Buffers(), LastProducts()
+        self._measures, self._weights = beside is None, beside._weights if beside else dict[str, Weights]()
 
-    def product(self, shape: tuple[int, ...], tally: Tally, name: str, gain: float = 1.0) -> Product:
-        """The product with weights of that shape and stream, times a gain."""
-        initialisation = replace(self.network.scheme, gain=self.network.scheme.gain * gain)
-        given = (initialisation, shape, self.seed, name, self.network.dtype)
-        weights: Weights
+    def _weights_of(self, shape: tuple[int, ...], name: str, gain: float) -> Weights:
+        """Those of that shape and stream, times a gain."""
+        scheme = self.network.scheme
+        given = (replace(scheme, gain=scheme.gain * gain), shape, self.seed, name, self.network.dtype)
         if self.method == "matrix_free":
-            weights = LazyGaussian(*given)
-        elif self.method == "tiled":
-            weights = Tiled(*given)
-        else:
-            weights = Dense(*given, self._buffers, self.learns)
-        return Product(weights, tally, self.learns, self._last, self.kernel())
+            return LazyGaussian(*given)
+        return Tiled(*given) if self.method == "tiled" else Dense(*given, self._buffers, self.learns)
+
+    def _product(self, tally: Tally, weights: Weights) -> Step:
+        """The product with them."""
+        kernel = self.kernel()
+        if self._measures:
+            return Product(weights, tally, self.learns, self._last, kernel)
+        assert kernel is not None
+        return KernelProduct(weights, tally, kernel)
 
     def layers(self) -> list[list[Step]]:
         """The steps of every layer."""
@@ -76,10 +84,12 @@ class Builder:
         """x W + b, of the weights of a layer that have that name."""
         network, shape = self.network, self.network.matrices(number)[name]
         steps: list[Step] = [Patches(network.image)] if network.image else []
-        steps.append(self.product(shape, self.tallies[number], name, gain))
+        if name not in self._weights:
+            self._weights[name] = self._weights_of(shape, name, gain)
+        steps.append(self._product(self.tallies[number], self._weights[name]))
         if network.bias_std:
             steps.append(Bias(bias(network.bias_std, shape[-1], self.seed, name, network.dtype)))
         return steps
 
     def _units(self, number: int, order: list[int], ends: bool = False) -> list[Step]:
-        return units(self.network, self.tallies[number], self._last, order, ends)
+        return units(self.network, self.tallies[number] if self._measures else None, self._last, order, ends)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -63,13 +62,6 @@ class Product:
             self._tally.add_kernel(self._kernel.backward(d, back))
         return before
 
-    def backward_each(self, several: Sequence[Array]) -> list[Array]:
-        """The gradients of several functions back, of which only the tangent kernel is taken."""
-        d = np.concatenate(several)
-        if self._kernel:
-            self._tally.add_kernel(self._kernel.backward(d, None, len(several)))
-        return np.split(self.weights.times_transposed(d), len(several))
-
     def tangent(self, t: Array) -> Array:
         return self.weights.times(t)
 
@@ -91,6 +83,10 @@ class Bias:
 
     def backward(self, d: Array) -> Array:
         self._gradient = d.sum(axis=0)
+        return d
+
+    def backward_each(self, d: Array) -> Array:
+        """The gradients of several functions back."""
         return d
 
     def tangent(self, t: Array) -> Array:

@@ -49,7 +49,9 @@ class Units:
     values again from h. Only h is kept.
     """
 
-    def __init__(self, network: Network, tally: Tally, last: LastProducts, order: Sequence[int], ends: bool) -> None:
+    def __init__(
+        self, network: Network, tally: Tally | None, last: LastProducts, order: Sequence[int], ends: bool
+    ) -> None:
         self._network, self._tally, self._last, self._order, self._ends = network, tally, last, tuple(order), ends
         norm = normalisation_of(network) if NORM in order else None
         self._norm = norm and (norm.axis == UNITS, norm.centred, network.norm_eps, None, None)
@@ -57,40 +59,53 @@ class Units:
         read = [name for name, wanted in (("preact", READ in order), ("act", ends)) if wanted]
         self._read = {FORWARD: read, BACKWARD: [f"grad_{name}" for name in read]}
         self._room = _core.ColumnRoom()
-        self._h: Array | None = None
+        self._x: Array | None = None
 
     def forward(self, x: Array) -> Array:
-        h = self._h = np.ascontiguousarray(x.reshape(self._network.batch, -1))
-        dead, result, products = self._pass(FORWARD, x, {})
+        self._x = x
+        result, dead, products = self._pass(FORWARD, x, x)
+        if self._tally is None:
+            return result
         if READ in self._order:
             self._tally.distinct = distinct_columns(x)
         if ACTIVATION in self._order:
             self._tally.dead += dead
-            self._tally.units += h.shape[1]
+            self._tally.units += x.size // self._network.batch
         if self._ends:
-            ended = result.reshape(h.shape)
-            self._tally.cosine = mean_cosine_of_rows(ended) if products is None else mean_cosine(products)
+            rows = result.reshape(self._network.batch, -1)
+            self._tally.cosine = mean_cosine_of_rows(rows) if products is None else mean_cosine(products)
         return result
 
     def backward(self, d: Array) -> Array:
-        assert self._h is not None
-        return self._pass(BACKWARD, d, {"gradient": np.ascontiguousarray(d.reshape(self._h.shape))})[1]
+        assert self._x is not None
+        return self._pass(BACKWARD, self._x, d)[0]
 
-    def _pass(self, way: int, x: Array, what: dict[str, Any]) -> tuple[int, Array, Array | None]:
-        """How many units are dead, what x becomes, and the Gram matrix of that where the core makes it."""
-        h, network = self._h, self._network
-        assert h is not None
-        into = tuple(self._tally.sums_of(name) if name in self._read[way] else None for name in MOMENTS)
-        wanted = h.dtype == np.float32 and len(h) <= h.shape[1]  # squares of doubles may leave their range
-        out = np.empty(h.shape, h.dtype) if self._changes else None
-        dead, _, *found = _core.pass_columns(
-            way, h.dtype, *h.shape, into, self._room, threads_for(None), given=h, out=out, products=wanted,
-            steps=self._order, own=self._own, activation=network.activation.in_core, norm=self._norm, **what,
+    def backward_each(self, d: Array) -> Array:
+        """The gradients of several functions back: units once more beside each other."""
+        assert self._x is not None
+        return self._pass(BACKWARD, np.broadcast_to(self._x[:, None], d.shape), d)[0]
+
+    def _pass(self, way: int, x: Array, signal: Array) -> tuple[Array, int, Array | None]:
+        """What a signal becomes at x; how many units are dead, and its Gram matrix where the core makes it."""
+        batch, tally, changed = self._network.batch, self._tally, signal
+        if not tally and not self._changes:
+            return signal, 0, None
+        h, into = _by_example(x, batch), (None,) * len(MOMENTS)
+        what: dict[str, Any] = {"gradient": _by_example(signal, batch)} if way == BACKWARD else {}
+        if tally:
+            into = tuple(tally.sums_of(name) if name in self._read[way] else None for name in MOMENTS)
+            # of doubles squares may leave the range
+            what["products"] = h.dtype == np.float32 and batch <= h.shape[1]
+        if self._changes:
+            changed = np.empty(signal.shape, signal.dtype)
+            what["out"] = changed.reshape(h.shape)
+        dead, _, *products = _core.pass_columns(
+            way, h.dtype, *h.shape, into, self._room, threads_for(None), given=h, steps=self._order, own=self._own,
+            activation=self._network.activation.in_core, norm=self._norm, **what,
         )  # fmt: skip
-        result = x if out is None else out.reshape(x.shape)
-        products = found[0] if found else None
-        self._last.put(result, products if len(result) == len(h) else None)
-        return dead, result, products
+        found = products[0] if products else None
+        self._last.put(changed, found if len(changed) == batch else None)
+        return changed, dead, found
 
     def _own(self, step: int, x: Array, d: Array | None, summed: bool) -> tuple[Array, Array]:
         """Of an activation that the core does not know."""
@@ -98,22 +113,27 @@ class Units:
             return self._network.activation.with_slope(x)
 
     def tangent(self, t: Array) -> Array:
-        assert self._h is not None
-        x, result = self._h, t.reshape(self._h.shape)
+        assert self._x is not None
+        x = self._x
         for step in self._order:
             if step == NORM:
                 norm = normalisation_of(self._network)
                 assert norm is not None
                 kept = norm.normalised(x, self._network.norm_eps)
-                x, result = kept.y, kept.tangent(result)
+                x, t = kept.y, kept.tangent(t)
             elif step == ACTIVATION:
                 x, slope = self._network.activation.with_slope(x)
-                result = result * slope
-        return result.reshape(t.shape)
+                t = t * slope
+        return t
+
+
+def _by_example(x: Array, batch: int) -> Array:
+    """(batch, units), an example's positions side by side."""
+    return np.ascontiguousarray(x.reshape(batch, -1))
 
 
 def units(
-    network: Network, tally: Tally, last: LastProducts, order: Sequence[int], ends: bool = False
+    network: Network, tally: Tally | None, last: LastProducts, order: Sequence[int], ends: bool = False
 ) -> list[Step]:
     """Steps in that order: one, where h comes in and a norm is over the rows of examples; or with the norm between."""
     norm = normalisation_of(network)
