@@ -86,7 +86,7 @@ INSIDE = {
                 "step",
                 "matrices",
                 "lazy_gaussian",
-                "last_products",
+                "shared",
                 "kernel_products",
                 "linear",
                 "units",

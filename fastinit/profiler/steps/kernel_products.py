@@ -59,7 +59,7 @@ class KernelProducts:
             return _from_gradients(self._x[None], each) + gram(each.sum(axis=1))
         x, self._products = self._products + 1, None
         root = factor(x, len(x) * np.finfo(float).eps * float(x.trace())).root  # as many columns as x has rows
-        return _from_gradients(root.T[None], each)
+        return _from_gradients(root.T[None], each.astype(float))  # of two dtypes NumPy leaves products to no BLAS
 
 
 def _from_gradients(x: Array, d: Array) -> Array:

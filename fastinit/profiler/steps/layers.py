@@ -10,7 +10,7 @@ from ..passes import ACTIVATION, NORM, READ
 from ..statistics import Tally
 from .branches import ResidualSum
 from .kernel_products import KernelProduct, KernelProducts
-from .last_products import LastProducts
+from .shared import Shared
 from .lazy_gaussian import LazyGaussian
 from .linear import Bias, Patches, Product
 from .matrices import Buffers, Dense, Tiled, Weights, bias
@@ -43,7 +43,7 @@ class Builder:
         beside: Builder | None = None,
     ) -> None:
         self.network, self.seed, self.tallies, self.method, self.learns = network, seed, tallies, method, learns
-        self.kernel, self._buffers, self._last = kernel, Buffers(), LastProducts()
+        self.kernel, self._buffers, self._shared = kernel, Buffers(), Shared()
         self._measures, self._weights = beside is None, beside._weights if beside else dict[str, Weights]()
 
     def _weights_of(self, shape: tuple[int, ...], name: str, gain: float) -> Weights:
@@ -58,7 +58,7 @@ class Builder:
         """The product with them."""
         kernel = self.kernel()
         if self._measures:
-            return Product(weights, tally, self.learns, self._last, kernel)
+            return Product(weights, tally, self.learns, self._shared, kernel)
         assert kernel is not None
         return KernelProduct(weights, tally, kernel)
 
@@ -92,4 +92,4 @@ class Builder:
         return steps
 
     def _units(self, number: int, order: list[int], ends: bool = False) -> list[Step]:
-        return units(self.network, self.tallies[number] if self._measures else None, self._last, order, ends)
+        return units(self.network, self.tallies[number] if self._measures else None, self._shared, order, ends)

@@ -11,7 +11,7 @@ from ..description.network import Image
 from ..products import inner, squared_norm
 from ..statistics import Tally
 from .kernel_products import KernelProducts
-from .last_products import LastProducts
+from .shared import Shared
 from .matrices import Weights
 
 Array = np.ndarray[Any, Any]
@@ -28,9 +28,9 @@ class Product:
     weights: Weights
 
     def __init__(
-        self, weights: Weights, tally: Tally, learns: bool, last: LastProducts, kernel: KernelProducts | None = None
+        self, weights: Weights, tally: Tally, learns: bool, shared: Shared, kernel: KernelProducts | None = None
     ) -> None:
-        self.weights, self._tally, self._learns, self._last, self._kernel = weights, tally, learns, last, kernel
+        self.weights, self._tally, self._learns, self._shared, self._kernel = weights, tally, learns, shared, kernel
         self._kept: tuple[Array | None, Array | None, Array | None] | None = None
         self._gradient: Array | None = None
 
@@ -38,7 +38,7 @@ class Product:
         h = self.weights.times(x)
         few = len(x) <= min(self.weights.shape)
         keeps = self._learns or not few
-        products = self._last.of(x) if few else None
+        products = self._shared.products(x) if few else None
         self._kept = (h if few else None, x if keeps else None, products)
         if self._kernel:
             self._kernel.forward(x, products, self.weights.shape[1])
@@ -52,7 +52,7 @@ class Product:
         self._gradient = d if self._learns else None
         before, back = self.weights.times_transposed(d), None
         if h is not None and products is not None:
-            back = self._last.of(d)
+            back = self._shared.products(d)
             squares, product = inner(products, back), inner(h, d)
         else:
             assert x is not None

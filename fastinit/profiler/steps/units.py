@@ -14,7 +14,7 @@ from ..norms import ROWS, UNITS, MomentNorm, Norm, Normalised
 from ..passes import ACTIVATION, BACKWARD, FORWARD, MOMENTS, NORM, READ
 from ..products import mean_cosine, mean_cosine_of_rows
 from ..statistics import Tally, distinct_columns
-from .last_products import LastProducts
+from .shared import Shared
 from .step import Step
 
 Array = np.ndarray[Any, Any]
@@ -50,15 +50,14 @@ class Units:
     """
 
     def __init__(
-        self, network: Network, tally: Tally | None, last: LastProducts, order: Sequence[int], ends: bool
+        self, network: Network, tally: Tally | None, shared: Shared, order: Sequence[int], ends: bool
     ) -> None:
-        self._network, self._tally, self._last, self._order, self._ends = network, tally, last, tuple(order), ends
+        self._network, self._tally, self._shared, self._order, self._ends = network, tally, shared, tuple(order), ends
         norm = normalisation_of(network) if NORM in order else None
         self._norm = norm and (norm.axis == UNITS, norm.centred, network.norm_eps, None, None)
         self._changes = NORM in order or ACTIVATION in order
         read = [name for name, wanted in (("preact", READ in order), ("act", ends)) if wanted]
         self._read = {FORWARD: read, BACKWARD: [f"grad_{name}" for name in read]}
-        self._room = _core.ColumnRoom()
         self._x: Array | None = None
 
     def forward(self, x: Array) -> Array:
@@ -100,11 +99,11 @@ class Units:
             changed = np.empty(signal.shape, signal.dtype)
             what["out"] = changed.reshape(h.shape)
         dead, _, *products = _core.pass_columns(
-            way, h.dtype, *h.shape, into, self._room, threads_for(None), given=h, steps=self._order, own=self._own,
+            way, h.dtype, *h.shape, into, self._shared.room, threads_for(None), given=h, steps=self._order, own=self._own,
             activation=self._network.activation.in_core, norm=self._norm, **what,
         )  # fmt: skip
         found = products[0] if products else None
-        self._last.put(changed, found if len(changed) == batch else None)
+        self._shared.put(changed, found if len(changed) == batch else None)
         return changed, dead, found
 
     def _own(self, step: int, x: Array, d: Array | None, summed: bool) -> tuple[Array, Array]:
@@ -133,15 +132,15 @@ def _by_example(x: Array, batch: int) -> Array:
 
 
 def units(
-    network: Network, tally: Tally | None, last: LastProducts, order: Sequence[int], ends: bool = False
+    network: Network, tally: Tally | None, shared: Shared, order: Sequence[int], ends: bool = False
 ) -> list[Step]:
     """Steps in that order: one, where h comes in and a norm is over the rows of examples; or with the norm between."""
     norm = normalisation_of(network)
     if NORM not in order:
-        return [Units(network, tally, last, order, ends)] if order or ends else []
+        return [Units(network, tally, shared, order, ends)] if order or ends else []
     assert norm is not None
     if isinstance(norm, MomentNorm) and norm.axis == ROWS and network.rows == network.batch and order[0] == READ:
-        return [Units(network, tally, last, order, ends)]
+        return [Units(network, tally, shared, order, ends)]
     place = order.index(NORM)
-    before = units(network, tally, last, order[:place])
-    return [*before, Normalise(norm, network.norm_eps), *units(network, tally, last, order[place + 1 :], ends)]
+    before = units(network, tally, shared, order[:place])
+    return [*before, Normalise(norm, network.norm_eps), *units(network, tally, shared, order[place + 1 :], ends)]
