@@ -226,6 +226,7 @@ cdef extern from "src/columns.h" nogil:
         fi_way way
         size_t rows
         size_t width
+        size_t functions
         fi_normal_rows z
         fi_matrix map
         fi_key bias

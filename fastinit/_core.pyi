@@ -65,6 +65,7 @@ def pass_columns(
     room: ColumnRoom,
     threads: int,
     *,
+    functions: int = 1,
     z: tuple[bytes, int] | None = None,
     map: NDArray[Any] | None = None,
     bias: bytes | None = None,

@@ -158,16 +158,49 @@ def test_a_stream_is_added_to_and_gone_on_from(level):
     assert same(out, signs * np.sign(drawn("n", (1, 900), "float32")))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [1, 65, 257, 4097])
+def test_gradients_of_several_functions_go_back_as_each_alone(level, dtype, width):
+    rows, functions = 5, 3
+    x, d = signal(rows, width, dtype), signal(functions * rows, width, dtype, seed=3)
+    z, n = drawn("z", (4, width), dtype), drawn("n", d.shape, dtype)
+    by, out = signal(rows, 4, dtype, seed=1), np.empty_like(d)
+    gelu = fi.activations.ACTIVATIONS["gelu"].in_core
+    layer = {"z": (key("z"), 4), "map": by, "steps": (0, 1, 2), "activation": gelu,
+             "norm": (False, True, 1e-5, None, None)}  # fmt: skip
+    many = {"functions": functions, "products": True, "crossed": True}
+    for threads in (1, 3):
+        found, _ = passed(x, BACKWARD, threads=threads, gradient=d, out=out, **many, **layer)
+        for function in range(functions):
+            here, alone = slice(function * rows, (function + 1) * rows), np.empty_like(x)
+            passed(x, BACKWARD, gradient=np.ascontiguousarray(d[here]), out=alone, **layer)
+            assert same(out[here], alone)
+        assert same(found[2], reference.column_products(out))
+        assert same(found[3], reference.column_products(out, z, False))
+    back, seen = signal(len(d), rows + len(d), dtype, seed=2), {"given": x, "n": (key("n"), len(d))}
+    passed(x, BACKWARD, functions=functions, back=back, out=out, **seen)
+    assert same(out, reference.mapped(back, np.concatenate([x, n])))
+    found, _ = passed(x, **many, **seen)
+    assert same(found[2], reference.column_products(x, rows=len(d)))
+    assert same(found[3], reference.column_products(x, n, False))
+    assert np.allclose(found[4], np.sum(n.astype(float) ** 2, axis=1), rtol=1e-14)
+
+
 X = np.zeros((4, 9), np.float32)
 REFUSED = {
     "a map": ({"z": (key("z"), 2), "map": X}, "a matrix of shape (4, 2) is needed, got (4, 9) of float32"),
     "a signal": ({"given": X[:3]}, "a signal of shape (4, 9) is needed, got (3, 9), float32"),
     "a dtype": ({"given": X.astype(float)}, "a signal of shape (4, 9) is needed, got (4, 9), float64"),
     "a stream": ({"stream": X}, "`stream` must be float64 of shape (4, 9)"),
-    "steps": ({"steps": (0, 1, 2, 0)}, "at most 3 steps and 4 rows are passed"),
+    "steps": ({"steps": (0, 1, 2, 0)}, "at most 3 steps, 4 rows of z and 4 of n are passed"),
     "a step": ({"steps": (3,)}, "a step must be 0, 1 or 2, got 3"),
     "a way back": ({"way": BACKWARD}, "a way back starts with one of back, gradient and signs"),
-    "rows": ({"z": (key("z"), 5)}, "at most 3 steps and 4 rows are passed"),
+    "functions": ({"functions": 2, "way": 3}, "sums of rows are of one function, got 2"),
+    "gradients": (
+        {"functions": 2, "way": BACKWARD, "gradient": X},
+        "a signal of shape (8, 9) is needed, got (4, 9), float32",
+    ),
+    "rows": ({"z": (key("z"), 5)}, "at most 3 steps, 4 rows of z and 4 of n are passed"),
 }
 
 

@@ -233,7 +233,8 @@ def profile(
         and ``theory_`` before some of these names, (depth + 1,), for infinite width. Of the whole network, (repeats,),
         where the kernel was seen: ``kernel_largest``, ``kernel_mean``, ``kernel_median``, ``kernel_effective_rank``,
         ``kernel_rounding`` and ``kernel_examples`` (those of `fastinit.profiler.KernelSpectrum`), and
-        ``gradient_cosine``, the mean cosine between the gradients of two examples.
+        ``gradient_cosine``, the mean cosine between the gradients of two examples. ``kernel_eigenvalues`` are those
+        with the mean over examples taken out, (repeats, examples - 1), from large to small.
 
     Raises
     ------
@@ -311,7 +312,7 @@ class Drawings:
             raise
         self._keep(rows)
 
-    def _propagate(self, seed: int, tallies: list[Tally], report: Report) -> Iterator[dict[str, float]]:
+    def _propagate(self, seed: int, tallies: list[Tally], report: Report) -> Iterator[dict[str, Any]]:
         if self._method == "matrix_free" and not self._signals.asks_again:
             return propagate_by_columns(self._network, self._signals, seed, tallies, report)
         return propagate_by_steps(self._network, self._signals, seed, tallies, report, self._method)

@@ -16,6 +16,8 @@ Array = np.ndarray[Any, Any]
 
 #: Two units are the same where they differ by less than this, in rounding errors of their dtype and in their size.
 _ROUNDINGS = 64
+#: Two rows are the same where they differ by less than this, in rounding errors.
+_COPIED = 4
 #: Rows by which most columns that are not the same are told apart.
 _GLANCE = 8
 
@@ -49,6 +51,29 @@ def distinct_columns(x: Array) -> float:
         gaps = np.abs(rows[:, pairs[0]] - rows[:, pairs[1]]).max(axis=0)
         pairs = pairs[:, gaps <= slack * peaks[pairs].max(axis=0)]
     return float(x.shape[1] - pairs.shape[1])
+
+
+def distinct_rows(*given: Array) -> Array:
+    """Places of the rows that differ by more than rounding, in one of several arrays, from all before them."""
+    matrices = [x.reshape(len(x), -1) for x in given]
+    shadows = [x @ _direction(x.shape[1]).astype(x.dtype if x.dtype.kind in "fc" else float) for x in matrices]
+    offs = [_rounding(x) for x in matrices]
+    found: list[int] = []
+    for row in range(len(matrices[0])):
+        near = np.array(found, int)
+        for x, shadow, off in zip(matrices, shadows, offs, strict=True):
+            near = near[np.abs(shadow[near] - shadow[row]) <= 2 * x.shape[1] * off[row]]
+        for x, off in zip(matrices, offs, strict=True):
+            near = near[(np.abs(x[near] - x[row]) <= off[row]).all(axis=1)]
+        if not near.size:
+            found.append(row)
+    return np.array(found)
+
+
+def _rounding(x: Array) -> Array:
+    """How far elements of each row may be off; integers are exact."""
+    eps = float(np.finfo(x.dtype).eps) if x.dtype.kind in "fc" else 0.0
+    return np.asarray(_COPIED * eps * np.abs(x).max(axis=1, initial=0))
 
 
 class Tally:

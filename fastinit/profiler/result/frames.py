@@ -9,6 +9,7 @@ import numpy as np
 
 from ...stream import SEED_BITS
 from ...typing import DataFrame
+from ..tangent_kernel import KERNEL_EIGENVALUES
 
 Array = np.ndarray[Any, Any]
 
@@ -38,7 +39,9 @@ def _columns(profile: Any) -> dict[str, Any]:
     }
     for field in profile:
         values = profile[field]
-        values = values if field.startswith("theory_") or values.ndim == 2 else values[:, None]
+        if field == KERNEL_EIGENVALUES:
+            continue
+        values = values if profile._by_layer(field) else values[:, None]
         found[field] = np.broadcast_to(values, (repeats, layers)).reshape(-1)
     for keyword, value in profile._columns().items():
         found[keyword] = np.tile(value, repeats) if isinstance(value, np.ndarray) else value

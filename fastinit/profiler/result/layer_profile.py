@@ -13,7 +13,7 @@ from ...arguments import choice
 from ...records import Record, plain, real_array
 from ...typing import DataFrame
 from ..drawing import drawn
-from ..tangent_kernel import KernelSpectrum, spectra
+from ..tangent_kernel import KERNEL_EIGENVALUES, KernelSpectrum, spectra
 from .courses import BOUNDS
 from .described import Described
 from .findings import Bounds, Finding, Judgement, checked_bounds, judged, learnable
@@ -73,6 +73,10 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def __len__(self) -> int:
         return len(self._fields) + len(self._theory)
+
+    def _by_layer(self, name: str) -> bool:
+        """Whether a field has a number for each layer, not what is of the whole network."""
+        return self[name].ndim > (name in self._fields) and name != KERNEL_EIGENVALUES
 
     @property
     def repeats(self) -> int:
@@ -289,7 +293,8 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """A `pandas.DataFrame` with a row for each layer and repeat.
 
         Its columns are layer, label and repeat; every field, those of theory too; and what was profiled, a column for
-        each keyword. What is known of a repeat and of no layer, as moments of the Jacobian, is in all its rows.
+        each keyword. What is known of a repeat and of no layer, as moments of the Jacobian, is in all its rows; the
+        eigenvalues of the kernel are left out.
 
         Raises
         ------

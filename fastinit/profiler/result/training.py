@@ -120,7 +120,7 @@ def answer(optimizer: str, seen: Evidence) -> Answer:
     grade, reason = max(held, key=lambda one: GRADES.index(one[0]))
     numbers = {} if np.isnan(seen.outputs) else {"outputs": seen.outputs}
     if known:
-        middle = _typical(known)
+        middle = typical(known)
         numbers |= {"over_mean": middle.over_mean, "over_median": middle.over_median}
         if optimizer == "sgd" and not seen.scaled and middle.largest:
             numbers["rate"] = 2 * (1 + _MOMENTUM) * middle.examples / middle.largest
@@ -139,7 +139,7 @@ def _graded(value: float, bounds: tuple[float, float]) -> str:
     return YES if value < bounds[0] else SLOWLY if value < bounds[1] else NO
 
 
-def _typical(known: Sequence[KernelSpectrum]) -> KernelSpectrum:
+def typical(known: Sequence[KernelSpectrum]) -> KernelSpectrum:
     """That of the drawing in the middle."""
     return sorted(known, key=lambda one: one.over_mean)[len(known) // 2]
 

@@ -1,4 +1,4 @@
-"""Axes: colours of several profiles, and the ends of a logarithmic axis."""
+"""Axes: what several profiles are told apart by, and the ends of a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import numpy as np
 
 #: Of Okabe and Ito (2008), told apart by all eyes.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#777777")
+#: Lengths of dashes and gaps, in which a line below is seen where two are equal; none of a line that has no gaps.
+DASHES = ((), (8, 3), (2, 3), (8, 3, 2, 3))
+
+
+def line(place: int) -> tuple[str, tuple[int, ...]]:
+    """Colour and dashes of a profile's lines."""
+    return COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
 
 
 def decades(values: Any) -> tuple[float, float]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from ..result.courses import typical_log
 from ..result.findings import BACKWARD, FORWARD, LIMITS
-from .axes import COLOURS, decades
+from .axes import decades, line
+from .kernel import SHARES, SPECTRUM, UNIT, Bound, Spectrum, bounds_near, shares_of, spectra_of
 
 if TYPE_CHECKING:
     from ..result.layer_profile import LayerProfile
@@ -21,6 +25,8 @@ _MARKERS = "os^DvphX"
 #: Decades between data and a limit of a dtype within which the limit is drawn.
 _NEAR = 2.0
 _SMALL = {"fontsize": 7, "color": "#444444"}
+#: What marks the largest of a kernel's eigenvalues, the mean and the median.
+_MARKS = ("*", "D", "s")
 
 
 class Picture(Figure):
@@ -38,23 +44,50 @@ def picture(width: float, height: float) -> Picture:
 
 
 def plot(profiles: Mapping[str, LayerProfile[Any]], path: Any = None, ax: Any = None) -> Any:
-    """One profile in one panel, forward and backward; or several, in a panel for each direction."""
-    if len(profiles) == 1:
-        ((_, profile),) = profiles.items()
-        figure = picture(8, 4.5) if ax is None else ax.figure
-        panel = Panel(ax or figure.subplots())
-        panel.add(profile, FORWARD, "activations, forward", COLOURS[0], _MARKERS[0])
-        panel.add(profile, BACKWARD, "gradient, backward", COLOURS[1], _MARKERS[1])
-        panel.finish(str(profile.network), "second moment")
-        panel.legend()
-    else:
-        figure = picture(11, 4.8)
-        for axes, name, title in zip(figure.subplots(1, 2), (FORWARD, BACKWARD), TITLES, strict=True):
-            overlay(axes, profiles, name).finish(title)
-        legend(figure)
+    """One profile in one panel, forward and backward; or several, in a panel for each direction.
+
+    Below are the eigenvalues of the tangent kernel, and the shares of the layers in it, where it was seen.
+    """
+    figure = _several(profiles) if len(profiles) > 1 else _one(next(iter(profiles.values())), ax)
     if path is not None:
         figure.savefig(path)
     return figure
+
+
+def _one(profile: LayerProfile[Any], ax: Any) -> Any:
+    if ax is not None:
+        figure, panel = ax.figure, Panel(ax)
+    elif spectra_of({"": profile}):
+        figure = picture(9, 8)
+        axes = figure.subplot_mosaic([["both ways", "both ways"], ["spectrum", "shares"]])
+        panel = Panel(axes["both ways"])
+        spectra(axes["spectrum"], {"": profile})
+        shares(axes["shares"], {"": profile})
+    else:
+        figure = picture(9, 5)
+        panel = Panel(figure.subplots())
+    panel.add(profile, FORWARD, "activations, forward", 0)
+    panel.add(profile, BACKWARD, "gradient, backward", 1)
+    panel.finish(str(profile.network), "second moment" + _typical([profile]))
+    panel.legend()
+    return figure
+
+
+def _several(profiles: Mapping[str, LayerProfile[Any]]) -> Any:
+    kernel = bool(spectra_of(profiles))
+    figure = picture(11, 9.2 if kernel else 4.8)
+    panels = figure.subplots(1 + kernel, 2, squeeze=False)
+    for axes, name, title in zip(panels[0], (FORWARD, BACKWARD), TITLES, strict=True):
+        overlay(axes, profiles, name).finish(title + _typical(profiles.values()))
+    if kernel:
+        spectra(panels[1, 0], profiles)
+        shares(panels[1, 1], profiles)
+    legend(figure)
+    return figure
+
+
+def _typical(profiles: Iterable[LayerProfile[Any]]) -> str:
+    return " (geometric mean)" if any(one.repeats > 1 for one in profiles) else ""
 
 
 TITLES = ("activations, forward: E x²", "gradient, backward: E g²")
@@ -64,8 +97,85 @@ def overlay(axes: Any, profiles: Mapping[str, LayerProfile[Any]], name: str) -> 
     """A panel with one field of several profiles."""
     panel = Panel(axes)
     for place, (label, profile) in enumerate(profiles.items()):
-        panel.add(profile, name, label, COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)])
+        panel.add(profile, name, label, place)
     return panel
+
+
+def spectra(axes: Any, profiles: Mapping[str, LayerProfile[Any]]) -> None:
+    """A panel with the eigenvalues of the tangent kernels, and the bounds that the verdict holds them against."""
+    found = spectra_of(profiles)
+    for place, label in enumerate(profiles):
+        if label in found:
+            _spectrum(axes, found[label], place)
+    near, far = bounds_near(found)
+    ends = np.array([end for bound in near for end in (bound.slow, bound.no)])
+    low, high = decades(np.concatenate([*(_heights(one) for one in found.values()), ends]))
+    low -= 0.12 * (high - low)  # for the text
+    axes.set_yscale("log")
+    axes.set_ylim(10.0**low, 10.0**high)
+    for bound in near:
+        _bound(axes, bound)
+    said = "; ".join(f"{bound.name}: far below, {bound.slow:.0e} to {bound.no:.0e}" for bound in far)
+    axes.annotate(said, (0.02, 0.0), (0, 4), "axes fraction", "offset points", **_SMALL)
+    for place, label in enumerate(profiles):
+        if label in found and (zero := np.flatnonzero(found[label].eigenvalues == 0)).size:
+            axes.plot(zero[:1] + 1, [10.0**low], "v", markersize=8, color=line(place)[0], clip_on=False)
+    _plain(axes, f"{SPECTRUM},\n{UNIT}", "place (0: the largest of all)")
+    labels = (*next(iter(found.values())).marks, "from here on zero, or rounding", "bound of the verdict; below: no")
+    handles = [Line2D([], [], color="black", linestyle="", marker=marker) for marker in (*_MARKS, "v")]
+    axes.legend([*handles, Patch(color="#888888", alpha=0.25)], labels, loc="upper center", fontsize=7, ncols=2,
+                frameon=False, bbox_to_anchor=(0.5, -0.16))  # fmt: skip
+
+
+def _heights(one: Spectrum) -> Any:
+    parts = [np.array([one.largest]), one.eigenvalues]
+    return np.concatenate([*parts, *([] if one.quartiles is None else one.quartiles)])
+
+
+def _spectrum(axes: Any, one: Spectrum, place: int) -> None:
+    colour, dashes = line(place)
+    order = np.arange(1, len(one.eigenvalues) + 1)
+    axes.plot(order, _drawable(one.eigenvalues), color=colour, linewidth=1.6, dashes=dashes or (None, None))
+    if one.quartiles is not None:
+        axes.fill_between(order, *map(_drawable, one.quartiles), color=colour, alpha=0.25, linewidth=0)
+    for (x, y), marker in zip(one.marks.values(), _MARKS, strict=True):
+        largest = marker == _MARKS[0]  # which is the same of all
+        axes.plot([x], _drawable(np.array([y])), marker, color="black" if largest else colour,
+                  markersize=8 if largest else 5, markeredgecolor="white", markeredgewidth=0.6, zorder=4)  # fmt: skip
+
+
+def _bound(axes: Any, bound: Bound) -> None:
+    axes.axhspan(bound.no, bound.slow, color="#888888", alpha=0.25, linewidth=0)
+    axes.annotate(bound.name, (0.02, bound.no), (0, -3), ("axes fraction", "data"), textcoords="offset points",
+                  va="top", **_SMALL)  # fmt: skip
+
+
+def shares(axes: Any, profiles: Mapping[str, LayerProfile[Any]]) -> None:
+    """A panel with the layers' shares in the trace of the tangent kernel."""
+    found = shares_of(profiles)
+    for place, label in enumerate(profiles):
+        if label in found:
+            _curve(axes, found[label], "", place, place)
+    axes.set_ylim(bottom=0)
+    _plain(axes, f"{SHARES},\nthe rest is a readout's", "layer")
+
+
+def _plain(axes: Any, title: str, across: str) -> None:
+    """What all panels look like."""
+    axes.set_title(_literal(title), fontsize=10, loc="left", wrap=True)
+    axes.set_xlabel(across)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _curve(axes: Any, values: Any, label: str, place: int, before: int) -> None:
+    """Of a profile by layer; markers are staggered, so that lines that lie on each other are all seen."""
+    colour, dashes = line(place)
+    every = max(1, len(values) // 10)
+    axes.plot(np.arange(len(values)), values, color=colour, label=_literal(label), linewidth=1.8,
+              dashes=dashes or (None, None), marker=_MARKERS[place % len(_MARKERS)], markersize=4,
+              markevery=(before % every, every))  # fmt: skip
 
 
 def legend(figure: Any) -> None:
@@ -83,29 +193,32 @@ class Panel:
         self._lines: list[tuple[Any, bool, str]] = []
         self._values: list[Any] = []
 
-    def add(self, profile: LayerProfile[Any], name: str, label: str, colour: str, marker: str) -> None:
-        """The mean over repeats with the range and the quartiles, and the theory dashed."""
+    def add(self, profile: LayerProfile[Any], name: str, label: str, place: int) -> None:
+        """The geometric mean over repeats, of which verdicts speak, between range and quartiles; and the theory."""
         values = np.asarray(profile[name], float)
         if np.isnan(values).all():
             return
-        layers, mean = np.arange(values.shape[1]), values.mean(axis=0)
-        every = max(1, len(layers) // 10)  # and staggered, so that lines that lie on each other are all seen
-        style = {"color": colour, "label": _literal(label), "linewidth": 1.8, "marker": marker, "markersize": 4}
-        self.axes.plot(layers, _drawable(mean), markevery=(len(self._values) % every, every), **style)
-        shown = [_drawable(mean)]
+        colour, layers, typical = line(place)[0], np.arange(values.shape[1]), np.exp(typical_log(profile, name))
+        _curve(self.axes, _drawable(typical), label, place, len(self._values))
+        shown = [_drawable(typical)]
         if len(values) > 1:
-            for low, high, alpha in ((0, 1, 0.12), (0.25, 0.75, 0.25)):
-                edges = [_drawable(edge) for edge in np.quantile(values, [low, high], axis=0)]
-                self.axes.fill_between(layers, *edges, color=colour, alpha=alpha, linewidth=0)
+            for quantiles, alpha, told in (((0, 1), 0.12, "range"), ((0.25, 0.75), 0.25, "quartiles")):
+                edges = [_drawable(edge) for edge in np.quantile(values, quantiles, axis=0)]
+                style = {"color": colour, "alpha": alpha, "linewidth": 0, "label": self._once(told)}
+                self.axes.fill_between(layers, *edges, **style)
             shown += edges  # of the quartiles: the range of heavy tails would leave little room for the rest
         if f"theory_{name}" in profile:
             theory = _drawable(np.asarray(profile[f"theory_{name}"], float))
-            told = any(line.get_label() == "theory" for line in self.axes.get_lines())
-            self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3, label="" if told else "theory")
+            told = self._once("theory" if len(values) == 1 else "theory, of the arithmetic mean")
+            self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3, label=told)
             self._values.append(theory)
         if not profile.interrupted:  # then NaN is what was not reached
-            self._lines.append((mean, name.startswith("grad"), colour))
+            self._lines.append((typical, name.startswith("grad"), colour))
         self._values.append(np.concatenate(shown))
+
+    def _once(self, label: str) -> str:
+        """A label that the legend is to have once, the first time."""
+        return "" if label in self.axes.get_legend_handles_labels()[1] else label
 
     def finish(self, title: str, label: str = "") -> None:
         """Scales, limits of dtypes and what has left the panel."""
@@ -114,18 +227,14 @@ class Panel:
         low, high = decades(np.concatenate(self._values) if self._values else np.ones(1))
         low, high = self._limits(low, high)
         axes.set_ylim(10.0**low, 10.0**high)
-        axes.set_title(_literal(title), fontsize=10, loc="left", wrap=True)
-        axes.set_xlabel("layer")
         axes.set_ylabel(label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-        for line in self._lines:
-            self._leaves(*line)
+        _plain(axes, title, "layer")
+        for one in self._lines:
+            self._leaves(*one)
 
     def legend(self) -> None:
-        """A legend of this panel."""
-        self.axes.legend(frameon=False, fontsize=9)
+        """A legend of this panel, below it, where it hides nothing."""
+        self.axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
 
     def _limits(self, low: float, high: float) -> tuple[float, float]:
         """Shade where the root of a second moment is outside a dtype's numbers, if the data come near."""

@@ -15,7 +15,8 @@ from rich.table import Table
 
 from ...arguments import choice
 from ..result.comparison import shared
-from ..result.training import NOT_JUDGED
+from ..result.training import NOT_JUDGED, typical
+from .kernel import shares_of
 
 if TYPE_CHECKING:
     from ..result.courses import Course
@@ -73,6 +74,7 @@ def columns(profile: LayerProfile[Any]) -> list[Column]:
     found.append(("dead", profile.mean("dead_fraction"), _share))
     found.append(("units", profile.mean("distinct_units"), _count))
     found += [("|∂W|/|W|", gradient_ratio(profile), number), ("|W|", profile.mean("weight_norm"), number)]
+    found += [("kernel", shares, _share) for shares in shares_of({"": profile}).values()]
     return [column for column in found if not np.isnan(column[1]).all()]
 
 
@@ -80,6 +82,19 @@ def gradient_ratio(profile: LayerProfile[Any]) -> Any:
     """|∂W| / |W| by layer."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return profile.mean("weight_grad_norm") / profile.mean("weight_norm")
+
+
+def kernel_words(profile: LayerProfile[Any]) -> dict[str, str]:
+    """What the verdict asks of the tangent kernel, of the drawing in the middle."""
+    known = [one for one in profile.kernels if one.known]
+    if not known:
+        return {}
+    one = typical(known)
+    numbers = {"largest": one.largest, "over the mean": one.over_mean, "over the median": one.over_median}
+    said = ", ".join(
+        f"{name} {value:.3g}" for name, value in (numbers | {"effective rank": one.effective_rank}).items()
+    )
+    return {"tangent kernel": f"of {one.examples:.0f} examples: eigenvalues: {said}"}
 
 
 def _width(profile: LayerProfile[Any], shown: list[Column]) -> int:
@@ -96,7 +111,12 @@ def table(profile: LayerProfile[Any], layers: str = "some") -> Shown:
     shown = columns(profile)
     while len(shown) > 1 and _width(profile, shown) > get_terminal_size().columns:
         shown.pop()
-    made = _empty(escape(f"{profile.description}\n{profile.verdict}"), ["layer", *(header for header, *_ in shown)])
+    said = [
+        profile.description,
+        *(f"{key} {text}" for key, text in kernel_words(profile).items()),
+        str(profile.verdict),
+    ]
+    made = _empty(escape("\n".join(said)), ["layer", *(header for header, *_ in shown)])
     made.padding = (0, int(_width(profile, shown) + len(shown) < get_terminal_size().columns), 0, 0)
     made.columns[0].justify = "right" if labels[-1].isdigit() else "left"
     for layer in rows:

@@ -33,7 +33,7 @@ class KernelBeside:
         self._mixes, self._own = mixes(network), [Tally() for _ in builder.tallies]
         kernel = partial(KernelProducts, some.batch, network.rows // network.batch)
         self._layers = Builder(some, self._seed, self._own, builder.method, kernel=kernel, beside=builder).layers()
-        self._signal = signals.first(network, self._seed)[: some.rows]
+        self._signal = self._inputs = signals.first(network, self._seed)[: some.rows]
         self._products: Array | None = None
 
     def forward(self, layer: int) -> None:
@@ -45,21 +45,20 @@ class KernelBeside:
         some, x = self._network, self._signal
         self._products = gram(x.reshape(some.batch, -1))
         d = random_cotangent(some.batch, some.outputs, self._seed, some.dtype)
-        if self._mixes:  # (rows, functions, units)
-            alone = np.eye(some.batch, dtype=d.dtype)[:, :, None] * d
-            self._signal = np.stack([one.reshape(x.shape) for one in alone], axis=1)
-        else:
-            self._signal = d.reshape(x.shape)
+        if self._mixes:
+            d = np.eye(some.batch, dtype=d.dtype)[:, :, None] * d
+        self._signal = d.reshape(-1, *x.shape) if self._mixes else d.reshape(x.shape)
 
     def backward(self, layer: int) -> None:
         """Pass a layer, back."""
         back = backward_each if self._mixes else backward
         self._signal = back(self._layers[layer], self._signal)
 
-    def fields(self) -> dict[str, float]:
+    def fields(self) -> dict[str, Any]:
         """Of the whole network; the tallies get the shares of layers."""
         assert self._products is not None
-        found = kernel_fields(self._network, self._seed, self._own, self._products)
+        inputs = self._inputs.reshape(self._network.batch, -1)
+        found = kernel_fields(self._network, self._seed, self._own, self._products, inputs)
         for tally, seen in zip(self._tallies, self._own, strict=True):
             tally.kernel_share = seen.kernel_share
         return found

@@ -9,12 +9,15 @@ import numpy as np
 from ..gram_factors import factor
 from ..products import gram
 from ..statistics import Tally
+from ..tangent_kernel import part_of_product
 from .matrices import Weights
 
 Array = np.ndarray[Any, Any]
 
 #: Elements of the gradients that are made at once.
 _GRADIENTS = 1 << 22
+#: Elements that are small enough to stay in a cache, and in memory that is not given back.
+_IN_CACHE = 1 << 14
 
 
 class KernelProducts:
@@ -46,20 +49,24 @@ class KernelProducts:
             assert self._x is not None
             x, d = (whole[:rows].reshape(examples, -1, whole.shape[1]) for whole in (self._x, d))
             return _from_gradients(x, d) + gram(d.sum(axis=1))
-        parts = (self._products + 1) * (gram(d[:rows]) if products is None else products[:rows, :rows])
-        self._products = None
-        each = rows // examples
-        return np.asarray(parts.reshape(examples, each, examples, each).sum(axis=(1, 3)))
+        x, self._products = self._products, None
+        return part_of_product(x, gram(d[:rows]) if products is None else products[:rows, :rows], examples)
 
     def backward_each(self, d: Array) -> Array:
-        """The same of functions of all examples, from (rows, functions, fan_out)."""
-        each = np.swapaxes(d, 0, 1)
+        """The same of functions of all examples, from (functions, rows, fan_out).
+
+        Of x only xx' matters: with r'r = xx' + 1, the bias among it, gradients are r d_i, which are small.
+        """
         if self._products is None:
             assert self._x is not None
-            return _from_gradients(self._x[None], each) + gram(each.sum(axis=1))
+            return _from_gradients(self._x[None], d) + gram(d.sum(axis=1))
         x, self._products = self._products + 1, None
-        root = factor(x, len(x) * np.finfo(float).eps * float(x.trace())).root  # as many columns as x has rows
-        return _from_gradients(root.T[None], each.astype(float))  # of two dtypes NumPy leaves products to no BLAS
+        root = factor(x, len(x) * np.finfo(float).eps * float(x.trace())).root
+        found, step = np.zeros((len(d), len(d))), max(1, _IN_CACHE // (len(d) * len(x)))
+        for start in range(0, d.shape[2], step):
+            some = d[:, :, start : start + step].astype(float)  # of two dtypes NumPy leaves a product to no BLAS
+            found += gram((root @ some).reshape(len(d), -1))
+        return found
 
 
 def _from_gradients(x: Array, d: Array) -> Array:

@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 
 def propagate_by_steps(
     network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report, method: str
-) -> Iterator[dict[str, float]]:
+) -> Iterator[dict[str, Any]]:
     """Send the signals through one drawing of the network, and fill in the tallies, one for each layer.
 
     Yields once for each step of gradient descent, and once after the last, what is known of the whole network; the
@@ -49,7 +49,7 @@ def propagate_by_steps(
             if not signals.backward:
                 layer.clear()  # and with the steps what they keep for the way back
             report()
-        whole = dict[str, float]()
+        whole = dict[str, Any]()
         if signals.backward:
             d = signals.last(network, seed, x)
             if beside:
@@ -61,7 +61,7 @@ def propagate_by_steps(
                 report()
             if here:
                 outputs = x.reshape(network.batch, -1)[: kernel_examples(network)]
-                whole = kernel_fields(network, seed, tallies, gram(outputs))
+                whole = kernel_fields(network, seed, tallies, gram(outputs), inputs.reshape(network.batch, -1))
             elif beside:
                 whole = beside.fields()
             if signals.jacobian:

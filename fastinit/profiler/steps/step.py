@@ -46,10 +46,10 @@ def backward(steps: Sequence[StepBothWays], d: Array) -> Array:
 
 
 def backward_each(steps: Sequence[Any], d: Array) -> Array:
-    """The gradients of several functions back, (rows, functions, units): a matrix is made, and read, once for all."""
+    """The gradients of several functions back, (functions, rows, units): a matrix is made, and read, once for all."""
     for step in reversed(steps):
         together = getattr(step, "backward_each", None)
-        d = together(d) if together else np.stack([step.backward(one) for one in np.swapaxes(d, 0, 1)], axis=1)
+        d = together(d) if together else np.stack([step.backward(one) for one in d])
     return d
 
 

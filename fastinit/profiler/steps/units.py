@@ -62,7 +62,7 @@ class Units:
 
     def forward(self, x: Array) -> Array:
         self._x = x
-        result, dead, products = self._pass(FORWARD, x, x)
+        result, dead, products = self._pass(FORWARD, x)
         if self._tally is None:
             return result
         if READ in self._order:
@@ -76,28 +76,29 @@ class Units:
         return result
 
     def backward(self, d: Array) -> Array:
-        assert self._x is not None
-        return self._pass(BACKWARD, self._x, d)[0]
+        return self._pass(BACKWARD, d)[0]
 
     def backward_each(self, d: Array) -> Array:
-        """The gradients of several functions back: units once more beside each other."""
-        assert self._x is not None
-        return self._pass(BACKWARD, np.broadcast_to(self._x[:, None], d.shape), d)[0]
+        """The gradients of several functions back."""
+        return self._pass(BACKWARD, d, len(d))[0]
 
-    def _pass(self, way: int, x: Array, signal: Array) -> tuple[Array, int, Array | None]:
-        """What a signal becomes at x; how many units are dead, and its Gram matrix where the core makes it."""
+    def _pass(self, way: int, signal: Array, functions: int = 1) -> tuple[Array, int, Array | None]:
+        """What a signal becomes; how many units are dead, and its Gram matrix where the core makes it."""
         batch, tally, changed = self._network.batch, self._tally, signal
         if not tally and not self._changes:
             return signal, 0, None
-        h, into = _by_example(x, batch), (None,) * len(MOMENTS)
-        what: dict[str, Any] = {"gradient": _by_example(signal, batch)} if way == BACKWARD else {}
+        assert self._x is not None
+        h, into = _by_example(self._x, batch), (None,) * len(MOMENTS)
+        what: dict[str, Any] = {}
+        if way == BACKWARD:
+            what = {"gradient": _by_example(signal, functions * batch), "functions": functions}
         if tally:
             into = tuple(tally.sums_of(name) if name in self._read[way] else None for name in MOMENTS)
             # of doubles squares may leave the range
             what["products"] = h.dtype == np.float32 and batch <= h.shape[1]
         if self._changes:
             changed = np.empty(signal.shape, signal.dtype)
-            what["out"] = changed.reshape(h.shape)
+            what["out"] = changed.reshape(-1, h.shape[1])
         dead, _, *products = _core.pass_columns(
             way, h.dtype, *h.shape, into, self._shared.room, threads_for(None), given=h, steps=self._order, own=self._own,
             activation=self._network.activation.in_core, norm=self._norm, **what,

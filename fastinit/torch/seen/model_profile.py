@@ -53,7 +53,7 @@ class ModelProfile(LayerProfile[Model]):
     def only(self, rows: Sequence[int]) -> ModelProfile:
         """Some of the rows, as a profile."""
         model = replace(self.network, modules=tuple(self.network.modules[row] for row in rows))
-        fields = {name: self[name][:, list(rows)] if self[name].ndim > 1 else self[name] for name in self}
+        fields = {name: self[name][:, list(rows)] if self._by_layer(name) else self[name] for name in self}
         return ModelProfile(model, self.seed, fields, self.seconds, self.backward)
 
     def without_gradient(self) -> ModelProfile:

@@ -77,7 +77,8 @@ def profile(
         ``.to_html()`` and ``.to_json()`` are those of `fastinit.Profile`, ``.roles`` sets like modules of all layers
         side by side. Calls of one module are taken together: moments and the share of dead units over all, the mean of
         the cosines, the least of the distinct units. Of the whole model, as arrays (1,): ``kernel_*``, what
-        the tangent kernel says, and ``gradient_cosine``, the mean cosine between the gradients of two examples.
+        the tangent kernel says (``kernel_eigenvalues`` is (1, examples - 1): with the mean over examples taken out),
+        and ``gradient_cosine``, the mean cosine between the gradients of two examples.
         ``kernel_share`` is what comes of its trace from the parameters of a module that no module within it has.
 
     Raises

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from ...arguments import refuse
 from ...profiler.products import inner, mean_cosine_of_rows, squared_norm
 from ...profiler.statistics import FIELDS, Tally, distinct_columns
+from ...profiler.tangent_kernel import fields_of
 from ..rules.modules import normalises, takes_moments
 from ..tensors.names import Rename, canonical_name, unwrapped
 from .model import Model, Row
@@ -22,7 +23,7 @@ from .model_profile import ModelProfile
 from .outputs import array_of, first_floats
 from .paths import passed_by_all
 from .patterns import Patterns
-from .tangents import Tangents, fields_of
+from .tangents import Tangents
 
 Array = np.ndarray[Any, Any]
 
@@ -214,7 +215,8 @@ class Watch:
         """What was seen, and the tangent kernel if there is one."""
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
-        fields |= {"kernel_share": self._shares(tangents)} | fields_of(tangents)
+        whole = fields_of(tangents.kernel, tangents.rounding) if tangents else fields_of(None)
+        fields |= {"kernel_share": self._shares(tangents)} | {name: np.array([value]) for name, value in whole.items()}
         modules = tuple(
             Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting, **self._about(seen))
             for seen in self._seen.values()
