@@ -238,7 +238,7 @@ class _Prediction:
 
     def _shared(self, second: Array) -> Array:
         """Second moments of the shape of mean products."""
-        return second if self._network.image else second.mean(keepdims=True)
+        return second if self._network.image or second.size == 1 else second.mean(keepdims=True)
 
     def _activate(self, layer: int, law: SignalMoments) -> Passed:
         phi, known = self._network.activation, law.second < _LARGEST

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..description.network import Network, mixes
+from ..description.network import mixes
 from ..description.signals import Signals, random_cotangent
 from ..products import gram
 from ..statistics import Tally
@@ -33,7 +33,8 @@ class KernelBeside:
         self._mixes, self._own = mixes(network), [Tally() for _ in builder.tallies]
         kernel = partial(KernelProducts, some.batch, network.rows // network.batch)
         self._layers = Builder(some, self._seed, self._own, builder.method, kernel=kernel, beside=builder).layers()
-        self._signal = self._inputs = signals.first(network, self._seed)[: some.rows]
+        self._signal = inputs = signals.first(network, self._seed)[: some.rows]
+        self._inputs = signals.comparable(some, inputs)
         self._products: Array | None = None
 
     def forward(self, layer: int) -> None:
@@ -57,8 +58,7 @@ class KernelBeside:
     def fields(self) -> dict[str, Any]:
         """Of the whole network; the tallies get the shares of layers."""
         assert self._products is not None
-        inputs = self._inputs.reshape(self._network.batch, -1)
-        found = kernel_fields(self._network, self._seed, self._own, self._products, inputs)
+        found = kernel_fields(self._network, self._seed, self._own, self._products, self._inputs)
         for tally, seen in zip(self._tallies, self._own, strict=True):
             tally.kernel_share = seen.kernel_share
         return found

@@ -23,8 +23,8 @@ _IN_CACHE = 1 << 14
 class KernelProducts:
     """``<dW_i, dW_j> + <db_i, db_j>`` for the first examples, from x on the way forward and d on the way back.
 
-    The gradient of example i is ``dW_i = x_i' d_i``, summed over the rows of the example; where norms mix examples it is
-    that of one function of all, and every row takes part in each.
+    The gradient of example i is ``dW_i = x_i' d_i``, summed over the rows of the example; where norms mix examples it
+    is that of one function of all, and every row takes part in each.
     """
 
     def __init__(self, examples: int, positions: int) -> None:
@@ -92,6 +92,9 @@ class KernelProduct:
     def backward(self, d: Array) -> Array:
         self._tally.add_kernel(self._kernel.backward(d))
         return self._weights.times_transposed(d)
+
+    def tangent(self, t: Array) -> Array:
+        return self._weights.times(t)
 
     def backward_each(self, d: Array) -> Array:
         """The gradients of several functions back."""

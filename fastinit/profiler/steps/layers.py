@@ -10,10 +10,10 @@ from ..passes import ACTIVATION, NORM, READ
 from ..statistics import Tally
 from .branches import ResidualSum
 from .kernel_products import KernelProduct, KernelProducts
-from .shared import Shared
 from .lazy_gaussian import LazyGaussian
 from .linear import Bias, Patches, Product
 from .matrices import Buffers, Dense, Tiled, Weights, bias
+from .shared import Shared
 from .step import Step
 from .transformer import Embed, block
 from .units import units
@@ -44,12 +44,14 @@ class Builder:
     ) -> None:
         self.network, self.seed, self.tallies, self.method, self.learns = network, seed, tallies, method, learns
         self.kernel, self._buffers, self._shared = kernel, Buffers(), Shared()
-        self._measures, self._weights = beside is None, beside._weights if beside else dict[str, Weights]()
+        self._measures = beside is None
+        self._weights: dict[str, Weights] = beside._weights if beside else {}
 
     def _weights_of(self, shape: tuple[int, ...], name: str, gain: float) -> Weights:
         """Those of that shape and stream, times a gain."""
         scheme = self.network.scheme
-        given = (replace(scheme, gain=scheme.gain * gain), shape, self.seed, name, self.network.dtype)
+        scheme = scheme if gain == 1 else replace(scheme, gain=scheme.gain * gain)
+        given = (scheme, shape, self.seed, name, self.network.dtype)
         if self.method == "matrix_free":
             return LazyGaussian(*given)
         return Tiled(*given) if self.method == "tiled" else Dense(*given, self._buffers, self.learns)

@@ -11,8 +11,8 @@ from ..description.network import Image
 from ..products import inner, squared_norm
 from ..statistics import Tally
 from .kernel_products import KernelProducts
-from .shared import Shared
 from .matrices import Weights
+from .shared import Shared
 
 Array = np.ndarray[Any, Any]
 

@@ -61,7 +61,7 @@ def propagate_by_steps(
                 report()
             if here:
                 outputs = x.reshape(network.batch, -1)[: kernel_examples(network)]
-                whole = kernel_fields(network, seed, tallies, gram(outputs), inputs.reshape(network.batch, -1))
+                whole = kernel_fields(network, seed, tallies, gram(outputs), signals.comparable(network, inputs))
             elif beside:
                 whole = beside.fields()
             if signals.jacobian:

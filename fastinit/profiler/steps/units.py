@@ -49,15 +49,14 @@ class Units:
     values again from h. Only h is kept.
     """
 
-    def __init__(
-        self, network: Network, tally: Tally | None, shared: Shared, order: Sequence[int], ends: bool
-    ) -> None:
+    def __init__(self, network: Network, tally: Tally | None, shared: Shared, order: Sequence[int], ends: bool) -> None:
         self._network, self._tally, self._shared, self._order, self._ends = network, tally, shared, tuple(order), ends
         norm = normalisation_of(network) if NORM in order else None
-        self._norm = norm and (norm.axis == UNITS, norm.centred, network.norm_eps, None, None)
+        self._norm = None if norm is None else (norm.axis == UNITS, norm.centred, network.norm_eps, None, None)
         self._changes = NORM in order or ACTIVATION in order
-        read = [name for name, wanted in (("preact", READ in order), ("act", ends)) if wanted]
-        self._read = {FORWARD: read, BACKWARD: [f"grad_{name}" for name in read]}
+        wanted, unread = (READ in order, ends), [None, None]
+        names = [name if is_read else None for name, is_read in zip(MOMENTS, (*wanted, *wanted), strict=True)]
+        self._read = {FORWARD: [*names[:2], *unread], BACKWARD: [*unread, *names[2:]]}
         self._x: Array | None = None
 
     def forward(self, x: Array) -> Array:
@@ -88,20 +87,20 @@ class Units:
         if not tally and not self._changes:
             return signal, 0, None
         assert self._x is not None
-        h, into = _by_example(self._x, batch), (None,) * len(MOMENTS)
-        what: dict[str, Any] = {}
+        h, what = _by_example(self._x, batch), dict[str, Any]()
+        into: tuple[_core.Accumulator | None, ...] = (None,) * len(MOMENTS)
         if way == BACKWARD:
             what = {"gradient": _by_example(signal, functions * batch), "functions": functions}
         if tally:
-            into = tuple(tally.sums_of(name) if name in self._read[way] else None for name in MOMENTS)
+            into = tuple([None if name is None else tally.sums_of(name) for name in self._read[way]])
             # of doubles squares may leave the range
             what["products"] = h.dtype == np.float32 and batch <= h.shape[1]
         if self._changes:
             changed = np.empty(signal.shape, signal.dtype)
             what["out"] = changed.reshape(-1, h.shape[1])
         dead, _, *products = _core.pass_columns(
-            way, h.dtype, *h.shape, into, self._shared.room, threads_for(None), given=h, steps=self._order, own=self._own,
-            activation=self._network.activation.in_core, norm=self._norm, **what,
+            way, h.dtype, batch, h.shape[1], into, self._shared.room, threads_for(None), given=h, own=self._own,
+            steps=self._order, norm=self._norm, activation=self._network.activation.in_core, **what,
         )  # fmt: skip
         found = products[0] if products else None
         self._shared.put(changed, found if len(changed) == batch else None)
