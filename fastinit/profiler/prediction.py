@@ -242,8 +242,11 @@ class _Prediction:
 
     def _activate(self, layer: int, law: SignalMoments) -> Passed:
         phi, known = self._network.activation, law.second < _LARGEST
-        moments = activation_moments(phi, np.where(known, law.second, 0.0))
-        mean, square, slope = (np.where(known, values, np.nan) for values in moments)
+        if known.all():
+            mean, square, slope = activation_moments(phi, law.second)
+        else:
+            moments = activation_moments(phi, np.where(known, law.second, 0.0))
+            mean, square, slope = (np.where(known, values, np.nan) for values in moments)
 
         def back(d: GradientMoments) -> GradientMoments:
             return GradientMoments(slope * d.second, d.cross)  # mean products are zero here
