@@ -46,7 +46,7 @@ class Units:
     """Steps unit by unit: where h is read, a norm over the batch, phi; and (`ends`) where x' is read.
 
     They are one pass of the core over columns (an example's positions side by side), and one back, which makes the
-    values again from h. Only h is kept.
+    values again from what came in. Only that is kept, and nothing where it is only read.
     """
 
     def __init__(self, network: Network, tally: Tally | None, shared: Shared, order: Sequence[int], ends: bool) -> None:
@@ -60,7 +60,7 @@ class Units:
         self._x: Array | None = None
 
     def forward(self, x: Array) -> Array:
-        self._x = x
+        self._x = x if self._changes else None
         result, dead, products = self._pass(FORWARD, x)
         if self._tally is None:
             return result
@@ -86,8 +86,7 @@ class Units:
         batch, tally, changed = self._network.batch, self._tally, signal
         if not tally and not self._changes:
             return signal, 0, None
-        assert self._x is not None
-        h, what = _by_example(self._x, batch), dict[str, Any]()
+        h, what = _by_example(signal if self._x is None else self._x, batch), dict[str, Any]()
         into: tuple[_core.Accumulator | None, ...] = (None,) * len(MOMENTS)
         if way == BACKWARD:
             what = {"gradient": _by_example(signal, functions * batch), "functions": functions}
@@ -112,8 +111,9 @@ class Units:
             return self._network.activation.with_slope(x)
 
     def tangent(self, t: Array) -> Array:
-        assert self._x is not None
         x = self._x
+        if x is None:  # what is only read
+            return t
         for step in self._order:
             if step == NORM:
                 norm = normalisation_of(self._network)
