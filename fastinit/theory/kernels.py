@@ -107,7 +107,7 @@ def derivative_kernel(activation: ActivationLike, c: float, q: float = 1.0) -> f
 
 @lru_cache(maxsize=64)
 def _at_one(phi: Activation) -> tuple[float, float, float, float]:
-    """Of an activation that has a degree the moments at q = 1: at others they are these times a power; and slope^2 at 0."""
+    """The moments of one that has a degree, at q = 1: at others they are these times a power; and slope^2 at zero."""
     at_zero = float(phi.derivative(np.zeros(1))[0]) ** 2
     return expectation(phi.function, 1.0, phi.kinks), kernel(phi, 1.0), derivative_kernel(phi, 1.0), at_zero
 
