@@ -21,7 +21,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="every race, with more rounds (about half an hour)")
     parser.add_argument("--only", metavar="PATTERN", help="races whose group/name the regular expression finds; or "
                         "trainability: no race, networks are trained and the verdicts held against it (40 in about "
-                        "three minutes, with --full all: python -m bench.trainability, which can be resumed)")  # fmt: skip
+                        "three minutes, with --full all; python -m bench.trainability can be resumed)")  # fmt: skip
     parser.add_argument("--json", metavar="PATH", type=Path, help="write the results here")
     parser.add_argument("--report", metavar="PATH", type=Path, help="run nothing: show these stored results")
     parser.add_argument("--readme", metavar="PATH", type=Path, nargs="?", const=Path("README.md"),

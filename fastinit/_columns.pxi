@@ -124,7 +124,8 @@ def columns_parts(size_t rows, size_t width):
 
 
 def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into, ColumnRoom room not None, int threads,
-                 *, size_t functions=1, z=None, map=None, bias=None, double bias_std=0, given=None, stream=None, double sign=0,
+                 *, size_t functions=1, z=None, map=None, bias=None, double bias_std=0, given=None, stream=None,
+                 double sign=0,
                  steps=(), norm=None, activation=None, own=None, n=None, back=None, signs=None,
                  gradient=None, bint exact=False,
                  out=None, bint adds=False, bint products=False, bint crossed=False, bint squares=False):

@@ -110,7 +110,7 @@ INSIDE = {
             ),
         ),
         "runs",
-        ("show", ("axes", "table", "plot", "html", "story")),
+        ("show", ("axes", "kernel", "table", "plot", "html", "story")),
     ),
     "cli": (
         "readers",

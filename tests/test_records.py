@@ -227,7 +227,7 @@ def test_a_frame_has_a_row_for_each_layer_and_repeat():
         "method",
         "seed",
     }
-    for name in p:
+    for name in set(p) - {"kernel_eigenvalues"}:
         values = p[name] if len(p[name]) != 3 or p[name].ndim == 2 else p[name][:, None]  # of a repeat
         np.testing.assert_array_equal(frame[name].to_numpy().reshape(3, 6), np.broadcast_to(values, (3, 6)))
     assert frame["seed"].tolist() == [2**100 + repeat for repeat in range(3) for _ in range(6)]

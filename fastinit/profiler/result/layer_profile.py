@@ -236,9 +236,9 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """A table of layers, with the description and the verdict below it.
 
         ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and, over repeats, with
-        its deviation from it in standard errors (``SE``); then cosine, dead_fraction, distinct_units (``units``), and
-        the norms of weights and of their gradients. Columns at the right for which a terminal has no room are left
-        out.
+        its deviation from it in standard errors (``SE``); then cosine, dead_fraction, distinct_units (``units``), the
+        norms of weights and of their gradients, and kernel_share (``kernel``). Columns at the right for which a
+        terminal has no room are left out.
 
         Parameters
         ----------
@@ -253,18 +253,23 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         return drawn("table").table(self, layers)
 
     def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
-        """A picture of the second moments by layer, forward and backward.
+        """A picture of the second moments by layer, forward and backward, and of the tangent kernel.
 
-        Lines are means over repeats, between bands of the quartiles and of the range; theory is dashed. Grey is where
-        the root of a second moment is below the smallest normal number of a dtype, or beyond its largest. An arrow is
-        where a value is zero or not finite.
+        Lines are geometric means over repeats, of which verdicts speak, between bands of the quartiles and of the
+        range; theory, of the arithmetic mean, is black and dashed. Grey is where the root of a second moment is below
+        the smallest normal number of a dtype, or beyond its largest; and at the right, where the last second moment is
+        near a bound of the verdict, beyond which it is no. An arrow is where a value is zero or not finite.
+
+        Of the tangent kernel there are the eigenvalues, of the drawing of which the verdict speaks: over the largest,
+        times the examples, so that the bounds on their mean and median, grey and no below, are the same for all
+        networks; and the share of each layer in its trace, of which a readout has the rest.
 
         Parameters
         ----------
         path : path, optional
             Where to save it: .png, .svg, .pdf.
         ax : matplotlib.axes.Axes, optional
-            Where to draw it, instead of a figure of its own.
+            Where to draw the second moments, instead of a figure of its own.
 
         Returns
         -------

@@ -195,7 +195,7 @@ def _layers(profile: LayerProfile[Any]) -> str:
     return f'<dl>{listed}</dl><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
 
 
-def _line(place: int) -> tuple[str, str]:
+def _line(place: int | None) -> tuple[str, str]:
     """Colour and dashes, in pixels, of a profile's lines."""
     colour, dashes = line(place)
     return colour, ",".join(f"{length}px" for length in dashes or (1, 0))
@@ -219,10 +219,10 @@ def _charts(profiles: Mapping[str, LayerProfile[Any]]) -> list[tuple[str, str, A
 def _spectra(profiles: Mapping[str, LayerProfile[Any]]) -> tuple[str, str, Any]:
     """Eigenvalues of the kernels, and the bounds of the verdict."""
     chart, found = go.Figure(), spectra_of(profiles)
-    for place, label in enumerate(profiles):
-        if label not in found:
-            continue
-        one, (colour, dash) = found[label], _line(place)
+    labels = list(profiles)
+    for place, one in found.items():
+        colour, dash = _line(place)
+        label = "all" if place is None else labels[place]
         order = list(range(1, len(one.eigenvalues) + 1))
         chart.add_scatter(x=order, y=_positive(one.eigenvalues), name=label or "measured", mode="lines",
                           line={"color": colour, "dash": dash})  # fmt: skip
@@ -250,13 +250,13 @@ def _spectra(profiles: Mapping[str, LayerProfile[Any]]) -> tuple[str, str, Any]:
 
 def _shares(profiles: Mapping[str, LayerProfile[Any]]) -> tuple[str, str, Any]:
     chart, found = go.Figure(), shares_of(profiles)
-    for place, label in enumerate(profiles):
-        if label in found:
-            _add(chart, profiles[label], found[label], label, place)
+    for place, (label, profile) in enumerate(profiles.items()):
+        if place in found:
+            _add(chart, profile, found[place], label, place)
     if found:
         chart.update_layout(_layout(np.ones(1), False))
         chart.update_layout(yaxis_range=(0, 1.05 * max(np.nanmax(shares) for shares in found.values())))
-    return SHARES.capitalize(), "the rest of the trace is a readout's" * bool(found), chart
+    return SHARES.capitalize(), "", chart
 
 
 def _chart(profiles: Mapping[str, LayerProfile[Any]], name: str, logarithmic: bool) -> Any:
@@ -284,7 +284,7 @@ def _add(chart: Any, profile: LayerProfile[Any], values: Any, label: str, place:
     """The line of a profile, by layer."""
     colour, dash = _line(place)
     chart.add_scatter(x=list(range(len(values))), y=_plain(values), name=label or "measured", mode="lines+markers",
-                      line={"color": colour, "dash": dash}, marker={"size": 5},
+                      line={"color": colour, "dash": dash}, marker={"size": 5}, connectgaps=True,
                       hovertext=profile.network.labels)  # fmt: skip
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Profiles = Mapping[str, "LayerProfile[Any]"]
 
-SPECTRUM, SHARES = "tangent kernel: eigenvalues in order", "tangent kernel: share of each layer"
+SPECTRUM, SHARES = "tangent kernel: eigenvalues in order", "tangent kernel: share of each layer in its trace"
 #: How many times a bound an eigenvalue may be and the bound still is drawn.
 _NEAR = 1e4
 #: What the unit is.
@@ -69,13 +69,13 @@ class Spectrum(NamedTuple):
         }
 
 
-def spectra_of(profiles: Profiles) -> dict[str, Spectrum]:
-    """Those that were seen; of profiles of one network, as parts of a model are, only the first."""
-    found: dict[str, Spectrum] = {}
-    for label, profile in profiles.items():
-        one = _spectrum(profile)
-        if one is not None and not any(np.array_equal(one.eigenvalues, other.eigenvalues) for other in found.values()):
-            found[label] = one
+def spectra_of(profiles: Profiles) -> dict[int | None, Spectrum]:
+    """Those that were seen, by the profiles' places; by None the one that all have, as parts of one model."""
+    every = {place: _spectrum(profile) for place, profile in enumerate(profiles.values())}
+    found: dict[int | None, Spectrum] = {place: one for place, one in every.items() if one is not None}
+    first = next(iter(found.values()), None)
+    if first and len(found) > 1 and all(np.array_equal(first.eigenvalues, one.eigenvalues) for one in found.values()):
+        return {None: first}
     return found
 
 
@@ -85,27 +85,28 @@ def _spectrum(profile: LayerProfile[Any]) -> Spectrum | None:
     if not seen or KERNEL_EIGENVALUES not in profile:
         return None
     middle = typical([kernels[place] for place in seen])
-    unit = np.array([unit_of(kernels[place]) for place in seen])
+    unit, scale = np.array([_unit(kernels[place]) for place in seen]), _unit(middle)
+    least = middle.rounding * middle.examples
     several = profile[KERNEL_EIGENVALUES][seen] * unit[:, None]
+    several[several < least] = 0
     own = several[[kernels[place] for place in seen].index(middle)][: int(middle.examples) - 1]
     quartiles = np.nanquantile(several[:, : len(own)], [0.25, 0.75], axis=0) if len(seen) > 1 else None
-    least = middle.rounding * middle.examples
-    own, mean, median = (np.where(x < least, 0.0, x) for x in (own, *(unit_of(middle) * np.array(middle[1:3]))))
-    return Spectrum(middle.examples, own, float(mean), float(median), quartiles)
+    mean, median = (one if one >= least else 0.0 for one in (middle.mean * scale, middle.median * scale))
+    return Spectrum(middle.examples, own, mean, median, quartiles)
 
 
-def unit_of(kernel: KernelSpectrum) -> float:
+def _unit(kernel: KernelSpectrum) -> float:
     """By which eigenvalues are multiplied."""
     return kernel.examples / kernel.largest
 
 
-def shares_of(profiles: Profiles) -> dict[str, Array]:
-    """Mean share of each layer in the kernel's trace, of the profiles that have it."""
-    found = {label: profile.mean("kernel_share") for label, profile in profiles.items() if "kernel_share" in profile}
-    return {label: shares for label, shares in found.items() if not np.isnan(shares).all()}
+def shares_of(profiles: Profiles) -> dict[int, Array]:
+    """Mean share of each layer in the kernel's trace, of the profiles that have it, by their places."""
+    found = {place: profile.mean("kernel_share") for place, profile in enumerate(profiles.values())}
+    return {place: shares for place, shares in found.items() if not np.isnan(shares).all()}
 
 
-def bounds_near(spectra: Mapping[str, Spectrum]) -> tuple[list[Bound], list[Bound]]:
+def bounds_near(spectra: Mapping[int | None, Spectrum]) -> tuple[list[Bound], list[Bound]]:
     """The bounds that eigenvalues come near, or are beyond; and those that are far below all of them."""
     least = min(one.eigenvalues.min(initial=np.inf) for one in spectra.values())
     near = [bound for bound in BOUNDS if least < _NEAR * bound.slow]

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ..result.courses import typical_log
 from ..result.findings import BACKWARD, FORWARD, LIMITS
+from ..result.training import NAMES, OPTIMIZERS
 from .axes import decades, line
 from .kernel import SHARES, SPECTRUM, UNIT, Bound, Spectrum, bounds_near, shares_of, spectra_of
 
@@ -59,7 +58,7 @@ def _one(profile: LayerProfile[Any], ax: Any) -> Any:
         figure, panel = ax.figure, Panel(ax)
     elif spectra_of({"": profile}):
         figure = picture(9, 8)
-        axes = figure.subplot_mosaic([["both ways", "both ways"], ["spectrum", "shares"]])
+        axes: dict[str, Any] = figure.subplot_mosaic([["both ways", "both ways"], ["spectrum", "shares"]])
         panel = Panel(axes["both ways"])
         spectra(axes["spectrum"], {"": profile})
         shares(axes["shares"], {"": profile})
@@ -69,7 +68,10 @@ def _one(profile: LayerProfile[Any], ax: Any) -> Any:
     panel.add(profile, FORWARD, "activations, forward", 0)
     panel.add(profile, BACKWARD, "gradient, backward", 1)
     panel.finish(str(profile.network), "second moment" + _typical([profile]))
-    panel.legend()
+    if ax is None:
+        legend(figure)
+    else:
+        panel.legend()
     return figure
 
 
@@ -104,9 +106,8 @@ def overlay(axes: Any, profiles: Mapping[str, LayerProfile[Any]], name: str) -> 
 def spectra(axes: Any, profiles: Mapping[str, LayerProfile[Any]]) -> None:
     """A panel with the eigenvalues of the tangent kernels, and the bounds that the verdict holds them against."""
     found = spectra_of(profiles)
-    for place, label in enumerate(profiles):
-        if label in found:
-            _spectrum(axes, found[label], place)
+    for place, one in found.items():
+        _spectrum(axes, one, place)
     near, far = bounds_near(found)
     ends = np.array([end for bound in near for end in (bound.slow, bound.no)])
     low, high = decades(np.concatenate([*(_heights(one) for one in found.values()), ends]))
@@ -114,17 +115,22 @@ def spectra(axes: Any, profiles: Mapping[str, LayerProfile[Any]]) -> None:
     axes.set_yscale("log")
     axes.set_ylim(10.0**low, 10.0**high)
     for bound in near:
-        _bound(axes, bound)
+        _bound(axes, bound, "bounds of the verdict" if bound is near[0] else "")
     said = "; ".join(f"{bound.name}: far below, {bound.slow:.0e} to {bound.no:.0e}" for bound in far)
     axes.annotate(said, (0.02, 0.0), (0, 4), "axes fraction", "offset points", **_SMALL)
-    for place, label in enumerate(profiles):
-        if label in found and (zero := np.flatnonzero(found[label].eigenvalues == 0)).size:
-            axes.plot(zero[:1] + 1, [10.0**low], "v", markersize=8, color=line(place)[0], clip_on=False)
+    for place, one in found.items():
+        if not one.eigenvalues.all():
+            zero = np.flatnonzero(one.eigenvalues == 0)[0]
+            axes.plot([zero + 1], [10.0**low], "v", markersize=8, color=line(place)[0], clip_on=False)
     _plain(axes, f"{SPECTRUM},\n{UNIT}", "place (0: the largest of all)")
-    labels = (*next(iter(found.values())).marks, "from here on zero, or rounding", "bound of the verdict; below: no")
-    handles = [Line2D([], [], color="black", linestyle="", marker=marker) for marker in (*_MARKS, "v")]
-    axes.legend([*handles, Patch(color="#888888", alpha=0.25)], labels, loc="upper center", fontsize=7, ncols=2,
-                frameon=False, bbox_to_anchor=(0.5, -0.16))  # fmt: skip
+    for marker, label in zip(_MARKS, next(iter(found.values())).marks, strict=True):
+        _symbol(axes, marker, f"{label} eigenvalue" if marker == "*" else label)
+    _symbol(axes, "v", "from here on zero")
+
+
+def _symbol(axes: Any, marker: str, label: str) -> None:
+    """For the legend alone."""
+    axes.plot([], [], marker, color="black", label=label, in_layout=False)
 
 
 def _heights(one: Spectrum) -> Any:
@@ -132,10 +138,11 @@ def _heights(one: Spectrum) -> Any:
     return np.concatenate([*parts, *([] if one.quartiles is None else one.quartiles)])
 
 
-def _spectrum(axes: Any, one: Spectrum, place: int) -> None:
+def _spectrum(axes: Any, one: Spectrum, place: int | None) -> None:
     colour, dashes = line(place)
     order = np.arange(1, len(one.eigenvalues) + 1)
-    axes.plot(order, _drawable(one.eigenvalues), color=colour, linewidth=1.6, dashes=dashes or (None, None))
+    style = {"color": colour, "linewidth": _linewidth(place or 0), "dashes": dashes or (None, None)}
+    axes.plot(order, _drawable(one.eigenvalues), **style)
     if one.quartiles is not None:
         axes.fill_between(order, *map(_drawable, one.quartiles), color=colour, alpha=0.25, linewidth=0)
     for (x, y), marker in zip(one.marks.values(), _MARKS, strict=True):
@@ -144,20 +151,18 @@ def _spectrum(axes: Any, one: Spectrum, place: int) -> None:
                   markersize=8 if largest else 5, markeredgecolor="white", markeredgewidth=0.6, zorder=4)  # fmt: skip
 
 
-def _bound(axes: Any, bound: Bound) -> None:
-    axes.axhspan(bound.no, bound.slow, color="#888888", alpha=0.25, linewidth=0)
+def _bound(axes: Any, bound: Bound, label: str) -> None:
+    axes.axhspan(bound.no, bound.slow, color="#888888", alpha=0.25, linewidth=0, label=label)
     axes.annotate(bound.name, (0.02, bound.no), (0, -3), ("axes fraction", "data"), textcoords="offset points",
                   va="top", **_SMALL)  # fmt: skip
 
 
 def shares(axes: Any, profiles: Mapping[str, LayerProfile[Any]]) -> None:
     """A panel with the layers' shares in the trace of the tangent kernel."""
-    found = shares_of(profiles)
-    for place, label in enumerate(profiles):
-        if label in found:
-            _curve(axes, found[label], "", place, place)
+    for place, found in shares_of(profiles).items():
+        _curve(axes, found, "", place, place)
     axes.set_ylim(bottom=0)
-    _plain(axes, f"{SHARES},\nthe rest is a readout's", "layer")
+    _plain(axes, SHARES, "layer")
 
 
 def _plain(axes: Any, title: str, across: str) -> None:
@@ -173,16 +178,20 @@ def _curve(axes: Any, values: Any, label: str, place: int, before: int) -> None:
     """Of a profile by layer; markers are staggered, so that lines that lie on each other are all seen."""
     colour, dashes = line(place)
     every = max(1, len(values) // 10)
-    axes.plot(np.arange(len(values)), values, color=colour, label=_literal(label), linewidth=1.8,
+    axes.plot(np.arange(len(values)), values, color=colour, label=_literal(label), linewidth=_linewidth(place),
               dashes=dashes or (None, None), marker=_MARKERS[place % len(_MARKERS)], markersize=4,
               markevery=(before % every, every))  # fmt: skip
 
 
-def legend(figure: Any) -> None:
-    """One legend below all panels."""
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    across = 140 // (max(map(len, labels), default=0) + 8)  # characters that there is room for
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(max(across, 1), 5), frameon=False)
+def legend(figure: Any, panels: Iterable[Any] | None = None) -> None:
+    """One legend below all panels, where it hides nothing: of what these have, or all, once."""
+    told: dict[str, Any] = {}
+    for axes in figure.axes if panels is None else panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            told.setdefault(label, handle)
+    across = int(13 * figure.get_figwidth()) // (max(map(len, told), default=0) + 8)  # characters there is room for
+    columns = min(max(across, 1), 5)
+    figure.legend(told.values(), told, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
 
 
 class Panel:
@@ -191,6 +200,7 @@ class Panel:
     def __init__(self, axes: Any) -> None:
         self.axes = axes
         self._lines: list[tuple[Any, bool, str]] = []
+        self._has_outputs = False
         self._values: list[Any] = []
 
     def add(self, profile: LayerProfile[Any], name: str, label: str, place: int) -> None:
@@ -212,6 +222,7 @@ class Panel:
             told = self._once("theory" if len(values) == 1 else "theory, of the arithmetic mean")
             self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3, label=told)
             self._values.append(theory)
+        self._has_outputs |= name == FORWARD and "outputs" in profile.trains("sgd").numbers
         if not profile.interrupted:  # then NaN is what was not reached
             self._lines.append((typical, name.startswith("grad"), colour))
         self._values.append(np.concatenate(shown))
@@ -231,6 +242,8 @@ class Panel:
         _plain(axes, title, "layer")
         for one in self._lines:
             self._leaves(*one)
+        if self._has_outputs:
+            self._bounds_of_outputs()
 
     def legend(self) -> None:
         """A legend of this panel, below it, where it hides nothing."""
@@ -248,6 +261,18 @@ class Panel:
                 high = max(high, huge + room)
                 self._shade(huge, high, f"{dtype} overflow", "top")
         return low, high
+
+    def _bounds_of_outputs(self) -> None:
+        """At the right, where the last second moment is held against them: grey near, and no beyond."""
+        bottom, top = self.axes.get_ylim()
+        for optimizer, bounds in OPTIMIZERS.items():
+            for slow, no in (bounds.outputs, bounds.least_outputs):
+                if not bottom < slow < top:
+                    continue
+                self.axes.axhspan(*sorted((slow, no)), 0.98, 1, color="#888888", alpha=0.25, linewidth=0)
+                at = (1, min(max(no, bottom), top))
+                self.axes.annotate(f"outputs,\n{NAMES[optimizer]}", at, (3, 0), ("axes fraction", "data"),
+                                   "offset points", va="center", **_SMALL)  # fmt: skip
 
     def _shade(self, low: float, high: float, text: str, edge: str) -> None:
         self.axes.axhspan(10.0**low, 10.0**high, color="#888888", alpha=0.15, linewidth=0)
@@ -271,6 +296,11 @@ class Panel:
         text, up, marker = ("0", 5, "v") if edge == bottom else ("∞", -11, "^")
         self.axes.annotate(text, (layer, edge), (6, up), textcoords="offset points", **_SMALL)
         self.axes.plot([layer], [edge], marker=marker, markersize=8, color=colour, clip_on=False)
+
+
+def _linewidth(place: int) -> float:
+    """The later a line is drawn the thinner it is, so that equal ones below it show at its sides."""
+    return max(2.4 - 0.3 * place, 1.0)
 
 
 def _literal(text: str) -> str:
