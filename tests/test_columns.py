@@ -111,8 +111,11 @@ def test_units_are_those_of_whole_signals(level, dtype, units):
         assert same(out, y)
         assert same(read, reference.column_sums(x, 4))
         assert same(end, reference.column_sums(y, 4))
-        _, (read, end) = passed(x, BACKWARD, (0, 0, 2, 2), threads=threads, gradient=d, out=out, **given)
+        found, (read, end) = passed(
+            x, BACKWARD, (0, 0, 2, 2), threads=threads, gradient=d, out=out, products=True, **given
+        )
         assert same(out, g)
+        assert same(found[2], reference.column_products(g))
         assert same(read, reference.column_sums(g, 2))
         assert same(end, reference.column_sums(d, 2))
 

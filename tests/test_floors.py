@@ -73,6 +73,7 @@ INSIDE = {
     "profiler": (
         "products",
         "norms",
+        "passes",
         "parallel",
         "progress",
         "statistics",
@@ -86,6 +87,7 @@ INSIDE = {
                 "step",
                 "matrices",
                 "lazy_gaussian",
+                "shared",
                 "kernel_products",
                 "linear",
                 "units",
@@ -94,6 +96,7 @@ INSIDE = {
                 "transformer",
                 "layers",
                 "jacobian",
+                "kernel_beside",
                 "propagation",
             ),
         ),

@@ -148,8 +148,8 @@ class Tally:
 def _with_infinities(seen: Any) -> dict[str, float]:
     """Mean, variance, second moment and kurtosis."""
     kurtosis = np.nan if seen.kurtosis is None else seen.kurtosis
-    second = np.float64(seen.variance) + np.float64(seen.mean) ** 2
-    return {"mean": seen.mean, "variance": seen.variance, "second_moment": second, "kurtosis": kurtosis}
+    mean, variance = seen.mean, seen.variance  # a power would raise where the product is infinite
+    return {"mean": mean, "variance": variance, "second_moment": variance + mean * mean, "kurtosis": kurtosis}
 
 
 class TallyResult(NamedTuple):

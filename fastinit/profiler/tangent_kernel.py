@@ -136,7 +136,7 @@ def part_of_product(x: Array, d: Array, examples: int) -> Array:
     takes part in each, and d is that of as many functions, one below the other.
     """
     functions, rows = len(d) // len(x), len(d) // examples
-    parts = np.tile(x + 1, (functions, functions)) * d
+    parts = (np.tile(x + 1, (functions, functions)) if functions > 1 else x + 1) * d
     return np.asarray(parts.reshape(examples, rows, examples, rows).sum(axis=(1, 3)))
 
 

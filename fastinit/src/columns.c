@@ -145,14 +145,12 @@ static void count_dead(const pass *p, const room *r, size_t count, part_sums *s)
 /* Through the steps; to the norm's x where that is all that is wanted. */
 static int go_forward(const pass *p, size_t count, const room *r, part_sums *s) {
     const fi_columns *c = p->c;
-    const size_t bytes = c->rows * count * p->item;
     for (int step = 0; step < c->count; step++) {
         const char *x = r->signal[step];
         char *out = r->signal[step + 1];
         fi_own_fn *own = c->own[c->steps[step]];
         if (c->steps[step] == FI_READ) {
             if (c->way == FI_FORWARD) read_moments(p, x, c->rows * count, 0, &s->read);
-            memcpy(out, x, bytes);
         } else if (c->steps[step] == FI_NORM && c->way == FI_FORWARD_SUMS) {
             if (own) return own(c->context, FI_NORM, c->rows, count, x, NULL, NULL, NULL) ? -1 : 0;
             add_row_sums(p, x, x, c->rows, count, s->rows);
@@ -256,15 +254,14 @@ static int pass_block(const pass *p, size_t first, size_t count, const room *r, 
         if (go_back(p, count, r, r->d + function * c->rows * count * p->item, s)) return -1;
     if (c->way == FI_BACKWARD_SUMS) return 0;
     if (c->out) put(p, r->d, rows_back(c), first, count);
-    if (s->xx) {
-        const fi_rows d = rows_of(p, r->d, rows_back(c), count), z = rows_of(p, r->z, c->z.rows, count);
-        add_products(p, 1, &d, NULL, count, r, s->xx);
-        add_products(p, c->exact, &d, &z, count, r, s->xy);
-    }
+    const fi_rows d = rows_of(p, r->d, rows_back(c), count), z = rows_of(p, r->z, c->z.rows, count);
+    if (s->xx) add_products(p, 1, &d, NULL, count, r, s->xx);
+    if (s->xy) add_products(p, c->exact, &d, &z, count, r, s->xy);
     return 0;
 }
 
-/* Room for one worker, every signal on a line of the cache; or (NULL) how many bytes it takes. */
+/* Room for one worker, every signal on a line of the cache, what is only read in its place; or (NULL) how many bytes it
+   takes. */
 static size_t lay_out(const pass *p, char *memory, room *r) {
     const fi_columns *c = p->c;
     const size_t columns = fi_fewer(fi_columns_at_once(rows_back(c)), c->width), row = columns * p->item;
@@ -275,7 +272,12 @@ static size_t lay_out(const pass *p, char *memory, room *r) {
     TAKE(r->both, (c->rows + rows_back(c)) * row);
     TAKE(r->slope, c->rows * row);
     TAKE(r->d, rows_back(c) * row);
-    for (int step = 0; step <= c->count; step++) TAKE(r->signal[step], c->rows * row);
+    TAKE(r->signal[0], c->rows * row);
+    for (int step = 0; step < c->count; step++)
+        if (c->steps[step] == FI_READ)
+            r->signal[step + 1] = r->signal[step];
+        else
+            TAKE(r->signal[step + 1], c->rows * row);
     TAKE(r->inverse, most(columns, c->rows) * sizeof(double));
     TAKE(r->packed, 2 * tiles_of(rows_back(c)) * FI_GRAM_TILE * FI_GRAM_BLOCK * sizeof(double));
 #undef TAKE

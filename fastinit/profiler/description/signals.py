@@ -51,6 +51,10 @@ class Signals:
             inputs = normal_inputs(network, seed)
         return inputs.reshape(network.rows, -1)
 
+    def comparable(self, network: Network, x: Array) -> Array | None:
+        """Of inputs those that may be like each other, as a matrix of examples: independent normals are not."""
+        return None if self.inputs is None and x.dtype == network.dtype else x.reshape(-1, *network.input_shape[1:])
+
     def last(self, network: Network, seed: int, x: Array) -> Array:
         """The gradient at the outputs x: the user's, that of the loss, or random signs of the stream "cotangent"."""
         if self.cotangent is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +53,7 @@ def jacobian_largest(network: Network, signals: Signals, seed: int, method: str)
     u = beta = np.zeros((blocks, 1), x.dtype)
     v, _ = _unit(signals.last(network, seed, x).reshape(blocks, -1))
     for place in range(_PASSES):
-        back: Sequence[Array] = [v.reshape(x.shape)]
+        back = v.reshape(1, *x.shape)
         for layer in reversed(layers):
             back = backward_each(layer, back)
         u, alpha = _unit(back[0].reshape(blocks, -1) - u * beta)
