@@ -120,6 +120,7 @@ INSIDE = {
         "verify_command",
         "command_line",
     ),
+    "jax": ("keys", "programs", "draws", "initializers"),
     "torch": (
         ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
         ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
@@ -183,6 +184,7 @@ C_FLOORS = {
         "signals.*",
         "map.inc",
         "columns.*",
+        "xla.*",
     ),
 }
 #: Compilers and platforms are told apart here only.
