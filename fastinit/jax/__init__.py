@@ -5,6 +5,9 @@ try:
 except ImportError as _error:
     raise ImportError("`fastinit.jax` needs jax: pip install 'fastinit-nn[jax]'") from _error
 
+from ..models.plans import Entry, Plan
+from ..models.shards import ModelVerification
+from ..models.weights import Ruled, Weight, law_of
 from .initializers import (
     Initializer,
     constant,
@@ -28,26 +31,40 @@ from .initializers import (
     zeros,
 )
 from .keys import seed_of
+from .shards import sharded
+from .transformation import fast_init
+from .trees import initialize, plan, verify
 
 __all__ = [
+    "Entry",
     "Initializer",
+    "ModelVerification",
+    "Plan",
+    "Ruled",
+    "Weight",
     "constant",
     "delta_orthogonal",
+    "fast_init",
     "glorot_normal",
     "glorot_uniform",
     "he_normal",
     "he_uniform",
+    "initialize",
     "kaiming_normal",
     "kaiming_uniform",
+    "law_of",
     "lecun_normal",
     "lecun_uniform",
     "normal",
     "ones",
     "orthogonal",
+    "plan",
     "seed_of",
+    "sharded",
     "truncated_normal",
     "uniform",
     "variance_scaling",
+    "verify",
     "xavier_normal",
     "xavier_uniform",
     "zeros",
