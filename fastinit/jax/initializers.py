@@ -98,9 +98,10 @@ def _lengths(shape: Any) -> tuple[int, ...]:
 
 def _dtype(dtype: Any) -> Any:
     """A dtype as jax understands it; of float64 it warns where it has no 64 bits."""
-    if isinstance(dtype, np.dtype) and dtype.itemsize <= 4:
-        return dtype
-    return jax.dtypes.canonicalize_dtype(float) if dtype is None else jnp.zeros((), dtype).dtype
+    if dtype is None:
+        return jax.dtypes.canonicalize_dtype(float)
+    known = jnp.dtype(dtype)
+    return known if known.itemsize <= 4 else jnp.zeros((), dtype).dtype
 
 
 def _is_known(scale: Any) -> bool:
