@@ -2,6 +2,7 @@
 
 #include "fill.h"
 #include "key.h"
+#include "pages.h"
 
 #define PARAMETERS 8
 #define MOST_WORDS (FI_SEED_BYTES / 4)
@@ -91,6 +92,7 @@ static fi_xla_error *fill(const fi_xla_call *call) {
     const double *p = parameters->data;
     const fi_parameters numbers = {p[0], p[1], p[2], p[3], p[4], p[5], p[6], (int)p[7]};
     const int64_t length = words->dims[streams_axes];
+    fi_advise_large_pages((uintptr_t)out->data, streams * count * fi_item_bytes[dtype]); /* XLA asks for none */
     for (size_t i = 0; count && i < streams; i++) {
         uint8_t seed[FI_SEED_BYTES];
         seed_of((const uint32_t *)words->data + (int64_t)i * length, length, seed);
