@@ -269,3 +269,9 @@ def test_a_call_that_is_not_ours_is_refused(change, message):
     same(call(words, *positions, **attributes), fi.normal((3, 4), seed=5))
     with pytest.raises(jax.errors.JaxRuntimeError, match=message):
         jax.block_until_ready(call(words, *positions, **{**attributes, **change}))
+
+
+def test_axes_whose_positions_have_no_number_are_refused():
+    with pytest.raises(ValueError) as refused:
+        jax.eval_shape(lambda key: fj.normal()(key, (1 << 32,)), KEY)
+    assert str(refused.value) == "`shape` must be of axes below 4294967296 in a program, got (4294967296,)"

@@ -1,4 +1,8 @@
-"""fastinit for JAX: the initializers of ``jax.nn.initializers``, and whole models, whatever their sharding."""
+"""fastinit for JAX: the initializers of ``jax.nn.initializers``, and whole models, whatever their sharding.
+
+On the CPU a program makes values where they will lie, each device its own part. For other devices they are made on the
+host and sent: by an initializer in a program whole, by `sharded` and `initialize` part by part.
+"""
 
 try:
     import jax as jax

@@ -16,6 +16,7 @@ from jax.extend.backend import backends
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from .. import _core
+from ..arguments import refuse
 from ..dtypes import kind_of
 from ..fill import draw
 from ..laws import Law
@@ -24,6 +25,8 @@ from ..layout import whole_steps
 from .keys import number_of
 
 _TARGET = "fastinit_fill"
+#: Along an axis: they have 32 bits, as without its own permission jax has no more.
+_MOST_POSITIONS = 1 << 32
 jax.ffi.register_ffi_target(_TARGET, _core.xla_handler(), platform="cpu")
 
 
@@ -33,6 +36,8 @@ def program(shape: tuple[int, ...], dtype: Any, law: Law, threads: int) -> Calla
 
     Compiled once for all who ask for the same; mapped over by `jax.vmap`, it is one call for all seeds.
     """
+    if max(shape, default=0) >= _MOST_POSITIONS:
+        refuse("shape", f"of axes below {_MOST_POSITIONS} in a program", shape)
 
     @custom_vmap
     def values(words: Any) -> Any:
@@ -117,7 +122,7 @@ def _named(sharding: Any, mesh: Any, rank: int) -> NamedSharding:
 
 
 def _from_host(words: Any, shape: tuple[int, ...], dtype: Any, law: Law) -> Any:
-    """The values made on the host, for a device that is none, and sent to it."""
+    """The values made on the host, and sent to where they are asked for."""
 
     def made(words: Any) -> Any:
         seeds = np.asarray(words)

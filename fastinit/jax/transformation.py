@@ -23,8 +23,8 @@ _DRAWS: dict[str, Callable[..., Law]] = {
     "_uniform": Uniform,
     "_truncated_normal": lambda low, high: Truncated(low=low, high=high),
 }
-#: Other functions of `jax.random`, which draw by these.
-_OTHERS = {name for name in dir(jax.random) if f"_{name}" not in _DRAWS}
+#: Other functions of `jax.random`, some of which draw by these.
+_OTHERS = {f"_{name}" for name in dir(jax.random)} - set(_DRAWS)
 
 
 def fast_init(function: Callable[P, R]) -> Callable[P, R]:
@@ -93,7 +93,7 @@ def _operation(operation: JaxprEqn) -> JaxprEqn:
     drawn = _drawn(operation)
     if drawn is not None:
         return operation.replace(params={**operation.params, "jaxpr": drawn})
-    if str(operation.params.get("name")).removeprefix("_") in _OTHERS:
+    if operation.params.get("name") in _OTHERS:
         return operation
     return operation.replace(params={name: _rewritten(one) for name, one in operation.params.items()})
 

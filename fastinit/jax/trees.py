@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from math import prod
 from typing import Any, NamedTuple
@@ -48,8 +49,8 @@ def _leaves(tree: Any) -> _Leaves:
         for at, (path, leaf) in enumerate(paths)
         if hasattr(leaf, "shape") and jnp.issubdtype(getattr(leaf, "dtype", None), jnp.floating)
     }
-    names = [weight.name for weight in weights.values()]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    counts = Counter(weight.name for weight in weights.values())
+    if twice := [name for name, count in counts.items() if count > 1]:
         refuse("tree", "one whose paths, joined by dots, are apart", twice)
     return _Leaves([leaf for _, leaf in paths], structure, weights)
 
