@@ -52,7 +52,7 @@ def test_arrays_are_taken_over_without_a_copy(monkeypatch):
     places = []
     aligned = fj.draws.aligned
     monkeypatch.setattr(fj.draws, "aligned", lambda *one: places.append(aligned(*one)) or places[-1])
-    assert HE(KEY, SHAPE).unsafe_buffer_pointer() == places[0].ctypes.data
+    assert HE(KEY, (256, 256)).unsafe_buffer_pointer() == places[0].ctypes.data
 
 
 def test_a_key_that_a_function_has_closed_over_is_no_constant():
@@ -101,6 +101,23 @@ def test_each_device_makes_its_own_part(spec, kind):
     same(many(keys)[2], HE(keys[2], shape))
     turned = Mesh(np.array(jax.devices())[[3, 1, 0, 2, 7, 6, 5, 4]].reshape(4, 2), ("x", "y"))
     same(jax.jit(lambda key: HE(key, shape), out_shardings=NamedSharding(turned, spec))(KEY), expected)
+
+
+@pytest.mark.parametrize("shape", [(1_000_000,), (1 << 20,), (200_000, 3), (99_991,)], ids=str)
+def test_long_axes(shape):
+    """Whose positions would take as much memory as the values, but for primes."""
+    normal = fj.normal(1.0)
+    expected, keys = fi.normal(shape, seed=5), jax.random.split(KEY, 2)
+    same(jax.jit(lambda key: normal(key, shape))(KEY), expected)
+    same(jax.jit(jax.vmap(lambda key: normal(key, shape)))(keys)[1], normal(keys[1], shape))
+    for kind in (AxisType.Auto, AxisType.Explicit):
+        sharding = NamedSharding(mesh_of(kind), P("x") if shape[0] % 4 == 0 else P())
+        program = jax.jit(lambda key: normal(key, shape), out_shardings=sharding)
+        if shape[0] != 99_991:
+            alone(program, KEY)
+        same(program(KEY), expected)
+    with jax.set_mesh(mesh_of(AxisType.Explicit)):
+        same(jax.jit(lambda key: normal(key, shape))(KEY), expected)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)

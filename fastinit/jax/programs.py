@@ -27,6 +27,8 @@ from .keys import number_of
 _TARGET = "fastinit_fill"
 #: Along an axis: they have 32 bits, as without its own permission jax has no more.
 _MOST_POSITIONS = 1 << 32
+#: Values whose positions nobody need mind are fewer.
+_WORTH_FOLDING = 1 << 16
 jax.ffi.register_ffi_target(_TARGET, _core.xla_handler(), platform="cpu")
 
 
@@ -43,13 +45,13 @@ def program(shape: tuple[int, ...], dtype: Any, law: Law, threads: int) -> Calla
     def values(words: Any) -> Any:
         if not isinstance(law, InCore):
             return _from_host(words, shape, dtype, law)
-        by_xla = _partitioned(shape, dtype, law, threads, words.ndim - 1)
-        positions = [jax.lax.iota(jnp.uint32, length) for length in shape]
         if backends().keys() <= {"cpu"}:
-            return by_xla(words, *positions)
+            return _by_xla(words, shape, dtype, law, threads)
         # Where all is for the host this stands aside: in explicit meshes its result would be whole on every device.
         return jax.lax.platform_dependent(
-            words, *positions, cpu=by_xla, default=lambda words, *_: _from_host(words, shape, dtype, law)
+            words,
+            cpu=lambda words: _by_xla(words, shape, dtype, law, threads),
+            default=lambda words: _from_host(words, shape, dtype, law),
         )
 
     @values.def_vmap
@@ -57,6 +59,28 @@ def program(shape: tuple[int, ...], dtype: Any, law: Law, threads: int) -> Calla
         return values(words), True
 
     return jax.jit(values)
+
+
+def _by_xla(words: Any, shape: tuple[int, ...], dtype: Any, law: InCore, threads: int) -> Any:
+    lengths = _folded(shape)
+    positions = [jax.lax.iota(jnp.uint32, length) for length in lengths]
+    made = _partitioned(lengths, dtype, law, threads, words.ndim - 1)(words, *positions)
+    return made if lengths == shape else made.reshape(*words.shape[:-1], *shape)
+
+
+def _folded(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape, with an axis in two whose positions would take more than 1/64 of what the values do.
+
+    The second is odd where it can be, so that numbers of devices divide the first. An explicit mesh would have the
+    values whole on every device before they have their shape again.
+    """
+    longest, size = max(shape, default=0), prod(shape)
+    explicit = AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types
+    if size < _WORTH_FOLDING or 64 * longest <= size or explicit:
+        return shape
+    axis, parts = shape.index(longest), [part for part in range(64, 1024) if longest % part == 0]
+    part = min(parts, key=lambda part: (part % 2 == 0, part), default=1)
+    return (*shape[:axis], longest // part, part, *shape[axis + 1 :])
 
 
 def _partitioned(shape: tuple[int, ...], dtype: Any, law: InCore, threads: int, streams: int) -> Callable[..., Any]:
