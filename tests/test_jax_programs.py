@@ -52,7 +52,7 @@ def test_arrays_are_taken_over_without_a_copy(monkeypatch):
     places = []
     aligned = fj.draws.aligned
     monkeypatch.setattr(fj.draws, "aligned", lambda *one: places.append(aligned(*one)) or places[-1])
-    assert HE(KEY, (256, 256)).unsafe_buffer_pointer() == places[0].ctypes.data
+    assert he(KEY).unsafe_buffer_pointer() == places[0].ctypes.data
 
 
 def test_a_key_that_a_function_has_closed_over_is_no_constant():

@@ -69,9 +69,7 @@ def _array(words: Any, shape: tuple[int, ...], dtype: Any, law: Law) -> Any:
         fill.draw(law, shape, seed=seed, dtype=None, out=out)
     else:
         few.fill(seed, "", out.ctypes.data)
-    if words.committed:
-        return jax.device_put(out, *words.devices())
-    return jax.device_put(out) if few is None else jnp.asarray(out)  # a copy of few is made in half the time
+    return jax.device_put(out, *words.devices()) if words.committed else jax.device_put(out)
 
 
 @lru_cache(maxsize=1024)
