@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,9 @@ class _Same:
 class _Initializer:
     """An initializer of jax's protocol. Those with equal arguments are equal; of an array, with the same one."""
 
+    #: What makes it, in `jax.nn.initializers`.
+    made_by: ClassVar[str]
+
     def __call__(self, key: Any, shape: Any, dtype: Any = None, out_sharding: Any = None) -> Any:
         lengths, asked = _lengths(shape), _dtype(self.arguments()["dtype"] if dtype is None else dtype)
         if jnp.issubdtype(asked, jnp.complexfloating):
@@ -58,12 +61,12 @@ class _Initializer:
 
     @property
     def drawn(self) -> str:
-        """The function of `jax.random` that draws the same, by which jax calls it in what it refuses."""
-        raise NotImplementedError
+        """What jax calls it where it refuses a key or a dtype: the function of `jax.random` that draws the same."""
+        return self.made_by
 
     def own(self) -> Any:
         """jax's own of the same arguments."""
-        raise NotImplementedError
+        return _OF_JAX[self.made_by](**self.arguments())
 
     def law(self, shape: tuple[int, ...]) -> tuple[Law, Any]:
         """Of an array of that shape; and a factor of its values that a law does not have, or None."""
@@ -120,10 +123,7 @@ def _magnitude(scale: Any) -> tuple[float, Any]:
 class _Uniform(_Initializer):
     scale: Any
     dtype: Any
-    drawn = "uniform"
-
-    def own(self) -> Any:
-        return _OF_JAX["uniform"](**self.arguments())
+    made_by: ClassVar[str] = "uniform"
 
     def law(self, shape: tuple[int, ...]) -> tuple[Law, Any]:
         scale, factor = _magnitude(self.scale)
@@ -134,10 +134,7 @@ class _Uniform(_Initializer):
 class _Normal(_Initializer):
     stddev: Any
     dtype: Any
-    drawn = "normal"
-
-    def own(self) -> Any:
-        return _OF_JAX["normal"](**self.arguments())
+    made_by: ClassVar[str] = "normal"
 
     def law(self, shape: tuple[int, ...]) -> tuple[Law, Any]:
         stddev, factor = _magnitude(self.stddev)
@@ -150,10 +147,7 @@ class _TruncatedNormal(_Initializer):
     dtype: Any
     lower: Any
     upper: Any
-    drawn = "truncated_normal"
-
-    def own(self) -> Any:
-        return _OF_JAX["truncated_normal"](**self.arguments())
+    made_by: ClassVar[str] = "truncated_normal"
 
     def law(self, shape: tuple[int, ...]) -> tuple[Law, Any]:
         stddev, factor = _magnitude(self.stddev)
@@ -169,13 +163,11 @@ class _VarianceScaling(_Initializer):
     out_axis: Axes
     batch_axis: Axes
     dtype: Any
+    made_by: ClassVar[str] = "variance_scaling"
 
     @property
     def drawn(self) -> str:
         return str(self.distribution)
-
-    def own(self) -> Any:
-        return _OF_JAX["variance_scaling"](**self.arguments())
 
     def law(self, shape: tuple[int, ...]) -> tuple[Law, Any]:
         for what, given, known in (("mode", self.mode, FANS), ("distribution", self.distribution, DISTRIBUTIONS)):
@@ -205,10 +197,7 @@ class _Orthogonal(_Initializer):
     scale: Any
     column_axis: int
     dtype: Any
-    drawn = "orthogonal"
-
-    def own(self) -> Any:
-        return _OF_JAX["orthogonal"](**self.arguments())
+    made_by: ClassVar[str] = "orthogonal"
 
     def law(self, shape: tuple[int, ...]) -> tuple[Law, Any]:
         if len(shape) < 2:
@@ -224,8 +213,7 @@ class _Orthogonal(_Initializer):
 
 @dataclass(frozen=True, eq=False)
 class _DeltaOrthogonal(_Orthogonal):
-    def own(self) -> Any:
-        return _OF_JAX["delta_orthogonal"](**self.arguments())
+    made_by: ClassVar[str] = "delta_orthogonal"
 
     def law(self, shape: tuple[int, ...]) -> tuple[Law, Any]:
         if len(shape) not in (3, 4, 5):

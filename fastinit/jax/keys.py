@@ -14,8 +14,10 @@ _MOST_WORDS = 4
 
 
 def words_of(key: Any, caller: str) -> Any:
-    """The words of one key, typed or raw, as a jax array: under a trace always a tracer, so that a key that a function
-    has closed over is no constant of its program."""
+    """The words of one key, typed or raw, as a jax array.
+
+    Under a trace they are a tracer, so that values of a key that a function has closed over are made by its program.
+    """
     words = jax.random.key_data(key)
     if words.ndim != 1:
         rule = f"{caller} accepts a single key, but was given a key array of shape {words.shape[:-1]} != ()"
