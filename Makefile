@@ -6,6 +6,8 @@ CORE := $(wildcard setup.py pyproject.toml fastinit/version.py fastinit/*.pyx fa
 
 # A bare "torch" would be a build of several GB.
 TORCH := torch==2.13.0
+# What the tests of the other doors need.
+DOORS := jax flax equinox dm-haiku
 PEERS := $(TORCH) transformers jax jaxlib mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
 ZIG := ziglang==0.17.1
@@ -16,7 +18,7 @@ C_WARNINGS := -Wframe-larger-than=26624 -Wall -Wextra -Wpedantic -Wconversion -W
 
 C_ARGUMENTS := import setup; print(*setup.compile_arguments("gnu", False, lambda options: setup.takes(["$(CC)"], options)))
 
-.PHONY: bench bench-peers proof test cross lint sanitize build clean
+.PHONY: bench bench-peers proof test test-doors cross lint sanitize build clean
 
 bench: .venv/installed-bench ## the benchmark suite, in about three minutes
 	$(BIN)/python -m bench
@@ -30,6 +32,9 @@ proof: .venv/installed-test ## how far activations are from exact, of every floa
 
 test: .venv/installed-test .venv/installed-torch ## the tests
 	$(BIN)/python -m pytest
+
+test-doors: .venv/installed-test .venv/installed-doors ## the tests of the doors to frameworks that `test` does without
+	$(BIN)/python -m pytest tests/test_jax_*.py fastinit/jax
 
 cross: .venv/installed-test .venv/installed-zig ## the core for every platform, run where there is an emulator: each is named
 	$(BIN)/python -m pytest -v tests/test_cross.py
@@ -77,6 +82,10 @@ $(BIN)/python:
 
 .venv/installed-torch: Makefile | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
+	touch $@
+
+.venv/installed-doors: Makefile | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(DOORS)
 	touch $@
 
 # A C compiler for every platform that pyproject.toml names.

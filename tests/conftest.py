@@ -1,7 +1,9 @@
 """Every kernel test runs on every level this machine has, and the run says which these were."""
 
+import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,12 @@ from fastinit.schemes import SCHEMES
 
 #: Read by the type checker, never run.
 collect_ignore = ["public_surface.py", "public_surface_torch.py"]
+
+#: What the tests of a door need beside what all need. `make test-doors` brings it, and fails where it finds no tests.
+DOORS = {"jax": ("jax", "flax", "equinox", "haiku")}
+collect_ignore_glob = [f"test_{door}_*.py" for door, needed in DOORS.items() if not all(map(find_spec, needed))]
+#: Before jax is imported: arrays that lie on several devices are tested on those of one host.
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
 
 DTYPES = ["float32", "float64", "float16", "bfloat16"]
 LENGTHS = [*range(10), 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1003]

@@ -378,8 +378,8 @@ def test_trainability_has_no_tables_for_a_readme(capsys):
 @pytest.mark.parametrize("pattern", ["no such race", "("])
 def test_only_must_find_a_race(pattern):
     groups = (
-        "fills, second fill, all threads, threads, levels, schemes, large, calls, moments, orthogonal, torch, loops, "
-        "profile, sweep"
+        "fills, second fill, all threads, threads, levels, schemes, large, calls, moments, orthogonal, torch, jax, "
+        "loops, profile, sweep"
     )
     with pytest.raises(ValueError) as raised:
         chosen(races(1 << 16), False, pattern)

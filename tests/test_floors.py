@@ -26,7 +26,7 @@ PYTHON_FLOORS = {
         *("version", "typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
         *("generator", "tensor_files"),
     ),
-    5: ("schemes", "findings", "repeats", "theory", "profiler", "comparison", "verification"),
+    5: ("schemes", "findings", "repeats", "theory", "profiler", "comparison", "verification", "models"),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}
@@ -125,6 +125,8 @@ INSIDE = {
         "verify_command",
         "command_line",
     ),
+    "models": ("patterns", "plans", "shards", "weights"),
+    "jax": ("keys", "programs", "draws", "initializers", "shards", "transformation", "trees"),
     "torch": (
         ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
         ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
@@ -194,6 +196,7 @@ C_FLOORS = {
         "signals.*",
         "map.inc",
         "columns.*",
+        "xla.*",
     ),
 }
 #: Compilers and platforms are told apart here only.

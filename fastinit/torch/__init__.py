@@ -5,6 +5,8 @@ try:
 except ImportError as _error:
     raise ImportError("`fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'") from _error
 
+from ..models.plans import Entry, Plan
+from ..models.shards import ModelVerification
 from .calls.fast import fast_init
 from .calls.init import (
     calculate_gain,
@@ -37,8 +39,8 @@ from .calls.init import (
 from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
 from .models.initialize import initialize_
 from .models.memory import materialize
-from .models.plans import Entry, Plan, plan
-from .models.verification import ModelVerification, verify
+from .models.plans import plan
+from .models.verification import verify
 from .rules.modules import fans_of
 from .rules.recipe import Recipe, Sought, register_recipe
 from .rules.recipes import deepnorm, gpt2, llama

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ...arguments import boolean, refuse
 from ...machine import usually_rounded
+from ...models.plans import Entry, Plan
 from ...stream import seed_number
 from ..rules.lists import Rules
 from ..tensors.agreement import agreed
@@ -21,7 +22,7 @@ from ..tensors.names import Rename
 from ..tensors.shards import Partition, known_pieces_of, reshard, rows_of
 from ..tensors.ties import check_apart
 from .buffers import buffers_left, restore_buffers
-from .plans import Entry, Plan, Planned, planned
+from .plans import Planned, planned
 from .resets import OwnTensor, own_tensors, padding_rows, reset_parts
 from .steps import Steps
 

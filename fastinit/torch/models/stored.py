@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ...arguments import refuse
+from ...models.shards import ModelVerification
 from ...tensor_files import open_tensors
 from ..rules.lists import Rules
 from ..tensors.names import canonical_name, named_tensors
-from .verification import ModelVerification, verify
+from .verification import verify
 
 
 def made_on_meta(make: Callable[[], Any]) -> Any:
