@@ -21,6 +21,7 @@ _HOMES = {
         *("Answer", "Comparison", "Course", "Finding", "KernelSpectrum", "Network", "Profile"),
         *("ProfileInterrupted", "Verdict", "compare", "profile"),
     ),
+    ".saving": ("save",),
     ".scaling": ("Fans", "fans", "gain"),
     ".schemes": ("Scheme", "init", "register", "unregister"),
     ".schemes.distributions": (

@@ -37,6 +37,7 @@ from .calls.init import (
 from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
 from .models.initialize import initialize_
 from .models.plans import Entry, Plan, plan
+from .models.saving import save
 from .models.verification import ModelVerification, verify
 from .rules.modules import fans_of
 from .rules.recipe import Recipe, Sought, register_recipe
@@ -91,6 +92,7 @@ __all__ = [
     "plan",
     "profile",
     "register_recipe",
+    "save",
     "sparse",
     "sparse_",
     "trunc_normal_",
