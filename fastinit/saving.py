@@ -85,7 +85,7 @@ def save(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     files = fi.save(folder, {"fc.kernel": (784, 10), "fc.bias": (10, "zeros")}, "he_normal", seed=0)
     ...     print(*(f"{path.name}: {path.stat().st_size} bytes" for path in files))
-    model.safetensors: 31600 bytes
+    model.safetensors: 31584 bytes
     """
     if not isinstance(weights, Mapping):
         refuse("weights", "a mapping of names to shapes", type(weights).__name__, TypeError)

@@ -98,7 +98,7 @@ def save(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     files = fastinit.torch.save(model, folder, seed=1, dtype="bfloat16")
     ...     print(*(f"{path.name}: {path.stat().st_size} bytes" for path in files))
-    model.safetensors: 410612 bytes
+    model.safetensors: 409820 bytes
     """
     check_model(model)
     if seed is None:
@@ -138,10 +138,10 @@ def _state(model: nn.Module, found: Planned, seed: int) -> list[_Held]:
         kept = kept_names(model, _checked_state(model))
     if lost := [name for name in kept if canonical_name(name) in without.intersection(left)]:
         refuse("model", "made with its buffers in memory, where no module restores them", lost)
-    held = [_Held(name, one, laws.get(id(one)), rows.get(id(one), [])) for name, one in kept.items()]
-    if computed := [one.name for one in held if one.tensor.is_meta and one.entry is None]:
+    entries = {name: laws.get(id(one)) if one.is_meta else None for name, one in kept.items()}
+    if computed := [name for name, one in kept.items() if one.is_meta and entries[name] is None]:
         _refuse_computed(computed)
-    return held
+    return [_Held(name, one, entries[name], rows.get(id(one), [])) for name, one in kept.items()]
 
 
 def _put_here(model: nn.Module, plan: Plan, buffers: Iterable[Mapping[str, Tensor | None]]) -> bool:
