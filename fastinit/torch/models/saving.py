@@ -134,7 +134,8 @@ def _state(model: nn.Module, found: Planned, seed: int) -> list[_Held]:
         laws = {id(one.tensor): entry for one, entry in zip(own, found.plan, strict=True) if entry.law is not None}
         rows: dict[int, list[int]] = {}
         for weight, row in padding_rows(model):
-            rows.setdefault(id(weight), []).append(row % len(weight))
+            if -len(weight) <= row < len(weight):
+                rows.setdefault(id(weight), []).append(row % len(weight))
         kept = kept_names(model, _checked_state(model))
     if lost := [name for name in kept if canonical_name(name) in without.intersection(left)]:
         refuse("model", "made with its buffers in memory, where no module restores them", lost)
@@ -161,9 +162,9 @@ def _put_here(model: nn.Module, plan: Plan, buffers: Iterable[Mapping[str, Tenso
         if module._buffers.keys() - module._non_persistent_buffers_set:
             for leaf, tensor in module._buffers.items():
                 if (buffer := before[leaf]) is not None and tensor is not None:
-                    copied = buffer.detach().to("cpu", copy=True) if not buffer.is_meta else None
-                    empty = torch.empty_like(tensor, device="cpu") if copied is None else copied
-                    module._buffers[leaf] = here.setdefault(id(tensor), empty)
+                    empty = torch.empty_like(tensor, device="cpu")
+                    held = empty if buffer.is_meta else buffer.detach().to("cpu", copy=True)
+                    module._buffers[leaf] = here.setdefault(id(tensor), held)
     return bool(here)
 
 
@@ -202,11 +203,12 @@ def _stored(held: _Held, floats: str | None, seed: int) -> Stored:
     items, shape = getattr(torch, dtype), tuple(tensor.shape)
 
     def whole() -> list[Array]:
-        value = tensor.detach().to(items)
-        if entry is not None:
+        if entry is None:
+            value = tensor.detach().to(items)
+        else:
             value = drawn(torch.empty(shape, dtype=items, device="cpu"), entry, seed)
-            for row in rows:
-                value[row] = 0
+        for row in rows:
+            value[row] = 0
         return [array_over(value.contiguous().view(-1).view(torch.uint8))]
 
     law = None if entry is None else entry.law
