@@ -16,7 +16,7 @@ C_WARNINGS := -Wframe-larger-than=26624 -Wall -Wextra -Wpedantic -Wconversion -W
 
 C_ARGUMENTS := import setup; print(*setup.compile_arguments("gnu", False, lambda options: setup.takes(["$(CC)"], options)))
 
-.PHONY: bench bench-peers proof test cross lint sanitize build clean
+.PHONY: bench bench-peers proof test test-doors cross lint sanitize build clean
 
 bench: .venv/installed-bench ## the benchmark suite, in about three minutes
 	$(BIN)/python -m bench
@@ -30,6 +30,9 @@ proof: .venv/installed-test ## how far activations are from exact, of every floa
 
 test: .venv/installed-test .venv/installed-torch ## the tests
 	$(BIN)/python -m pytest
+
+test-doors: .venv/installed-test .venv/installed-keras .venv/installed-torch ## the tests of the doors whose frameworks `make test` does without
+	FASTINIT_TEST_DOORS=1 $(BIN)/python -m pytest tests/doors
 
 cross: .venv/installed-test .venv/installed-zig ## the core for every platform, run where there is an emulator: each is named
 	$(BIN)/python -m pytest -v tests/test_cross.py

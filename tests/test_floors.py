@@ -121,6 +121,7 @@ INSIDE = {
         "verify_command",
         "command_line",
     ),
+    "keras": ("seeds", "tensors", "initializers", "fast"),
     "torch": (
         ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
         ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
