@@ -31,8 +31,9 @@ proof: .venv/installed-test ## how far activations are from exact, of every floa
 test: .venv/installed-test .venv/installed-torch ## the tests
 	$(BIN)/python -m pytest
 
-test-doors: .venv/installed-test .venv/installed-keras .venv/installed-torch ## the tests of the doors whose frameworks `make test` does without
-	FASTINIT_TEST_DOORS=1 $(BIN)/python -m pytest tests/doors
+test-doors: .venv/installed-test .venv/installed-keras .venv/installed-torch .venv/installed-jax ## the tests of the doors whose frameworks `make test` does without
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest tests/doors/test_keras.py
 
 cross: .venv/installed-test .venv/installed-zig ## the core for every platform, run where there is an emulator: each is named
 	$(BIN)/python -m pytest -v tests/test_cross.py
