@@ -32,7 +32,7 @@ test: .venv/installed-test .venv/installed-torch ## the tests
 	$(BIN)/python -m pytest
 
 test-doors: .venv/installed-test .venv/installed-keras .venv/installed-torch .venv/installed-jax ## the tests of the doors whose frameworks `make test` does without
-	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors fastinit/keras
 	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest tests/doors/test_keras.py
 
 cross: .venv/installed-test .venv/installed-zig ## the core for every platform, run where there is an emulator: each is named

@@ -37,6 +37,16 @@ def fast_init() -> Iterator[None]:
     Notes
     -----
     Keras's functions are replaced for all threads while the block lasts. Blocks may be nested.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import fastinit as fi
+    >>> import fastinit.keras as fk
+    >>> with fk.fast_init():
+    ...     values = keras.random.normal((3,), seed=7)
+    >>> bool((keras.ops.convert_to_numpy(values) == fi.normal(3, seed=7)).all())
+    True
     """
     before = {name: getattr(random, name) for name in _OURS}
     try:
