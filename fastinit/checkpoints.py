@@ -68,8 +68,7 @@ def write_checkpoint(
     """
     folder, words = Path(directory), {**_METADATA, **_checked_metadata(metadata)}
     _check_names([one.name for one in tensors])
-    shards = _shards_of(tensors, byte_count("max_shard_size", max_shard_size))
-    named = _named(shards)
+    named = _named(_shards_of(tensors, _byte_count(max_shard_size)))
     files: dict[str, Iterable[Any]] = {name: _file_of(shard, words) for name, shard in named.items()}
     if len(named) > 1:
         files["model.safetensors.index.json"] = [_index_of(named)]
@@ -90,15 +89,15 @@ def write_checkpoint(
     return [folder / name for name in files]
 
 
-def byte_count(name: str, value: Any) -> int:
+def _byte_count(size: Any) -> int:
     """Bytes, of a number or of words such as "5GB" and "512MiB"."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B", value) if isinstance(value, str) else None
+    if not isinstance(size, str):
+        return integer("max_shard_size", size, 1)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B", size)
     if found is None:
-        if isinstance(value, str):
-            refuse(name, "an integer, or a string such as '5GB' or '512MiB'", value)
-        return integer(name, value, 1)
+        refuse("max_shard_size", "an integer, or a string such as '5GB' or '512MiB'", size)
     number, prefix, binary = found.groups()
-    return integer(name, int(float(number) * (1024 if binary else 1000) ** ("KMGT".index(prefix) + 1)), 1)
+    return integer("max_shard_size", int(float(number) * (1024 if binary else 1000) ** ("KMGT".index(prefix) + 1)), 1)
 
 
 def _checked_metadata(metadata: Any) -> Mapping[str, str]:
