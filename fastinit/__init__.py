@@ -37,6 +37,7 @@ _HOMES = {
         *("Advice", "Answer", "Comparison", "Course", "Finding", "KernelSpectrum", "Network", "Profile"),
         *("ProfileInterrupted", "Trial", "Verdict", "compare", "profile"),
     ),
+    ".saving": ("save",),
     ".scaling": ("Fans", "fans", "gain"),
     ".schemes": ("Scheme", "init", "register", "unregister"),
     ".schemes.distributions": (

@@ -23,6 +23,7 @@ from .profiler import Trial as Trial
 from .profiler import Verdict as Verdict
 from .profiler import compare as compare
 from .profiler import profile as profile
+from .saving import save as save
 from .scaling import Fans as Fans
 from .scaling import fans as fans
 from .scaling import gain as gain

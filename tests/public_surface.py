@@ -3,6 +3,7 @@
 Each line marked `# type: ignore[...]` is wrong, and `make lint` fails if the checker no longer finds it so.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,16 @@ def profiles(own: fi.Scheme) -> None:
     fi.profile(64, 10, loss="mae")  # type: ignore[arg-type]
     fi.profile(64, 10, residual="no")  # type: ignore[arg-type]
     fi.profile(64, 10, hight=3)  # type: ignore[call-arg]
+
+
+def checkpoints() -> None:
+    shapes: dict[str, fi.typing.Shape] = {"fc": (3, 4)}
+    assert_type(fi.save("folder", shapes, "he_normal", 0, dtype="bfloat16", max_shard_size="5GB"), list[Path])
+    fi.save(Path("folder"), {"fc": ((3, 4), "normal", {"std": 0.02}), "b": (4, "zeros")}, metadata={"by": "us"})
+    fi.save("folder", {"fc": (3, 4)}, seed=0, max_shard_size=None)  # type: ignore[arg-type]
+    fi.save("folder", {"fc": (3, 4)}, "he_nromal")  # type: ignore[arg-type]
+    fi.save({"fc": (3, 4)})  # type: ignore[arg-type, call-arg]
+    fi.save("folder", {"fc": (3, 4)}, shard_size=3)  # type: ignore[call-arg]
 
 
 def results(p: fi.Profile) -> None:

@@ -4,6 +4,7 @@ Each line marked `# type: ignore[...]` is wrong, and `make lint` fails if the ch
 torch's own the checker does not look into, so that it finds the same where torch is not installed.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,11 +45,13 @@ def models(model: torch.nn.Module, inputs: torch.Tensor) -> None:
     assert_type(found, ft.ModelVerification)
     assert_type(found.ok, bool)
     assert_type(ft.ModelVerification.from_json(found.to_json()), ft.ModelVerification)
+    assert_type(ft.save(model, "folder", "gpt2", 0, dtype=torch.bfloat16, max_shard_size="5GB"), list[Path])
     assert_type(ft.lsuv_(model, inputs), list[ft.Correction])
     assert_type(ft.canonical_name("_orig_mod.fc.weight"), str)
     with ft.fast_init(seed=0, model=model) as fast:
         assert_type(fast, ft.fast_init)
     assert_type(fast.filled, int)
+    ft.save(model)  # type: ignore[call-arg]
     ft.initialize_(model, 3)  # type: ignore[arg-type]
     ft.initialize_(model, sed=0)  # type: ignore[call-arg]
     ft.plan(model, seed=0)  # type: ignore[call-arg]

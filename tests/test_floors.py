@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import fastinit as fi
-from fastinit.cli import verify_models
+from fastinit.cli import models
 
 HOME = Path(__file__).parents[1]
 ROOT = HOME / "fastinit"
@@ -24,15 +24,15 @@ PYTHON_FLOORS = {
     4: (
         *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
         *("version", "typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
-        *("generator", "tensor_files"),
+        *("generator", "tensor_files", "checkpoints"),
     ),
-    5: ("schemes", "findings", "repeats", "theory", "profiler", "comparison", "verification", "models"),
+    5: ("schemes", "findings", "repeats", "theory", "profiler", "comparison", "verification", "models", "saving"),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}
 #: No door imports another. What a door imports by a name that it is given or computes, and where that stands: the
 #: command line asks the door of torch, when a model is given to it, and is free of torch otherwise.
-BY_NAME = {"cli/users_code.py": "modules of the user", "cli/verify_models.py": "fastinit.torch"}
+BY_NAME = {"cli/users_code.py": "modules of the user", "cli/models.py": "fastinit.torch"}
 #: The twin shares the arithmetic of shapes and keys, and nothing that makes values.
 TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 
@@ -121,12 +121,14 @@ INSIDE = {
         "profile_command",
         "profile_options",
         "verify_arrays",
-        "verify_models",
+        "models",
+        "save_command",
         "verify_command",
         "command_line",
     ),
     "models": ("patterns", "plans", "shards", "weights"),
     "jax": ("keys", "programs", "draws", "initializers", "shards", "transformation", "trees"),
+    "keras": ("seeds", "tensors", "initializers", "fast"),
     "torch": (
         ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
         ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
@@ -143,6 +145,7 @@ INSIDE = {
                 "plans",
                 "buffers",
                 "initialize",
+                "saving",
                 "verification",
                 "stored",
             ),
@@ -299,8 +302,8 @@ def test_doors_import_by_name_where_it_says_so():
         and {"import_module", "__import__"} & set(re.findall(r"\w+", (ROOT / path).read_text(encoding="utf-8")))
     }
     assert found == set(BY_NAME)
-    for name in (verify_models.DOOR, verify_models.RECIPES):
-        assert (HOME / f"{name.replace('.', '/')}.py").is_file() and name.startswith(BY_NAME["cli/verify_models.py"])
+    for name in (models.DOOR, models.RECIPES):
+        assert (HOME / f"{name.replace('.', '/')}.py").is_file() and name.startswith(BY_NAME["cli/models.py"])
 
 
 def test_every_file_of_a_package_has_its_room():

@@ -15,7 +15,7 @@ from fastinit import _core
 from fastinit.cli import main
 
 PACKAGE = Path(fi.__file__).parent
-EXTRAS = {"bench", "profile", "torch", "jax", "safetensors", "frame", "bfloat16", "test", "trainability"}
+EXTRAS = {"bench", "profile", "torch", "jax", "keras", "safetensors", "frame", "bfloat16", "test", "trainability"}
 
 
 def test_metadata():

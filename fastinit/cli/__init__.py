@@ -1,4 +1,4 @@
-"""The command line: ``fastinit info``, ``fastinit profile`` and ``fastinit verify``. Names only."""
+"""The command line: ``fastinit info``, ``profile``, ``save`` and ``verify``. Names only."""
 
 from .command_line import main
 

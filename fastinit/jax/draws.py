@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from .. import fill
@@ -18,9 +17,6 @@ from ..laws import Law
 from ..machine import threads_for
 from .keys import number_of, words_of
 from .programs import program
-
-#: Where the memory of a NumPy array begins so, jax takes it for its own and copies nothing.
-_ALIGNMENT = 64
 
 
 def draw(
@@ -54,16 +50,8 @@ def _is_plain(words: Any) -> bool:
     return len(words.devices()) == 1
 
 
-def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
-    """An array, not filled, that jax can take over without a copy."""
-    bytes = prod(shape) * dtype.itemsize
-    memory = np.empty(bytes + _ALIGNMENT, np.uint8)
-    begin = -memory.ctypes.data % _ALIGNMENT
-    return memory[begin : begin + bytes].view(dtype).reshape(shape)
-
-
 def _array(words: Any, shape: tuple[int, ...], dtype: Any, law: Law) -> Any:
-    out, seed = aligned(shape, dtype), number_of(words)
+    out, seed = fill.aligned(shape, dtype), number_of(words)
     few = _call_for_few(law, shape, dtype)
     if few is None:
         fill.draw(law, shape, seed=seed, dtype=None, out=out)

@@ -17,7 +17,6 @@ from ..layout import checked_shape
 from ..machine import usually_rounded
 from ..schemes import SchemeLike, scheme_of
 from ..stream import seed_number
-from .draws import aligned
 
 
 @usually_rounded
@@ -92,7 +91,9 @@ def laid_out(law: Law, shape: tuple[int, ...], sharding: Any, *, seed: int, name
         return parts[None]
 
     def part(index: tuple[slice, ...]) -> np.ndarray[Any, Any]:
-        out = aligned(tuple(len(range(*one.indices(length))) for one, length in zip(index, shape, strict=True)), known)
+        out = fill.aligned(
+            tuple(len(range(*one.indices(length))) for one, length in zip(index, shape, strict=True)), known
+        )
         if law.can_be_cut:
             fill.draw(law, shape, seed=seed, name=name, dtype=None, index=index, out=out)
         else:

@@ -40,6 +40,7 @@ from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
 from .models.initialize import initialize_
 from .models.memory import materialize
 from .models.plans import plan
+from .models.saving import save
 from .models.verification import verify
 from .rules.modules import fans_of
 from .rules.recipe import Recipe, Sought, register_recipe
@@ -100,6 +101,7 @@ __all__ = [
     "plan",
     "profile",
     "register_recipe",
+    "save",
     "sparse",
     "sparse_",
     "trunc_normal_",
