@@ -17,6 +17,7 @@ from ...checkpoints import Stored, pieces_of, write_checkpoint
 from ...dtypes import kind_of
 from ...laws import Called
 from ...machine import usually_rounded
+from ...models.plans import Entry, Plan
 from ...stream import seed_number
 from ...tensor_files import CODES
 from ..rules.lists import Rules
@@ -27,7 +28,7 @@ from ..tensors.names import canonical_name
 from ..tensors.shards import reshard
 from ..tensors.ties import check_apart, kept_names
 from .initialize import carry_out, drawn, values_of
-from .plans import Entry, Plan, Planned, planned
+from .plans import Planned, planned
 from .resets import OwnTensor, own_tensors, padding_rows
 
 Array = np.ndarray[Any, Any]
