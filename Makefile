@@ -6,6 +6,8 @@ CORE := $(wildcard setup.py pyproject.toml fastinit/version.py fastinit/*.pyx fa
 
 # A bare "torch" would be a build of several GB.
 TORCH := torch==2.13.0
+# What the tests of the doors need beside their frameworks.
+DOORS := flax equinox dm-haiku
 PEERS := $(TORCH) transformers jax jaxlib mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
 ZIG := ziglang==0.17.1
@@ -31,8 +33,9 @@ proof: .venv/installed-test ## how far activations are from exact, of every floa
 test: .venv/installed-test .venv/installed-torch ## the tests
 	$(BIN)/python -m pytest
 
-test-doors: .venv/installed-test .venv/installed-dask ## the tests of the doors whose frameworks `make test` does without
-	FASTINIT_TEST_DOORS=1 $(BIN)/python -m pytest tests/doors
+test-doors: .venv/installed-test .venv/installed-torch .venv/installed-jax .venv/installed-keras .venv/installed-dask .venv/installed-doors ## the tests of the doors whose frameworks `make test` does without
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors fastinit/jax fastinit/keras fastinit/dask.py
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest tests/doors/test_keras.py
 
 cross: .venv/installed-test .venv/installed-zig ## the core for every platform, run where there is an emulator: each is named
 	$(BIN)/python -m pytest -v tests/test_cross.py
@@ -80,6 +83,10 @@ $(BIN)/python:
 
 .venv/installed-torch: Makefile | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(TORCH)
+	touch $@
+
+.venv/installed-doors: Makefile | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(DOORS)
 	touch $@
 
 # A C compiler for every platform that pyproject.toml names.

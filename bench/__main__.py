@@ -11,13 +11,17 @@ from typing import Any
 
 _SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 _UNSET = "FASTINIT_BENCH_UNSET"
+#: What `--only` calls the benchmark that is no race.
+TRAINABILITY = "trainability"
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser("python -m bench", description=__doc__)
     parser.add_argument("--full", action="store_true", help="every race, with more rounds (about half an hour)")
-    parser.add_argument("--only", metavar="PATTERN", help="races whose group/name the regular expression finds")
+    parser.add_argument("--only", metavar="PATTERN", help="races whose group/name the regular expression finds; or "
+                        "trainability: no race, networks are trained and the verdicts held against it (40 in about "
+                        "three minutes, with --full all; python -m bench.trainability can be resumed)")  # fmt: skip
     parser.add_argument("--json", metavar="PATH", type=Path, help="write the results here")
     parser.add_argument("--report", metavar="PATH", type=Path, help="run nothing: show these stored results")
     parser.add_argument("--readme", metavar="PATH", type=Path, nargs="?", const=Path("README.md"),
@@ -26,6 +30,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.report and (options.full or options.only or options.json):
         parser.error("`--report` must be given without --full, --only and --json")
+    if options.readme and options.only == TRAINABILITY:
+        parser.error(f"`--readme` must be given without --only {TRAINABILITY}")
     return options
 
 
@@ -107,6 +113,8 @@ def main(argv: list[str]) -> int:
     from . import plot, report
 
     options, console = arguments(argv), Console(width=None if sys.stdout.isatty() else 150)
+    if options.only == TRAINABILITY:
+        return trainability(options)
     try:
         results = report.load(options.report) if options.report else measure(options, console)
         report.show(results, console)
@@ -121,6 +129,16 @@ def main(argv: list[str]) -> int:
     if options.plots:
         console.print(*plot.draw(results, options.plots))
     return 1 if results["failures"] else 0
+
+
+def trainability(options: argparse.Namespace) -> int:
+    """The benchmark of that name, with what is asked of it in its own words."""
+    from .trainability.__main__ import main as run
+
+    argv = [] if options.full else ["--quick"]
+    argv += ["--json", str(options.json)] if options.json else []
+    argv += ["--plot", str(options.plots / f"{TRAINABILITY}.png")] if options.plots else []
+    return run(argv)
 
 
 def without_slowing_variables() -> None:

@@ -39,14 +39,14 @@ def law_error(values: Array, std: float, greatest: float, slack: float) -> float
     """The greater of |mean| / std and |sd / std - 1|, both bounded by six of their standard deviations.
 
     Those are 1 / sqrt(n) and at most 1 / sqrt(2 n), as the kurtosis is at most 3: false alarms 4e-9, and seeds are
-    fixed. 16-bit values may be half a step beyond the range: 2**-9.
+    fixed. 16-bit values may be half a step beyond the range: 2**-8.
     """
     n = values.size
     mean, second, extreme = _sums(values)
     bias, spread = abs(mean) / std, abs(sqrt(second - mean * mean) / std - 1)
     assert bias <= 6 / sqrt(n) + slack, f"mean is {bias:.2g} std from zero"
     assert spread <= 6 / sqrt(2 * n) + slack, f"sd is {spread:.2g} from that of the law"
-    assert extreme <= greatest * (1 + (2**-9 if values.itemsize == 2 else 2**-22)), f"a value of size {extreme:.4g}"
+    assert extreme <= greatest * (1 + (2**-8 if values.itemsize == 2 else 2**-22)), f"a value of size {extreme:.4g}"
     return max(bias, spread)
 
 

@@ -1,4 +1,4 @@
-"""Loops: what is done to a signal between its draws: activations with slopes, Gram matrices, and norms."""
+"""Loops: what is done to a signal between its draws: activations with slopes, Gram matrices, norms, and all in one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import fastinit as fi
 from fastinit import _core
 from fastinit.activations import activation_of
 from fastinit.profiler.norms import NORMS
+from fastinit.profiler.passes import ACTIVATION, BACKWARD, FORWARD, NORM, READ
 from fastinit.profiler.products import gram
 
 from .peers import from_peers
@@ -36,6 +37,9 @@ def loops(most: int) -> Iterator[Race]:
         for rows, columns in ((64, 512), (256, 4096)):
             if rows * columns <= most:
                 yield _norm(norm, rows, columns)
+    for rows, columns, normalised in ((64, 512, True), (256, 4096, False)):
+        if columns * columns <= 16 * most:
+            yield _units(rows, columns, normalised)
 
 
 def _activation(name: str, n: int) -> Race:
@@ -139,6 +143,71 @@ def _check_norm(axis: int, centred: bool) -> Check:
         found = [np.asarray(array, np.float64) for array in result]
         error = max(float(np.abs(got - want).max()) for got, want in zip(found, (y, back * inverse), strict=True))
         assert error <= 4e-6 + slack, f"a signal is off by {error:.2g}"
+        return error
+
+    return check
+
+
+def _units(rows: int, columns: int, normalised: bool) -> Race:
+    """ReLU, perhaps after batch norm, of a layer's h, and back: with kurtoses and Gram matrices of what ends."""
+    entrants = {
+        "fastinit": Entrant(partial(_passed, normalised=normalised)),
+        "draws and matrix products alone": Entrant(_made_and_multiplied, check=lambda *_: 0.0),
+    }
+    entrants |= from_peers(lambda peer: peer.units(normalised, _EPS))
+    name = f"{'batch norm and ' if normalised else ''}relu {rows} x {size_label(columns)}, all of a layer, both ways"
+    buffer, check = partial(fi.normal, (2, rows, columns), seed=0), _check_units(normalised)
+    return Race("loops", name, rows * columns, buffer, check, entrants, quick=columns < 4096)
+
+
+def _passed(both: Array, normalised: bool) -> Call:
+    h, d = both
+    room = _core.ColumnRoom()
+    steps = (READ, NORM, ACTIVATION) if normalised else (READ, ACTIVATION)
+    units: dict[str, Any] = {"steps": steps, "activation": activation_of("relu").in_core, "products": True}
+    units["norm"] = (False, True, _EPS, None, None)
+
+    def call() -> tuple[Any, ...]:
+        seen = [fi.Moments(order) for order in (4, 4, 2, 2)]
+        into = tuple(one._sums for one in seen)
+        passed = partial(_core.pass_columns, dtype=h.dtype, rows=len(h), width=h.shape[1], into=into, room=room,
+                         threads=1, given=h, **units)  # fmt: skip
+        x, back = np.empty_like(h), np.empty_like(h)
+        forward, backward = passed(FORWARD, out=x)[2], passed(BACKWARD, gradient=d, out=back)[2]
+        return x, back, forward, backward, seen[0].kurtosis, seen[1].kurtosis
+
+    return call
+
+
+def _made_and_multiplied(both: Array) -> Call:
+    """The weights of the layer, twice, and their products with a signal and with a gradient."""
+    x, d = both
+    weights, out = np.empty((x.shape[1], x.shape[1]), x.dtype), np.empty_like(x)
+
+    def call() -> Array:
+        for signal, seen in ((x, weights), (d, weights.T)):
+            fi.he_normal(weights.shape, seed=0, out=weights)
+            np.matmul(signal, seen, out=out)
+        return out
+
+    return call
+
+
+def _check_units(normalised: bool) -> Check:
+    """A check against float64: signals within a few roundings, their products and kurtoses within those of sums."""
+
+    def check(result: Any, buffer: Array, slack: float) -> float:
+        h, d = buffer.astype(np.float64)
+        away = h - h.mean(0) if normalised else h
+        inverse = 1 / np.sqrt(np.mean(away**2, 0) + _EPS) if normalised else np.ones(h.shape[1])
+        y, g = away * inverse, d * (away > 0)
+        back = (g - g.mean(0) - y * np.mean(g * y, 0)) * inverse if normalised else g
+        x = np.maximum(y, 0)
+        exact = [x, back, x @ x.T, back @ back.T, *(np.mean((z - z.mean()) ** 4) / z.var() ** 2 for z in (h, x))]
+        found = [np.asarray(array, np.float64) for array in result]
+        off = [np.abs(got - want).max() / np.abs(want).max() for got, want in zip(found, exact, strict=True)]
+        error = float(max(off))
+        assert error <= 4e-6 + slack, f"what is made is off by {off}"
         return error
 
     return check

@@ -14,6 +14,7 @@ from . import checks
 from .calls import calls
 from .checks import BOUND, STD, check_law, check_moment
 from .fills import all_threads, fills, fortran, fresh, levels, second_fills, threads, touched
+from .jax_calls import jax_calls
 from .loops import loops
 from .peers import from_peers, read_limit
 from .profiles import profiles, sweeps
@@ -25,7 +26,7 @@ from .torch_models import torch_models
 def races(most: int = MOST) -> list[Race]:
     """All races, on arrays of at most `most` values (the large layer: 16 times as many)."""
     filling = (fills, second_fills, fresh, all_threads, threads, levels, schemes, fortran, large)
-    others = (calls, moments, axes, orthogonal, torch_calls, torch_models, loops, profiles, sweeps)
+    others = (calls, moments, axes, orthogonal, torch_calls, torch_models, jax_calls, loops, profiles, sweeps)
     return [race for part in (*filling, *others) for race in part(most)]
 
 

@@ -1,4 +1,20 @@
-"""Initial weights for neural networks: at the speed of memory, with the same bits on every machine."""
+"""Initial weights for neural networks: at the speed of memory, with the same bits on every machine.
+
+Weights: `he_normal`, `lecun_normal`, `glorot_normal`, their `_uniform`, `orthogonal`, `normal`, `uniform`,
+`truncated_normal` and others make an array; `init` makes many, each under its name; `Scheme` and `register` add more.
+
+Streams: `default_rng` is a `numpy.random.Generator` over the same numbers.
+
+Measures: `moments` and `Moments` take means and deviations in one pass, `verify` tells whether an array has the law
+that it claims, `gain` and `fans` are what the schemes scale by.
+
+Networks: `profile` follows signals and gradients through a network before it is trained, `compare` several, and
+`theory` says what both are at infinite width.
+
+Each takes its shape first, and the seed, the name, the dtype and the part of the array by keyword:
+``he_normal((64, 128), seed=0, name="layer.0", dtype="bfloat16", index=np.s_[:32])``. The doors of frameworks are
+modules of their own, as ``fastinit.torch``.
+"""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,9 +34,10 @@ _HOMES = {
     ".layout": ("flat",),
     ".machine": ("info", "set_num_threads"),
     ".profiler": (
-        *("Answer", "Comparison", "Course", "Finding", "KernelSpectrum", "Network", "Profile"),
-        *("ProfileInterrupted", "Verdict", "compare", "profile"),
+        *("Advice", "Answer", "Comparison", "Course", "Finding", "KernelSpectrum", "Network", "Profile"),
+        *("ProfileInterrupted", "Trial", "Verdict", "compare", "profile"),
     ),
+    ".saving": ("save",),
     ".scaling": ("Fans", "fans", "gain"),
     ".schemes": ("Scheme", "init", "register", "unregister"),
     ".schemes.distributions": (

@@ -10,6 +10,7 @@ from .generator import default_rng as default_rng
 from .layout import flat as flat
 from .machine import info as info
 from .machine import set_num_threads as set_num_threads
+from .profiler import Advice as Advice
 from .profiler import Answer as Answer
 from .profiler import Comparison as Comparison
 from .profiler import Course as Course
@@ -18,9 +19,11 @@ from .profiler import KernelSpectrum as KernelSpectrum
 from .profiler import Network as Network
 from .profiler import Profile as Profile
 from .profiler import ProfileInterrupted as ProfileInterrupted
+from .profiler import Trial as Trial
 from .profiler import Verdict as Verdict
 from .profiler import compare as compare
 from .profiler import profile as profile
+from .saving import save as save
 from .scaling import Fans as Fans
 from .scaling import fans as fans
 from .scaling import gain as gain

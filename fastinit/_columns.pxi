@@ -63,13 +63,13 @@ cdef int read_matrix(cnp.ndarray given, int dtype, size_t rows, size_t terms, fi
     return 0
 
 
-cdef int read_signal(cnp.ndarray given, const fi_columns *c, fi_rows *x) except -1:
+cdef int read_signal(cnp.ndarray given, const fi_columns *c, size_t rows, fi_rows *x) except -1:
     """Rows as wide as the layer."""
     cdef size_t columns
     if given is None:
         return 0
-    if read_rows(given, x, &columns) != c.dtype or x.rows != c.rows or columns != c.width:
-        raise ValueError(f"a signal of shape {(c.rows, c.width)} is needed, got {(<object>given).shape}, {given.dtype}")
+    if read_rows(given, x, &columns) != c.dtype or x.rows != rows or columns != c.width:
+        raise ValueError(f"a signal of shape {(rows, c.width)} is needed, got {(<object>given).shape}, {given.dtype}")
     return 0
 
 
@@ -124,20 +124,21 @@ def columns_parts(size_t rows, size_t width):
 
 
 def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into, ColumnRoom room not None, int threads,
-                 *, z=None, map=None, bias=None, double bias_std=0, given=None, stream=None, double sign=0,
+                 *, size_t functions=1, z=None, map=None, bias=None, double bias_std=0, given=None, stream=None,
+                 double sign=0,
                  steps=(), norm=None, activation=None, own=None, n=None, back=None, signs=None,
                  gradient=None, bint exact=False,
                  out=None, bint adds=False, bint products=False, bint crossed=False, bint squares=False, only=None):
     """One pass over the columns of a layer: see src/columns.h. Moments go into four accumulators, where they are there.
 
     All of its parts, or the one numbered `only`: what was seen of each, added in their order, is what is seen of all.
-
+    A pass back is of the gradients of several functions, one below the other, if so many are given.
     Returns how many columns are dead, |z|^2, and the sums that were asked for.
     """
     cdef fi_columns c
     cdef fi_columns_seen seen
     cdef fi_rows stream_rows, out_rows
-    cdef size_t parts, some, part, wide
+    cdef size_t parts, some, part = 0, wide, rows_back = rows * functions
     cdef int failed = 0, code
     cdef _Own mine = _Own()
     cdef list found = []
@@ -147,17 +148,19 @@ def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into
     if dtype.num != cnp.NPY_FLOAT32 and dtype.num != cnp.NPY_FLOAT64:
         raise ValueError(f"columns must be of float32 or float64, got {dtype}")
     c.dtype = <fi_dtype>FI_F32 if dtype.num == cnp.NPY_FLOAT32 else <fi_dtype>FI_F64
-    c.way, c.rows, c.width = <fi_way>way, rows, width
+    if functions < 1 or (functions > 1 and way == FI_BACKWARD_SUMS):
+        raise ValueError(f"sums of rows are of one function, got {functions}")
+    c.way, c.rows, c.width, c.functions = <fi_way>way, rows, width, functions
     read_normals(z, &c.z)
     read_normals(n, &c.n)
     c.bias_std, c.sign, c.exact, c.adds = bias_std, sign, exact, adds
     if bias_std:
         read_key(bias, &c.bias)
     read_matrix(map, c.dtype, rows, c.z.rows + (bias_std > 0), &c.map)
-    read_matrix(back, c.dtype, rows, rows + c.n.rows, &c.back)
-    read_matrix(signs, c.dtype, rows, c.n.rows, &c.signs)
-    read_signal(given, &c, &c.given)
-    read_signal(gradient, &c, &c.gradient)
+    read_matrix(back, c.dtype, rows_back, rows + c.n.rows, &c.back)
+    read_matrix(signs, c.dtype, rows_back, c.n.rows, &c.signs)
+    read_signal(given, &c, rows, &c.given)
+    read_signal(gradient, &c, rows_back, &c.gradient)
     if way >= FI_BACKWARD and (back is None) + (gradient is None) + (signs is None) != 2:
         raise ValueError("a way back starts with one of back, gradient and signs")
     if stream is not None:
@@ -167,12 +170,12 @@ def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into
             raise BufferError("`stream` must be writable, in C order")
         c.stream = <double *>stream_rows.elements
     if out is not None:
-        read_signal(out, &c, &out_rows)
+        read_signal(out, &c, rows_back if way >= FI_BACKWARD else rows, &out_rows)
         if not cnp.PyArray_ISCARRAY(out):
             raise BufferError("`out` must be writable, in C order")
         c.out = <char *>out_rows.elements
-    if len(steps) > FI_MOST_STEPS or (c.z.rows > rows or c.n.rows > rows):
-        raise ValueError(f"at most {<int>FI_MOST_STEPS} steps and {rows} rows are passed")
+    if len(steps) > FI_MOST_STEPS or c.z.rows > rows or c.n.rows > rows_back:
+        raise ValueError(f"at most {<int>FI_MOST_STEPS} steps, {rows} rows of z and {rows_back} of n are passed")
     for code, accumulator in enumerate(into):
         c.orders[code] = 0 if accumulator is None else accumulator.state.order
     for code in steps:
@@ -194,22 +197,23 @@ def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into
         c.activation, (c.parameters.above, c.parameters.below) = activation
         check_activation(c.activation)
     if products:
-        seen.xx = sums_for(found, (rows, rows))
+        some = rows_back if way >= FI_BACKWARD else rows
+        seen.xx = sums_for(found, (some, some))
     if crossed:
-        seen.xy = sums_for(found, (rows, rows if way == FI_FORWARD else c.z.rows))
+        seen.xy = sums_for(found, (rows, c.n.rows) if way == FI_FORWARD else (rows_back, c.z.rows))
     if crossed and way == FI_FORWARD:
         if squares:
-            seen.nn = sums_for(found, (rows, rows))
+            seen.nn = sums_for(found, (c.n.rows, c.n.rows))
         else:
-            seen.n_squares = sums_for(found, (1, rows))
+            seen.n_squares = sums_for(found, (1, c.n.rows))
     if way == FI_FORWARD_SUMS or way == FI_BACKWARD_SUMS:
         seen.row_sums = sums_for(found, (2, rows))
-    parts, part = fi_columns_parts(rows, width), 0
+    parts = fi_columns_parts(rows_back, width)
     if only is not None:
         if not 0 <= only < parts:
             raise ValueError(f"`only` must be a part in [0, {parts}), got {only}")
         part, parts = only, only + 1
-    wide = rows * width
+    wide = rows_back * width
     with room.lock:
         while part < parts:
             some = parts if wide <= BETWEEN_SIGNALS else max(1, threads, parts * BETWEEN_SIGNALS // wide)

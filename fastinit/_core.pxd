@@ -107,6 +107,16 @@ cdef extern from "src/fill.h" nogil:
                  size_t done, size_t count, void *out, int threads)
 
 
+cdef extern from "src/xla.h" nogil:
+    ctypedef struct fi_xla_call:
+        pass
+
+    ctypedef struct fi_xla_error:
+        pass
+
+    fi_xla_error *fi_xla_fill(fi_xla_call *call)
+
+
 cdef extern from "src/gather.h" nogil:
     ctypedef struct fi_array:
         const char *elements
@@ -226,6 +236,7 @@ cdef extern from "src/columns.h" nogil:
         fi_way way
         size_t rows
         size_t width
+        size_t functions
         fi_normal_rows z
         fi_matrix map
         fi_key bias

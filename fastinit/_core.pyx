@@ -8,6 +8,7 @@ from cpython.dict cimport PyDict_GetItemWithError
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_RawFree, PyMem_RawMalloc
 from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_New
 from cpython.ref cimport Py_INCREF
 from cpython.slice cimport PySlice_AdjustIndices, PySlice_Unpack
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
@@ -257,6 +258,11 @@ cdef class UsualRounding:
 
     def __exit__(self, *_):
         fi_fp_leave(self.caller)
+
+
+def xla_handler():
+    """The handler of XLA's custom call that fills a part of an array, as a capsule: see src/xla.h."""
+    return PyCapsule_New(<void *>fi_xla_fill, "xla._CUSTOM_CALL_TARGET", NULL)
 
 
 def compiler():

@@ -106,19 +106,21 @@ def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> Non
 
 
 def hide_unknown(function: Function) -> Function:
-    """A function whose signature shows no ``**unknown``, which takes what it does not know for `refuse_unknown`."""
+    """A function whose signature shows no ``*more`` and ``**unknown``, which take what `refuse_unknown` refuses."""
     from inspect import signature  # slow to import, and no part of what the command line needs
 
     shown = signature(function)
-    known = [one for one in shown.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    known = [one for one in shown.parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
     function.__signature__ = shown.replace(parameters=known)  # type: ignore[attr-defined]
     return function
 
 
-def refuse_unknown(function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
-    """Raise in the name of a public function, whose parameters these are not."""
+def refuse_unknown(function: Callable[..., Any], unknown: Mapping[str, Any], lengths: tuple[Any, ...] = ()) -> None:
+    """Raise in the name of a public function, whose parameters these are not; `lengths` are a shape in pieces."""
     from inspect import signature
 
+    if len(lengths) > 1:
+        raise TypeError(f"{function.__name__}() takes a shape as one argument: {function.__name__}({lengths!r})")
     unexpected(function.__name__, unknown, signature(function).parameters)
 
 

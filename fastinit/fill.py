@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from .laws.law import Fill
 from .layout import check_apart, check_out, checked_shape, part, whole_steps
 from .machine import threads_for, usually_rounded
 from .stream import encoded, seed_number
+
+#: Bytes at whose multiples memory must begin for XLA.
+_ALIGNMENT = 64
 
 
 def draw(
@@ -78,6 +82,14 @@ def _check_unused(seed: Any, name: Any, threads: Any) -> None:
         seed_number(seed)
     if threads is not None:
         threads_for(threads)
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """A new array, not filled, whose memory XLA takes for its own; that of NumPy's own arrays it copies."""
+    size = prod(shape) * dtype.itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    first = -memory.ctypes.data % _ALIGNMENT
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 def make(lengths: tuple[int, ...], kind: Kind, index: Any, out: Any, fill: Fill) -> Any:

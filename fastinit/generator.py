@@ -159,7 +159,7 @@ class Generator(np.random.Generator):
         --------
         >>> import fastinit as fi
         >>> fi.default_rng(0).random()
-        0.30126656483260206
+        0.30126656483260217
         """
         drawn = self._next(_UNIFORM, 0.0, 1.0, size, dtype, out)
         return self._values(_UNIFORM, _kind(dtype, out), size, out) if drawn is None else drawn

@@ -131,6 +131,12 @@ def _plain_array(array: Array) -> Any:
     return values.tolist()
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table, whose columns begin below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
 def real_number(value: Any) -> float:
     """The number that `plain` made that of."""
     return float(real_array(value))

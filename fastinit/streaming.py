@@ -205,6 +205,12 @@ class Moments:
         both._sums.merge(other._sums)
         return both
 
+    def __radd__(self, other: int) -> Moments:
+        """That of ``sum(accumulators)``, which begins with the integer 0."""
+        if type(other) is not int or other:
+            return NotImplemented
+        return self + Moments(self.order)
+
     if not TYPE_CHECKING:  # which would find any name
 
         def __getattr__(self, name: str) -> Any:

@@ -7,10 +7,22 @@ from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
-from .dtypes import kind_of
+from .dtypes import NAMES, kind_of
 
-#: The dtypes that weights can have, as these files call them.
-FLOATS = ("F16", "BF16", "F32", "F64")
+#: Dtypes by their names, as these files call them.
+CODES = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "float8_e4m3fn": "F8_E4M3",
+    "float8_e5m2": "F8_E5M2",
+    "complex64": "C64",
+    "bool": "BOOL",
+    **{f"{kind}{bits}": f"{kind[0].upper()}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
+}
+#: Of those, what weights can have.
+FLOATS = tuple(CODES[name] for name in NAMES)
 
 
 class TensorFile:

@@ -34,6 +34,9 @@ Float16: TypeAlias = Literal["float16"]
 #: A dtype that weights can have, by its name or itself; None is that of `out`.
 DType: TypeAlias = Float32 | Float64 | Float16 | Literal["bfloat16"] | np.dtype[Any] | type[Any] | None
 
+#: A dtype that signals can have, by its name.
+SignalDType: TypeAlias = Float16 | Literal["bfloat16"] | Float32 | Float64
+
 _Entry: TypeAlias = SupportsIndex | slice | EllipsisType | None
 #: A basic index, or a range of the flattened array.
 Index: TypeAlias = _Entry | tuple[_Entry, ...] | Flat

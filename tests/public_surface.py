@@ -4,6 +4,7 @@ Each line marked `# type: ignore[...]` is wrong, and `make lint` fails if the ch
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -183,6 +184,9 @@ def profiles(own: fi.Scheme) -> None:
     fi.profile(64, activation=("elu", 0.5), scheme=own, inputs=np.zeros((4, 64)), cotangent="random_sign", loss="mse")
     fi.profile(kind="conv", channels=[3, 8], kernel_size=3, image_size=8, padding="zero", gain="auto")
     fi.profile(kind="transformer", heads=4, norm="rms", norm_position="pre", logit_scale="mup", residual_gain="gpt2")
+    fi.profile(64, 10, classes=10, jacobian=True)
+    assert_type(p.trains("sgd", dtype="bfloat16").grade, str)
+    p.trains("sgd", dtype="int8")  # type: ignore[arg-type]
     fi.profile(scheme=lambda shape, seed, name: np.zeros(shape), dtype="float64", method="dense", sgd_steps=2, lr=0.1)
     fi.profile(64, 10, "tahn")  # type: ignore[arg-type]
     fi.profile(64, 10, "he_normal", "relu")  # type: ignore[arg-type]
@@ -199,6 +203,16 @@ def profiles(own: fi.Scheme) -> None:
     fi.profile(64, 10, loss="mae")  # type: ignore[arg-type]
     fi.profile(64, 10, residual="no")  # type: ignore[arg-type]
     fi.profile(64, 10, hight=3)  # type: ignore[call-arg]
+
+
+def checkpoints() -> None:
+    shapes: dict[str, fi.typing.Shape] = {"fc": (3, 4)}
+    assert_type(fi.save("folder", shapes, "he_normal", 0, dtype="bfloat16", max_shard_size="5GB"), list[Path])
+    fi.save(Path("folder"), {"fc": ((3, 4), "normal", {"std": 0.02}), "b": (4, "zeros")}, metadata={"by": "us"})
+    fi.save("folder", {"fc": (3, 4)}, seed=0, max_shard_size=None)  # type: ignore[arg-type]
+    fi.save("folder", {"fc": (3, 4)}, "he_nromal")  # type: ignore[arg-type]
+    fi.save({"fc": (3, 4)})  # type: ignore[arg-type, call-arg]
+    fi.save("folder", {"fc": (3, 4)}, shard_size=3)  # type: ignore[call-arg]
 
 
 def results(p: fi.Profile) -> None:
@@ -232,6 +246,11 @@ def verdicts(p: fi.Profile) -> None:
     assert_type(p.verdict, fi.Verdict)
     assert_type(p.trains("sgd"), fi.Answer)
     assert_type(p.kernels, list[fi.KernelSpectrum])
+    assert_type(p.again(gain="auto"), fi.Profile)
+    assert_type(p.advise(), fi.Advice)
+    assert_type(p.advise().best, fi.Trial | None)
+    assert_type(p.advise().trials[0].sgd, fi.Answer)
+    assert_type(fi.Advice.from_json(p.advise().to_json()), fi.Advice)
     assert_type(verdict.kind, str)
     assert_type(verdict.healthy, bool)
     assert_type(verdict.findings, tuple[fi.Finding, ...])

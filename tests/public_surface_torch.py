@@ -4,6 +4,7 @@ Each line marked `# type: ignore[...]` is wrong, and `make lint` fails if the ch
 torch's own the checker does not look into, so that it finds the same where torch is not installed.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -39,15 +40,18 @@ def models(model: torch.nn.Module, inputs: torch.Tensor) -> None:
     assert_type(made[0].fans, fi.Fans | None)
     assert_type(ft.Plan.from_json(made.to_json()), ft.Plan)
     assert_type(ft.initialize_(model, "gpt2", seed=0, split={"*.qkv": 3}, partition=(0, 2)), ft.Plan)
+    assert_type(ft.materialize(torch.nn.Linear(2, 2), "cpu"), torch.nn.Linear)
     found = ft.verify(model, ft.llama(std=0.02), seed=0)
     assert_type(found, ft.ModelVerification)
     assert_type(found.ok, bool)
     assert_type(ft.ModelVerification.from_json(found.to_json()), ft.ModelVerification)
+    assert_type(ft.save(model, "folder", "gpt2", 0, dtype=torch.bfloat16, max_shard_size="5GB"), list[Path])
     assert_type(ft.lsuv_(model, inputs), list[ft.Correction])
     assert_type(ft.canonical_name("_orig_mod.fc.weight"), str)
     with ft.fast_init(seed=0, model=model) as fast:
         assert_type(fast, ft.fast_init)
     assert_type(fast.filled, int)
+    ft.save(model)  # type: ignore[call-arg]
     ft.initialize_(model, 3)  # type: ignore[arg-type]
     ft.initialize_(model, sed=0)  # type: ignore[call-arg]
     ft.plan(model, seed=0)  # type: ignore[call-arg]
@@ -87,3 +91,22 @@ def profiles(model: torch.nn.Module, inputs: torch.Tensor) -> None:
     p.to_frame()
     ft.profile()  # type: ignore[call-arg]
     ft.profile(model, inputs, names=3)  # type: ignore[arg-type]
+
+
+def widths(batches: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    def make(width: int) -> torch.nn.Module:
+        return torch.nn.Linear(8, width)
+
+    def adam(model: torch.nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(model.parameters(), 1e-3)
+
+    found = ft.coordinate_check(make, [64, 128, 256], adam, batches, steps=2, tolerance=0.2, names="*.weight")
+    assert_type(found, ft.CoordinateCheck)
+    assert_type(found.passed, bool)
+    assert_type(found.problems, tuple[str, ...])
+    assert_type(found.moves, ft.Powers)
+    assert_type(ft.CoordinateCheck.from_json(found.to_json()), ft.CoordinateCheck)
+    found.plot("widths.png")
+    found.to_frame()
+    ft.coordinate_check(make, [64, 128, 256], adam)  # type: ignore[call-arg]
+    ft.coordinate_check(make, 64, adam, batches)  # type: ignore[arg-type]

@@ -354,11 +354,32 @@ def test_report_with_options_of_a_run(capsys):
     assert "`--report` must be given without --full, --only and --json" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ([], ["--quick"]),
+        (["--full", "--json", "a/b.json"], ["--json", "a/b.json"]),
+        (["--plots", "pictures"], ["--quick", "--plot", "pictures/trainability.png"]),
+    ],
+)
+def test_trainability_is_a_benchmark_of_its_own(asked, given, monkeypatch):
+    from bench.trainability import __main__ as own
+
+    monkeypatch.setattr(own, "main", lambda argv: 3 if argv == given else pytest.fail(str(argv)))
+    assert main(["--only", "trainability", *asked]) == 3
+
+
+def test_trainability_has_no_tables_for_a_readme(capsys):
+    with pytest.raises(SystemExit):
+        main(["--only", "trainability", "--readme"])
+    assert "`--readme` must be given without --only trainability" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("pattern", ["no such race", "("])
 def test_only_must_find_a_race(pattern):
     groups = (
-        "fills, second fill, all threads, threads, levels, schemes, large, calls, moments, orthogonal, torch, loops, "
-        "profile, sweep"
+        "fills, second fill, all threads, threads, levels, schemes, large, calls, moments, orthogonal, torch, jax, "
+        "loops, profile, sweep"
     )
     with pytest.raises(ValueError) as raised:
         chosen(races(1 << 16), False, pattern)

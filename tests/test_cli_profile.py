@@ -58,7 +58,7 @@ def test_story_as_a_comparison(monkeypatch):
     normalised = [verdict.kind for name, verdict in told.verdicts.items() if name.endswith(", BN")]
     assert normalised == ["dead", "symmetric", *["gradient exploding"] * 3]
     panels = told.plot().axes
-    assert len(panels) == 4
+    assert len(panels) == 6
     assert {line.get_label() for line in panels[0].get_lines()} > set(story.INITIALISATIONS)
 
 

@@ -78,11 +78,17 @@ def test_parts_alone_add_up_to_all(dtype, width):
     x, by = signal(17, width, dtype), signal(17, 17, dtype, seed=1)
     what = {"z": (key("z"), 17), "map": by, "steps": (0, 2), "activation": (1, (1.0, 0.0))}
     what |= {"products": True, "crossed": True, "n": (key("n"), 17)}
-    parts = range(_core.columns_parts(17, width))
-    *whole, counts = passed_with_accumulators(x, **what)
+    add_up(x, 1, FORWARD, what)
+    back = {"functions": 3, "gradient": signal(51, width, dtype, seed=2), "products": True}
+    add_up(x, 3, BACKWARD, back | {"z": (key("z"), 17), "map": by, "steps": (0, 2), "activation": (1, (1.0, 0.0))})
+
+
+def add_up(x, functions, way, what):
+    parts = range(_core.columns_parts(functions * len(x), x.shape[1]))
+    *whole, counts = passed_with_accumulators(x, way, **what)
     moments = None
     for part in parts:
-        *some, seen = passed_with_accumulators(x, only=part, **what)
+        *some, seen = passed_with_accumulators(x, way, only=part, **what)
         if moments is None:
             total, moments = some, seen
             continue
@@ -93,15 +99,15 @@ def test_parts_alone_add_up_to_all(dtype, width):
     assert all(one.result() == other.result() for one, other in zip(moments, counts, strict=True))
     for part in (len(parts), 2**40):
         with pytest.raises(ValueError) as error:
-            passed(x, only=part, **what)
+            passed(x, way, only=part, **what)
         assert str(error.value) == f"`only` must be a part in [0, {len(parts)}), got {part}"
 
 
-def passed_with_accumulators(x, **what):
+def passed_with_accumulators(x, way, **what):
     """What is found, and where its moments are."""
     accumulators = _core.Accumulator(4), _core.Accumulator(4)
-    into = (*accumulators, None, None)
-    return *_core.pass_columns(FORWARD, x.dtype, *x.shape, into, _core.ColumnRoom(), 1, **what), accumulators
+    into = (*accumulators, None, None) if way == FORWARD else (None, None, *accumulators)
+    return *_core.pass_columns(way, x.dtype, *x.shape, into, _core.ColumnRoom(), 1, **what), accumulators
 
 
 UNITS = {
@@ -144,8 +150,11 @@ def test_units_are_those_of_whole_signals(level, dtype, units):
         assert same(out, y)
         assert same(read, reference.column_sums(x, 4))
         assert same(end, reference.column_sums(y, 4))
-        _, (read, end) = passed(x, BACKWARD, (0, 0, 2, 2), threads=threads, gradient=d, out=out, **given)
+        found, (read, end) = passed(
+            x, BACKWARD, (0, 0, 2, 2), threads=threads, gradient=d, out=out, products=True, **given
+        )
         assert same(out, g)
+        assert same(found[2], reference.column_products(g))
         assert same(read, reference.column_sums(g, 2))
         assert same(end, reference.column_sums(d, 2))
 
@@ -191,16 +200,49 @@ def test_a_stream_is_added_to_and_gone_on_from(level):
     assert same(out, signs * np.sign(drawn("n", (1, 900), "float32")))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [1, 65, 257, 4097])
+def test_gradients_of_several_functions_go_back_as_each_alone(level, dtype, width):
+    rows, functions = 5, 3
+    x, d = signal(rows, width, dtype), signal(functions * rows, width, dtype, seed=3)
+    z, n = drawn("z", (4, width), dtype), drawn("n", d.shape, dtype)
+    by, out = signal(rows, 4, dtype, seed=1), np.empty_like(d)
+    gelu = fi.activations.ACTIVATIONS["gelu"].in_core
+    layer = {"z": (key("z"), 4), "map": by, "steps": (0, 1, 2), "activation": gelu,
+             "norm": (False, True, 1e-5, None, None)}  # fmt: skip
+    many = {"functions": functions, "products": True, "crossed": True}
+    for threads in (1, 3):
+        found, _ = passed(x, BACKWARD, threads=threads, gradient=d, out=out, **many, **layer)
+        for function in range(functions):
+            here, alone = slice(function * rows, (function + 1) * rows), np.empty_like(x)
+            passed(x, BACKWARD, gradient=np.ascontiguousarray(d[here]), out=alone, **layer)
+            assert same(out[here], alone)
+        assert same(found[2], reference.column_products(out))
+        assert same(found[3], reference.column_products(out, z, False))
+    back, seen = signal(len(d), rows + len(d), dtype, seed=2), {"given": x, "n": (key("n"), len(d))}
+    passed(x, BACKWARD, functions=functions, back=back, out=out, **seen)
+    assert same(out, reference.mapped(back, np.concatenate([x, n])))
+    found, _ = passed(x, **many, **seen)
+    assert same(found[2], reference.column_products(x, rows=len(d)))
+    assert same(found[3], reference.column_products(x, n, False))
+    assert np.allclose(found[4], np.sum(n.astype(float) ** 2, axis=1), rtol=1e-14)
+
+
 X = np.zeros((4, 9), np.float32)
 REFUSED = {
     "a map": ({"z": (key("z"), 2), "map": X}, "a matrix of shape (4, 2) is needed, got (4, 9) of float32"),
     "a signal": ({"given": X[:3]}, "a signal of shape (4, 9) is needed, got (3, 9), float32"),
     "a dtype": ({"given": X.astype(float)}, "a signal of shape (4, 9) is needed, got (4, 9), float64"),
     "a stream": ({"stream": X}, "`stream` must be float64 of shape (4, 9)"),
-    "steps": ({"steps": (0, 1, 2, 0)}, "at most 3 steps and 4 rows are passed"),
+    "steps": ({"steps": (0, 1, 2, 0)}, "at most 3 steps, 4 rows of z and 4 of n are passed"),
     "a step": ({"steps": (3,)}, "a step must be 0, 1 or 2, got 3"),
     "a way back": ({"way": BACKWARD}, "a way back starts with one of back, gradient and signs"),
-    "rows": ({"z": (key("z"), 5)}, "at most 3 steps and 4 rows are passed"),
+    "functions": ({"functions": 2, "way": 3}, "sums of rows are of one function, got 2"),
+    "gradients": (
+        {"functions": 2, "way": BACKWARD, "gradient": X},
+        "a signal of shape (8, 9) is needed, got (4, 9), float32",
+    ),
+    "rows": ({"z": (key("z"), 5)}, "at most 3 steps, 4 rows of z and 4 of n are passed"),
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import fastinit as fi
 from fastinit.profiler.statistics import FIELDS, NETWORK_FIELDS, LayerField
-from fastinit.profiler.tangent_kernel import GRADIENT_COSINE, KERNEL_FIELDS
+from fastinit.profiler.tangent_kernel import GRADIENT_COSINE, KERNEL_EIGENVALUES, KERNEL_FIELDS
 
 NETWORKS = {
     f"{kind}, {method}{', residual' * residual}{', ' * bool(norm)}{norm or ''}": {"kind": kind, "method": method}
@@ -30,19 +30,18 @@ NETWORKS |= {
 
 
 #: What is known of a network whose tangent kernel was seen.
-KERNEL = (*KERNEL_FIELDS, GRADIENT_COSINE)
+KERNEL = (*KERNEL_FIELDS, GRADIENT_COSINE, KERNEL_EIGENVALUES)
 
 
 def sees_kernel(keywords):
-    """Not of weights that learn; nor by columns where a norm mixes examples, or another gradient is sent."""
-    by_columns = keywords.get("method") == "matrix_free" and "jacobian" not in keywords
-    return "sgd_steps" not in keywords and not (by_columns and (keywords.get("norm") == "batch" or "loss" in keywords))
+    """Not of weights that learn."""
+    return "sgd_steps" not in keywords
 
 
 def check(p, backward=True, kernel=True):
     """A field is empty where no pass gives it, and nowhere else; the input has those that are said to be its own."""
     empty = {name for name in FIELDS if np.isnan(p[name]).all()}
-    unseen = set() if kernel else {"kernel_share"}
+    unseen = (set() if kernel else {"kernel_share"}) | ({"position_cosine"} if p.network.kind == "mlp" else set())
     assert empty == {name for name, field in FIELDS.items() if field.way == "backward" and not backward} | unseen
     for name in set(FIELDS) - empty:
         assert not np.isnan(p[name][:, 1:]).any(), name

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import fastinit as fi
-from fastinit.cli import verify_models
+from fastinit.cli import models
 
 HOME = Path(__file__).parents[1]
 ROOT = HOME / "fastinit"
@@ -24,15 +24,18 @@ PYTHON_FLOORS = {
     4: (
         *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
         *("version", "typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
-        *("generator", "tensor_files"),
+        *("generator", "tensor_files", "checkpoints"),
     ),
-    5: ("schemes", "findings", "repeats", "theory", "profiler", "sweeps", "comparison", "verification"),
+    5: (
+        *("schemes", "findings", "repeats", "theory", "profiler", "sweeps", "comparison", "verification"),
+        *("models", "saving"),
+    ),
     6: ("__init__", "__main__", "cli", "torch", "jax", "keras", "dask"),
 }
 DOORS = {"cli", "torch", "jax", "keras", "dask"}
 #: No door imports another. What a door imports by a name that it is given or computes, and where that stands: the
 #: command line asks the door of torch, when a model is given to it, and is free of torch otherwise.
-BY_NAME = {"cli/users_code.py": "modules of the user", "cli/verify_models.py": "fastinit.torch"}
+BY_NAME = {"cli/users_code.py": "modules of the user", "cli/models.py": "fastinit.torch"}
 #: The twin shares the arithmetic of shapes and keys, and nothing that makes values.
 TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 
@@ -73,9 +76,11 @@ INSIDE = {
     "profiler": (
         "products",
         "norms",
+        "passes",
         "parallel",
         "progress",
         "statistics",
+        "first_loss",
         "gram_factors",
         ("description", ("initialisation", "network", "signals", "keywords")),
         "tangent_kernel",
@@ -85,6 +90,7 @@ INSIDE = {
                 "step",
                 "matrices",
                 "lazy_gaussian",
+                "shared",
                 "kernel_products",
                 "linear",
                 "units",
@@ -92,6 +98,8 @@ INSIDE = {
                 "attention",
                 "transformer",
                 "layers",
+                "jacobian",
+                "kernel_beside",
                 "propagation",
             ),
         ),
@@ -102,12 +110,12 @@ INSIDE = {
         (
             "result",
             (
-                *("described", "courses", "findings", "words", "training", "verdict", "frames"),
-                *("layer_profile", "plain_network", "network_profile", "comparison"),
+                *("described", "courses", "findings", "words", "training", "verdict", "advice"),
+                *("frames", "layer_profile", "plain_network", "remedies", "network_profile", "comparison"),
             ),
         ),
         "runs",
-        ("show", ("axes", "table", "plot", "html", "story")),
+        ("show", ("axes", "kernel", "table", "advice_table", "plot", "html", "story")),
     ),
     "sweeps": (
         *("points", "stored", "executors", "result", "runs"),
@@ -121,10 +129,14 @@ INSIDE = {
         "profile_options",
         "sweep_options",
         "verify_arrays",
-        "verify_models",
+        "models",
+        "save_command",
         "verify_command",
         "command_line",
     ),
+    "models": ("patterns", "plans", "shards", "weights"),
+    "jax": ("keys", "programs", "draws", "initializers", "shards", "transformation", "trees"),
+    "keras": ("seeds", "tensors", "initializers", "fast"),
     "torch": (
         ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
         ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
@@ -132,6 +144,7 @@ INSIDE = {
         (
             "models",
             (
+                "memory",
                 "reparametrised",
                 "own",
                 "steps",
@@ -140,6 +153,7 @@ INSIDE = {
                 "plans",
                 "buffers",
                 "initialize",
+                "saving",
                 "verification",
                 "stored",
             ),
@@ -150,17 +164,22 @@ INSIDE = {
             (
                 "patterns",
                 "outputs",
+                "returns",
                 "paths",
                 "factors",
                 "tangents",
                 "examples",
                 "undisturbed",
+                "expected",
                 "model",
                 "verdicts",
                 "model_profile",
                 "watch",
                 "profiling",
                 "lsuv",
+                "coordinate_chart",
+                "coordinates",
+                "widening",
             ),
         ),
     ),
@@ -188,6 +207,7 @@ C_FLOORS = {
         "signals.*",
         "map.inc",
         "columns.*",
+        "xla.*",
     ),
 }
 #: Compilers and platforms are told apart here only.
@@ -290,8 +310,8 @@ def test_doors_import_by_name_where_it_says_so():
         and {"import_module", "__import__"} & set(re.findall(r"\w+", (ROOT / path).read_text(encoding="utf-8")))
     }
     assert found == set(BY_NAME)
-    for name in (verify_models.DOOR, verify_models.RECIPES):
-        assert (HOME / f"{name.replace('.', '/')}.py").is_file() and name.startswith(BY_NAME["cli/verify_models.py"])
+    for name in (models.DOOR, models.RECIPES):
+        assert (HOME / f"{name.replace('.', '/')}.py").is_file() and name.startswith(BY_NAME["cli/models.py"])
 
 
 def test_every_file_of_a_package_has_its_room():

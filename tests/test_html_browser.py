@@ -84,7 +84,7 @@ def test_page(browser, pages, page, lines, screen, scheme):
     browser.execute_async_script(DRAWN)
 
     charts = browser.find_elements("css selector", "figure")
-    assert len(charts) == 6
+    assert len(charts) == 8
     for chart in charts:
         assert chart.find_elements("css selector", "svg.main-svg g.scatterlayer path.js-line")
     drawn = charts[0].find_elements("css selector", "g.scatterlayer g.trace")

@@ -452,3 +452,15 @@ def test_copies_and_pickles_are_exact_and_apart():
     assert "count=20001" in repr(m)
     with pytest.raises(AttributeError, match="`Moments` has no attribute 'median'"):
         m.median  # noqa: B018
+
+
+@pytest.mark.parametrize("order", [2, 4])
+def test_accumulators_are_summed(order):
+    """`sum` begins with 0, and no other number is an accumulator."""
+    several = [fi.Moments(order) for _ in range(3)]
+    for start, one in enumerate(several):
+        one.update(np.arange(start, 50.0))
+    assert sum(several).result() == (several[0] + several[1] + several[2]).result()
+    for other in (1, 0.0, False):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            other + several[0]

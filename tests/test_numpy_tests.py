@@ -45,9 +45,6 @@ EXCLUDED = {
     },
     "asks for a refusal of `out` with strides, which is filled here": {"TestPhilox": "output_fill_error"},
     "makes a Generator of a RandomState over MT19937": {"TestDefaultRNG": "coercion_RandomState_Generator"},
-    "asks for 53 bits of a uniform number, of which stream 0 has 52": {
-        "TestRandomDist": "random_distribution_of_lsb[float64-uint64]",
-    },
 }
 REASONS = {
     f"{of}::test_{name}" if of else f"test_{name}": reason

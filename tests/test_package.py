@@ -15,7 +15,9 @@ from fastinit import _core
 from fastinit.cli import main
 
 PACKAGE = Path(fi.__file__).parent
-EXTRAS = {"bench", "profile", "torch", "safetensors", "frame", "bfloat16", "test", "trainability", "dask"}
+EXTRAS = {
+    *("bench", "profile", "torch", "jax", "keras", "dask", "safetensors", "frame", "bfloat16", "test", "trainability")
+}
 
 
 def test_metadata():

@@ -124,6 +124,18 @@ def test_mean_cosine_of_rows_is_that_of_their_gram_matrix():
     assert np.isnan(products.mean_cosine_of_rows(x[3:5]))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_mean_cosine_within_is_the_mean_over_examples_that_have_one(dtype):
+    x = np.random.default_rng(0).standard_normal((4, 5, 12)).astype(dtype)
+    x[1, 3], x[2, 1:] = 0, 0
+    unit = x[[0, 3]].astype(float) / np.linalg.norm(x[[0, 3]].astype(float), axis=2, keepdims=True)
+    apart = ~np.eye(5, dtype=bool)
+    each = [float((one @ one.T)[apart].mean()) for one in unit]
+    each.append(products.mean_cosine_of_rows(x[1][[0, 1, 2, 4]]))  # a position of zeros has none, nor has one alone
+    assert products.mean_cosine_within(x) == pytest.approx(np.mean(each), abs=1e-14)
+    assert np.isnan(products.mean_cosine_within(x[:, :1])) and np.isnan(products.mean_cosine_within(0 * x))
+
+
 def test_the_border_refuses_what_it_cannot_read():
     x, y, one = np.zeros((3, 5), np.float32), np.zeros((3, 5)), np.ones(3, np.float32)
     kind, weights = "a matrix of float32 or float64 is needed, got", "`weights` must be 3 of float64, got"

@@ -6,6 +6,7 @@ import re
 import tracemalloc
 import warnings
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -694,7 +695,12 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
 
 def test_auto_takes_the_method_that_suits(monkeypatch):
     seen = []
-    monkeypatch.setattr(runs, "measured", lambda network, signals, method, *_: seen.append(method))
+
+    def measured(network, signals, method, *_):
+        seen.append(method)
+        return SimpleNamespace()
+
+    monkeypatch.setattr(runs, "measured", measured)
     for keywords in ({}, {"width": 10**5, "batch": 4}, {"width": 10**4, "batch": 4, "scheme": "he_uniform"}):
         fi.profile(depth=1, **keywords)
     assert seen == ["dense", "matrix_free", "tiled"]

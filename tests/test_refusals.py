@@ -297,6 +297,8 @@ def test_bfloat16_without_ml_dtypes_says_what_to_install(monkeypatch):
 
 
 UNKNOWN = [
+    (lambda: fi.he_normal(64, 128), "he_normal() takes a shape as one argument: he_normal((64, 128))"),
+    (lambda: fi.orthogonal(3, 4, 5), "orthogonal() takes a shape as one argument: orthogonal((3, 4, 5))"),
     (lambda: fi.he_normal((2, 2), sed=0), "he_normal() got an unexpected keyword argument 'sed' (nearest: 'seed')"),
     (lambda: fi.kaiming_normal((2, 2), modes=0), "he_normal() got an unexpected keyword argument 'modes'"),
     (lambda: fi.normal(3, standard_deviation=1), "normal() got an unexpected keyword argument 'standard_deviation'"),

@@ -13,8 +13,9 @@ from test_verdict import FLAT, LAYERS, crafted
 
 import fastinit as fi
 from fastinit.profiler import compare, progress
+from fastinit.profiler.result.training import OPTIMIZERS
 from fastinit.profiler.show import html
-from fastinit.profiler.show.axes import decades
+from fastinit.profiler.show.axes import COLOURS, decades
 from fastinit.profiler.show.table import number
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -88,14 +89,14 @@ def test_plot_has_lines_theory_and_limits(tmp_path):
     assert matplotlib.image.imread(path).shape[2] == 4
     (axes,) = figure.axes
     forward, theory, backward = axes.get_lines()
-    np.testing.assert_array_equal(forward.get_ydata(), 0.3**LAYERS)
-    np.testing.assert_array_equal(backward.get_ydata(), 0.3 ** LAYERS[::-1])
+    np.testing.assert_allclose(forward.get_ydata(), 0.3**LAYERS, rtol=1e-14)
+    np.testing.assert_allclose(backward.get_ydata(), 0.3 ** LAYERS[::-1], rtol=1e-14)
     np.testing.assert_array_equal(theory.get_ydata(), 0.25**LAYERS)
     assert theory.get_linestyle() == "--"
     assert axes.get_yscale() == "log"
-    assert [text.get_text() for text in axes.texts] == ["float16 underflow"]
+    assert [text.get_text() for text in axes.texts] == ["float16 underflow", "outputs,\nSGD"]
     assert axes.patches[0].get_y() + axes.patches[0].get_height() == pytest.approx(2.0**-28)
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "activations, forward",
         "theory",
         "gradient, backward",
@@ -105,16 +106,77 @@ def test_plot_has_lines_theory_and_limits(tmp_path):
 def test_plot_of_repeats_has_quartiles_and_range(three):
     axes = three.plot().axes[0]
     assert len(axes.collections) == 4
-    assert not axes.texts  # no limit is near
+    assert not any("flow" in text.get_text() for text in axes.texts)  # no limit is near
 
 
-def test_axes_have_room_for_the_quartiles():
-    """The mean of log-normal drawings is above most of them."""
+def test_axes_have_room_for_the_quartiles_and_the_line_is_the_geometric_mean():
+    """The arithmetic mean of log-normal drawings is above most of them; verdicts speak of the other."""
     p = fi.profile(32, 60, "relu", "he_normal", batch=4, method="matrix_free", repeats=12)
-    low, high = p.plot().axes[0].get_ylim()
-    for name in ("act_second_moment", "grad_act_second_moment"):
+    axes = p.plot().axes[0]
+    low, high = axes.get_ylim()
+    assert axes.get_ylabel() == "second moment (geometric mean)"
+    page = json.loads(embedded(p.to_html(), "charts"))
+    for name, line, chart in zip(("act_second_moment", "grad_act_second_moment"), measured(axes), page, strict=False):
         quartiles = np.quantile(p[name], [0.25, 0.75], axis=0)
         assert low < quartiles.min() and quartiles.max() < high
+        for drawn in (line.get_ydata(), chart["data"][0]["y"]):
+            np.testing.assert_allclose(drawn, np.exp(p.mean_log(name)))
+
+
+def test_pictures_show_the_kernel_beside_the_bounds_of_the_verdict(three):
+    """Eigenvalues over the largest, times examples: so much times the bound is what a ratio may be of each example."""
+    one = sorted(three.kernels, key=lambda kernel: kernel.over_mean)[1]
+    axes = three.plot().axes[1]
+    curve, *marks = axes.get_lines()[:4]
+    np.testing.assert_allclose(curve.get_ydata().sum(), one.mean * 15 * 16 / one.largest)
+    assert [mark.get_ydata()[0] for mark in marks] == pytest.approx([16, 16 / one.over_mean, 16 / one.over_median])
+    assert curve.get_ydata()[int(marks[2].get_xdata()[0]) - 1] == pytest.approx(marks[2].get_ydata()[0])
+    bounds = [(1 / high, 1 / low) for low, high in (OPTIMIZERS["sgd"].over_mean, OPTIMIZERS["sgd"].over_median)]
+    assert [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in axes.patches] == [
+        pytest.approx(pair) for pair in bounds
+    ]
+    assert [text.get_text() for text in axes.texts] == [
+        "SGD, mean", "SGD, median", "Adam, median: far below, 6e-11 to 6e-12"
+    ]  # fmt: skip
+    shares = three.plot().axes[2].get_lines()[0].get_ydata()
+    np.testing.assert_array_equal(shares, three.mean("kernel_share"))
+    *_, spectrum, share = json.loads(embedded(three.to_html(), "charts"))
+    assert spectrum["data"][0]["y"] == pytest.approx(curve.get_ydata().tolist())
+    assert [shape["y1"] for shape in spectrum["layout"]["shapes"]] == pytest.approx([high for _, high in bounds])
+    assert share["data"][0]["y"][1:] == pytest.approx(shares[1:].tolist())
+    assert "tangent kernel of 16 examples: eigenvalues: largest" in " ".join(str(three.table()).split())
+
+
+def test_bounds_of_the_outputs_are_marked_where_these_are_near():
+    axes = fi.profile(128, 20, gain=1.3, batch=16).plot().axes[0]
+    bounds = OPTIMIZERS["sgd"].outputs
+    assert [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in axes.patches][:1] == [bounds]
+    assert [text.get_text() for text in axes.texts if "SGD" in text.get_text()] == ["outputs,\nSGD"]
+    assert not fi.profile(64, 5, batch=16).plot().axes[0].texts
+
+
+def test_eigenvalues_that_are_rounding_are_not_drawn():
+    p = fi.profile(16, 3, "relu", "zeros", batch=8)
+    axes = p.plot().axes[1]
+    assert np.isnan(axes.get_lines()[0].get_ydata()).all()
+    arrows = [line for line in axes.get_lines() if line.get_marker() == "v" and len(line.get_xdata())]
+    assert [line.get_xdata()[0] for line in arrows] == [1]
+    assert [text.get_text() for text in axes.texts][2] == "Adam, median"
+
+
+def test_what_all_profiles_have_in_common_is_drawn_once(three):
+    axes = compare([three, three], ["a", "b"]).plot().axes[2]
+    assert [line.get_color() for line in axes.get_lines() if len(line.get_xdata()) > 1] == ["#808080"]
+    two = compare([three, fi.profile(64, 30, "tanh", "lecun_normal", batch=16)], ["a", "b"]).plot()
+    lines = [line for line in two.axes[2].get_lines() if len(line.get_xdata()) > 1]
+    assert [line.get_color() for line in lines] == list(COLOURS[:2])
+    assert lines[0].get_linestyle() == "-" and lines[1].get_linestyle() == "--"
+
+
+def test_a_profile_without_a_kernel_has_no_panels_of_it():
+    p = fi.profile(16, 3, batch=4, backward=False)
+    assert len(p.plot().axes) == 1 and len(compare([p, p]).plot().axes) == 2
+    assert "tangent kernel" not in str(p.table()) and "angent kernel" not in p.to_html().split("numbers")[0]
 
 
 def test_plot_shows_what_is_zero_or_not_finite():
@@ -125,15 +187,15 @@ def test_plot_shows_what_is_zero_or_not_finite():
     assert len(crafted(np.where(LAYERS < 7, 1.0, np.nan), interrupted=True).plot().axes[0].get_lines()) == 1
 
 
-def solid(axes):
+def measured(axes):
     """The lines that are not theory."""
-    return [line for line in axes.get_lines() if line.get_linestyle() == "-"]
+    return [line for line in axes.get_lines() if line.get_color() != "black"]
 
 
 def test_plot_into_axes_of_ones_own(three):
     axes = Figure().subplots()
     assert three.plot(ax=axes) is axes.figure
-    assert len(solid(axes)) == 2
+    assert len(measured(axes)) == 2
 
 
 def test_plot_leaves_pyplot_alone():
@@ -166,8 +228,8 @@ def test_compare_names_by_what_differs():
     assert [name[-4:] for name in compare([same, same])] == [" (1)", " (2)"]
     text = str(compare([same, found[next(iter(found))]], ["a", "b"]).table())
     assert [line.split()[0] for line in text.splitlines()[4:6]] == ["a", "b"]
-    assert len(found.plot().axes) == 2
-    assert [line.get_label() for line in solid(found.plot().axes[1])] == list(found)
+    assert len(found.plot().axes) == 4
+    assert [line.get_label() for line in measured(found.plot().axes[1])] == list(found)
     assert set(json.loads(found.to_json())["profiles"]) == set(found)
 
 
@@ -200,7 +262,7 @@ def test_page_is_one_file_with_all_of_it(three, tmp_path):
     assert page == three.to_html()
     assert three.verdict.sentence.replace("'", "&#x27;") in page
     assert json.loads(embedded(page, "numbers")) == json.loads(three.to_json())
-    assert len(json.loads(embedded(page, "charts"))) == 6
+    assert len(json.loads(embedded(page, "charts"))) == 8
     assert page.count("<tr>") == 32
     assert " src=" not in page.replace(html.get_plotlyjs(), "")
 

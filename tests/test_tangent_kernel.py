@@ -9,6 +9,7 @@ import pytest
 
 import fastinit as fi
 from fastinit.profiler.description.signals import random_signs
+from fastinit.profiler.statistics import distinct_rows
 from fastinit.profiler.steps import layers
 from fastinit.profiler.tangent_kernel import spectra, spectrum_of
 
@@ -128,19 +129,41 @@ def test_ways_of_a_kernel_agree() -> None:
         {"activation": "tanh", "scheme": "orthogonal", "bias_std": 0.2},
         {"activation": "gelu", "norm": "layer", "residual": True},
         {"activation": "relu", "norm": "rms"},
+        {"activation": "tanh", "scheme": "orthogonal", "norm": "batch", "bias_std": 0.2},
+        {"activation": "gelu", "norm": "batch", "residual": True},
+        {"activation": "tanh", "loss": "mse", "bias_std": 0.2},
     ],
     ids=str,
 )
 def test_kernel_without_weights_has_the_law_of_that_with_them(network: dict[str, Any]) -> None:
-    """Kolmogorov and Smirnov's two-sample test of three numbers at 1e-4 each, with a fixed seed."""
+    """Kolmogorov and Smirnov's two-sample test of five numbers at 1e-4 each, with a fixed seed."""
     keywords = {"width": 40, "depth": 4, "batch": 6, "repeats": 300, "progress": False, **network}
     one = fi.profile(method="dense", seed=0, **keywords)
     other = fi.profile(method="matrix_free", seed=10**6, **keywords)
-    for name in ("kernel_largest", "kernel_mean", "kernel_median", "gradient_cosine"):
-        a, b = np.sort(values_of(one, name)), np.sort(values_of(other, name))
+    shares = [p["kernel_share"][:, 2] for p in (one, other)]
+    names = ("kernel_largest", "kernel_mean", "kernel_median", "gradient_cosine")
+    for name, pair in zip(
+        ("share", *names), (shares, *([p[name] for p in (one, other)] for name in names)), strict=True
+    ):
+        a, b = map(np.sort, pair)
         at = np.concatenate([a, b])
         distance = np.abs(np.searchsorted(a, at, "right") - np.searchsorted(b, at, "right")).max() / 300
         assert distance < np.sqrt(np.log(2 / 1e-4) / 300), name
+
+
+def test_of_how_many_examples_it_is_without_weights() -> None:
+    """Of 8 where each has a gradient through the rows of all, of 16 that have signals of their own."""
+    keywords = {"width": 64, "depth": 3, "batch": 24, "method": "matrix_free"}
+    for more, examples in (
+        ({"norm": "batch"}, 8),
+        ({"loss": "mse"}, 16),
+        ({"cotangent": np.ones((24, 64))}, 16),
+        ({}, 24),
+    ):
+        p = fi.profile(**keywords, **more)
+        (found,) = spectra(p, 1)
+        assert found.known and found.examples == examples
+        assert 0 < np.nansum(p["kernel_share"]) < 1 and "tangent kernel of" in p.trains("sgd").reason
 
 
 @pytest.mark.parametrize(("activation", "weights", "bias"), [("relu", 2.0, 0.0), ("tanh", 1.5, 0.1), ("tanh", 4.0, 0.0),
@@ -226,6 +249,47 @@ def test_a_ratio_of_1e12_is_a_number() -> None:
     assert 1e10 < found.over_median < 1e14 and found.median > 3 * found.rounding * found.largest
     twice = fi.profile(64, 3, "tanh", "lecun_normal", inputs=x[:1] + 2e-6 * x, dtype="float64")
     assert found.over_mean / spectra(twice, 1)[0].over_mean == pytest.approx(4, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {},
+        {"method": "matrix_free"},
+        {"norm": "batch"},
+        {"norm": "batch", "method": "matrix_free"},
+        {"loss": "mse"},
+        {"loss": "mse", "method": "matrix_free"},
+    ],
+    ids=str,
+)
+def test_copies_of_an_example_say_nothing(keywords: dict[str, Any]) -> None:
+    """Nor does an example that is off by a rounding: its eigenvalue is none of the network's."""
+    x = np.random.default_rng(2).standard_normal((4, 48)).astype(np.float32)
+    network = {"width": 48, "depth": 4, "activation": "relu", "dtype": "float32", **keywords}
+    copies = fi.profile(inputs=np.concatenate([x, x, np.nextafter(x, np.float32(9))]), **network)
+    (found,) = spectra(copies, 1)
+    assert found.examples == 4 and found.over_median < 1e3 and copies.trains("sgd").grade == "yes"
+    if not keywords:
+        (alone,) = spectra(fi.profile(inputs=x, **network), 1)
+        assert np.allclose(found[:4], alone[:4], rtol=1e-5)
+    apart = fi.profile(inputs=np.concatenate([x, x + np.float32(1e-3)]), **network)
+    assert spectra(apart, 1)[0].examples == 8
+
+
+def test_copies_of_a_text_say_nothing() -> None:
+    p = fi.profile(16, 1, kind="transformer", sequence_length=1, vocabulary=3, batch=16, embedding_std=1.0)
+    (found,) = spectra(p, 1)
+    assert found.examples == 3 and found.over_median < 1e3
+
+
+def test_distinct_rows_of_several_arrays() -> None:
+    """Far from zero too, of whole numbers, and where all of one array are alike."""
+    x = np.array([[1.0, 2], [1, 2], [1, 3], [1, 2]]) + 1e5
+    assert distinct_rows(x).tolist() == [0, 2]
+    assert distinct_rows(np.ones((4, 3)), x, np.array([7, 7, 7, 2**40])).tolist() == [0, 2, 3]
+    assert distinct_rows(np.zeros((3, 0))).tolist() == [0]
+    assert distinct_rows(np.full((2, 2), np.nan)).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(

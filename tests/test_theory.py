@@ -329,6 +329,8 @@ def test_no_critical_point():
         (lambda: theory.batch_norm("relu", 1), "`batch` must be an integer of at least 2, got 1"),
         (lambda: theory.relu_norm_law(0), "`widths` must be an integer of at least 1, got 0"),
         (lambda: theory.norm_rate("relu", "group"), "`norm` must be one of 'batch', 'layer', 'rms', got 'group'"),
+        (lambda: theory.edge_of_chaos("relu2", bias_variance=0),
+         "`activation` must be one with a slope at zero (without bias it is critical there, as q -> 0), got 'relu2'"),
     ):  # fmt: skip
         with pytest.raises(ValueError) as raised:
             call()

@@ -284,6 +284,29 @@ def test_tensors_tied_inside_are_named(recwarn):
     assert [str(one.message) for one in recwarn] == [f"{message} (tie them before)"]
 
 
+def test_a_model_gets_memory_with_its_ties_and_its_values():
+    """What `to_empty` cuts and empties stays: tied parameters and buffers, and buffers that are in memory."""
+    with torch.device("meta"):
+        model = nn.ModuleDict({"embedding": nn.Embedding(50, 8), "head": nn.Linear(8, 50), "norm": nn.BatchNorm1d(8)})
+    model["head"].weight = model["embedding"].weight
+    model["norm"].register_buffer("table", torch.arange(5.0))
+    model["head"].register_buffer("table", model["norm"].table)
+    frozen = model["head"].bias.requires_grad_(False).shape
+    assert ft.materialize(model, torch.device("cpu")) is model
+    assert model["head"].weight is model["embedding"].weight
+    assert model["head"].table is model["norm"].table and torch.equal(model["norm"].table, torch.arange(5.0))
+    assert model["head"].bias.shape == frozen and not model["head"].bias.requires_grad
+    assert not any(one.is_meta for one in (*model.parameters(), *model.buffers()))
+    model["head"].bias.requires_grad_()
+    with pytest.warns(UserWarning, match=r"as they were: head\.table, norm\.table$"):
+        ft.initialize_(model, HE, seed=0)
+    assert ft.verify(model, HE, seed=0) and model["norm"].running_var.eq(1).all()
+    before = [one.clone() for one in model.parameters()]
+    assert all(map(torch.equal, ft.materialize(model, "cpu").parameters(), before))
+    with pytest.raises(TypeError, match=r"`model` must be a torch\.nn\.Module"):
+        ft.materialize(model["head"].weight, "cpu")
+
+
 def wrapped(model):
     """The same model in what people put around it."""
     layers = nn.Sequential(*(checkpoint_wrapper(layer) for layer in model))
@@ -1606,7 +1629,7 @@ REFUSED = [
     (lambda: ft.initialize_(nn.Linear(2, 2), seed=None), ValueError,
      "`seed` must be given (a rank alone would draw another), got None"),
     (lambda: ft.initialize_(nn.Linear(2, 2, device="meta")), ValueError,
-     "`model` must be in memory (to_empty gives it some), got 'weight on the meta device'"),
+     "`model` must be in memory (fastinit.torch.materialize gives it some), got 'weight on the meta device'"),
     (lambda: ft.initialize_(Bare(torch.ones(2, dtype=torch.complex64)), [("*", "zeros")]), TypeError,
      "`model` must be of dense float16, bfloat16, float32 or float64 parameters, "
      "got 'scale, torch.strided of torch.complex64'"),

@@ -169,6 +169,17 @@ def test_factors_change_nothing(make, monkeypatch):
     np.testing.assert_allclose(factored["kernel_share"], whole["kernel_share"], rtol=1e-12)
 
 
+@pytest.mark.parametrize(("make", "inputs"), [(mlp, ROWS), (lambda: mlp(nn.BatchNorm1d(16)), ROWS), (Tied, TOKENS)])
+def test_copies_of_an_example_say_nothing(make, inputs):
+    """The kernel is that of the others; statistics of a batch are of all."""
+    some = torch.tensor([0, 1, 1, 2, 0, 3, 1, 4])
+    model, inputs = made(make, inputs[some])
+    wanted = explicit(model, inputs)[np.ix_(*2 * [[0, 1, 3, 5, 7]])]
+    p = profile(model, inputs)
+    check(p, wanted)
+    assert p.kernels[0].over_median < 1e5
+
+
 @pytest.mark.parametrize("examples", [1, 2, 7, 20])
 def test_so_many_examples_are_taken(examples):
     model, inputs = made(mlp, drawn(20, 8))

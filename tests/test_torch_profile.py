@@ -526,6 +526,32 @@ def test_what_no_role_excuses_is_told_of_any_module():
     assert narrow.verdict.sentence == "Vanishing: the activations are below the range of float16 at the input."
 
 
+class Bare(nn.Module):
+    """Layers that are no modules, of weights of one deviation, and a readout."""
+
+    def __init__(self, std):
+        super().__init__()
+        torch.manual_seed(0)
+        self.weights = nn.ParameterList([nn.Parameter(std * torch.randn(64, 64)) for _ in range(10)])
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x):
+        for weight in self.weights:
+            x = (x @ weight).relu()
+        return self.head(x)
+
+
+def test_layers_that_are_no_modules_are_not_called_stable():
+    """They are judged by the kernel, and where it is not seen they are not."""
+    x = drawn(32, 64)
+    assert profile(Bare(0.01), x).verdict.kind == "dead"  # each layer shrinks the second moment by 300
+    for std, trains in ((0.05, ("no", "yes")), ((2 / 64) ** 0.5, ("yes", "yes"))):
+        for keywords in ({}, {"examples": 0}, {"backward": False}):
+            verdict = profile(Bare(std), x, **keywords).verdict
+            grades = (verdict.sgd.grade, verdict.adam.grade)
+            assert verdict.kind == "unknown" and grades == (("not judged",) * 2 if keywords else trains)
+
+
 class Branch(nn.Module):
     """A residual block, of parts that are asked for by name."""
 
@@ -893,6 +919,14 @@ REFUSED = {
         lambda: profile(nn.Embedding(3, 2).requires_grad_(False), torch.zeros(1, dtype=torch.int64)),
         "`backward` must be false where what the model returns depends on no tensor that takes a gradient, got True",
     ),
+    "classes": (
+        lambda: profile(nn.Linear(2, 5), torch.ones(3, 2), classes=4),
+        "`classes` must be the length of the outputs' last axis or of axis 1 (outputs of shape (3, 5)), got 4",
+    ),
+    "one class": (
+        lambda: profile(nn.Linear(2, 1), torch.ones(3, 2), classes=1),
+        "`classes` must be an integer of at least 2, got 1",
+    ),
     "loss": (
         lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), loss=lambda output: 3.5),
         "`loss` must be a function to a tensor of one element, got 'float 3.5'",
@@ -906,6 +940,77 @@ REFUSED = {
         "`seed` must be None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence, got -1",
     ),
 }
+
+
+def within(x):
+    """Mean cosine between the rows of each matrix, averaged over matrices."""
+    unit = nn.functional.normalize(x.double(), dim=2)
+    count = x.shape[1]
+    return float(((unit.sum(1).square().sum(1) - count) / (count * (count - 1))).mean())
+
+
+def test_position_cosines_are_between_tokens_and_between_pixels():
+    text, image = drawn(3, 5, 20), drawn(3, 4, 6, 6)
+    p = profile(nn.Sequential(nn.Linear(20, 24), nn.Tanh()), text)
+    hidden = p.network.names.index("1")
+    for row, values in ((0, text), (hidden, drawn(3, 5, 20))):
+        expected = within(values) if row == 0 else p["output_position_cosine"][0]
+        assert p["position_cosine"][0, row] == pytest.approx(expected, abs=1e-6)
+    p = profile(nn.Conv2d(4, 7, 3), image)
+    assert p["position_cosine"][0, 0] == pytest.approx(within(image.flatten(2).mT), abs=1e-6)
+    assert np.isnan(p["output_position_cosine"]).all()
+    assert np.isnan(profile(nn.Linear(4, 4), torch.ones(3, 4))["position_cosine"]).all()
+
+
+class TiedText(nn.Module):
+    """Logits are products with the embeddings, of as large a variance as there are units."""
+
+    def __init__(self, std):
+        super().__init__()
+        self.embedding = nn.Embedding(256, 256)
+        self.embedding.weight = nn.Parameter(std * drawn(256, 256))
+        self.norm = nn.LayerNorm(256)
+
+    def forward(self, tokens):
+        return self.norm(self.embedding(tokens)) @ self.embedding.weight.T
+
+
+@pytest.mark.parametrize(("std", "healthy"), [(0.02, True), (1.0, False)])
+def test_a_first_loss_far_above_that_of_saying_nothing_is_held_against_a_model(std, healthy):
+    model, tokens = TiedText(std), torch.arange(24).reshape(4, 6) * 7
+    p = profile(model, tokens, classes=256)
+    logits = model(tokens).detach().double()
+    assert p["first_loss"][0] == pytest.approx(float((logits.logsumexp(2) - logits.mean(2)).mean()), rel=1e-6)
+    assert p["uniform_loss"][0] == np.log(256)
+    assert p["output_second_moment"][0] == pytest.approx(float(logits.square().mean()), rel=1e-5)
+    assert p.healthy is healthy
+    if not healthy:
+        assert p.trains("adam").grade == "slowly"
+        assert p.trains("adam").reason.startswith(f"the first loss is {p['first_loss'][0]:.3g}, of a network that says")
+    assert profile(model, tokens).healthy  # logits, if nobody says so, are not known to be any
+    assert ModelProfile.from_json(p.to_json()) == p
+    assert profile(model, tokens, classes=256, backward=False)["first_loss"] == p["first_loss"]
+
+
+def test_classes_may_be_along_axis_one():
+    model, x = nn.Conv2d(3, 5, 1), drawn(2, 3, 4, 4)
+    logits = model(x).detach()
+    found = profile(model, x, classes=5)["first_loss"][0]
+    assert found == pytest.approx(float((logits.logsumexp(1) - logits.mean(1)).mean()), rel=1e-6)
+
+
+def test_tokens_that_are_one_vector_are_held_against_a_model():
+    class Mixes(nn.Module):
+        def forward(self, x):
+            return x.mean(1, keepdim=True) + 1e-3 * x
+
+    def layers(middle):
+        return nn.Sequential(*(nn.Sequential(nn.Linear(32, 32), middle(), nn.LayerNorm(32)) for _ in range(3)))
+
+    alike, apart = (profile(layers(middle), drawn(8, 6, 32)) for middle in (Mixes, nn.Identity))
+    assert alike["output_position_cosine"][0] > 0.98 > apart["output_position_cosine"][0]
+    assert "the tokens of a sequence are nearly alike at the outputs" in alike.trains("sgd").reason
+    assert apart.trains("sgd").grade == "yes"
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")

@@ -87,7 +87,7 @@ def sharded(apply, way, layers=2, **keywords):
     with torch.device("meta"):
         model = kind_for(way)(layers)
     apply(model)
-    model.to_empty(device="cpu")
+    assert ft.materialize(model, "cpu") is model
     for tensor in model.parameters():
         (tensor._local_tensor if isinstance(tensor, DTensor) else tensor).data.fill_(7)
     way(model, **keywords)

@@ -186,7 +186,10 @@ def what_one_rank_refuses_all_refuse(world):
         return
     rank = dist.get_rank()
     message = refusal(lambda: ft.verify(wide().to("meta" if rank else "cpu"), HE))
-    assert message == "`model` must be in memory (to_empty gives it some), got '0.weight on the meta device'"
+    assert (
+        message
+        == "`model` must be in memory (fastinit.torch.materialize gives it some), got '0.weight on the meta device'"
+    )
     message = refusal(lambda: ft.verify(right(), HE, seed=min(rank, 1)))
     assert message == f"`seed` must be the same on every rank, got {[min(one, 1) for one in range(world)]}"
 

@@ -2,6 +2,7 @@
 
 import json
 from math import inf, log
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from bench.trainability.kernel import tangent_kernel
 from bench.trainability.model import drawn, read_out, rows
 from bench.trainability.networks import FOLDS, Case, cases
 from bench.trainability.outcomes import difference, outcomes, stored
+from fastinit.profiler.result.training import OPTIMIZERS
 
 TINY = {
     "plain": Case({"widths": [64, 6, 5, 5], "activation": "tanh", "bias_std": 0.3, "seed": 3}),
@@ -186,18 +188,28 @@ def test_counts_of_a_table():
     assert counts == {(True, True): 2, (True, False): 1, (False, True): 1, (False, False): 1}
 
 
+def test_the_picture_marks_the_bounds_of_the_verdict():
+    pytest.importorskip("matplotlib")
+    results = json.loads((Path(__file__).parent.parent / "bench/results/trainability.json").read_text())
+    panels = report.draw(results).axes
+    marked = {panel.get_title(): panel.patches[0].get_bbox() for panel in panels}
+    for title, bounds in {
+        "SGD: largest eigenvalue over the mean": OPTIMIZERS["sgd"].over_mean,
+        "SGD: largest eigenvalue over the median": OPTIMIZERS["sgd"].over_median,
+        "Adam: largest eigenvalue over the median": OPTIMIZERS["adam"].over_median,
+    }.items():
+        assert marked.pop(title).intervalx == pytest.approx(bounds)
+    assert not marked
+    points = sum(len(line.get_xdata()) for line in panels[0].lines[:2])
+    assert points == len(results["networks"])
+
+
 def test_report_names_what_is_judged_wrongly(capsys):
     from rich.console import Console
 
     console = Console(width=200)
     report.show({"networks": [judged(), judged(network="told wrongly", losses={"1": 2.0})]}, console)
     assert capsys.readouterr().out.count("told wrongly") == 2
-
-
-def test_picture_has_a_panel_for_each_optimiser():
-    pytest.importorskip("matplotlib")
-    figure = report.draw({"networks": [judged(), judged(losses={"1": None}, kernel=None)]})
-    assert [axes.get_title() for axes in figure.axes] == ["sgd", "adam"]
 
 
 def test_outcomes_that_are_stored_are_not_made_again(tmp_path):

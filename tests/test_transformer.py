@@ -107,6 +107,37 @@ def test_descent_and_jacobian():
     assert p["jacobian_fourth_moment"][0] >= p["jacobian_second_moment"][0] ** 2
 
 
+def test_attention_without_a_skip_makes_one_vector_of_the_tokens_of_a_sequence():
+    """Dong, Cordonnier and Loukas, 2021; the cosine between sequences does not show it."""
+    keywords = {"kind": "transformer", "norm": "layer", "norm_position": "post", "batch": 16, "sequence_length": 16}
+    p, kept = (fi.profile(64, 8, "gelu", "lecun_normal", vocabulary=16, heads=1, stream_scale=scale, **keywords)
+               for scale in (0.0, 1.0))  # fmt: skip
+    assert p["position_cosine"][0, 1] < 0.9 and p["cosine"][0, 8] < 0.8
+    assert p["position_cosine"][0, 8] > 0.99
+    for optimizer in ("sgd", "adam"):
+        assert str(p.trains(optimizer)) == (
+            "slowly: the tokens of a sequence are nearly alike at the outputs (mean cosine "
+            f"{p['position_cosine'][0, 8]:.4f})"
+        )
+    assert kept["position_cosine"][0, 8] < 0.98 and kept.healthy
+
+
+def test_positions_are_those_of_an_example():
+    """Of the outputs as a loss is given them: tokens of a sequence, pixels of an image; other networks have none."""
+    for keywords in ({"kind": "transformer", "sequence_length": 5}, {"kind": "conv", "image_size": 3}):
+        seen = []
+
+        def keep(outputs, seen=seen):
+            seen.append(outputs.astype(float).reshape(len(outputs), -1, outputs.shape[-1]))
+            return outputs
+
+        p = fi.profile(6, 2, "tanh", batch=4, loss=keep, **keywords)
+        unit = seen[0] / np.linalg.norm(seen[0], axis=2, keepdims=True)
+        apart = ~np.eye(unit.shape[1], dtype=bool)
+        assert p["position_cosine"][0, 2] == pytest.approx(np.mean((unit @ unit.mT)[:, apart]), rel=1e-6)
+    assert np.isnan(fi.profile(6, 2, batch=4)["position_cosine"]).all()
+
+
 # --- the definition
 
 
@@ -171,7 +202,15 @@ def test_tokens_are_embedded():
 def test_tokens_are_uniform():
     """Counts of 20 tokens among 8000: chi-square of 19 degrees is below 60 but for 4e-6."""
     network = network_from(**USUAL | {"inputs": None, "batch": 400, "sequence_length": 20, "vocabulary": 20})
-    given = {"cotangent": "random_sign", "loss": None, "sgd_steps": 0, "backward": True, "jacobian": False, "lr": 0.1}
+    given = {
+        "cotangent": "random_sign",
+        "loss": None,
+        "classes": None,
+        "sgd_steps": 0,
+        "backward": True,
+        "jacobian": False,
+        "lr": 0.1,
+    }
     tokens = signals_from(network, inputs=None, **given).first(network, 0)
     counts = np.bincount(tokens.reshape(-1), minlength=20)
     assert len(counts) == 20
@@ -317,8 +356,8 @@ def test_memory_is_foreseen(more):
     p = fi.profile(**keywords)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    given = {"inputs": None, "cotangent": "random_sign", "loss": None, "backward": True, "jacobian": False,
-             "sgd_steps": 0, "lr": 0.1}  # fmt: skip
+    given = {"inputs": None, "cotangent": "random_sign", "loss": None, "classes": None, "backward": True,
+             "jacobian": False, "sgd_steps": 0, "lr": 0.1}  # fmt: skip
     signals = signals_from(p.network, **{name: keywords.get(name, value) for name, value in given.items()})
     assert peak / 2 < memory(p.network, signals, p.method) < 2 * peak
 
@@ -327,7 +366,14 @@ def test_auto_looks_at_every_matrix():
     """Of a width of 4200 the square matrices are below 2**26 weights, those of the MLP above."""
     for ratio, method in ((1, "dense"), (4, "tiled")):
         network = network_from(**USUAL | {"width": 4200, "inputs": None, "mlp_ratio": ratio})
-        given = {"cotangent": "random_sign", "loss": None, "sgd_steps": 0, "backward": True, "jacobian": False}
+        given = {
+            "cotangent": "random_sign",
+            "loss": None,
+            "classes": None,
+            "sgd_steps": 0,
+            "backward": True,
+            "jacobian": False,
+        }
         assert method_for(network, signals_from(network, inputs=None, lr=0.1, **given), "auto") == method
 
 

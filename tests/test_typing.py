@@ -16,13 +16,13 @@ from fastinit.typing import ActivationName, SchemeName
 
 PACKAGE = Path(fi.__file__).parent
 #: Where users import from.
-ROOMS = ["fastinit", "fastinit.theory", "fastinit.laws", "fastinit.typing", "fastinit.torch"]
+ROOMS = ["fastinit", "fastinit.theory", "fastinit.laws", "fastinit.typing", "fastinit.torch", "fastinit.jax"]
 
 
 def public(room):
     """By name, what a module shows that can be called."""
-    if room == "fastinit.torch":
-        pytest.importorskip("torch")
+    if room in ("fastinit.torch", "fastinit.jax"):
+        pytest.importorskip(room.removeprefix("fastinit."))
     module = __import__(room, fromlist=["_"])
     names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
     found = {name: getattr(module, name) for name in names}

@@ -102,6 +102,9 @@ class NumPy(Peer):
     def norm(self, name: str, axis: int, centred: bool, eps: float) -> Entrants:
         return {"numpy": Entrant(lambda both: partial(_normalised, *both, axis, centred, eps), 1e-5)}
 
+    def units(self, normalised: bool, eps: float) -> Entrants:
+        return {"numpy": Entrant(lambda both: partial(_units, *both, normalised, eps), 1e-4)}
+
     def calls(self) -> dict[str, Call]:
         rng, single, half, value = self.best, np.float32, np.float32(0.5), np.float32(STD)
         few = np.ones(64)
@@ -260,6 +263,28 @@ def _normalised(x: Array, d: Array, axis: int, centred: bool, eps: float) -> tup
         back -= d.mean(axis, keepdims=True)
     back *= inverse
     return y, back
+
+
+def _units(h: Array, d: Array, normalised: bool, eps: float) -> tuple[Any, ...]:
+    """Sums in the dtype of h."""
+    y, inverse, rows = h, None, h.dtype.type(len(h))
+    if normalised:
+        y = h - h.mean(0)
+        inverse = 1 / np.sqrt(np.einsum("ij,ij->j", y, y) / rows + h.dtype.type(eps))
+        y *= inverse
+    x, back = np.maximum(y, 0), d * (y > 0)
+    if normalised:
+        off = y * (np.einsum("ij,ij->j", back, y) / rows)
+        off += back.mean(0)
+        back -= off
+        back *= inverse
+    return x, back, x @ x.T, back @ back.T, _kurtosis(h), _kurtosis(x)
+
+
+def _kurtosis(x: Array) -> float:
+    squares = x - x.mean()
+    squares *= squares
+    return float(np.vdot(squares, squares) / x.size / squares.mean() ** 2)
 
 
 class Bottleneck(Peer):

@@ -60,6 +60,13 @@ class Peer:
         """Ways to normalise the first matrix of the buffer, and to send the second one back."""
         return {}
 
+    def units(self, normalised: bool, eps: float) -> Entrants:
+        """Ways to send the first matrix of the buffer through ReLU, perhaps after batch norm, and the second back.
+
+        They tell both, the Gram matrices of both, and the kurtoses of the first matrix and of what it becomes.
+        """
+        return {}
+
     def calls(self) -> dict[str, Call]:
         """The best call for races of `calls`, by their names."""
         return {}

@@ -1,6 +1,7 @@
 """python -m bench.trainability: train networks, hold what was said of them against it, and show who was right.
 
-Two steps: training, of which a file keeps what is done, and judging, which is done anew every time.
+Two steps: training, of which a file keeps what is done, and judging, which is done anew every time. `python -m bench
+--only trainability` is the same with --quick.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ def main(argv: list[str]) -> int:
 
     options, console = arguments(argv), Console(width=None if sys.stdout.isatty() else 150)
     results = json.loads(options.report.read_text()) if options.report else measure(options, console)
+    for path in filter(None, (options.json, options.plot)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     if options.json:
         options.json.write_text(json.dumps(results) + "\n")
     report.show(results, console)

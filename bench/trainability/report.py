@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from math import log
+from math import isfinite, log, log10
 from typing import Any
 
-from .judging import BOUNDS, OPTIMISERS, RULES, TRAINS, Judged, best, ratios, trained
+from fastinit.profiler.result.training import NAMES, OPTIMIZERS
+from fastinit.profiler.tangent_kernel import KernelSpectrum
+
+from .data import CLASSES
+from .judging import OPTIMISERS, RULES, TRAINS, Judged, best, ratios, trained
 from .networks import FOLDS
 
-_COLOURS = {True: "tab:blue", False: "tab:red"}
+#: Colour, marker and words of those that train, and of the others.
+_OUTCOMES = {True: ("tab:blue", "o", "trains"), False: ("tab:red", "x", "does not train")}
+#: What the picture calls the ratios of the verdict; and where its axes end.
+RATIOS = {"over_mean": "largest eigenvalue over the mean", "over_median": "largest eigenvalue over the median"}
+_MOST_RATIO, _MOST_LOSS = 1e18, 4.0
 
 
 def show(results: dict[str, Any], console: Any) -> None:
@@ -65,19 +73,34 @@ def _data(network: Judged) -> str:
 
 
 def draw(results: dict[str, Any]) -> Any:
-    """A panel for each optimiser: the loss after training by the ratio of the largest to the median eigenvalue."""
+    """The loss after training by each ratio that the verdict holds against a bound, which is shaded where it is near.
+
+    Both are of the profile, for each example of its kernel; what is beyond an axis is at its end.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5 * len(OPTIMISERS), 4.2), layout="constrained")
-    for optimiser, panel in zip(OPTIMISERS, figure.subplots(1, len(OPTIMISERS), sharey=True), strict=True):
-        for outcome, colour in _COLOURS.items():
-            some = [network for network in results["networks"] if trained(network, optimiser) == outcome]
-            points = [(min(ratios(network)[1], 1e20), min(best(network, optimiser), 4.0)) for network in some]
-            label = "trains" if outcome else "does not train"
-            panel.plot(*zip(*points, strict=True), "o", markersize=4, color=colour, alpha=0.6, label=label)
-        panel.axvline(BOUNDS[optimiser][1], color="black", linestyle=":")
-        panel.axhline(TRAINS, color="black", linestyle=":")
-        panel.set(title=optimiser, xscale="log", xlabel="largest eigenvalue by median, centred")
-    panel.legend()
-    figure.axes[0].set_ylabel(f"best loss after training (log 10 = {log(10):.2f})")
+    panels = [(name, of) for name in OPTIMISERS for of in RATIOS if isfinite(getattr(OPTIMIZERS[name], of)[0])]
+    figure = Figure(figsize=(4.6 * len(panels), 4.6), layout="constrained")
+    for (name, of), panel in zip(panels, figure.subplots(1, len(panels), sharey=True), strict=True):
+        for outcome, (colour, marker, label) in _OUTCOMES.items():
+            some = [network for network in results["networks"] if trained(network, name) == outcome]
+            points = [(_shown(network, of), min(best(network, name), _MOST_LOSS)) for network in some]
+            panel.plot(*zip(*points, strict=True), marker, markersize=4, color=colour, alpha=0.6, label=label)
+        slow, no = getattr(OPTIMIZERS[name], of)
+        panel.axvspan(slow, no, color="black", alpha=0.15, linewidth=0, label="bounds of the verdict: slowly, no")
+        panel.axhline(TRAINS, color="black", linestyle=":", label=f"trains: a loss below {TRAINS:.2f}")
+        nothing = log(CLASSES)
+        panel.axhline(nothing, color="gray", linestyle="--", label=f"says nothing: log {CLASSES} = {nothing:.2f}")
+        beyond = f"10$^{{{log10(_MOST_RATIO):.0f}}}$"
+        panel.set(title=f"{NAMES[name]}: {RATIOS[of]}", xscale="log")
+        panel.set_xlabel(f"for each example of the kernel ({beyond}: or more)")
+    figure.axes[0].set_ylabel(f"best loss after training ({_MOST_LOSS:g}: or more)")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure
+
+
+def _shown(network: Judged, of: str) -> float:
+    """The ratio of the profile's kernel, for each of its examples."""
+    kernel = KernelSpectrum(**network["profile's kernel"])
+    ratio = getattr(kernel, of) / kernel.examples
+    return min(ratio, _MOST_RATIO) if ratio >= 0 else _MOST_RATIO

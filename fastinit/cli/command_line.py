@@ -72,10 +72,17 @@ def _fill_sweep(parser: Parser) -> None:
     add_sweep(parser)
 
 
+def _fill_save(parser: Parser) -> None:
+    from .save_command import add_save
+
+    add_save(parser)
+
+
 _COMMANDS = {
     "info": ("version, stream, instructions, threads, compiler", _fill_info),
     "profile": ("does a network carry a signal forward and a gradient back?", _fill_profile),
     "sweep": ("how does that depend on width, depth, scheme, ...?", _fill_sweep),
+    "save": ("new weights on disk, which may be larger than memory", _fill_save),
     "verify": ("do the arrays in a file have the law they claim?", _fill_verify),
 }
 

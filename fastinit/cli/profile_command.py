@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import refuse
-from ..profiler import Comparison, Profile, compare, profile
+from ..profiler import Advice, Comparison, Profile, compare, profile
 from ..profiler.drawing import drawn
 from ..profiler.show.story import Story, story
 from .readers import read_scheme
@@ -24,19 +24,25 @@ def run_profile(options: argparse.Namespace, keywords: dict[str, Any], files: di
     """Profile what the keywords say, show it as the options say, and save it in files."""
     for module in (["table"] if options.table else []) + [_DRAWN[kind] for kind in files if kind in _DRAWN]:
         drawn(module)  # what is not installed is missed before the run
+    of_story = options.compare is None and set(keywords) <= _OF_ANY_RUN
+    if options.advise and (of_story or options.compare is not None):
+        refuse("--advise", "left out with --compare and for the story: it is of one network (--width 1024)", True)
+    shown: Any
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the verdict says it
         if options.compare is not None:
             shown, interrupted = _compared(options.compare, keywords)
-        elif set(keywords) <= _OF_ANY_RUN:
+        elif of_story:
             shown = story(**keywords)
             interrupted = shown.interrupted
         else:
             shown, interrupted = _kept(**keywords)
-    _show(shown, options.table)
-    _save(shown, files)
-    if interrupted:
-        return 130
+        _show(shown, options.table)
+        _save(shown, files)
+        if interrupted:
+            return 130
+        if options.advise:
+            _show_advice(shown.advise(), options.table)
     profiles = list(shown.values()) if isinstance(shown, Comparison) else [shown]
     return int(options.healthy and not all(one.healthy for one in profiles))
 
@@ -73,13 +79,25 @@ def _compared(text: str, keywords: dict[str, Any]) -> tuple[Comparison, bool]:
 
 def _show(shown: Any, table: bool) -> None:
     if table:
-        from rich.console import Console
-
-        Console().print(shown.table())
+        _print(shown.table())
     elif isinstance(shown, Profile):
         print(shown.verdict)
     if isinstance(shown, Comparison) and not (table and isinstance(shown, Story)):
         print(*(f"\n{name}: {verdict}" for name, verdict in shown.verdicts.items()), sep="\n")
+
+
+def _show_advice(advice: Advice, table: bool) -> None:
+    print()
+    if table and advice.trials:
+        _print(advice.table())
+    else:
+        print(advice)
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    Console().print(table)
 
 
 def _save(shown: Any, files: dict[str, Path]) -> None:

@@ -67,8 +67,9 @@ OPTIONS: dict[str, dict[str, tuple[Reader | None, str]]] = {
         "inputs": (read_npy, "an .npy file, (batch, width), in place of standard normal inputs"),
         "cotangent": (read_cotangent, "random_sign, or an .npy file of the gradient at the outputs"),
         "loss": (read_text, "mse, in place of a cotangent"),
+        "classes": (read_whole, "that the outputs are to tell: for the first loss"),
         "backward": (None, "the gradient too"),
-        "jacobian": (None, "moments of the singular values of the input-output Jacobian"),
+        "jacobian": (None, "the singular values of the input-output Jacobian"),
         "sgd_steps": (read_whole, "steps of gradient descent before the profile"),
         "lr": (several(read_number), "their learning rate, or one for each layer"),
     },
@@ -104,6 +105,7 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--compare", metavar="SCHEMES", help="several schemes side by side: he_normal,lecun_normal")
     group.add_argument("--table", action=argparse.BooleanOptionalAction, default=True, help="a table of layers")
     add_files(group, FILES)
+    group.add_argument("--advise", action="store_true", help="what would mend it, tried: up to seven more profiles")
     group.add_argument("--healthy", action="store_true", help="exit status 1 if it does not train with SGD and Adam")
     parser.set_defaults(run=_run_profile)
 

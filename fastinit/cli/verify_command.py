@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ..arguments import refuse
 from ..schemes import SCHEMES
+from .models import known_rules, verify_model
 from .readers import option_of
 from .scheme_options import add_scheme_options, typed_keywords
-from .verify_models import known_rules, verify_model
 
 #: What says which arrays, and which parts of them.
 _OF_ARRAYS = ("scheme", "array", "shape", "index", "name", "dtype")

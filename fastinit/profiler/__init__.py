@@ -1,11 +1,12 @@
 """The profiler: whether a network carries a signal forward and a gradient back. Names only."""
 
 from .description.network import Network
-from .result import Answer, Comparison, Course, Finding, LayerProfile, Profile, Verdict, compare
+from .result import Advice, Answer, Comparison, Course, Finding, LayerProfile, Profile, Trial, Verdict, compare
 from .runs import ProfileInterrupted, profile
 from .tangent_kernel import KernelSpectrum
 
 __all__ = [
+    "Advice",
     "Answer",
     "Comparison",
     "Course",
@@ -15,6 +16,7 @@ __all__ = [
     "Network",
     "Profile",
     "ProfileInterrupted",
+    "Trial",
     "Verdict",
     "compare",
     "profile",

@@ -9,10 +9,11 @@ from .. import _core
 from ..arguments import choice, refuse
 from ..machine import available_memory, threads_for
 from ..typing import Client, Method
-from .description.network import Network, Text, normalisation_of
+from .description.network import Network, Text, mixes, normalisation_of
 from .description.signals import Signals
 from .steps.attention import ATTENTION
 from .steps.matrices import TILE
+from .tangent_kernel import FEW
 
 METHODS = get_args(Method)[1:]
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
@@ -123,13 +124,19 @@ def _wide_arrays(network: Network, signals: Signals) -> int:
     outputs = 4 * batch * widths[-1] if signals.loss is not None else 0
     # a stream in float64, its gradient, and where no norm keeps branches small, a copy for each growth by 2**20
     copies = 1 if network.norm else 1 + network.depth // 40
-    stream = batch * widest * (1 + copies * 8 // network.dtype.itemsize) if network.residual else 0
-    return outputs + stream
+    stream = copies * 8 // network.dtype.itemsize
+    few = _mixed_examples(network)
+    return outputs + widest * max(batch * (1 + stream), few * (few + stream)) * network.residual
+
+
+def _mixed_examples(network: Network) -> int:
+    """Examples whose tangent kernel is taken by a gradient of as many rows for each."""
+    return min(network.batch, FEW) if mixes(network) else 0
 
 
 def _blocks_and_products(network: Network) -> int:
     """Bytes of the blocks that threads work on, of sums, and of what each layer keeps between its two passes."""
-    batch = network.batch
+    batch = max(network.batch, _mixed_examples(network) ** 2)
     widest = max(network.widths)
     block = batch * min(_core.columns_at_once(batch), widest)
     sums = 2 * _core.columns_parts(batch, widest)

@@ -238,12 +238,15 @@ class _Prediction:
 
     def _shared(self, second: Array) -> Array:
         """Second moments of the shape of mean products."""
-        return second if self._network.image else second.mean(keepdims=True)
+        return second if self._network.image or second.size == 1 else second.mean(keepdims=True)
 
     def _activate(self, layer: int, law: SignalMoments) -> Passed:
         phi, known = self._network.activation, law.second < _LARGEST
-        moments = activation_moments(phi, np.where(known, law.second, 0.0))
-        mean, square, slope = (np.where(known, values, np.nan) for values in moments)
+        if known.all():
+            mean, square, slope = activation_moments(phi, law.second)
+        else:
+            moments = activation_moments(phi, np.where(known, law.second, 0.0))
+            mean, square, slope = (np.where(known, values, np.nan) for values in moments)
 
         def back(d: GradientMoments) -> GradientMoments:
             return GradientMoments(slope * d.second, d.cross)  # mean products are zero here

@@ -5,6 +5,7 @@ They are made by the core, of any number of rows: of 1024 as fast as by a BLAS i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,26 +52,40 @@ def squared_norm(x: Array, threads: int | None = None) -> float:
 
 def mean_cosine(products: Array) -> float:
     """Mean over pairs of different rows of the cosine between them, from their Gram matrix; zero rows have none."""
-    squares = np.diag(products)
-    some = np.flatnonzero(squares)
-    count = len(some)
-    if count < 2:
-        return np.nan
-    unit = 1 / np.sqrt(squares[some])
-    cosines = products[np.ix_(some, some)] * unit[:, None] * unit
-    return float((cosines.sum() - np.trace(cosines)) / (count * (count - 1)))
+    unit = _inverse_lengths(products.diagonal())
+    return _mean_of_pairs(float(unit @ products @ unit), unit)
 
 
 def mean_cosine_of_rows(x: Array) -> float:
     """The same from the rows themselves, in a time and memory linear in their number: |sum of unit vectors|^2."""
-    x = _scaled(x)[0]
-    squares = row_sums(x, x)[1]
-    count = np.count_nonzero(squares)
-    if count < 2:
+    return mean_cosine_within(x[None])
+
+
+def mean_cosine_within(x: Array) -> float:
+    """Mean over examples of that between their positions, of (examples, positions, units): of those that have one."""
+    if x.shape[1] < 2:
         return np.nan
-    unit = np.divide(1, np.sqrt(squares), out=np.zeros(len(x)), where=squares != 0)
-    total = _core.weighted_square(x, unit, threads_for(None))
-    return (total - count) / (count * (count - 1))
+    rows, threads = _scaled(x.reshape(-1, x.shape[2]))[0], threads_for(None)
+    unit = _inverse_lengths(row_sums(rows, rows)[1].reshape(x.shape[:2]))
+    several = zip(rows.reshape(x.shape), unit, strict=True)
+    return mean_of_known([_mean_of_pairs(_core.weighted_square(one, each, threads), each) for one, each in several])
+
+
+def mean_of_known(values: Sequence[float]) -> float:
+    """The mean of those that are numbers; not a number where none is."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan
+
+
+def _inverse_lengths(squares: Array) -> Array:
+    """Of rows from their squares; none, zero, of zero rows."""
+    return np.divide(1, np.sqrt(squares), out=np.zeros(squares.shape), where=squares != 0)
+
+
+def _mean_of_pairs(total: float, unit: Array) -> float:
+    """From the square of the sum of unit vectors, those of zero rows being none."""
+    count = np.count_nonzero(unit)
+    return (total - count) / (count * (count - 1)) if count > 1 else np.nan
 
 
 def _readable(x: Array) -> Array:

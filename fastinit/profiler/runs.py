@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, Literal, SupportsIndex
 
@@ -31,6 +32,7 @@ from .columns.propagation import propagate_by_columns
 from .description.keywords import OF_RUNS, OF_SIGNALS, network_from, settled
 from .description.network import Network
 from .description.signals import Signals, signals_from
+from .first_loss import loss_fields
 from .methods import method_for
 from .prediction import predicted
 from .progress import Report
@@ -105,6 +107,7 @@ def profile(
     inputs: ArrayLike | None = None,
     cotangent: ArrayLike | Literal["random_sign"] | None = None,
     loss: Callable[[Array], ArrayLike] | Literal["mse"] | None = None,
+    classes: SupportsIndex | None = None,
     backward: bool = True,
     jacobian: bool = False,
     sgd_steps: SupportsIndex = 0,
@@ -195,11 +198,16 @@ def profile(
     loss : callable or "mse"
         From the outputs to the gradient of a loss, in place of a cotangent. "mse" is half the squared distance from
         standard normal targets, summed over units and averaged over the batch.
+    classes : int
+        How many there are, if that is what the network is to tell: a linear readout of weights of variance 1 / outputs,
+        which the tangent kernel has too, makes logits of the outputs.
     backward : bool
         Whether gradients are wanted.
     jacobian : bool
-        Whether the moments of the singular values of the input-output Jacobian are wanted too, from the batch's random
-        cotangents: "jacobian_second_moment" and "jacobian_fourth_moment", (repeats,), over as many values as outputs.
+        Whether the singular values of the input-output Jacobian are wanted too, (repeats,): their moments, from the
+        batch's random cotangents, "jacobian_second_moment" and "jacobian_fourth_moment", over as many values as
+        outputs; and "jacobian_largest", of any example (where a norm mixes them, of all together), by 12 to 32 passes
+        more each way. The last is NaN for "matrix_free", which would have to remember the products of all of them.
     sgd_steps : int
         Steps of gradient descent on `loss` ("mse" where it is left out) before the profile is taken; the profiles
         before each are in ``.steps``.
@@ -225,6 +233,7 @@ def profile(
         Of Dask, whose workers then pass the layers of "matrix_free", which is what "auto" is; no bit depends on how
         many they are, or on one that dies. Not for a residual network or a loss, of which whole signals are kept, nor
         with sgd_steps or jacobian. A layer has at most 32 parts; what a user gives as inputs goes to each worker.
+        What is profiled `again`, or tried for advice, is so without it.
     progress : bool
         Whether to show a bar; where it is left out, for long runs on a terminal.
 
@@ -235,12 +244,17 @@ def profile(
         such thing: ``preact_mean``, ``preact_variance``, ``preact_second_moment``, ``preact_kurtosis`` of h, the same
         with ``act_`` of x', ``dead_fraction`` (units whose slope is zero on the whole batch), ``distinct_units`` (whose
         h differ by more than rounding), ``cosine`` (mean over pairs of different examples, none of them zero),
+        ``position_cosine`` (the same of the positions of an image, or the tokens of a sequence, averaged over examples;
+        NaN where there is one),
         ``grad_preact_second_moment`` and ``grad_act_second_moment`` (of the gradient by h and by x'), ``weight_norm``,
         ``weight_grad_norm``, ``weight_dot_grad``; ``kernel_share`` (of the layer in the trace of the tangent kernel);
         and ``theory_`` before some of these names, (depth + 1,), for infinite width. Of the whole network, (repeats,),
         where the kernel was seen: ``kernel_largest``, ``kernel_mean``, ``kernel_median``, ``kernel_effective_rank``,
         ``kernel_rounding`` and ``kernel_examples`` (those of `fastinit.profiler.KernelSpectrum`), and
-        ``gradient_cosine``, the mean cosine between the gradients of two examples.
+        ``gradient_cosine``, the mean cosine between the gradients of two examples. ``kernel_eigenvalues`` are those
+        with the mean over examples taken out, (repeats, examples - 1), from large to small. With `classes`, K of them:
+        ``first_loss``, the expected cross-entropy of random labels by logits of the outputs' second moment, and
+        ``uniform_loss``, log K.
 
     Raises
     ------
@@ -270,14 +284,18 @@ def profile(
     >>> p["distinct_units"][0, 20].item()
     256.0
     """
-    given = settled(locals())
+    typed = dict(locals())
+    given = settled(typed)
     described = {name: value for name, value in given.items() if name not in (*OF_SIGNALS, *OF_RUNS)}
     network = network_from(**described)
     signals = signals_from(network, inputs=inputs, **{name: given[name] for name in OF_SIGNALS})
     chosen = method_for(network, signals, method, client)
     drawings, first = integer("repeats", repeats, 1), seed_number(seed)
     with threads_limited(threads), dealt_to(client):
-        return measured(network, signals, chosen, first, drawings, progress)
+        found = measured(network, signals, chosen, first, drawings, progress)
+    taken: dict[str, Any] = {"seed": first, "inputs": signals.inputs, "cotangent": signals.cotangent, "client": None}
+    found.call = partial(profile, **typed | taken | ({} if widths is None else {"widths": network.widths}))
+    return found
 
 
 def measured(
@@ -311,14 +329,15 @@ class Drawings:
         rows: list[dict[str, Any]] = []
         try:
             for whole in self._propagate(seed, tallies, report):
-                rows.append(_row(tallies) | whole)
+                seen = _row(tallies)
+                rows.append(seen | whole | loss_fields(self._signals.classes, seen["act_second_moment"][-1]))
         except KeyboardInterrupt:
             if not self._rows[-1]:
                 self._keep([*rows, *filter(_has_numbers, [_row(tallies)])])
             raise
         self._keep(rows)
 
-    def _propagate(self, seed: int, tallies: list[Tally], report: Report) -> Iterator[dict[str, float]]:
+    def _propagate(self, seed: int, tallies: list[Tally], report: Report) -> Iterator[dict[str, Any]]:
         if self._method == "matrix_free" and not self._signals.asks_again:
             return propagate_by_columns(self._network, self._signals, seed, tallies, report)
         return propagate_by_steps(self._network, self._signals, seed, tallies, report, self._method)

@@ -16,6 +16,8 @@ Array = np.ndarray[Any, Any]
 
 #: Two units are the same where they differ by less than this, in rounding errors of their dtype and in their size.
 _ROUNDINGS = 64
+#: Two rows are the same where they differ by less than this, in rounding errors.
+_COPIED = 4
 #: Rows by which most columns that are not the same are told apart.
 _GLANCE = 8
 
@@ -51,6 +53,29 @@ def distinct_columns(x: Array) -> float:
     return float(x.shape[1] - pairs.shape[1])
 
 
+def distinct_rows(*given: Array) -> Array:
+    """Places of the rows that differ by more than rounding, in one of several arrays, from all before them."""
+    matrices = [x.reshape(len(x), -1) for x in given]
+    shadows = [x @ _direction(x.shape[1]).astype(x.dtype if x.dtype.kind in "fc" else float) for x in matrices]
+    offs = [_rounding(x) for x in matrices]
+    found: list[int] = []
+    for row in range(len(matrices[0])):
+        near = np.array(found, int)
+        for x, shadow, off in zip(matrices, shadows, offs, strict=True):
+            near = near[np.abs(shadow[near] - shadow[row]) <= 2 * x.shape[1] * off[row]]
+        for x, off in zip(matrices, offs, strict=True):
+            near = near[(np.abs(x[near] - x[row]) <= off[row]).all(axis=1)]
+        if not near.size:
+            found.append(row)
+    return np.array(found)
+
+
+def _rounding(x: Array) -> Array:
+    """How far elements of each row may be off; integers are exact."""
+    eps = float(np.finfo(x.dtype).eps) if x.dtype.kind in "fc" else 0.0
+    return np.asarray(_COPIED * eps * np.abs(x).max(axis=1, initial=0))
+
+
 class Tally:
     """What is known of one layer. Arrays are (rows, units), and may come in pieces of some units each."""
 
@@ -62,6 +87,7 @@ class Tally:
     units: int
     distinct: float
     cosine: float
+    position_cosine: float
     squares: dict[str, float]
     kernel: Array | None
     kernel_share: float
@@ -76,7 +102,7 @@ class Tally:
         self.dead = 0
         self.units = 0
         self.distinct = np.nan
-        self.cosine = np.nan
+        self.cosine = self.position_cosine = np.nan
         self.squares = {}
         self.kernel = None
         self.kernel_share = np.nan
@@ -122,8 +148,8 @@ class Tally:
 def _with_infinities(seen: Any) -> dict[str, float]:
     """Mean, variance, second moment and kurtosis."""
     kurtosis = np.nan if seen.kurtosis is None else seen.kurtosis
-    second = np.float64(seen.variance) + np.float64(seen.mean) ** 2
-    return {"mean": seen.mean, "variance": seen.variance, "second_moment": second, "kurtosis": kurtosis}
+    mean, variance = seen.mean, seen.variance  # a power would raise where the product is infinite
+    return {"mean": mean, "variance": variance, "second_moment": variance + mean * mean, "kurtosis": kurtosis}
 
 
 class TallyResult(NamedTuple):
@@ -184,6 +210,7 @@ FIELDS: dict[str, LayerField] = {
         LayerField("dead_fraction", "preactivation", "forward", False, lambda seen: seen.tally.dead_fraction),
         LayerField("distinct_units", "preactivation", "forward", False, lambda seen: seen.distinct),
         LayerField("cosine", "activation", "forward", True, lambda seen: seen.tally.cosine),
+        LayerField("position_cosine", "activation", "forward", True, lambda seen: seen.tally.position_cosine),
         _moment("grad_preact", "preactivation", "second_moment"),
         _moment("grad_act", "activation", "second_moment"),
         LayerField("weight_norm", "weights", "forward", False, lambda seen: seen.root("weight_norm")),
@@ -196,4 +223,4 @@ FIELDS: dict[str, LayerField] = {
     )
 }  # fmt: skip
 #: What it has of the whole network where tangents are sent forward: see `Signals.jacobian`.
-NETWORK_FIELDS = ("jacobian_second_moment", "jacobian_fourth_moment")
+NETWORK_FIELDS = ("jacobian_second_moment", "jacobian_fourth_moment", "jacobian_largest")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,14 +17,16 @@ import numpy as np
 from .description.network import Network, mixes
 from .description.signals import example_signs
 from .products import mean_cosine, rounding
-from .statistics import Tally
+from .statistics import Tally, distinct_rows
 
 Array = np.ndarray[Any, Any]
 
 #: Half the distance from one to the next number of float64.
 _ROUNDING = 2.0**-53
-#: Examples whose kernel is taken: of rows that are no sums over positions, and do not mix; otherwise.
-MOST, SOME = 256, 16
+#: Examples whose kernel is taken: of rows that are no sums over positions, and do not mix; otherwise; and where they
+#: mix and there are no weights: gradients then have as many rows, squared, and to 8 it takes as long as the rest of a
+#: profile of batch 32, to 16 it would take ten times as long.
+MOST, SOME, FEW = 256, 16, 8
 
 
 def kernel_examples(network: Network) -> int:
@@ -46,7 +49,7 @@ class KernelSpectrum(NamedTuple):
         How far an eigenvalue may be off, over the largest: sums of float64 are rounded. Signals of float32 were rounded
         to 6e-8 before, and what differs by less is not there.
     examples : float
-        How many there are.
+        How many there are; of equal ones the first.
     """
 
     largest: float
@@ -75,12 +78,15 @@ class KernelSpectrum(NamedTuple):
         return bool(np.isfinite(self.largest) and self.examples > 1)
 
 
-#: The same numbers as fields of a profile, and the mean cosine between the gradients of two examples.
+#: The same numbers as fields of a profile, and the mean cosine between the gradients of two examples; and the field
+#: that has a row for each drawing: the eigenvalues with the mean over examples taken out, from large to small.
 KERNEL_FIELDS = tuple(f"kernel_{name}" for name in KernelSpectrum._fields)
-GRADIENT_COSINE = "gradient_cosine"
+GRADIENT_COSINE, KERNEL_EIGENVALUES = "gradient_cosine", "kernel_eigenvalues"
 
 
-def kernel_fields(network: Network, seed: int, tallies: Sequence[Tally], products: Array) -> dict[str, float]:
+def kernel_fields(
+    network: Network, seed: int, tallies: Sequence[Tally], products: Array, inputs: Array | None
+) -> dict[str, Any]:
     """Fields of the whole network from the parts of its layers, which get their shares.
 
     A linear readout stands on the outputs: weights of variance 1 / outputs and a bias, which learn too. It turns one
@@ -94,20 +100,44 @@ def kernel_fields(network: Network, seed: int, tallies: Sequence[Tally], product
         With what each layer adds, (examples, examples), where a random cotangent comes back.
     products : (examples, examples)
         The Gram matrix of the outputs, of the same examples.
+    inputs : (examples or more, ...), optional
+        Where they are not independent normals: copies of an example, of which the kernel says nothing that it does not
+        say of the first one, would add an eigenvalue of zero each.
     """
     examples, outputs = len(products), network.outputs
-    signs = example_signs(examples, seed, network.dtype).astype(float)
-    scale, kernel = np.outer(signs, signs) / outputs, products + 1
+    some = np.arange(examples) if inputs is None else distinct_rows(inputs[:examples])
+    signs = example_signs(examples, seed, network.dtype).astype(float)[some]
+    of, scale = np.ix_(some, some), np.outer(signs, signs) / outputs
+    kernel = products[of] + 1
     for tally in tallies:
         if tally.kernel is not None:
-            tally.kernel *= scale
-            tally.kernel_share = float(np.trace(tally.kernel))
-            kernel += tally.kernel
+            part = tally.kernel[of] * scale
+            tally.kernel_share = float(np.trace(part))
+            kernel += part
             tally.kernel = None
     for tally in tallies:
         tally.kernel_share /= float(np.trace(kernel))
-    found = spectrum_of(kernel, 2 * rounding(max(outputs, *network.widths)))
-    return dict(zip(KERNEL_FIELDS, found, strict=True)) | {GRADIENT_COSINE: mean_cosine(kernel)}
+    return fields_of(kernel, 2 * rounding(max(outputs, *network.widths)), examples)
+
+
+def fields_of(kernel: Array | None, off: float = 0.0, examples: int = 0) -> dict[str, Any]:
+    """What a profile has of a kernel: see `spectrum_of`. What it has not of so many examples' eigenvalues is NaN."""
+    found, others = _spectrum(kernel, off)
+    eigenvalues = np.full(max(examples - 1, len(others)), np.nan)
+    eigenvalues[: len(others)] = others
+    cosine = np.nan if kernel is None else mean_cosine(kernel)
+    return dict(zip(KERNEL_FIELDS, found, strict=True)) | {GRADIENT_COSINE: cosine, KERNEL_EIGENVALUES: eigenvalues}
+
+
+def part_of_product(x: Array, d: Array, examples: int) -> Array:
+    """What the weights and the bias of one product add to the kernel, from Gram matrices of inputs and gradients.
+
+    The gradient of example i is ``dW_i = x_i' d_i``, summed over its rows. Where norms mix examples every row of x
+    takes part in each, and d is that of as many functions, one below the other.
+    """
+    functions, rows = len(d) // len(x), len(d) // examples
+    parts = (np.tile(x + 1, (functions, functions)) if functions > 1 else x + 1) * d
+    return np.asarray(parts.reshape(examples, rows, examples, rows).sum(axis=(1, 3)))
 
 
 def spectrum_of(kernel: Array | None, off: float = 0.0) -> KernelSpectrum:
@@ -115,19 +145,25 @@ def spectrum_of(kernel: Array | None, off: float = 0.0) -> KernelSpectrum:
 
     Where there is none, it is not a number; nor is it where the kernel is not finite.
     """
+    return _spectrum(kernel, off)[0]
+
+
+def _spectrum(kernel: Array | None, off: float) -> tuple[KernelSpectrum, Array]:
+    """And the eigenvalues with the mean over examples taken out, from large to small."""
+    examples = 0 if kernel is None else len(kernel)
     if kernel is None or not np.isfinite(kernel).all():
-        return KernelSpectrum(np.nan, np.nan, np.nan, np.nan, np.nan, float(0 if kernel is None else len(kernel)))
-    examples = len(kernel)
+        return KernelSpectrum(nan, nan, nan, nan, nan, float(examples)), np.full(max(examples - 1, 0), np.nan)
     scale = float(np.abs(kernel).max())
     if examples < 2 or not scale:
-        return KernelSpectrum(scale, 0.0, 0.0, 0.0, 0.0, float(examples))
+        return KernelSpectrum(scale, 0.0, 0.0, 0.0, 0.0, float(examples)), np.zeros(examples - 1)
     unit = (kernel + kernel.T) / (2 * scale)  # of any size: squares of eigenvalues stay in range
     largest = float(np.linalg.eigvalsh(unit)[-1])
     others = _differences(examples)
-    centred = np.maximum(np.linalg.eigvalsh(others.T @ unit @ others), 0)
+    centred = np.maximum(np.linalg.eigvalsh(others.T @ unit @ others)[::-1], 0)
     off = (off * float(np.trace(unit)) + examples * _ROUNDING * largest) / largest
     mean, median = float(centred.mean()), float(np.median(centred))
-    return KernelSpectrum(largest * scale, mean * scale, median * scale, _effective_rank(centred), off, float(examples))
+    numbers = (largest * scale, mean * scale, median * scale, _effective_rank(centred), off, float(examples))
+    return KernelSpectrum(*numbers), centred * scale
 
 
 def _effective_rank(eigenvalues: Array) -> float:

@@ -51,12 +51,15 @@ def _narrow(x: Array, y: Array) -> Array:
     return total[..., 0]
 
 
-def column_products(x: Any, y: Any = None, exact: bool = True) -> Array:
-    """xx', or xy', in float64; where they are not `exact`, of float32 in float32 within 256 columns."""
+def column_products(x: Any, y: Any = None, exact: bool = True, rows: int = 0) -> Array:
+    """xx', or xy', in float64; where they are not `exact`, of float32 in float32 within 256 columns.
+
+    Of a layer whose gradients have so many `rows`, if those are more.
+    """
     other = x if y is None else y
     product = gram if exact or x.dtype == F64 else _narrow
     total = np.zeros((len(x), len(other)))
-    for part in _blocks(max(len(x), len(other)), x.shape[1]):
+    for part in _blocks(max(len(x), len(other), rows), x.shape[1]):
         sums = np.zeros_like(total)
         for block in part:
             for first in range(block.start, block.stop, COLUMNS):

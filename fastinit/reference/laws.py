@@ -46,8 +46,8 @@ def _uniform(w: Array, x: Array, real: type, low: float, high: float) -> Array:
     if real is F32:
         value = fma32((w >> U32(8)).astype(F32) * F32(2**-24), F32(high - low), F32(least))
     else:
-        n = w.astype(U64) << U64(20) | (x >> U32(12)).astype(U64)
-        value = n.astype(F64) * 2.0**-52 * (high - low) + least
+        n = w.astype(U64) << U64(21) | (x >> U32(12) << U32(1) | x & U32(1)).astype(U64)
+        value = n.astype(F64) * 2.0**-53 * (high - low) + least
     return np.minimum(value, np.nextafter(real(_ceiling(high, real)), real(-np.inf)))
 
 

@@ -89,7 +89,7 @@ def uniform(
     threads: int | None = None,
     **unknown: Never,
 ) -> Any:
-    """Uniform values in [low, high): ``low + (high - low) * u``, u a multiple of 2**-24 (float64: 2**-52).
+    """Uniform values in [low, high): ``low + (high - low) * u``, u a multiple of 2**-24 (float64: 2**-53).
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ def constant(
 @public
 def zeros(
     shape: Shape,
-    *,
+    *more: Never,
     seed: Seed = None,
     name: str = "",
     dtype: DType = "float32",
@@ -280,15 +280,15 @@ def zeros(
     >>> fi.zeros(2)
     array([0., 0.], dtype=float32)
     """
-    if unknown:
-        refuse_unknown(zeros, unknown)
+    if unknown or more:
+        refuse_unknown(zeros, unknown, (shape, *more))
     return DRAWS["zeros"]((shape, dtype), seed, name, index, out, threads)
 
 
 @public
 def ones(
     shape: Shape,
-    *,
+    *more: Never,
     seed: Seed = None,
     name: str = "",
     dtype: DType = "float32",
@@ -305,6 +305,6 @@ def ones(
     >>> fi.ones(2)
     array([1., 1.], dtype=float32)
     """
-    if unknown:
-        refuse_unknown(ones, unknown)
+    if unknown or more:
+        refuse_unknown(ones, unknown, (shape, *more))
     return DRAWS["ones"]((shape, dtype), seed, name, index, out, threads)

@@ -84,7 +84,7 @@ def variance_scaling(
 @public
 def lecun_normal(
     shape: Shape,
-    *,
+    *more: Never,
     distribution: Distribution = "normal",
     gain: float = 1.0,
     in_axis: Axes = -2,
@@ -112,8 +112,8 @@ def lecun_normal(
     >>> bool(abs(fi.lecun_normal((400, 100), seed=0).std() * 20 - 1) < 0.02)
     True
     """
-    if unknown:
-        refuse_unknown(lecun_normal, unknown)
+    if unknown or more:
+        refuse_unknown(lecun_normal, unknown, (shape, *more))
     asked = (shape, dtype, distribution, gain, in_axis, out_axis, batch_axis)
     return DRAWS["lecun_normal"](asked, seed, name, index, out, threads)
 
@@ -121,7 +121,7 @@ def lecun_normal(
 @public
 def lecun_uniform(
     shape: Shape,
-    *,
+    *more: Never,
     gain: float = 1.0,
     in_axis: Axes = -2,
     out_axis: Axes = -1,
@@ -142,8 +142,8 @@ def lecun_uniform(
     >>> bool(abs(fi.lecun_uniform((3, 100), seed=0)).max() < 1)
     True
     """
-    if unknown:
-        refuse_unknown(lecun_uniform, unknown)
+    if unknown or more:
+        refuse_unknown(lecun_uniform, unknown, (shape, *more))
     asked = (shape, dtype, gain, in_axis, out_axis, batch_axis)
     return DRAWS["lecun_uniform"](asked, seed, name, index, out, threads)
 
@@ -151,7 +151,7 @@ def lecun_uniform(
 @public
 def glorot_normal(
     shape: Shape,
-    *,
+    *more: Never,
     distribution: Distribution = "normal",
     gain: float = 1.0,
     in_axis: Axes = -2,
@@ -180,8 +180,8 @@ def glorot_normal(
     >>> bool(abs(fi.glorot_normal((300, 100), seed=0).var() * 200 - 1) < 0.03)
     True
     """
-    if unknown:
-        refuse_unknown(glorot_normal, unknown)
+    if unknown or more:
+        refuse_unknown(glorot_normal, unknown, (shape, *more))
     asked = (shape, dtype, distribution, gain, in_axis, out_axis, batch_axis)
     return DRAWS["glorot_normal"](asked, seed, name, index, out, threads)
 
@@ -189,7 +189,7 @@ def glorot_normal(
 @public
 def glorot_uniform(
     shape: Shape,
-    *,
+    *more: Never,
     gain: float = 1.0,
     in_axis: Axes = -2,
     out_axis: Axes = -1,
@@ -214,8 +214,8 @@ def glorot_uniform(
     >>> bool(abs(fi.glorot_uniform((3, 3), seed=0)).max() < 1)
     True
     """
-    if unknown:
-        refuse_unknown(glorot_uniform, unknown)
+    if unknown or more:
+        refuse_unknown(glorot_uniform, unknown, (shape, *more))
     asked = (shape, dtype, gain, in_axis, out_axis, batch_axis)
     return DRAWS["glorot_uniform"](asked, seed, name, index, out, threads)
 
@@ -223,7 +223,7 @@ def glorot_uniform(
 @public
 def he_normal(
     shape: Shape,
-    *,
+    *more: Never,
     distribution: Distribution = "normal",
     gain: float = 1.0,
     in_axis: Axes = -2,
@@ -255,8 +255,8 @@ def he_normal(
     >>> bool((W[1024:2048] == S).all())
     True
     """
-    if unknown:
-        refuse_unknown(he_normal, unknown)
+    if unknown or more:
+        refuse_unknown(he_normal, unknown, (shape, *more))
     asked = (shape, dtype, distribution, gain, in_axis, out_axis, batch_axis)
     return DRAWS["he_normal"](asked, seed, name, index, out, threads)
 
@@ -264,7 +264,7 @@ def he_normal(
 @public
 def he_uniform(
     shape: Shape,
-    *,
+    *more: Never,
     gain: float = 1.0,
     in_axis: Axes = -2,
     out_axis: Axes = -1,
@@ -285,8 +285,8 @@ def he_uniform(
     >>> bool(abs(fi.he_uniform((6, 3), seed=0)).max() < 1)
     True
     """
-    if unknown:
-        refuse_unknown(he_uniform, unknown)
+    if unknown or more:
+        refuse_unknown(he_uniform, unknown, (shape, *more))
     asked = (shape, dtype, gain, in_axis, out_axis, batch_axis)
     return DRAWS["he_uniform"](asked, seed, name, index, out, threads)
 

@@ -111,7 +111,7 @@ def dirac(
 @public
 def orthogonal(
     shape: Shape,
-    *,
+    *more: Never,
     gain: float = 1.0,
     in_axis: Axes = -2,
     out_axis: Axes = -1,
@@ -180,8 +180,8 @@ def orthogonal(
     >>> bool(np.allclose(np.tensordot(kernel, kernel, axes=[(0, 1, 2)] * 2), np.eye(16), atol=1e-5))
     True
     """
-    if unknown:
-        refuse_unknown(orthogonal, unknown)
+    if unknown or more:
+        refuse_unknown(orthogonal, unknown, (shape, *more))
     law = Orthogonal(gain, in_axis, out_axis, batch_axis)
     return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
 
@@ -189,7 +189,7 @@ def orthogonal(
 @public
 def delta_orthogonal(
     shape: Shape,
-    *,
+    *more: Never,
     gain: float = 1.0,
     in_axis: Axes = -2,
     out_axis: Axes = -1,
@@ -244,8 +244,8 @@ def delta_orthogonal(
     >>> int(np.count_nonzero(kernel))
     8
     """
-    if unknown:
-        refuse_unknown(delta_orthogonal, unknown)
+    if unknown or more:
+        refuse_unknown(delta_orthogonal, unknown, (shape, *more))
     law = DeltaOrthogonal(gain, in_axis, out_axis)
     return draw(law, shape, seed=seed, name=name, dtype=dtype, index=index, out=out, threads=threads)
 

@@ -19,6 +19,8 @@ size_t fi_columns_at_once(size_t rows) {
     return most(BLOCK_ELEMENTS / most(rows, 1) / FI_GRAM_BLOCK, 1) * FI_GRAM_BLOCK;
 }
 
+static size_t rows_back(const fi_columns *c) { return c->rows * c->functions; }
+
 static size_t blocks_of(size_t rows, size_t width) { return (width + fi_columns_at_once(rows) - 1) / fi_columns_at_once(rows); }
 
 size_t fi_columns_parts(size_t rows, size_t width) {
@@ -37,7 +39,7 @@ typedef struct {
     double z_squares, *xx, *xy, *nn, *rows;
 } part_sums;
 
-/* What a worker has for a block: signals of `rows` rows, one after the other. */
+/* What a worker has for a block: signals of `rows` rows, one after the other, and the gradients. */
 typedef struct {
     char *z, *both, *slope, *d, *signal[FI_MOST_STEPS + 1]; /* before each step, and after the last */
     double *inverse, *packed;
@@ -47,7 +49,8 @@ typedef struct {
     const fi_columns *c;
     const fi_kernels *kernels;
     const fi_columns_seen *wanted;
-    size_t first, parts, all_parts, item, other_rows, triangle, square, doubles, bytes;
+    size_t first, parts, all_parts, item, ends, others; /* rows: of what ends, and of what it is multiplied by */
+    size_t xx, xy, nn, doubles, bytes;
     fi_counter taken, failed;
     part_sums *sums;
     char *rooms;
@@ -59,10 +62,11 @@ static void draw(const pass *p, const fi_normal_rows *from, double std, size_t f
         p->kernels->fill[FI_NORMAL][p->c->dtype](from->key, &parameters, row * p->c->width + first, count, out);
 }
 
-static void multiply(const pass *p, const fi_matrix *by, size_t terms, const char *x, size_t count, char *out) {
+static void multiply(const pass *p, const fi_matrix *by, size_t rows, size_t terms, const char *x, size_t count,
+                     char *out) {
     const fi_kernels *k = p->kernels;
     fi_map_fn *map = by->wide ? k->map_wide[p->c->dtype] : k->map[p->c->dtype];
-    map(by->elements, p->c->rows, terms, x, count, out);
+    map(by->elements, rows, terms, x, count, out);
 }
 
 static void copy(const pass *p, const fi_rows *x, size_t first, size_t count, char *out) {
@@ -74,9 +78,9 @@ static fi_rows rows_of(const pass *p, const char *x, size_t rows, size_t count) 
     return (fi_rows){x, rows, (int64_t)(count * p->item)};
 }
 
-static void read_moments(const pass *p, const char *x, size_t count, int which, fi_moments *m) {
+static void read_moments(const pass *p, const char *x, size_t elements, int which, fi_moments *m) {
     const int order = p->c->orders[which];
-    for (size_t left = order ? p->c->rows * count : 0, some; left; left -= some, x += some * p->item) {
+    for (size_t left = order ? elements : 0, some; left; left -= some, x += some * p->item) {
         fi_moments block;
         some = fi_fewer(left, FI_MOMENT_BLOCK);
         p->kernels->block[p->c->dtype](x, some, order, &block);
@@ -91,11 +95,11 @@ static void add_products(const pass *p, int exact, const fi_rows *x, const fi_ro
         kernel(x, y, first, fi_fewer(count - first, FI_GRAM_BLOCK), r->packed, sums);
 }
 
-static void add_row_sums(const pass *p, const char *x, const char *y, size_t count, double *sums) {
-    for (size_t row = 0; row < p->c->rows; row++, x += count * p->item, y += count * p->item) {
+static void add_row_sums(const pass *p, const char *x, const char *y, size_t rows, size_t count, double *sums) {
+    for (size_t row = 0; row < rows; row++, x += count * p->item, y += count * p->item) {
         double two[2];
         p->kernels->row_sums[p->c->dtype](x, y, count, two);
-        sums[row] += two[0], sums[p->c->rows + row] += two[1];
+        sums[row] += two[0], sums[rows + row] += two[1];
     }
 }
 
@@ -108,7 +112,7 @@ static void start(const pass *p, size_t first, size_t count, const room *r) {
     if (c->map.elements) {
         const fi_normal_rows bias = {c->bias, c->bias_std > 0};
         draw(p, &bias, c->bias_std, first, count, r->z + c->z.rows * count * p->item);
-        multiply(p, &c->map, c->z.rows + bias.rows, r->z, count, x);
+        multiply(p, &c->map, c->rows, c->z.rows + bias.rows, r->z, count, x);
     } else if (c->given.elements) {
         copy(p, &c->given, first, count, x);
     }
@@ -141,17 +145,15 @@ static void count_dead(const pass *p, const room *r, size_t count, part_sums *s)
 /* Through the steps; to the norm's x where that is all that is wanted. */
 static int go_forward(const pass *p, size_t count, const room *r, part_sums *s) {
     const fi_columns *c = p->c;
-    const size_t bytes = c->rows * count * p->item;
     for (int step = 0; step < c->count; step++) {
         const char *x = r->signal[step];
         char *out = r->signal[step + 1];
         fi_own_fn *own = c->own[c->steps[step]];
         if (c->steps[step] == FI_READ) {
-            if (c->way == FI_FORWARD) read_moments(p, x, count, 0, &s->read);
-            memcpy(out, x, bytes);
+            if (c->way == FI_FORWARD) read_moments(p, x, c->rows * count, 0, &s->read);
         } else if (c->steps[step] == FI_NORM && c->way == FI_FORWARD_SUMS) {
             if (own) return own(c->context, FI_NORM, c->rows, count, x, NULL, NULL, NULL) ? -1 : 0;
-            add_row_sums(p, x, x, count, s->rows);
+            add_row_sums(p, x, x, c->rows, count, s->rows);
             return 0;
         } else if (own) {
             if (own(c->context, c->steps[step], c->rows, count, x, NULL, out, r->slope)) return -1;
@@ -165,23 +167,24 @@ static int go_forward(const pass *p, size_t count, const room *r, part_sums *s) 
     return 0;
 }
 
-static int go_back(const pass *p, size_t count, const room *r, part_sums *s) {
+/* The gradient d of one function. */
+static int go_back(const pass *p, size_t count, const room *r, char *d, part_sums *s) {
     const fi_columns *c = p->c;
     fi_own_fn *own = c->own[FI_NORM];
     for (int step = c->count; step-- > 0;) {
         const char *x = r->signal[step];
         if (c->steps[step] == FI_READ) {
-            read_moments(p, r->d, count, 2, &s->read_back);
+            read_moments(p, d, c->rows * count, 2, &s->read_back);
         } else if (c->steps[step] == FI_ACT) {
-            p->kernels->times[c->dtype](r->d, r->slope, c->rows * count);
+            p->kernels->times[c->dtype](d, r->slope, c->rows * count);
         } else if (c->way == FI_BACKWARD_SUMS) {
-            if (own) return own(c->context, FI_NORM, c->rows, count, x, r->d, NULL, NULL) ? -1 : 0;
-            add_row_sums(p, r->d, r->signal[step + 1], count, s->rows);
+            if (own) return own(c->context, FI_NORM, c->rows, count, x, d, NULL, NULL) ? -1 : 0;
+            add_row_sums(p, d, r->signal[step + 1], c->rows, count, s->rows);
             return 0;
         } else if (own) {
-            if (own(c->context, FI_NORM, c->rows, count, x, r->d, r->d, NULL)) return -1;
+            if (own(c->context, FI_NORM, c->rows, count, x, d, d, NULL)) return -1;
         } else {
-            normalise(p, r->d, r->signal[step + 1], count, r, r->d);
+            normalise(p, d, r->signal[step + 1], count, r, d);
         }
     }
     return 0;
@@ -190,9 +193,9 @@ static int go_back(const pass *p, size_t count, const room *r, part_sums *s) {
 static void see_end(const pass *p, size_t first, size_t count, const room *r, part_sums *s) {
     const fi_columns *c = p->c;
     const char *end = r->signal[c->count];
-    const fi_rows x = rows_of(p, end, c->rows, count), n = rows_of(p, r->both, c->rows, count);
+    const fi_rows x = rows_of(p, end, c->rows, count), n = rows_of(p, r->both, c->n.rows, count);
     double two[2];
-    read_moments(p, end, count, 1, &s->end);
+    read_moments(p, end, c->rows * count, 1, &s->end);
     if (c->z.rows && c->map.elements) {
         p->kernels->row_sums[c->dtype](r->z, r->z, c->z.rows * count, two);
         s->z_squares += two[1];
@@ -204,29 +207,29 @@ static void see_end(const pass *p, size_t first, size_t count, const room *r, pa
     if (p->wanted->nn)
         add_products(p, 1, &n, NULL, count, r, s->nn);
     else
-        add_row_sums(p, r->both, r->both, count, s->rows);
+        add_row_sums(p, r->both, r->both, c->n.rows, count, s->rows);
 }
 
-/* The gradient at the end. */
+/* The gradients at the end. */
 static void turn(const pass *p, size_t first, size_t count, const room *r) {
     const fi_columns *c = p->c;
     const size_t bytes = c->rows * count * p->item;
     if (c->back.elements) {
         memcpy(r->both, r->signal[c->count], bytes);
         draw(p, &c->n, 1, first, count, r->both + bytes);
-        multiply(p, &c->back, c->rows + c->n.rows, r->both, count, r->d);
+        multiply(p, &c->back, rows_back(c), c->rows + c->n.rows, r->both, count, r->d);
     } else if (c->gradient.elements) {
         copy(p, &c->gradient, first, count, r->d);
     } else {
         draw(p, &c->n, 1, first, count, r->both);
         p->kernels->take_signs[c->dtype](r->both, r->both, c->n.rows * count);
-        multiply(p, &c->signs, c->n.rows, r->both, count, r->d);
+        multiply(p, &c->signs, rows_back(c), c->n.rows, r->both, count, r->d);
     }
 }
 
-static void put(const pass *p, const char *x, size_t first, size_t count) {
+static void put(const pass *p, const char *x, size_t rows, size_t first, size_t count) {
     const fi_columns *c = p->c;
-    for (size_t row = 0; row < c->rows; row++, x += count * p->item) {
+    for (size_t row = 0; row < rows; row++, x += count * p->item) {
         char *out = c->out + (row * c->width + first) * p->item;
         if (c->adds)
             p->kernels->add[c->dtype](out, x, count);
@@ -242,43 +245,48 @@ static int pass_block(const pass *p, size_t first, size_t count, const room *r, 
     if (c->way == FI_FORWARD_SUMS) return 0;
     if (c->way == FI_FORWARD) {
         see_end(p, first, count, r, s);
-        if (c->out) put(p, r->signal[c->count], first, count);
+        if (c->out) put(p, r->signal[c->count], c->rows, first, count);
         return 0;
     }
     turn(p, first, count, r);
-    if (c->way == FI_BACKWARD) read_moments(p, r->d, count, 3, &s->end_back);
-    if (go_back(p, count, r, s)) return -1;
+    if (c->way == FI_BACKWARD) read_moments(p, r->d, rows_back(c) * count, 3, &s->end_back);
+    for (size_t function = 0; function < c->functions; function++)
+        if (go_back(p, count, r, r->d + function * c->rows * count * p->item, s)) return -1;
     if (c->way == FI_BACKWARD_SUMS) return 0;
-    if (c->out) put(p, r->d, first, count);
-    if (s->xx) {
-        const fi_rows d = rows_of(p, r->d, c->rows, count), z = rows_of(p, r->z, c->z.rows, count);
-        add_products(p, 1, &d, NULL, count, r, s->xx);
-        add_products(p, c->exact, &d, &z, count, r, s->xy);
-    }
+    if (c->out) put(p, r->d, rows_back(c), first, count);
+    const fi_rows d = rows_of(p, r->d, rows_back(c), count), z = rows_of(p, r->z, c->z.rows, count);
+    if (s->xx) add_products(p, 1, &d, NULL, count, r, s->xx);
+    if (s->xy) add_products(p, c->exact, &d, &z, count, r, s->xy);
     return 0;
 }
 
-/* Room for one worker, every signal on a line of the cache; or (NULL) how many bytes it takes. */
+/* Room for one worker, every signal on a line of the cache, what is only read in its place; or (NULL) how many bytes it
+   takes. */
 static size_t lay_out(const pass *p, char *memory, room *r) {
     const fi_columns *c = p->c;
-    const size_t columns = fi_fewer(fi_columns_at_once(c->rows), c->width), row = columns * p->item;
+    const size_t columns = fi_fewer(fi_columns_at_once(rows_back(c)), c->width), row = columns * p->item;
     size_t used = 0;
 #define TAKE(place, bytes) \
     place = memory ? (void *)(memory + used) : NULL, used += ((bytes) + FI_LINE - 1) / FI_LINE * FI_LINE
     TAKE(r->z, (c->z.rows + 1) * row);
-    TAKE(r->both, (c->rows + most(c->rows, c->n.rows)) * row);
+    TAKE(r->both, (c->rows + rows_back(c)) * row);
     TAKE(r->slope, c->rows * row);
-    TAKE(r->d, c->rows * row);
-    for (int step = 0; step <= c->count; step++) TAKE(r->signal[step], c->rows * row);
+    TAKE(r->d, rows_back(c) * row);
+    TAKE(r->signal[0], c->rows * row);
+    for (int step = 0; step < c->count; step++)
+        if (c->steps[step] == FI_READ)
+            r->signal[step + 1] = r->signal[step];
+        else
+            TAKE(r->signal[step + 1], c->rows * row);
     TAKE(r->inverse, most(columns, c->rows) * sizeof(double));
-    TAKE(r->packed, 2 * tiles_of(c->rows) * FI_GRAM_TILE * FI_GRAM_BLOCK * sizeof(double));
+    TAKE(r->packed, 2 * tiles_of(rows_back(c)) * FI_GRAM_TILE * FI_GRAM_BLOCK * sizeof(double));
 #undef TAKE
     return used;
 }
 
 static void pass_parts(void *context, size_t worker) {
     pass *p = context;
-    const size_t blocks = blocks_of(p->c->rows, p->c->width), columns = fi_columns_at_once(p->c->rows);
+    const size_t blocks = blocks_of(rows_back(p->c), p->c->width), columns = fi_columns_at_once(rows_back(p->c));
     room r;
     lay_out(p, p->rooms + worker * p->bytes, &r);
     for (size_t part; (part = fi_count_up(&p->taken)) < p->parts && !p->failed;) {
@@ -309,17 +317,17 @@ static void add_tiles(size_t rows, size_t others, int triangle, const double *su
 }
 
 static void add_part(const pass *p, const part_sums *s, fi_columns_seen *seen) {
-    const size_t rows = p->c->rows;
+    const size_t others = p->others;
     seen->read = fi_merge_moments(&seen->read, &s->read);
     seen->end = fi_merge_moments(&seen->end, &s->end);
     seen->read_back = fi_merge_moments(&seen->read_back, &s->read_back);
     seen->end_back = fi_merge_moments(&seen->end_back, &s->end_back);
     seen->dead += s->dead, seen->z_squares += s->z_squares;
-    add_tiles(rows, rows, 1, s->xx, seen->xx);
-    add_tiles(rows, p->other_rows, 0, s->xy, seen->xy);
-    add_tiles(rows, rows, 1, s->nn, seen->nn);
-    for (size_t row = 0; seen->n_squares && row < rows; row++) seen->n_squares[row] += s->rows[rows + row];
-    for (size_t sum = 0; seen->row_sums && sum < 2 * rows; sum++) seen->row_sums[sum] += s->rows[sum];
+    add_tiles(p->ends, p->ends, 1, s->xx, seen->xx);
+    add_tiles(p->ends, others, 0, s->xy, seen->xy);
+    add_tiles(others, others, 1, s->nn, seen->nn);
+    for (size_t row = 0; seen->n_squares && row < others; row++) seen->n_squares[row] += s->rows[others + row];
+    for (size_t sum = 0; seen->row_sums && sum < 2 * p->c->rows; sum++) seen->row_sums[sum] += s->rows[sum];
 }
 
 void fi_columns_start(fi_columns_seen *seen) {
@@ -330,10 +338,12 @@ void fi_columns_start(fi_columns_seen *seen) {
 static pass pass_of(const fi_columns *c, const fi_columns_seen *seen, size_t first, size_t parts) {
     pass p = {.c = c, .kernels = fi_level_in_use()->kernels, .wanted = seen, .first = first, .parts = parts};
     room none;
-    p.all_parts = fi_columns_parts(c->rows, c->width), p.item = fi_item_bytes[c->dtype];
-    p.other_rows = c->way == FI_FORWARD ? c->rows : c->z.rows;
-    p.triangle = pairs_of(c->rows), p.square = tiles_of(c->rows) * tiles_of(p.other_rows) * FI_GRAM_PAIRS;
-    p.doubles = (seen->xx ? p.triangle : 0) + (seen->xy ? p.square : 0) + (seen->nn ? p.triangle : 0) + 2 * c->rows;
+    const int forward = c->way == FI_FORWARD;
+    p.all_parts = fi_columns_parts(rows_back(c), c->width), p.item = fi_item_bytes[c->dtype];
+    p.ends = forward ? c->rows : rows_back(c), p.others = forward ? c->n.rows : c->z.rows;
+    p.xx = seen->xx ? pairs_of(p.ends) : 0, p.nn = seen->nn ? pairs_of(p.others) : 0;
+    p.xy = seen->xy ? tiles_of(p.ends) * tiles_of(p.others) * FI_GRAM_PAIRS : 0;
+    p.doubles = p.xx + p.xy + p.nn + 2 * most(c->rows, p.others);
     p.bytes = lay_out(&p, NULL, &none);
     return p;
 }
@@ -361,9 +371,9 @@ int fi_pass_columns(const fi_columns *c, size_t first, size_t parts, fi_columns_
         part_sums *s = &p.sums[part];
         double *sums = (double *)(p.sums + parts) + part * p.doubles;
         s->read = s->end = s->read_back = s->end_back = fi_no_moments();
-        if (seen->xx) s->xx = sums, sums += p.triangle;
-        if (seen->xy) s->xy = sums, sums += p.square;
-        if (seen->nn) s->nn = sums, sums += p.triangle;
+        if (seen->xx) s->xx = sums, sums += p.xx;
+        if (seen->xy) s->xy = sums, sums += p.xy;
+        if (seen->nn) s->nn = sums, sums += p.nn;
         s->rows = sums;
     }
     fi_run_parallel(pass_parts, &p, workers, (int)workers);

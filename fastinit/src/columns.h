@@ -1,7 +1,8 @@
 /* Loops: a layer's columns, made and read a block at a time without leaving the cache. A block goes forward: normals
    times a matrix, or what is given, or a stream of doubles; norm and activation; and is read. On the way back it is made
-   again, and the gradient at its end, a matrix times its end and more normals, or what is given, goes back to its start.
-   Blocks, and the parts in which sums are added, depend on rows and width alone, so that no sum depends on threads.
+   again, and the gradient at its end, a matrix times its end and more normals, or what is given, goes back to its start:
+   of several functions, one below the other. Blocks, and the parts in which sums are added, depend on rows, functions and
+   width alone, so that no sum depends on threads.
    Elements are float or double (`dtype` FI_F32 or FI_F64). */
 #ifndef FI_COLUMNS_H
 #define FI_COLUMNS_H
@@ -38,6 +39,7 @@ typedef struct {
     enum fi_dtype dtype;
     enum fi_way way;
     size_t rows, width;
+    size_t functions; /* whose gradients go back: rows of each, all at the same signal */
     /* Where columns start: normals z, by a matrix if there is one (whose last term is the bias, if that has a std);
        or what is given. If there is a stream, `sign` times that is added to it, and it is what goes on. */
     fi_normal_rows z;
@@ -54,14 +56,14 @@ typedef struct {
     fi_activation_parameters parameters;
     fi_own_fn *own[FI_ACT + 1]; /* or NULL */
     void *context;
-    /* Where they end: new normals n, and back a matrix times both, or a given gradient, or a matrix times the signs of
-       n. */
+    /* Where they end: new normals n, at most as many rows as gradients have, and back a matrix times both, or a given
+       gradient, or a matrix times the signs of n. */
     fi_normal_rows n;
     fi_matrix back, signs;
     fi_rows gradient;
     int exact; /* products of different signals are summed in double throughout */
     int orders[4]; /* of the moments of what is seen, in the order of those; 0: none */
-    char *out; /* what went through, or NULL: of `width` columns */
+    char *out; /* what went through, or back the gradients, or NULL: of `width` columns */
     int adds;  /* to what is there */
 } fi_columns;
 
@@ -79,7 +81,7 @@ typedef struct {
 /* Nothing. */
 void fi_columns_start(fi_columns_seen *seen);
 
-/* How many of them a thread works on at once, and of how many parts the sums are. */
+/* How many of them a thread works on at once, and of how many parts the sums are: by the rows of the gradients. */
 size_t fi_columns_at_once(size_t rows);
 size_t fi_columns_parts(size_t rows, size_t width);
 

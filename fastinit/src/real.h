@@ -112,14 +112,17 @@ FI_INLINE double fi_open_f64(uint32_t k, uint32_t fine, int rare) {
     return fi_from_bits_f64(0x3ff0000000000000u | (uint64_t)k << 21 | fine >> 11) - 0x1.fffffffffffffp-1;
 }
 
-/* k / 2^24 and k / 2^52, times `scale`, plus `shift`. */
+/* n / 2^24 and n / 2^53, times `scale`, plus `shift`. The last of 53 bits, that of `fine`, is taken off the one that is
+   subtracted: the double next below 1 is 1 - 2^-53. The difference is exact. */
 FI_INLINE float fi_uniform_f32(uint32_t word, uint32_t fine, float scale, float shift) {
     (void)fine;
     return fi_fma_f32((float)(int32_t)(word >> 8) * 0x1p-24f, scale, shift);
 }
 
 FI_INLINE double fi_uniform_f64(uint32_t word, uint32_t fine, double scale, double shift) {
-    return (fi_from_bits_f64(0x3ff0000000000000u | (uint64_t)word << 20 | fine >> 12) - 1.0) * scale + shift;
+    const uint64_t one = 0x3ff0000000000000u;
+    double above = fi_from_bits_f64(one | (uint64_t)word << 20 | fine >> 12), below = fi_from_bits_f64(one - (fine & 1));
+    return (above - below) * scale + shift;
 }
 
 /* -log(u) for u in [2^-126, 1]. u = 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt(2)); minus log1p(f)/f is a polynomial of

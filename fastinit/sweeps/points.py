@@ -17,6 +17,7 @@ from ..profiler.parallel import one_blas_thread
 from ..profiler.result.courses import course_of
 from ..profiler.result.training import OPTIMIZERS
 from ..profiler.statistics import FIELDS
+from ..profiler.tangent_kernel import KERNEL_EIGENVALUES
 
 #: Keywords of `profile`, or numbers and words by column.
 Settings = dict[str, Any]
@@ -76,7 +77,8 @@ def _summary(found: Profile) -> Row:
     for name in found:
         measured = name.removeprefix("theory_")
         if measured not in FIELDS:
-            row[name] = float(np.mean(found[name]))
+            if name != KERNEL_EIGENVALUES:  # many of each network
+                row[name] = float(np.mean(found[name]))
             continue
         layers, course = found.mean(name), course_of(found, measured)
         row[f"{name}_first"] = float(layers[0 if FIELDS[measured].at_input else 1])

@@ -24,9 +24,9 @@ class Sweep(Mapping[str, NDArray[Any]]):
     First come the settings, under their keywords. Then "verdict" (its kind), "healthy", "sgd" and "adam" (the grades of
     `Profile.trains`). Then every field of a profile, as its mean over repeats: of layers with ``_first`` (the input, or
     where that has none layer 1), ``_last``, and ``_rate``, the factor per layer on the way of the signal or gradient,
-    as of `fastinit.profiler.Course`; those of the whole network under their own names; "kernel_over_mean" and
-    "kernel_over_median", the medians over repeats of those of `fastinit.profiler.KernelSpectrum`. Last "error", the
-    message of a point that failed, and "seconds". What a point has not is not a number, or None.
+    as of `fastinit.profiler.Course`; those of the whole network, eigenvalues left out, under their own names;
+    "kernel_over_mean" and "kernel_over_median", medians over repeats of those of `fastinit.profiler.KernelSpectrum`.
+    Last "error", the message of a point that failed, and "seconds". What a point has not is not a number, or None.
 
     Attributes
     ----------

@@ -34,7 +34,8 @@ def edge_of_chaos(
     Raises
     ------
     ValueError
-        If there is no critical point with a bias variance of at least 0 (softplus), or phi jumps.
+        If there is no critical point with a bias variance of at least 0 (softplus), or phi jumps, or is flat at zero
+        and has no bias.
 
     Notes
     -----
@@ -64,6 +65,8 @@ def edge_of_chaos(
         return CriticalPoint(1 / derivative_kernel(phi, 1.0, q), max(found, 0.0), q)
     wanted = real("bias_variance", bias_variance, low=0.0)
     if wanted == 0 and phi.function(np.zeros(1))[0] == 0:
+        if phi.degree != 1 and phi.derivative(np.zeros(1))[0] == 0:
+            refuse("activation", "one with a slope at zero (without bias it is critical there, as q -> 0)", phi.name)
         q = math.nan if phi.degree == 1 else 0.0
         return CriticalPoint(1 / derivative_kernel(phi, 1.0, 0.0), 0.0, q)
     grid = [max(wanted, 1e-6) * 1.25**k for k in range(120)]

@@ -106,9 +106,10 @@ def derivative_kernel(activation: ActivationLike, c: float, q: float = 1.0) -> f
 
 
 @lru_cache(maxsize=64)
-def _at_one(phi: Activation) -> tuple[float, float, float]:
-    """The moments of an activation that has a degree, at q = 1: at others they are these times a power."""
-    return expectation(phi.function, 1.0, phi.kinks), kernel(phi, 1.0), derivative_kernel(phi, 1.0)
+def _at_one(phi: Activation) -> tuple[float, float, float, float]:
+    """The moments of one that has a degree, at q = 1: at others they are these times a power; and slope^2 at zero."""
+    at_zero = float(phi.derivative(np.zeros(1))[0]) ** 2
+    return expectation(phi.function, 1.0, phi.kinks), kernel(phi, 1.0), derivative_kernel(phi, 1.0), at_zero
 
 
 class ActivationMoments(NamedTuple):
@@ -135,9 +136,8 @@ def activation_moments(activation: ActivationLike, q: ArrayLike = 1.0) -> Activa
         return expectation(lambda u: function(u) ** 2, at, phi.kinks)
 
     if phi.degree is not None:
-        mean, square, slope = _at_one(phi)
+        mean, square, slope, at_zero = _at_one(phi)
         slopes = slope * q ** (phi.degree - 1)
-        at_zero = float(phi.derivative(np.zeros(1))[0]) ** 2
         found = mean * q ** (phi.degree / 2), square * q**phi.degree, np.where(q == 0, at_zero, slopes)[()]
     elif phi.function in _KERNELS:
         value, slope = np.vectorize(partial(_KERNELS[phi.function], 1.0))(q)

@@ -5,6 +5,8 @@ try:
 except ImportError as _error:
     raise ImportError("`fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'") from _error
 
+from ..models.plans import Entry, Plan
+from ..models.shards import ModelVerification
 from .calls.fast import fast_init
 from .calls.init import (
     calculate_gain,
@@ -36,25 +38,31 @@ from .calls.init import (
 )
 from .fill_parts import fill_flat_, fill_partition_, fill_rectangles_
 from .models.initialize import initialize_
-from .models.plans import Entry, Plan, plan
-from .models.verification import ModelVerification, verify
+from .models.memory import materialize
+from .models.plans import plan
+from .models.saving import save
+from .models.verification import verify
 from .rules.modules import fans_of
 from .rules.recipe import Recipe, Sought, register_recipe
 from .rules.recipes import deepnorm, gpt2, llama
 from .rules.weights import Ruled, Weight, law_of
 from .rules.width import Factors, mup
+from .seen.coordinates import CoordinateCheck, Powers
 from .seen.lsuv import Correction, lsuv_
 from .seen.model_profile import ModelProfile
 from .seen.profiling import profile
+from .seen.widening import coordinate_check
 from .tensors.names import canonical_name
 
 __all__ = [
+    "CoordinateCheck",
     "Correction",
     "Entry",
     "Factors",
     "ModelProfile",
     "ModelVerification",
     "Plan",
+    "Powers",
     "Recipe",
     "Ruled",
     "Sought",
@@ -63,6 +71,7 @@ __all__ = [
     "canonical_name",
     "constant",
     "constant_",
+    "coordinate_check",
     "deepnorm",
     "dirac",
     "dirac_",
@@ -82,6 +91,7 @@ __all__ = [
     "law_of",
     "llama",
     "lsuv_",
+    "materialize",
     "mup",
     "normal",
     "normal_",
@@ -91,6 +101,7 @@ __all__ = [
     "plan",
     "profile",
     "register_recipe",
+    "save",
     "sparse",
     "sparse_",
     "trunc_normal_",

@@ -231,6 +231,7 @@ def test_a_worker_that_is_killed_in_a_profile(cluster):
     there = fi.profile(client=cluster, **keywords)
     killer.join()
     assert there == fi.profile(method="matrix_free", **keywords)
+    assert there.again(method="matrix_free") == there  # here: a call is kept without its client
     assert set(cluster.run(os.getpid).values()) != set(before.values())
 
 

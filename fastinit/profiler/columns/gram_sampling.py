@@ -25,6 +25,7 @@ import numpy as np
 from ...stream import stream_key
 from ..description.network import Network
 from ..gram_factors import factor, stream_generator, whitening, wishart
+from ..tangent_kernel import part_of_product
 
 Array = np.ndarray[Any, Any]
 
@@ -39,7 +40,7 @@ class GramSampledWeights:
     """The weights of one layer, seen through the inputs and the gradient of a batch.
 
     `same` says for each row which of the different rows it equals, or is None where no two are equal: these keep the
-    same bits.
+    same bits. D may have the gradients of several functions, one below the other.
     """
 
     fan_in: int
@@ -51,15 +52,15 @@ class GramSampledWeights:
     gradient_squares: float
     dot: float
 
-    def __init__(self, network: Network, layer: int, seed: int, same: Array | None) -> None:
+    def __init__(self, network: Network, layer: int, seed: int, same: Array | None, functions: int) -> None:
         shape = network.weight_shape(layer)
         self.fan_in, self.fan_out = shape
         self.haar = network.scheme.is_haar
         self.variance = network.scheme.variance(shape) or 0.0
         self._scale = sqrt(self.variance * (max(shape) if self.haar else 1))
         self._seed, self._name, self._dtype, self._same = seed, f"layer.{layer}", network.dtype, same
-        self._bias_std, self._rows = network.bias_std, network.batch
-        self._exact = self.haar and self._rows > _CROWDED * min(shape)
+        self._bias_std, self._rows, self._functions = network.bias_std, network.batch, functions
+        self._exact = self.haar and self._rows * functions > _CROWDED * min(shape)
         self.shown = self._shown_back = 0.0
         self._fresh = 0
         self._frame: Array | None = None
@@ -76,7 +77,7 @@ class GramSampledWeights:
         """Of a pass over the inputs, what sums up to XX', and if there is a way back to XN' and NN'."""
         if not backward:
             return {"products": True}
-        n = self._stream("backward"), self._rows
+        n = self._stream("backward"), self._rows * self._functions
         return {"products": True, "crossed": True, "squares": self.haar, "n": n, "exact": self._exact}
 
     def see_inputs(self, products: list[Array], rounding: float) -> None:
@@ -130,14 +131,15 @@ class GramSampledWeights:
             more = wishart(self._fresh, max(self.fan_out - self.fan_in, 0), self._random("backward.wishart"))
             new = new @ whitening(left + more, rounding * float(np.trace(normals)))
         self._gradient_map = np.hstack([self._scale * (c @ self._inverse) - new @ along @ self._inverse, new])
-        self.gradient_squares = float(np.sum(self._gram * dd))
-        self.dot = float(np.sum(dz * (self._map if self._same is None else self._map[self._same])))
+        gram, by = self._gram, self._map if self._same is None else self._map[self._same]
+        self.gradient_squares = float(np.sum(np.tile(gram, (self._functions, self._functions)) * dd))
+        self.dot = float(np.sum(dz * np.tile(by, (self._functions, 1))))
         self._shown_back = 0.0 if self.haar else float(normals[0, : self._fresh].sum() - np.sum(along * along))
 
     def kernel(self, gradients: Array, examples: int) -> Array:
         """What weights and bias add to the tangent kernel, from DD', of the first examples."""
-        some = slice(examples)
-        return np.asarray((self._gram[some, some] + 1) * gradients[some, some])
+        rows, rows_back = slice(examples), slice(examples * self._functions)
+        return part_of_product(self._gram[rows, rows], gradients[rows_back, rows_back], examples)
 
     def gradient(self) -> dict[str, Any]:
         """Of a pass back from D W', at the columns of X: more normals, and the matrix that both go by.

@@ -43,37 +43,40 @@ class NetworkByColumns(ABC):
     """What plain and residual networks share: one layer's columns forward, and back.
 
     Layer l has a signal x, made of the one below; its units (norm and activation) are those before it in a plain
-    network, those after it in a residual one.
+    network, those after it in a residual one. Back go the gradients of one function of the
+    outputs, or of each example's: of as many `functions`, one below the other.
     """
 
     network: Network
     signals: Signals
     seed: int
     tallies: list[Tally]
+    functions: int
     weights: dict[int, GramSampledWeights]
     rows: list[RowMeans]
 
-    def __init__(self, network: Network, signals: Signals, seed: int, tallies: list[Tally]) -> None:
-        self.network, self.signals, self.seed, self.tallies = network, signals, seed, tallies
+    def __init__(self, network: Network, signals: Signals, seed: int, tallies: list[Tally], functions: int = 1) -> None:
+        self.network, self.signals, self.seed, self.tallies, self.functions = network, signals, seed, tallies, functions
         same = None if signals.inputs is None else _same_rows(signals.inputs.reshape(network.rows, -1))
         layers = range(1, network.depth + 1)
-        self.weights = {layer: GramSampledWeights(network, layer, seed, same) for layer in layers}
+        self.weights = {layer: GramSampledWeights(network, layer, seed, same, functions) for layer in layers}
         self.rows = [RowMeans() for _ in range(network.depth + 1)]
         self.room = _core.ColumnRoom()
         self.outputs: Array | None = None
         if signals.loss is not None:
             self.outputs = np.empty((network.batch, network.widths[-1]), network.dtype)
         self.inputs, self.cotangent = signals.inputs, signals.cotangent
-        self.kernel_here = signals.is_random and not mixes(network)
+        self.kernel_here = signals.is_random and (functions > 1 or not mixes(network))
         self.products_of_outputs: Array | None = None
 
-    def kernel_fields(self) -> dict[str, float]:
+    def kernel_fields(self) -> dict[str, Any]:
         """Of the tangent kernel, after the way back; nothing where it did not come by."""
         if not self.kernel_here:
             return {}
         some = slice(kernel_examples(self.network))
         assert self.products_of_outputs is not None
-        return kernel_fields(self.network, self.seed, self.tallies, self.products_of_outputs[some, some])
+        products = self.products_of_outputs[some, some]
+        return kernel_fields(self.network, self.seed, self.tallies, products, self.signals.inputs)
 
     # --- what differs
 
@@ -114,7 +117,8 @@ class NetworkByColumns(ABC):
         if self.cotangent is not None:
             return {"gradient": np.ascontiguousarray(self.cotangent)}
         signs = example_signs(self.network.batch, self.seed, self.network.dtype)
-        return {"n": (stream_key(self.seed, "normal", "cotangent"), 1), "signs": signs[:, None]}
+        by = signs if self.functions == 1 else np.diag(signs)
+        return {"n": (stream_key(self.seed, "normal", "cotangent"), 1), "signs": by.reshape(-1, 1)}
 
     def signal(self, layer: int) -> dict[str, Any]:
         """Of a pass whose end is a layer's signal: outputs are kept where they have a loss."""
@@ -158,7 +162,7 @@ class NetworkByColumns(ABC):
         accumulators = tuple(into[name].sums_of(name) if name in into else None for name in MOMENTS)
         dead, squares, *products = pass_columns(
             way, network.dtype, network.batch, network.widths[layer], accumulators, self.room,
-            **{"threads": threads_for(None)} | what,
+            **{"threads": threads_for(None), "functions": self.functions} | what,
         )  # fmt: skip
         if way == FORWARD and ACTIVATION in what.get("steps", ()):
             into["preact"].dead += dead
@@ -188,7 +192,7 @@ class NetworkByColumns(ABC):
 
         Eight roundings of the elements themselves, squared, count as nothing too.
         """
-        parts = _core.columns_parts(self.network.batch, width)
+        parts = _core.columns_parts(self.network.batch * self.functions, width)
         return max(rounding(width, parts), float(4 * np.finfo(self.network.dtype).eps) ** 2)
 
     def see_inputs(self, layer: int, products: list[Array]) -> None:

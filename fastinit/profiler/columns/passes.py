@@ -47,8 +47,9 @@ def pass_columns(way: int, dtype: Any, rows: int, width: int, into: Accumulators
     wanted = tuple(None if sums is None else name for name, sums in zip(MOMENTS, into, strict=True))
     # A task of its own: it goes to each worker once, from one to the other, and is there again where one dies.
     layer = client.submit(_layer, way, dtype, rows, width, wanted, what, pure=False)
-    parts = client.map(_part, range(_core.columns_parts(rows, width)), layer=layer, pure=False)
-    (seen, found), *others = client.gather(parts)
+    parts = range(_core.columns_parts(rows * what.get("functions", 1), width))
+    made = client.map(_part, parts, layer=layer, pure=False)
+    (seen, found), *others = client.gather(made)
     for moments, more in others:
         _merge(moments, seen)
         found = [total + one for total, one in zip(found, more, strict=True)]

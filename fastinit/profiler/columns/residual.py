@@ -25,7 +25,8 @@ class ResidualByColumns(NetworkByColumns):
         super().__init__(*given)
         shape = (self.network.batch, self.network.widths[0])
         self._x = np.zeros(shape)
-        self._d = np.empty(shape if self.signals.backward else (0, 0), self.network.dtype)
+        back = (self.functions * shape[0], shape[1])
+        self._d = np.empty(back if self.signals.backward else (0, 0), self.network.dtype)
         self._copies: dict[int, Array] = {}
         self._squares = self._squares_at_copy = 0.0
         self._distinct = np.nan

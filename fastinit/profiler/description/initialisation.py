@@ -45,8 +45,7 @@ class Initialisation:
         """The weights of one layer, or with `index` and `out` a part of them."""
         if self.scheme.is_called:
             return self._called(shape, seed, name, dtype)
-        words = self.keywords | ({"gain": self.gain} if self._takes_gain else {})
-        weights: Array = self.scheme(shape, seed=seed, name=name, dtype=dtype, **words, **where)
+        weights: Array = self.scheme(shape, seed=seed, name=name, dtype=dtype, **self._words, **where)
         if not self._takes_gain and self.gain != 1:
             weights *= self.gain
         return weights
@@ -66,9 +65,13 @@ class Initialisation:
         law = self._law
         return law.call if isinstance(law, Called) else None
 
-    @property
+    @cached_property
     def _law(self) -> Law:
         return self.scheme.law(_ANY_FANS, **self.keywords)
+
+    @cached_property
+    def _words(self) -> dict[str, Any]:
+        return self.keywords | ({"gain": self.gain} if self._takes_gain else {})
 
     @cached_property
     def _takes_gain(self) -> bool:

@@ -69,7 +69,7 @@ KEYWORDS = {
 _FLAGS = ("residual", "positional", "gated", "causal", "backward", "jacobian", "progress")
 _NEVER_LEFT_OUT = ("backward", "jacobian")
 #: Keywords of what is sent through a network, and of how that is done; all others describe the network.
-OF_SIGNALS = ("cotangent", "loss", "backward", "jacobian", "sgd_steps", "lr")
+OF_SIGNALS = ("cotangent", "loss", "classes", "backward", "jacobian", "sgd_steps", "lr")
 OF_RUNS = ("seed", "repeats", "method", "threads", "client", "progress")
 
 

@@ -17,11 +17,15 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Signals:
-    """What is sent through a network: inputs forward, a cotangent or a gradient of a loss back, descent between."""
+    """What is sent through a network: inputs forward, a cotangent or a gradient of a loss back, descent between.
+
+    And what is asked of its outputs: of how many `classes` they are to tell.
+    """
 
     inputs: Array | None = None
     cotangent: Array | None = None
     loss: Callable[[Array], Array] | str | None = None
+    classes: int | None = None
     backward: bool = True
     jacobian: bool = False
     sgd_steps: int = 0
@@ -46,6 +50,10 @@ class Signals:
         elif inputs is None:
             inputs = normal_inputs(network, seed)
         return inputs.reshape(network.rows, -1)
+
+    def comparable(self, network: Network, x: Array) -> Array | None:
+        """Of inputs those that may be like each other, as a matrix of examples: independent normals are not."""
+        return None if self.inputs is None and x.dtype == network.dtype else x.reshape(-1, *network.input_shape[1:])
 
     def last(self, network: Network, seed: int, x: Array) -> Array:
         """The gradient at the outputs x: the user's, that of the loss, or random signs of the stream "cotangent"."""
@@ -114,6 +122,7 @@ def signals_from(network: Network, **given: Any) -> Signals:
         inputs=inputs,
         cotangent=cotangent,
         loss="mse" if steps and loss is None and cotangent is None else loss,
+        classes=None if given["classes"] is None else integer("classes", given["classes"], 2),
         backward=given["backward"],
         jacobian=given["jacobian"],
         sgd_steps=steps,
@@ -134,7 +143,7 @@ def _array(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def _tokens(value: Any, shape: tuple[int, ...], width: int, vocabulary: int) -> Array:
-    array = np.asarray(value)
+    array = np.array(value)
     if array.shape != shape:
         refuse("inputs", f"tokens of shape {shape} or signals of shape {(*shape, width)}", array.shape)
     if array.dtype.kind not in "iu":

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...stream import SEED_BITS
 from ...typing import DataFrame
+from ..tangent_kernel import KERNEL_EIGENVALUES
 
 Array = np.ndarray[Any, Any]
 
@@ -18,14 +19,19 @@ def frame(profiles: Mapping[Any, Any], name: str | None = None) -> DataFrame:
 
     What one profile has and another has not is not a number there, or None.
     """
-    try:
-        import pandas
-    except ModuleNotFoundError as error:
-        raise ImportError("to make a frame of a profile needs pandas: pip install 'fastinit-nn[frame]'") from error
     several = [({} if name is None else {name: key}) | _columns(profile) for key, profile in profiles.items()]
     lengths = [profile.repeats * (profile.network.depth + 1) for profile in profiles.values()]
     names = dict.fromkeys(column for columns in several for column in columns)
-    return pandas.DataFrame({one: _joined([columns.get(one) for columns in several], lengths) for one in names})
+    return framed({one: _joined([columns.get(one) for columns in several], lengths) for one in names})
+
+
+def framed(columns: Mapping[str, Any]) -> DataFrame:
+    """A frame of these columns."""
+    try:
+        import pandas
+    except ModuleNotFoundError as error:
+        raise ImportError("to make a frame needs pandas: pip install 'fastinit-nn[frame]'") from error
+    return pandas.DataFrame(columns)
 
 
 def _columns(profile: Any) -> dict[str, Any]:
@@ -38,7 +44,9 @@ def _columns(profile: Any) -> dict[str, Any]:
     }
     for field in profile:
         values = profile[field]
-        values = values if field.startswith("theory_") or values.ndim == 2 else values[:, None]
+        if field == KERNEL_EIGENVALUES:
+            continue
+        values = values if profile._by_layer(field) else values[:, None]
         found[field] = np.broadcast_to(values, (repeats, layers)).reshape(-1)
     for keyword, value in profile._columns().items():
         found[keyword] = np.tile(value, repeats) if isinstance(value, np.ndarray) else value

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments import choice
 from ...records import Record, plain, real_array
-from ...typing import DataFrame
+from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
-from ..tangent_kernel import KernelSpectrum, spectra
-from .courses import BOUNDS
+from ..first_loss import FIRST_LOSS_FIELDS
+from ..tangent_kernel import KERNEL_EIGENVALUES, KernelSpectrum, spectra
+from .advice import Advice, diagnosis
+from .courses import BOUNDS, typical_log
 from .described import Described
-from .findings import Bounds, Finding, Judgement, checked_bounds, judged, learnable
+from .findings import BACKWARD, FORWARD, Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
-from .training import OPTIMIZERS, Answer, Evidence
+from .training import OPTIMIZERS, RANGES, Answer, Evidence, answer
 from .verdict import Verdict, verdict_of
-from .words import Naming, Numbered
+from .words import Naming, Numbered, worst
 
 #: Skewness of a mean over repeats, that of one over the root of their number, up to which its standard error tells:
 #: it moves the ratio of the two by half as much.
@@ -73,6 +75,10 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def __len__(self) -> int:
         return len(self._fields) + len(self._theory)
+
+    def _by_layer(self, name: str) -> bool:
+        """Whether a field has a number for each layer, not what is of the whole network."""
+        return self[name].ndim > (name in self._fields) and name != KERNEL_EIGENVALUES
 
     @property
     def repeats(self) -> int:
@@ -174,7 +180,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         judgement = self._judgement(*checked)
         return verdict_of(judgement, self._naming(), self._evidence(judgement))
 
-    def trains(self, optimizer: str) -> Answer:
+    def trains(self, optimizer: str, *, dtype: SignalDType = "float32") -> Answer:
         """Whether the network trains, with the best of several learning rates, and what says so.
 
         What decides is the tangent kernel at initialisation: whether its largest eigenvalue, of what all examples
@@ -186,6 +192,9 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         ----------
         optimizer : {"sgd", "adam"}
             SGD is with momentum.
+        dtype : {"float16", "bfloat16", "float32", "float64"}
+            Of signals and gradients, in whose range the typical size of every layer's signal must be, and of the
+            gradients, which a scale of the loss moves together, the span. Weights are of float32 or wider.
 
         Returns
         -------
@@ -198,7 +207,21 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         >>> p.trains("sgd").grade, p.trains("adam").grade
         ('no', 'no')
         """
-        return cast(Answer, getattr(self.verdict, choice("optimizer", optimizer, tuple(OPTIMIZERS))))
+        choice("optimizer", optimizer, tuple(OPTIMIZERS))
+        choice("dtype", dtype, tuple(RANGES))
+        return answer(optimizer, self._evidence(self._judgement(BOUNDS, BOUNDS)), dtype)
+
+    def advise(self) -> Advice:
+        """What keeps the network from training with SGD or with Adam, and in words what helps.
+
+        Returns
+        -------
+        Advice
+            Without trials: only networks that `fastinit.profile` made can be made anew with something changed.
+        """
+        judgement, naming = self._judgement(BOUNDS, BOUNDS), self._naming()
+        seen = self._evidence(judgement)
+        return diagnosis(verdict_of(judgement, naming, seen), seen, worst(judgement, naming))
 
     @property
     def kernels(self) -> list[KernelSpectrum]:
@@ -207,7 +230,20 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def _evidence(self, judgement: Judgement) -> Evidence:
         """What is known of how it trains."""
-        return Evidence(judgement.kind, self.kernels, judgement.backward, self.interrupted)
+        first, uniform = (float(np.mean(self[name])) if name in self else np.nan for name in FIRST_LOSS_FIELDS)
+        dtype = np.dtype(self.network.dtype)
+        courses = [one for one in (judgement.forward, judgement.backward) if one is not None]
+        lost = judgement.kind == "not finite" or any(one.underflow(dtype) is not None for one in courses)
+        return Evidence(
+            judgement.kind, self.kernels, judgement.backward, self.interrupted, first_loss=first, uniform_loss=uniform,
+            sizes=self._sizes(FORWARD), gradient_sizes=self._sizes(BACKWARD), lost_range=dtype.name if lost else "",
+        )  # fmt: skip
+
+    def _sizes(self, name: str) -> tuple[float, float]:
+        """Logarithms of the least and the greatest root of a second moment that is neither zero nor infinite."""
+        logs = typical_log(self, name) / 2
+        known = logs[np.isfinite(logs)]
+        return (float(known.min()), float(known.max())) if len(known) else (np.nan, np.nan)
 
     def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
         return learnable(judged(self, forward, backward), self)
@@ -231,10 +267,10 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     def table(self, layers: Literal["some", "all"] = "some") -> Any:
         """A table of layers, with the description and the verdict below it.
 
-        ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and, over repeats, with
-        its deviation from it in standard errors (``SE``); then cosine, dead_fraction, distinct_units (``units``), and
-        the norms of weights and of their gradients. Columns at the right for which a terminal has no room are left
-        out.
+        ``E x²`` is act_second_moment and ``E g²`` grad_act_second_moment, each with its theory and its deviation from
+        it, over repeats in standard errors (``SE``), of one drawing relative to the theory (``off``); then cosine,
+        position_cosine (``within``), dead_fraction, distinct_units (``units``), the norms of weights and of their
+        gradients, and kernel_share (``kernel``). Columns at the right for which a terminal has no room are left out.
 
         Parameters
         ----------
@@ -249,18 +285,23 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         return drawn("table").table(self, layers)
 
     def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
-        """A picture of the second moments by layer, forward and backward.
+        """A picture of the second moments by layer, forward and backward, and of the tangent kernel.
 
-        Lines are means over repeats, between bands of the quartiles and of the range; theory is dashed. Grey is where
-        the root of a second moment is below the smallest normal number of a dtype, or beyond its largest. An arrow is
-        where a value is zero or not finite.
+        Lines are geometric means over repeats, of which verdicts speak, between bands of the quartiles and of the
+        range; theory, of the arithmetic mean, is black and dashed. Grey is where the root of a second moment is below
+        the smallest normal number of a dtype, or beyond its largest; and at the right, where the last second moment is
+        near a bound of the verdict, beyond which it is no. An arrow is where a value is zero or not finite.
+
+        Of the tangent kernel there are the eigenvalues, of the drawing of which the verdict speaks: over the largest,
+        times the examples, so that the bounds on their mean and median, grey and no below, are the same for all
+        networks; and the share of each layer in its trace, of which a readout has the rest.
 
         Parameters
         ----------
         path : path, optional
             Where to save it: .png, .svg, .pdf.
         ax : matplotlib.axes.Axes, optional
-            Where to draw it, instead of a figure of its own.
+            Where to draw the second moments, instead of a figure of its own.
 
         Returns
         -------
@@ -289,7 +330,8 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """A `pandas.DataFrame` with a row for each layer and repeat.
 
         Its columns are layer, label and repeat; every field, those of theory too; and what was profiled, a column for
-        each keyword. What is known of a repeat and of no layer, as moments of the Jacobian, is in all its rows.
+        each keyword. What is known of a repeat and of no layer, as moments of the Jacobian, is in all its rows; the
+        eigenvalues of the kernel are left out.
 
         Raises
         ------

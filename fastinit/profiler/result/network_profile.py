@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from math import nan, sqrt
 from typing import Any
 
 import numpy as np
 
+from ...arguments import refuse
 from ..description.network import Network, normalisation_of
+from .advice import Advice, Trial
 from .findings import CAUTION, UNITS, Finding, Judgement
 from .layer_profile import LayerProfile, read_fields
 from .plain_network import is_users, keywords_of, network_from_dict, network_to_dict
+from .remedies import remedies
 from .training import Evidence
 
 
@@ -39,10 +44,20 @@ class Profile(LayerProfile[Network]):
         Of the whole run.
     backward : bool
         Whether a gradient was sent back.
+    call : functools.partial or None
+        The call of `fastinit.profile` that made it, with the seed, the inputs and the cotangent as they were taken,
+        and without a client. None of a profile that was read from JSON, was interrupted, or is one of `steps`; and of
+        one that was pickled where the loss is a function.
     """
 
     network: Network
     steps: tuple[Profile, ...]
+    call: partial[Profile] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what a loss of one's own would keep from being pickled."""
+        loss = self.call and self.call.keywords["loss"]
+        return self.__dict__ | ({"call": None} if callable(loss) else {})
 
     @property
     def sums(self) -> bool:
@@ -68,11 +83,72 @@ class Profile(LayerProfile[Network]):
         return [Finding(CAUTION, norm.name, None, {"rows": rows})] if norm and norm.caution(rows) else []
 
     def _evidence(self, judgement: Judgement) -> Evidence:
-        """With what is known of the outputs, on which a readout stands; of one unit any cosine is one."""
+        """With what is known of the outputs, on which a readout stands; of one unit any cosine is one.
+
+        Where positions are alike, pixels of an image, what is to be said of it is not lost: of tokens it is.
+        """
         cosine = float(self.mean("cosine")[-1]) if self.network.outputs >= UNITS else nan
         outputs = float(np.exp(self.mean_log("act_second_moment")[-1]))
+        tokens = self.network.text and self.network.widths[-1] >= UNITS
+        within = float(self.mean("position_cosine")[-1]) if tokens else nan
         scaled = self.network.norm is not None
-        return super()._evidence(judgement)._replace(outputs=outputs, cosine=cosine, scaled=scaled)
+        evidence = super()._evidence(judgement)
+        return evidence._replace(outputs=outputs, cosine=cosine, position_cosine=within, scaled=scaled)
+
+    def again(self, **changed: Any) -> Profile:
+        """The same profiled anew, with some keywords of `fastinit.profile` changed.
+
+        Raises
+        ------
+        ValueError
+            If `call` is not known: profile the network by `fastinit.profile`.
+
+        Examples
+        --------
+        >>> from fastinit.profiler import profile
+        >>> p = profile(64, 10, "tanh", "lecun_normal", batch=32)
+        >>> p.again(norm="layer") == profile(64, 10, "tanh", "lecun_normal", norm="layer", batch=32)
+        True
+        """
+        if self.call is None:
+            rule = "one that `fastinit.profile` gave (read from JSON, or before a step of descent, it has no inputs)"
+            refuse("profile", rule, self)
+        return self.call(**changed)
+
+    def advise(self) -> Advice:
+        """What keeps the network from training with SGD or with Adam, and which changes mend it.
+
+        The first cause that can be measured is named, on the way from the weights to a step, and changes that may help
+        against it are tried: the network is profiled anew with each of them in turn, all else as it was. That is up to
+        seven profiles of the same size. A change mends it where the network trains then with both optimizers. Nothing
+        is tried where it does already, or was not judged; without a gradient only the cause is told.
+
+        Returns
+        -------
+        Advice
+
+        Raises
+        ------
+        ValueError
+            If something is to be mended and the network cannot be profiled `again`.
+
+        Examples
+        --------
+        >>> import fastinit as fi
+        >>> advice = fi.profile(128, 20, "relu", "lecun_normal", batch=32).advise()
+        >>> advice.cause, str(advice.best)
+        ('vanishing', "scheme='lecun_normal', gain='auto'")
+        >>> fi.profile(128, 20, "relu", scheme="lecun_normal", gain="auto", batch=32).healthy
+        True
+        """
+        found = super().advise()
+        if not (found.cause and self.backward):
+            return found
+        return replace(found, trials=tuple(map(self._tried, remedies(found.cause, self.network, self.method))))
+
+    def _tried(self, change: dict[str, Any]) -> Trial:
+        verdict = self.again(**change).verdict
+        return Trial(change, verdict.sgd, verdict.adam)
 
     def _columns(self) -> dict[str, Any]:
         return keywords_of(self.network) | {"sgd_steps": len(self.steps)} | super()._columns()

@@ -49,6 +49,11 @@ def sentence(judgement: Judgement, naming: Naming) -> str:
     return f"{judgement.kind.capitalize()}{judgement.where}: {'; '.join(texts)}."
 
 
+def worst(judgement: Judgement, naming: Naming) -> str:
+    """What is told of the worst finding alone."""
+    return _text(judgement.findings[0], naming, ())
+
+
 def _text(finding: Finding, naming: Naming, before: Sequence[Finding]) -> str:
     """What is said of one, after those before it."""
     write = _FIXED.get((finding.kind, finding.quantity))

@@ -21,14 +21,17 @@ from ...arguments import refuse
 from ...records import Record, labelled
 from ...version import STREAM, VERSION
 from ..result.comparison import shared
-from .axes import COLOURS, decades
-from .table import columns, gradient_ratio
+from ..result.courses import typical_log
+from .axes import decades, line
+from .kernel import SHARES, SPECTRUM, UNIT, bounds_near, shares_of, spectra_of
+from .table import columns, gradient_ratio, kernel_words
 
 if TYPE_CHECKING:
     from ..result.layer_profile import LayerProfile
     from ..result.verdict import Verdict
 
-_DASHES = ("1px,0px", "8px,3px", "2px,3px", "8px,3px,2px,3px")
+#: What marks the largest of a kernel's eigenvalues, the mean and the median: by Plotly, and in words.
+_MARKS = {"star": "★", "diamond": "◆", "square": "■"}
 
 _STYLE = """
 :root {
@@ -50,6 +53,7 @@ section, details { padding: 0.5rem 1rem; margin: 0.5rem 0; }
 .charts { margin: 1rem 0; }
 figure { margin: 0; min-width: 0; border: 1px solid var(--line); border-radius: 8px; padding: 0.75rem 0.5rem 0; }
 figcaption { padding: 0 0.5rem; font-weight: 600; }
+figcaption small { display: block; font-weight: 400; color: var(--faint); }
 .chart { height: 20rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.85rem; }
@@ -103,10 +107,10 @@ _PAGE = Template(
 
 def to_html(profiles: Mapping[str, LayerProfile[Any]], path: Any = None) -> str | None:
     """The page of one profile, named "", or of several."""
-    page = _page(profiles)
+    made = _page(profiles)
     if path is None:
-        return page
-    write_whole(Path(path), page)
+        return made
+    write_whole(Path(path), made)
     return None
 
 
@@ -130,16 +134,18 @@ def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
         above, below = f'<section class="{_mood(verdict)}">{escape(str(verdict))}</section>', _layers(profile)
     else:
         above, below = "".join(_fold(place, *item) for place, item in enumerate(profiles.items())), ""
-    return page("profile", shared(profiles.values()), above, _charts(profiles), below, numbers, "Dashed: theory.")
+    title, note = shared(profiles.values()), "Grey, dashed: theory, of the arithmetic mean."
+    return page("profile", title, above, _charts(profiles), below, numbers, note)
 
 
 def page(
-    kind: str, title: str, above: str, charts: list[tuple[str, Any]], below: str, numbers: Any, note: str = ""
+    kind: str, title: str, above: str, charts: list[tuple[str, str, Any]], below: str, numbers: Any, note: str = ""
 ) -> str:
-    """A page of charts, each a title and a figure, and what stands above and below them; with all numbers as JSON."""
+    """A page of charts, each a title, what its symbols are and a figure, between two texts; numbers as JSON."""
     places = "".join(
-        f'<figure><figcaption>{escape(title)}</figcaption><div class="chart" id="chart-{number}"></div></figure>'
-        for number, (title, _) in enumerate(charts)
+        f"<figure><figcaption>{escape(title)}{f'<small>{escape(key)}</small>' if key else ''}</figcaption>"
+        f'<div class="chart" id="chart-{number}"></div></figure>'
+        for number, (title, key, _) in enumerate(charts)
     )
     library = get_plotlyjs()
     # Scripts are allowed by their hashes, so that nothing a name contains can run; Plotly sets styles as it draws.
@@ -155,7 +161,7 @@ def page(
         note=note,
         version=VERSION,
         stream=STREAM,
-        figures=_inert(f"[{','.join(chart.to_json() for _, chart in charts)}]"),
+        figures=_inert(f"[{','.join(chart.to_json() for *_, chart in charts)}]"),
         numbers=_inert(json.dumps(numbers, allow_nan=False)),
         library=library,
         script=_SCRIPT,
@@ -187,7 +193,10 @@ def _layers(profile: LayerProfile[Any]) -> str:
     shown = columns(profile)
     asked = {"network": profile.network, "method": profile.method, "seed": profile.seed, "repeats": profile.repeats,
              "dtype": profile.network.dtype, "seconds": f"{profile.seconds:.3g}"}  # fmt: skip
-    asked |= {key: f"{np.mean(profile[key]):.4g}" for key in profile if key.startswith("jacobian")}
+    asked |= {
+        key: f"{np.mean(profile[key]):.4g}" for key in profile if key.startswith(("jacobian", "first", "uniform"))
+    }
+    asked |= kernel_words(profile)
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in asked.items())
     head = "".join(f"<th>{escape(header)}</th>" for header in ("layer", *(header for header, *_ in shown)))
     rows = "".join(
@@ -197,42 +206,98 @@ def _layers(profile: LayerProfile[Any]) -> str:
     return f'<dl>{listed}</dl><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
 
 
-def line_of(place: int) -> tuple[str, str]:
+def line_of(place: int | None) -> tuple[str, str]:
     """Colour and dashes, in pixels, of a profile's lines."""
-    return COLOURS[place % len(COLOURS)], _DASHES[place // len(COLOURS) % len(_DASHES)]
+    colour, dashes = line(place)
+    return colour, ",".join(f"{length}px" for length in dashes or (1, 0))
 
 
-def _charts(profiles: Mapping[str, LayerProfile[Any]]) -> list[tuple[str, Any]]:
-    """Title and figure of each chart that has something to show."""
+def _charts(profiles: Mapping[str, LayerProfile[Any]]) -> list[tuple[str, str, Any]]:
+    """Title, what the symbols are and figure of each chart that has something to show."""
+    typical = " (geometric mean)" if any(one.repeats > 1 for one in profiles.values()) else ""
     wanted = (
-        ("Activations, forward: E x²", "act_second_moment", True),
-        ("Gradient, backward: E g²", "grad_act_second_moment", True),
+        (f"Activations, forward: E x²{typical}", "act_second_moment", True),
+        (f"Gradient, backward: E g²{typical}", "grad_act_second_moment", True),
         ("Weight gradient over weight: |∂W| / |W|", "ratio", True),
         ("Mean cosine between inputs", "cosine", False),
+        ("Mean cosine between positions of an input", "position_cosine", False),
         ("Share of dead units", "dead_fraction", False),
         ("Distinct units", "distinct_units", True),
     )
-    made = ((title, _chart(profiles, name, logarithmic)) for title, name, logarithmic in wanted)
-    return [(title, chart) for title, chart in made if chart.data]
+    made = [(title, "", _chart(profiles, name, logarithmic)) for title, name, logarithmic in wanted]
+    return [one for one in (*made, _spectra(profiles), _shares(profiles)) if one[-1].data]
+
+
+def _spectra(profiles: Mapping[str, LayerProfile[Any]]) -> tuple[str, str, Any]:
+    """Eigenvalues of the kernels, and the bounds of the verdict."""
+    chart, found = go.Figure(), spectra_of(profiles)
+    labels = list(profiles)
+    for place, one in found.items():
+        colour, dash = line_of(place)
+        label = "all" if place is None else labels[place]
+        order = list(range(1, len(one.eigenvalues) + 1))
+        chart.add_scatter(x=order, y=_positive(one.eigenvalues), name=label or "measured", mode="lines",
+                          line={"color": colour, "dash": dash})  # fmt: skip
+        places, heights = zip(*one.marks.values(), strict=True)
+        colours = ("#808080", colour, colour)  # the largest is the same of all
+        chart.add_scatter(x=places, y=_positive(heights), name=label or "measured", mode="markers",
+                          marker={"color": colours, "size": 9, "symbol": list(_MARKS)},
+                          hovertext=list(one.marks))  # fmt: skip
+    if not found:
+        return SPECTRUM, "", chart
+    near, far = bounds_near(found)
+    for bound in near:
+        chart.add_hrect(bound.no, bound.slow, fillcolor="#808080", opacity=0.25, line_width=0)
+        chart.add_annotation(x=0, y=np.log10(bound.no), xref="x domain", text=bound.name, showarrow=False,
+                             xanchor="left", yanchor="top", font={"size": 10})  # fmt: skip
+    values = [*(value for one in found.values() for value in (one.largest, *one.eigenvalues)), *(b.no for b in near)]
+    chart.update_layout(layout(np.array(values), True, "place (0: the largest of all)"))
+    key = ", ".join(
+        f"{sign} {what}" for sign, what in zip(_MARKS.values(), next(iter(found.values())).marks, strict=True)
+    )
+    key += "; grey: bounds of the verdict, slowly, and below: no"
+    key += "".join(f"; {bound.name}: far below, {bound.slow:.0e} to {bound.no:.0e}" for bound in far)
+    return f"{SPECTRUM}, {UNIT}".capitalize(), key, chart
+
+
+def _shares(profiles: Mapping[str, LayerProfile[Any]]) -> tuple[str, str, Any]:
+    chart, found = go.Figure(), shares_of(profiles)
+    for place, (label, profile) in enumerate(profiles.items()):
+        if place in found:
+            _add(chart, profile, found[place], label, place)
+    if found:
+        chart.update_layout(layout(np.ones(1), False))
+        chart.update_layout(yaxis_range=(0, 1.05 * max(np.nanmax(shares) for shares in found.values())))
+    return SHARES.capitalize(), "", chart
 
 
 def _chart(profiles: Mapping[str, LayerProfile[Any]], name: str, logarithmic: bool) -> Any:
     chart, drawn = go.Figure(), []
     for place, (label, profile) in enumerate(profiles.items()):
-        values = profile.mean(name) if name != "ratio" else gradient_ratio(profile)
+        values = _values(profile, name)
         if np.isnan(values).all():
             continue
-        colour, dash = line_of(place)
-        layers = list(range(len(values)))
         drawn.append(values)
-        chart.add_scatter(x=layers, y=finite(values), name=label or "measured", mode="lines+markers",
-                          line={"color": colour, "dash": dash}, marker={"size": 5},
-                          hovertext=profile.network.labels)  # fmt: skip
+        _add(chart, profile, values, label, place)
         if f"theory_{name}" in profile:
             theory = finite(profile[f"theory_{name}"])
-            chart.add_scatter(x=layers, y=theory, name=f"{label} theory".strip(), mode="lines", showlegend=False,
-                              line={"color": "#808080", "dash": "dash", "width": 2})  # fmt: skip
+            chart.add_scatter(x=list(range(len(values))), y=theory, name=f"{label} theory".strip(), mode="lines",
+                              showlegend=False, line={"color": "#808080", "dash": "dash", "width": 2})  # fmt: skip
     return chart.update_layout(layout(np.concatenate(drawn), logarithmic)) if drawn else chart
+
+
+def _values(profile: LayerProfile[Any], name: str) -> Any:
+    if name == "ratio":
+        return gradient_ratio(profile)
+    return np.exp(typical_log(profile, name)) if name.endswith("second_moment") else profile.mean(name)
+
+
+def _add(chart: Any, profile: LayerProfile[Any], values: Any, label: str, place: int) -> None:
+    """The line of a profile, by layer."""
+    colour, dash = line_of(place)
+    chart.add_scatter(x=list(range(len(values))), y=finite(values), name=label or "measured", mode="lines+markers",
+                      line={"color": colour, "dash": dash}, marker={"size": 5}, connectgaps=True,
+                      hovertext=profile.network.labels)  # fmt: skip
 
 
 def layout(values: Any, logarithmic: bool, across: str = "layer") -> dict[str, Any]:
@@ -254,6 +319,10 @@ def layout(values: Any, logarithmic: bool, across: str = "layer") -> dict[str, A
         "xaxis": {"title": {"text": across}, **axis},
         "yaxis": {**scale, **axis},
     }
+
+
+def _positive(values: Any) -> list[float | None]:
+    return [float(value) if value > 0 else None for value in values]
 
 
 def finite(values: Any) -> list[float | None]:

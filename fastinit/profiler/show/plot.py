@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +10,22 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..result.courses import typical_log
 from ..result.findings import BACKWARD, FORWARD, LIMITS
-from .axes import COLOURS, decades
+from ..result.training import NAMES, OPTIMIZERS
+from .axes import decades, line
+from .kernel import SHARES, SPECTRUM, UNIT, Bound, Spectrum, bounds_near, shares_of, spectra_of
 
 if TYPE_CHECKING:
     from ..result.layer_profile import LayerProfile
 
 #: With these, profiles are told apart without colour too.
-MARKERS = "os^DvphX"
+_MARKERS = "os^DvphX"
 #: Decades between data and a limit of a dtype within which the limit is drawn.
 _NEAR = 2.0
 _SMALL = {"fontsize": 7, "color": "#444444"}
+#: What marks the largest of a kernel's eigenvalues, the mean and the median.
+_MARKS = ("*", "D", "s")
 
 
 class Picture(Figure):
@@ -38,23 +43,53 @@ def picture(width: float, height: float) -> Picture:
 
 
 def plot(profiles: Mapping[str, LayerProfile[Any]], path: Any = None, ax: Any = None) -> Any:
-    """One profile in one panel, forward and backward; or several, in a panel for each direction."""
-    if len(profiles) == 1:
-        ((_, profile),) = profiles.items()
-        figure = picture(8, 4.5) if ax is None else ax.figure
-        panel = Panel(ax or figure.subplots())
-        panel.add(profile, FORWARD, "activations, forward", COLOURS[0], MARKERS[0])
-        panel.add(profile, BACKWARD, "gradient, backward", COLOURS[1], MARKERS[1])
-        panel.finish(str(profile.network), "second moment")
-        panel.legend()
-    else:
-        figure = picture(11, 4.8)
-        for axes, name, title in zip(figure.subplots(1, 2), (FORWARD, BACKWARD), TITLES, strict=True):
-            overlay(axes, profiles, name).finish(title)
-        legend(figure)
+    """One profile in one panel, forward and backward; or several, in a panel for each direction.
+
+    Below are the eigenvalues of the tangent kernel, and the shares of the layers in it, where it was seen.
+    """
+    figure = _several(profiles) if len(profiles) > 1 else _one(next(iter(profiles.values())), ax)
     if path is not None:
         figure.savefig(path)
     return figure
+
+
+def _one(profile: LayerProfile[Any], ax: Any) -> Any:
+    if ax is not None:
+        figure, panel = ax.figure, Panel(ax)
+    elif spectra_of({"": profile}):
+        figure = picture(9, 8)
+        axes: dict[str, Any] = figure.subplot_mosaic([["both ways", "both ways"], ["spectrum", "shares"]])
+        panel = Panel(axes["both ways"])
+        spectra(axes["spectrum"], {"": profile})
+        shares(axes["shares"], {"": profile})
+    else:
+        figure = picture(9, 5)
+        panel = Panel(figure.subplots())
+    panel.add(profile, FORWARD, "activations, forward", 0)
+    panel.add(profile, BACKWARD, "gradient, backward", 1)
+    panel.finish(str(profile.network), "second moment" + _typical([profile]))
+    if ax is None:
+        legend(figure)
+    else:
+        panel.legend()
+    return figure
+
+
+def _several(profiles: Mapping[str, LayerProfile[Any]]) -> Any:
+    kernel = bool(spectra_of(profiles))
+    figure = picture(11, 9.2 if kernel else 4.8)
+    panels = figure.subplots(1 + kernel, 2, squeeze=False)
+    for axes, name, title in zip(panels[0], (FORWARD, BACKWARD), TITLES, strict=True):
+        overlay(axes, profiles, name).finish(title + _typical(profiles.values()))
+    if kernel:
+        spectra(panels[1, 0], profiles)
+        shares(panels[1, 1], profiles)
+    legend(figure)
+    return figure
+
+
+def _typical(profiles: Iterable[LayerProfile[Any]]) -> str:
+    return " (geometric mean)" if any(one.repeats > 1 for one in profiles) else ""
 
 
 TITLES = ("activations, forward: E x²", "gradient, backward: E g²")
@@ -64,15 +99,104 @@ def overlay(axes: Any, profiles: Mapping[str, LayerProfile[Any]], name: str) -> 
     """A panel with one field of several profiles."""
     panel = Panel(axes)
     for place, (label, profile) in enumerate(profiles.items()):
-        panel.add(profile, name, label, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+        panel.add(profile, name, label, place)
     return panel
 
 
-def legend(figure: Any) -> None:
-    """One legend below all panels."""
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    across = 140 // (max(map(len, labels), default=0) + 8)  # characters that there is room for
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(max(across, 1), 5), frameon=False)
+def spectra(axes: Any, profiles: Mapping[str, LayerProfile[Any]]) -> None:
+    """A panel with the eigenvalues of the tangent kernels, and the bounds that the verdict holds them against."""
+    found = spectra_of(profiles)
+    for place, one in found.items():
+        _spectrum(axes, one, place)
+    near, far = bounds_near(found)
+    ends = np.array([end for bound in near for end in (bound.slow, bound.no)])
+    low, high = decades(np.concatenate([*(_heights(one) for one in found.values()), ends]))
+    low -= 0.12 * (high - low)  # for the text
+    axes.set_yscale("log")
+    axes.set_ylim(10.0**low, 10.0**high)
+    for bound in near:
+        _bound(axes, bound, "bounds of the verdict" if bound is near[0] else "")
+    said = "; ".join(f"{bound.name}: far below, {bound.slow:.0e} to {bound.no:.0e}" for bound in far)
+    axes.annotate(said, (0.02, 0.0), (0, 4), "axes fraction", "offset points", **_SMALL)
+    for place, one in found.items():
+        if not one.eigenvalues.all():
+            zero = np.flatnonzero(one.eigenvalues == 0)[0]
+            axes.plot([zero + 1], [10.0**low], "v", markersize=8, color=line(place)[0], clip_on=False)
+    _plain(axes, f"{SPECTRUM},\n{UNIT}", "place (0: the largest of all)")
+    for marker, label in zip(_MARKS, next(iter(found.values())).marks, strict=True):
+        _symbol(axes, marker, f"{label} eigenvalue" if marker == "*" else label)
+    _symbol(axes, "v", "from here on zero")
+
+
+def _symbol(axes: Any, marker: str, label: str) -> None:
+    """For the legend alone."""
+    axes.plot([], [], marker, color="black", label=label, in_layout=False)
+
+
+def _heights(one: Spectrum) -> Any:
+    parts = [np.array([one.largest]), one.eigenvalues]
+    return np.concatenate([*parts, *([] if one.quartiles is None else one.quartiles)])
+
+
+def _spectrum(axes: Any, one: Spectrum, place: int | None) -> None:
+    colour, dashes = line(place)
+    order = np.arange(1, len(one.eigenvalues) + 1)
+    style = {"color": colour, "linewidth": _linewidth(place or 0), "dashes": dashes or (None, None)}
+    axes.plot(order, _drawable(one.eigenvalues), **style)
+    if one.quartiles is not None:
+        axes.fill_between(order, *map(_drawable, one.quartiles), color=colour, alpha=0.25, linewidth=0)
+    for (x, y), marker in zip(one.marks.values(), _MARKS, strict=True):
+        largest = marker == _MARKS[0]  # which is the same of all
+        axes.plot([x], _drawable(np.array([y])), marker, color="black" if largest else colour,
+                  markersize=8 if largest else 5, markeredgecolor="white", markeredgewidth=0.6, zorder=4)  # fmt: skip
+
+
+def _bound(axes: Any, bound: Bound, label: str) -> None:
+    axes.axhspan(bound.no, bound.slow, color="#888888", alpha=0.25, linewidth=0, label=label)
+    axes.annotate(bound.name, (0.02, bound.no), (0, -3), ("axes fraction", "data"), textcoords="offset points",
+                  va="top", **_SMALL)  # fmt: skip
+
+
+def shares(axes: Any, profiles: Mapping[str, LayerProfile[Any]]) -> None:
+    """A panel with the layers' shares in the trace of the tangent kernel."""
+    for place, found in shares_of(profiles).items():
+        curve(axes, np.arange(len(found)), found, "", place, place)
+    axes.set_ylim(bottom=0)
+    _plain(axes, SHARES, "layer")
+
+
+def _plain(axes: Any, title: str, across: str) -> None:
+    """What panels with whole numbers across look like."""
+    axes.set_title(literal(title), fontsize=10, loc="left", wrap=True)
+    axes.set_xlabel(across)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    clear(axes)
+
+
+def clear(axes: Any) -> None:
+    """What all panels look like: a faint grid, and no edge that is not an axis."""
+    axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def curve(axes: Any, x: Any, y: Any, label: str, place: int, before: int) -> None:
+    """One of several; markers are staggered, so that lines that lie on each other are all seen."""
+    colour, dashes = line(place)
+    every = max(1, len(y) // 10)
+    axes.plot(x, y, color=colour, label=literal(label), linewidth=_linewidth(place),
+              dashes=dashes or (None, None), marker=_MARKERS[place % len(_MARKERS)], markersize=4,
+              markevery=(before % every, every))  # fmt: skip
+
+
+def legend(figure: Any, panels: Iterable[Any] | None = None) -> None:
+    """One legend below all panels, where it hides nothing: of what these have, or all, once."""
+    told: dict[str, Any] = {}
+    for axes in figure.axes if panels is None else panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            told.setdefault(label, handle)
+    across = int(13 * figure.get_figwidth()) // (max(map(len, told), default=0) + 8)  # characters there is room for
+    columns = min(max(across, 1), 5)
+    figure.legend(told.values(), told, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
 
 
 class Panel:
@@ -81,31 +205,36 @@ class Panel:
     def __init__(self, axes: Any) -> None:
         self.axes = axes
         self._lines: list[tuple[Any, bool, str]] = []
+        self._has_outputs = False
         self._values: list[Any] = []
 
-    def add(self, profile: LayerProfile[Any], name: str, label: str, colour: str, marker: str) -> None:
-        """The mean over repeats with the range and the quartiles, and the theory dashed."""
+    def add(self, profile: LayerProfile[Any], name: str, label: str, place: int) -> None:
+        """The geometric mean over repeats, of which verdicts speak, between range and quartiles; and the theory."""
         values = np.asarray(profile[name], float)
         if np.isnan(values).all():
             return
-        layers, mean = np.arange(values.shape[1]), values.mean(axis=0)
-        every = max(1, len(layers) // 10)  # and staggered, so that lines that lie on each other are all seen
-        style = {"color": colour, "label": literal(label), "linewidth": 1.8, "marker": marker, "markersize": 4}
-        self.axes.plot(layers, _drawable(mean), markevery=(len(self._values) % every, every), **style)
-        shown = [_drawable(mean)]
+        colour, layers, typical = line(place)[0], np.arange(values.shape[1]), np.exp(typical_log(profile, name))
+        curve(self.axes, layers, _drawable(typical), label, place, len(self._values))
+        shown = [_drawable(typical)]
         if len(values) > 1:
-            for low, high, alpha in ((0, 1, 0.12), (0.25, 0.75, 0.25)):
-                edges = [_drawable(edge) for edge in np.quantile(values, [low, high], axis=0)]
-                self.axes.fill_between(layers, *edges, color=colour, alpha=alpha, linewidth=0)
+            for quantiles, alpha, told in (((0, 1), 0.12, "range"), ((0.25, 0.75), 0.25, "quartiles")):
+                edges = [_drawable(edge) for edge in np.quantile(values, quantiles, axis=0)]
+                style = {"color": colour, "alpha": alpha, "linewidth": 0, "label": self._once(told)}
+                self.axes.fill_between(layers, *edges, **style)
             shown += edges  # of the quartiles: the range of heavy tails would leave little room for the rest
         if f"theory_{name}" in profile:
             theory = _drawable(np.asarray(profile[f"theory_{name}"], float))
-            told = any(line.get_label() == "theory" for line in self.axes.get_lines())
-            self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3, label="" if told else "theory")
+            told = self._once("theory" if len(values) == 1 else "theory, of the arithmetic mean")
+            self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3, label=told)
             self._values.append(theory)
+        self._has_outputs |= name == FORWARD and "outputs" in profile.trains("sgd").numbers
         if not profile.interrupted:  # then NaN is what was not reached
-            self._lines.append((mean, name.startswith("grad"), colour))
+            self._lines.append((typical, name.startswith("grad"), colour))
         self._values.append(np.concatenate(shown))
+
+    def _once(self, label: str) -> str:
+        """A label that the legend is to have once, the first time."""
+        return "" if label in self.axes.get_legend_handles_labels()[1] else label
 
     def finish(self, title: str, label: str = "") -> None:
         """Scales, limits of dtypes and what has left the panel."""
@@ -114,18 +243,16 @@ class Panel:
         low, high = decades(np.concatenate(self._values) if self._values else np.ones(1))
         low, high = self._limits(low, high)
         axes.set_ylim(10.0**low, 10.0**high)
-        axes.set_title(literal(title), fontsize=10, loc="left", wrap=True)
-        axes.set_xlabel("layer")
         axes.set_ylabel(label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-        for line in self._lines:
-            self._leaves(*line)
+        _plain(axes, title, "layer")
+        for one in self._lines:
+            self._leaves(*one)
+        if self._has_outputs:
+            self._bounds_of_outputs()
 
     def legend(self) -> None:
-        """A legend of this panel."""
-        self.axes.legend(frameon=False, fontsize=9)
+        """A legend of this panel, below it, where it hides nothing."""
+        self.axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
 
     def _limits(self, low: float, high: float) -> tuple[float, float]:
         """Shade where the root of a second moment is outside a dtype's numbers, if the data come near."""
@@ -139,6 +266,18 @@ class Panel:
                 high = max(high, huge + room)
                 self._shade(huge, high, f"{dtype} overflow", "top")
         return low, high
+
+    def _bounds_of_outputs(self) -> None:
+        """At the right, where the last second moment is held against them: grey near, and no beyond."""
+        bottom, top = self.axes.get_ylim()
+        for optimizer, bounds in OPTIMIZERS.items():
+            for slow, no in (bounds.outputs, bounds.least_outputs):
+                if not bottom < slow < top:
+                    continue
+                self.axes.axhspan(*sorted((slow, no)), 0.98, 1, color="#888888", alpha=0.25, linewidth=0)
+                at = (1, min(max(no, bottom), top))
+                self.axes.annotate(f"outputs,\n{NAMES[optimizer]}", at, (3, 0), ("axes fraction", "data"),
+                                   "offset points", va="center", **_SMALL)  # fmt: skip
 
     def _shade(self, low: float, high: float, text: str, edge: str) -> None:
         self.axes.axhspan(10.0**low, 10.0**high, color="#888888", alpha=0.15, linewidth=0)
@@ -162,6 +301,11 @@ class Panel:
         text, up, marker = ("0", 5, "v") if edge == bottom else ("∞", -11, "^")
         self.axes.annotate(text, (layer, edge), (6, up), textcoords="offset points", **_SMALL)
         self.axes.plot([layer], [edge], marker=marker, markersize=8, color=colour, clip_on=False)
+
+
+def _linewidth(place: int) -> float:
+    """The later a line is drawn the thinner it is, so that equal ones below it show at its sides."""
+    return max(2.4 - 0.3 * place, 1.0)
 
 
 def literal(text: str) -> str:

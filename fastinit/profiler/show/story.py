@@ -29,16 +29,17 @@ class Story(Comparison):
     interrupted = False
 
     def plot(self, path: str | PathLike[str] | None = None) -> Any:
-        """A picture of what goes forward and back, without and with batch normalisation."""
+        """A picture of what goes forward and back, and of the tangent kernel, without and with batch normalisation."""
         picture = drawn("plot")
-        figure = picture.picture(11, 8)
-        panels = figure.subplots(2, 2)
+        figure = picture.picture(16, 9)
+        panels = figure.subplots(2, 3)
         for row, norm in zip(panels, (None, "batch"), strict=True):
             some = {name: one for name, one in self.items() if one.network.norm == norm}
-            for axes, field, title in zip(row, (picture.FORWARD, picture.BACKWARD), picture.TITLES, strict=True):
+            for axes, field, title in zip(row[:-1], (picture.FORWARD, picture.BACKWARD), picture.TITLES, strict=True):
                 text = "with batch normalisation" if norm else "without normalisation"
                 picture.overlay(axes, some, field).finish(f"{title}, {text}")
-        picture.legend(figure)
+            picture.spectra(row[-1], some)
+        picture.legend(figure, panels[0])
         if path is not None:
             figure.savefig(path)
         return figure

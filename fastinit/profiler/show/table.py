@@ -15,7 +15,8 @@ from rich.table import Table
 
 from ...arguments import choice
 from ..result.comparison import shared
-from ..result.training import NOT_JUDGED
+from ..result.training import NOT_JUDGED, typical
+from .kernel import shares_of
 
 if TYPE_CHECKING:
     from ..result.courses import Course
@@ -45,6 +46,10 @@ def number(value: float) -> str:
     return f"{mantissa}e{int(exponent)}" if e else text
 
 
+def _cosine(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.3f}"
+
+
 def _count(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.0f}" if value == round(value) else f"{value:.1f}"
 
@@ -55,6 +60,10 @@ def _share(value: float) -> str:
 
 def _deviation(value: float) -> str:
     return "" if np.isnan(value) else f"{value:+.1f}" if abs(value) < 100 else f"{np.sign(value) * np.inf:+}"
+
+
+def _off(value: float) -> str:
+    return "" if np.isnan(value) else f"{round(100 * value):+}%" if abs(value) < 10 else f"{np.sign(value) * np.inf:+}"
 
 
 Column = tuple[str, Any, Callable[[float], str]]
@@ -69,10 +78,14 @@ def columns(profile: LayerProfile[Any]) -> list[Column]:
             found.append(("theory", profile[f"theory_{name}"], number))
             if profile.repeats > 1:
                 found.append(("SE", profile.deviation(name), _deviation))
-    found.append(("cosine", profile.mean("cosine"), lambda value: "" if np.isnan(value) else f"{value:.3f}"))
+            else:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    found.append(("off", profile.mean(name) / profile[f"theory_{name}"] - 1, _off))
+    found += [("cosine", profile.mean("cosine"), _cosine), ("within", profile.mean("position_cosine"), _cosine)]
     found.append(("dead", profile.mean("dead_fraction"), _share))
     found.append(("units", profile.mean("distinct_units"), _count))
     found += [("|∂W|/|W|", gradient_ratio(profile), number), ("|W|", profile.mean("weight_norm"), number)]
+    found += [("kernel", shares, _share) for shares in shares_of({"": profile}).values()]
     return [column for column in found if not np.isnan(column[1]).all()]
 
 
@@ -80,6 +93,19 @@ def gradient_ratio(profile: LayerProfile[Any]) -> Any:
     """|∂W| / |W| by layer."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return profile.mean("weight_grad_norm") / profile.mean("weight_norm")
+
+
+def kernel_words(profile: LayerProfile[Any]) -> dict[str, str]:
+    """What the verdict asks of the tangent kernel, of the drawing in the middle."""
+    known = [one for one in profile.kernels if one.known]
+    if not known:
+        return {}
+    one = typical(known)
+    numbers = {"largest": one.largest, "over the mean": one.over_mean, "over the median": one.over_median}
+    said = ", ".join(
+        f"{name} {value:.3g}" for name, value in (numbers | {"effective rank": one.effective_rank}).items()
+    )
+    return {"tangent kernel": f"of {one.examples:.0f} examples: eigenvalues: {said}"}
 
 
 def _width(profile: LayerProfile[Any], shown: list[Column]) -> int:
@@ -96,7 +122,12 @@ def table(profile: LayerProfile[Any], layers: str = "some") -> Shown:
     shown = columns(profile)
     while len(shown) > 1 and _width(profile, shown) > get_terminal_size().columns:
         shown.pop()
-    made = empty(escape(f"{profile.description}\n{profile.verdict}"), ["layer", *(header for header, *_ in shown)])
+    said = [
+        profile.description,
+        *(f"{key} {text}" for key, text in kernel_words(profile).items()),
+        str(profile.verdict),
+    ]
+    made = empty(escape("\n".join(said)), ["layer", *(header for header, *_ in shown)])
     made.padding = (0, int(_width(profile, shown) + len(shown) < get_terminal_size().columns), 0, 0)
     made.columns[0].justify = "right" if labels[-1].isdigit() else "left"
     for layer in rows:
@@ -132,7 +163,7 @@ def _factors(course: Course | None) -> tuple[float, float]:
 
 
 def empty(caption: str, headers: list[str]) -> Shown:
-    """One without rows."""
+    """A table of numbers without a row."""
     made = Shown(caption=caption, caption_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for header in headers:
         made.add_column(header, justify="right", no_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,9 @@ class ResidualSum:
     def backward(self, d: Array) -> Array:
         return _scaled(self._skip, d) + backward(self.branch, _scaled(self._scale, d))
 
-    def backward_each(self, several: Sequence[Array]) -> list[Array]:
+    def backward_each(self, d: Array) -> Array:
         """The gradients of several functions back."""
-        inner = backward_each(self.branch, [_scaled(self._scale, d) for d in several])
-        return [_scaled(self._skip, d) + one for d, one in zip(several, inner, strict=True)]
+        return _scaled(self._skip, d) + backward_each(self.branch, _scaled(self._scale, d))
 
     def tangent(self, t: Array) -> Array:
         return _scaled(self._skip, t) + _scaled(self._scale, tangent(self.branch, t))
@@ -59,6 +59,12 @@ class SideBySide:
         for other in others:
             total = total + other
         return total
+
+    def backward_each(self, d: Array) -> Array:
+        """The gradients of several functions back."""
+        assert self._ends is not None
+        parts = zip(self._branches, np.split(d, self._ends, axis=2), strict=True)
+        return reduce(np.add, [backward_each(branch, part) for branch, part in parts])
 
     def tangent(self, t: Array) -> Array:
         return np.concatenate([tangent(branch, t) for branch in self._branches], axis=1)

@@ -6,19 +6,25 @@ from typing import Any
 
 import numpy as np
 
+from ..gram_factors import factor
 from ..products import gram
+from ..statistics import Tally
+from ..tangent_kernel import part_of_product
+from .matrices import Weights
 
 Array = np.ndarray[Any, Any]
 
-#: Elements of the examples' gradients that are made at once.
+#: Elements of the gradients that are made at once.
 _GRADIENTS = 1 << 22
+#: Elements that are small enough to stay in a cache, and in memory that is not given back.
+_IN_CACHE = 1 << 14
 
 
 class KernelProducts:
     """``<dW_i, dW_j> + <db_i, db_j>`` for the first examples, from x on the way forward and d on the way back.
 
-    The gradient of example i is ``dW_i = x_i' d_i``, summed over the rows of the example. Where norms mix examples,
-    every row of x takes part in each, and d is that of as many functions, one below the other.
+    The gradient of example i is ``dW_i = x_i' d_i``, summed over the rows of the example; where norms mix examples it
+    is that of one function of all, and every row takes part in each.
     """
 
     def __init__(self, examples: int, positions: int) -> None:
@@ -36,26 +42,61 @@ class KernelProducts:
         if few:
             self._products = gram(x[:rows]) if products is None else products[:rows, :rows]
 
-    def backward(self, d: Array, products: Array | None, functions: int = 1) -> Array:
+    def backward(self, d: Array, products: Array | None = None) -> Array:
         """What is added to the kernel, (examples, examples). The Gram matrix of d may be part of `products`."""
-        rows = functions * self._rows
+        rows, examples = self._rows, self._examples
         if self._products is None:
-            return self._from_gradients(d[:rows], functions > 1)
-        x, self._products = self._products + 1, None
-        if functions > 1:
-            x = np.tile(x, (functions, functions))
-        parts = x * (gram(d[:rows]) if products is None else products[:rows, :rows])
-        each = rows // self._examples
-        return np.asarray(parts.reshape(self._examples, each, self._examples, each).sum(axis=(1, 3)))
+            assert self._x is not None
+            x, d = (whole[:rows].reshape(examples, -1, whole.shape[1]) for whole in (self._x, d))
+            return _from_gradients(x, d) + gram(d.sum(axis=1))
+        x, self._products = self._products, None
+        return part_of_product(x, gram(d[:rows]) if products is None else products[:rows, :rows], examples)
 
-    def _from_gradients(self, d: Array, mixed: bool) -> Array:
-        """From the gradients of all examples, some rows of them at a time."""
-        assert self._x is not None
-        d = d.reshape(self._examples, -1, d.shape[1])
-        x = self._x.reshape(1 if mixed else self._examples, -1, self._x.shape[1])
-        found = gram(d.sum(axis=1))
-        step = max(1, _GRADIENTS // (len(d) * d.shape[2]))
-        for start in range(0, x.shape[2], step):
-            gradients = np.swapaxes(x[:, :, start : start + step], 1, 2) @ d
-            found += gram(gradients.reshape(len(d), -1))
+    def backward_each(self, d: Array) -> Array:
+        """The same of functions of all examples, from (functions, rows, fan_out).
+
+        Of x only xx' matters: with r'r = xx' + 1, the bias among it, gradients are r d_i, which are small.
+        """
+        if self._products is None:
+            assert self._x is not None
+            return _from_gradients(self._x[None], d) + gram(d.sum(axis=1))
+        x, self._products = self._products + 1, None
+        root = factor(x, len(x) * np.finfo(float).eps * float(x.trace())).root
+        found, step = np.zeros((len(d), len(d))), max(1, _IN_CACHE // (len(d) * len(x)))
+        for start in range(0, d.shape[2], step):
+            some = d[:, :, start : start + step].astype(float)  # of two dtypes NumPy leaves a product to no BLAS
+            found += gram((root @ some).reshape(len(d), -1))
         return found
+
+
+def _from_gradients(x: Array, d: Array) -> Array:
+    """Products of the gradients ``x_i' d_i``, some rows of them at a time; there may be one x for all."""
+    found = np.zeros((len(d), len(d)))
+    step = max(1, _GRADIENTS // (len(d) * d.shape[2]))
+    for start in range(0, x.shape[2], step):
+        gradients = np.swapaxes(x[:, :, start : start + step], 1, 2) @ d
+        found += gram(gradients.reshape(len(d), -1))
+    return found
+
+
+class KernelProduct:
+    """x W, of which only the kernel is wanted."""
+
+    def __init__(self, weights: Weights, tally: Tally, kernel: KernelProducts) -> None:
+        self._weights, self._tally, self._kernel = weights, tally, kernel
+
+    def forward(self, x: Array) -> Array:
+        self._kernel.forward(x, None, self._weights.shape[1])
+        return self._weights.times(x)
+
+    def backward(self, d: Array) -> Array:
+        self._tally.add_kernel(self._kernel.backward(d))
+        return self._weights.times_transposed(d)
+
+    def tangent(self, t: Array) -> Array:
+        return self._weights.times(t)
+
+    def backward_each(self, d: Array) -> Array:
+        """The gradients of several functions back."""
+        self._tally.add_kernel(self._kernel.backward_each(d))
+        return self._weights.times_transposed(d.reshape(-1, d.shape[2])).reshape(*d.shape[:2], -1)

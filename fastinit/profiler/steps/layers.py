@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..description.network import Network, normalisation_of
+from ..description.network import Network
+from ..passes import ACTIVATION, NORM, READ
 from ..statistics import Tally
 from .branches import ResidualSum
-from .kernel_products import KernelProducts
+from .kernel_products import KernelProduct, KernelProducts
 from .lazy_gaussian import LazyGaussian
 from .linear import Bias, Patches, Product
 from .matrices import Buffers, Dense, Tiled, Weights, bias
+from .shared import Shared
 from .step import Step
 from .transformer import Embed, block
-from .units import Activate, Activity, Normalise, Preactivation
+from .units import units
 
 
 class Builder:
-    """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read."""
+    """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read.
+
+    `beside` another builder, whose weights they have, nothing is measured but the kernel.
+    """
 
     network: Network
     seed: int
@@ -35,51 +40,58 @@ class Builder:
         method: str,
         learns: bool = False,
         kernel: Callable[[], KernelProducts | None] = lambda: None,
+        beside: Builder | None = None,
     ) -> None:
         self.network, self.seed, self.tallies, self.method, self.learns = network, seed, tallies, method, learns
-        self.kernel, self._buffers = kernel, Buffers()
+        self.kernel, self._buffers, self._shared = kernel, Buffers(), Shared()
+        self._measures = beside is None
+        self._weights: dict[str, Weights] = beside._weights if beside else {}
 
-    def product(self, shape: tuple[int, ...], tally: Tally, name: str, gain: float = 1.0) -> Product:
-        """The product with weights of that shape and stream, times a gain."""
-        initialisation = replace(self.network.scheme, gain=self.network.scheme.gain * gain)
-        given = (initialisation, shape, self.seed, name, self.network.dtype)
-        weights: Weights
+    def _weights_of(self, shape: tuple[int, ...], name: str, gain: float) -> Weights:
+        """Those of that shape and stream, times a gain."""
+        scheme = self.network.scheme
+        scheme = scheme if gain == 1 else replace(scheme, gain=scheme.gain * gain)
+        given = (scheme, shape, self.seed, name, self.network.dtype)
         if self.method == "matrix_free":
-            weights = LazyGaussian(*given)
-        elif self.method == "tiled":
-            weights = Tiled(*given)
-        else:
-            weights = Dense(*given, self._buffers, self.learns)
-        return Product(weights, tally, self.learns, self.kernel())
+            return LazyGaussian(*given)
+        return Tiled(*given) if self.method == "tiled" else Dense(*given, self._buffers, self.learns)
+
+    def _product(self, tally: Tally, weights: Weights) -> Step:
+        """The product with them."""
+        kernel = self.kernel()
+        if self._measures:
+            return Product(weights, tally, self.learns, self._shared, kernel)
+        assert kernel is not None
+        return KernelProduct(weights, tally, kernel)
 
     def layers(self) -> list[list[Step]]:
         """The steps of every layer."""
-        first: list[Step] = [Activity(self.tallies[0], self.network.batch)]
+        first: list[Step] = self._units(0, [], ends=True)
         if self.network.text and self.network.text.vocabulary:
             first.insert(0, Embed(self.network, self.seed))
         return [first, *(self._layer(number) for number in range(1, self.network.depth + 1))]
 
     def _layer(self, number: int) -> list[Step]:
-        network, tally, name = self.network, self.tallies[number], f"layer.{number}"
+        network, name, order = self.network, f"layer.{number}", self.network.in_order(READ, NORM, ACTIVATION)
         if network.text:
-            steps = block(network, tally, lambda part, gain: self._linear(number, f"{name}.{part}", gain))
-            return [*steps, Activity(tally, network.batch)]
+            hidden = self._units(number, [READ, ACTIVATION])
+            steps = block(network, hidden, lambda part, gain: self._linear(number, f"{name}.{part}", gain))
+            return [*steps, *self._units(number, [], ends=True)]
         if network.residual:
-            branch = [*self._units(tally), *self._linear(number, name)]
-            return [ResidualSum(branch, network.branch_scale), Activity(tally, network.batch)]
-        return [*self._linear(number, name), *self._units(tally), Activity(tally, network.batch)]
+            branch = [*self._units(number, order), *self._linear(number, name)]
+            return [ResidualSum(branch, network.branch_scale), *self._units(number, [], ends=True)]
+        return [*self._linear(number, name), *self._units(number, order, ends=True)]
 
     def _linear(self, number: int, name: str, gain: float = 1.0) -> list[Step]:
         """x W + b, of the weights of a layer that have that name."""
         network, shape = self.network, self.network.matrices(number)[name]
         steps: list[Step] = [Patches(network.image)] if network.image else []
-        steps.append(self.product(shape, self.tallies[number], name, gain))
+        if name not in self._weights:
+            self._weights[name] = self._weights_of(shape, name, gain)
+        steps.append(self._product(self.tallies[number], self._weights[name]))
         if network.bias_std:
             steps.append(Bias(bias(network.bias_std, shape[-1], self.seed, name, network.dtype)))
         return steps
 
-    def _units(self, tally: Tally) -> list[Step]:
-        network = self.network
-        known = normalisation_of(network)
-        norm = Normalise(known, network.norm_eps) if known else None
-        return network.in_order(Preactivation(tally), norm, Activate(network.activation, tally, network.batch))
+    def _units(self, number: int, order: list[int], ends: bool = False) -> list[Step]:
+        return units(self.network, self.tallies[number] if self._measures else None, self._shared, order, ends)

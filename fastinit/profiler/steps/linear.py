@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..description.network import Image
-from ..products import gram, inner, squared_norm
+from ..products import inner, squared_norm
 from ..statistics import Tally
 from .kernel_products import KernelProducts
 from .matrices import Weights
+from .shared import Shared
 
 Array = np.ndarray[Any, Any]
 
@@ -27,8 +27,10 @@ class Product:
 
     weights: Weights
 
-    def __init__(self, weights: Weights, tally: Tally, learns: bool, kernel: KernelProducts | None = None) -> None:
-        self.weights, self._tally, self._learns, self._kernel = weights, tally, learns, kernel
+    def __init__(
+        self, weights: Weights, tally: Tally, learns: bool, shared: Shared, kernel: KernelProducts | None = None
+    ) -> None:
+        self.weights, self._tally, self._learns, self._shared, self._kernel = weights, tally, learns, shared, kernel
         self._kept: tuple[Array | None, Array | None, Array | None] | None = None
         self._gradient: Array | None = None
 
@@ -36,7 +38,7 @@ class Product:
         h = self.weights.times(x)
         few = len(x) <= min(self.weights.shape)
         keeps = self._learns or not few
-        products = gram(x) if few else None
+        products = self._shared.products(x) if few else None
         self._kept = (h if few else None, x if keeps else None, products)
         if self._kernel:
             self._kernel.forward(x, products, self.weights.shape[1])
@@ -50,7 +52,7 @@ class Product:
         self._gradient = d if self._learns else None
         before, back = self.weights.times_transposed(d), None
         if h is not None and products is not None:
-            back = gram(d)
+            back = self._shared.products(d)
             squares, product = inner(products, back), inner(h, d)
         else:
             assert x is not None
@@ -59,13 +61,6 @@ class Product:
         if self._kernel:
             self._tally.add_kernel(self._kernel.backward(d, back))
         return before
-
-    def backward_each(self, several: Sequence[Array]) -> list[Array]:
-        """The gradients of several functions back, of which only the tangent kernel is taken."""
-        d = np.concatenate(several)
-        if self._kernel:
-            self._tally.add_kernel(self._kernel.backward(d, None, len(several)))
-        return np.split(self.weights.times_transposed(d), len(several))
 
     def tangent(self, t: Array) -> Array:
         return self.weights.times(t)
@@ -88,6 +83,10 @@ class Bias:
 
     def backward(self, d: Array) -> Array:
         self._gradient = d.sum(axis=0)
+        return d
+
+    def backward_each(self, d: Array) -> Array:
+        """The gradients of several functions back."""
         return d
 
     def tangent(self, t: Array) -> Array:

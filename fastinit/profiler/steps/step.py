@@ -45,12 +45,12 @@ def backward(steps: Sequence[StepBothWays], d: Array) -> Array:
     return d
 
 
-def backward_each(steps: Sequence[Any], several: Sequence[Array]) -> Sequence[Array]:
-    """The gradients of several functions back, each step before the next: a matrix is made, and read, once for all."""
+def backward_each(steps: Sequence[Any], d: Array) -> Array:
+    """The gradients of several functions back, (functions, rows, units): a matrix is made, and read, once for all."""
     for step in reversed(steps):
         together = getattr(step, "backward_each", None)
-        several = together(several) if together else [step.backward(d) for d in several]
-    return several
+        d = together(d) if together else np.stack([step.backward(one) for one in d])
+    return d
 
 
 def tangent(steps: Sequence[Step], t: Array) -> Array:

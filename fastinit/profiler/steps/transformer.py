@@ -9,11 +9,10 @@ import numpy as np
 
 from ...schemes.distributions import normal
 from ..description.network import Network, Text, normalisation_of
-from ..statistics import Tally
 from .attention import Attention
 from .branches import Multiply, ResidualSum, SideBySide
 from .step import Step
-from .units import Activate, Normalise, Preactivation
+from .units import Normalise
 
 Array = np.ndarray[Any, Any]
 
@@ -21,16 +20,15 @@ Array = np.ndarray[Any, Any]
 Linear = Callable[[str, float], list[Step]]
 
 
-def block(network: Network, tally: Tally, linear: Linear) -> list[Step]:
+def block(network: Network, hidden: list[Step], linear: Linear) -> list[Step]:
     """Attention and MLP, each in a residual branch whose norm is at its beginning ("pre") or after the sum ("post").
 
-    h, where the pre-activation is read, is that of the MLP; of a gated one, that of the gate.
+    `hidden` are the units of the MLP; of a gated one, those of the gate.
     """
     text = network.text
     assert text is not None
     parts = [linear(part, 1.0) for part in ("query", "key", "value")]
     attention: list[Step] = [SideBySide(parts), Attention(text), *linear("output", text.residual_gain)]
-    hidden: list[Step] = [Preactivation(tally), Activate(network.activation, tally, network.batch)]
     mlp: list[Step] = [*linear("up", 1.0), *hidden]
     if text.gated:
         mlp = [SideBySide([[*linear("gate", 1.0), *hidden], linear("up", 1.0)]), Multiply()]

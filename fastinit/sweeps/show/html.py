@@ -28,8 +28,8 @@ _CHARTS = {
 
 def to_html(sweep: Sweep, path: Any = None) -> str | None:
     """The page, or where it is written."""
-    charts = ((title, _chart(Lines(sweep, None, name, None))) for title, name in _CHARTS.items() if name in sweep)
-    shown = [(title, chart) for title, chart in charts if chart.data]
+    charts = ((title, "", _chart(Lines(sweep, None, name, None))) for title, name in _CHARTS.items() if name in sweep)
+    shown = [one for one in charts if one[-1].data]
     axes = {name: [word(value) for value in sweep[name].tolist()] for name in sweep.axes}
     numbers = {"format": "fastinit sweep", "columns": {name: plain(sweep[name]) for name in sweep} | axes}
     made = page(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ...arguments import boolean, refuse
 from ...machine import usually_rounded
+from ...models.plans import Entry, Plan
 from ...stream import seed_number
 from ..rules.lists import Rules
 from ..tensors.agreement import agreed
@@ -21,7 +22,7 @@ from ..tensors.names import Rename
 from ..tensors.shards import Partition, known_pieces_of, reshard, rows_of
 from ..tensors.ties import check_apart
 from .buffers import buffers_left, restore_buffers
-from .plans import Entry, Plan, Planned, planned
+from .plans import Planned, planned
 from .resets import OwnTensor, own_tensors, padding_rows, reset_parts
 from .steps import Steps
 
@@ -42,7 +43,7 @@ def initialize_(
     Parameters
     ----------
     model : torch.nn.Module
-        Plain or parallelised (``parallelize_module``, ``fully_shard``), with its memory (``to_empty`` is enough).
+        Plain or parallelised (``parallelize_module``, ``fully_shard``), with its memory (`materialize` gives it).
     rules : str, list or callable
         ``"torch"``: what each module's own ``reset_parameters`` asks for. ``"own"``: that, and then what models and
         parts of them have beyond it, ``initialize_weights``, ``init_weights``, ``_initialize_weights`` or
@@ -112,7 +113,7 @@ def initialize_(
     >>> import fastinit.torch
     >>> with torch.device("meta"):
     ...     model = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
-    >>> model = model.to_empty(device="cpu")
+    >>> model = fastinit.torch.materialize(model, "cpu")
     >>> plan = fastinit.torch.initialize_(model, [("*.bias", "zeros"), ("*", "he_normal")], seed=1)
     >>> weight = fi.he_normal((256, 784), in_axis=1, out_axis=0, seed=1, name="0.weight")
     >>> bool((model[0].weight.detach().numpy() == weight).all())
@@ -129,27 +130,42 @@ def initialize_(
         number = seed_number(seed)
         for one in own:
             check_tensor(one.full_name, one.tensor)
-            if one.computed is not None:
-                one.computed.check(one.full_name)
         check_apart((one.full_name, one.tensor) for one in own)
         found = planned(model, own, rules, rename=rename, split=split, partition=partition)
-        for one, entry in zip(own, found.plan, strict=True):
-            if one.computed is not None:
-                one.computed.check_divides(one.full_name, entry.law)
-        values = _values(own, found.plan, number) if found.fills else {}
+        values = values_of(own, found, number)
         return number, map(_deed, found.plan), (found, values)
 
     number, (found, values) = agreed(find, [one.tensor for one in own])
     found.warn("initialize_")
     _warn_of_frozen(own, found.plan)
+    left = carry_out(model, own, found, number, values, rename=rename, partition=partition, buffers=buffers)
+    if left:
+        warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=3)
+    return found.plan
+
+
+def carry_out(
+    model: nn.Module,
+    own: Iterable[OwnTensor],
+    found: Planned,
+    seed: int,
+    values: Mapping[str, Tensor],
+    *,
+    rename: Rename | None = None,
+    partition: Partition | None = None,
+    buffers: bool = True,
+) -> list[str]:
+    """Do what is planned for a model and its own tensors, of which those on the meta device are passed over.
+
+    `values` are those of `values_of`. Returns the names of buffers that nothing has restored.
+    """
     before = {id(buffer) for buffer in model.buffers()}
-    runs_own = found.runs == "own"
-    fills = [(entry.name, partial(_fill, one, entry, number, partition, values))
+    fills = [(entry.name, partial(_fill, one, entry, seed, partition, values))
              for one, entry in zip(own, found.plan, strict=True) if entry.law is not None]  # fmt: skip
     named = dict(fills)
     known = {step: [named[name] for name in names] for step, names in found.settled.items() if named.keys() >= {*names}}
-    given = (number, model, rename, partition)
-    with torch.no_grad(), Steps(*given, own=runs_own, begins=found.begins, known=known) as steps:
+    steps = Steps(seed, model, rename, partition, own=found.runs == "own", begins=found.begins, known=known)
+    with torch.no_grad(), steps:
         if buffers:
             restore_buffers(model, steps, by_reset=found.runs is None)
         if found.runs is not None:
@@ -162,10 +178,8 @@ def initialize_(
                 part.zero_()
         for one, entry in zip(own, found.plan, strict=True):
             if one.computed is not None:
-                one.computed.settle(number, entry.name)
-    if buffers and (left := buffers_left(model, before, steps.written)):
-        warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=3)
-    return found.plan
+                one.computed.settle(seed, entry.name)
+    return buffers_left(model, before, steps.written) if buffers else []
 
 
 def _deed(entry: Entry) -> str:
@@ -178,19 +192,25 @@ def _deed(entry: Entry) -> str:
     return f"{entry.stream} {entry.shape} {sorted(known.items())}"
 
 
-def _values(own: Iterable[OwnTensor], plan: Plan, seed: int) -> dict[str, Tensor]:
-    """By full name, of what parametrizations may transform: what is going to be assigned, if they keep it."""
+def values_of(own: Iterable[OwnTensor], found: Planned, seed: int) -> dict[str, Tensor]:
+    """By full name, of what parametrizations may transform: what is going to be assigned.
+
+    Raises where they do not keep it, or what is computed cannot be given its law.
+    """
     values = {}
-    for one, entry in zip(own, plan, strict=True):
-        if one.computed is not None and one.computed.held is None and entry.law is not None and one.tensor.numel():
-            values[one.full_name] = _drawn(one, entry, seed)
+    for one, entry in zip(own, found.plan, strict=True):
+        if one.computed is None:
+            continue
+        one.computed.check(one.full_name)
+        one.computed.check_divides(one.full_name, entry.law)
+        if found.fills and one.computed.held is None and entry.law is not None and one.tensor.numel():
+            values[one.full_name] = drawn(torch.empty_like(one.tensor), entry, seed)
             one.computed.check_keeps(one.full_name, values[one.full_name])
     return values
 
 
-def _drawn(one: OwnTensor, entry: Entry, seed: int) -> Tensor:
-    """A new tensor with the values that one which is computed is to have."""
-    value = torch.empty_like(one.tensor)
+def drawn(value: Tensor, entry: Entry, seed: int) -> Tensor:
+    """A new tensor, filled with what is planned."""
     assert entry.law is not None
     fill_pieces_(known_pieces_of(value), entry.law, seed=seed, name=entry.stream)
     return value
@@ -206,7 +226,8 @@ def _fill(one: OwnTensor, entry: Entry, seed: int, partition: Partition | None, 
     if pieces is not None:
         fill_pieces_(pieces, entry.law, seed=seed, name=entry.stream)
     elif one.computed is not None:
-        one.computed.assign(values[one.full_name] if one.full_name in values else _drawn(one, entry, seed))
+        value = values[one.full_name] if one.full_name in values else drawn(torch.empty_like(one.tensor), entry, seed)
+        one.computed.assign(value)
 
 
 def _warn_of_frozen(own: Iterable[OwnTensor], plan: Plan) -> None:

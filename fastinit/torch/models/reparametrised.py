@@ -42,6 +42,13 @@ class Computed(NamedTuple):
         return {self.leaf + end for end in (("_g", "_v") if isinstance(self.by, WeightNorm) else ("_orig",))}
 
     @property
+    def originals(self) -> list[Tensor]:
+        """The parameters that it is computed from."""
+        if isinstance(self.by, ParametrizationList):
+            return list(self.by.parameters())
+        return [self.module._parameters[leaf] for leaf in self.takes]
+
+    @property
     def estimates(self) -> set[str]:
         """Names of the module's own buffers that `settle` finds."""
         return {self.leaf + end for end in ("_u", "_v")} if isinstance(self.by, SpectralNorm) else set()

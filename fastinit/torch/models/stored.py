@@ -1,7 +1,8 @@
-"""Stored models: a model on the meta device takes the tensors of a .safetensors file, and is verified."""
+"""Stored models: one on the meta device is saved with its configuration, or takes a file's tensors and is verified."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,43 @@ import torch
 from torch import Tensor, nn
 
 from ...arguments import refuse
+from ...models.shards import ModelVerification
 from ...tensor_files import open_tensors
 from ..rules.lists import Rules
 from ..tensors.names import canonical_name, named_tensors
-from .verification import ModelVerification, verify
+from .saving import save
+from .verification import verify
 
 
 def made_on_meta(make: Callable[[], Any]) -> Any:
     """What a function makes without memory for weights."""
     with torch.device("meta"):
         return make()
+
+
+def configured(path: str) -> Any:
+    """The model that transformers makes of a configuration, of the dtype that this names, on the meta device."""
+    try:
+        import transformers
+    except ImportError as error:
+        raise ImportError("a configuration needs transformers: pip install transformers") from error
+    config = transformers.AutoConfig.from_pretrained(path)
+    names = config.architectures or []
+    if len(names) != 1 or not hasattr(transformers, names[0]):
+        refuse("config", "of one of transformers' architectures, by its class", names)
+    model = made_on_meta(lambda: getattr(transformers, names[0])(config))
+    return model if config.dtype is None else model.to(config.dtype)
+
+
+def save_described(model: nn.Module, directory: str | os.PathLike[str], rules: Rules, **keywords: Any) -> list[Path]:
+    """`save`; and beside it what a model of transformers was made from, so that this can load it."""
+    files = save(model, directory, rules, **keywords)
+    config: Any = getattr(model, "config", None)
+    if hasattr(config, "save_pretrained"):
+        config.architectures = [type(model).__name__]
+        config.dtype = str(keywords["dtype"] or model.dtype).removeprefix("torch.")
+        config.save_pretrained(directory)
+    return files
 
 
 def verify_stored(model: nn.Module, path: Path, rules: Rules, seed: Any = None) -> ModelVerification:

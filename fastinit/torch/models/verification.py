@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import blake2b
-from math import prod
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +12,9 @@ from torch import Tensor, nn
 from ... import verification
 from ...arguments import refuse
 from ...dtypes import kind_of
-from ...layout import whole_steps
 from ...machine import usually_rounded
-from ...records import Record
+from ...models.plans import Entry
+from ...models.shards import ModelVerification, Shard, digest_of, put_together
 from ...rectangles import Rectangle
 from ...stream import seed_number
 from ...typing import Index
@@ -29,81 +25,10 @@ from ..tensors.fills import array_over
 from ..tensors.names import Rename, named_tensors
 from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, known_pieces_of, reshard, rows_of
 from ..tensors.ties import warn_untied
-from .plans import Entry, planned
+from .plans import planned
 from .resets import OwnTensor, own_tensors, padding_rows
 
-#: Elements that are hashed together: their 64-bit words stay in the cache.
-_CHUNK = 1 << 15
 _BITS = {2: (torch.int16, np.uint16), 4: (torch.int32, np.uint32), 8: (torch.int64, np.uint64)}
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ModelVerification(Record):
-    """What was found, the same on every rank. It is true if nothing was wrong.
-
-    Attributes
-    ----------
-    problems : tuple of str
-        One line for each tensor that is wrong, with the ranks where it is.
-    checked : int
-        How many tensors were checked.
-    unchecked : tuple of str
-        Names of those whose law is not known: a module computes the values, or a parametrization transforms them.
-    digest : str
-        Hash of the bits of all parameters, in hexadecimal.
-    """
-
-    problems: tuple[str, ...]
-    checked: int
-    unchecked: tuple[str, ...]
-    digest: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing was wrong."""
-        return not self.problems
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-    def __repr__(self) -> str:
-        more = f" and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
-        found = "ok" if self.ok else f"not ok: {self.problems[0]}{more}"
-        return f"ModelVerification({self.checked} tensors checked, {found}, digest {self.digest})"
-
-    @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> ModelVerification:
-        """That of which `to_dict` gives these."""
-        return cls(tuple(found["problems"]), found["checked"], tuple(found["unchecked"]), found["digest"])
-
-    def __str__(self) -> str:
-        lines = [f"PROBLEM {problem}" for problem in self.problems]
-        lines += [f"not checked: {', '.join(self.unchecked)}"] if self.unchecked else []
-        lines += [f"tensors checked: {self.checked}", f"digest: {self.digest}", "ok" if self else "not ok"]
-        return "\n".join(lines)
-
-
-class _Shard(NamedTuple):
-    """What a rank tells the others of a tensor: which it is, what is here of it, and what was found."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    places: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
-    total: int
-    checked: bool
-    problems: tuple[str, ...] = ()
-    sketch: tuple[int, ...] = ()
-
-    @property
-    def whole(self) -> tuple[str, tuple[int, ...], str]:
-        """Which tensor it is of."""
-        return self[:3]
-
-    @property
-    def elements(self) -> int:
-        """How many are here."""
-        return sum(prod(size) for _, size in self.places)
 
 
 @usually_rounded
@@ -179,7 +104,7 @@ def verify(
     0.weight: standard deviation 0.0505 where 0.0206 is claimed (1028 standard errors away) (and 6 more)
     """
 
-    def find() -> tuple[int | None, list[_Shard]]:
+    def find() -> tuple[int | None, list[Shard]]:
         number = None if seed is None else seed_number(seed)
         return number, list(_shards(model, rules, number, rename, split, partition))
 
@@ -187,7 +112,7 @@ def verify(
     seeds = [one for one, _ in everyone]
     if len(set(seeds)) > 1:
         refuse("seed", "the same on every rank", seeds)
-    return _put_together([shards for _, shards in everyone])
+    return put_together([shards for _, shards in everyone])
 
 
 def _shards(
@@ -197,7 +122,7 @@ def _shards(
     rename: Rename | None,
     split: Mapping[str, int] | None,
     partition: Partition | None,
-) -> Iterator[_Shard]:
+) -> Iterator[Shard]:
     check_model(model)
     reshard(model)
     own = list(own_tensors(model))
@@ -237,14 +162,14 @@ def _lengths(one: OwnTensor) -> tuple[int, tuple[str, ...]] | None:
     return id(both[0]), () if nearly and right.all() else (f"not the lengths that {one.full_name} has to have its law",)
 
 
-def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, padding: list[int]) -> _Shard:
+def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, padding: list[int]) -> Shard:
     shape, local = pieces.shape, pieces.local.detach().cpu()
     whole = Rectangle.whole(shape)
     held = [whole] if pieces.rectangles is None else pieces.rectangles
     held = [one for one in held if one.elements]
     places = tuple((one.offset, one.size) for one in held)
     total = sum(_digest(local, one, shape) for one in held) % 2**64
-    shard = _Shard(name, shape, str(local.dtype).removeprefix("torch."), places, total, entry is not None)
+    shard = Shard(name, shape, str(local.dtype).removeprefix("torch."), places, total, entry is not None)
     if entry is None or entry.law is None:
         return shard
     padding = [row % shape[0] for row in padding if -shape[0] <= row < shape[0]]
@@ -272,95 +197,6 @@ def _array(tensor: Tensor) -> Any:
 
 
 def _digest(local: Tensor, rectangle: Rectangle, shape: tuple[int, ...]) -> int:
-    """The sum over the elements of a rectangle of a mix of their numbers and bits."""
+    """See `digest_of`."""
     signed, unsigned = _BITS[local.element_size()]
-    total = 0
-    for part in rectangle.split(_CHUNK):
-        bits = array_over(local[part.local_slices].view(signed)).view(unsigned)
-        words = _mix(_numbers(part, shape))
-        words += bits
-        total += int(_mix(words).sum(dtype=np.uint64))
-    return total
-
-
-def _numbers(rectangle: Rectangle, shape: tuple[int, ...]) -> Any:
-    """Numbers of its elements in the flattened whole, from one on."""
-    numbers = np.ones((), np.uint64)
-    for at, length, step in zip(rectangle.offset, rectangle.size, whole_steps(shape), strict=True):
-        numbers = np.add.outer(numbers, np.arange(at, at + length, dtype=np.uint64) * np.uint64(step))
-    return np.asarray(numbers)
-
-
-def _mix(words: Any) -> Any:
-    """The mix of SplitMix64, a bijection, in place. (Stafford, "Better bit mixing", 2011, variant 13.)"""
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        words ^= words >> np.uint64(shift)
-        words *= np.uint64(factor)
-    words ^= words >> np.uint64(31)
-    return words
-
-
-def _put_together(everyone: list[list[_Shard]]) -> ModelVerification:
-    """The verdict on what every rank has found of its shards."""
-    found: dict[tuple[str, int], list[str]] = {}
-    first: dict[Any, tuple[int, _Shard]] = {}
-    holders: dict[int, tuple[int, str]] = {}
-    for rank, shards in enumerate(everyone):
-        for shard in shards:
-            problems = found.setdefault((shard.name, rank), list(shard.problems))
-            other, replica = first.setdefault((shard.whole, shard.places), (rank, shard))
-            if replica.total != shard.total:
-                problems.append(f"not equal to its replica on rank {other}")
-            if other == rank:
-                problems += _copied(shard, rank, holders)
-    distinct = [shard for _, shard in first.values()]
-    lines = _by_ranks(found, len(everyone))
-    if len(everyone) > 1:
-        lines += _incomplete(distinct)
-    checked = {shard.name: shard.checked for shards in everyone for shard in shards}
-    unchecked = tuple(name for name, was in checked.items() if not was)
-    return ModelVerification(tuple(lines), len(checked) - len(unchecked), unchecked, _combined(distinct))
-
-
-def _copied(shard: _Shard, rank: int, holders: dict[int, tuple[int, str]]) -> list[str]:
-    """Whether values of it have been seen elsewhere; now they have been seen here."""
-    held = next((holders[one] for one in shard.sketch if one in holders), None)
-    for one in shard.sketch:
-        holders.setdefault(one, (rank, shard.name))
-    if held is None:
-        return []
-    other, name = held
-    return [f"has values of {'that' if name == shard.name else name}" + (f" on rank {other}" if other != rank else "")]
-
-
-def _by_ranks(found: Mapping[tuple[str, int], list[str]], ranks: int) -> list[str]:
-    """One line for each tensor and what is wrong with it, with the ranks."""
-    where: dict[tuple[str, str], list[int]] = {}
-    for (name, rank), problems in found.items():
-        if problems:
-            where.setdefault((name, "; ".join(problems)), []).append(rank)
-    if ranks == 1:
-        return [f"{name}: {what}" for name, what in where]
-    return [
-        f"{name}, rank{'s' * (len(at) > 1)} {', '.join(map(str, at))}: {what}" for (name, what), at in where.items()
-    ]
-
-
-def _incomplete(shards: Iterable[_Shard]) -> list[str]:
-    """Tensors whose shards are not the whole."""
-    held: Counter[Any] = Counter()
-    for shard in shards:
-        held[shard.whole] += shard.elements
-    return [
-        f"{name}: its shards have {count} elements where {dtype} of shape {shape} has {prod(shape)}"
-        for (name, shape, dtype), count in held.items()
-        if count != prod(shape)
-    ]
-
-
-def _combined(shards: Iterable[_Shard]) -> str:
-    totals: Counter[Any] = Counter()
-    for shard in shards:
-        totals[shard.whole] += shard.total
-    text = repr(sorted((*whole, total % 2**64) for whole, total in totals.items()))
-    return blake2b(text.encode(), digest_size=16, person=b"fastinit model").hexdigest()
+    return digest_of(lambda part: array_over(local[part.local_slices].view(signed)).view(unsigned), rectangle, shape)

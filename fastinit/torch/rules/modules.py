@@ -24,6 +24,11 @@ def is_norm(module: nn.Module) -> bool:
     return isinstance(module, _NORMS) or re.search(r"Norm(\dd)?$", _called_norm(module)) is not None
 
 
+def is_as_its_class(module: nn.Module) -> bool:
+    """Whether nothing of the user's is called with a module, or in place of what its class does."""
+    return not (module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
+
+
 def takes_moments(norm: nn.modules.batchnorm._NormBase) -> bool:
     """Whether a norm with running statistics divides by what it finds in its input, and not by these."""
     return norm.training or norm.running_mean is None

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from ...profiler.description.signals import random_signs
+from ...profiler.statistics import distinct_rows
 from ..rules.modules import takes_moments
 from .factors import recorded
+from .outputs import array_of
 from .tangents import Pass, Tangents, tangents
 
 #: Where rows mix each example is sent back through all of them, so fewer are taken; of a large model fewer still.
@@ -46,21 +48,31 @@ class Given(NamedTuple):
         args, kwargs = tree_map(own, (tuple(self.args), self.kwargs))
         return self.model(*args, **kwargs)
 
+    def distinct(self, rows: int) -> list[int]:
+        """Of so many rows those that differ, in something that the model is given, from all before them."""
+        leaves = tree_leaves((tuple(self.args), self.kwargs))
+        split = [one for one in leaves if isinstance(one, Tensor) and one.ndim and len(one) == self.rows]
+        found: list[int] = distinct_rows(*(_numbers(one[:rows]) for one in split)).tolist() if split else [*range(rows)]
+        return found
+
 
 def kernel_of(given: Given, values: Tensor | None, examples: int, seed: int) -> Tangents | None:
     """The tangent kernel of the first examples; None where what comes back does not split into them.
 
     That of one random functional of an example's outputs, the same for all: signs of the stream "cotangent", over the
     root of their number. Where the model returns no rows it is that of the losses of single examples. `values` are the
-    outputs of the whole batch.
+    outputs of the whole batch. Of examples that are given the same the first is taken: copies tell nothing more.
     """
     parameters = [one for one in given.model.parameters() if one.requires_grad]
     if not parameters:
         return None
     rows = range(min(examples, given.rows))
+    state = torch.get_rng_state()
     passes = _apart(given, values, rows) or _together(given, values, rows, sum(one.numel() for one in parameters))
     if not passes:
         return None
+    if torch.equal(state, torch.get_rng_state()):  # or each had random numbers of its own
+        passes = [passes[row] for row in given.distinct(len(passes))]
     target = passes[0].target
     signs = random_signs(tuple(target.shape), seed, "cotangent", np.float32) if target.ndim else np.ones(())
     found = tangents(passes, torch.from_numpy(np.asarray(signs)).to(target), parameters)
@@ -104,6 +116,11 @@ def _of_one(given: Given, output: Any, has_rows: bool) -> Tensor | None:
     if has_rows:
         return target[0] if target.ndim and len(target) == 1 else None
     return target.reshape(()) if target.numel() == 1 else None
+
+
+def _numbers(tensor: Tensor) -> Any:
+    """As an array in which integers are exact."""
+    return array_of(tensor if tensor.is_floating_point() or tensor.is_complex() else tensor.double())
 
 
 def _mixes_rows(module: nn.Module) -> bool:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from ...profiler.products import gram
+from ..rules.modules import is_as_its_class
 from .outputs import array_of
 from .paths import in_order
 
@@ -68,7 +69,7 @@ def _is_plain(module: nn.Module) -> bool:
     weight, kind = module._parameters.get("weight"), type(module)
     if type(weight) is not nn.Parameter or not (weight.requires_grad and weight.is_floating_point()):
         return False
-    if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
+    if not is_as_its_class(module):
         return False
     if kind is nn.Embedding:
         return module.max_norm is None and not (module.scale_grad_by_freq or module.sparse)

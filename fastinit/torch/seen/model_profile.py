@@ -13,6 +13,7 @@ import numpy as np
 from ...profiler.result.comparison import Comparison
 from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
 from ...profiler.result.layer_profile import LayerProfile, read_fields
+from ...profiler.result.training import Evidence
 from ...profiler.result.verdict import Verdict
 from ...profiler.result.words import Naming
 from .model import Model, Modules, Row
@@ -25,7 +26,7 @@ class ModelProfile(LayerProfile[Model]):
     """What happens to a signal, module by module, in the order in which they first return.
 
     A mapping of field names to arrays (1, modules), NaN where a module has no such thing; (1,) of what is known of all
-    of the model.
+    of the model; (modules,) of theory.
 
     Attributes
     ----------
@@ -41,9 +42,9 @@ class ModelProfile(LayerProfile[Model]):
 
     network: Model
 
-    def __init__(self, network: Model, seed: int, fields: Mapping[str, Array], seconds: float = 0.0,
-                 backward: bool | None = None) -> None:  # fmt: skip
-        super().__init__(network, "torch", seed, fields, {}, seconds=seconds, backward=backward)
+    def __init__(self, network: Model, seed: int, fields: Mapping[str, Array], theory: Mapping[str, Array],
+                 seconds: float = 0.0, backward: bool | None = None) -> None:  # fmt: skip
+        super().__init__(network, "torch", seed, fields, theory, seconds=seconds, backward=backward)
 
     @property
     def sums(self) -> bool:
@@ -53,14 +54,20 @@ class ModelProfile(LayerProfile[Model]):
     def only(self, rows: Sequence[int]) -> ModelProfile:
         """Some of the rows, as a profile."""
         model = replace(self.network, modules=tuple(self.network.modules[row] for row in rows))
-        fields = {name: self[name][:, list(rows)] if self[name].ndim > 1 else self[name] for name in self}
-        return ModelProfile(model, self.seed, fields, self.seconds, self.backward)
+        fields = {name: self[name][:, list(rows)] if self._by_layer(name) else self[name] for name in self}
+        theory = {name: values[list(rows)] for name, values in self._expected.items()}
+        return ModelProfile(model, self.seed, fields, theory, self.seconds, self.backward)
 
     def without_gradient(self) -> ModelProfile:
         """The same, as if none had been sent."""
         backward = {name for name in self if "grad" in name or name.startswith("kernel")}
-        fields = {name: self[name] * (np.nan if name in backward else 1) for name in self}
-        return ModelProfile(self.network, self.seed, fields, self.seconds, False)
+        fields = {name: values * (np.nan if name in backward else 1) for name, values in self._fields.items()}
+        return ModelProfile(self.network, self.seed, fields, self._expected, self.seconds, False)
+
+    @property
+    def _expected(self) -> dict[str, Array]:
+        """What theory has, by the names of fields."""
+        return {name.removeprefix("theory_"): values for name, values in self._theory.items()}
 
     @property
     def roles(self) -> Comparison:
@@ -126,6 +133,10 @@ class ModelProfile(LayerProfile[Model]):
             return replace(found, findings=(*found.findings, Finding(CAUTION, "weight_norm", start)))
         return judged_model(self, self._passed(), self._roles(), forward, backward)
 
+    def _evidence(self, judgement: Judgement) -> Evidence:
+        """With what is known of tokens at the outputs."""
+        return super()._evidence(judgement)._replace(position_cosine=float(self["output_position_cosine"][0]))
+
     def _naming(self) -> Naming:
         return Modules(self.network.modules)
 
@@ -163,7 +174,7 @@ class ModelProfile(LayerProfile[Model]):
         about = dict(found["description"])
         modules = tuple(Row(**row) for row in about.pop("modules"))
         model = Model(**about | {"modules": modules, "dtype": np.dtype(about["dtype"])})
-        return cls(model, found["seed"], read_fields(found)[0], found["seconds"], found["backward"])
+        return cls(model, found["seed"], *read_fields(found), found["seconds"], found["backward"])
 
 
 def _any_after(found: Array) -> Array:

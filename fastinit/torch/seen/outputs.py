@@ -1,15 +1,20 @@
-"""Outputs: the tensor of floats in what a module takes or returns, and its values as an array."""
+"""Outputs: the tensor of floats in what a module takes or returns, its values as an array, and fields of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from math import log
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...arguments import refuse
+from ...profiler.first_loss import FIRST_LOSS_FIELDS
+from ...profiler.products import mean_cosine_within, squared_norm
+from ...profiler.result.findings import UNITS
 from ..tensors.fills import array_over
 
 
@@ -37,3 +42,26 @@ def array_of(tensor: Tensor) -> np.ndarray[Any, Any]:
     if tensor.dtype not in (torch.float32, torch.float64):
         tensor = tensor.float()
     return array_over(tensor.resolve_neg().cpu())
+
+
+def output_fields(outputs: Tensor | None, classes: int | None) -> dict[str, float]:
+    """What a profile has of the outputs; and where they are logits of so many classes, of the first loss."""
+    array = np.full((1, 1), np.nan) if outputs is None or not outputs.numel() else array_of(outputs)
+    tokens = array.ndim == 3 and array.shape[-1] >= UNITS
+    found = {
+        "output_second_moment": squared_norm(array.reshape(1, -1)) / array.size,
+        "output_position_cosine": mean_cosine_within(array) if tokens else np.nan,
+    }
+    if classes is not None:
+        found |= dict(zip(FIRST_LOSS_FIELDS, (_first_loss(outputs, classes), log(classes)), strict=True))
+    return found
+
+
+def _first_loss(logits: Tensor | None, classes: int) -> float:
+    """The cross-entropy of random labels."""
+    shape = () if logits is None else tuple(logits.shape)
+    axis = next((axis for axis in (-1, 1) if len(shape) > 1 and shape[axis] == classes), None)
+    if logits is None or axis is None:
+        refuse("classes", f"the length of the outputs' last axis or of axis 1 (outputs of shape {shape})", classes)
+    logits = logits.detach().to(torch.promote_types(logits.dtype, torch.float32))
+    return float(logits.logsumexp(axis).mean(dtype=torch.float64) - logits.mean(dtype=torch.float64))

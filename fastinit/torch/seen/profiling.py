@@ -21,7 +21,7 @@ from ..tensors.checks import kind_of_value
 from ..tensors.names import Rename
 from .examples import Given, kernel_of
 from .model_profile import ModelProfile
-from .outputs import first_floats
+from .outputs import first_floats, output_fields
 from .patterns import Patterns
 from .undisturbed import check_whole, undisturbed
 from .watch import Watch
@@ -33,6 +33,7 @@ def profile(
     *inputs: Any,
     loss: Callable[[Any], Tensor] | None = None,
     outputs: Callable[[Any], Tensor] | None = None,
+    classes: int | None = None,
     examples: int = 16,
     names: str | Iterable[str] | None = None,
     backward: bool = True,
@@ -54,6 +55,10 @@ def profile(
         which ``E |J'v|**2 = |J|**2``.
     outputs : callable
         From what the model returns to the tensor of its outputs. Where left out: the first tensor of floats there.
+    classes : int
+        How many there are, if the outputs are logits of classes: as many as these are along their last axis, or along
+        axis 1. Then ``first_loss`` is the cross-entropy of random labels, and the verdict holds it against
+        ``uniform_loss``, the logarithm of `classes`.
     examples : int
         Of how many, at most, the tangent kernel is taken: the first of the batch. 0 for none. The model runs again
         for it; see the notes.
@@ -73,12 +78,16 @@ def profile(
         A mapping of the fields of `fastinit.profile` to arrays (1, modules), NaN where a module has no such thing:
         ``act_*`` are of the module's first output of floats, ``grad_act_second_moment`` of the gradient there,
         ``dead_fraction`` is of units (features, or channels) that are zero on the whole batch (the input has none),
-        weights are all parameters of two axes or more below the module. ``.verdict``, ``.table()``, ``.plot()``,
-        ``.to_html()`` and ``.to_json()`` are those of `fastinit.Profile`, ``.roles`` sets like modules of all layers
-        side by side. Calls of one module are taken together: moments and the share of dead units over all, the mean of
-        the cosines, the least of the distinct units. Of the whole model, as arrays (1,): ``kernel_*``, what
-        the tangent kernel says, and ``gradient_cosine``, the mean cosine between the gradients of two examples.
-        ``kernel_share`` is what comes of its trace from the parameters of a module that no module within it has.
+        ``position_cosine`` is between what has units of its own within an example, tokens or pixels, weights are all
+        parameters of two axes or more below the module. ``.verdict``, ``.table()``, ``.plot()``, ``.to_html()`` and
+        ``.to_json()`` are those of `fastinit.Profile`, ``.roles`` sets like modules of all layers side by side. Calls
+        of one module are taken together: moments and the share of dead units over all, the mean of the cosines, the
+        least of the distinct units. Of the whole model, as arrays (1,): ``kernel_*``, what the tangent kernel says
+        (``kernel_eigenvalues`` is (1, examples - 1): with the mean over examples taken out), and ``gradient_cosine``,
+        the mean cosine between the gradients of two examples; ``output_second_moment``, of the outputs, and
+        ``output_position_cosine``, between the tokens of a sequence where outputs are (rows, tokens, units) with 16
+        units or more. ``kernel_share`` is what comes of the kernel's trace from the parameters of a module that no
+        module within it has.
 
     Raises
     ------
@@ -98,6 +107,14 @@ def profile(
     a `loss`, ``s_i`` is that of example i alone. Gradients are held of as many parameters at a time as fit the memory
     of two copies of the model.
 
+    *Theory*, ``theory_act_second_moment`` (modules,), is of infinite width: linear and convolutional layers, norms,
+    embeddings, activations and dropout of torch, and layers of transformers' GPT-2, have a rule from the second moment
+    of what comes in to that of what goes out. Weights count by their mean squares as they are, which are those of their
+    law but for a part in the root of their number. What comes in is what theory expects of it, from the input of the
+    model on, and what was measured where it comes of what no rule is known of, as a sum of branches, or attention. The
+    rule of an activation is for what is normal with mean zero, and of one second moment in all examples. Modules with
+    hooks of yours have no rule.
+
     Examples
     --------
     >>> import torch
@@ -116,6 +133,7 @@ def profile(
     if backward and any(one.is_inference() for one in chain(model.parameters(), model.buffers())):
         refuse("model", "made outside torch.inference_mode, or profiled with backward=False", type(model).__name__)
     start, number, most = perf_counter(), seed_number(seed), integer("examples", examples, 0)
+    count = None if classes is None else integer("classes", classes, 2)
     read = first_floats if outputs is None else partial(_outputs, outputs)
     watch = Watch(model, Patterns(names), rename, backward)
     with (
@@ -129,20 +147,21 @@ def profile(
             watch.attach(hooks, stack)
             output = model(*args, **kwargs)
         watch.check()
-        gradients, values = dict[int, Tensor | None](), None
+        gradients, found = dict[int, Tensor | None](), read(output)
+        told = output_fields(found, count)
+        values = found.detach() if found is not None and found.ndim and len(found) == watch.rows else None
         if backward:
             target = _target(output, loss, read)
             watch.follow(target)
             gradients = _gradients(target, loss is None, watch.sources, number)
-            found = read(output)
-            values = found.detach() if found is not None and found.ndim and len(found) == watch.rows else None
-            del target, found
+            del target
         watch.weights(gradients)
+        del found
         del output, gradients  # as much as two copies of the model comes now
         tangents = None
         if backward and most:
             tangents = kernel_of(Given(model, inputs, keywords, watch.rows, read, loss), values, most, number)
-        return watch.profile(number, tangents, perf_counter() - start)
+        return watch.profile(number, tangents, told, perf_counter() - start)
 
 
 def _target(output: Any, loss: Any, read: Any) -> Tensor:

@@ -9,15 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...profiler.products import gram, mean_cosine, rounding
-from ...profiler.tangent_kernel import GRADIENT_COSINE, KERNEL_FIELDS, spectrum_of
+from ...profiler.products import gram, rounding
 from .factors import Factors, Use, explained, products
 from .outputs import array_of
 
 Array = np.ndarray[Any, Any]
-
-#: What a profile has of the whole model.
-TANGENT_FIELDS = (*KERNEL_FIELDS, GRADIENT_COSINE)
 
 #: Elements of gradients that may be held at once of any model; of one with more than half as many, twice its own.
 _ROOM = 1 << 24
@@ -90,13 +86,6 @@ def _only_factored(passes: Sequence[Pass]) -> tuple[list[Pass], set[int]]:
     factored = weights.intersection(*(alone for _, alone in known))
     found = [[use for use in uses if id(use.layer.weight) in factored] for uses, _ in known]
     return [Pass(one.target, uses) for one, uses in zip(passes, found, strict=True)], factored
-
-
-def fields_of(found: Tangents | None) -> dict[str, Array]:
-    """The fields of a profile that are of all of a model; not numbers where there is no kernel."""
-    spectrum = spectrum_of(None) if found is None else spectrum_of(found.kernel, found.rounding)
-    cosine = np.nan if found is None else mean_cosine(found.kernel)
-    return {name: np.array([value]) for name, value in zip(TANGENT_FIELDS, (*spectrum, cosine), strict=True)}
 
 
 def _room(parameters: Sequence[Tensor]) -> int:

@@ -13,23 +13,26 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ...arguments import refuse
-from ...profiler.products import inner, mean_cosine_of_rows, squared_norm
+from ...profiler.products import inner, mean_cosine_of_rows, mean_cosine_within, mean_of_known, squared_norm
+from ...profiler.result.findings import FORWARD
 from ...profiler.statistics import FIELDS, Tally, distinct_columns
+from ...profiler.tangent_kernel import fields_of
 from ..rules.modules import normalises, takes_moments
-from ..tensors.names import Rename, canonical_name, unwrapped
+from ..tensors.names import Rename, canonical_name
+from .expected import Expected
 from .model import Model, Row
 from .model_profile import ModelProfile
 from .outputs import array_of, first_floats
 from .paths import passed_by_all
 from .patterns import Patterns
-from .tangents import Tangents, fields_of
+from .returns import Returns
+from .tangents import Tangents
 
 Array = np.ndarray[Any, Any]
 
 _BATCH = nn.modules.batchnorm._NormBase
 #: Where units are along axis 1 whatever the number of axes; elsewhere they are from four axes on, but for the last.
 _CHANNELS_FIRST = (nn.modules.conv._ConvNd, _BATCH, nn.GroupNorm)
-_LISTS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
 _CHANNELS_LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)
 
 
@@ -46,6 +49,7 @@ class Seen:
     weights: list[Tensor]
     tally: Tally = field(default_factory=Tally)
     elements: int = 0
+    expected: float = 0.0
     positions: int = 0
     traced: bool = False
     parting: bool = False
@@ -53,10 +57,12 @@ class Seen:
     same: bool = True
     nodes: list[Any] = field(default_factory=list)
     cosines: list[float] = field(default_factory=list)
+    position_cosines: list[float] = field(default_factory=list)
 
-    def take(self, module: nn.Module | None, tensor: Tensor) -> None:
-        """What a call returned."""
+    def take(self, module: nn.Module | None, tensor: Tensor, expected: float) -> None:
+        """What a call returned, and of its second moment what theory has."""
         array = array_of(tensor)
+        self.expected += expected * array.size
         self.elements += array.size
         self.tally.act.update(array)
         if array.ndim >= 2 and array.size:
@@ -68,6 +74,7 @@ class Seen:
                 self.tally.distinct = np.fmin(self.tally.distinct, distinct_columns(units))
             rows = array.reshape(len(array), -1)
             self.cosines.append(mean_cosine_of_rows(rows))
+            self.position_cosines.append(mean_cosine_within(units.reshape(len(array), -1, units.shape[1])))
             self.same &= self.cosines[-1] > _PARALLEL and _are_same(rows)
 
     def take_gradient(self, module: nn.Module | None, gradient: Tensor) -> None:
@@ -79,8 +86,7 @@ class Seen:
 
     def fields(self) -> dict[str, float]:
         """By name."""
-        cosines = [cosine for cosine in self.cosines if not np.isnan(cosine)]
-        self.tally.cosine = float(np.mean(cosines)) if cosines else np.nan
+        self.tally.cosine, self.tally.position_cosine = map(mean_of_known, (self.cosines, self.position_cosines))
         found = self.tally.row()
         if self.traced and not self.tally.grad_act.count:
             found["grad_act_second_moment"] = 0.0
@@ -110,18 +116,11 @@ class Watch:
         self.sources: list[Tensor] = [one for one in model.parameters() if one.requires_grad]
         self._rename, self.rows = rename, 1
         self._seen: dict[nn.Module | None, Seen] = {}
-        self._calls: list[int] = []
         self._grants = False
         self._start: Any = None
         self._through: set[Any] | None = None
         self._waiting: set[str] = set()
-        self._blocks = {
-            child
-            for module in model.modules()
-            if isinstance(module, _LISTS)
-            for child in map(unwrapped, module.children())
-            if not isinstance(child, _LISTS)
-        }
+        self._expected = Expected()
 
     def inputs(self, stack: ExitStack, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
         """What to give the model: a first argument of floats is taken in, and is a tensor that takes a gradient."""
@@ -135,6 +134,7 @@ class Watch:
                 self.sources.append(leaf)
                 self._grants = self._backward
                 self._start = given[key].grad_fn
+                self._expected.start(given[key])
                 self._take(stack, None, "input", given[key])
         return [given[place] for place in range(len(args))], {name: given[name] for name in kwargs}
 
@@ -142,28 +142,13 @@ class Watch:
         """Hooks on all modules that may be called; those on tensors stay until the stack is left."""
         if self._grants:
             hooks.enter_context(_Granted())
-        for name, module in self._model.named_modules():
-            if ".parametrizations." not in f".{name}." and unwrapped(module) is module:
-                label = canonical_name(name, self._rename) if canonical_name(name) else type(module).__name__
-                hooks.callback(module.register_forward_pre_hook(self._enter).remove)
-                leave = partial(self._leave, stack, label)
-                hooks.callback(module.register_forward_hook(leave, always_call=True).remove)
+        self._expected.attach(hooks, self._model)
+        Returns(self._model, self._patterns, self._rename, partial(self._returned, stack)).attach(hooks)
 
-    def _enter(self, *_: Any) -> None:
-        self._calls.append(0)
-
-    def _leave(self, stack: ExitStack, label: str, module: nn.Module, _: Any, output: Any) -> None:
-        called = self._calls.pop()
-        if self._calls:
-            self._calls[-1] += 1
-        tensor = first_floats(output)
-        if tensor is not None:
-            self._start = self._start or tensor.grad_fn
-        if tensor is not None and self._wanted(module, label, called == 0):
+    def _returned(self, stack: ExitStack, module: nn.Module, label: str, tensor: Tensor, shown: bool) -> None:
+        self._start = self._start or tensor.grad_fn
+        if shown:
             self._take(stack, module, label, tensor)
-
-    def _wanted(self, module: nn.Module, label: str, leaf: bool) -> bool:
-        return self._patterns.match(label) if self._patterns else leaf or module in self._blocks
 
     def _take(self, stack: ExitStack, module: nn.Module | None, label: str, tensor: Tensor) -> None:
         kind, weights = "", list[Tensor]()
@@ -171,7 +156,7 @@ class Watch:
             kind, weights = type(module).__name__, [one for one in module.parameters() if one.ndim > 1]
         seen = self._seen.setdefault(module, Seen(label, kind, weights))
         seen.bends = type(module).__module__ == nn.ReLU.__module__ and not weights
-        seen.take(module, tensor)
+        seen.take(module, tensor, self._expected.of(tensor))
         if tensor.requires_grad:
             seen.traced = True
             seen.nodes.append(tensor.grad_fn)
@@ -210,11 +195,13 @@ class Watch:
             for weight in seen.weights:
                 seen.tally.add_weights(**products[id(weight)])
 
-    def profile(self, seed: int, tangents: Tangents | None, seconds: float) -> ModelProfile:
-        """What was seen, and the tangent kernel if there is one."""
+    def profile(self, seed: int, tangents: Tangents | None, outputs: dict[str, float], seconds: float) -> ModelProfile:
+        """What was seen, the tangent kernel if there is one, and fields of the outputs."""
         rows = [seen.fields() for seen in self._seen.values()]
         fields = {name: np.array([[row[name] for row in rows]]) for name in FIELDS}
-        fields |= {"kernel_share": self._shares(tangents)} | fields_of(tangents)
+        whole = fields_of(tangents.kernel, tangents.rounding) if tangents else fields_of(None)
+        fields |= {"kernel_share": self._shares(tangents)} | {name: np.array([value]) for name, value in whole.items()}
+        fields |= {name: np.array([value]) for name, value in outputs.items()}
         modules = tuple(
             Row(seen.label, seen.kind, seen.elements, seen.positions, seen.traced, seen.parting, **self._about(seen))
             for seen in self._seen.values()
@@ -224,7 +211,8 @@ class Watch:
         learns = any(one.requires_grad for one in self._model.parameters())
         about = self.rows, self._dtype(), self._normalises(), branches, self._output(), learns
         model = Model(type(self._model).__name__, modules, count, *about)
-        return ModelProfile(model, seed, fields, seconds, self._backward)
+        theory = [seen.expected / seen.elements if seen.elements else np.nan for seen in self._seen.values()]
+        return ModelProfile(model, seed, fields, {FORWARD: np.array(theory)}, seconds, self._backward)
 
     def _shares(self, tangents: Tangents | None) -> Array:
         """Of the kernel's trace what comes of the parameters of each module that no module within it has.

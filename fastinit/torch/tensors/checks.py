@@ -58,7 +58,7 @@ def check_tensor(full_name: str, tensor: torch.Tensor) -> None:
         return
     check_here(tensor, full_name=full_name)
     if tensor.is_meta:
-        refuse("model", "in memory (to_empty gives it some)", f"{full_name} on the meta device")
+        refuse("model", "in memory (fastinit.torch.materialize gives it some)", f"{full_name} on the meta device")
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.dtype not in DTYPES:
         kind = "quantised" if tensor.is_quantized else f"{tensor.layout} of {tensor.dtype}"
         refuse("model", "of dense float16, bfloat16, float32 or float64 parameters", f"{full_name}, {kind}", TypeError)

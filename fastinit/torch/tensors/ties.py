@@ -76,6 +76,27 @@ def _only_like(name: str, patterns: Iterable[str], held: Mapping[str, Tensor]) -
     return like[0] if len(like) == 1 else None
 
 
+def kept_names(model: nn.Module, held: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each tensor of a model's state under one of its names: that which transformers keeps, when it stores a model.
+
+    It is one that `_tied_weights_keys` does not say to be tied to another, if there is such a name.
+    """
+    tied = [
+        f"{prefix}.{key}".removeprefix(".")
+        for prefix, module in model.named_modules()
+        for key in getattr(module, "_tied_weights_keys", None) or ()
+    ]
+    named: dict[int, list[str]] = {}
+    for name, one in held.items():
+        named.setdefault(id(one), []).append(name)
+    kept = {}
+    for names in named.values():
+        free = [name for name in names if not any(re.search(key, name) for key in tied)] if len(names) > 1 else names
+        name = free[0] if free else max(names)
+        kept[name] = held[name]
+    return kept
+
+
 def _by_name(module: nn.Module) -> dict[str, Tensor]:
     return {name: named.tensor for named in named_tensors(module) for name in named.names}
 

@@ -1,0 +1,56 @@
+"""Models on the command line: whether a file holds the weights that rules give one, and such a file.
+
+The one room of the command line that needs a framework. It asks that door by name, when a model is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from typing import Any
+
+from ..arguments import refuse
+from .readers import read_whole
+from .users_code import called, read_object
+
+#: The door that is asked: the room of models on disk, and the one that knows recipes.
+DOOR = "fastinit.torch.models.stored"
+RECIPES = "fastinit.torch.rules.recipe"
+
+
+def known_rules() -> str:
+    """Names that rules have: all of them where something has imported torch's door, which help does not."""
+    recipes = sys.modules.get(RECIPES)
+    return "torch, own, a recipe (gpt2, ...)" if recipes is None else ", ".join(recipes.rule_names())
+
+
+def verify_model(options: argparse.Namespace) -> int:
+    """The tensors of a file as the parameters of a model, against rules."""
+    rules, make = _rules(options), read_object("--model", options.model)
+    seed = None if options.seed is None else read_whole("--seed", options.seed)
+    stored = import_module(DOOR)
+    found = stored.verify_stored(_made(stored, make), options.file, rules, seed)
+    print(found)
+    return 0 if found else 1
+
+
+def save_model(options: argparse.Namespace, **keywords: Any) -> list[Any]:
+    """The weights that rules give a model, or one that transformers makes of a configuration. Returns the files."""
+    rules, make = _rules(options), None if options.model is None else read_object("--model", options.model)
+    stored = import_module(DOOR)
+    model = stored.configured(options.config) if make is None else _made(stored, make)
+    return stored.save_described(model, options.directory, rules, **keywords)
+
+
+def _rules(options: argparse.Namespace) -> Any:
+    rules = "torch" if options.rules is None else options.rules
+    return read_object("--rules", rules) if ":" in rules else rules
+
+
+def _made(stored: Any, make: Any) -> Any:
+    """What the user's function makes, without memory for weights."""
+    model = called(lambda: stored.made_on_meta(make))
+    if not isinstance(model, stored.nn.Module):
+        refuse("--model", "what makes a torch.nn.Module when it is called", type(model).__name__)
+    return model

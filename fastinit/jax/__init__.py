@@ -1,0 +1,79 @@
+"""fastinit for JAX: the initializers of ``jax.nn.initializers``, and whole models, whatever their sharding.
+
+On the CPU a program makes values where they will lie, each device its own part. For other devices they are made on the
+host and sent: by an initializer in a program whole, by `sharded` and `initialize` part by part.
+"""
+
+try:
+    import jax as jax
+except ImportError as _error:
+    raise ImportError("`fastinit.jax` needs jax: pip install 'fastinit-nn[jax]'") from _error
+
+from ..models.plans import Entry, Plan
+from ..models.shards import ModelVerification
+from ..models.weights import Ruled, Weight, law_of
+from .initializers import (
+    Initializer,
+    constant,
+    delta_orthogonal,
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    kaiming_normal,
+    kaiming_uniform,
+    lecun_normal,
+    lecun_uniform,
+    normal,
+    ones,
+    orthogonal,
+    truncated_normal,
+    uniform,
+    variance_scaling,
+    xavier_normal,
+    xavier_uniform,
+    zeros,
+)
+from .keys import seed_of
+from .shards import sharded
+from .transformation import fast_init
+from .trees import initialize, plan, verify
+
+__all__ = [
+    "Entry",
+    "Initializer",
+    "ModelVerification",
+    "Plan",
+    "Ruled",
+    "Weight",
+    "constant",
+    "delta_orthogonal",
+    "fast_init",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "initialize",
+    "kaiming_normal",
+    "kaiming_uniform",
+    "law_of",
+    "lecun_normal",
+    "lecun_uniform",
+    "normal",
+    "ones",
+    "orthogonal",
+    "plan",
+    "seed_of",
+    "sharded",
+    "truncated_normal",
+    "uniform",
+    "variance_scaling",
+    "verify",
+    "xavier_normal",
+    "xavier_uniform",
+    "zeros",
+]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,1 @@
+"""Models: what the doors share for whole ones, on names, shapes and arrays alone: rules, plans, verdicts on shards."""

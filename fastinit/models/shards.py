@@ -1,0 +1,182 @@
+"""Shards of a model: whether what several hold of it is right and whole, and one hash that no sharding changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..layout import whole_steps
+from ..records import Record
+from ..rectangles import Rectangle
+
+#: Elements that are hashed together: their 64-bit words stay in the cache.
+_CHUNK = 1 << 15
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ModelVerification(Record):
+    """What was found, the same on every rank. It is true if nothing was wrong.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        One line for each tensor that is wrong, with the ranks where it is.
+    checked : int
+        How many tensors were checked.
+    unchecked : tuple of str
+        Names of those whose law is not known: a module computes the values, or a parametrization transforms them.
+    digest : str
+        Hash of the bits of all parameters, in hexadecimal.
+    """
+
+    problems: tuple[str, ...]
+    checked: int
+    unchecked: tuple[str, ...]
+    digest: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.problems
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        more = f" and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
+        found = "ok" if self.ok else f"not ok: {self.problems[0]}{more}"
+        return f"ModelVerification({self.checked} tensors checked, {found}, digest {self.digest})"
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> ModelVerification:
+        """That of which `to_dict` gives these."""
+        return cls(tuple(found["problems"]), found["checked"], tuple(found["unchecked"]), found["digest"])
+
+    def __str__(self) -> str:
+        lines = [f"PROBLEM {problem}" for problem in self.problems]
+        lines += [f"not checked: {', '.join(self.unchecked)}"] if self.unchecked else []
+        lines += [f"tensors checked: {self.checked}", f"digest: {self.digest}", "ok" if self else "not ok"]
+        return "\n".join(lines)
+
+
+class Shard(NamedTuple):
+    """What a holder tells the others of a tensor: which it is, what is here of it, and what was found."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    places: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    total: int
+    checked: bool
+    problems: tuple[str, ...] = ()
+    sketch: tuple[int, ...] = ()
+
+    @property
+    def whole(self) -> tuple[str, tuple[int, ...], str]:
+        """Which tensor it is of."""
+        return self[:3]
+
+    @property
+    def elements(self) -> int:
+        """How many are here."""
+        return sum(prod(size) for _, size in self.places)
+
+
+def digest_of(bits: Callable[[Rectangle], Any], rectangle: Rectangle, shape: tuple[int, ...]) -> int:
+    """The sum over the elements of a rectangle of a mix of their numbers and bits, which are had for parts of it."""
+    total = 0
+    for part in rectangle.split(_CHUNK):
+        words = _mix(_numbers(part, shape))
+        words += bits(part)
+        total += int(_mix(words).sum(dtype=np.uint64))
+    return total
+
+
+def _numbers(rectangle: Rectangle, shape: tuple[int, ...]) -> Any:
+    """Numbers of its elements in the flattened whole, from one on."""
+    numbers = np.ones((), np.uint64)
+    for at, length, step in zip(rectangle.offset, rectangle.size, whole_steps(shape), strict=True):
+        numbers = np.add.outer(numbers, np.arange(at, at + length, dtype=np.uint64) * np.uint64(step))
+    return np.asarray(numbers)
+
+
+def _mix(words: Any) -> Any:
+    """The mix of SplitMix64, a bijection, in place. (Stafford, "Better bit mixing", 2011, variant 13.)"""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        words ^= words >> np.uint64(shift)
+        words *= np.uint64(factor)
+    words ^= words >> np.uint64(31)
+    return words
+
+
+def put_together(everyone: Sequence[Sequence[Shard]], holder: str = "rank") -> ModelVerification:
+    """The verdict on what all have found of their shards; `holder` is what they are called."""
+    found: dict[tuple[str, int], list[str]] = {}
+    first: dict[Any, tuple[int, Shard]] = {}
+    holders: dict[int, tuple[int, str]] = {}
+    for rank, shards in enumerate(everyone):
+        for shard in shards:
+            problems = found.setdefault((shard.name, rank), list(shard.problems))
+            other, replica = first.setdefault((shard.whole, shard.places), (rank, shard))
+            if replica.total != shard.total:
+                problems.append(f"not equal to its replica on {holder} {other}")
+            if other == rank:
+                problems += _copied(shard, rank, holders, holder)
+    distinct = [shard for _, shard in first.values()]
+    lines = _by_holders(found, len(everyone), holder)
+    if len(everyone) > 1:
+        lines += _incomplete(distinct)
+    checked = {shard.name: shard.checked for shards in everyone for shard in shards}
+    unchecked = tuple(name for name, was in checked.items() if not was)
+    return ModelVerification(tuple(lines), len(checked) - len(unchecked), unchecked, _combined(distinct))
+
+
+def _copied(shard: Shard, rank: int, holders: dict[int, tuple[int, str]], holder: str) -> list[str]:
+    """Whether values of it have been seen elsewhere; now they have been seen here."""
+    held = next((holders[one] for one in shard.sketch if one in holders), None)
+    for one in shard.sketch:
+        holders.setdefault(one, (rank, shard.name))
+    if held is None:
+        return []
+    other, name = held
+    whose = "that" if name == shard.name else name
+    return [f"has values of {whose}" + (f" on {holder} {other}" if other != rank else "")]
+
+
+def _by_holders(found: Mapping[tuple[str, int], list[str]], holders: int, holder: str) -> list[str]:
+    """One line for each tensor and what is wrong with it, with those that hold it."""
+    where: dict[tuple[str, str], list[int]] = {}
+    for (name, rank), problems in found.items():
+        if problems:
+            where.setdefault((name, "; ".join(problems)), []).append(rank)
+    if holders == 1:
+        return [f"{name}: {what}" for name, what in where]
+    return [
+        f"{name}, {holder}{'s' * (len(at) > 1)} {', '.join(map(str, at))}: {what}" for (name, what), at in where.items()
+    ]
+
+
+def _incomplete(shards: Iterable[Shard]) -> list[str]:
+    """Tensors whose shards are not the whole."""
+    held: Counter[Any] = Counter()
+    for shard in shards:
+        held[shard.whole] += shard.elements
+    return [
+        f"{name}: its shards have {count} elements where {dtype} of shape {shape} has {prod(shape)}"
+        for (name, shape, dtype), count in held.items()
+        if count != prod(shape)
+    ]
+
+
+def _combined(shards: Iterable[Shard]) -> str:
+    totals: Counter[Any] = Counter()
+    for shard in shards:
+        totals[shard.whole] += shard.total
+    text = repr(sorted((*whole, total % 2**64) for whole, total in totals.items()))
+    return blake2b(text.encode(), digest_size=16, person=b"fastinit model").hexdigest()

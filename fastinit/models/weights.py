@@ -1,0 +1,108 @@
+"""Weights: arrays of a model by name, shape and dtype, inputs before outputs, and the laws that rules give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from ..arguments import refuse, unexpected
+from ..dtypes import kind_of
+from ..laws import Called, Law
+from ..scaling import Fans, fan_pair
+from ..schemes import AXES, SCHEMES, scheme_of
+from .patterns import LIST, Patterns
+from .plans import Entry, Plan
+
+
+class Weight(NamedTuple):
+    """What a rule is asked about: an array (..., in, out), by its name."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def fans(self) -> Fans | None:
+        """None below two axes."""
+        return Fans(*fan_pair(self.shape, -2, -1, ())) if len(self.shape) > 1 else None
+
+
+class Ruled(NamedTuple):
+    """What a rule gives a weight: a law, and its fans where there are any."""
+
+    law: Law
+    fans: Fans | None
+
+
+#: A list of (pattern, scheme) or (pattern, scheme, keywords), or a function from a weight to what `law_of` gives, or to
+#: a law; None where it has none.
+Rules = Sequence[tuple[Any, ...]] | Callable[[Weight], Ruled | Law | None]
+
+
+def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
+    """The law of a scheme for a weight.
+
+    Parameters
+    ----------
+    scheme : str, Scheme, Law or callable
+        The name of a scheme, one of fastinit's functions or one like them, or a law itself.
+    weight : Weight
+        What a function that gives rules is called with.
+    **keywords
+        Of the scheme: gain, std, ..., in_axis, out_axis and batch_axis.
+
+    Returns
+    -------
+    Ruled
+        What a rule returns.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such scheme, it does not take a keyword, or it needs fans and there are none.
+    """
+    known = scheme_of(scheme)
+    if not known.is_called:
+        unexpected(known.name, keywords, known.parameters)
+    if known.needs_fans and weight.fans is None:
+        rule = f"such that a scheme with a fan is for arrays of two axes or more ({known.name!r} is one)"
+        refuse("rules", rule, (weight.name, weight.shape))
+    law = known.law_for(weight.shape, **keywords)
+    axes = {axis: keywords.get(axis, usual) for axis, usual in AXES.items()}
+    return Ruled(law, None if weight.fans is None else Fans(*fan_pair(weight.shape, **axes)))
+
+
+def planned(weights: Sequence[Weight], rules: Rules) -> Plan:
+    """What rules give each of the weights; refused where one has no law, or a pattern comes first for none."""
+    names = [weight.name for weight in weights]
+    if callable(rules) and not isinstance(rules, (Law, type)):
+        given = {weight.name: rules(weight) for weight in weights}
+    else:
+        given = dict(_listed(rules, weights))
+    missing = [name for name in names if given.get(name) is None]
+    if missing:
+        refuse("rules", "such that each array has a law (a list may end with ('*', scheme))", missing)
+    return Plan(_entry(weight, given[weight.name]) for weight in weights)
+
+
+def _listed(rules: Any, weights: Sequence[Weight]) -> Iterable[tuple[str, Ruled]]:
+    if isinstance(rules, str) and rules in SCHEMES:
+        refuse("rules", f"[('*', {rules!r})] where that is meant", rules)
+    if not isinstance(rules, (list, tuple)):
+        refuse("rules", f"{LIST}, or a function from a Weight to a law", rules, TypeError)
+    patterns = Patterns(rules)
+    for weight in weights:
+        found = patterns.rule_for(weight.name)
+        if found is not None:
+            yield weight.name, law_of(found[0], weight, **found[1])
+    if unused := patterns.without_use(weight.name for weight in weights):
+        refuse("rules", "patterns of which each comes first for an array", unused)
+
+
+def _entry(weight: Weight, given: Any) -> Entry:
+    law, fans = given if isinstance(given, Ruled) else (given, weight.fans)
+    if not isinstance(law, Law):
+        refuse("rules", f"such that a function gives a law ({weight.name})", given, TypeError)
+    if not isinstance(law, Called):
+        law.fills(weight.shape, kind_of(weight.dtype), 0, weight.name, 1)  # which raises where there is no such array
+    return Entry(weight.name, weight.shape, law, weight.name, fans, weight.name)

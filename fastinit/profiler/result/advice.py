@@ -1,0 +1,167 @@
+"""Advice: what keeps a network from training, and which changes were tried against it and how they came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf, isnan, nan
+from typing import Any
+
+from ...records import Record
+from ..drawing import drawn
+from .training import (
+    ALIKE_EXAMPLES,
+    EXPLODING,
+    GRADES,
+    LOST,
+    NAMES,
+    NOT_JUDGED,
+    OPTIMIZERS,
+    VANISHING,
+    YES,
+    Answer,
+    Evidence,
+    first_cause,
+)
+from .verdict import Verdict
+
+#: What helps against each cause, in words.
+REMEDIES = {
+    "symmetric": "weights that differ from unit to unit: a random scheme",
+    "dead": "random weights of the activation's own gain (fastinit.gain), and branches that are not zero",
+    "not finite": "smaller weights, of the activation's own gain (fastinit.gain); branches scaled by 1/sqrt(depth)",
+    "vanishing": "the activation's own gain (fastinit.gain), orthogonal weights, a norm",
+    "exploding": "branches scaled by 1/sqrt(depth); the activation's own gain (fastinit.gain); a norm",
+    "alike": "the activation's own gain (fastinit.gain), no biases, batch normalisation, residual branches",
+    "gradient exploding": "residual branches, a norm in another place, layer instead of batch normalisation",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Trial(Record):
+    """A change that was tried at the same network, and how that trains then.
+
+    Attributes
+    ----------
+    change : dict
+        Keywords of `fastinit.profile` instead of those that were given; none of the network as it is.
+    sgd, adam : Answer
+        Whether it trains then.
+    """
+
+    change: dict[str, Any]
+    sgd: Answer
+    adam: Answer
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Trial:
+        """That of which `to_dict` gives these."""
+        return cls(dict(found["change"]), *(Answer.from_dict(found[name]) for name in OPTIMIZERS))
+
+    @property
+    def mends(self) -> bool:
+        """Whether it trains then with SGD and with Adam, and neither is near a bound."""
+        return self.sgd.grade == self.adam.grade == YES
+
+    @property
+    def ratio(self) -> float:
+        """The largest eigenvalue of the tangent kernel over the mean of the others; NaN where it was not seen."""
+        return self.sgd.numbers.get("over_mean", nan)
+
+    def __str__(self) -> str:
+        """The change as it is typed."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.change.items()) or "as it is"
+
+
+@dataclass(frozen=True, eq=False)
+class Advice(Record):
+    """What keeps a network from training, and what would mend it.
+
+    Attributes
+    ----------
+    cause : str
+        The first on the way from the weights to a step: symmetric, dead, not finite; vanishing or exploding, of the
+        signal; alike, of the examples; gradient exploding. Empty where nothing is to be mended, or nothing was judged.
+    reason : str
+        What says so.
+    before : Trial
+        How the network trains as it is.
+    trials : tuple of Trial
+        All that was tried, the likeliest against that cause first. Of a model that is not described by keywords nothing
+        can be tried: `remedy` says in words what helps.
+    """
+
+    cause: str
+    reason: str
+    before: Trial
+    trials: tuple[Trial, ...] = ()
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Advice:
+        """That of which `to_dict` gives these."""
+        trials = tuple(map(Trial.from_dict, found["trials"]))
+        return cls(found["cause"], found["reason"], Trial.from_dict(found["before"]), trials)
+
+    @property
+    def remedy(self) -> str:
+        """What helps against the cause, in words."""
+        return REMEDIES.get(self.cause, "")
+
+    @property
+    def mends(self) -> tuple[Trial, ...]:
+        """Those with which the network trains."""
+        return tuple(one for one in self.trials if one.mends)
+
+    @property
+    def best(self) -> Trial | None:
+        """The first that mends; where none does, the one that comes nearest; None where nothing was tried."""
+        return min(self.trials, key=_distance, default=None)
+
+    def table(self) -> Any:
+        """A table with a row for each trial below the network as it is, which shows itself as `Profile.table` does."""
+        return drawn("advice_table").table(self)
+
+    def __str__(self) -> str:
+        if not self.cause:
+            return self.reason
+        best, said = self.best, f"{self.cause.capitalize()}: {self.reason}."
+        if best is None:
+            return f"{said} What helps: {self.remedy}."
+        if not best.mends:
+            tried = f"{len(self.trials)} change{'s' * (len(self.trials) > 1)}"
+            return f"{said} Of {tried} tried at the same network none mends it; nearest comes {self._told(best)}."
+        others = f" So do: {'; '.join(map(str, self.mends[1:]))}." if self.mends[1:] else ""
+        return f"{said} Tried at the same network, {self._told(best)} mends it.{others}"
+
+    def _told(self, trial: Trial) -> str:
+        """A change, and what it changes."""
+        pairs = zip(*((one.sgd, one.adam) for one in (self.before, trial)), strict=True)
+        changes = [f"{NAMES[was.optimizer]} {was.grade} -> {now.grade}" for was, now in pairs]
+        if not isnan(self.before.ratio + trial.ratio):
+            changes.append(f"ratio {self.before.ratio:.3g} -> {trial.ratio:.3g}")
+        return f"{trial} ({', '.join(changes)})"
+
+
+def _distance(trial: Trial) -> tuple[int, float]:
+    """How far it is from being mended; of those that are, none is nearer than another."""
+    grades = sum(GRADES.index(one.grade) for one in (trial.sgd, trial.adam))
+    return grades, 0.0 if trial.mends else inf if isnan(trial.ratio) else trial.ratio
+
+
+def diagnosis(verdict: Verdict, seen: Evidence, worst: str) -> Advice:
+    """Advice without a trial: the cause, where a network that was judged trains not or slowly.
+
+    Where something is lost, or how large the outputs are is not known, `worst` says what became of the signal.
+    """
+    before = Trial({}, verdict.sgd, verdict.adam)
+    if before.mends:
+        return Advice("", "Trains with SGD and Adam: nothing is to be mended.", before)
+    if seen.interrupted or before.sgd.grade == NOT_JUDGED:
+        why = "the profile was interrupted" if seen.interrupted else before.sgd.reason
+        return Advice("", f"Training is not judged ({why}): nothing was tried.", before)
+    if seen.kind in LOST:
+        alike = verdict.findings[0].quantity == "cosine"
+        return Advice(ALIKE_EXAMPLES if alike else seen.kind, worst, before)
+    if isnan(seen.outputs) and seen.kind in (VANISHING, EXPLODING):
+        return Advice(seen.kind, worst, before)
+    return Advice(*first_cause(seen), before)

@@ -1,0 +1,122 @@
+"""Saving: arrays that are made and written to disk as they are made, however many there are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, TypeGuard
+
+import numpy as np
+
+from .arguments import is_integer, names_nearest, refuse
+from .checkpoints import Stored, pieces_of, write_checkpoint
+from .dtypes import Kind, kind_of
+from .fill import draw
+from .laws import Called, Law
+from .layout import checked_shape
+from .machine import usually_rounded
+from .schemes import SchemeLike, scheme_of
+from .stream import seed_number
+from .typing import DType, Seed, Shape
+
+#: A shape; or that, a scheme of its own, and keywords of the scheme.
+Described: TypeAlias = Shape | tuple[Shape, SchemeLike | Law] | tuple[Shape, SchemeLike | Law, Mapping[str, Any]]
+
+
+@names_nearest
+@usually_rounded
+def save(
+    directory: str | os.PathLike[str],
+    weights: Mapping[str, Described],
+    scheme: SchemeLike | Law = "he_normal",
+    seed: Seed = None,
+    *,
+    dtype: DType = "float32",
+    max_shard_size: int | str = "5GB",
+    metadata: Mapping[str, str] | None = None,
+) -> list[Path]:
+    """Many arrays, each under its own name, as a checkpoint on disk that may be larger than memory.
+
+    The values are those of `init`. They are made and written a megabyte at a time.
+
+    Parameters
+    ----------
+    directory : path
+        Where the files go. It is made if it is not there, and must not have another checkpoint.
+    weights : mapping of str to shape or tuple
+        Name of each array, and its shape; or (shape, scheme) or (shape, scheme, keywords), for one that has another
+        scheme or keywords.
+    scheme : str, Scheme, Law or callable
+        The name of a law or scheme, one of `fastinit.laws`, or a callable ``(shape, *, seed, name, ...) -> array``.
+    seed : int, list or array of int, numpy.random.SeedSequence or None
+        One for all; None takes fresh entropy, once.
+    dtype : dtype
+        float16, float32, float64 or bfloat16, which needs ml_dtypes.
+    max_shard_size : int or str
+        Most bytes of tensors in a file: a number, or "5GB" (10**9 bytes each) or "512MiB". A larger tensor has a file
+        to itself.
+    metadata : mapping of str to str
+        What the header of each file has beside ``format: pt``.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files: ``model.safetensors``; or several, and ``model.safetensors.index.json``, as Hugging Face has them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument breaks a rule; before anything is written.
+    OSError
+        If the directory has a checkpoint, or what is written does not fit. No file of it is left then.
+
+    Notes
+    -----
+    Files have names of their own (``.part``) until all are whole and on disk.
+
+    *Memory* does not grow with what is written, but for arrays that can only be made whole: ``orthogonal``,
+    ``delta_orthogonal``, ``sparse`` and what a callable makes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import fastinit as fi
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = fi.save(folder, {"fc.kernel": (784, 10), "fc.bias": (10, "zeros")}, "he_normal", seed=0)
+    ...     print(*(f"{path.name}: {path.stat().st_size} bytes" for path in files))
+    model.safetensors: 31584 bytes
+    """
+    if not isinstance(weights, Mapping):
+        refuse("weights", "a mapping of names to shapes", type(weights).__name__, TypeError)
+    number, kind = seed_number(seed), kind_of(dtype)
+    stored = []
+    for name, described in weights.items():
+        shape, *rest = described if has_scheme(described) else (described, scheme)
+        try:
+            stored.append(_stored(name, shape, number, kind, *rest))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"array {name!r}: {error}") from error
+    return write_checkpoint(directory, stored, max_shard_size, metadata)
+
+
+def has_scheme(described: Described) -> TypeGuard[Sequence[Any]]:
+    """Whether it is more than a shape, in which there are integers alone."""
+    return isinstance(described, (tuple, list)) and len(described) in (2, 3) and not is_integer(described[1])
+
+
+def _stored(
+    name: str, shape: Any, seed: int, kind: Kind, scheme: Any, keywords: Mapping[str, Any] | None = None
+) -> Stored:
+    lengths = checked_shape(shape)
+    law = scheme_of(scheme).law_for(lengths, **(keywords or {}))
+
+    def whole() -> list[np.ndarray[Any, Any]]:
+        made = np.ascontiguousarray(draw(law, lengths, seed=seed, name=name, dtype=kind.name), kind.dtype)
+        return [made] if made.shape == lengths else refuse("scheme", f"such as makes shape {lengths}", made.shape)
+
+    if isinstance(law, Called):
+        return Stored(name, kind.name, kind.dtype.itemsize, lengths, whole)
+    law.fills(lengths, kind, seed, name, 1)  # which raises where there is no such array
+    pieces = (lambda: pieces_of(law, lengths, kind, seed, name)) if law.can_be_cut else whole
+    return Stored(name, kind.name, kind.dtype.itemsize, lengths, pieces)

@@ -1,0 +1,59 @@
+"""Memory: a model on the meta device gets it, with its ties and with what has values already."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ..tensors.checks import check_model
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def materialize(model: Model, device: torch.device | str | int) -> Model:
+    """Give a model that is on the meta device its memory, without values; what has values keeps them.
+
+    As ``to_empty``, which cuts ties of tensors and empties buffers that are in memory. Parameters get their values from
+    `initialize_`, and so do the buffers that their modules can restore.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Plain or parallelised (``parallelize_module``, ``fully_shard``).
+    device : torch.device or str or int
+        Where all of it will be.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no module.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastinit.torch
+    >>> with torch.device("meta"):
+    ...     model = torch.nn.Sequential(torch.nn.Embedding(50, 8), torch.nn.Linear(8, 50, bias=False))
+    >>> model[1].weight = model[0].weight
+    >>> fastinit.torch.materialize(model, "cpu")[1].weight is model[0].weight
+    True
+    """
+    check_model(model)
+    places: dict[Tensor, list[tuple[dict[str, Any], str]]] = {}
+    for module in model.modules():
+        for held in (module._parameters, module._buffers):
+            for leaf, tensor in held.items():
+                if tensor is not None:
+                    places.setdefault(tensor, []).append((held, leaf))
+    model._apply(lambda tensor: torch.empty_like(tensor, device=device) if tensor.is_meta else tensor.to(device))
+    for (first, name), *others in places.values():
+        for held, leaf in others:
+            held[leaf] = first[name]
+    return model
