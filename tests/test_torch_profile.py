@@ -625,7 +625,7 @@ def test_rows_that_come_out_the_same_are_told():
     p = profile(model[:2], drawn(8, 16))
     assert p.verdict.sentence == "Dead: no example is told from another from module 1 on."
     same = profile(blocks(), drawn(1, 16).expand(8, 16))
-    assert same.verdict.kind == "stable" and same.trains("adam").grade == "no"
+    assert same.verdict.kind == "unknown" and same.trains("adam").grade == "not judged"
     one = nn.Sequential(nn.Linear(16, 1), nn.ReLU())  # parallel, and not the same
     nn.init.constant_(one[0].bias, 5.0)
     assert profile(one, drawn(8, 16)).verdict.kind == "unknown"
@@ -820,6 +820,8 @@ def test_it_shows_itself_and_is_written(tmp_path):
     assert [axes.get_title(loc="left")[:11] for axes in p.plot(tmp_path / "p.png").axes] == [
         "activations",
         "gradient, b",
+        "tangent ker",
+        "tangent ker",
     ]
     assert (tmp_path / "p.png").stat().st_size > 1000
     written = json.loads(p.to_json())

@@ -54,7 +54,8 @@ class ModelProfile(LayerProfile[Model]):
     def only(self, rows: Sequence[int]) -> ModelProfile:
         """Some of the rows, as a profile."""
         model = replace(self.network, modules=tuple(self.network.modules[row] for row in rows))
-        fields = {name: self[name][:, list(rows)] if self._by_layer(name) else self[name] for name in self}
+        found = self._fields.items()
+        fields = {name: values[:, list(rows)] if self._by_layer(name) else values for name, values in found}
         theory = {name: values[list(rows)] for name, values in self._expected.items()}
         return ModelProfile(model, self.seed, fields, theory, self.seconds, self.backward)
 
