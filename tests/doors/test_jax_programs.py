@@ -14,6 +14,7 @@ from jax.sharding import PartitionSpec as P
 
 import fastinit as fi
 import fastinit.jax as fj
+from fastinit import fill
 
 KEY, SHAPE = jax.random.key(5), (64, 48)
 HE = fj.he_normal()
@@ -50,8 +51,8 @@ def test_eight_devices_are_here():
 
 def test_arrays_are_taken_over_without_a_copy(monkeypatch):
     places = []
-    aligned = fj.draws.aligned
-    monkeypatch.setattr(fj.draws, "aligned", lambda *one: places.append(aligned(*one)) or places[-1])
+    aligned = fill.aligned
+    monkeypatch.setattr(fill, "aligned", lambda *one: places.append(aligned(*one)) or places[-1])
     assert he(KEY).unsafe_buffer_pointer() == places[0].ctypes.data
 
 
