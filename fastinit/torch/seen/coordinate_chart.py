@@ -8,7 +8,6 @@ import numpy as np
 
 #: Panels of steps, evenly apart; and modules in colour, the others being grey.
 _PANELS, _NAMED = 4, 7
-_MARKERS = "os^DvphX"
 
 
 def chart(check: Any, plot: Any, path: Any = None) -> Any:
@@ -22,20 +21,18 @@ def chart(check: Any, plot: Any, path: Any = None) -> Any:
     for axes, step in zip(panels, (0, *steps), strict=True):
         values = (check.changes if step else check.coordinates)[:, :, step].mean(axis=0)
         for module in [*set(range(len(off))) - {*named}, *reversed(named)]:
-            style = {"color": "#bbbbbb", "linewidth": 0.8}
+            shown = np.where(values[:, module] > 0, values[:, module], np.nan)
             if module in named:
-                place = named.index(module)
-                told = (
-                    f"{moved[np.nan_to_num(np.abs(moved[:, module])).argmax(), module]:+.2f}  {check.modules[module]}"
-                )
-                style = {"color": plot.COLOURS[place], "marker": _MARKERS[place], "markersize": 4, "label": told}
-            axes.plot(check.widths, np.where(values[:, module] > 0, values[:, module], np.nan), **style)
+                steepest = moved[np.nan_to_num(np.abs(moved[:, module])).argmax(), module]
+                label, place = f"{steepest:+.2f}  {check.modules[module]}", named.index(module)
+                plot.curve(axes, check.widths, shown, label, place, len(named) - 1 - place)
+            else:
+                axes.plot(check.widths, shown, color="#bbbbbb", linewidth=0.8)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)
         axes.set_xticks(check.widths, [str(width) for width in check.widths], fontsize=7, rotation=45)
         axes.set_title(f"change by step {step}" if step else "size at the start", fontsize=9, loc="left")
-        axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
+        plot.clear(axes)
     panels[0].set_ylabel("mean absolute coordinate")
     figure.supxlabel("width", fontsize=9)
     handles, labels = panels[-1].get_legend_handles_labels()
