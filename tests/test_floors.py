@@ -103,7 +103,7 @@ INSIDE = {
                 "propagation",
             ),
         ),
-        ("columns", ("gram_sampling", "passes", "layerwise", "plain", "residual", "propagation")),
+        ("columns", ("gram_sampling", "dealing", "layerwise", "plain", "residual", "propagation")),
         "methods",
         "prediction",
         "drawing",

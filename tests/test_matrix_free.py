@@ -12,12 +12,12 @@ from fastinit import _core
 from fastinit.activations import ACTIVATIONS
 from fastinit.profiler import methods
 from fastinit.profiler.columns.gram_sampling import GramSampledWeights
-from fastinit.profiler.columns.layerwise import BACKWARD, FORWARD
 from fastinit.profiler.columns.residual import ResidualByColumns
 from fastinit.profiler.description.initialisation import initialisation_from
 from fastinit.profiler.description.keywords import network_from
 from fastinit.profiler.description.signals import Signals
 from fastinit.profiler.gram_factors import factor, whitening, wishart
+from fastinit.profiler.passes import BACKWARD, FORWARD
 from fastinit.profiler.statistics import FIELDS, Tally
 from fastinit.profiler.steps.lazy_gaussian import LazyGaussian
 

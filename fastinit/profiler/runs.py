@@ -27,7 +27,7 @@ from ..typing import (
     Padding,
     Seed,
 )
-from .columns.passes import dealt_to
+from .columns.dealing import dealt_to
 from .columns.propagation import propagate_by_columns
 from .description.keywords import OF_RUNS, OF_SIGNALS, network_from, settled
 from .description.network import Network

@@ -18,17 +18,14 @@ from ...stream import stream_key
 from ..description.network import Network, mixes, normalisation_of
 from ..description.signals import Signals, example_signs
 from ..norms import UNITS, MomentNorm
+from ..passes import ACTIVATION, FORWARD, FORWARD_SUMS, MOMENTS, NORM, READ
 from ..products import rounding
 from ..statistics import Tally
 from ..tangent_kernel import kernel_examples, kernel_fields
+from .dealing import pass_columns
 from .gram_sampling import GramSampledWeights
-from .passes import MOMENTS, pass_columns
 
 Array = np.ndarray[Any, Any]
-
-#: What the core calls the steps of a layer, and what a pass is for.
-READ, NORM, ACTIVATION = range(3)
-FORWARD, FORWARD_SUMS, BACKWARD, BACKWARD_SUMS = range(4)
 
 
 @dataclass

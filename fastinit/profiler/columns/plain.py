@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..passes import BACKWARD, BACKWARD_SUMS, FORWARD
 from ..products import mean_cosine
-from .layerwise import BACKWARD, BACKWARD_SUMS, FORWARD, NetworkByColumns
+from .layerwise import NetworkByColumns
 
 
 class PlainByColumns(NetworkByColumns):

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..passes import BACKWARD, BACKWARD_SUMS, FORWARD
 from ..products import mean_cosine
 from ..statistics import distinct_columns
-from .layerwise import BACKWARD, BACKWARD_SUMS, FORWARD, NetworkByColumns
+from .layerwise import NetworkByColumns
 
 Array = np.ndarray[Any, Any]
 

@@ -1,4 +1,4 @@
-"""Passes: the columns of a layer, passed by the core in this process, or part by part by the workers of a client.
+"""Dealing: the columns of a layer, passed by the core in this process, or part by part by the workers of a client.
 
 Sums over columns are made in parts that depend on rows and width alone, and added in their order: who makes a part
 changes no bit. A part is made from keys and from matrices of the size of the batch, so that one that is lost with its
@@ -17,10 +17,8 @@ import numpy as np
 
 from ... import _core
 from ...typing import Client
+from ..passes import MOMENTS
 from ..statistics import Tally
-
-#: Moments that a pass reads, in the core's order.
-MOMENTS = ("preact", "act", "grad_preact", "grad_act")
 
 Accumulators = tuple[_core.Accumulator | None, ...]
 
