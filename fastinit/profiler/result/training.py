@@ -192,6 +192,12 @@ def _graded(value: float, bounds: tuple[float, float]) -> str:
     return YES if value < bounds[0] else SLOWLY if value < bounds[1] else NO
 
 
+def _bound(grade: str, slow: float, least: float) -> str:
+    """What a number was held against."""
+    slowly, not_at_all = f"slow from {slow:.3g}", f"not at all from {least:.3g}"
+    return {YES: f"({slowly})", SLOWLY: f"({slowly}, {not_at_all})", NO: f"(bound {least:.3g})"}[grade]
+
+
 def typical(known: Sequence[KernelSpectrum]) -> KernelSpectrum:
     """That of the drawing in the middle."""
     return sorted(known, key=lambda one: one.over_mean)[len(known) // 2]
@@ -211,7 +217,7 @@ def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
         words = (
             f"the gradient {'tells' if grade == YES else 'hardly tells'} the examples apart: the largest eigenvalue of "
             f"the tangent kernel of {count:.0f} examples is {ratios[len(ratios) // 2] * count:.3g} times the {of} of "
-            f"the others (bound {least * count:.3g})"
+            f"the others {_bound(grade, slow * count, least * count)}"
         )
         held.append((grade, words))
     return held
@@ -235,7 +241,7 @@ def _of_growth(bounds: Bounds, backward: Course | None) -> Held:
     if np.isnan(change) or (grade := _graded(change, bounds.growth)) == YES:
         return []
     return [
-        (grade, f"the gradient's second moment grows by {change:.3g} over the layers (bound {bounds.growth[1]:.0e})")
+        (grade, f"the gradient's second moment grows by {change:.3g} over the layers {_bound(grade, *bounds.growth)}")
     ]
 
 
@@ -259,8 +265,8 @@ def _of_first_loss(bounds: Bounds, first: float, uniform: float) -> Held:
     """What must be unlearned."""
     if np.isnan(first) or (grade := _graded(first / uniform, bounds.first_loss)) == YES:
         return []
-    bound = bounds.first_loss[1] * uniform
-    return [(grade, f"the first loss is {first:.3g}, of a network that says nothing {uniform:.3g} (bound {bound:.3g})")]
+    bound = _bound(grade, *(one * uniform for one in bounds.first_loss))
+    return [(grade, f"the first loss is {first:.3g}, of a network that says nothing {uniform:.3g} {bound}")]
 
 
 def _of_range(dtype: str, seen: Evidence) -> tuple[Held, Held, Held]:
@@ -292,9 +298,11 @@ def _of_outputs(bounds: Bounds, outputs: float) -> tuple[Held, Held]:
     slow, least = bounds.least_outputs
     small = NO if outputs < least else SLOWLY if outputs < slow else YES
     large = YES if np.isnan(outputs) else _graded(outputs, bounds.outputs)
-    said = f"the outputs' second moment is {outputs:.3g} (bound {{:.0e}})"
-    found = ((small, least), (large, bounds.outputs[1]))
-    few, many = ([(one, said.format(bound))] * (one != YES) for one, bound in found)
+    found = ((small, bounds.least_outputs), (large, bounds.outputs))
+    few, many = (
+        [(one, f"the outputs' second moment is {outputs:.3g} {_bound(one, *ends)}")] * (one != YES)
+        for one, ends in found
+    )
     return few, many
 
 
