@@ -72,7 +72,8 @@ def test_what_must_be_unlearned_is_held_against_a_network() -> None:
     assert not p.healthy and fi.profile(64, 8, "relu", residual=True, gain=1.3, batch=16).healthy
     first, uniform = p["first_loss"][0], log(10)
     assert p.trains("sgd").reason == (
-        f"the first loss is {first:.3g}, of a network that says nothing {uniform:.3g} (slow from 46.1, not at all from 276)"
+        f"the first loss is {first:.3g}, of a network that says nothing {uniform:.3g} "
+        "(slow from 46.1, not at all from 276)"
     )
 
 
