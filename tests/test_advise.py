@@ -255,3 +255,11 @@ def test_of_a_model_of_torch_the_cause_is_told_and_what_helps():
         assert (found.cause, found.trials) == (cause, ())
         assert str(found) == f"{cause.capitalize()}: {found.reason}. What helps: {advice.REMEDIES[cause]}."
     assert str(model(torch.nn.ReLU, "he_normal")) == "Trains with SGD and Adam: nothing is to be mended."
+
+
+def test_what_is_changed_after_a_profile_changes_no_other():
+    """Keywords of a scheme, and rates, are those of the call."""
+    keywords, rates = {"std": 0.1}, [0.1, 0.1]
+    p = fi.profile(16, 2, batch=4, scheme=("small_normal", keywords), sgd_steps=1, lr=rates, progress=False)
+    keywords["std"], rates[0] = 0.5, 5.0
+    assert p.again() == p

@@ -392,3 +392,18 @@ def test_one_line_for_what_is_wrong(capsys, arguments, status, said):
 
 def test_the_status_says_that_a_point_failed(capsys):
     assert run(capsys, "--over", "width=0", "--no-table")[0] == 1
+
+
+def test_what_a_file_cannot_tell_is_refused(counted, tmp_path):
+    """A registered scheme is another one in another process, and a fresh seed another one each time."""
+    fi.register(fi.Scheme("of_my_own", scale=1.5))
+    for more, said in (
+        ({"scheme": "of_my_own"}, "`scheme` must be one of the package where there is a path: a file has only the "
+                                  "names of others, got 'of_my_own'"),
+        ({"seed": None}, "`seed` must be a number where there is a path: no file tells one fresh seed from another, "
+                         "got None"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError) as error:
+            fi.sweep({"width": [16]}, depth=2, batch=8, path=tmp_path / "p", **more)
+        assert str(error.value) == said
+    assert not counted and not [*tmp_path.iterdir()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any, Literal, SupportsIndex
@@ -294,8 +294,19 @@ def profile(
     with threads_limited(threads), dealt_to(client):
         found = measured(network, signals, chosen, first, drawings, progress)
     taken: dict[str, Any] = {"seed": first, "inputs": signals.inputs, "cotangent": signals.cotangent, "client": None}
+    taken |= {name: _as_it_is_now(typed[name]) for name in ("scheme", "lr")}
+    taken |= {} if client is None else {"method": chosen}
     found.call = partial(profile, **typed | taken | ({} if widths is None else {"widths": network.widths}))
     return found
+
+
+def _as_it_is_now(value: Any) -> Any:
+    """Lists, arrays and mappings of an argument in copies of our own."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_as_it_is_now, value))
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def measured(

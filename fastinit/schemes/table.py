@@ -56,6 +56,9 @@ _ROWS = (
 #: Every scheme that is known, laws among them, by its name.
 SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in _ROWS}
 
+#: Names of the package itself, which none that is registered has.
+OWN = frozenset(SCHEMES)
+
 #: What the public functions of those call whose values the core makes: draw((shape, dtype, keywords...), ...).
 DRAWS: dict[str, Callable[..., Any]] = {scheme.name: scheme._calls.draw for scheme in _ROWS}
 
@@ -120,7 +123,7 @@ def unregister(name: str) -> None:
     >>> scheme = fi.register(fi.Scheme("forgotten_soon", scale=1.2))
     >>> fi.unregister("forgotten_soon")
     """
-    registered = set(SCHEMES) - {scheme.name for scheme in _ROWS}
+    registered = set(SCHEMES) - OWN
     del SCHEMES[choice("name", name, sorted(registered))]
 
 

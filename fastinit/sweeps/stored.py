@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arguments import refuse
 from ..records import plain, real_number
+from ..schemes.table import OWN, SCHEMES
 from ..version import STREAM, VERSION
 from .points import WORDS, Row, Settings
 
@@ -78,6 +79,12 @@ def key_of(settings: Settings) -> str:
 
 def identity(settings: Settings) -> dict[str, Any]:
     """The settings as JSON, an array by its hash. What a file could not tell from others is refused."""
+    scheme = settings.get("scheme")
+    name = scheme[0] if isinstance(scheme, (tuple, list)) and scheme else scheme
+    if isinstance(name, str) and name in SCHEMES and name not in OWN:
+        refuse("scheme", "one of the package where there is a path: a file has only the names of others", name)
+    if "seed" in settings and settings["seed"] is None:
+        refuse("seed", "a number where there is a path: no file tells one fresh seed from another", None)
     return {name: _told(name, value) for name, value in settings.items()}
 
 
