@@ -18,6 +18,9 @@ from fastinit.profiler.steps import attention, matrices
 from fastinit.profiler.steps.layers import Builder
 from fastinit.profiler.steps.step import backward, forward, learn, tangent
 
+#: What is asked of signals where nothing is said.
+SIGNALS = {"cotangent": "random_sign", "loss": None, "classes": None, "backward": True, "jacobian": False,
+           "sgd_steps": 0, "lr": 0.1}  # fmt: skip
 USUAL = {
     "kind": "transformer", "width": 12, "depth": 1, "widths": None, "channels": None, "activation": "gelu",
     "scheme": "lecun_normal", "gain": None, "norm": "layer", "norm_position": None, "norm_eps": 1e-5, "residual": False,
@@ -202,16 +205,7 @@ def test_tokens_are_embedded():
 def test_tokens_are_uniform():
     """Counts of 20 tokens among 8000: chi-square of 19 degrees is below 60 but for 4e-6."""
     network = network_from(**USUAL | {"inputs": None, "batch": 400, "sequence_length": 20, "vocabulary": 20})
-    given = {
-        "cotangent": "random_sign",
-        "loss": None,
-        "classes": None,
-        "sgd_steps": 0,
-        "backward": True,
-        "jacobian": False,
-        "lr": 0.1,
-    }
-    tokens = signals_from(network, inputs=None, **given).first(network, 0)
+    tokens = signals_from(network, inputs=None, **SIGNALS).first(network, 0)
     counts = np.bincount(tokens.reshape(-1), minlength=20)
     assert len(counts) == 20
     assert np.sum((counts - 400) ** 2) / 400 < 60
@@ -356,9 +350,9 @@ def test_memory_is_foreseen(more):
     p = fi.profile(**keywords)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    given = {"inputs": None, "cotangent": "random_sign", "loss": None, "classes": None, "backward": True,
-             "jacobian": False, "sgd_steps": 0, "lr": 0.1}  # fmt: skip
-    signals = signals_from(p.network, **{name: keywords.get(name, value) for name, value in given.items()})
+    signals = signals_from(
+        p.network, **{name: keywords.get(name, value) for name, value in ({"inputs": None} | SIGNALS).items()}
+    )
     assert peak / 2 < memory(p.network, signals, p.method) < 2 * peak
 
 
@@ -366,15 +360,7 @@ def test_auto_looks_at_every_matrix():
     """Of a width of 4200 the square matrices are below 2**26 weights, those of the MLP above."""
     for ratio, method in ((1, "dense"), (4, "tiled")):
         network = network_from(**USUAL | {"width": 4200, "inputs": None, "mlp_ratio": ratio})
-        given = {
-            "cotangent": "random_sign",
-            "loss": None,
-            "classes": None,
-            "sgd_steps": 0,
-            "backward": True,
-            "jacobian": False,
-        }
-        assert method_for(network, signals_from(network, inputs=None, lr=0.1, **given), "auto") == method
+        assert method_for(network, signals_from(network, inputs=None, **SIGNALS), "auto") == method
 
 
 # --- what is refused

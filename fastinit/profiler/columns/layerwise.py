@@ -40,8 +40,8 @@ class NetworkByColumns(ABC):
     """What plain and residual networks share: one layer's columns forward, and back.
 
     Layer l has a signal x, made of the one below; its units (norm and activation) are those before it in a plain
-    network, those after it in a residual one. Back go the gradients of one function of the
-    outputs, or of each example's: of as many `functions`, one below the other.
+    network, those after it in a residual one. Back go the gradients of one function of the outputs, or of each
+    example's: of as many `functions`, one below the other.
     """
 
     network: Network

@@ -131,11 +131,16 @@ class Evidence(NamedTuple):
     gradient_sizes: tuple[float, float] = (nan, nan)
     lost_range: str = ""
 
+    @property
+    def known(self) -> list[KernelSpectrum]:
+        """Of the drawings whose kernel was seen."""
+        return [one for one in self.spectra if one.known]
+
 
 def answer(optimizer: str, seen: Evidence, dtype: str = "float32") -> Answer:
     """What is known of training with it: that something is lost, or the worst of what is held against bounds."""
     bounds = OPTIMIZERS[optimizer]
-    known = [one for one in seen.spectra if one.known]
+    known = seen.known
     if seen.lost_range and RANGES[seen.lost_range][-1] < RANGES[dtype][-1]:
         said = f"it was profiled in {seen.lost_range}, whose range signal or gradient left"
         return Answer(optimizer, NOT_JUDGED, said, dtype)
@@ -143,7 +148,7 @@ def answer(optimizer: str, seen: Evidence, dtype: str = "float32") -> Answer:
         return Answer(optimizer, NO, LOST[seen.kind], dtype)
     if seen.interrupted:
         return Answer(optimizer, NOT_JUDGED, "the profile was interrupted", dtype)
-    held = [one for some in _held(bounds, dtype, seen, known).values() for one in some]
+    held = [one for some in _held(bounds, dtype, seen).values() for one in some]
     if not held:
         return Answer(optimizer, NOT_JUDGED, "no gradient was followed, or there was nothing to compare", dtype)
     grade, reason = max(held, key=lambda one: GRADES.index(one[0]))
@@ -159,13 +164,13 @@ def answer(optimizer: str, seen: Evidence, dtype: str = "float32") -> Answer:
 
 def first_cause(seen: Evidence) -> tuple[str, str]:
     """Of what keeps an answer from being yes where nothing is lost, the first on the way to a step; what says so."""
-    known = [one for one in seen.spectra if one.known]
-    several = [_held(bounds, "float32", seen, known) for bounds in OPTIMIZERS.values()]
+    several = [_held(bounds, "float32", seen) for bounds in OPTIMIZERS.values()]
     return next((cause, words) for cause in CAUSES for held in several for grade, words in held[cause] if grade != YES)
 
 
-def _held(bounds: Bounds, dtype: str, seen: Evidence, known: Sequence[KernelSpectrum]) -> dict[str, Held]:
+def _held(bounds: Bounds, dtype: str, seen: Evidence) -> dict[str, Held]:
     """What is held against an optimizer, by what it is a sign of."""
+    known = seen.known
     alike = _of_kernel(bounds, known) if known else _of_signal(seen)
     lost = [(SLOWLY, f"{LOST[seen.kind]}: at best a readout learns")] if seen.kind == "dead" else []
     alike += [*_of_cosine(seen.cosine, SLOWLY if known else NO), *_of_positions(seen.position_cosine)]

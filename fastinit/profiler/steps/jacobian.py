@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..description.network import Network, mixes
+from ..description.network import mixes
 from ..description.signals import Signals
 from ..products import row_sums, squared_norm
 from ..progress import Report
-from ..statistics import Tally
 from .layers import Builder
 from .step import backward_each, forward, tangent
 
@@ -34,16 +33,17 @@ def jacobian_moments(layers: list[Any], d: Array, outputs: int, report: Report) 
     return squared_norm(d) / outputs, squared_norm(t) / outputs
 
 
-def jacobian_largest(network: Network, signals: Signals, seed: int, method: str) -> float:
+def jacobian_largest(signals: Signals, builder: Builder) -> float:
     """The largest singular value of the Jacobian of any example; where a norm mixes them, of all together.
 
     That of the bidiagonal matrix of Golub and Kahan (1965), from the random signs on. Each pass is of unit vectors, so
     that what vanishes or explodes stays in range as long as one pass does. A matrix that is known by its products would
     have to remember those of all passes: there it is not a number.
     """
-    if method == "matrix_free":
+    network, seed = builder.network, builder.seed
+    if builder.method == "matrix_free":
         return np.nan
-    layers = Builder(network, seed, [Tally() for _ in range(network.depth + 1)], method).layers()
+    layers = Builder(network, seed, builder.tallies, builder.method, beside=builder).layers()
     x = signals.first(network, seed)
     for layer in layers:
         x = forward(layer, x)

@@ -80,17 +80,19 @@ def _from_gradients(x: Array, d: Array) -> Array:
 
 
 class KernelProduct:
-    """x W, of which only the kernel is wanted."""
+    """x W, of which only the kernel is wanted, or nothing."""
 
-    def __init__(self, weights: Weights, tally: Tally, kernel: KernelProducts) -> None:
+    def __init__(self, weights: Weights, tally: Tally, kernel: KernelProducts | None) -> None:
         self._weights, self._tally, self._kernel = weights, tally, kernel
 
     def forward(self, x: Array) -> Array:
-        self._kernel.forward(x, None, self._weights.shape[1])
+        if self._kernel:
+            self._kernel.forward(x, None, self._weights.shape[1])
         return self._weights.times(x)
 
     def backward(self, d: Array) -> Array:
-        self._tally.add_kernel(self._kernel.backward(d))
+        if self._kernel:
+            self._tally.add_kernel(self._kernel.backward(d))
         return self._weights.times_transposed(d)
 
     def tangent(self, t: Array) -> Array:
@@ -98,5 +100,6 @@ class KernelProduct:
 
     def backward_each(self, d: Array) -> Array:
         """The gradients of several functions back."""
-        self._tally.add_kernel(self._kernel.backward_each(d))
+        if self._kernel:
+            self._tally.add_kernel(self._kernel.backward_each(d))
         return self._weights.times_transposed(d.reshape(-1, d.shape[2])).reshape(*d.shape[:2], -1)

@@ -22,7 +22,7 @@ from .units import units
 class Builder:
     """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read.
 
-    `beside` another builder, whose weights they have, nothing is measured but the kernel.
+    `beside` another builder, whose weights they have, nothing is measured but the kernel, if that is wanted.
     """
 
     network: Network
@@ -61,7 +61,6 @@ class Builder:
         kernel = self.kernel()
         if self._measures:
             return Product(weights, tally, self.learns, self._shared, kernel)
-        assert kernel is not None
         return KernelProduct(weights, tally, kernel)
 
     def layers(self) -> list[list[Step]]:

@@ -62,10 +62,6 @@ class Product:
             self._tally.add_kernel(self._kernel.backward(d, back))
         return before
 
-    def backward_each(self, d: Array) -> Array:
-        """The gradients of several functions back, of which nothing is measured."""
-        return self.weights.times_transposed(d.reshape(-1, d.shape[2])).reshape(*d.shape[:2], -1)
-
     def tangent(self, t: Array) -> Array:
         return self.weights.times(t)
 

@@ -69,7 +69,7 @@ def propagate_by_steps(
                 moments = jacobian_moments(layers, d, x.size, report)
                 for layer in layers:
                     layer.clear()
-                largest = jacobian_largest(network, signals, seed, method)
+                largest = jacobian_largest(signals, builder)
                 whole |= dict(zip(NETWORK_FIELDS, (*moments, largest), strict=True))
         yield whole
         if step < steps:
