@@ -92,6 +92,15 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any
     return memory[first : first + size].view(dtype).reshape(shape)
 
 
+def draw_aligned(
+    law: Law, lengths: tuple[int, ...], dtype: Any, *, seed: int, name: str = "", index: Any = None
+) -> Any:
+    """The values of a law, or of the part that `index` names, in such an array."""
+    place = None if index is None else part(lengths, index)
+    out = aligned(lengths if place is None else place.shape, dtype)
+    return draw(law, lengths, seed=seed, name=name, dtype=None, index=place, out=out)
+
+
 def make(lengths: tuple[int, ...], kind: Kind, index: Any, out: Any, fill: Fill) -> Any:
     """Arrays for what `index` names (or `out`, checked), filled by fill(array, first, steps)."""
     if index is None:

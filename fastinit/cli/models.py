@@ -25,6 +25,14 @@ def known_rules() -> str:
     return "torch, own, a recipe (gpt2, ...)" if recipes is None else ", ".join(recipes.rule_names())
 
 
+def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """The group of options that say which model, and which rules are its."""
+    group = parser.add_argument_group("models")
+    group.add_argument("--model", metavar="MODULE:NAME", help="what makes the PyTorch model when it is called")
+    group.add_argument("--rules", help=f"{known_rules()}, or MODULE:NAME of rules (default: torch)")
+    return group
+
+
 def verify_model(options: argparse.Namespace) -> int:
     """The tensors of a file as the parameters of a model, against rules."""
     rules, make = _rules(options), read_object("--model", options.model)

@@ -6,7 +6,7 @@ What is slow to import is imported by the reader that wants it: help is printed 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,13 @@ Reader = Callable[[str, str], Any]
 def option_of(keyword: str) -> str:
     """What a keyword is called on the command line."""
     return f"--{keyword.replace('_', '-')}"
+
+
+def refuse_typed(options: Mapping[str, Any], beside: str) -> None:
+    """Raise where one of these options was typed, which does not go with another one."""
+    for name, text in options.items():
+        if text is not None:
+            refuse(option_of(name), f"left out with {beside}", text)
 
 
 def metavar_of(keyword: str) -> str:

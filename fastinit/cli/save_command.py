@@ -9,8 +9,8 @@ from typing import Any
 
 from ..arguments import refuse
 from ..schemes import SCHEMES
-from .models import known_rules, save_model
-from .readers import option_of, read_whole
+from .models import add_model_options, save_model
+from .readers import read_whole, refuse_typed
 from .scheme_options import add_scheme_options, scheme_with_keywords, typed_keywords
 
 #: Of which one says what is saved.
@@ -36,10 +36,8 @@ def add_save(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("arrays")
     group.add_argument("--shapes", type=Path, metavar="FILE", help="JSON: from names to shapes, schemes and keywords")
     group.add_argument("--scheme", metavar="NAME", help="a law or scheme (default: he_normal): " + ", ".join(SCHEMES))
-    group = parser.add_argument_group("models")
+    group = add_model_options(parser)
     group.add_argument("--config", metavar="PATH", help="a configuration of transformers: its file, folder or name")
-    group.add_argument("--model", metavar="MODULE:NAME", help="what makes the PyTorch model when it is called")
-    group.add_argument("--rules", help=f"{known_rules()}, or MODULE:NAME of rules (default: torch)")
     add_scheme_options(parser)
     parser.set_defaults(run=_run_save)
 
@@ -49,9 +47,7 @@ def _run_save(options: argparse.Namespace) -> int:
     if len(given) != 1:
         refuse("--shapes", "given, or --config, or --model, and one of them alone", ", ".join(given) or None)
     others = {"rules": options.rules} if given == ["shapes"] else {"scheme": options.scheme} | typed_keywords(options)
-    for name, text in others.items():
-        if text is not None:
-            refuse(option_of(name), f"left out with --{given[0]}", text)
+    refuse_typed(others, f"--{given[0]}")
     size = options.max_shard_size
     common = {
         "seed": read_whole("--seed", options.seed),

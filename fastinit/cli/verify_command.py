@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..arguments import refuse
 from ..schemes import SCHEMES
-from .models import known_rules, verify_model
-from .readers import option_of
+from .models import add_model_options, verify_model
+from .readers import refuse_typed
 from .scheme_options import add_scheme_options, typed_keywords
 
 #: What says which arrays, and which parts of them.
@@ -41,9 +41,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--index", help="which part: 0:1024,: or flat[0:1000]")
     group.add_argument("--name", help="the stream's name (default: the array's in its file, or none)")
     group.add_argument("--dtype", choices=["bfloat16"], help="read 16-bit items as bfloat16")
-    group = parser.add_argument_group("models")
-    group.add_argument("--model", metavar="MODULE:NAME", help="what makes the PyTorch model when it is called")
-    group.add_argument("--rules", help=f"{known_rules()}, or MODULE:NAME of rules (default: torch)")
+    add_model_options(parser)
     add_scheme_options(parser)
     parser.set_defaults(run=_run_verify)
 
@@ -58,7 +56,5 @@ def _run_verify(options: argparse.Namespace) -> int:
 
         return verify_arrays(options)
     typed = {name: getattr(options, name) for name in _OF_ARRAYS} | typed_keywords(options)
-    for name, text in typed.items():
-        if text is not None:
-            refuse(option_of(name), "left out with --model", text)
+    refuse_typed(typed, "--model")
     return verify_model(options)

@@ -72,11 +72,16 @@ def sharded(
     >>> bool((W == fi.he_normal((64, 32), seed=0, name="fc1.kernel")).all())
     True
     """
+    number, lengths = number_of_all(seed), checked_shape(shape)
+    law = scheme_of(scheme).law_for(lengths, **keywords)
+    return laid_out(law, lengths, sharding, seed=number, name=name, dtype=dtype)
+
+
+def number_of_all(seed: Any) -> int:
+    """The seed of every process, which none can draw for the others."""
     if seed is None:
         refuse("seed", "given (every process would draw another)", seed)
-    lengths = checked_shape(shape)
-    law = scheme_of(scheme).law_for(lengths, **keywords)
-    return laid_out(law, lengths, sharding, seed=seed_number(seed), name=name, dtype=dtype)
+    return seed_number(seed)
 
 
 def laid_out(law: Law, shape: tuple[int, ...], sharding: Any, *, seed: int, name: str, dtype: Any) -> Any:
@@ -91,13 +96,11 @@ def laid_out(law: Law, shape: tuple[int, ...], sharding: Any, *, seed: int, name
         return parts[None]
 
     def part(index: tuple[slice, ...]) -> np.ndarray[Any, Any]:
-        out = fill.aligned(
-            tuple(len(range(*one.indices(length))) for one, length in zip(index, shape, strict=True)), known
-        )
         if law.can_be_cut:
-            fill.draw(law, shape, seed=seed, name=name, dtype=None, index=index, out=out)
-        else:
-            out[...] = whole()[index]
+            return fill.draw_aligned(law, shape, known, seed=seed, name=name, index=index)
+        some = whole()[index]
+        out = fill.aligned(some.shape, known)
+        out[...] = some
         return out
 
     return jax.make_array_from_callback(shape, sharding, part)

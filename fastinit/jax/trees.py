@@ -20,7 +20,7 @@ from ..models.shards import ModelVerification, Shard, digest_of, put_together
 from ..models.weights import Rules, Weight, planned
 from ..rectangles import Rectangle
 from ..stream import seed_number
-from .shards import laid_out
+from .shards import laid_out, number_of_all
 
 #: Last entries of paths that name no weight, but what holds its values.
 _HOLDERS = ("value", "raw_value")
@@ -125,9 +125,7 @@ def initialize(tree: Any, rules: Rules, *, seed: Any) -> Any:
     >>> bool((made["layers"][0]["kernel"] == same).all())
     True
     """
-    if seed is None:
-        refuse("seed", "given (every process would draw another)", seed)
-    found, number = _leaves(tree), seed_number(seed)
+    number, found = number_of_all(seed), _leaves(tree)
     entries = planned([*found.weights.values()], rules)
     shardings = [_sharding(found.leaves[at], weight.name) for at, weight in found.weights.items()]
     made = list(found.leaves)

@@ -9,9 +9,8 @@ import numpy as np
 from keras.src.utils.jax_utils import is_in_jax_tracing_scope
 
 from ..dtypes import BFLOAT16_BITS, Kind, kind_of
-from ..fill import aligned, draw
+from ..fill import draw, draw_aligned
 from ..laws import Law
-from ..layout import part
 from .seeds import number_of, seed_of
 
 
@@ -26,14 +25,6 @@ def drawn(law: Law, shape: Any, dtype: Any, seed: Any, layout: Any = None) -> An
     return keras.ops.convert_to_tensor(draw(law, lengths, seed=seed_of(seed), dtype=dtype), dtype)
 
 
-def _array(law: Law, lengths: tuple[int, ...], kind: Kind, seed: int, index: Any = None) -> np.ndarray[Any, Any]:
-    """The whole, or a part of it, in memory that XLA takes."""
-    place = None if index is None else part(lengths, index)
-    out = aligned(lengths if place is None else place.shape, kind.dtype)
-    draw(law, lengths, seed=seed, dtype=kind, index=place, out=out)
-    return out
-
-
 def _jax_array(law: Law, lengths: tuple[int, ...], dtype: str, seed: Any, layout: Any) -> Any:
     import jax
 
@@ -45,9 +36,12 @@ def _jax_array(law: Law, lengths: tuple[int, ...], dtype: str, seed: Any, layout
     if sharding is not None and isinstance(sharding.mesh, jax.sharding.AbstractMesh):
         sharding = jax.sharding.NamedSharding(jax.sharding.get_mesh(), sharding.spec)
     if sharding is None or not law.can_be_cut:
-        return jax.device_put(_array(law, lengths, kind, known), sharding)
+        return jax.device_put(draw_aligned(law, lengths, kind.dtype, seed=known), sharding)
     return jax.make_array_from_callback(
-        lengths, sharding, lambda index: _array(law, lengths, kind, known, index), dtype=kind.dtype
+        lengths,
+        sharding,
+        lambda index: draw_aligned(law, lengths, kind.dtype, seed=known, index=index),
+        dtype=kind.dtype,
     )
 
 
@@ -57,8 +51,8 @@ def _in_program(law: Law, lengths: tuple[int, ...], kind: Kind, seed: Any, shard
 
     words = () if isinstance(seed, int) else (seed,)
 
-    def values(*known: Any) -> np.ndarray[Any, Any]:
-        return _array(law, lengths, kind, number_of(known[0]) if known else seed)
+    def values(*known: Any) -> Any:
+        return draw_aligned(law, lengths, kind.dtype, seed=number_of(known[0]) if known else seed)
 
     made = jax.pure_callback(values, jax.ShapeDtypeStruct(lengths, kind.dtype), *words, vmap_method="sequential")
     return made if sharding is None else jax.lax.with_sharding_constraint(made, sharding)
