@@ -218,8 +218,25 @@ def test_tables_show_it_and_records_keep_it():
 
 
 def test_layers_of_transformers_have_rules():
-    transformers = pytest.importorskip("transformers")
-    layer = transformers.pytorch_utils.Conv1D(32, 64).double()
-    found = expected(nn.Sequential(layer, transformers.activations.NewGELUActivation()), inputs(8, 64))
+    """Which are known by where they stand: these have the weight (inputs, outputs) and the GELU of those there."""
+
+    class Conv1D(nn.Module):
+        __module__ = "transformers.pytorch_utils"
+
+        def __init__(self):
+            super().__init__()
+            self.weight, self.bias = nn.Parameter(torch.randn(64, 32) * 0.02), nn.Parameter(torch.randn(32))
+
+        def forward(self, x):
+            return x @ self.weight + self.bias
+
+    class NewGELUActivation(nn.Module):
+        __module__ = "transformers.activations"
+
+        def forward(self, x):
+            return nn.functional.gelu(x, approximate="tanh")
+
+    layer = Conv1D().double()
+    found = expected(nn.Sequential(layer, NewGELUActivation()), inputs(8, 64))
     assert found["0"] == pytest.approx(64 * square(layer.weight) * Q + square(layer.bias))
     assert found["1"] == pytest.approx(fi.theory.second_moment_map("gelu_tanh", found["0"]))
