@@ -18,7 +18,7 @@ C_WARNINGS := -Wframe-larger-than=26624 -Wall -Wextra -Wpedantic -Wconversion -W
 
 C_ARGUMENTS := import setup; print(*setup.compile_arguments("gnu", False, lambda options: setup.takes(["$(CC)"], options)))
 
-.PHONY: bench bench-peers proof test test-doors cross lint sanitize build clean
+.PHONY: bench bench-peers proof test test-doors cross docs lint sanitize build clean
 
 bench: .venv/installed-bench ## the benchmark suite, in about three minutes
 	$(BIN)/python -m bench
@@ -39,6 +39,9 @@ test-doors: .venv/installed-test .venv/installed-torch .venv/installed-jax .venv
 
 cross: .venv/installed-test .venv/installed-zig ## the core for every platform, run where there is an emulator: each is named
 	$(BIN)/python -m pytest -v tests/test_cross.py
+
+docs: .venv/installed-docs ## the site of docs/, in build/docs: open index.html
+	$(BIN)/python -m mkdocs build --quiet
 
 # mypy reads [tool.mypy]: the package, and an example of the whole public surface. How complete the types are to a user is
 # what `pyright --verifytypes fastinit --ignoreexternal` says, where fastinit is installed as a copy and with torch: 100 %.

@@ -16,7 +16,7 @@ from fastinit.cli import main
 
 PACKAGE = Path(fi.__file__).parent
 EXTRAS = {
-    *("bench", "profile", "torch", "jax", "keras", "dask", "safetensors", "frame", "bfloat16", "test", "trainability")
+    *("bench", "profile", "torch", "jax", "keras", "dask", "safetensors", "frame", "bfloat16", "test", "trainability", "docs")
 }
 
 

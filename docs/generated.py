@@ -1,0 +1,62 @@
+"""Pages that are made when the site is built, from what is in the sources: mkdocs calls the functions by their names.
+
+The help of the command line becomes reference/command-line.md, and the stored run of the benchmark becomes
+benchmarks/table.md and the pictures beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+HOME = Path(__file__).parents[1]
+sys.path.insert(0, str(HOME))
+
+from bench import report  # noqa: E402
+
+COMMANDS = ("", "info", "profile", "sweep", "save", "verify")
+COMMAND_LINE = """# Command line
+
+Options have one name, and are not abbreviated. The exit status is 0 where all is well. It is 1 where a network would
+not train or a file is wrong, and 2 where the question could not be asked.
+"""
+TABLE = """# The whole table
+
+This page is made from `bench/results/quick.json`. [How it is measured](index.md) says what the numbers mean.
+"""
+
+
+#: griffe reads `__all__` without running it, and cannot see what the twin's table of schemes adds.
+logging.getLogger("mkdocs.plugins.griffe").addFilter(lambda record: "fastinit.reference.__all__" not in record.getMessage())
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages that are made."""
+    made = {
+        "reference/command-line.md": command_line(),
+        "benchmarks/table.md": f"{TABLE}\n{report.section(report.load(HOME / 'bench/results/quick.json'))}\n",
+        "develop/specification.md": (HOME / "fastinit/STREAM.md").read_text(encoding="utf-8"),
+    }
+    for name, text in made.items():
+        files.append(File.generated(config, name, content=text))
+    for picture in sorted((HOME / "bench/results").glob("*.png")):
+        files.append(File.generated(config, f"images/bench/{picture.name}", abs_src_path=str(picture)))
+    return files
+
+
+def command_line() -> str:
+    """What `--help` says, of the whole and of each command."""
+    return "\n".join([COMMAND_LINE, *map(_help, COMMANDS)])
+
+
+def _help(command: str) -> str:
+    arguments = [sys.executable, "-m", "fastinit", *command.split(), "--help"]
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(HOME), "NO_COLOR": "1"}
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
+    return f"## fastinit {command}\n\n```text\n{done.stdout}```\n"
