@@ -10,6 +10,8 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from inspect import Parameter, Signature, getdoc, signature
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,14 @@ sys.path.insert(0, str(HOME))
 
 from bench import report  # noqa: E402
 
+DASK = """# Dask
+
+`import fastinit.dask as fd`. [The guide](../guides/dask.md) shows it at work.
+
+Each function describes a lazy `dask.array.Array`. Its parameters are those of the function of that name in
+[fastinit](arrays.md), and `chunks`, as of `dask.array.ones`. No value depends on the chunks. A seed of None takes entropy
+when the array is described, not when it is computed. `index`, `out` and `threads` are refused.
+"""
 COMMANDS = ("", "info", "profile", "sweep", "save", "verify")
 COMMAND_LINE = """# Command line
 
@@ -40,6 +50,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made."""
     made = {
         "reference/command-line.md": command_line(),
+        "reference/dask.md": dask_door(),
         "benchmarks/table.md": f"{TABLE}\n{report.section(report.load(HOME / 'bench/results/quick.json'))}\n",
         "develop/specification.md": (HOME / "fastinit/STREAM.md").read_text(encoding="utf-8"),
     }
@@ -48,6 +59,20 @@ def on_files(files: Files, config: Any) -> Files:
     for picture in sorted((HOME / "bench/results").glob("*.png")):
         files.append(File.generated(config, f"images/bench/{picture.name}", abs_src_path=str(picture)))
     return files
+
+
+def dask_door() -> str:
+    """The functions of the door to Dask, which are made as it is imported."""
+    import fastinit.dask as door
+
+    entries = (_dask_entry(name, getattr(door, name)) for name in door.__all__)
+    return "\n".join([DASK, *entries])
+
+
+def _dask_entry(name: str, function: Callable[..., Any]) -> str:
+    bare = [one.replace(annotation=Parameter.empty) for one in signature(function).parameters.values()]
+    first = (getdoc(function) or "").split("\n\n")[0]
+    return f"## fastinit.dask.{name}\n\n```python\n{name}{Signature(bare)}\n```\n\n{first}\n"
 
 
 def command_line() -> str:
