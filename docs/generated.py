@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from inspect import Parameter, Signature, getdoc, signature
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,6 @@ Each function describes a lazy `dask.array.Array`. Its parameters are those of t
 [fastinit](arrays.md), and `chunks`, as of `dask.array.ones`. No value depends on the chunks. A seed of None takes entropy
 when the array is described, not when it is computed. `index`, `out` and `threads` are refused.
 """
-COMMANDS = ("", "info", "profile", "sweep", "save", "verify")
 COMMAND_LINE = """# Command line
 
 Options have one name, and are not abbreviated. The exit status is 0 where all is well. It is 1 where a network would
@@ -76,12 +76,15 @@ def _dask_entry(name: str, function: Callable[..., Any]) -> str:
 
 
 def command_line() -> str:
-    """What `--help` says, of the whole and of each command."""
-    return "\n".join([COMMAND_LINE, *map(_help, COMMANDS)])
+    """What `--help` says, of the whole and of each command below it."""
+    return "\n".join([COMMAND_LINE, *_helps("fastinit")])
 
 
-def _help(command: str) -> str:
-    arguments = [sys.executable, "-m", "fastinit", *command.split(), "--help"]
+def _helps(command: str) -> Iterator[str]:
+    arguments = [sys.executable, "-m", *command.split(), "--help"]
     environment = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(HOME), "NO_COLOR": "1"}
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
-    return f"## fastinit {command}\n\n```text\n{done.stdout}```\n"
+    told = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout
+    yield f"## {command}\n\n```text\n{told}```\n"
+    _, _, below = told.partition("\n  command\n")
+    for name in re.findall(r"^    (\w+)  ", below.partition("\n\n")[0], flags=re.MULTILINE):
+        yield from _helps(f"{command} {name}")

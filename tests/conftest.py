@@ -1,9 +1,11 @@
 """Every kernel test runs on every level this machine has, and the run says which these were."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -56,6 +58,19 @@ def schemes_as_they_were():
     yield
     SCHEMES.clear()
     SCHEMES.update(before)
+
+
+def python_blocks(path, language="python"):
+    """What stands between the fences of a Markdown file that are marked so, without their indentation."""
+    fenced = rf"^( *)```{language}\n(.*?)^ *```"
+    return [dedent(block) for _, block in re.findall(fenced, path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)]
+
+
+def run_blocks(path):
+    """The Python of a Markdown file, in order, as one program; how many blocks that was."""
+    blocks = python_blocks(path)
+    exec(compile("\n".join(blocks), path.name, "exec"), {"__name__": "__main__"})
+    return len(blocks)
 
 
 def bits(array):

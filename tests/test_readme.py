@@ -1,14 +1,11 @@
 """Every Python block of the README runs, in order, in one program."""
 
-import re
 from pathlib import Path
-from textwrap import dedent
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+from conftest import run_blocks
+
+README = Path(__file__).parents[1] / "README.md"
 
 
 def test_python_blocks_run():
-    blocks = re.findall(r"^( *)```python\n(.*?)^ *```", README, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 8
-    program = "\n".join(dedent(block) for _, block in blocks)
-    exec(compile(program, "README.md", "exec"), {})
+    assert run_blocks(README) >= 8

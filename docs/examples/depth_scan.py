@@ -28,10 +28,10 @@ assert not any(found["error"]), found["error"]
 
 figure = Figure(figsize=(11, 4.5), layout="constrained")
 lines, plane = figure.subplots(1, 2)
-found.plot(x="depth", y="kernel_over_median", hue="activation", ax=lines)
+found.plot(x="depth", y="grad_act_second_moment_first", hue="activation", ax=lines)
 for grade, colour in COLOURS.items():
     here = found["sgd"] == grade
     plane.scatter(found["depth"][here], found["activation"][here], color=colour, label=f"trains by SGD: {grade}")
 plane.set(xscale="log", xlabel="depth")
-plane.legend(frameon=False, fontsize=9)
+plane.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
 figure.savefig(path)

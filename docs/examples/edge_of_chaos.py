@@ -39,5 +39,5 @@ for grade, colour in COLOURS.items():
 edge = [fi.theory.edge_of_chaos("tanh", bias_variance=std**2) for std in BIASES]
 plane.plot([point.weight_variance for point in edge], [std**2 for std in BIASES], "k--", label="edge of chaos, theory")
 plane.set(xlabel="variance of weights x width", ylabel="variance of biases")
-plane.legend(frameon=False, fontsize=9)
+plane.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
 figure.savefig(path)
