@@ -61,15 +61,19 @@ def schemes_as_they_were():
 
 
 def python_blocks(path, language="python"):
-    """What stands between the fences of a Markdown file that are marked so, without their indentation."""
+    """What stands between the fences of a Markdown file that are marked so, by lines before it, without indentation."""
     fenced = rf"^( *)```{language}\n(.*?)^ *```"
-    return [dedent(block) for _, block in re.findall(fenced, path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)]
+    text = path.read_text(encoding="utf-8")
+    found = re.finditer(fenced, text, re.MULTILINE | re.DOTALL)
+    return {text.count("\n", 0, one.start(2)): dedent(one[2]) for one in found}
 
 
 def run_blocks(path):
-    """The Python of a Markdown file, in order, as one program; how many blocks that was."""
-    blocks = python_blocks(path)
-    exec(compile("\n".join(blocks), path.name, "exec"), {"__name__": "__main__"})
+    """The Python of a Markdown file, in order, as one program, each line by its number there; how many blocks."""
+    blocks, program = python_blocks(path), ""
+    for line, block in blocks.items():
+        program += "\n" * (line - program.count("\n")) + block
+    exec(compile(program, path.name, "exec"), {"__name__": "__main__"})
     return len(blocks)
 
 
