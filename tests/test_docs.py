@@ -1,26 +1,38 @@
-"""The site of docs/: every example runs, every public name has a place, every link leads somewhere."""
+"""The site of docs/: its examples run, every public name has a place, its figures are the stored ones, and it builds."""
 
+import importlib
+import json
 import os
+import re
+import runpy
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from conftest import run_blocks
 
+import fastinit as fi
+
 HOME = Path(__file__).parents[1]
 DOCS = HOME / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
 #: Pages whose examples need a framework: `make test-doors` runs those whose framework is there.
 FRAMEWORKS = {"torch": "torch", "jax": "jax", "keras": "keras", "dask": "dask", "many-machines": "distributed"}
-#: What pages are of by the time that the site is built.
-MADE = {"reference/command-line.md", "reference/dask.md", "benchmarks/table.md", "develop/specification.md"}
+#: By module the page with its names. Those of Dask's door are written when the site is built.
+PLACES = {"fastinit": "*", "fastinit.laws": "laws", "fastinit.theory": "theory"}
+PLACES |= {f"fastinit.{door}": door for door in ("torch", "jax", "keras")}
+#: Modules whose own pages have what is in them.
+ELSEWHERE = {"fastinit": {"laws", "theory", "typing"}}
 
 
 def name_of(path):
     return path.relative_to(DOCS).as_posix()
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if "```python" in path.read_text("utf-8")], ids=name_of)
+@pytest.mark.parametrize("path", [path for path in PAGES if "```python\n" in path.read_text("utf-8")], ids=name_of)
 def test_python_blocks_run(path, tmp_path, monkeypatch):
     """Each page is one program, in a folder of its own."""
     framework = FRAMEWORKS.get(path.stem)
@@ -28,3 +40,105 @@ def test_python_blocks_run(path, tmp_path, monkeypatch):
         pytest.skip(f"{framework} is not here, or FASTINIT_TEST_DOORS is not set")
     monkeypatch.chdir(tmp_path)
     assert run_blocks(path) >= 1
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
+def test_examples_draw(path, tmp_path, monkeypatch):
+    """Of the first two values of each axis."""
+    whole, picture = fi.sweep, tmp_path / "picture.png"
+    monkeypatch.setattr(fi, "sweep", lambda over, **more: whole({k: v[:2] for k, v in over.items()}, **more))
+    monkeypatch.setattr(sys, "argv", [path.name, str(picture)])
+    runpy.run_path(str(path))
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert len(picture.with_suffix(".jsonl").read_text().splitlines()) == 4
+
+
+def named(module, page):
+    """What the pages of the reference have of a module: by a docstring, or in words."""
+    text = "\n".join(path.read_text("utf-8") for path in sorted((DOCS / "reference").glob(f"{page}.md")))
+    told = re.findall(rf"^::: {re.escape(module)}\.(\w+)$", text, flags=re.MULTILINE)
+    assert len(set(told)) == len(told)
+    return set(told), set(re.findall(r"`(\w+)`", text))
+
+
+@pytest.mark.parametrize(("module", "page"), PLACES.items(), ids=PLACES)
+def test_every_public_name_has_its_place(module, page):
+    framework = FRAMEWORKS.get(page)
+    if framework and not find_spec(framework):
+        pytest.skip(f"{framework} is not here")
+    public = set(importlib.import_module(module).__all__) - ELSEWHERE.get(module, set())
+    told, said = named(module, page)
+    assert told - ELSEWHERE.get(module, set()) <= public <= told | said
+
+
+@pytest.mark.parametrize(("surface", "short", "module"), [("public_surface", "fi", "fastinit"),
+                                                          ("public_surface_torch", "ft", "fastinit.torch")])  # fmt: skip
+def test_so_has_the_surface(surface, short, module):
+    """Names of the examples of the public surface, but those that are wrong there."""
+    lines = (HOME / "tests" / f"{surface}.py").read_text("utf-8").splitlines()
+    used = {name for line in lines if "type: ignore" not in line for name in re.findall(rf"\b{short}\.(\w+)", line)}
+    told, said = named(module, PLACES[module])
+    assert used - ELSEWHERE.get(module, set()) - {"gpt"} <= told | said
+
+
+def test_figures_of_the_verdicts_are_the_stored_ones():
+    pytest.importorskip("torch")
+    from bench.trainability.judging import RULES, trained
+
+    stored = json.loads((HOME / "bench/results/trainability.json").read_text())["networks"]
+    held_out = [network for network in stored if network["fold"] == "held out"]
+
+    def row(words, shares):
+        return f"| {words} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |"
+
+    def right(rule, name):
+        return sum(RULES[rule](one, name) == trained(one, name) for one in held_out) / len(held_out)
+
+    def wrong(name):
+        yes = [one for one in held_out if one["trains"][name] == "yes"]
+        return sum(not trained(one, name) for one in yes) / len(yes)
+
+    guide = (DOCS / "guides/profile.md").read_text("utf-8")
+    assert f"{len(stored)} networks were trained" in guide and f"the {len(held_out)} that were held out" in guide
+    for words, share in {
+        "judged rightly": lambda name: right("verdict", name),
+        "judged rightly by the signal alone": lambda name: right("signal alone", name),
+        "a plain *yes* that does not train": wrong,
+    }.items():
+        assert row(words, map(share, ("sgd", "adam"))) in guide
+
+
+def test_the_glossary_has_every_field():
+    whole = fi.profile(32, 3, norm="batch", batch=8, classes=4, jacobian=True, seed=0)
+    fields = {name for name in whole if not name.startswith("theory_")}
+    glossary = (DOCS / "guides/profile.md").read_text("utf-8")
+    assert fields <= set(re.findall(r"`(\w+)`", glossary))
+
+
+def sentences(text):
+    """Of prose: neither code nor tables nor headings."""
+    text = re.sub(r"^( *)```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    prose = [line for line in text.splitlines() if not re.match(r"\s*(\||#|:::|!\[|    \w|<!--|\d+\. \S+$)", line)]
+    for paragraph in re.split(r"\n\s*\n|\n\s*(?=\* |\d+\. )", "\n".join(prose)):
+        yield from re.split(r"(?<=[.!?]) ", " ".join(paragraph.split()))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_sentences_are_short(path):
+    """30 words at most."""
+    long = [one for one in sentences(path.read_text("utf-8")) if len(one.split()) > 30]
+    assert not long
+
+
+@pytest.mark.skipif(not find_spec("mkdocstrings"), reason="pip install '.[docs]' brings what builds the site")
+def test_the_site_builds_and_opens_from_disk(tmp_path):
+    """Strictly: a link or an anchor that leads nowhere fails. Nothing of it comes from the network."""
+    build = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(build, cwd=HOME, env=os.environ | {"PYTHONPATH": str(HOME)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    pages = sorted(tmp_path.rglob("*.html"))
+    assert len(pages) > len(PAGES)
+    for page in pages:
+        loaded = re.findall(r'<(?:script|link|img|iframe)\b[^>]*?(?:src|href)="([^"]+)"', page.read_text("utf-8"))
+        assert not [one for one in loaded if re.match(r"(https?:)?//", one)], page
+    assert (tmp_path / "search/search_index.js").stat().st_size > 100_000
