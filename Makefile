@@ -34,7 +34,7 @@ test: .venv/installed-test .venv/installed-torch ## the tests
 	$(BIN)/python -m pytest
 
 test-doors: .venv/installed-test .venv/installed-torch .venv/installed-jax .venv/installed-keras .venv/installed-dask .venv/installed-doors ## the tests of the doors whose frameworks `make test` does without
-	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors fastinit/jax fastinit/keras fastinit/dask.py
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors tests/test_docs.py fastinit/jax fastinit/keras fastinit/dask.py
 	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest tests/doors/test_keras.py
 
 cross: .venv/installed-test .venv/installed-zig ## the core for every platform, run where there is an emulator: each is named

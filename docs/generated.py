@@ -28,8 +28,8 @@ DASK = """# Dask
 `import fastinit.dask as fd`. [The guide](../guides/dask.md) shows it at work.
 
 Each function describes a lazy `dask.array.Array`. Its parameters are those of the function of that name in
-[fastinit](arrays.md), and `chunks`, as of `dask.array.ones`. No value depends on the chunks. A seed of None takes entropy
-when the array is described, not when it is computed. `index`, `out` and `threads` are refused.
+[fastinit](arrays.md), and `chunks`, as of `dask.array.ones`. No value depends on the chunks. A seed of None takes
+entropy when the array is described, not when it is computed. `index`, `out` and `threads` are refused.
 """
 COMMAND_LINE = """# Command line
 
@@ -43,7 +43,9 @@ This page is made from `bench/results/quick.json`. [How it is measured](index.md
 
 
 #: griffe reads `__all__` without running it, and cannot see what the twin's table of schemes adds.
-logging.getLogger("mkdocs.plugins.griffe").addFilter(lambda record: "fastinit.reference.__all__" not in record.getMessage())
+logging.getLogger("mkdocs.plugins.griffe").addFilter(
+    lambda record: "fastinit.reference.__all__" not in record.getMessage()
+)
 
 
 def on_files(files: Files, config: Any) -> Files:

@@ -60,19 +60,12 @@ def schemes_as_they_were():
     SCHEMES.update(before)
 
 
-def python_blocks(path, language="python"):
-    """What stands between the fences of a Markdown file that are marked so, by lines before it, without indentation."""
-    fenced = rf"^( *)```{language}\n(.*?)^ *```"
-    text = path.read_text(encoding="utf-8")
-    found = re.finditer(fenced, text, re.MULTILINE | re.DOTALL)
-    return {text.count("\n", 0, one.start(2)): dedent(one[2]) for one in found}
-
-
 def run_blocks(path):
     """The Python of a Markdown file, in order, as one program, each line by its number there; how many blocks."""
-    blocks, program = python_blocks(path), ""
-    for line, block in blocks.items():
-        program += "\n" * (line - program.count("\n")) + block
+    text, program = path.read_text(encoding="utf-8"), ""
+    blocks = list(re.finditer(r"^( *)```python\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL))
+    for block in blocks:
+        program += "\n" * (text.count("\n", 0, block.start(2)) - program.count("\n")) + dedent(block[2])
     exec(compile(program, path.name, "exec"), {"__name__": "__main__"})
     return len(blocks)
 

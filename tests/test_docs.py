@@ -1,4 +1,4 @@
-"""The site of docs/: its examples run, every public name has a place, its figures are the stored ones, and it builds."""
+"""The site of docs/: its examples run, every public name has a place, its figures are stored ones, and it builds."""
 
 import importlib
 import json
@@ -71,8 +71,10 @@ def test_every_public_name_has_its_place(module, page):
     assert told - ELSEWHERE.get(module, set()) <= public <= told | said
 
 
-@pytest.mark.parametrize(("surface", "short", "module"), [("public_surface", "fi", "fastinit"),
-                                                          ("public_surface_torch", "ft", "fastinit.torch")])  # fmt: skip
+SURFACES = [("public_surface", "fi", "fastinit"), ("public_surface_torch", "ft", "fastinit.torch")]
+
+
+@pytest.mark.parametrize(("surface", "short", "module"), SURFACES)
 def test_so_has_the_surface(surface, short, module):
     """Names of the examples of the public surface, but those that are wrong there."""
     lines = (HOME / "tests" / f"{surface}.py").read_text("utf-8").splitlines()
