@@ -36,7 +36,12 @@ COMMAND_LINE = """# Command line
 Options have one name, and are not abbreviated. The exit status is 0 where all is well. It is 1 where a network would
 not train or a file is wrong, and 2 where the question could not be asked.
 """
-TABLE = """# The whole table
+TABLE = """---
+search:
+  exclude: true
+---
+
+# The whole table
 
 This page is made from `bench/results/quick.json`. [How it is measured](index.md) says what the numbers mean.
 """
