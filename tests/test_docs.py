@@ -5,15 +5,18 @@ import json
 import os
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from bench.__main__ import arguments
 from conftest import run_blocks
 
 import fastinit as fi
+from fastinit.cli.command_line import parser
 
 HOME = Path(__file__).parents[1]
 DOCS = HOME / "docs"
@@ -40,6 +43,29 @@ def test_python_blocks_run(path, tmp_path, monkeypatch):
         pytest.skip(f"{framework} is not here, or FASTINIT_TEST_DOORS is not set")
     monkeypatch.chdir(tmp_path)
     assert run_blocks(path) >= 1
+
+
+def commands():
+    """Lines of the shell, on the pages and beside them, with what is continued on the next."""
+    for path in [*PAGES, HOME / "CONTRIBUTING.md"]:
+        for block in re.findall(r"^```console\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+            yield from (shlex.split(line, comments=True) for line in block.replace("\\\n", "").splitlines())
+
+
+def test_commands_are_understood():
+    """Each is taken apart by what would run it; none is run."""
+    targets = re.search(r"^\.PHONY: (.*)$", (HOME / "Makefile").read_text("utf-8"), re.MULTILINE)[1].split()
+    fi.register(fi.Scheme("mine", 1.0))
+    seen = {"fastinit": 0, "make": 0, "python": 0}
+    for program, *rest in commands():
+        seen[program] = seen.get(program, 0) + 1
+        if program == "fastinit":
+            parser().parse_args(rest)
+        elif program == "make":
+            assert set(rest) <= set(targets)
+        elif rest[:2] == ["-m", "bench"]:
+            arguments(rest[2:])
+    assert min(seen.values()) >= 1 and seen["fastinit"] >= 10
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
