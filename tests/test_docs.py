@@ -136,6 +136,10 @@ def test_figures_of_the_verdicts_are_the_stored_ones():
         assert row(words, map(share, ("sgd", "adam"))) in guide
 
 
+def test_it_is_cited_by_its_version():
+    assert f"\nversion: {fi.__version__}\n" in (HOME / "CITATION.cff").read_text("utf-8")
+
+
 def test_the_glossary_has_every_field():
     whole = fi.profile(32, 3, norm="batch", batch=8, classes=4, jacobian=True, seed=0)
     fields = {name for name in whole if not name.startswith("theory_")}
