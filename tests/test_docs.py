@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from bench.__main__ import arguments
 from conftest import run_blocks
 
 import fastinit as fi
+from bench.__main__ import arguments
 from fastinit.cli.command_line import parser
 
 HOME = Path(__file__).parents[1]
