@@ -116,7 +116,7 @@ def core() -> Extension:
 
 
 def description(text: str) -> str:
-    """The README as it stands on an index: without what it shows of the files beside it, and names for links to them."""
+    """The README as an index shows it: without pictures that lie beside it, and with words for links to other files."""
     text = re.sub(r"!\[[^]]*\]\((?!https://)[^)]*\)\n+", "", text)
     return re.sub(r"\[([^]]*)\]\((?!https://)[^)]*\)", r"\1", text)
 
