@@ -14,7 +14,7 @@ from fastinit.schemes import SCHEMES
 
 #: Read by the type checker, never run.
 collect_ignore = ["public_surface.py", "public_surface_torch.py"]
-#: Doors of frameworks that `make test` does without: `make test-doors` installs them, and a missing one is an error.
+#: The doors, whose frameworks `make test` does without: `make test-doors` installs them, and a missing one is an error.
 if os.environ.get("FASTINIT_TEST_DOORS"):
     # Before jax is imported: arrays that lie on several devices are tested on those of one host.
     os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
