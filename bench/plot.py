@@ -11,28 +11,31 @@ import numpy as np
 from .standings import REFERENCES
 from .targets import Results, number, ratio
 
+_LAWS = ("normal", "uniform", "truncated")
 _OWN = "tab:red"
 _OTHERS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:gray", "tab:cyan")
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
-    """Write sizes.png, peers.png, profiles.png and torch.png; returns their paths."""
+    """Write those of sizes.png, peers.png, profiles.png and torch.png that have something to show; their paths."""
     import matplotlib
 
     matplotlib.use("Agg")
     folder.mkdir(parents=True, exist_ok=True)
-    draws = {"sizes": _sizes, "peers": _peers, "profiles": _sweeps, "torch": _torch}
-    figures = {f"{name}.png": draw(results) for name, draw in draws.items()}
-    for name, figure in figures.items():
-        figure.savefig(folder / name, dpi=130, bbox_inches="tight")
-    return [folder / name for name in figures]
+    written = []
+    for name, picture in {"sizes": _sizes, "peers": _peers, "profiles": _sweeps, "torch": _torch}.items():
+        figure = picture(results)
+        if any(panel.has_data() for panel in figure.axes):
+            written.append(folder / f"{name}.png")
+            figure.savefig(written[-1], dpi=130, bbox_inches="tight")
+    return written
 
 
-def _panels(count: int, **settings: Any) -> tuple[Any, Any]:
+def _panels(count: int, rows: int = 1, **settings: Any) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5 * count, 4.2), layout="constrained")
-    return figure, figure.subplots(1, count, squeeze=False, **settings)[0]
+    figure = Figure(figsize=(5 * count, 4.2 * rows), layout="constrained")
+    return figure, figure.subplots(rows, count, squeeze=False, **settings).ravel()
 
 
 def _fills(results: Results, start: str) -> list[Results]:
@@ -41,11 +44,10 @@ def _fills(results: Results, start: str) -> list[Results]:
 
 def _sizes(results: Results) -> Any:
     """A panel for each law in float32, log-log."""
-    laws = ("normal", "uniform", "truncated")
-    figure, panels = _panels(len(laws), sharey=True)
-    styles = _styles([race for law in laws for race in _fills(results, f"{law} float32 ")])
+    figure, panels = _panels(len(_LAWS), sharey=True)
+    styles = _styles([race for law in _LAWS for race in _fills(results, f"{law} float32 ")])
     lines = {}
-    for law, panel in zip(laws, panels, strict=True):
+    for law, panel in zip(_LAWS, panels, strict=True):
         races = _fills(results, f"{law} float32 ")
         for label in (label for label in styles if any(label in race["entrants"] for race in races)):
             points = [_point(race, label) for race in races if label in race["entrants"]]
@@ -71,12 +73,15 @@ def _styles(races: list[Results]) -> dict[str, dict[str, str]]:
 
 
 def _peers(results: Results) -> Any:
-    """A panel for each dtype of the largest normal fill, fastest on top."""
-    dtypes = ("float32", "bfloat16", "float64")
-    figure, panels = _panels(len(dtypes))
-    for dtype, panel in zip(dtypes, panels, strict=True):
-        races = _fills(results, f"normal {dtype} ")
-        race = max(races, key=lambda race: race["values"], default={"entrants": {}, "values": 0, "name": dtype})
+    """A panel for each law and dtype, of its largest fill, fastest on top."""
+    kinds = [f"{law} {dtype}" for law in _LAWS for dtype in ("float32", "bfloat16", "float64")]
+    figure, panels = _panels(3, len(_LAWS))
+    for kind, panel in zip(kinds, panels, strict=True):
+        races = _fills(results, f"{kind} ")
+        if not races:
+            panel.set_axis_off()
+            continue
+        race = max(races, key=lambda race: race["values"])
         entries = {label: entry for label, entry in race["entrants"].items() if label not in REFERENCES}
         rates = {label: race["values"] / entry["median"] / 1e6 for label, entry in entries.items()}
         order = sorted(rates, key=rates.__getitem__)
@@ -110,20 +115,25 @@ def _sweeps(results: Results) -> Any:
 
 
 def _torch(results: Results) -> Any:
-    """How many times as fast each race of PyTorch is, the greatest on top."""
+    """How many times as fast each race of PyTorch is, the greatest on top: on an axis of logarithms, so no bars."""
     figure, (panel,) = _panels(1)
     figure.set_figwidth(9)
-    times = {}
-    for race in (race for race in results["races"] if race["group"] == "torch"):
-        found = [
-            label for label in race["entrants"] if label in ("transformers", "torch", "torch, the whole, then cut")
-        ]
-        if found and "fastinit" in race["entrants"] and "calls" not in race["name"]:
-            times[race["name"]] = ratio(race, "fastinit", found[0]).times.median
+    times = {
+        race["name"]: ratio(race, "fastinit", label).times.median
+        for race in results["races"]
+        if race["group"] == "torch" and "fastinit" in race["entrants"]
+        for label in race["entrants"]
+        if label in ("transformers", "torch", "torch, the whole, then cut")
+    }
+    if not times:
+        return figure
     order = sorted(times, key=times.__getitem__)
     figure.set_figheight(max(4.2, 0.28 * len(order)))
-    bars = panel.barh(order, [times[name] for name in order], color=_OWN)
-    panel.bar_label(bars, [number(times[name]) for name in order], padding=3)
-    panel.set(title="fastinit.torch", xlabel="times as fast as torch alone", xscale="log" if times else "linear")
-    panel.set_xlim(right=2 * max(times.values(), default=1))
+    panel.axvline(1, color="black", linewidth=0.8)
+    panel.scatter([times[name] for name in order], order, color=_OWN)
+    for name in order:
+        panel.annotate(number(times[name]), (times[name], name), (8, 0), textcoords="offset points", va="center")
+    panel.set(title="fastinit.torch", xlabel="times as fast as torch alone (logarithmic)", xscale="log")
+    panel.set_xlim(min(*times.values(), 1) / 2, 2 * max(times.values()))
+    panel.grid(axis="y", alpha=0.3)
     return figure

@@ -33,17 +33,75 @@ def load(path: Path) -> Results:
     return results
 
 
+#: The rows that one looks at first: what is timed, and the race.
+GLANCE = (
+    ("normal, float32, 16 Mi values", "fills/normal float32 16 Mi"),
+    ("the same on all threads", "all threads/normal float32 16 Mi"),
+    ("uniform, float32, 16 Mi", "fills/uniform float32 16 Mi"),
+    ("normal cut at 2 sd, float32, 16 Mi", "fills/truncated float32 16 Mi"),
+    ("normal, bfloat16, 1 Mi", "fills/normal bfloat16 1 Mi"),
+    ("normal, float64, 1 Mi", "fills/normal float64 1 Mi"),
+    ("he_normal of 8 x 8, a call", "calls/he_normal 8 x 8"),
+    ("orthogonal, 2048 x 2048", "orthogonal/2048 x 2048, one thread"),
+    ("four moments of 16 Mi values", "moments/moments of order 4 float32 16 Mi"),
+    ("GPT-2 of 4 layers in fast_init", "torch/GPT-2, 4 layers of 768"),
+    ("200 small linear layers in fast_init", "torch/200 x nn.Linear(32, 32)"),
+    ("profile, 1024 x 16, batch 256", "profile/dense 1024, depth 16, batch 256"),
+)
+_TYPED, _FRAMEWORKS = ("numpy as typed", "numpy", "numpy four moments", "numpy qr"), ("torch", "transformers")
+
+
+def glance_table(results: Results) -> Table:
+    """Of those rows the ones that were run: times of a call, and how many times as fast as the best of all others."""
+    races = {f"{race['group']}/{race['name']}": race for race in results["races"]}
+    found = {row.race: row for row in rows(results)}
+    lines = [(what, *_glance(races[key], found[key])) for what, key in GLANCE if key in found]
+    return Table("At a glance", ("what", "fastinit", "best other", "NumPy", "torch", "times as fast"), lines)
+
+
+def _glance(race: Results, row: Row) -> tuple[str, ...]:
+    took = {label: duration(entry["median"]) for label, entry in race["entrants"].items()}
+    typed, framework = (next((took[label] for label in few if label in took), "") for few in (_TYPED, _FRAMEWORKS))
+    times = number(row.ratio.times.median) + (" (lost)" if row.outcome == "lost" else "")
+    return took["fastinit"], f"{took[row.peer]} {row.peer}", typed, framework, times
+
+
+def duration(seconds: float) -> str:
+    """Three digits, in the unit that suits them."""
+    unit, factor = next(
+        pair for pair in (("s", 1), ("ms", 1e3), ("us", 1e6)) if seconds * pair[1] >= 1 or pair[0] == "us"
+    )
+    return f"{number(seconds * factor)} {unit}"
+
+
+def unquiet(results: Results) -> str:
+    """What says that the machine had other work, so that the times are not to be trusted; "" where nothing does."""
+    load, threads = results["machine"].get("load"), results["machine"]["threads"]
+    firsts = [next(iter(race["entrants"].values())) for race in results["races"]]
+    wide = sum(entry["iqr"] > _WIDE * entry["median"] for entry in firsts)
+    said = [f"load {load:.1f} on {threads} threads at the start"] if load and load > threads else []
+    said += [f"{wide} of {len(firsts)} rows spread by more than {_WIDE:.0%}"] * (4 * wide > len(firsts))
+    return f"The machine was not quiet: {', '.join(said)}. Do not trust these times." if said else ""
+
+
+#: An interquartile range of so much of the median is not that of a quiet machine.
+_WIDE = 0.3
+
+
 def lost_table(found: list[Row]) -> Table:
-    """The rows that are lost, by how much, and why."""
-    lost = [row for row in found if row.outcome == "lost"]
-    lines = [(row.race, row.peer, str(row.ratio), row.reason) for row in sorted(lost, key=lambda row: row.ratio.times)]
-    return Table("Lost rows", ("row", "lost to", "times as fast [quartiles]", "reason"), lines)
+    """The rows that are lost, to whom and by how much, below what is known of why; the worst first."""
+    reasons: dict[str, list[str]] = {}
+    for row in sorted((row for row in found if row.outcome == "lost"), key=lambda row: row.ratio.times):
+        reasons.setdefault(row.reason, []).append(f"{row.race} ({number(row.ratio.times.median)} x {row.peer})")
+    lines = [(reason, str(len(lost)), "; ".join(lost)) for reason, lost in reasons.items()]
+    return Table("Lost rows", ("why", "rows", "times as fast as the peer that wins"), lines)
 
 
 def targets_table(results: Results) -> Table:
-    """What is promised, and what was measured."""
+    """What is promised, and what was measured; where only some races were asked for, of these."""
     heads = ("what", "times as fast as", "measured [quartiles]", "at least", "verdict")
-    return Table("Targets", heads, list(judged(results)))
+    some = results["settings"].get("only")
+    return Table("Targets", heads, [row for row in judged(results) if not some or row[-1] != "not measured"])
 
 
 def group_tables(results: Results) -> list[Table]:
@@ -148,15 +206,28 @@ def markdown(table: Table) -> str:
 
 
 def section(results: Results) -> str:
-    """All that stands between the markers."""
+    """Every table, for a page of its own."""
     others = (table for table in group_tables(results) if table.title not in ("fills", *BESIDE))
     found = rows(results)
     details = [fills_table(results, largest=False), *others]
     folded = "\n\n".join(f"**{table.title}**\n\n{markdown(table)}" for table in details)
     lost = lost_table(found)
-    lead = (f"**{headline(found)}.**", conditions(results), *([markdown(lost)] if lost.rows else []))
+    lead = (f"**{headline(found)}.**", *_warned(results), conditions(results), *([markdown(lost)] if lost.rows else []))
     top = (*lead, markdown(targets_table(results)), markdown(fills_table(results, largest=True)))
     return "\n\n".join((*top, f"<details><summary>Every row</summary>\n\n{folded}\n\n</details>"))
+
+
+def short_section(results: Results) -> str:
+    """What stands between the markers of the README."""
+    machine = results["machine"]
+    where = f"{machine['cpu']}, {machine['isa']}, one thread unless said, {machine['date']}"
+    return "\n\n".join(
+        (f"**{headline(rows(results))}** ({where}).", *_warned(results), markdown(glance_table(results)))
+    )
+
+
+def _warned(results: Results) -> list[str]:
+    return [warning] if (warning := unquiet(results)) else []
 
 
 def write_between_markers(path: Path, text: str) -> None:
@@ -169,20 +240,31 @@ def write_between_markers(path: Path, text: str) -> None:
     path.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}")
 
 
-def show(results: Results, console: Any) -> None:
-    """Rows lost, every table, the targets, and rows lost once more, where a terminal stands at the end."""
-    from rich.table import Table as RichTable
+def show(results: Results, console: Any, *, everything: bool = True) -> None:
+    """The rows that one looks at first and those that are lost, after every table where these are wanted too.
 
+    What counts comes last, where a terminal stands at the end.
+    """
     found = rows(results)
-    console.print(headline(found), style="bold")
-    for table in (*group_tables(results), targets_table(results), lost_table(found)):
-        shown = RichTable(*table.heads, title=table.title, title_justify="left")
-        for row in table.rows:
-            shown.add_row(*row, style=_STYLES.get(row[-1]))
-        console.print(shown)
+    tables = [*group_tables(results), targets_table(results)] if everything else []
+    for table in (*tables, lost_table(found), glance_table(results)):
+        if table.rows:
+            print_table(table, console)
     for failure in results["failures"]:
         console.print(failure, style="red", markup=False)
+    for warning in _warned(results):
+        console.print(warning, style="yellow", markup=False)
     console.print(headline(found), style="bold")
 
 
-_STYLES = {"met": "green", "missed": "red"}
+def print_table(table: Table, console: Any) -> None:
+    """On the terminal."""
+    from rich.table import Table as RichTable
+
+    shown = RichTable(*table.heads, title=table.title, title_justify="left")
+    for row in table.rows:
+        shown.add_row(*row, style=_STYLES.get(row[-1]))
+    console.print(shown)
+
+
+_STYLES = {"met": "green", "missed": "red", "faster": "green", "slower": "red"}

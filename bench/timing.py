@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from itertools import repeat
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from .races import Array, Call, Checked, Race, use_threads
 _FAR, _ROUNDS_FAR = 4, 2
 #: Where the system does not tell how large its caches are.
 _CACHE = 1 << 26
+#: That Ctrl-C was pressed, which some calls take to mean that they shall return what they have.
+STOPPED = Event()
 
 
 class Settings(NamedTuple):
@@ -75,6 +78,12 @@ def _once(call: Call) -> float:
     return perf_counter() - start
 
 
+def stop_if_asked() -> None:
+    """A call that was cut off and returned is no sample, and its output not wrong."""
+    if STOPPED.is_set():
+        raise KeyboardInterrupt
+
+
 @cache
 def _larger_than_caches() -> Array:
     """Twice the last level of the caches."""
@@ -114,6 +123,7 @@ def in_turn(race: Race, entrants: dict[str, Checked], buffer: Array, settings: S
     while rounds < settings.fewest or (rounds < settings.most and perf_counter() - start < settings.budget):
         for label in racing:
             samples[label].append(_sample(race, label, entrants[label], buffer, loops[label]))
+            stop_if_asked()
         racing.reverse()
         rounds += 1
         if rounds == _ROUNDS_FAR:
@@ -129,10 +139,10 @@ def run(race: Race, settings: Settings, failures: list[str]) -> dict[str, Any] |
     for label in race.present:
         try:
             checked[label] = race.checked(label, buffer)
-        except AssertionError as error:
-            failures.append(f"wrong output: {error}")
         except Exception as error:  # of a peer, of any kind: it must not lose the other results
-            failures.append(f"{race.key}, {label}: {error!r}")
+            stop_if_asked()
+            wrong = isinstance(error, AssertionError)
+            failures.append(f"wrong output: {error}" if wrong else f"{race.key}, {label}: {error!r}")
     if next(iter(race.entrants)) not in checked:
         return None
     if race.rounds:

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 import fastinit as fi
-from bench.__main__ import cpu_model
+from bench.running import cpu_model
 from fastinit import _core
 from fastinit.activations import ACTIVATIONS, Activation
 

@@ -1,11 +1,9 @@
 """Every kernel test runs on every level this machine has, and the run says which these were."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
-from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from fastinit.schemes import SCHEMES
 
 #: Read by the type checker, never run.
 collect_ignore = ["public_surface.py", "public_surface_torch.py"]
-#: Doors of frameworks that `make test` does without: `make test-doors` installs them, and a missing one is an error.
+#: The doors, whose frameworks `make test` does without: `make test-doors` installs them, and a missing one is an error.
 if os.environ.get("FASTINIT_TEST_DOORS"):
     # Before jax is imported: arrays that lie on several devices are tested on those of one host.
     os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
@@ -58,16 +56,6 @@ def schemes_as_they_were():
     yield
     SCHEMES.clear()
     SCHEMES.update(before)
-
-
-def run_blocks(path):
-    """The Python of a Markdown file, in order, as one program, each line by its number there; how many blocks."""
-    text, program = path.read_text(encoding="utf-8"), ""
-    blocks = list(re.finditer(r"^( *)```python\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL))
-    for block in blocks:
-        program += "\n" * (text.count("\n", 0, block.start(2)) - program.count("\n")) + dedent(block[2])
-    exec(compile(program, path.name, "exec"), {"__name__": "__main__"})
-    return len(blocks)
 
 
 def bits(array):

@@ -1,5 +1,6 @@
 """The benchmark suite: its arithmetic, its report, and what it does with wrong outputs and wrong arguments."""
 
+import contextlib
 import json
 import re
 
@@ -9,10 +10,11 @@ import pytest
 pytest.importorskip("rich")
 pytest.importorskip("threadpoolctl")
 
-from bench import checks, peers, plot, processes, report, standings, targets, timing
-from bench.__main__ import chosen, main
+from bench import checks, comparison, peers, plot, processes, report, running, standings, targets, timing
+from bench.__main__ import main
 from bench.peers import installed
 from bench.races import ALL_THREADS, Entrant, Race, side, size_label, use_threads
+from bench.running import chosen
 from bench.suite import races
 
 MARKED = f"before\n{report.START}\nold\n{report.END}\nafter\n"
@@ -122,8 +124,8 @@ def test_lost_rows_are_named_with_the_reason(results):
     known = race("moments", "1", 1, fastinit=entry(1.0), bottleneck=entry(0.5))
     table = report.lost_table(standings.rows(results | {"races": [*results["races"], known]}))
     assert table.rows == [
-        ("fills/uniform float32 16 Mi", "torch", "0.25 [0.25, 0.25]", "no reason known"),
-        ("moments/1", "bottleneck", "0.5 [0.5, 0.5]", standings.REASONS[-1][1]),
+        ("no reason known", "1", "fills/uniform float32 16 Mi (0.25 x torch)"),
+        (standings.REASONS[-1][1], "1", "moments/1 (0.5 x bottleneck)"),
     ]
 
 
@@ -299,13 +301,18 @@ def test_section_is_written_between_the_markers_once(results, tmp_path):
     path = tmp_path / "README.md"
     path.write_text(MARKED)
     for _ in range(2):
-        report.write_between_markers(path, report.section(results))
+        report.write_between_markers(path, report.short_section(results))
         text = path.read_text()
-        assert text.startswith(f"before\n{report.START}\n**1 row lost of 2; 0 won, 1 equal.**\n\nA, 2 threads, avx2, C")
-        assert text.endswith(f"</details>\n{report.END}\nafter\n")
-        assert text.count("| geometric mean |") == 2  # of the largest fills, and of all; calls have no rival here
+        assert text.startswith(f"before\n{report.START}\n**1 row lost of 2; 0 won, 1 equal** (A, avx2, one thread")
+        assert text.endswith(f"| 0.25 (lost) |\n{report.END}\nafter\n")
         assert "old" not in text
-        assert "Unset for this run: OPENBLAS_CORETYPE." in text
+
+
+def test_the_section_of_everything(results):
+    text = report.section(results)
+    assert text.startswith("**1 row lost of 2; 0 won, 1 equal.**\n\nA, 2 threads, avx2, C")
+    assert text.count("| geometric mean |") == 2  # of the largest fills, and of all; calls have no rival here
+    assert "Unset for this run: OPENBLAS_CORETYPE." in text
 
 
 @pytest.mark.parametrize("text", ["", report.START, report.END + report.START, MARKED + MARKED])
@@ -325,18 +332,171 @@ def test_report_runs_nothing_and_writes_everything(results, tmp_path, capsys):
     stored.write_text(json.dumps(results))
     readme.write_text(MARKED)
     assert main(["--report", str(stored), "--readme", str(readme), "--plots", str(tmp_path / "figures")]) == 0
-    assert "0.25 [0.25, 0.25]" in capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
-        "peers.png",
-        "profiles.png",
-        "sizes.png",
-        "torch.png",
-    ]
+    assert "0.25 x torch" in capsys.readouterr().out
+    assert report.GLANCE[0][0] in readme.read_text()
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["peers.png", "sizes.png"]
 
 
-def test_plots_need_no_fills(results, tmp_path):
+def test_pictures_with_nothing_to_show_are_not_written(results, tmp_path):
     pytest.importorskip("matplotlib")
-    assert all(path.exists() for path in plot.draw(results | {"races": []}, tmp_path))
+    assert plot.draw(results | {"races": []}, tmp_path) == [] == list(tmp_path.iterdir())
+
+
+def test_picture_of_torch_has_the_rows_that_are_lost(results):
+    pytest.importorskip("matplotlib")
+    lost = race("torch", "1000 calls that draw nothing", 1000, fastinit=entry(2.0), torch=entry(1.0))
+    (panel,) = plot._torch(results | {"races": [lost]}).axes
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["1000 calls that draw nothing"]
+    assert panel.get_xlim()[0] < 0.5
+
+
+def test_everything_is_shown_where_it_is_asked_for(results, tmp_path, capsys):
+    stored = tmp_path / "results.json"
+    stored.write_text(json.dumps(results))
+    for options, shown in (([], False), (["--all"], True)):
+        assert main(["--report", str(stored), *options]) == 0
+        text = capsys.readouterr().out
+        assert ("0.25 [0.25, 0.25]" in text, "At a glance" in text, "1 row lost of 2" in text) == (shown, True, True)
+
+
+def test_rows_at_a_glance_are_races_of_the_quick_run():
+    found = {race.key: race for race in races()}
+    assert all(found[key].quick for _, key in report.GLANCE) and len(report.GLANCE) == 12
+
+
+def test_a_glance_has_the_time_of_each(results):
+    (first, second) = report.glance_table(results).rows
+    assert first == ("normal, float32, 16 Mi values", "11 ms", "11.5 ms near", "", "100 ms", "1.05")
+    assert second[1:] == ("40 ms", "10 ms torch", "", "10 ms", "0.25 (lost)")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(2.5e-7, "0.25 us"), (1e-3, "1 ms"), (0.9994, "999 ms"), (12.0, "12 s")])
+def test_durations_have_their_unit(seconds, text):
+    assert report.duration(seconds) == text
+
+
+def test_a_machine_that_was_not_quiet_is_said_to_be_so(results):
+    assert report.unquiet(results) == ""
+    results["machine"]["load"] = 14.0
+    results["races"] = [race("g", "n", 1, fastinit=entry(1.0, 2.0, 9.0))]
+    said = "The machine was not quiet: load 14.0 on 2 threads at the start, 1 of 1 rows spread by more than 30%."
+    assert report.unquiet(results).startswith(said)
+    assert said in report.short_section(results) and said in report.section(results)
+
+
+def test_targets_of_some_races_are_those_that_were_run(results):
+    results["settings"]["only"] = "he_normal"
+    assert {row[0] for row in report.targets_table(results).rows} >= {"he_normal((8, 8), seed=0)"}
+    assert all(row[-1] != "not measured" for row in report.targets_table(results).rows)
+
+
+def test_two_runs_are_compared(results, tmp_path, capsys):
+    import copy
+
+    now = copy.deepcopy(results)
+    now["races"][0]["entrants"]["fastinit"] = entry(0.1, 0.1, 0.1)
+    now["races"][1]["entrants"]["fastinit"] = entry(0.02, 0.02, 0.02)
+    del now["races"][2]
+    verdicts = {row[0]: row[3:] for row in comparison.comparison_table(results, now).rows}
+    assert verdicts == {
+        "fills/normal float32 16 Mi": ("0.11", "slower"),
+        "fills/uniform float32 16 Mi": ("2", "faster"),
+    }
+    with pytest.raises(ValueError, match="two runs that have a race in common"):
+        comparison.comparison_table(results, now | {"races": []})
+    paths = [tmp_path / "before.json", tmp_path / "now.json"]
+    for path, run in zip(paths, (results, now), strict=True):
+        path.write_text(json.dumps(run))
+    assert main(["--compare", *map(str, paths)]) == 1
+    assert main(["--compare", str(paths[0]), str(paths[0])]) == 0
+    assert "same" in capsys.readouterr().out
+
+
+def test_runs_of_the_same_are_one_with_the_samples_of_all(results):
+    import copy
+
+    whole = comparison.merged([copy.deepcopy(results), copy.deepcopy(results)])
+    assert whole["races"][0]["entrants"]["fastinit"]["samples"] == [0.01, 0.011, 0.012] * 2
+
+
+def test_a_baseline_must_be_a_commit(capsys):
+    assert main(["--baseline", "no-such-commit"]) == 2
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.startswith("python -m bench: `--baseline` must be a commit of this repository, got 'no-such-commit'")
+
+
+def few_races(monkeypatch, *found):
+    from bench import suite
+
+    monkeypatch.setattr(suite, "races", lambda: list(found))
+    monkeypatch.setattr(timing, "QUICK", SHORT)
+
+
+def test_each_race_is_kept_and_told_when_it_is_done(monkeypatch, tmp_path, capsys):
+    few_races(monkeypatch, small_race(fastinit=np.zeros(4), peer=np.zeros(4)))
+    results = measured(tmp_path)
+    assert re.fullmatch(r"group/name: [\d.e-]+ ms, .* x peer\n", capsys.readouterr().out)
+    assert json.loads((tmp_path / "last.json").read_text()) == json.loads(json.dumps(results))
+    assert not results["interrupted"] and len(results["races"]) == 1
+
+
+def measured(folder):
+    from rich.console import Console
+
+    return running.measure(False, "group", Console(force_terminal=False), folder / "last.json")
+
+
+def test_ctrl_c_ends_at_the_first_and_keeps_what_there_is(monkeypatch, tmp_path):
+    """Also in a call that takes it to mean that it shall return what it has."""
+    import signal
+
+    calls = []
+
+    def call():
+        calls.append(1)
+        if len(calls) == 2:
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        return np.zeros(4)
+
+    swallows = Race(
+        "group", "swallows", 4, lambda: np.zeros(4), checks.check_zeros, {"fastinit": Entrant(lambda _: call)}
+    )
+    few_races(monkeypatch, small_race(fastinit=np.zeros(4)), swallows, small_race(fastinit=np.zeros(4)))
+    handler = signal.getsignal(signal.SIGINT)
+    results = measured(tmp_path)
+    assert results["interrupted"] and [race["name"] for race in results["races"]] == ["name"]
+    assert not results["failures"] and signal.getsignal(signal.SIGINT) is handler and not timing.STOPPED.is_set()
+    assert len(json.loads((tmp_path / "last.json").read_text())["races"]) == 1
+
+
+def test_an_interrupted_run_exits_with_130(monkeypatch, results):
+    monkeypatch.setattr(running, "measure", lambda *_: results | {"interrupted": True})
+    assert main([]) == 130
+
+
+def test_where_nothing_can_run_the_package_is_named(monkeypatch, capsys):
+    missing = {"fastinit": Entrant(lambda out: lambda: out, needs="no_such_package")}
+    few_races(monkeypatch, Race("group", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, missing))
+    assert main(["--only", "group"]) == 2
+    assert "nothing ran: what is timed there needs `pip install no_such_package`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--only", "trainability", "--readme"], "`--readme` must be given without --only, which leaves out rows"),
+        (["--only", "fills", "--plots", "bench/results"], "`--plots` must be another folder with --only"),
+        (["--baseline", "HEAD", "--json", "a"], "`--compare` and `--baseline` must be given without --report"),
+    ],
+)
+def test_options_that_do_not_go_together(argv, message, capsys, monkeypatch):
+    from bench.__main__ import PICTURES
+
+    monkeypatch.chdir(PICTURES.parents[1])
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2 and message in " ".join(capsys.readouterr().err.split())
 
 
 def test_report_of_something_else(tmp_path, capsys):
@@ -367,12 +527,6 @@ def test_trainability_is_a_benchmark_of_its_own(asked, given, monkeypatch):
 
     monkeypatch.setattr(own, "main", lambda argv: 3 if argv == given else pytest.fail(str(argv)))
     assert main(["--only", "trainability", *asked]) == 3
-
-
-def test_trainability_has_no_tables_for_a_readme(capsys):
-    with pytest.raises(SystemExit):
-        main(["--only", "trainability", "--readme"])
-    assert "`--readme` must be given without --only trainability" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("pattern", ["no such race", "("])

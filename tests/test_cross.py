@@ -273,3 +273,18 @@ def test_sources_are_compiled_side_by_side():
 
     compile_all = SETUP.side_by_side(compile_one, 2)
     assert compile_all(["b", "a"], output_dir="there") == ["there/b.o", "there/a.o"]
+
+
+@pytest.mark.parametrize("option", ["-ffast-math", "-ffinite-math-only", "-Ofast"])
+@pytest.mark.parametrize("compiler", [NATIVE, ["clang"]], ids=["native", "clang"])
+def test_relaxed_mathematics_is_refused(compiler, option, tmp_path):
+    require(shutil.which(compiler[0]), compiler[0])
+    source = tmp_path / "one.c"
+    source.write_text('#include "portability.h"\n')
+    command = [*compiler, f"-I{CORE}", "-c", str(source), "-o", str(tmp_path / "one.o")]
+    assert subprocess.run(command).returncode == 0
+    done = subprocess.run([*command, option], capture_output=True, text=True)
+    assert (
+        done.returncode
+        and "fastinit must be compiled without -ffast-math, -Ofast and -ffinite-math-only" in done.stderr
+    )

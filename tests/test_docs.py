@@ -1,7 +1,6 @@
 """The site of docs/: its examples run, every public name has a place, its figures are stored ones, and it builds."""
 
 import importlib
-import json
 import os
 import re
 import runpy
@@ -9,16 +8,14 @@ import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
-from conftest import run_blocks
+from pages import HOME, blocks_of, held_out, long_sentences, percent, run, shares_right
 
 import fastinit as fi
 from bench.__main__ import arguments
 from fastinit.cli.command_line import parser
 
-HOME = Path(__file__).parents[1]
 DOCS = HOME / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
@@ -35,20 +32,20 @@ def name_of(path):
     return path.relative_to(DOCS).as_posix()
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if "```python\n" in path.read_text("utf-8")], ids=name_of)
+@pytest.mark.parametrize("path", [path for path in PAGES if blocks_of(path)], ids=name_of)
 def test_python_blocks_run(path, tmp_path, monkeypatch):
     """Each page is one program, in a folder of its own."""
     framework = FRAMEWORKS.get(path.stem)
     if framework and not (os.environ.get("FASTINIT_TEST_DOORS") and find_spec(framework)):
         pytest.skip(f"{framework} is not here, or FASTINIT_TEST_DOORS is not set")
     monkeypatch.chdir(tmp_path)
-    assert run_blocks(path) >= 1
+    run(path, blocks_of(path))
 
 
 def commands():
     """Lines of the shell, on the pages and beside them, with what is continued on the next."""
     for path in [*PAGES, HOME / "CONTRIBUTING.md"]:
-        for block in re.findall(r"^```console\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        for block in blocks_of(path, "console").values():
             yield from (shlex.split(line, comments=True) for line in block.replace("\\\n", "").splitlines())
 
 
@@ -109,31 +106,20 @@ def test_so_has_the_surface(surface, short, module):
     assert used - ELSEWHERE.get(module, set()) - {"gpt"} <= told | said
 
 
-def test_figures_of_the_verdicts_are_the_stored_ones():
-    pytest.importorskip("torch")
-    from bench.trainability.judging import RULES, trained
+def test_figures_of_the_verdicts_are_those_of_the_stored_run():
+    rows = {
+        "judged rightly": shares_right("verdict"),
+        "judged rightly by the signal alone": shares_right("signal alone"),
+    }
+    from bench.trainability.judging import OPTIMISERS, trained
 
-    stored = json.loads((HOME / "bench/results/trainability.json").read_text())["networks"]
-    held_out = [network for network in stored if network["fold"] == "held out"]
-
-    def row(words, shares):
-        return f"| {words} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |"
-
-    def right(rule, name):
-        return sum(RULES[rule](one, name) == trained(one, name) for one in held_out) / len(held_out)
-
-    def wrong(name):
-        yes = [one for one in held_out if one["trains"][name] == "yes"]
-        return sum(not trained(one, name) for one in yes) / len(yes)
-
+    plain = [[one for one in held_out() if one["trains"][name] == "yes"] for name in OPTIMISERS]
+    wrong = [[not trained(one, name) for one in some] for name, some in zip(OPTIMISERS, plain, strict=True)]
+    rows["a plain *yes* that does not train"] = [percent(sum(some) / len(some)) for some in wrong]
     guide = (DOCS / "guides/profile.md").read_text("utf-8")
-    assert f"{len(stored)} networks were trained" in guide and f"the {len(held_out)} that were held out" in guide
-    for words, share in {
-        "judged rightly": lambda name: right("verdict", name),
-        "judged rightly by the signal alone": lambda name: right("signal alone", name),
-        "a plain *yes* that does not train": wrong,
-    }.items():
-        assert row(words, map(share, ("sgd", "adam"))) in guide
+    assert f"on the {len(held_out())} that were held out" in " ".join(guide.split())
+    for words, shares in rows.items():
+        assert f"| {words} | {' | '.join(shares)} |" in guide
 
 
 def test_it_is_cited_by_its_version():
@@ -147,19 +133,9 @@ def test_the_glossary_has_every_field():
     assert fields <= set(re.findall(r"`(\w+)`", glossary))
 
 
-def sentences(text):
-    """Of prose: neither code nor tables nor headings."""
-    text = re.sub(r"^( *)```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
-    prose = [line for line in text.splitlines() if not re.match(r"\s*(\||#|:::|!\[|    \w|<!--|\d+\. \S+$)", line)]
-    for paragraph in re.split(r"\n\s*\n|\n\s*(?=\* |\d+\. )", "\n".join(prose)):
-        yield from re.split(r"(?<=[.!?]) ", " ".join(paragraph.split()))
-
-
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
+@pytest.mark.parametrize("path", [*PAGES, HOME / "CONTRIBUTING.md", HOME / "SECURITY.md"], ids=lambda path: path.stem)
 def test_sentences_are_short(path):
-    """30 words at most."""
-    long = [one for one in sentences(path.read_text("utf-8")) if len(one.split()) > 30]
-    assert not long
+    assert not long_sentences(path.read_text("utf-8"))
 
 
 @pytest.mark.skipif(not find_spec("mkdocstrings"), reason="pip install '.[docs]' brings what builds the site")

@@ -33,6 +33,12 @@ def test_metadata():
     assert needed == ["numpy>=2.0"]
 
 
+def test_description_has_no_links_that_an_index_cannot_follow():
+    text = metadata("fastinit-nn").get_payload()
+    assert text.startswith("# fastinit\n") and "## Measured" in text
+    assert "](" not in text and "bench/results" not in text
+
+
 def test_command():
     (command,) = (one for one in entry_points(group="console_scripts") if one.name == "fastinit")
     assert command.load() is main

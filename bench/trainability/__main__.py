@@ -53,7 +53,7 @@ def measure(options: argparse.Namespace, console: Any) -> dict[str, Any]:
 def _machine() -> dict[str, Any]:
     import torch
 
-    from ..__main__ import machine
+    from ..running import machine
 
     return machine() | {"torch": torch.__version__}
 

@@ -12,8 +12,8 @@
 #if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
 #error "float must be computed as float: on 32-bit x86, compile with -msse2 -mfpmath=sse"
 #endif
-#if defined __FAST_MATH__
-#error "fastinit must be compiled without -ffast-math"
+#if defined __FAST_MATH__ || (defined __FINITE_MATH_ONLY__ && __FINITE_MATH_ONLY__)
+#error "fastinit must be compiled without -ffast-math, -Ofast and -ffinite-math-only"
 #endif
 
 /* The language of GCC; clang-cl speaks it and calls itself MSVC. */
