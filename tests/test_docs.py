@@ -18,7 +18,8 @@ from fastinit.cli.command_line import parser
 
 DOCS = HOME / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+COUNTED = DOCS / "examples/many_machines.py"
+DRAWN = sorted(set((DOCS / "examples").glob("*.py")) - {COUNTED})
 #: Pages whose examples need a framework: `make test-doors` runs those whose framework is there.
 FRAMEWORKS = {"torch": "torch", "jax": "jax", "keras": "keras", "dask": "dask", "many-machines": "distributed"}
 #: By module the page with its names. Those of Dask's door are written when the site is built.
@@ -65,7 +66,7 @@ def test_commands_are_understood():
     assert min(seen.values()) >= 1 and seen["fastinit"] >= 10
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
+@pytest.mark.parametrize("path", DRAWN, ids=name_of)
 def test_examples_draw(path, tmp_path, monkeypatch):
     """Of the first two values of each axis."""
     whole, picture = fi.sweep, tmp_path / "picture.png"
@@ -74,6 +75,13 @@ def test_examples_draw(path, tmp_path, monkeypatch):
     runpy.run_path(str(path))
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert len(picture.with_suffix(".jsonl").read_text().splitlines()) == 4
+
+
+def test_bytes_and_seconds_are_counted(monkeypatch, capsys):
+    pytest.importorskip("cloudpickle")
+    monkeypatch.setattr(sys, "argv", [COUNTED.name, "10000", "8"])
+    runpy.run_path(str(COUNTED))
+    assert re.search(r"(?m)^back, at most: \d+ parts of \d+ kB in a pass$", capsys.readouterr().out)
 
 
 def named(module, page):
