@@ -237,6 +237,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         return Evidence(
             judgement.kind, self.kernels, judgement.backward, self.interrupted, first_loss=first, uniform_loss=uniform,
             sizes=self._sizes(FORWARD), gradient_sizes=self._sizes(BACKWARD), lost_range=dtype.name if lost else "",
+            told_apart=(judgement.kind, judgement.findings[0].quantity) != ("dead", "cosine"),
         )  # fmt: skip
 
     def _sizes(self, name: str) -> tuple[float, float]:
