@@ -37,7 +37,7 @@ def run_profile(options: argparse.Namespace, keywords: dict[str, Any], files: di
             interrupted = shown.interrupted
         else:
             shown, interrupted = _kept(**keywords)
-        _show(shown, options.table)
+        _show(shown, options.table, options.all)
         _save(shown, files)
         if interrupted:
             return 130
@@ -77,9 +77,9 @@ def _compared(text: str, keywords: dict[str, Any]) -> tuple[Comparison, bool]:
     return compare(found.values(), found), interrupted
 
 
-def _show(shown: Any, table: bool) -> None:
+def _show(shown: Any, table: bool, every: bool) -> None:
     if table:
-        _print(shown.table())
+        _print(shown.table("all" if every else "some") if isinstance(shown, Profile) else shown.table())
     elif isinstance(shown, Profile):
         print(shown.verdict)
     if isinstance(shown, Comparison) and not (table and isinstance(shown, Story)):
@@ -97,7 +97,11 @@ def _show_advice(advice: Advice, table: bool) -> None:
 def _print(table: Any) -> None:
     from rich.console import Console
 
-    Console().print(table)
+    console = Console()
+    if console.is_terminal:
+        console.print(table)
+    else:  # no colours, and no blanks at the ends of lines
+        print(table)
 
 
 def _save(shown: Any, files: dict[str, Path]) -> None:

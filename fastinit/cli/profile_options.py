@@ -104,6 +104,7 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("showing")
     group.add_argument("--compare", metavar="SCHEMES", help="several schemes side by side: he_normal,lecun_normal")
     group.add_argument("--table", action=argparse.BooleanOptionalAction, default=True, help="a table of layers")
+    group.add_argument("--all", action="store_true", help="all of them")
     add_files(group, FILES)
     group.add_argument("--advise", action="store_true", help="what would mend it, tried: up to seven more profiles")
     group.add_argument("--healthy", action="store_true", help="exit status 1 if it does not train with SGD and Adam")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from ..drawing import drawn
 from ..first_loss import FIRST_LOSS_FIELDS
 from ..tangent_kernel import KERNEL_EIGENVALUES, KernelSpectrum, spectra
 from .advice import Advice, diagnosis
-from .courses import BOUNDS, typical_log
+from .courses import BOUNDS, skewness, typical_log
 from .described import Described
 from .findings import BACKWARD, FORWARD, Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
@@ -80,6 +80,9 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """Whether a field has a number for each layer, not what is of the whole network."""
         return self[name].ndim > (name in self._fields) and name != KERNEL_EIGENVALUES
 
+    #: How layers are called, for those who read a table; where that does not go without saying.
+    notation: ClassVar[str] = ""
+
     @property
     def repeats(self) -> int:
         """Networks drawn."""
@@ -128,7 +131,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """
         with np.errstate(all="ignore"):
             away = (self.mean(name) - self[f"theory_{name}"]) / self.standard_error(name)
-            return np.where(_skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
+            return np.where(skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
 
     @property
     def verdict(self) -> Verdict:
@@ -261,6 +264,11 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """Standard deviation over drawings of the mean logarithm of the change between layers; NaN where unknown."""
         return np.nan
 
+    def sections(self, most: int) -> list[list[int]]:
+        """The layers that a table of about so many rows shows, in sections: the ends, and some evenly between them."""
+        depth = self.network.depth
+        return [sorted({*range(0, depth + 1, max(-(-depth // most), 1)), min(1, depth), depth})]
+
     def cautions(self) -> list[Finding]:
         """What is to be kept in mind of what was profiled, whatever is measured."""
         return []
@@ -383,12 +391,6 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.network}, {self.method}, repeats {self.repeats})"
-
-
-def _skewness(values: Array) -> Array:
-    """That of a log-normal law whose logarithms vary as those of the repeats; NaN where one is not positive."""
-    grown = np.exp(np.log(values).var(axis=0, ddof=1))
-    return np.asarray((grown + 2) * np.sqrt(grown - 1))
 
 
 def read_fields(found: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:

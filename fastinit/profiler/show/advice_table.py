@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.markup import escape
 
-from .table import Shown, empty, number
+from ..tangent_kernel import ratio_words
+from .table import KERNEL_HEADERS, KERNEL_MEANING, Shown, empty, number
 
 if TYPE_CHECKING:
     from ..result.advice import Advice
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 
 def table(advice: Advice) -> Shown:
     """How it trains, the two ratios of the tangent kernel, and the outputs' second moment."""
-    caption = f"{advice}\nratios of the tangent kernel: its largest eigenvalue over mean and median of the others"
-    made = empty(escape(caption), ["", "SGD", "Adam", "over\nmean", "over\nmedian", "outputs\nE x²", ""])
+    headers = ["", "\n\nSGD", "\n\nAdam", *KERNEL_HEADERS, "outputs\n\nE x²", ""]
+    made = empty(escape(f"{advice}\n{KERNEL_MEANING}\noutputs E x²: their second moment"), headers)
     made.columns[0].justify, made.columns[0].no_wrap = "left", False
     for one in (advice.before, *advice.trials):
-        numbers = [one.sgd.numbers.get(name, np.nan) for name in ("over_mean", "over_median", "outputs")]
+        mean, median, off, outputs = (
+            one.sgd.numbers.get(name, np.nan) for name in ("over_mean", "over_median", "rounding", "outputs")
+        )
+        ratios = (ratio_words(ratio, off, number) for ratio in (mean, median))
         mends = "[green]mends[/]" * (one.mends and bool(one.change))
-        made.add_row(escape(str(one)), one.sgd.grade, one.adam.grade, *map(number, numbers), mends)
+        made.add_row(escape(str(one)), one.sgd.grade, one.adam.grade, *ratios, number(outputs), mends)
     return made

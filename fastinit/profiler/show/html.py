@@ -24,7 +24,7 @@ from ..result.comparison import shared
 from ..result.courses import typical_log
 from .axes import decades, line
 from .kernel import SHARES, SPECTRUM, UNIT, bounds_near, shares_of, spectra_of
-from .table import columns, gradient_ratio, kernel_words
+from .table import columns, gradient_ratio, kernel_words, legend
 
 if TYPE_CHECKING:
     from ..result.layer_profile import LayerProfile
@@ -203,7 +203,8 @@ def _layers(profile: LayerProfile[Any]) -> str:
         f"<tr><th>{escape(label)}</th>{''.join(f'<td>{form(values[layer])}</td>' for _, values, form in shown)}</tr>"
         for layer, label in enumerate(profile.network.labels)
     )
-    return f'<dl>{listed}</dl><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+    key = escape("; ".join(filter(None, [legend(shown), profile.notation])))
+    return f'<dl>{listed}</dl><p><small>{key}</small></p><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
 
 
 def line_of(place: int | None) -> tuple[str, str]:

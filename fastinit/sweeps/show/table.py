@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from ...profiler.show.table import Shown, empty, number
+from ...profiler.tangent_kernel import ratio_words
 from .lines import word
 
 if TYPE_CHECKING:
@@ -28,13 +30,19 @@ _SHOWN = {
 def headed(sweep: Sweep) -> dict[str, list[str]]:
     """Header and cells of each column that has something to show."""
     headers = dict.fromkeys(sweep.axes) | {name: header for name, header in _SHOWN.items() if name in sweep}
-    columns = {header or name: [_cell(name, one, sweep) for one in sweep[name]] for name, header in headers.items()}
+    off = sweep["kernel_rounding"] if "kernel_rounding" in sweep else [nan] * len(sweep["seconds"])
+    columns = {
+        header or name: [_cell(name, *one, sweep) for one in zip(sweep[name], off, strict=True)]
+        for name, header in headers.items()
+    }
     return {header: cells for header, cells in columns.items() if any(cells)}
 
 
-def _cell(name: str, value: Any, sweep: Sweep) -> str:
+def _cell(name: str, value: Any, rounding: float, sweep: Sweep) -> str:
     if name in sweep.axes:
         return word(value)
+    if name == "kernel_over_mean":
+        return ratio_words(value, rounding, number)
     return "" if value is None else number(value) if isinstance(value, float) else str(value)
 
 

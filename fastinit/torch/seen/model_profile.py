@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class ModelProfile(LayerProfile[Model]):
     """
 
     network: Model
+    notation: ClassVar[str] = "modules are called by their names in the model, where # stands for any number"
 
     def __init__(self, network: Model, seed: int, fields: Mapping[str, Array], theory: Mapping[str, Array],
                  seconds: float = 0.0, backward: bool | None = None) -> None:  # fmt: skip
@@ -88,6 +89,15 @@ class ModelProfile(LayerProfile[Model]):
         words = zip(*(path[:-2] for path in found), strict=False)
         shared = sum(1 for _ in takewhile(lambda word: len(set(word)) == 1, words))
         return {f"{'.'.join(path[shared:])} ({kind})": rows for (*path, kind), rows in found.items()}
+
+    def sections(self, most: int) -> list[list[int]]:
+        """As of `LayerProfile`; of a model that has more modules the input, some of each role, and the last one."""
+        roles = [*self._roles().values()][: most // 2]
+        last = self.network.depth
+        if last < most + 2 or not roles:
+            return super().sections(most)
+        some = [_evenly(rows, most // len(roles)) for rows in roles]
+        return [[0], *some, *([] if any(last in rows for rows in some) else [[last]])]
 
     def _passed(self) -> list[int]:
         forward, backward = (self[name][0] for name in ("act_second_moment", "grad_act_second_moment"))
@@ -176,6 +186,12 @@ class ModelProfile(LayerProfile[Model]):
         modules = tuple(Row(**row) for row in about.pop("modules"))
         model = Model(**about | {"modules": modules, "dtype": np.dtype(about["dtype"])})
         return cls(model, found["seed"], *read_fields(found), found["seconds"], found["backward"])
+
+
+def _evenly(rows: Sequence[int], most: int) -> list[int]:
+    """So many of them at most, the first and the last among them."""
+    places = np.linspace(0, len(rows) - 1, min(most, len(rows)))
+    return [rows[int(place)] for place in places]
 
 
 def _any_after(found: Array) -> Array:
