@@ -87,7 +87,7 @@ def test_whole_sentences():
     before, after = (f"{q.trains('sgd').numbers['over_mean']:.3g}" for q in (p, p.again(norm="batch")))
     assert str(p.advise()) == (
         f"Alike: {p.trains('sgd').reason}. Tried at the same network, norm='batch' (SGD no -> yes, Adam "
-        f"{p.trains('adam').grade} -> yes, ratio {before} -> {after}) mends it. So do: "
+        f"{p.trains('adam').grade} -> yes, kernel over mean {before} -> {after}) mends it. So do: "
         "residual=True, branch_scale=0.3162."
     )
     lost = fi.profile(64, 10, scheme=("constant", {"value": 1 / 64}), batch=32).advise()
@@ -102,7 +102,7 @@ def test_whole_sentences():
     assert found.best is trials[1] and found.mends == ()
     assert str(found) == (
         "Vanishing: it fades. Of 2 changes tried at the same network none mends it; nearest comes norm='rms' (SGD no "
-        "-> slowly, SGD yes -> slowly, ratio 9 -> 9)."
+        "-> slowly, SGD yes -> slowly, kernel over mean 9 -> 9)."
     )
 
 

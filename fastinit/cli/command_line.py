@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
+from ..arguments import nearest
 from ..version import STREAM, VERSION
 from .users_code import PrintedError, imported
 
@@ -17,6 +18,8 @@ class Parser(argparse.ArgumentParser):
 
     #: Adds the options, once the command is typed: what knows them may be slow to import.
     fill: Callable[[Parser], None] | None = None
+    #: Whether it is that of a command, whose options these are.
+    is_command = False
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **({"allow_abbrev": False} | keywords))
@@ -26,7 +29,11 @@ class Parser(argparse.ArgumentParser):
         if self.fill is not None:
             fill, self.fill = self.fill, None
             fill(self)
-        return super().parse_known_args(args, namespace)
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and self.is_command:
+            hints = (nearest(one.partition("=")[0], self._option_string_actions) for one in unknown if one[:2] == "--")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, hints), '')}")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where help is."""
@@ -43,6 +50,7 @@ def _with_modules(**keywords: Any) -> Parser:
 
 
 def _fill_info(parser: Parser) -> None:
+    parser.description = "What runs here, a line for each; nothing is to be chosen. Exit status: 0."
     parser.set_defaults(run=_run_info)
 
 
@@ -95,7 +103,8 @@ def parser() -> Parser:
     whole.add_argument("--version", action="version", version=f"fastinit {VERSION}, stream {STREAM}")
     commands = whole.add_subparsers(required=True, metavar="command")
     for name, (meaning, fill) in _COMMANDS.items():
-        commands.add_parser(name, help=meaning).fill = fill
+        command = commands.add_parser(name, help=meaning)
+        command.fill, command.is_command = fill, True
     return whole
 
 

@@ -266,7 +266,9 @@ def _widths(width: Any, depth: Any, widths: Any) -> tuple[int, ...]:
 
 
 def _initialisation(scheme: Any, gain: Any, activation: Any) -> Initialisation:
-    if not isinstance(gain, str) or gain != "auto":
+    if isinstance(gain, str):
+        choice("gain", gain, ("auto",), "a finite number of at least 0, or ")
+    else:
         return initialisation_from(
             "he_normal" if scheme is None else scheme, 1.0 if gain is None else real("gain", gain, low=0)
         )
