@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from ..arguments import nearest
 from ..version import STREAM, VERSION
-from .users_code import PrintedError, imported
+from .users_code import PrintedError, imported, print_error
 
 
 class Parser(argparse.ArgumentParser):
@@ -109,7 +109,11 @@ def parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; wrong questions get one line, not a traceback."""
+    """Run the command line; wrong questions get one line, not a traceback.
+
+    What a user's code raises, if it would end the process, is no answer: 1 says that weights are wrong.
+    """
+    options: argparse.Namespace | None = None
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe on Windows has no square sign
@@ -126,3 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fastinit: interrupted", file=sys.stderr)
         return 130
+    except (Exception, SystemExit) as error:
+        if options is None and isinstance(error, SystemExit):  # of the parser
+            raise
+        print_error()
+        return 2

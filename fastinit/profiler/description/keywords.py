@@ -12,7 +12,7 @@ import numpy as np
 from ...activations import activation_of
 from ...arguments import boolean, choice, integer, real, refuse
 from ...scaling import gain as exact_gain
-from ...typing import NetworkKind, Padding
+from ...typing import Method, NetworkKind, Padding
 from ..norms import NORMS
 from .initialisation import Initialisation, initialisation_from
 from .network import Image, Network, Text, normalisation_of
@@ -71,6 +71,26 @@ _NEVER_LEFT_OUT = ("backward", "jacobian")
 #: Keywords of what is sent through a network, and of how that is done; all others describe the network.
 OF_SIGNALS = ("cotangent", "loss", "classes", "backward", "jacobian", "sgd_steps", "lr")
 OF_RUNS = ("seed", "repeats", "method", "threads", "client", "progress")
+
+
+def check_name(keyword: str, value: Any) -> None:
+    """Raise where the value of a keyword is a name, or is made with one, that nothing has: no other keyword mends it."""
+    if keyword == "activation":
+        activation_of(value)
+    elif keyword == "scheme" and value is not None:
+        initialisation_from(value, 1.0)
+    elif keyword in _NAMES and value is not None:
+        choice(keyword, value, _NAMES[keyword])
+
+
+#: Names that keywords may be.
+_NAMES = {
+    "kind": KINDS,
+    "norm": tuple(NORMS),
+    "norm_position": (*POSITIONS, *BLOCK_POSITIONS),
+    "padding": get_args(Padding),
+    "method": get_args(Method),
+}
 
 
 def settled(given: Mapping[str, Any]) -> dict[str, Any]:
