@@ -99,10 +99,10 @@ def test_no_number_depends_on_the_executor(known, executor):
 
 
 def test_a_point_that_fails_is_a_row():
-    found = fi.sweep({"width": [16, 0], "norm": [None, "bach"]}, depth=2, batch=8)
+    found = fi.sweep({"width": [16, 0], "bias_std": [0.0, -1.0]}, depth=2, batch=8)
     assert found["error"].tolist() == [
         None,
-        "ValueError: `norm` must be one of 'batch', 'layer', 'rms', got 'bach' (nearest: 'batch')",
+        "ValueError: `bias_std` must be a finite number of at least 0, got -1.0",
         *["ValueError: `width` must be an integer of at least 1, got 0"] * 2,
     ]
     assert np.isnan(found["act_mean_last"]).tolist() == [False, True, True, True]
@@ -179,6 +179,39 @@ def test_half_a_line_is_made_again(known, counted, tmp_path):
         assert len(counted) == 4 - whole[:end].count(b"\n") - (end == len(whole) - 1)
         assert path.read_bytes().endswith(b"\n")
         same(fi.sweep(OVER, path=path, **SMALL), known)
+
+
+@pytest.mark.parametrize("seen", ["{}", "1", '{"seen": {}}', '{"key": "k", "seen": 3}', '{"key": [], "seen": {}}'])
+def test_a_line_that_no_sweep_wrote_is_refused(capsys, counted, tmp_path, seen):
+    path = tmp_path / "points.jsonl"
+    fi.sweep({"depth": [2]}, path=path, **SMALL)
+    counted.clear()
+    path.write_bytes(path.read_bytes() + seen.encode() + b"\n")
+    said = f"`path` must be a file of sweeps, whose line 2 is none that a sweep wrote, got {str(path)!r}"
+    with pytest.raises(ValueError) as raised:
+        fi.sweep({"depth": [2, 3]}, path=path, **SMALL)
+    assert str(raised.value) == said and not counted
+    assert run(capsys, "--over", "depth=2", "--path", str(path)) == (2, "", f"fastinit: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "nearest"),
+    [
+        ("scheme", "zeros", "he_norml", "he_normal"),
+        ("activation", "tanh", "tanhh", "tanh"),
+        ("norm", None, "bach", "batch"),
+        ("method", "auto", "dens", "dense"),
+        ("kind", "mlp", "conf", "conv"),
+    ],
+)
+def test_a_name_that_nothing_has_is_refused_before_anything_is_made(capsys, counted, name, right, wrong, nearest):
+    said = rf"^`{name}` must be .*, got '{wrong}' \(nearest: '{nearest}'\)$"
+    for over, fixed in (({name: [right, wrong]}, {}), ({"depth": [2]}, {name: wrong})):
+        with pytest.raises(ValueError, match=said):
+            fi.sweep(over, **fixed, **SMALL)
+    status, out, err = run(capsys, "--over", f"{name}={wrong}")
+    assert (status, out) == (2, "") and err.startswith(f"fastinit: `{name}` must be ")
+    assert not counted
 
 
 def test_what_failed_is_tried_again(counted, tmp_path):
