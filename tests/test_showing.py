@@ -16,7 +16,7 @@ from fastinit.profiler import compare, progress
 from fastinit.profiler.result.training import OPTIMIZERS
 from fastinit.profiler.show import html
 from fastinit.profiler.show.axes import COLOURS, decades
-from fastinit.profiler.show.table import _MEANINGS, columns, number
+from fastinit.profiler.show.table import MEANINGS, columns, number
 from fastinit.profiler.tangent_kernel import ratio_words
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -59,9 +59,9 @@ def test_a_legend_says_what_the_headers_are(three):
     for said in ("E x²: second moment of the activations", "SE: from theory, in standard errors"):
         assert text.count(said) == 1 and three.to_html().count(said) == 1
     assert "off: " not in text and "within: " not in text
-    every = {header for p in (theorised(), theorised(1), fi.profile(kind="conv", width=4, depth=2, batch=3, image_size=4))
-             for header, *_ in columns(p)}  # fmt: skip
-    assert every == set(_MEANINGS)
+    image = fi.profile(kind="conv", width=4, depth=2, batch=3, image_size=4)
+    every = {header for p in (theorised(), theorised(1), image) for header, *_ in columns(p)}
+    assert every == set(MEANINGS)
 
 
 def test_an_overview_has_the_ratios_beside_the_grades(monkeypatch):

@@ -42,8 +42,8 @@ OPTIONS: dict[str, dict[str, tuple[Reader | None, str]]] = {
         "scheme": (
             read_scheme,
             "normal, uniform, truncated_normal, constant, zeros, ones, identity, dirac, variance_scaling, "
-            "small_normal, orthogonal, delta_orthogonal, sparse, or lecun, glorot (xavier) or he (kaiming) with _normal "
-            "or _uniform; with keywords, small_normal:std=0.02 (default: he_normal)",
+            "small_normal, orthogonal, delta_orthogonal, sparse, or lecun, glorot (xavier) or he (kaiming) with "
+            "_normal or _uniform; with keywords, small_normal:std=0.02 (default: he_normal)",
         ),
         "gain": (
             read_number_or_word,
@@ -126,7 +126,9 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
     add_keywords(parser)
     group = parser.add_argument_group("showing")
     group.add_argument("--compare", metavar="SCHEMES", help="several schemes side by side: he_normal,lecun_normal")
-    group.add_argument("--table", action=argparse.BooleanOptionalAction, default=None, help="a table of layers (default: yes)")
+    group.add_argument(
+        "--table", action=argparse.BooleanOptionalAction, default=None, help="a table of layers (default: yes)"
+    )
     group.add_argument("--all", action="store_true", help="all layers in it (default: some)")
     add_files(group, FILES)
     group.add_argument("--advise", action="store_true", help="what would mend it, tried: up to seven more profiles")

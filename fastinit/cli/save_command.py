@@ -35,7 +35,9 @@ def add_save(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-shard-size", default="5GB", metavar="SIZE", help="of a file (default: 5GB)")
     group = parser.add_argument_group("arrays")
     group.add_argument("--shapes", type=Path, metavar="FILE", help="JSON: from names to shapes, schemes and keywords")
-    group.add_argument("--scheme", metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES) + " (default: he_normal)")
+    group.add_argument(
+        "--scheme", metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES) + " (default: he_normal)"
+    )
     group = add_model_options(parser)
     group.add_argument("--config", metavar="PATH", help="a configuration of transformers: its file, folder or name")
     add_scheme_options(parser)

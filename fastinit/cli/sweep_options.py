@@ -28,11 +28,15 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         "--over", action="append", required=True, metavar="KEYWORD=VALUES",
         help="a keyword that varies, and its values between commas; between semicolons where they have commas",
     )  # fmt: skip
-    group.add_argument("--processes", metavar="NUMBER", help="that make the points (default: this one); with --client its workers do")
+    group.add_argument(
+        "--processes", metavar="NUMBER", help="that make the points (default: this one); with --client its workers do"
+    )
     group.add_argument("--path", type=Path, metavar="FILE", help="JSON lines, to which points are added, and resumed")
     add_keywords(parser)
     group = parser.add_argument_group("showing")
-    group.add_argument("--table", action=argparse.BooleanOptionalAction, default=None, help="a table of points (default: yes)")
+    group.add_argument(
+        "--table", action=argparse.BooleanOptionalAction, default=None, help="a table of points (default: yes)"
+    )
     add_files(group, ("png", "html"))
     for name, meaning in _COLUMNS.items():
         group.add_argument(f"--{name}", metavar="COLUMN", help=f"{meaning}, in the picture")

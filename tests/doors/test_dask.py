@@ -242,8 +242,8 @@ def test_a_worker_that_is_killed_in_a_profile(cluster):
         ({"residual": True}, "for a residual network"),
         ({"loss": "mse"}, "where there is a loss"),
         ({"jacobian": True}, "with sgd_steps or jacobian"),
-        ({"scheme": "zeros"}, "where the method must be 'dense' or 'tiled' for weights that are neither Gaussian of mean "
-         "zero nor Haar (zeros)"),
+        ({"scheme": "zeros"},
+         "where the method must be 'dense' or 'tiled' for weights that are neither Gaussian of mean zero nor Haar (zeros)"),
         ({"batch": 100}, "where the method must be 'dense' or 'tiled' for a batch (100) that is not below every width "
          "(100)"),
     ],

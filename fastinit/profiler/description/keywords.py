@@ -74,7 +74,7 @@ OF_RUNS = ("seed", "repeats", "method", "threads", "client", "progress")
 
 
 def check_name(keyword: str, value: Any) -> None:
-    """Raise where the value of a keyword is a name, or is made with one, that nothing has: no other keyword mends it."""
+    """Raise where a keyword's value is a name that nothing has, or is made with one: no other keyword mends it."""
     if keyword == "activation":
         activation_of(value)
     elif keyword == "scheme" and value is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments import choice
-from ...records import Record, plain, real_array
+from ...records import Record, plain
 from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
 from ..first_loss import FIRST_LOSS_FIELDS
@@ -264,6 +264,11 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """Standard deviation over drawings of the mean logarithm of the change between layers; NaN where unknown."""
         return np.nan
 
+    @property
+    def parts(self) -> Mapping[str, LayerProfile[Any]]:
+        """What pictures draw, each with lines of its own, by names."""
+        return {"": self}
+
     def sections(self, most: int) -> list[list[int]]:
         """The layers that a table of about so many rows shows, in sections: the ends, and some evenly between them."""
         depth = self.network.depth
@@ -296,6 +301,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
         """A picture of the second moments by layer, forward and backward, and of the tangent kernel.
 
+        Of a model it is one of each role, over its modules, where there are several.
         Lines are geometric means over repeats, of which verdicts speak, between bands of the quartiles and of the
         range; theory, of the arithmetic mean, is black and dashed. Grey is where the root of a second moment is below
         the smallest normal number of a dtype, or beyond its largest; and at the right, where the last second moment is
@@ -317,7 +323,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         matplotlib.figure.Figure
             Apart from pyplot: there is nothing to close.
         """
-        return drawn("plot").plot({"": self}, path, ax)
+        return drawn("plot").plot({"": self} if ax is not None else self.parts, path, ax)
 
     def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
         """A page with charts, all layers in a table and the numbers as JSON: one file, which needs no network.
@@ -391,10 +397,3 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.network}, {self.method}, repeats {self.repeats})"
-
-
-def read_fields(found: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Measured fields and those of theory, from what `to_dict` gave."""
-    arrays = {name: real_array(values) for name, values in found["fields"].items()}
-    theory = {name.removeprefix("theory_"): arrays.pop(name) for name in list(arrays) if name.startswith("theory_")}
-    return arrays, theory

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: A thinned table shows about so many rows between the first and the last.
 SHOWN = 20
 #: What the headers of columns mean.
-_MEANINGS = {
+MEANINGS = {
     "E x²": "second moment of the activations",
     "E g²": "second moment of the gradient",
     "theory": "of infinite width",
@@ -37,7 +37,7 @@ _MEANINGS = {
     "cosine": "mean between examples",
     "within": "mean cosine between the positions of an example",
     "dead": "units without a slope on the batch",
-    "units": "that differ",
+    "units": "those that differ",
     "|∂W|/|W|": "norm of the weight gradient over that of the weights",
     "|W|": "norm of the weights",
     "kernel": "share of the layer in the tangent kernel's trace",
@@ -120,7 +120,7 @@ def gradient_ratio(profile: LayerProfile[Any]) -> Any:
 
 def legend(shown: list[Column]) -> str:
     """What the headers of these columns mean, each once."""
-    return "; ".join(f"{header}: {_MEANINGS[header]}" for header in dict.fromkeys(header for header, *_ in shown))
+    return "; ".join(f"{header}: {MEANINGS[header]}" for header in dict.fromkeys(header for header, *_ in shown))
 
 
 def _kernel(profile: LayerProfile[Any]) -> KernelSpectrum | None:
@@ -203,7 +203,7 @@ def overview(profiles: Mapping[str, LayerProfile[Any]]) -> Shown:
 
 #: Widest column of verdicts, whose words are then below one another.
 _VERDICT = 10
-#: Places of the columns that may be left out, the last of these first: units, dead, over median, the factors, over mean.
+#: Places of what may be left out, the last of these first: units, dead, over median, the factors, over mean.
 _SPARE = (4, 6, 7, 8, 9, 5, 10, 11)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
-from os import PathLike
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ...profiler.result.comparison import Comparison
+from ...profiler.result.described import read_fields
 from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
-from ...profiler.result.layer_profile import LayerProfile, read_fields
+from ...profiler.result.layer_profile import LayerProfile
 from ...profiler.result.training import Evidence
 from ...profiler.result.verdict import Verdict
 from ...profiler.result.words import Naming
@@ -151,10 +151,11 @@ class ModelProfile(LayerProfile[Model]):
     def _naming(self) -> Naming:
         return Modules(self.network.modules)
 
-    def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
-        """A picture of each role, over its modules; of all modules where there is none, or in axes that are given."""
+    @property
+    def parts(self) -> Mapping[str, LayerProfile[Any]]:
+        """The roles, if there are several."""
         several = self.roles
-        return several.plot(path) if len(several) > 1 and ax is None else super().plot(path, ax)
+        return several if len(several) > 1 else super().parts
 
     def _columns(self) -> dict[str, Any]:
         """What was profiled and how: a value, or an array with one for each module."""
