@@ -841,6 +841,8 @@ def test_it_shows_itself_and_is_written(tmp_path):
     assert "Sequential, 12288 parameters, batch 16" in "\n".join(lines)
     page = p.to_html()
     assert all(f"<th>{label}</th>" in page for label in labels)
+    assert list(p.parts) == list(p.roles) == ["# (Linear)", "# (ReLU)"]
+    assert all(f"</svg> {role}" in page and f'"name":"{role}"' in page for role in p.roles)
     assert [axes.get_title(loc="left")[:11] for axes in p.plot(tmp_path / "p.png").axes] == [
         "activations",
         "gradient, b",

@@ -133,7 +133,7 @@ def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
         verdict = profile.verdict
         drawn = profile.parts
         above = f'<section class="{_mood(verdict)}">{escape(str(verdict))}</section>'
-        above += "".join(f"<p>{_line(place)} {escape(name)}</p>" for place, name in enumerate(drawn) if name)
+        above += f"<p>{' '.join(f'{_line(place)} {escape(name)}' for place, name in enumerate(drawn) if name)}</p>"
         below = _layers(profile)
     else:
         drawn = profiles
