@@ -217,6 +217,9 @@ def test_names_are_whole_in_tables_of_any_width(capsys, monkeypatch, columns):
 
 
 def test_all_layers(capsys):
+    said = "fastinit: `--all` must be left out with --compare, --no-table and for the story: it is of a table of layers"
+    for typed in ([], ["--seed", "3"], [*SMALL, "--compare", "zeros"], [*SMALL, "--no-table"]):
+        assert run(capsys, "--all", *typed) == (2, "", f"{said}, got True\n")
     typed = ["--width", "16", "--depth", "50", "--batch", "8"]
     some, every = (run(capsys, *typed, *more)[1] for more in ([], ["--all"]))
     assert "19 of 51 rows: table('all') or --all shows all" in some and "rows: " not in every

@@ -16,13 +16,19 @@ from .users_code import PrintedError, imported, print_error
 class Parser(argparse.ArgumentParser):
     """One that takes options by their whole names, and answers a wrong question in one line."""
 
-    #: Adds the options, once the command is typed: what knows them may be slow to import.
-    fill: Callable[[Parser], None] | None = None
-    #: Whether it is that of a command, whose options these are.
-    is_command = False
-
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **({"allow_abbrev": False} | keywords))
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and where help is."""
+        self.exit(2, f"fastinit: {message} (see {self.prog} --help)\n")
+
+
+class Command(Parser):
+    """That of one command, which takes nothing that it does not know."""
+
+    #: Adds the options, once the command is typed: what knows them may be slow to import.
+    fill: Callable[[Parser], None] | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As of `argparse.ArgumentParser`, once it is filled."""
@@ -30,14 +36,10 @@ class Parser(argparse.ArgumentParser):
             fill, self.fill = self.fill, None
             fill(self)
         found, unknown = super().parse_known_args(args, namespace)
-        if unknown and self.is_command:
+        if unknown:
             hints = (nearest(one.partition("=")[0], self._option_string_actions) for one in unknown if one[:2] == "--")
             self.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, hints), '')}")
         return found, unknown
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and where help is."""
-        self.exit(2, f"fastinit: {message} (see {self.prog} --help)\n")
 
 
 def _with_modules(**keywords: Any) -> Parser:
@@ -101,10 +103,9 @@ def parser() -> Parser:
         description="Initial weights: what runs here, whether they let a network train, and whether a file is right."
     )
     whole.add_argument("--version", action="version", version=f"fastinit {VERSION}, stream {STREAM}")
-    commands = whole.add_subparsers(required=True, metavar="command")
+    commands = whole.add_subparsers(required=True, metavar="command", parser_class=Command)
     for name, (meaning, fill) in _COMMANDS.items():
-        command = commands.add_parser(name, help=meaning)
-        command.fill, command.is_command = fill, True
+        commands.add_parser(name, help=meaning).fill = fill
     return whole
 
 

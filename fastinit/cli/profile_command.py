@@ -27,6 +27,8 @@ def run_profile(options: argparse.Namespace, keywords: dict[str, Any], files: di
     of_story = options.compare is None and set(keywords) <= _OF_ANY_RUN
     if options.advise and (of_story or options.compare is not None):
         refuse("--advise", "left out with --compare and for the story: it is of one network (--width 1024)", True)
+    if options.all and (of_story or options.compare is not None or not options.table):
+        refuse("--all", "left out with --compare, --no-table and for the story: it is of a table of layers", True)
     shown: Any
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the verdict says it

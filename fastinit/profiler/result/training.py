@@ -87,11 +87,10 @@ class Answer(Record):
         Of signals and gradients: "float16", "bfloat16", "float32" or "float64".
     numbers : dict
         What it was held against: "over_mean" and "over_median", the largest eigenvalue of the tangent kernel over the
-        mean and the median of the others, and "rounding", over which one of them is all that a ratio may be known to
-        exceed; "outputs", their second moment; "rate", of SGD with momentum 0.9, the
-        greatest of the linearisation, for half a squared distance averaged over examples: of a softmax over K classes
-        it is K times as much; "first_loss" and "uniform_loss", where there are classes. Those of the kernel are not
-        there where it was not seen.
+        mean and the median of the others, and "rounding", how far one of these may be off, over the largest;
+        "outputs", their second moment; "rate", of SGD with momentum 0.9, the greatest of the linearisation, for half a
+        squared distance averaged over examples: of a softmax over K classes it is K times as much; "first_loss" and
+        "uniform_loss", where there are classes. Those of the kernel are not there where it was not seen.
     """
 
     optimizer: str
