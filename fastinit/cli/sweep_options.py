@@ -12,8 +12,12 @@ from ..arguments import choice, refuse
 from .profile_options import OPTIONS, add_files, add_keywords, typed_files, typed_options
 from .readers import option_of, read_truth, read_whole
 
-#: Columns of the picture, by option.
-_COLUMNS = {"x": "across", "y": "up", "hue": "with a line for each value"}
+#: Columns of the picture, by option, with the defaults of `fastinit.Sweep.plot`.
+_COLUMNS = {
+    "x": "across, in the picture (default: the keyword that changes fastest)",
+    "y": "up, in the picture (default: act_second_moment_rate)",
+    "hue": "with a line for each value, in the picture (default: the first other keyword)",
+}
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +43,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     )
     add_files(group, ("png", "html"))
     for name, meaning in _COLUMNS.items():
-        group.add_argument(f"--{name}", metavar="COLUMN", help=f"{meaning}, in the picture")
+        group.add_argument(f"--{name}", metavar="COLUMN", help=meaning)
     parser.set_defaults(run=_run_sweep, table=True)
 
 

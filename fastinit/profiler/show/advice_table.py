@@ -18,7 +18,7 @@ def table(advice: Advice) -> Shown:
     """How it trains, the two ratios of the tangent kernel, and the outputs' second moment."""
     headers = ["", "\n\nSGD", "\n\nAdam", *KERNEL_HEADERS, "outputs\n\nE x²", ""]
     made = empty(escape(f"{advice}\n{KERNEL_MEANING}\noutputs E x²: their second moment"), headers)
-    made.columns[0].justify, made.columns[0].no_wrap = "left", False
+    made.columns[0].justify, made.columns[0].no_wrap, made.columns[0].overflow = "left", False, "fold"
     for one in (advice.before, *advice.trials):
         mean, median, off, outputs = (
             one.sgd.numbers.get(name, np.nan) for name in ("over_mean", "over_median", "rounding", "outputs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -184,31 +184,35 @@ def overview(profiles: Mapping[str, LayerProfile[Any]]) -> Shown:
     rows = [[escape(name), *_summary(profile)] for name, profile in profiles.items()]
     heads = ["", "verdict", "trains\n\nSGD", "\n\nAdam", *KERNEL_HEADERS]
     heads += ["E x²\nper\nlayer", "\n\nin all", "E g²\nper\nlayer", "\n\nin all", "\n\ndead", "\n\nunits"]
-    lines = ("\n".join(map(_plain, cells)).splitlines() for cells in zip(heads, *rows, strict=True))
-    widths = [max(map(cell_len, some)) for some in lines]
-    widths[1] = min(widths[1], _VERDICT)
-    kept, spare = [*range(len(heads))], [*_SPARE]
-    while spare and sum(1 + widths[place] for place in kept) > get_terminal_size().columns:
-        kept.remove(spare.pop())
+    kept = places_kept([*zip(heads, *rows, strict=True)], _SPARE, {1: VERDICT})
     told = [shared(profiles.values()), *dict.fromkeys(one.notation for one in profiles.values())]
     told += [KERNEL_MEANING, "factors of the second moment: per layer, and in all over the interior layers"]
     made = empty(escape("\n".join(filter(None, told))), [heads[place] for place in kept])
     for column in made.columns[:2]:
         column.justify, column.no_wrap, column.overflow = "left", False, "fold"
-    made.columns[1].min_width = made.columns[1].max_width = widths[1]
+    made.columns[1].max_width = VERDICT
     for row in rows:
         made.add_row(*(row[place] for place in kept))
     return made
 
 
 #: Widest column of verdicts, whose words are then below one another.
-_VERDICT = 10
+VERDICT = 10
 #: Places of what may be left out, the last of these first: units, dead, over median, the factors, over mean.
 _SPARE = (4, 6, 7, 8, 9, 5, 10, 11)
 
 
-def _plain(cell: str) -> str:
-    return Text.from_markup(cell).plain
+def places_kept(columns: Sequence[Sequence[str]], spare: Sequence[int], widest: Mapping[int, int]) -> list[int]:
+    """Places of the columns, each a header and cells, for which a terminal has room: the last of the spare go first.
+
+    Some are at most so wide, by place: what is wider is folded.
+    """
+    lines = ("\n".join(Text.from_markup(cell).plain for cell in cells).splitlines() for cells in columns)
+    widths = [min(max(map(cell_len, some), default=0), widest.get(place, 1 << 10)) for place, some in enumerate(lines)]
+    kept, left = [*range(len(columns))], [*spare]
+    while left and sum(1 + widths[place] for place in kept) > get_terminal_size().columns:
+        kept.remove(left.pop())
+    return kept
 
 
 def _summary(profile: LayerProfile[Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from ...profiler.show.table import Shown, empty, number
+from ...profiler.show.table import VERDICT, Shown, empty, number, places_kept
 from ...profiler.tangent_kernel import ratio_words
 from .lines import word
 
@@ -25,6 +25,11 @@ _SHOWN = {
     "seconds": "seconds",
     "error": "error",
 }
+
+
+#: Columns that may be left out, the last of these first; and the widths from which on others are folded.
+_SPARE = ("verdict", "act_second_moment_rate", "grad_act_second_moment_rate", "kernel_over_mean", "seconds")
+_FOLDED = {"verdict": VERDICT, "error": 20}
 
 
 def headed(sweep: Sweep) -> dict[str, list[str]]:
@@ -48,9 +53,16 @@ def _cell(name: str, value: Any, rounding: float, sweep: Sweep) -> str:
 
 def table(sweep: Sweep) -> Shown:
     """The table."""
-    columns = headed(sweep)
-    made = empty("factors of the second moment, per layer", list(columns))
-    made.columns[-1].no_wrap = False  # it may be a message
-    for row in zip(*columns.values(), strict=True):
-        made.add_row(*map(escape, row))
+    columns = [(header, *map(escape, cells)) for header, cells in headed(sweep).items()]
+    heads = [header for header, *_ in columns]
+    spare = [heads.index(header) for header in map(_SHOWN.get, _SPARE) if header in heads]
+    folded = {heads.index(header): width for header, width in _FOLDED.items() if header in heads}
+    kept = places_kept(columns, spare, folded)
+    made = empty("factors of the second moment, per layer", [heads[place] for place in kept])
+    for place, column in zip(kept, made.columns, strict=True):
+        if place in folded:
+            column.no_wrap, column.overflow = False, "fold"
+            column.max_width = None if heads[place] == "error" else folded[place]
+    for row in zip(*(columns[place][1:] for place in kept), strict=True):
+        made.add_row(*row)
     return made
