@@ -245,6 +245,18 @@ def test_the_table_has_a_row_for_each_trial(monkeypatch):
     assert str(found).split(". ")[0].split()[0] == "Alike:" and any(line.startswith("Alike: ") for line in rows)
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_no_change_is_cut_in_the_table(monkeypatch, columns):
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    found = fi.profile(64, 10, "sigmoid", "lecun_normal", batch=32).advise()
+    lines = str(found.table()).splitlines()
+    assert max(map(len, lines)) <= columns and "…" not in "".join(lines)
+    assert sum(line.endswith("mends") for line in lines) == len(found.mends)
+    header = " ".join(lines[:3])
+    assert ("kernel" in header, "E x²" in header) == (columns > 40, columns > 60)
+
+
 def test_the_command_line(capsys):
     from fastinit.cli import main
 

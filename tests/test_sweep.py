@@ -305,6 +305,19 @@ def test_a_user_interrupts(tmp_path):
 # --- showing
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_no_cell_is_cut(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    over = {"depth": [2, 30], "scheme": ["he_normal", "lecun_normal"], "width": [16, 0]}
+    lines = str(fi.sweep(over, activation="sigmoid", batch=8).table()).splitlines()
+    assert max(map(len, lines)) <= columns and "…" not in "".join(lines)
+    assert sum("lecun_normal" in line for line in lines) == 4
+    header = " ".join(lines[: next(place for place, line in enumerate(lines) if set(line) == {"─"})])
+    assert "SGD" in header and "Adam" in header
+    assert ("seconds" in header, "kernel" in header) == (columns == 120, columns == 120)
+    assert any(">" in line for line in lines) == (columns == 120)  # beyond rounding, at depth 30
+
+
 def test_frame_and_table(known, monkeypatch):
     frame = known.to_frame()
     assert [*frame.columns] == [*known] and frame.shape == (4, len(known))
