@@ -318,6 +318,15 @@ def test_no_cell_is_cut(monkeypatch, columns):
     assert any(">" in line for line in lines) == (columns == 120)  # beyond rounding, at depth 30
 
 
+def test_a_page_says_from_where_on_a_ratio_is_rounding():
+    found = fi.sweep({"depth": [2, 30]}, activation="sigmoid", **SMALL)
+    most = 1 / max(found["kernel_rounding"])
+    assert f"over the mean of the others; {most:.0e} and more may be rounding" in found.to_html()
+    assert (found["kernel_over_mean"] > most).tolist() == [False, True]
+    unseen = fi.sweep({"depth": [2, 3]}, backward=False, **SMALL)
+    assert "Kernel over mean" not in unseen.to_html() and "kernel" not in str(unseen.table())
+
+
 def test_frame_and_table(known, monkeypatch):
     frame = known.to_frame()
     assert [*frame.columns] == [*known] and frame.shape == (4, len(known))

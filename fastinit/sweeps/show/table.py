@@ -35,12 +35,16 @@ _FOLDED = {"verdict": VERDICT, "error": 20}
 def headed(sweep: Sweep) -> dict[str, list[str]]:
     """Header and cells of each column that has something to show."""
     headers = dict.fromkeys(sweep.axes) | {name: header for name, header in _SHOWN.items() if name in sweep}
-    off = sweep["kernel_rounding"] if "kernel_rounding" in sweep else [nan] * len(sweep["seconds"])
     columns = {
-        header or name: [_cell(name, *one, sweep) for one in zip(sweep[name], off, strict=True)]
+        header or name: [_cell(name, *one, sweep) for one in zip(sweep[name], roundings(sweep), strict=True)]
         for name, header in headers.items()
     }
     return {header: cells for header, cells in columns.items() if any(cells)}
+
+
+def roundings(sweep: Sweep) -> list[float]:
+    """How far eigenvalues of each point's kernel may be off, over the largest; NaN where none was seen."""
+    return list(sweep["kernel_rounding"]) if "kernel_rounding" in sweep else [nan] * len(sweep["seconds"])
 
 
 def _cell(name: str, value: Any, rounding: float, sweep: Sweep) -> str:
