@@ -56,6 +56,9 @@ figcaption { padding: 0 0.5rem; font-weight: 600; }
 figcaption small { display: block; font-weight: 400; color: var(--faint); }
 .chart { height: 20rem; }
 .scroll { overflow-x: auto; }
+@media (max-width: 40rem) {
+  .scroll::before { content: "the table scrolls sideways"; color: var(--faint); font-size: 0.85rem; }
+}
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.85rem; }
 th, td { text-align: right; padding: 0.15rem 0.6rem; white-space: nowrap; border-bottom: 1px solid var(--line); }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 0 1rem; font-size: 0.9rem; }
