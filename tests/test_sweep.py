@@ -133,8 +133,8 @@ def test_a_point_that_fails_is_a_row():
          "`over` must be a mapping to values, one or more, for depth too, got []"),
         (lambda: fi.sweep({"depth": [1]}, executor=3), TypeError,
          "`executor` must be None, a concurrent.futures.Executor, a function that makes one, or a Dask client, got 3"),
-        (lambda: fi.sweep({"activation": [(abs, abs)]}, path="p"), TypeError,
-         "`activation` must be numbers, words and arrays where there is a path: a file does not tell functions apart, "
+        (lambda: fi.sweep({"loss": [abs]}, path="p"), TypeError,
+         "`loss` must be numbers, words and arrays where there is a path: a file does not tell functions apart, "
          "got <built-in function abs>"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

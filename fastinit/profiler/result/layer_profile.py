@@ -265,7 +265,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         return np.nan
 
     @property
-    def parts(self) -> Mapping[str, LayerProfile[Any]]:
+    def parts(self) -> Mapping[str, Any]:
         """What pictures draw, each with lines of its own, by names."""
         return {"": self}
 

@@ -152,7 +152,7 @@ class ModelProfile(LayerProfile[Model]):
         return Modules(self.network.modules)
 
     @property
-    def parts(self) -> Mapping[str, LayerProfile[Any]]:
+    def parts(self) -> Mapping[str, Any]:
         """The roles, if there are several."""
         several = self.roles
         return several if len(several) > 1 else super().parts
