@@ -85,15 +85,16 @@ def choice(name: str, value: Any, choices: Collection[str], other: str = "") -> 
     if isinstance(value, str) and value in choices:
         return value
     listed = list(choices)
-    message = f"`{name}` must be {other}one of {', '.join(map(repr, listed))}, got {value!r}{_nearest(value, listed)}"
+    message = f"`{name}` must be {other}one of {', '.join(map(repr, listed))}, got {value!r}{nearest(value, listed)}"
     raise (ValueError if isinstance(value, str) else TypeError)(message)
 
 
-def _nearest(value: Any, listed: list[str]) -> str:
+def nearest(value: Any, listed: Collection[str]) -> str:
+    """The end of a message: which of these it is nearest to, if any."""
     from difflib import get_close_matches  # for a message only: it would lengthen every import
 
-    nearest = get_close_matches(value, listed, 1) if isinstance(value, str) else []
-    return f" (nearest: {nearest[0]!r})" if nearest else ""
+    found = get_close_matches(value, listed, 1) if isinstance(value, str) else []
+    return f" (nearest: {found[0]!r})" if found else ""
 
 
 def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -101,7 +102,7 @@ def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> Non
     listed = list(known)
     for keyword in given:
         if keyword not in listed:
-            hint = _nearest(keyword, listed)
+            hint = nearest(keyword, listed)
             raise TypeError(f"{function}() got an unexpected keyword argument {keyword!r}{hint}")
 
 

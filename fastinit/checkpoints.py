@@ -66,6 +66,8 @@ def write_checkpoint(
     Files have other names until all of them are on disk; the index gets its own last. Whatever goes wrong, they are
     removed.
     """
+    if not os.fspath(directory):
+        refuse("directory", "the name of a folder ('.' is the current one)", directory)
     folder, words = Path(directory), {**_METADATA, **_checked_metadata(metadata)}
     _check_names([one.name for one in tensors])
     named = _named(_shards_of(tensors, _byte_count(max_shard_size)))

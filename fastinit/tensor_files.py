@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -78,13 +79,12 @@ def open_tensors(path: str | PathLike[str], framework: str = "np") -> Iterator[T
         from safetensors import SafetensorError, safe_open
     except ImportError as error:
         raise ImportError("a .safetensors file needs safetensors: pip install 'fastinit-nn[safetensors]'") from error
+    os.stat(path)  # what is not there is told as of any other file
     try:
         stored = safe_open(path, framework=framework)
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read as a .safetensors file: {error}") from error
     except OSError as error:
-        if str(path) in str(error):
-            raise
         raise OSError(f"{path} cannot be read as a .safetensors file: {error}") from error
     with stored as file:
         yield TensorFile(path, file, framework == "np")

@@ -69,7 +69,7 @@ def test_textbook_networks(name):
     keywords = {"width": 64, "batch": 32, **keywords}
     p = fi.profile(**keywords)
     found = p.advise()
-    assert found.cause == cause
+    assert found.cause == cause == next(one.cause for one in (p.verdict.sgd, p.verdict.adam) if one.grade != "yes")
     assert found.before == fi.Trial({}, p.trains("sgd"), p.trains("adam"))
     assert str(found.best) == mending[0]
     assert set(mending) <= {str(trial) for trial in found.mends}
@@ -87,7 +87,7 @@ def test_whole_sentences():
     before, after = (f"{q.trains('sgd').numbers['over_mean']:.3g}" for q in (p, p.again(norm="batch")))
     assert str(p.advise()) == (
         f"Alike: {p.trains('sgd').reason}. Tried at the same network, norm='batch' (SGD no -> yes, Adam "
-        f"{p.trains('adam').grade} -> yes, ratio {before} -> {after}) mends it. So do: "
+        f"{p.trains('adam').grade} -> yes, kernel over mean {before} -> {after}) mends it. So do: "
         "residual=True, branch_scale=0.3162."
     )
     lost = fi.profile(64, 10, scheme=("constant", {"value": 1 / 64}), batch=32).advise()
@@ -102,7 +102,7 @@ def test_whole_sentences():
     assert found.best is trials[1] and found.mends == ()
     assert str(found) == (
         "Vanishing: it fades. Of 2 changes tried at the same network none mends it; nearest comes norm='rms' (SGD no "
-        "-> slowly, SGD yes -> slowly, ratio 9 -> 9)."
+        "-> slowly, SGD yes -> slowly, kernel over mean 9 -> 9)."
     )
 
 
@@ -166,6 +166,36 @@ def test_a_profile_is_made_again(keywords):
     assert q.network.activation.name == "tanh" and (q.seed, q.repeats, q.method) == (p.seed, p.repeats, p.method)
 
 
+CONV = {"kind": "conv", "image_size": 5, "kernel_size": 3}
+
+
+@pytest.mark.parametrize(
+    ("made", "changed", "same"),
+    [
+        ({"widths": [8, 6, 5]}, {"width": 16}, {"width": 16, "depth": 2}),
+        ({"widths": [8, 6, 5]}, {"width": 16, "depth": 4}, {"width": 16, "depth": 4}),
+        ({"widths": [8, 6, 5]}, {"width": 16, "widths": None}, {"width": 16, "depth": 2}),
+        ({"widths": [8, 6, 5]}, {"width": [4, 3]}, {"widths": [4, 3]}),
+        ({"widths": [8, 8, 8]}, {"depth": 5}, {"width": 8, "depth": 5}),
+        ({"width": [8, 6, 5]}, {"width": 16}, {"width": 16, "depth": 2}),
+        ({"width": 8, "depth": 3}, {"widths": [4, 3]}, {"widths": [4, 3]}),
+        ({"width": 8, "depth": 3}, {"width": 4}, {"width": 4, "depth": 3}),
+        ({"width": 8, "depth": 3}, {"depth": 4}, {"width": 8, "depth": 4}),
+        ({**CONV, "channels": [2, 4]}, {"channels": 3}, {**CONV, "channels": 3, "depth": 1}),
+        ({**CONV, "channels": [2, 4]}, {"width": 3}, {**CONV, "width": 3, "depth": 1}),
+    ],
+    ids=str,
+)
+def test_sizes_are_one_choice(made, changed, same):
+    assert fi.profile(**made, batch=3).again(**changed) == fi.profile(**same, batch=3)
+
+
+def test_layers_of_widths_of_their_own_are_not_counted_anew():
+    with pytest.raises(ValueError) as raised:
+        fi.profile(widths=[8, 6, 5], batch=3).again(depth=4)
+    assert str(raised.value) == "`depth` must be given with width, where the layers have widths of their own, got 4"
+
+
 def test_a_loss_that_does_not_pickle_is_left_behind():
     p = fi.profile(8, 4, batch=3, loss=lambda outputs: outputs)
     q = pickle.loads(pickle.dumps(p))
@@ -215,6 +245,18 @@ def test_the_table_has_a_row_for_each_trial(monkeypatch):
     assert str(found).split(". ")[0].split()[0] == "Alike:" and any(line.startswith("Alike: ") for line in rows)
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_no_change_is_cut_in_the_table(monkeypatch, columns):
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    found = fi.profile(64, 10, "sigmoid", "lecun_normal", batch=32).advise()
+    lines = str(found.table()).splitlines()
+    assert max(map(len, lines)) <= columns and "…" not in "".join(lines)
+    assert sum(line.endswith("mends") for line in lines) == len(found.mends)
+    header = " ".join(lines[:3])
+    assert ("kernel" in header, "E x²" in header) == (columns > 40, columns > 60)
+
+
 def test_the_command_line(capsys):
     from fastinit.cli import main
 
@@ -252,7 +294,9 @@ def test_of_a_model_of_torch_the_cause_is_told_and_what_helps():
         (torch.nn.Sigmoid, "lecun_normal", {}, "alike"),
     ):
         found = model(activation, scheme, **keywords)
+        before = found.before
         assert (found.cause, found.trials) == (cause, ())
+        assert cause == next(one.cause for one in (before.sgd, before.adam) if one.grade != "yes")
         assert str(found) == f"{cause.capitalize()}: {found.reason}. What helps: {advice.REMEDIES[cause]}."
     assert str(model(torch.nn.ReLU, "he_normal")) == "Trains with SGD and Adam: nothing is to be mended."
 

@@ -63,6 +63,10 @@ MODEL = ["--model", "my.models:gpt"]
         (["w.npy", "--model", "os:getcwd", "--rules", ":own"], "`--rules` must be package.module:name, got ':own'"),
         (["w.npy", "--model", "os:getcwd", "--seed", "one"], "`--seed` must be a number, got 'one'"),
         (["w.npy", *HE, "--seed", "1.5"], "`--seed` must be an integer, such as 4096 or 1e6, got '1.5'"),
+        (["w.npy", *HE, "--seed", "-1"], "`--seed` must be an integer in [0, 2**128), got -1"),
+        (["none.npy", *HE], "[Errno 2] No such file or directory: 'none.npy'"),
+        (["none.npz", *HE], "[Errno 2] No such file or directory: 'none.npz'"),
+        (["none.safetensors", *HE], "[Errno 2] No such file or directory: 'none.safetensors'"),
         (["w.npy", *HE, "--gain", "two"], "`--gain` must be a number, got 'two'"),
         (["w.npy", *HE, "--in-axis", "0,x"], "`--in-axis` must be a number, got 'x'"),
         (["w.npy", *HE, "--std", "1"],
@@ -84,10 +88,18 @@ def test_one_line_for_what_is_wrong(capsys, arguments, said):
     assert run(capsys, "verify", *arguments) == (2, "", f"fastinit: {said}\n")
 
 
-@pytest.mark.parametrize("arguments", [["verify", "w.npy", "--sch", "he_normal"], ["profile", "--wid", "8"]])
-def test_options_have_one_name(capsys, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (["verify", "w.npy", "--schm", "he_normal"], " (nearest: '--scheme')"),
+        (["verify", "w.npy", "--sch", "he_normal"], " (nearest: '--scheme')"),
+        (["profile", "--wid", "8"], " (nearest: '--width')"),
+    ],
+)
+def test_options_have_one_name(capsys, arguments, nearest):
     """An abbreviation would change its meaning with the schemes that there are."""
-    said = f"fastinit: unrecognized arguments: {' '.join(arguments[-2:])} (see fastinit --help)\n"
+    command = f"fastinit {arguments[0]} --help"
+    said = f"fastinit: unrecognized arguments: {' '.join(arguments[-2:])}{nearest} (see {command})\n"
     assert run(capsys, *arguments) == (2, "", said)
 
 
@@ -169,9 +181,8 @@ def test_modules_of_the_current_folder_register_schemes(folder):
     done = installed(folder, "--import", "own_schemes", *verify)
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("\nok\n")
     done = installed(folder, *verify)
-    assert (
-        done.returncode == 2 and done.stderr == "fastinit: unrecognized arguments: --width 16 (see fastinit --help)\n"
-    )
+    said = "fastinit: unrecognized arguments: --width 16 (see fastinit verify --help)\n"
+    assert (done.returncode, done.stderr) == (2, said)
     done = installed(folder, "--import", "broken_schemes", *verify)
     assert done.returncode == 2 and done.stderr.endswith("\nZeroDivisionError: division by zero\n")
     done = installed(folder, "--import", "no_schemes", *verify)

@@ -325,6 +325,7 @@ ONE = "`--shapes` must be given, or --config, or --model, and one of them alone,
         (["--shapes", "broken.json"],
          "broken.json cannot be read as JSON: Expecting property name enclosed in double quotes: line 1 column 2 "
          "(char 1)"),
+        (["--seed", "-1", "--shapes", "nowhere.json"], "`--seed` must be an integer in [0, 2**128), got -1"),
         (["--shapes", "nowhere.json"], "[Errno 2] No such file or directory: 'nowhere.json'"),
         (["--shapes", "shapes.json", "--seed", "one"], "`--seed` must be a number, got 'one'"),
         (["--shapes", "shapes.json", "--max-shard-size", "5"],

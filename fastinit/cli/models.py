@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from ..arguments import refuse
-from .readers import read_whole
+from .readers import read_seed
 from .users_code import called, read_object
 
 #: The door that is asked: the room of models on disk, and the one that knows recipes.
@@ -36,7 +36,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
 def verify_model(options: argparse.Namespace) -> int:
     """The tensors of a file as the parameters of a model, against rules."""
     rules, make = _rules(options), read_object("--model", options.model)
-    seed = None if options.seed is None else read_whole("--seed", options.seed)
+    seed = None if options.seed is None else read_seed("--seed", options.seed)
     stored = import_module(DOOR)
     found = stored.verify_stored(_made(stored, make), options.file, rules, seed)
     print(found)

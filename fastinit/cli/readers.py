@@ -47,6 +47,12 @@ def read_whole(option: str, text: str) -> int:
     return int(number) if number.is_integer() else refuse(option, "an integer, such as 4096 or 1e6", text)
 
 
+def read_seed(option: str, text: str) -> int:
+    """A seed of one number."""
+    seed = read_whole(option, text)
+    return seed if 0 <= seed < 1 << 128 else refuse(option, "an integer in [0, 2**128)", seed)
+
+
 def read_number(option: str, text: str) -> float:
     """A number."""
     try:

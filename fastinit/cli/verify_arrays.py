@@ -13,7 +13,7 @@ from ..dtypes import kind_of
 from ..schemes import Scheme
 from ..tensor_files import FLOATS, open_tensors
 from ..verification import verify
-from .readers import read_array, read_index, read_shape, read_whole
+from .readers import read_array, read_index, read_seed, read_shape
 from .scheme_options import scheme_with_keywords
 
 
@@ -23,7 +23,7 @@ def verify_arrays(options: argparse.Namespace) -> int:
     for keyword in set(keywords) & {"seed", "name", "shape", "index", "threads"}:
         refuse("--scheme", f"without {keyword}, which is --{keyword}", options.scheme)
     if options.seed is not None:
-        keywords["seed"] = read_whole("--seed", options.seed)
+        keywords["seed"] = read_seed("--seed", options.seed)
     run = _verify_tensors if options.file.suffix == ".safetensors" else _verify_array
     return run(options, scheme, keywords)
 

@@ -32,6 +32,8 @@ def method_for(network: Network, signals: Signals, method: str, client: Client |
         if largest > DENSE_WEIGHTS:
             method = next((m for m in ("matrix_free", "tiled") if not _obstacle(network, signals, m)), "dense")
     obstacle = _obstacle(network, signals, method)
+    if obstacle and client is not None:
+        refuse("client", f"left out where the method must be {obstacle}", client)
     if obstacle:
         refuse("method", obstacle, method)
     _check_memory(network, signals, method)

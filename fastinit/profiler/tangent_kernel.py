@@ -7,7 +7,7 @@ share, is beyond the others by too much, no learning rate tells the examples apa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import nan
 from typing import Any, NamedTuple
@@ -183,6 +183,12 @@ def _differences(examples: int) -> Array:
 
 def _ratio(large: float, small: float) -> float:
     return float(np.divide(large, small)) if small else np.inf if large else np.nan
+
+
+def ratio_words(ratio: float, rounding: float, write: Callable[[float], str] = "{:.3g}".format) -> str:
+    """A ratio of the largest eigenvalue as it is shown: where rounding may have made it, what it is more than."""
+    most = _ratio(1.0, rounding)
+    return f">{write(most)}" if ratio > most else write(ratio)
 
 
 def spectra(fields: Any, repeats: int) -> list[KernelSpectrum]:

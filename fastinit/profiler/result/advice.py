@@ -9,20 +9,8 @@ from typing import Any
 
 from ...records import Record
 from ..drawing import drawn
-from .training import (
-    ALIKE_EXAMPLES,
-    EXPLODING,
-    GRADES,
-    LOST,
-    NAMES,
-    NOT_JUDGED,
-    OPTIMIZERS,
-    VANISHING,
-    YES,
-    Answer,
-    Evidence,
-    first_cause,
-)
+from ..tangent_kernel import ratio_words
+from .training import GRADES, NAMES, NOT_JUDGED, OPTIMIZERS, YES, Answer, Evidence
 from .verdict import Verdict
 
 #: What helps against each cause, in words.
@@ -80,8 +68,8 @@ class Advice(Record):
     Attributes
     ----------
     cause : str
-        The first on the way from the weights to a step: symmetric, dead, not finite; vanishing or exploding, of the
-        signal; alike, of the examples; gradient exploding. Empty where nothing is to be mended, or nothing was judged.
+        That of the first answer which is not yes, as the verdict names it (see `Answer`). Empty where nothing is to be
+        mended, or nothing was judged.
     reason : str
         What says so.
     before : Trial
@@ -138,7 +126,8 @@ class Advice(Record):
         pairs = zip(*((one.sgd, one.adam) for one in (self.before, trial)), strict=True)
         changes = [f"{NAMES[was.optimizer]} {was.grade} -> {now.grade}" for was, now in pairs]
         if not isnan(self.before.ratio + trial.ratio):
-            changes.append(f"ratio {self.before.ratio:.3g} -> {trial.ratio:.3g}")
+            ratios = (ratio_words(one.ratio, one.sgd.numbers.get("rounding", nan)) for one in (self.before, trial))
+            changes.append(f"kernel over mean {' -> '.join(ratios)}")
         return f"{trial} ({', '.join(changes)})"
 
 
@@ -149,19 +138,16 @@ def _distance(trial: Trial) -> tuple[int, float]:
 
 
 def diagnosis(verdict: Verdict, seen: Evidence, worst: str) -> Advice:
-    """Advice without a trial: the cause, where a network that was judged trains not or slowly.
+    """Advice without a trial: the cause that the verdict names first, of a network that trains not or slowly.
 
-    Where something is lost, or how large the outputs are is not known, `worst` says what became of the signal.
+    Where that is what the signals are called, `worst` says what became of them.
     """
     before = Trial({}, verdict.sgd, verdict.adam)
     if before.mends:
         return Advice("", "Trains with SGD and Adam: nothing is to be mended.", before)
-    if seen.interrupted or before.sgd.grade == NOT_JUDGED:
-        why = "the profile was interrupted" if seen.interrupted else before.sgd.reason
+    first = next(one for one in (verdict.sgd, verdict.adam) if one.grade != YES)
+    if seen.interrupted or first.grade == NOT_JUDGED:
+        why = "the profile was interrupted" if seen.interrupted else first.reason
         return Advice("", f"Training is not judged ({why}): nothing was tried.", before)
-    if seen.kind in LOST:
-        alike = verdict.findings[0].quantity == "cosine"
-        return Advice(ALIKE_EXAMPLES if alike else seen.kind, worst, before)
-    if isnan(seen.outputs) and seen.kind in (VANISHING, EXPLODING):
-        return Advice(seen.kind, worst, before)
-    return Advice(*first_cause(seen), before)
+    named = first.cause == seen.kind or not seen.told_apart
+    return Advice(first.cause, worst if named else first.reason, before)

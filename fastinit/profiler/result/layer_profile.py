@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments import choice
-from ...records import Record, plain, real_array
+from ...records import Record, plain
 from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
 from ..first_loss import FIRST_LOSS_FIELDS
 from ..tangent_kernel import KERNEL_EIGENVALUES, KernelSpectrum, spectra
 from .advice import Advice, diagnosis
-from .courses import BOUNDS, typical_log
+from .courses import BOUNDS, skewness, typical_log
 from .described import Described
 from .findings import BACKWARD, FORWARD, Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
@@ -80,6 +80,9 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """Whether a field has a number for each layer, not what is of the whole network."""
         return self[name].ndim > (name in self._fields) and name != KERNEL_EIGENVALUES
 
+    #: How layers are called, for those who read a table; where that does not go without saying.
+    notation: ClassVar[str] = ""
+
     @property
     def repeats(self) -> int:
         """Networks drawn."""
@@ -128,7 +131,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """
         with np.errstate(all="ignore"):
             away = (self.mean(name) - self[f"theory_{name}"]) / self.standard_error(name)
-            return np.where(_skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
+            return np.where(skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
 
     @property
     def verdict(self) -> Verdict:
@@ -237,6 +240,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         return Evidence(
             judgement.kind, self.kernels, judgement.backward, self.interrupted, first_loss=first, uniform_loss=uniform,
             sizes=self._sizes(FORWARD), gradient_sizes=self._sizes(BACKWARD), lost_range=dtype.name if lost else "",
+            told_apart=(judgement.kind, judgement.findings[0].quantity) != ("dead", "cosine"),
         )  # fmt: skip
 
     def _sizes(self, name: str) -> tuple[float, float]:
@@ -259,6 +263,16 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     def spread(self, first: int, last: int) -> float:
         """Standard deviation over drawings of the mean logarithm of the change between layers; NaN where unknown."""
         return np.nan
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """What pictures draw, each with lines of its own, by names."""
+        return {"": self}
+
+    def sections(self, most: int) -> list[list[int]]:
+        """The layers that a table of about so many rows shows, in sections: the ends, and some evenly between them."""
+        depth = self.network.depth
+        return [sorted({*range(0, depth + 1, max(-(-depth // most), 1)), min(1, depth), depth})]
 
     def cautions(self) -> list[Finding]:
         """What is to be kept in mind of what was profiled, whatever is measured."""
@@ -287,6 +301,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
         """A picture of the second moments by layer, forward and backward, and of the tangent kernel.
 
+        Of a model it is one of each role, over its modules, where there are several.
         Lines are geometric means over repeats, of which verdicts speak, between bands of the quartiles and of the
         range; theory, of the arithmetic mean, is black and dashed. Grey is where the root of a second moment is below
         the smallest normal number of a dtype, or beyond its largest; and at the right, where the last second moment is
@@ -308,7 +323,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         matplotlib.figure.Figure
             Apart from pyplot: there is nothing to close.
         """
-        return drawn("plot").plot({"": self}, path, ax)
+        return drawn("plot").plot({"": self} if ax is not None else self.parts, path, ax)
 
     def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
         """A page with charts, all layers in a table and the numbers as JSON: one file, which needs no network.
@@ -382,16 +397,3 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.network}, {self.method}, repeats {self.repeats})"
-
-
-def _skewness(values: Array) -> Array:
-    """That of a log-normal law whose logarithms vary as those of the repeats; NaN where one is not positive."""
-    grown = np.exp(np.log(values).var(axis=0, ddof=1))
-    return np.asarray((grown + 2) * np.sqrt(grown - 1))
-
-
-def read_fields(found: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Measured fields and those of theory, from what `to_dict` gave."""
-    arrays = {name: real_array(values) for name, values in found["fields"].items()}
-    theory = {name.removeprefix("theory_"): arrays.pop(name) for name in list(arrays) if name.startswith("theory_")}
-    return arrays, theory

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
-from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ...profiler.result.comparison import Comparison
+from ...profiler.result.described import read_fields
 from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
-from ...profiler.result.layer_profile import LayerProfile, read_fields
+from ...profiler.result.layer_profile import LayerProfile
 from ...profiler.result.training import Evidence
 from ...profiler.result.verdict import Verdict
 from ...profiler.result.words import Naming
@@ -41,6 +41,7 @@ class ModelProfile(LayerProfile[Model]):
     """
 
     network: Model
+    notation: ClassVar[str] = "modules are called by their names in the model, where # stands for any number"
 
     def __init__(self, network: Model, seed: int, fields: Mapping[str, Array], theory: Mapping[str, Array],
                  seconds: float = 0.0, backward: bool | None = None) -> None:  # fmt: skip
@@ -88,6 +89,15 @@ class ModelProfile(LayerProfile[Model]):
         words = zip(*(path[:-2] for path in found), strict=False)
         shared = sum(1 for _ in takewhile(lambda word: len(set(word)) == 1, words))
         return {f"{'.'.join(path[shared:])} ({kind})": rows for (*path, kind), rows in found.items()}
+
+    def sections(self, most: int) -> list[list[int]]:
+        """As of `LayerProfile`; of a model that has more modules the input, some of each role, and the last one."""
+        roles = [*self._roles().values()][: most // 2]
+        last = self.network.depth
+        if last < most + 2 or not roles:
+            return super().sections(most)
+        some = [_evenly(rows, most // len(roles)) for rows in roles]
+        return [[0], *some, *([] if any(last in rows for rows in some) else [[last]])]
 
     def _passed(self) -> list[int]:
         forward, backward = (self[name][0] for name in ("act_second_moment", "grad_act_second_moment"))
@@ -141,10 +151,11 @@ class ModelProfile(LayerProfile[Model]):
     def _naming(self) -> Naming:
         return Modules(self.network.modules)
 
-    def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
-        """A picture of each role, over its modules; of all modules where there is none, or in axes that are given."""
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """The roles, if there are several."""
         several = self.roles
-        return several.plot(path) if len(several) > 1 and ax is None else super().plot(path, ax)
+        return several if len(several) > 1 else super().parts
 
     def _columns(self) -> dict[str, Any]:
         """What was profiled and how: a value, or an array with one for each module."""
@@ -176,6 +187,12 @@ class ModelProfile(LayerProfile[Model]):
         modules = tuple(Row(**row) for row in about.pop("modules"))
         model = Model(**about | {"modules": modules, "dtype": np.dtype(about["dtype"])})
         return cls(model, found["seed"], *read_fields(found), found["seconds"], found["backward"])
+
+
+def _evenly(rows: Sequence[int], most: int) -> list[int]:
+    """So many of them at most, the first and the last among them."""
+    places = np.linspace(0, len(rows) - 1, min(most, len(rows)))
+    return [rows[int(place)] for place in places]
 
 
 def _any_after(found: Array) -> Array:
