@@ -171,6 +171,7 @@ INSIDE = {
                 "examples",
                 "undisturbed",
                 "expected",
+                "head",
                 "model",
                 "verdicts",
                 "model_profile",

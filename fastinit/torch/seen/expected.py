@@ -17,19 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ...profiler.products import squared_norm
 from ...theory import second_moment_map
 from ...typing import ActivationLike
 from ..rules.modules import is_as_its_class, takes_moments
-from .outputs import array_of, first_floats
+from .outputs import first_floats, second_moment
 
 #: From a module, the second moment of what it is given, and the shape of that, to that of what it returns.
 Rule = Callable[[Any, float, tuple[int, ...]], float]
-
-
-def second_moment(tensor: Tensor) -> float:
-    """Mean square of the elements."""
-    return squared_norm(array_of(tensor)) / tensor.numel() if tensor.numel() else math.nan
 
 
 class Expected:

@@ -135,8 +135,10 @@ class ModelProfile(LayerProfile[Model]):
         return judged_model(self, self._passed(), self._roles(), forward, backward)
 
     def _evidence(self, judgement: Judgement) -> Evidence:
-        """With what is known of tokens at the outputs."""
-        return super()._evidence(judgement)._replace(position_cosine=float(self["output_position_cosine"][0]))
+        """With what is known of tokens at the outputs; the head stands on what it is given, and may begin at zero."""
+        within, given = (float(self[name][0]) for name in ("output_position_cosine", "head_second_moment"))
+        evidence = super()._evidence(judgement)._replace(position_cosine=within, outputs=given)
+        return evidence._replace(whose="head's inputs'", scaled=self.network.normalises)
 
     def _naming(self) -> Naming:
         return Modules(self.network.modules)

@@ -21,7 +21,7 @@ from ..tensors.checks import kind_of_value
 from ..tensors.names import Rename
 from .examples import Given, kernel_of
 from .model_profile import ModelProfile
-from .outputs import first_floats, output_fields
+from .outputs import first_floats
 from .patterns import Patterns
 from .undisturbed import check_whole, undisturbed
 from .watch import Watch
@@ -84,8 +84,9 @@ def profile(
         of one module are taken together: moments and the share of dead units over all, the mean of the cosines, the
         least of the distinct units. Of the whole model, as arrays (1,): ``kernel_*``, what the tangent kernel says
         (``kernel_eigenvalues`` is (1, examples - 1): with the mean over examples taken out), and ``gradient_cosine``,
-        the mean cosine between the gradients of two examples; ``output_second_moment``, of the outputs, and
-        ``output_position_cosine``, between the tokens of a sequence where outputs are (rows, tokens, units) with 16
+        the mean cosine between the gradients of two examples; ``output_second_moment``, of the outputs,
+        ``head_second_moment``, of what enters the linear or convolutional layer that makes them, where that is known,
+        and ``output_position_cosine``, between the tokens of a sequence where outputs are (rows, tokens, units) with 16
         units or more. ``kernel_share`` is what comes of the kernel's trace from the parameters of a module that no
         module within it has.
 
@@ -148,7 +149,7 @@ def profile(
             output = model(*args, **kwargs)
         watch.check()
         gradients, found = dict[int, Tensor | None](), read(output)
-        told = output_fields(found, count)
+        told = watch.output_fields(found, count)
         values = found.detach() if found is not None and found.ndim and len(found) == watch.rows else None
         if backward:
             target = _target(output, loss, read)
