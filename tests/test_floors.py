@@ -170,6 +170,7 @@ INSIDE = {
                 "tangents",
                 "examples",
                 "undisturbed",
+                "centred",
                 "expected",
                 "head",
                 "model",

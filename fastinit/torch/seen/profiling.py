@@ -112,9 +112,12 @@ def profile(
     embeddings, activations and dropout of torch, and layers of transformers' GPT-2, have a rule from the second moment
     of what comes in to that of what goes out. Weights count by their mean squares as they are, which are those of their
     law but for a part in the root of their number. What comes in is what theory expects of it, from the input of the
-    model on, and what was measured where it comes of what no rule is known of, as a sum of branches, or attention. The
-    rule of an activation is for what is normal with mean zero, and of one second moment in all examples. Modules with
-    hooks of yours have no rule.
+    model on, and what was measured where it comes of what no rule is known of, as a sum of branches, or attention. Of
+    weights that are not independent with mean zero, as constant and positive ones or equal rows, theory says nothing,
+    nor of what comes of them: where the sum of all, or those of rows or of columns, are larger than such ones' are but
+    for one matrix in 2e7. The rule of an activation is for what is normal with mean zero, which what comes of another
+    activation, or has biases of one sign, is not; and of one second moment in all examples. Modules with hooks of yours
+    have no rule.
 
     Examples
     --------
