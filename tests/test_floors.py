@@ -181,6 +181,7 @@ INSIDE = {
                 "lsuv",
                 "coordinate_chart",
                 "coordinates",
+                "coordinate_arguments",
                 "widening",
             ),
         ),
