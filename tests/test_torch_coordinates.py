@@ -146,7 +146,7 @@ class Zero(nn.Linear):
 
 
 def unmoved(name):
-    return f"{name}: has parameters, and no step changes what it returns (`names` leaves out what is frozen)"
+    return f"{name}: has parameters, but no step changes it (`names` leaves out what is frozen)"
 
 
 def test_a_trunk_that_never_moves_does_not_pass():

@@ -113,9 +113,9 @@ class Evidence(NamedTuple):
     """What is known of a network: the kind of its signals, kernels of its drawings, the gradient's course.
 
     `outputs` is the second moment of what a readout stands on, and `whose` in words; `cosine` is the mean cosine of
-    outputs on which one of its own stands, `position_cosine` that of the tokens of a sequence; `scaled` whether the signals keep their size by a norm, whatever
-    the weights'. `sizes` and `gradient_sizes` are logarithms of the least and the greatest typical size of any layer;
-    `lost_range` is the dtype of the profile where something left its range.
+    outputs on which one of its own stands, `position_cosine` that of the tokens of a sequence; `scaled` whether the
+    signals keep their size by a norm, whatever the weights'. `sizes` and `gradient_sizes` are logarithms of the least
+    and the greatest typical size of any layer; `lost_range` is the dtype of the profile where something left its range.
     """
 
     kind: str

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ...arguments import integer, refuse
 from ...machine import usually_rounded
 from ...profiler.description.signals import random_cotangent
+from ...profiler.first_loss import checked_classes
 from ...stream import seed_number
 from ..tensors.checks import kind_of_value
 from ..tensors.names import Rename
@@ -132,12 +133,15 @@ def profile(
     'vanishing'
     """
     check_whole(model, "profile it")
+    for name, function in (("loss", loss), ("outputs", outputs)):
+        if function is not None and not callable(function):
+            refuse(name, "a function of what the model returns", function, TypeError)
     if loss is not None and not backward:
         refuse("loss", "left out where backward is false", loss)
     if backward and any(one.is_inference() for one in chain(model.parameters(), model.buffers())):
         refuse("model", "made outside torch.inference_mode, or profiled with backward=False", type(model).__name__)
     start, number, most = perf_counter(), seed_number(seed), integer("examples", examples, 0)
-    count = None if classes is None else integer("classes", classes, 2)
+    count = checked_classes(classes)
     read = first_floats if outputs is None else partial(_outputs, outputs)
     watch = Watch(model, Patterns(names), rename, backward)
     with (

@@ -52,9 +52,10 @@ def coordinate_check(
     Parameters
     ----------
     make_model : callable
-        From a width to a new model of that width, its weights drawn. The generator of torch on the CPU is seeded before it is
-        called: where weights are drawn from streams, take the seed from there, ``seed=torch.initial_seed()``. What a
-        model multiplies outside its modules is not seen: multiply what the last one is given, not what it returns.
+        From a width to a new model of that width, its weights drawn. The generator of torch on the CPU is seeded before
+        it is called: where weights are drawn from streams, take the seed from there, ``seed=torch.initial_seed()``.
+        What a model multiplies outside its modules is not seen: multiply what the last one is given, not what it
+        returns.
     widths : sequence of int
         At least three, in ascending order; from 64 on the powers are near those of wide models.
     optimizer : callable
