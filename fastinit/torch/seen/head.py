@@ -16,7 +16,7 @@ from .outputs import first_floats, second_moment
 #: in anything else, or sets the size of what it is given. Of a loss that a model returns it is what is in the middle.
 _PASSES = re.compile(
     r"(Alias|Clone|ToCopy|(Unsafe)?View|(Unsafe|Reshape)Alias|Squeeze|Unsqueeze|Select|Slice|Index|Split|Unbind|Expand|"
-    r"Permute|Transpose|T|Add|Sub|Mul|Div|Neg|Mean|Sum|(Log)?Softmax|(Log)?Sigmoid|Tanh|Relu|Softplus|"
+    r"Permute|Transpose|T|Add|Sub|Mul|Div|Neg|Pow|Mean|Sum|(Log)?Softmax|(Log)?Sigmoid|Tanh|Relu|Softplus|"
     r"NllLoss(2D)?(Nd)?|MseLoss|BinaryCrossEntropyWithLogits)Backward\d*"
 )
 _KINDS = (
