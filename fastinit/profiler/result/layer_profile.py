@@ -15,7 +15,7 @@ from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
 from ..first_loss import FIRST_LOSS_FIELDS
 from ..tangent_kernel import KERNEL_EIGENVALUES, KernelSpectrum, spectra
-from .advice import Advice, diagnosis
+from .advice import Advice, Built, diagnosis
 from .courses import BOUNDS, typical_log
 from .described import Described
 from .findings import BACKWARD, FORWARD, Bounds, Finding, Judgement, checked_bounds, judged, learnable
@@ -221,7 +221,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """
         judgement, naming = self._judgement(BOUNDS, BOUNDS), self._naming()
         seen = self._evidence(judgement)
-        return diagnosis(verdict_of(judgement, naming, seen), seen, worst(judgement, naming))
+        return diagnosis(verdict_of(judgement, naming, seen), seen, worst(judgement, naming), self._built())
 
     @property
     def kernels(self) -> list[KernelSpectrum]:
@@ -247,6 +247,10 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
         return learnable(judged(self, forward, backward), self)
+
+    def _built(self) -> Built:
+        """What is known of how the network is built."""
+        raise NotImplementedError
 
     def _naming(self) -> Naming:
         return Numbered()

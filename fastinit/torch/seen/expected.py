@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
+from ...scaling import gain
 from ...theory import second_moment_map
 from ...typing import ActivationLike
 from ..rules.modules import is_as_its_class, takes_moments
@@ -32,6 +33,8 @@ class Moment(NamedTuple):
     normal: bool = True
 
 
+#: Weights have a gain whose squares are off by less: their mean squares are by a part in the root of their number.
+_OWN = 0.1
 #: From a module, the second moment of what it is given, and the shape of that, to that of what it returns; or to none.
 Rule = Callable[[Any, Moment, tuple[int, ...]], Moment | None]
 
@@ -211,3 +214,18 @@ def _rule_of(module: nn.Module) -> Rule | None:
     if not is_as_its_class(module):
         return None
     return _RULES.get(kind) or _OF_TRANSFORMERS.get(f"{kind.__module__}.{kind.__name__}")
+
+
+def has_own_gain(model: nn.Module) -> bool | None:
+    """Whether the layers between the first and the last have, in the mean, weights of the gain of their activation.
+
+    None where no layer is between them, or there is not one kind of activation.
+    """
+    kinds = {_ACTIVATIONS[type(one)](one) for one in model.modules() if type(one) in _ACTIVATIONS}
+    activation = kinds.pop() if len(kinds) == 1 else None
+    layers = [one.weight for one in model.modules() if type(one) in (nn.Linear, *_KERNELS)]
+    weights = [one for one in layers[1:-1] if one.numel()]
+    if activation is None or not weights:
+        return None
+    squares = [second_moment(one) * one[0].numel() for one in weights]
+    return math.isclose(sum(squares) / len(squares), gain(activation) ** 2, rel_tol=_OWN)

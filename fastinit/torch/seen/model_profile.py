@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...profiler.result.advice import Built
 from ...profiler.result.comparison import Comparison
 from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
 from ...profiler.result.layer_profile import LayerProfile, read_fields
@@ -140,6 +141,12 @@ class ModelProfile(LayerProfile[Model]):
         evidence = super()._evidence(judgement)._replace(position_cosine=within, outputs=given)
         return evidence._replace(whose="head's inputs'", scaled=self.network.normalises)
 
+    def _built(self) -> Built:
+        """Ways around are seen by the gradient."""
+        model = self.network
+        branches = model.branches if self.backward else None
+        return Built(model.normalises, model.batch_norm, branches, model.biases, model.own_gain)
+
     def _naming(self) -> Naming:
         return Modules(self.network.modules)
 
@@ -167,7 +174,8 @@ class ModelProfile(LayerProfile[Model]):
 
     def _description(self) -> dict[str, Any]:
         model = self.network
-        told = ("name", "parameters", "rows", "normalises", "branches", "output", "learns")
+        told = ("name", "parameters", "rows", "normalises", "branches", "output", "learns", "batch_norm", "biases",
+                "own_gain")  # fmt: skip
         about = {name: getattr(model, name) for name in told}
         return about | {"dtype": np.dtype(model.dtype).name, "modules": [row._asdict() for row in model.modules]}
 

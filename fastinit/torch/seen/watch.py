@@ -19,7 +19,7 @@ from ...profiler.statistics import FIELDS, Tally, distinct_columns
 from ...profiler.tangent_kernel import fields_of
 from ..rules.modules import normalises, takes_moments
 from ..tensors.names import Rename, canonical_name
-from .expected import Expected
+from .expected import Expected, has_own_gain
 from .head import Head
 from .model import Model, Row
 from .model_profile import ModelProfile
@@ -215,7 +215,7 @@ class Watch:
         count = sum(one.numel() for one in self._model.parameters())
         branches = any(seen.weights and not row.through for seen, row in zip(self._seen.values(), modules, strict=True))
         learns = any(one.requires_grad for one in self._model.parameters())
-        about = self.rows, self._dtype(), self._normalises(), branches, self._output(), learns
+        about = self.rows, self._dtype(), self._normalises(), branches, self._output(), learns, *self._built()
         model = Model(type(self._model).__name__, modules, count, *about)
         theory = [seen.expected / seen.elements if seen.elements else np.nan for seen in self._seen.values()]
         return ModelProfile(model, seed, fields, {FORWARD: np.array(theory)}, seconds, self._backward)
@@ -242,6 +242,12 @@ class Watch:
             "bends": seen.bends,
             "same": bool(seen.cosines and seen.same),
         }
+
+    def _built(self) -> tuple[bool, bool, bool | None]:
+        """Whether a norm takes moments of the batch, some biases are not zero, and weights have their own gain."""
+        norms = (one for one in self._model.modules() if isinstance(one, _BATCH))
+        biases = (one for name, one in self._model.named_parameters() if "bias" in name.rpartition(".")[2])
+        return any(map(takes_moments, norms)), any(bool(one.any()) for one in biases), has_own_gain(self._model)
 
     def _output(self) -> str:
         """The last module that has weights, and none within it that has."""
