@@ -46,7 +46,7 @@ _SMALLER: Remedy = f"smaller weights, of {_GAIN[0]}", _GAIN[1]
 _ORTHOGONAL: Remedy = "orthogonal weights", lambda built: not built.norm
 _EDGE: Remedy = (
     "weights of the edge of chaos (fastinit.theory.edge_of_chaos)",
-    lambda built: built.norm is built.branches is False,
+    lambda built: built.norm is False and built.branches is False,
 )
 _NORM: Remedy = "a norm", lambda built: built.norm is False
 _BATCH_NORM: Remedy = "batch normalisation", lambda built: built.batch_norm is False

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from ..rules.modules import is_as_its_class
 from .outputs import first_floats, second_moment
 
-#: What may stand between the head and the outputs, by the names of nodes of autograd: none of it has parameters, takes
-#: in anything else, or sets the size of what it is given. Of a loss that a model returns it is what is in the middle.
+#: What may stand between the head and the outputs, or the loss that a model returns, by the names of autograd's nodes:
+#: none has parameters, or normalises. What takes in anything else has more than one node before it.
 _PASSES = re.compile(
-    r"(Alias|Clone|ToCopy|(Unsafe)?View|(Unsafe|Reshape)Alias|Squeeze|Unsqueeze|Select|Slice|Index|Split|Unbind|Expand|"
+    r"((Reshape)?Alias|Clone|ToCopy|(Unsafe)?View|Squeeze|Unsqueeze|Select|Slice|Index|Split|Unbind|Expand|"
     r"Permute|Transpose|T|Add|Sub|Mul|Div|Neg|Pow|Mean|Sum|(Log)?Softmax|(Log)?Sigmoid|Tanh|Relu|Softplus|"
-    r"NllLoss(2D)?(Nd)?|MseLoss|BinaryCrossEntropyWithLogits)Backward\d*"
+    r"NllLoss(2D)?|MseLoss|BinaryCrossEntropyWithLogits)Backward\d*"
 )
 _KINDS = (
     *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),

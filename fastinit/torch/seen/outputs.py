@@ -51,11 +51,11 @@ def second_moment(tensor: Tensor) -> float:
 
 def output_fields(outputs: Tensor | None, classes: int | None) -> dict[str, float]:
     """What a profile has of the outputs; and where they are logits of so many classes, of the first loss."""
-    tokens = outputs is not None and outputs.ndim == 3 and outputs.numel() and outputs.shape[-1] >= UNITS
-    found = {
-        "output_second_moment": nan if outputs is None else second_moment(outputs),
-        "output_position_cosine": mean_cosine_within(array_of(outputs)) if outputs is not None and tokens else nan,
-    }
+    found = {"output_second_moment": nan, "output_position_cosine": nan}
+    if outputs is not None and outputs.numel():
+        found["output_second_moment"] = second_moment(outputs)
+        if outputs.ndim == 3 and outputs.shape[-1] >= UNITS:
+            found["output_position_cosine"] = mean_cosine_within(array_of(outputs))
     if classes is not None:
         found |= dict(zip(FIRST_LOSS_FIELDS, (_first_loss(outputs, classes), log(classes)), strict=True))
     return found
