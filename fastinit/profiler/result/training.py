@@ -83,10 +83,9 @@ class Answer(Record):
     numbers : dict
         What it was held against: "over_mean" and "over_median", the largest eigenvalue of the tangent kernel over the
         mean and the median of the others; "outputs", their second moment, of a torch model that of what its last layer
-        is given; "rate", of SGD with momentum 0.9, the
-        greatest of the linearisation, for half a squared distance averaged over examples: of a softmax over K classes
-        it is K times as much; "first_loss" and "uniform_loss", where there are classes. Those of the kernel are not
-        there where it was not seen.
+        is given; "rate", of SGD with momentum 0.9, the greatest of the linearisation, for half a squared distance
+        averaged over examples: of a softmax over K classes it is K times as much; "first_loss" and "uniform_loss",
+        where there are classes. Those that were not seen, as without a kernel, are not there.
     """
 
     optimizer: str

@@ -174,8 +174,10 @@ class ModelProfile(LayerProfile[Model]):
 
     def _description(self) -> dict[str, Any]:
         model = self.network
-        told = ("name", "parameters", "rows", "normalises", "branches", "output", "learns", "batch_norm", "biases",
-                "own_gain")  # fmt: skip
+        told = (
+            *("name", "parameters", "rows", "normalises", "branches", "output", "learns"),
+            *("batch_norm", "biases", "own_gain"),
+        )
         about = {name: getattr(model, name) for name in told}
         return about | {"dtype": np.dtype(model.dtype).name, "modules": [row._asdict() for row in model.modules]}
 
