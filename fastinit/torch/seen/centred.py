@@ -17,22 +17,25 @@ def is_centred(values: Tensor) -> bool:
     Equal rows have large sums over columns, constant weights all three; no orthogonal matrix is drawn with larger ones.
     Of fewer than 40 values any may be their signs' chance.
     """
+    if not values.numel():
+        return True
     matrix = values.detach().flatten(1) if values.ndim > 1 else values.detach()[:, None]
-    return not values.numel() or not any(_stand_out(matrix, axis) for axis in ((0, 1), (0,), (1,)))
+    dtype = torch.promote_types(matrix.dtype, torch.float32)
+    sums = [matrix.sum(axis, dtype=dtype) for axis in (0, 1)]
+    variances = [torch.linalg.vector_norm(matrix, dim=axis, dtype=dtype).square() for axis in (0, 1)]
+    pairs = ((sums[0].sum()[None], variances[0].sum()[None]), *zip(sums, variances, strict=True))
+    return not any(_stand_out(*pair) for pair in pairs)
 
 
-def _stand_out(matrix: Tensor, axes: tuple[int, ...]) -> bool:
-    """Whether the squares of sums, r times those of the values, are too many.
+def _stand_out(sums: Tensor, variances: Tensor) -> bool:
+    """Whether the squares of sums, r times those of the values in them, are too many.
 
     A sum of values of random signs is sub-Gaussian whatever their sizes, with the sum v of their squares for a
     variance. So by Chernoff's bound the chance of r > 1 is at most ``exp(-k (r - 1 - log r) / 2)``, k being the sum of
     all v over the largest.
     """
-    dtype = torch.promote_types(matrix.dtype, torch.float32)
-    variances = torch.linalg.vector_norm(matrix, dim=axes, dtype=dtype).square()
-    squares = matrix.sum(axes, dtype=dtype).abs().square()
     total, largest = float(variances.sum()), float(variances.max())
     if not largest > 0:
         return False
-    r = float(squares.sum()) / total
+    r = float(sums.abs().square().sum()) / total
     return r > 1 and total / largest * (r - 1 - log(r)) > 2 * _SURE
