@@ -14,6 +14,7 @@ from ...records import Record, plain, real_array
 from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
 from ..first_loss import FIRST_LOSS_FIELDS
+from ..statistics import log_normal_skewness
 from ..tangent_kernel import KERNEL_EIGENVALUES, KernelSpectrum, spectra
 from .advice import Advice, Built, diagnosis
 from .courses import BOUNDS, typical_log
@@ -128,7 +129,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """
         with np.errstate(all="ignore"):
             away = (self.mean(name) - self[f"theory_{name}"]) / self.standard_error(name)
-            return np.where(_skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
+            return np.where(log_normal_skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
 
     @property
     def verdict(self) -> Verdict:
@@ -386,12 +387,6 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.network}, {self.method}, repeats {self.repeats})"
-
-
-def _skewness(values: Array) -> Array:
-    """That of a log-normal law whose logarithms vary as those of the repeats; NaN where one is not positive."""
-    grown = np.exp(np.log(values).var(axis=0, ddof=1))
-    return np.asarray((grown + 2) * np.sqrt(grown - 1))
 
 
 def read_fields(found: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
