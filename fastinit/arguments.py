@@ -15,7 +15,11 @@ R = TypeVar("R")
 
 def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
     """Raise `error`: `name` must be `rule`, got `value`."""
-    raise error(f"`{name}` must be {rule}, got {value!r}")
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        shown = f"what has too many digits to be shown ({type(value).__name__})"
+    raise error(f"`{name}` must be {rule}, got {shown}")
 
 
 def _may_be_number(value: Any) -> bool:

@@ -224,3 +224,9 @@ FIELDS: dict[str, LayerField] = {
 }  # fmt: skip
 #: What it has of the whole network where tangents are sent forward: see `Signals.jacobian`.
 NETWORK_FIELDS = ("jacobian_second_moment", "jacobian_fourth_moment", "jacobian_largest")
+
+
+def log_normal_skewness(values: Array) -> Array:
+    """That of a log-normal law whose logarithms vary as those of the repeats; NaN where one is not positive."""
+    grown = np.exp(np.log(values).var(axis=0, ddof=1))
+    return np.asarray((grown + 2) * np.sqrt(grown - 1))

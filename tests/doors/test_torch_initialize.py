@@ -307,6 +307,26 @@ def test_a_model_gets_memory_with_its_ties_and_its_values():
         ft.materialize(model["head"].weight, "cpu")
 
 
+@pytest.mark.parametrize("device", [None, 1.5, "meta", torch.device("meta"), "gpu", -1], ids=str)
+def test_what_has_no_memory_is_no_place_for_a_model(device):
+    rule = "`device` must be a torch.device, or what it takes, with memory: 'cpu', 'cuda', 'cuda:1'"
+    with pytest.raises((ValueError, TypeError)) as error:
+        ft.materialize(nn.Linear(2, 2), device)
+    assert str(error.value) == f"{rule}, got {device!r}"
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_lazy_modules_get_no_memory(device):
+    with torch.device(device):
+        model = nn.Sequential(nn.Linear(3, 3), nn.LazyLinear(2))
+    with pytest.raises(ValueError) as error:
+        ft.materialize(model, "cpu")
+    assert str(error.value) == (
+        "`model` must be of tensors whose shape is known (a lazy module gets its in a first call), got '1.weight, "
+        "UninitializedParameter'"
+    )
+
+
 def wrapped(model):
     """The same model in what people put around it."""
     layers = nn.Sequential(*(checkpoint_wrapper(layer) for layer in model))

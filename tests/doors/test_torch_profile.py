@@ -953,7 +953,23 @@ REFUSED = {
     ),
     "one class": (
         lambda: profile(nn.Linear(2, 1), torch.ones(3, 2), classes=1),
-        "`classes` must be an integer of at least 2, got 1",
+        "`classes` must be an integer in [2, 2147483648), got 1",
+    ),
+    "classes of nobody": (
+        lambda: profile(nn.Linear(2, 1), torch.ones(3, 2), classes=10**400),
+        f"`classes` must be an integer in [2, 2147483648), got {10**400}",
+    ),
+    "outputs": (
+        lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), outputs=0),
+        "`outputs` must be a function of what the model returns, got 0",
+    ),
+    "a loss by name": (
+        lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), loss="mse"),
+        "`loss` must be a function of what the model returns, got 'mse'",
+    ),
+    "numbers for names": (
+        lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), names=[0]),
+        "`names` must be a string or an iterable of strings, got [0]",
     ),
     "loss": (
         lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), loss=lambda output: 3.5),
@@ -1044,6 +1060,6 @@ def test_tokens_that_are_one_vector_are_held_against_a_model():
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=REFUSED)
 def test_refusals(call, message):
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises((ValueError, TypeError)) as raised:
         call()
     assert str(raised.value) == message

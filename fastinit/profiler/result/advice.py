@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf, isnan, nan
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...records import Record
 from ..drawing import drawn
@@ -13,15 +13,48 @@ from ..tangent_kernel import ratio_words
 from .training import GRADES, NAMES, NOT_JUDGED, OPTIMIZERS, YES, Answer, Evidence
 from .verdict import Verdict
 
-#: What helps against each cause, in words.
-REMEDIES = {
-    "symmetric": "weights that differ from unit to unit: a random scheme",
-    "dead": "random weights of the activation's own gain (fastinit.gain), and branches that are not zero",
-    "not finite": "smaller weights, of the activation's own gain (fastinit.gain); branches scaled by 1/sqrt(depth)",
-    "vanishing": "the activation's own gain (fastinit.gain), orthogonal weights, a norm",
-    "exploding": "branches scaled by 1/sqrt(depth); the activation's own gain (fastinit.gain); a norm",
-    "alike": "the activation's own gain (fastinit.gain), no biases, batch normalisation, residual branches",
-    "gradient exploding": "residual branches, a norm in another place, layer instead of batch normalisation",
+
+class Built(NamedTuple):
+    """How a network is built: what is so, what is not, and None of what is not known.
+
+    `norm` and `batch_norm`: whether it has one at all, and one over the batch; `branches`: whether they add to a
+    stream; `biases`: whether some are not zero; `own_gain`: whether weights have that of their activation.
+    """
+
+    norm: bool | None = None
+    batch_norm: bool | None = None
+    branches: bool | None = None
+    biases: bool | None = None
+    own_gain: bool | None = None
+
+
+Remedy = tuple[str, Callable[[Built], bool]]
+_GAIN: Remedy = "the activation's own gain (fastinit.gain)", lambda built: not (built.norm or built.own_gain)
+_SMALLER: Remedy = f"smaller weights, of {_GAIN[0]}", _GAIN[1]
+_ORTHOGONAL: Remedy = "orthogonal weights", lambda built: not built.norm
+_EDGE: Remedy = (
+    "weights of the edge of chaos (fastinit.theory.edge_of_chaos)",
+    lambda built: built.norm is False and built.branches is False,
+)
+_NORM: Remedy = "a norm", lambda built: built.norm is False
+_BATCH_NORM: Remedy = "batch normalisation", lambda built: built.batch_norm is False
+_NORM_ELSEWHERE: Remedy = "a norm in another place", lambda built: built.norm is True
+_LAYER_NORM: Remedy = "layer instead of batch normalisation", lambda built: built.batch_norm is True
+_SCALED_BRANCHES: Remedy = "branches scaled by 1/sqrt(depth)", lambda built: built.branches is True
+_OTHER_BRANCHES: Remedy = "branches that are not zero", lambda built: built.branches is True
+_BRANCHES: Remedy = "residual branches", lambda built: built.branches is False
+_NO_BIASES: Remedy = "no biases", lambda built: built.biases is True
+_DIFFERENT: Remedy = "weights that differ from unit to unit: a random scheme", lambda built: True
+_RANDOM: Remedy = f"random weights of {_GAIN[0]}", lambda built: True
+#: What helps against each cause, in words, and whether it does where a network is so built.
+REMEDIES: dict[str, tuple[Remedy, ...]] = {
+    "symmetric": (_DIFFERENT,),
+    "dead": (_RANDOM, _OTHER_BRANCHES),
+    "not finite": (_SMALLER, _SCALED_BRANCHES),
+    "vanishing": (_GAIN, _ORTHOGONAL, _NORM),
+    "exploding": (_SCALED_BRANCHES, _GAIN, _NORM),
+    "alike": (_GAIN, _NO_BIASES, _BATCH_NORM, _BRANCHES),
+    "gradient exploding": (_EDGE, _BRANCHES, _NORM_ELSEWHERE, _LAYER_NORM),
 }
 
 
@@ -76,24 +109,22 @@ class Advice(Record):
         How the network trains as it is.
     trials : tuple of Trial
         All that was tried, the likeliest against that cause first. Of a model that is not described by keywords nothing
-        can be tried: `remedy` says in words what helps.
+        can be tried.
+    remedy : str
+        What helps against the cause, in words, and is not so already; empty where nothing is known to.
     """
 
     cause: str
     reason: str
     before: Trial
     trials: tuple[Trial, ...] = ()
+    remedy: str = ""
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Advice:
         """That of which `to_dict` gives these."""
         trials = tuple(map(Trial.from_dict, found["trials"]))
-        return cls(found["cause"], found["reason"], Trial.from_dict(found["before"]), trials)
-
-    @property
-    def remedy(self) -> str:
-        """What helps against the cause, in words."""
-        return REMEDIES.get(self.cause, "")
+        return cls(found["cause"], found["reason"], Trial.from_dict(found["before"]), trials, found["remedy"])
 
     @property
     def mends(self) -> tuple[Trial, ...]:
@@ -114,7 +145,7 @@ class Advice(Record):
             return self.reason
         best, said = self.best, f"{self.cause.capitalize()}: {self.reason}."
         if best is None:
-            return f"{said} What helps: {self.remedy}."
+            return f"{said} What helps: {self.remedy}." if self.remedy else said
         if not best.mends:
             tried = f"{len(self.trials)} change{'s' * (len(self.trials) > 1)}"
             return f"{said} Of {tried} tried at the same network none mends it; nearest comes {self._told(best)}."
@@ -137,8 +168,8 @@ def _distance(trial: Trial) -> tuple[int, float]:
     return grades, 0.0 if trial.mends else inf if isnan(trial.ratio) else trial.ratio
 
 
-def diagnosis(verdict: Verdict, seen: Evidence, worst: str) -> Advice:
-    """Advice without a trial: the cause that the verdict names first, of a network that trains not or slowly.
+def diagnosis(verdict: Verdict, seen: Evidence, worst: str, built: Built) -> Advice:
+    """Advice without a trial: the cause that the verdict names first, where it trains not or slowly, and what helps.
 
     Where that is what the signals are called, `worst` says what became of them.
     """
@@ -150,4 +181,5 @@ def diagnosis(verdict: Verdict, seen: Evidence, worst: str) -> Advice:
         why = "the profile was interrupted" if seen.interrupted else first.reason
         return Advice("", f"Training is not judged ({why}): nothing was tried.", before)
     named = first.cause == seen.kind or not seen.told_apart
-    return Advice(first.cause, worst if named else first.reason, before)
+    remedy = ", ".join(words for words, helps in REMEDIES[first.cause] if helps(built))
+    return Advice(first.cause, worst if named else first.reason, before, remedy=remedy)

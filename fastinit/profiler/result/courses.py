@@ -172,9 +172,3 @@ def _line(x: Array, y: Array) -> tuple[float, float]:
     x, y = x - x.mean(), y - y.mean()
     slope = float(x @ y / (x @ x))
     return slope, float(((y - slope * x) ** 2).sum())
-
-
-def skewness(values: Array) -> Array:
-    """That of a log-normal law whose logarithms vary as those of the repeats; NaN where one is not positive."""
-    grown = np.exp(np.log(values).var(axis=0, ddof=1))
-    return np.asarray((grown + 2) * np.sqrt(grown - 1))

@@ -14,9 +14,10 @@ from ...records import Record, plain
 from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
 from ..first_loss import FIRST_LOSS_FIELDS
+from ..statistics import log_normal_skewness
 from ..tangent_kernel import KERNEL_EIGENVALUES, KernelSpectrum, spectra
-from .advice import Advice, diagnosis
-from .courses import BOUNDS, skewness, typical_log
+from .advice import Advice, Built, diagnosis
+from .courses import BOUNDS, typical_log
 from .described import Described
 from .findings import BACKWARD, FORWARD, Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
@@ -131,7 +132,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """
         with np.errstate(all="ignore"):
             away = (self.mean(name) - self[f"theory_{name}"]) / self.standard_error(name)
-            return np.where(skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
+            return np.where(log_normal_skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
 
     @property
     def verdict(self) -> Verdict:
@@ -224,7 +225,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """
         judgement, naming = self._judgement(BOUNDS, BOUNDS), self._naming()
         seen = self._evidence(judgement)
-        return diagnosis(verdict_of(judgement, naming, seen), seen, worst(judgement, naming))
+        return diagnosis(verdict_of(judgement, naming, seen), seen, worst(judgement, naming), self._built())
 
     @property
     def kernels(self) -> list[KernelSpectrum]:
@@ -251,6 +252,10 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
         return learnable(judged(self, forward, backward), self)
+
+    def _built(self) -> Built:
+        """What is known of how the network is built."""
+        raise NotImplementedError
 
     def _naming(self) -> Naming:
         return Numbered()

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...arguments import refuse
 from ..description.network import Network, normalisation_of
-from .advice import Advice, Trial
+from .advice import Advice, Built, Trial
 from .described import read_fields
 from .findings import CAUTION, UNITS, Finding, Judgement
 from .layer_profile import LayerProfile
@@ -98,6 +98,11 @@ class Profile(LayerProfile[Network]):
         scaled = self.network.norm is not None
         evidence = super()._evidence(judgement)
         return evidence._replace(outputs=outputs, cosine=cosine, position_cosine=within, scaled=scaled)
+
+    def _built(self) -> Built:
+        network = self.network
+        norm = network.norm is not None, network.norm == "batch"
+        return Built(*norm, branches=network.residual, biases=network.bias_std > 0)
 
     def again(self, **changed: Any) -> Profile:
         """The same profiled anew, with some keywords of `fastinit.profile` changed.

@@ -88,9 +88,10 @@ class Answer(Record):
     numbers : dict
         What it was held against: "over_mean" and "over_median", the largest eigenvalue of the tangent kernel over the
         mean and the median of the others, and "rounding", how far one of these may be off, over the largest;
-        "outputs", their second moment; "rate", of SGD with momentum 0.9, the greatest of the linearisation, for half a
-        squared distance averaged over examples: of a softmax over K classes it is K times as much; "first_loss" and
-        "uniform_loss", where there are classes. Those of the kernel are not there where it was not seen.
+        "outputs", their second moment, of a torch model that of what its last layer is given; "rate", of SGD with
+        momentum 0.9, the greatest of the linearisation, for half a squared distance averaged over examples: of a
+        softmax over K classes it is K times as much; "first_loss" and "uniform_loss", where there are classes. Those
+        that were not seen, as without a kernel, are not there.
     """
 
     optimizer: str
@@ -117,11 +118,11 @@ class Answer(Record):
 class Evidence(NamedTuple):
     """What is known of a network: the kind of its signals, kernels of its drawings, the gradient's course.
 
-    `outputs` is their second moment where a readout of its own stands on them, and `cosine` then their mean cosine,
-    `position_cosine` that of the tokens of a sequence; `scaled` whether the signals keep their size by a norm, whatever
-    the weights'. `sizes` and `gradient_sizes` are logarithms of the least and the greatest typical size of any layer;
-    `lost_range` is the dtype of the profile where something left its range; `told_apart` is false where the signals are
-    called dead because no example is told from another.
+    `outputs` is the second moment of what a readout stands on, and `whose` in words; `cosine` is the mean cosine of
+    outputs on which one of its own stands, `position_cosine` that of the tokens of a sequence; `scaled` whether the
+    signals keep their size by a norm, whatever the weights'. `sizes` and `gradient_sizes` are logarithms of the least
+    and the greatest typical size of any layer; `lost_range` is the dtype of the profile where something left its range;
+    `told_apart` is false where the signals are called dead because no example is told from another.
     """
 
     kind: str
@@ -129,6 +130,7 @@ class Evidence(NamedTuple):
     backward: Course | None
     interrupted: bool
     outputs: float = nan
+    whose: str = "outputs'"
     cosine: float = nan
     position_cosine: float = nan
     scaled: bool = False
@@ -186,7 +188,7 @@ def _held(bounds: Bounds, dtype: str, seen: Evidence) -> dict[str, Held]:
     alike = _of_kernel(bounds, known) if known else _of_signal(seen)
     lost = [(SLOWLY, f"{LOST[seen.kind]}: at best a readout learns")] if seen.kind == "dead" else []
     alike += [*_of_cosine(seen.cosine, SLOWLY if known else NO), *_of_positions(seen.position_cosine)]
-    few, many = _of_outputs(bounds, seen.outputs)
+    few, many = _of_outputs(bounds, seen)
     small, large, apart = _of_range(dtype, seen)
     return {
         ALIKE_EXAMPLES: alike + lost,
@@ -310,14 +312,14 @@ def _of_range(dtype: str, seen: Evidence) -> tuple[Held, Held, Held]:
     return small, large, apart
 
 
-def _of_outputs(bounds: Bounds, outputs: float) -> tuple[Held, Held]:
+def _of_outputs(bounds: Bounds, seen: Evidence) -> tuple[Held, Held]:
     """That they are too small, and too large."""
-    slow, least = bounds.least_outputs
+    outputs, (slow, least) = seen.outputs, bounds.least_outputs
     small = NO if outputs < least else SLOWLY if outputs < slow else YES
     large = YES if np.isnan(outputs) else _graded(outputs, bounds.outputs)
     found = ((small, bounds.least_outputs), (large, bounds.outputs))
     few, many = (
-        [(one, f"the outputs' second moment is {outputs:.3g} {_bound(one, *ends)}")] * (one != YES)
+        [(one, f"the {seen.whose} second moment is {outputs:.3g} {_bound(one, *ends)}")] * (one != YES)
         for one, ends in found
     )
     return few, many

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ...profiler.result.advice import Built
 from ...profiler.result.comparison import Comparison
 from ...profiler.result.described import read_fields
 from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
@@ -145,8 +146,16 @@ class ModelProfile(LayerProfile[Model]):
         return judged_model(self, self._passed(), self._roles(), forward, backward)
 
     def _evidence(self, judgement: Judgement) -> Evidence:
-        """With what is known of tokens at the outputs."""
-        return super()._evidence(judgement)._replace(position_cosine=float(self["output_position_cosine"][0]))
+        """With what is known of tokens at the outputs; the head stands on what it is given, and may begin at zero."""
+        within, given = (float(self[name][0]) for name in ("output_position_cosine", "head_second_moment"))
+        evidence = super()._evidence(judgement)._replace(position_cosine=within, outputs=given)
+        return evidence._replace(whose="head's inputs'", scaled=self.network.normalises)
+
+    def _built(self) -> Built:
+        """Ways around are seen by the gradient."""
+        model = self.network
+        branches = model.branches if self.backward else None
+        return Built(model.normalises, model.batch_norm, branches, model.biases, model.own_gain)
 
     def _naming(self) -> Naming:
         return Modules(self.network.modules)
@@ -176,7 +185,10 @@ class ModelProfile(LayerProfile[Model]):
 
     def _description(self) -> dict[str, Any]:
         model = self.network
-        told = ("name", "parameters", "rows", "normalises", "branches", "output", "learns")
+        told = (
+            *("name", "parameters", "rows", "normalises", "branches", "output", "learns"),
+            *("batch_norm", "biases", "own_gain"),
+        )
         about = {name: getattr(model, name) for name in told}
         return about | {"dtype": np.dtype(model.dtype).name, "modules": [row._asdict() for row in model.modules]}
 
