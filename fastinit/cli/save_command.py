@@ -29,7 +29,7 @@ def add_save(parser: argparse.ArgumentParser) -> None:
         '{"fc.kernel": [784, 10], "fc.bias": [[10], "zeros"], "head": [[10, 10], "normal", {"std": 0.02}]}; '
         "fastinit save folder --config config.json --rules own --dtype bfloat16"
     )
-    parser.add_argument("directory", type=Path, help="where the files go; without a checkpoint")
+    parser.add_argument("directory", help="where the files go; without a checkpoint")
     parser.add_argument("--seed", default="0", help="of all streams (default: 0)")
     parser.add_argument("--dtype", help="float32, float16, bfloat16 or float64 (default: the model's, or float32)")
     parser.add_argument("--max-shard-size", default="5GB", metavar="SIZE", help="of a file (default: 5GB)")
@@ -72,9 +72,18 @@ def _save_arrays(options: argparse.Namespace, dtype: Any, **common: Any) -> list
 
 def _read_shapes(path: Path) -> dict[str, Any]:
     try:
-        shapes = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        shapes = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(shapes, dict):
         refuse("--shapes", "a file of one object, from names to shapes", str(path))
     return shapes
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, of whose names no two may be the same: the last would hide the others."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"twice in an object: {next(name for name in found if names.count(name) > 1)!r}")
+    return found
