@@ -8,6 +8,7 @@ from os import PathLike
 from typing import Any
 
 from .dtypes import NAMES, kind_of
+from .missing import missing
 
 #: Dtypes by their names, as these files call them.
 CODES = {
@@ -77,7 +78,7 @@ def open_tensors(path: str | PathLike[str], framework: str = "np") -> Iterator[T
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:
-        raise ImportError("a .safetensors file needs safetensors: pip install 'fastinit-nn[safetensors]'") from error
+        raise missing("a .safetensors file", "safetensors", "safetensors") from error
     try:
         stored = safe_open(path, framework=framework)
     except SafetensorError as error:

@@ -144,8 +144,8 @@ def test_a_model_needs_torch(capsys, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("fastinit.torch")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    said = "fastinit: `fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'\n"
-    assert run(capsys, "verify", "w.safetensors", "--model", "os:getcwd") == (2, "", said)
+    said = "`fastinit.torch` needs torch: pip install torch (or '.[torch]' in the source folder of fastinit)"
+    assert run(capsys, "verify", "w.safetensors", "--model", "os:getcwd") == (2, "", f"fastinit: {said}\n")
 
 
 def installed(folder, *arguments):

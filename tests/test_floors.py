@@ -23,7 +23,7 @@ PYTHON_FLOORS = {
     3: ("locks", "_core", "reference"),
     4: (
         *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
-        *("version", "typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
+        *("missing", "version", "typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
         *("generator", "tensor_files", "checkpoints"),
     ),
     5: (

@@ -72,4 +72,5 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(ImportError) as raised, open_tensors(written(tmp_path / "w.safetensors")):
         pass
-    assert str(raised.value) == "a .safetensors file needs safetensors: pip install 'fastinit-nn[safetensors]'"
+    said = "pip install safetensors (or '.[safetensors]' in the source folder of fastinit)"
+    assert str(raised.value) == f"a .safetensors file needs safetensors: {said}"

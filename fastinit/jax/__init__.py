@@ -7,7 +7,9 @@ host and sent: by an initializer in a program whole, by `sharded` and `initializ
 try:
     import jax as jax
 except ImportError as _error:
-    raise ImportError("`fastinit.jax` needs jax: pip install 'fastinit-nn[jax]'") from _error
+    from ..missing import missing
+
+    raise missing("`fastinit.jax`", "jax", "jax") from _error
 
 from ..models.plans import Entry, Plan
 from ..models.shards import ModelVerification

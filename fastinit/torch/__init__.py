@@ -3,7 +3,9 @@
 try:
     import torch as torch
 except ImportError as _error:
-    raise ImportError("`fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'") from _error
+    from ..missing import missing
+
+    raise missing("`fastinit.torch`", "torch", "torch") from _error
 
 from ..models.plans import Entry, Plan
 from ..models.shards import ModelVerification

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...arguments import refuse
+from ...missing import missing
 from ...models.shards import ModelVerification
 from ...tensor_files import open_tensors
 from ..rules.lists import Rules
@@ -30,7 +31,7 @@ def configured(path: str) -> Any:
     try:
         import transformers
     except ImportError as error:
-        raise ImportError("a configuration needs transformers: pip install transformers") from error
+        raise missing("a configuration", "transformers") from error
     config = transformers.AutoConfig.from_pretrained(path)
     names = config.architectures or []
     if len(names) != 1 or not hasattr(transformers, names[0]):
