@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
+from itertools import islice
 from operator import index as as_index
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -94,6 +95,12 @@ def _nearest(value: Any, listed: list[str]) -> str:
 
     nearest = get_close_matches(value, listed, 1) if isinstance(value, str) else []
     return f" (nearest: {nearest[0]!r})" if nearest else ""
+
+
+def first_few(names: Collection[str], most: int = 3) -> str:
+    """Names in a sentence: the first of many, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(islice(names, most)) + more
 
 
 def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -23,12 +23,12 @@ from .dtypes import Kind
 from .fill import draw
 from .laws import Law
 from .layout import flat
-from .tensor_files import CODES
+from .tensor_files import CODES, INDEX
 
 #: Bytes that are made, and then written, together: 4 MiB no longer stay in the cache, and take half as long again.
 PIECE = 1 << 20
 
-_ENDINGS = (".safetensors", ".safetensors.index.json")
+_ENDINGS = (".safetensors", INDEX)
 #: What transformers asks of a file before it reads it.
 _METADATA = {"format": "pt"}
 
@@ -74,7 +74,7 @@ def write_checkpoint(
     named = _named(_shards_of(tensors, _byte_count(max_shard_size)))
     files: dict[str, Iterable[Any]] = {name: _file_of(shard, words) for name, shard in named.items()}
     if len(named) > 1:
-        files["model.safetensors.index.json"] = [_index_of(named)]
+        files[f"model{INDEX}"] = [_index_of(named)]
     _check_folder(folder)
     new = [*takewhile(lambda one: not one.exists(), (folder, *folder.parents))]
     ours: list[Path] = []

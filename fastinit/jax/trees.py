@@ -221,4 +221,4 @@ def _shard(array: Any, rectangle: Rectangle, entry: Entry, seed: int | None, che
     index = None if is_whole else rectangle.slices
     law: Any = entry.law
     found = verification.verify(array, law, shape=entry.shape, index=index, seed=seed, name=entry.stream)
-    return shard._replace(problems=(found.summary,) if found.problems else (), sketch=found.sketch)
+    return shard.judged(found, law)
