@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..arguments import refuse, unexpected
@@ -10,7 +10,7 @@ from ..dtypes import kind_of
 from ..laws import Called, Law
 from ..scaling import Fans, fan_pair
 from ..schemes import AXES, SCHEMES, scheme_of
-from .patterns import LIST, Patterns
+from .patterns import LIST, NoFansError, Patterns, of_each
 from .plans import Entry, Plan
 
 
@@ -25,6 +25,11 @@ class Weight(NamedTuple):
     def fans(self) -> Fans | None:
         """None below two axes."""
         return Fans(*fan_pair(self.shape, -2, -1, ())) if len(self.shape) > 1 else None
+
+    @property
+    def is_bias(self) -> bool:
+        """Whether it is added to something, as its name tells."""
+        return len(self.shape) < 2 and "bias" in self.name.rpartition(".")[2]
 
 
 class Ruled(NamedTuple):
@@ -66,7 +71,7 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
         unexpected(known.name, keywords, known.parameters)
     if known.needs_fans and weight.fans is None:
         rule = f"such that a scheme with a fan is for arrays of two axes or more ({known.name!r} is one)"
-        refuse("rules", rule, (weight.name, weight.shape))
+        refuse("rules", rule, (weight.name, weight.shape), NoFansError)
     law = known.law_for(weight.shape, **keywords)
     axes = {axis: keywords.get(axis, usual) for axis, usual in AXES.items()}
     return Ruled(law, None if weight.fans is None else Fans(*fan_pair(weight.shape, **axes)))
@@ -74,29 +79,26 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
 
 def planned(weights: Sequence[Weight], rules: Rules) -> Plan:
     """What rules give each of the weights; refused where one has no law, or a pattern comes first for none."""
-    names = [weight.name for weight in weights]
-    if callable(rules) and not isinstance(rules, (Law, type)):
-        given = {weight.name: rules(weight) for weight in weights}
-    else:
-        given = dict(_listed(rules, weights))
-    missing = [name for name in names if given.get(name) is None]
-    if missing:
-        refuse("rules", "such that each array has a law (a list may end with ('*', scheme))", missing)
+    rule = rules if callable(rules) and not isinstance(rules, (Law, type)) else _Listed(rules)
+    if isinstance(rule, Patterns):
+        rule.for_each([weight.name for weight in weights])
+    given = of_each(weights, rule, lambda weight: "zeros" if weight.is_bias else "ones")
+    if missing := [name for name, one in given.items() if one is None]:
+        refuse("rules", "such that a function gives each array a law", missing)
     return Plan(_entry(weight, given[weight.name]) for weight in weights)
 
 
-def _listed(rules: Any, weights: Sequence[Weight]) -> Iterable[tuple[str, Ruled]]:
-    if isinstance(rules, str) and rules in SCHEMES:
-        refuse("rules", f"[('*', {rules!r})] where that is meant", rules)
-    if not isinstance(rules, (list, tuple)):
-        refuse("rules", f"{LIST}, or a function from a Weight to a law", rules, TypeError)
-    patterns = Patterns(rules)
-    for weight in weights:
-        found = patterns.rule_for(weight.name)
-        if found is not None:
-            yield weight.name, law_of(found[0], weight, **found[1])
-    if unused := patterns.without_use(weight.name for weight in weights):
-        refuse("rules", "patterns of which each comes first for an array", unused)
+class _Listed(Patterns):
+    def __init__(self, rules: Any) -> None:
+        if isinstance(rules, str) and rules in SCHEMES:
+            refuse("rules", f"[('*', {rules!r})] where that is meant", rules)
+        if not isinstance(rules, (list, tuple)):
+            refuse("rules", f"{LIST}, or a function from a Weight to a law", rules, TypeError)
+        super().__init__(rules)
+
+    def __call__(self, weight: Weight) -> Ruled | None:
+        found = self.rule_for(weight.name)
+        return None if found is None else law_of(found[0], weight, **found[1])
 
 
 def _entry(weight: Weight, given: Any) -> Entry:

@@ -152,8 +152,15 @@ REFUSED = [
     (lambda: fj.plan(WEIGHT, lambda weight: 5), TypeError,
      "`rules` must be such that a function gives a law (w), got 5"),
     (lambda: fj.plan({"b": jnp.zeros(3)}, [("*", "he_normal")]), ValueError,
-     "`rules` must be such that a scheme with a fan is for arrays of two axes or more ('he_normal' is one), got ('b', "
-     "(3,))"),
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more "
+     "(others need a rule before it: ('*b', 'ones')), got 'b (3,)'"),
+    (lambda: fj.plan({"layers": [{"kernel": jnp.zeros((3, 3)), "bias": jnp.zeros(3), "scale": jnp.zeros(3)}] * 3},
+                     [("*", "he_normal")]), ValueError,
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more "
+     "(others need a rule before it: ('*bias', 'zeros'), ('*scale', 'ones')), "
+     "got 'layers.0.bias (3,), layers.0.scale (3,), layers.1.bias (3,) and 3 more'"),
+    (lambda: fj.plan(WEIGHT, lambda weight: None), ValueError,
+     "`rules` must be such that a function gives each array a law, got ['w']"),
     (lambda: fj.plan({"a": {"b": jnp.zeros(3)}, "a.b": jnp.zeros(3)}, [("*", "zeros")]), ValueError,
      "`tree` must be one whose paths, joined by dots, are apart, got ['a.b']"),
     (lambda: fj.verify(WEIGHT, RULES[2:]), TypeError,

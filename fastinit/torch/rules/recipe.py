@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from ...arguments import refuse
+from ...arguments import first_few, refuse
 from ...laws import Law
 from .modules import is_norm
 from .weights import Ruled, Weight, law_of, path_end
@@ -87,15 +87,17 @@ class Recipe:
         argument, words = sought
         names = getattr(self, argument)
         if names and not any(map(self.seeks, weights)):
-            ends = ", ".join(sorted({path_end(weight.name) for weight in weights}))
+            ends = first_few(sorted({path_end(weight.name) for weight in weights}), 8)
             rule = f"names, or ends of paths, of {words} the model: {self._call_with(())} where it has none"
-            refuse(argument, f"{rule}, else with all that are such of {ends}", names)
+            are_usual = names == getattr(type(self), "usual", ())
+            refuse(argument, f"{rule}, else with all that are such of {ends}", "the usual ones" if are_usual else names)
 
     def _call_with(self, names: tuple[str, ...]) -> str:
         """How the recipe is made with other names of what it seeks, as it is typed."""
         assert self.sought is not None
         layers = f"layers={getattr(self, 'layers', '...')}, " if self.needs_layers else ""
-        return f"{type(self).__name__}({layers}{self.sought.argument}={names})"
+        home = "fastinit.torch." if type(self).__module__.startswith("fastinit.") else ""
+        return f"{home}{type(self).__name__}({layers}{self.sought.argument}={names})"
 
 
 def conventional(weight: Weight) -> Ruled | None:

@@ -13,6 +13,7 @@ from torch import nn
 
 from ...arguments import refuse, unexpected
 from ...laws import Called, Law
+from ...models.patterns import NoFansError
 from ...scaling import Axes, Fans, checked_axes, fan_pair
 from ...schemes import AXES, DESCRIBED, Scheme, scheme_of
 from .modules import IN_TORCHS_ORDER, fans_of, is_of_norm, is_shift, sides_of
@@ -149,7 +150,7 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     if found is None:
         first = f"others need a rule before it: ({weight.name!r}, 'torch')"
         rule = f"such that a scheme with a fan is for weights of two axes or more ({first})"
-        refuse("rules", rule, (weight.name, weight.shape))
+        refuse("rules", rule, (weight.name, weight.shape), NoFansError)
     return Ruled(known.scaled(*found, **keywords), fans)
 
 
