@@ -97,6 +97,12 @@ def _nearest(value: Any, listed: list[str]) -> str:
     return f" (nearest: {nearest[0]!r})" if nearest else ""
 
 
+def check_open(name: str, client: Any) -> None:
+    """Raise where what is to work for us is a client of Dask that has been closed."""
+    if getattr(client, "status", None) in ("closed", "closing"):
+        refuse(name, "a client that is not closed", client)
+
+
 def first_few(names: Collection[str], most: int = 3) -> str:
     """Names in a sentence: the first of many, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

@@ -13,7 +13,7 @@ except ImportError as _error:
 
 from ..models.plans import Entry, Plan
 from ..models.shards import ModelVerification
-from ..models.weights import Ruled, Weight, law_of
+from ..models.weights import Ruled, Weight
 from .initializers import (
     Initializer,
     constant,
@@ -39,7 +39,7 @@ from .initializers import (
 from .keys import seed_of
 from .shards import sharded
 from .transformation import fast_init
-from .trees import initialize, plan, verify
+from .trees import initialize, law_of, plan, verify
 
 __all__ = [
     "Entry",

@@ -13,13 +13,15 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, SingleDeviceSharding
 
 from .. import verification
-from ..arguments import refuse
+from ..arguments import refuse, unexpected
 from ..machine import usually_rounded
+from ..models import weights
 from ..models.plans import Entry, Plan
 from ..models.shards import ModelVerification, Shard, digest_of, put_together
-from ..models.weights import Rules, Weight, planned
+from ..models.weights import Ruled, Rules, Weight, planned
 from ..rectangles import Rectangle
 from ..stream import seed_number
+from .initializers import law_in_rules
 from .shards import laid_out, number_of_all
 
 #: Last entries of paths that name no weight, but what holds its values.
@@ -55,6 +57,36 @@ def _leaves(tree: Any) -> _Leaves:
     return _Leaves([leaf for _, leaf in paths], structure, weights)
 
 
+def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
+    """The law of a scheme, or of an initializer, for a weight: what a function that gives rules returns.
+
+    Parameters
+    ----------
+    scheme : str, Scheme, Law, callable or initializer
+        The name of a scheme, one of fastinit's functions or one like them, or a law itself; or an initializer of this
+        module, such as ``he_normal()``, which takes no keywords.
+    weight : Weight
+        What a function that gives rules is called with.
+    **keywords
+        Of the scheme: gain, std, ..., in_axis, out_axis and batch_axis.
+
+    Returns
+    -------
+    Ruled
+        What a rule returns.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such scheme, it does not take a keyword, or it needs fans and there are none.
+    """
+    law = law_in_rules(scheme, weight.shape)
+    if law is None:
+        return weights.law_of(scheme, weight, **keywords)
+    unexpected("initializer", keywords, ())
+    return Ruled(law, weight.fans)
+
+
 @usually_rounded
 def plan(tree: Any, rules: Rules) -> Plan:
     """What `initialize` would do: name, shape, law, deviation, fans of every weight.
@@ -84,7 +116,7 @@ def plan(tree: Any, rules: Rules) -> Plan:
     layers.0.bias    256      zeros()              0        -       -
     layers.0.kernel  784x256  normal(std=0.05051)  0.05051  784     256
     """
-    return planned([*_leaves(tree).weights.values()], rules)
+    return planned([*_leaves(tree).weights.values()], rules, law_of)
 
 
 @usually_rounded
@@ -126,7 +158,7 @@ def initialize(tree: Any, rules: Rules, *, seed: Any) -> Any:
     True
     """
     number, found = number_of_all(seed), _leaves(tree)
-    entries = planned([*found.weights.values()], rules)
+    entries = planned([*found.weights.values()], rules, law_of)
     shardings = [_sharding(found.leaves[at], weight.name) for at, weight in found.weights.items()]
     made = list(found.leaves)
     for at, entry, sharding in zip(found.weights, entries, shardings, strict=True):
@@ -185,7 +217,7 @@ def verify(tree: Any, rules: Rules, seed: Any = None) -> ModelVerification:
     True
     """
     found, number = _leaves(tree), None if seed is None else seed_number(seed)
-    entries = planned([*found.weights.values()], rules)
+    entries = planned([*found.weights.values()], rules, law_of)
     held: dict[int, list[Shard]] = {}
     for at, entry in zip(found.weights, entries, strict=True):
         for device, shard in _held(found.leaves[at], entry, number):

@@ -45,27 +45,7 @@ Rules = Sequence[tuple[Any, ...]] | Callable[[Weight], Ruled | Law | None]
 
 
 def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
-    """The law of a scheme for a weight.
-
-    Parameters
-    ----------
-    scheme : str, Scheme, Law or callable
-        The name of a scheme, one of fastinit's functions or one like them, or a law itself.
-    weight : Weight
-        What a function that gives rules is called with.
-    **keywords
-        Of the scheme: gain, std, ..., in_axis, out_axis and batch_axis.
-
-    Returns
-    -------
-    Ruled
-        What a rule returns.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there is no such scheme, it does not take a keyword, or it needs fans and there are none.
-    """
+    """The law of a scheme for a weight. Keywords are the scheme's, axes among them."""
     known = scheme_of(scheme)
     if not known.is_called:
         unexpected(known.name, keywords, known.parameters)
@@ -77,9 +57,12 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     return Ruled(law, None if weight.fans is None else Fans(*fan_pair(weight.shape, **axes)))
 
 
-def planned(weights: Sequence[Weight], rules: Rules) -> Plan:
-    """What rules give each of the weights; refused where one has no law, or a pattern comes first for none."""
-    rule = rules if callable(rules) and not isinstance(rules, (Law, type)) else _Listed(rules)
+def planned(weights: Sequence[Weight], rules: Rules, law_of: Callable[..., Ruled] = law_of) -> Plan:
+    """What rules give each of the weights; refused where one has no law, or a pattern comes first for none.
+
+    `law_of` is that of the door.
+    """
+    rule = rules if callable(rules) and not isinstance(rules, (Law, type)) else _Listed(rules, law_of)
     if isinstance(rule, Patterns):
         rule.for_each([weight.name for weight in weights])
     given = of_each(weights, rule, lambda weight: "zeros" if weight.is_bias else "ones")
@@ -89,22 +72,25 @@ def planned(weights: Sequence[Weight], rules: Rules) -> Plan:
 
 
 class _Listed(Patterns):
-    def __init__(self, rules: Any) -> None:
+    def __init__(self, rules: Any, law_of: Callable[..., Ruled]) -> None:
         if isinstance(rules, str) and rules in SCHEMES:
             refuse("rules", f"[('*', {rules!r})] where that is meant", rules)
         if not isinstance(rules, (list, tuple)):
             refuse("rules", f"{LIST}, or a function from a Weight to a law", rules, TypeError)
         super().__init__(rules)
+        self._law_of = law_of
 
     def __call__(self, weight: Weight) -> Ruled | None:
         found = self.rule_for(weight.name)
-        return None if found is None else law_of(found[0], weight, **found[1])
+        return None if found is None else self._law_of(found[0], weight, **found[1])
 
 
 def _entry(weight: Weight, given: Any) -> Entry:
     law, fans = given if isinstance(given, Ruled) else (given, weight.fans)
     if not isinstance(law, Law):
         refuse("rules", f"such that a function gives a law ({weight.name})", given, TypeError)
-    if not isinstance(law, Called):
+    if isinstance(law, Called):
+        law.check_call(weight.shape, weight.name, weight.dtype)
+    else:
         law.fills(weight.shape, kind_of(weight.dtype), 0, weight.name, 1)  # which raises where there is no such array
     return Entry(weight.name, weight.shape, law, weight.name, fans, weight.name)

@@ -159,6 +159,17 @@ REFUSED = [
      "`rules` must be such that a scheme with a fan is for weights of two axes or more "
      "(others need a rule before it: ('*bias', 'zeros'), ('*scale', 'ones')), "
      "got 'layers.0.bias (3,), layers.0.scale (3,), layers.1.bias (3,) and 3 more'"),
+    (lambda: fj.plan(WEIGHT, [("*", fj.normal(-2.0))]), ValueError,
+     "`rules` must be of initializers whose scale is a number, and not negative, "
+     "got _Normal(stddev=-2.0, dtype=None)"),
+    (lambda: fj.plan(WEIGHT, [("*", fj.normal(), {"std": 2.0})]), TypeError,
+     "initializer() got an unexpected keyword argument 'std'"),
+    (lambda: fj.plan(WEIGHT, [("*", fj.normal)]), TypeError,
+     "`rules` must be of schemes that are called as fastinit's are (w: got an unexpected keyword argument 'seed'), "
+     "got 'normal'"),
+    (lambda: fj.plan(WEIGHT, [("*", jax.nn.initializers.he_normal())]), TypeError,
+     "`rules` must be of schemes that are called as fastinit's are (w: missing a required argument: 'shape'), "
+     "got 'init'"),
     (lambda: fj.plan(WEIGHT, lambda weight: None), ValueError,
      "`rules` must be such that a function gives each array a law, got ['w']"),
     (lambda: fj.plan({"a": {"b": jnp.zeros(3)}, "a.b": jnp.zeros(3)}, [("*", "zeros")]), ValueError,
@@ -247,3 +258,22 @@ def test_init_functions_of_every_library():
             if isinstance(one, jax.Array) and one.ndim > 1:
                 assert one.shape == other.shape and not np.array_equal(one, other)
                 assert abs(float(one.std() / other.std()) - 1) < 0.15  # of 1024 elements; the seed is fixed
+
+
+def test_initializers_are_rules():
+    tree = {"kernel": jax.ShapeDtypeStruct((64, 32), "bfloat16"), "bias": jax.ShapeDtypeStruct((32,), "float32")}
+    rules = [("bias", fj.ones), ("*", fj.he_normal())]
+    made = fj.initialize(tree, rules, seed=3)
+    named = {"seed": 3, "name": "kernel", "dtype": "bfloat16", "distribution": "truncated_normal"}
+    same(made["kernel"], fi.he_normal((64, 32), **named))
+    assert (made["bias"] == 1).all() and fj.verify(made, rules, seed=3)
+    assert str(fj.plan(tree, [("*", fj.normal(0.5))])[0].law) == "normal(std=0.5)"
+
+
+def test_a_users_function_may_make_another_dtype():
+    def ramp(shape, **_):
+        return np.linspace(0, 1, np.prod(shape)).reshape(shape)
+
+    for dtype in ("float32", "bfloat16"):
+        tree = {"kernel": jax.ShapeDtypeStruct((40, 60), dtype)}
+        assert fj.verify(fj.initialize(tree, [("*", ramp)], seed=0), [("*", ramp)], seed=0)

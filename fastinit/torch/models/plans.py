@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -204,15 +203,10 @@ def _with_examples(
 def _check_law(law: Law, weight: Weight) -> None:
     """Raise where a law of ours cannot give the weight, or a function cannot be called as it would be."""
     dtype = dtype_for(law, weight.dtype)
-    if not isinstance(law, Called):
+    if isinstance(law, Called):
+        law.check_call(weight.shape, weight.name, dtype)
+    else:
         law.fills(weight.shape, kind_of(dtype), 0, weight.name, 1)
-        return
-    common = {"seed": 0, "name": weight.name, "dtype": dtype, "index": None, "out": None}
-    try:
-        inspect.signature(law.call).bind(weight.shape, **common, **law.keywords)
-    except (TypeError, ValueError) as error:  # the latter of what tells no signature
-        called = getattr(law.call, "__name__", law.call)
-        refuse("rules", f"of schemes that are called as fastinit's are ({weight.name}: {error})", called, TypeError)
 
 
 def _given(rules: Rules, weights: Sequence[Weight], renamed: bool) -> dict[str, Ruled]:
