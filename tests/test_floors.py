@@ -134,12 +134,12 @@ INSIDE = {
         "verify_command",
         "command_line",
     ),
-    "models": ("patterns", "plans", "shards", "weights"),
+    "models": ("patterns", "plans", "recipe", "recipes", "shards", "weights"),
     "jax": ("keys", "programs", "draws", "initializers", "shards", "transformation", "trees"),
     "keras": ("seeds", "tensors", "initializers", "fast"),
     "torch": (
         ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
-        ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
+        ("rules", ("modules", "weights", "recipe", "lists", "width")),
         ("calls", ("requests", "init", "visits", "wrapping", "answers", "fast")),
         (
             "models",

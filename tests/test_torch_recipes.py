@@ -10,8 +10,8 @@ from torch import nn
 import fastinit as fi
 import fastinit.torch as ft
 from fastinit.cli import main
+from fastinit.models.recipe import RECIPES
 from fastinit.torch.rules.modules import normalises
-from fastinit.torch.rules.recipe import RECIPES
 
 HERE = __name__
 

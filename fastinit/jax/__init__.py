@@ -12,6 +12,8 @@ except ImportError as _error:
     raise missing("`fastinit.jax`", "jax", "jax") from _error
 
 from ..models.plans import Entry, Plan
+from ..models.recipe import Recipe
+from ..models.recipes import deepnorm, gpt2, llama
 from ..models.shards import ModelVerification
 from ..models.weights import Ruled, Weight
 from .initializers import (
@@ -46,13 +48,16 @@ __all__ = [
     "Initializer",
     "ModelVerification",
     "Plan",
+    "Recipe",
     "Ruled",
     "Weight",
     "constant",
+    "deepnorm",
     "delta_orthogonal",
     "fast_init",
     "glorot_normal",
     "glorot_uniform",
+    "gpt2",
     "he_normal",
     "he_uniform",
     "initialize",
@@ -61,6 +66,7 @@ __all__ = [
     "law_of",
     "lecun_normal",
     "lecun_uniform",
+    "llama",
     "normal",
     "ones",
     "orthogonal",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
@@ -51,10 +51,23 @@ def _leaves(tree: Any) -> _Leaves:
         for at, (path, leaf) in enumerate(paths)
         if hasattr(leaf, "shape") and jnp.issubdtype(getattr(leaf, "dtype", None), jnp.floating)
     }
+    sides = _sides_in_attention({weight.name: weight.shape for weight in weights.values()})
+    weights = {at: weight._replace(sides=sides.get(weight.name, weight.sides)) for at, weight in weights.items()}
     counts = Counter(weight.name for weight in weights.values())
     if twice := [name for name, count in counts.items() if count > 1]:
         refuse("tree", "one whose paths, joined by dots, are apart", twice)
     return _Leaves([leaf for _, leaf in paths], structure, weights)
+
+
+def _sides_in_attention(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[Any, Any, Any]]:
+    """Of kernels of flax's attention, which have an axis for heads, and one for the numbers of a head."""
+    found: dict[str, tuple[Any, Any, Any]] = {}
+    for name in shapes:
+        home = name.removesuffix("query.kernel")
+        names = [f"{home}{one}.kernel" for one in ("query", "key", "value", "out")]
+        if home != name and all(len(shapes.get(one, ())) == 3 for one in names):
+            found |= dict.fromkeys(names[:3], (0, (1, 2), ())) | {names[3]: ((0, 1), 2, ())}
+    return found
 
 
 def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
@@ -129,10 +142,12 @@ def initialize(tree: Any, rules: Rules, *, seed: Any) -> Any:
         Abstract or not: what `jax.eval_shape`, ``nnx.get_abstract_model`` or ``nnx.eval_shape`` give. A leaf's
         ``sharding`` says where its weight will lie; without one that is the default device. Leaves that are no floats
         stay what they are.
-    rules : list or callable
+    rules : str, list or callable
+        The name of a recipe, "gpt2" or "llama", or one made with its arguments, as ``deepnorm(layers=12)``; a list of
         ``(pattern, scheme)`` or ``(pattern, scheme, keywords)``, of which the first whose pattern matches the name
         counts; or a function from a `Weight` to a law (see `law_of`), or None. A name is the path of a leaf joined by
-        dots, without a last ``value``: ``layers.0.kernel``. Kernels are (..., in, out).
+        dots, without a last ``value``: ``layers.0.kernel``. Kernels are (..., in, out), but those of flax's attention,
+        whose heads have an axis; where outputs come first, as in Equinox, rules name the axes.
     seed : int, list or array of int, or numpy.random.SeedSequence
         The same on every process.
 

@@ -2,34 +2,82 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..arguments import refuse, unexpected
+from ..arguments import choice, refuse, unexpected
 from ..dtypes import kind_of
 from ..laws import Called, Law
 from ..scaling import Fans, fan_pair
 from ..schemes import AXES, SCHEMES, scheme_of
 from .patterns import LIST, NoFansError, Patterns, of_each
 from .plans import Entry, Plan
+from .recipe import RECIPES, Recipe, layer_of
+
+#: Last words of names that say no more than that it is the weight of what the name begins with.
+_HELD = r"\.(kernel|embeddings?|weight|w|scale)$"
+#: Of what holds it, where that is a norm or an embedding; of what is added.
+_NORMS, _EMBEDDINGS, _BIASES = r"norm|(^|_)ln(_|\d|$)", r"emb|^w[tp]e$", ("bias", "b", "offset", "beta")
 
 
 class Weight(NamedTuple):
-    """What a rule is asked about: an array (..., in, out), by its name."""
+    """What a rule is asked about: an array by its name, (..., in, out) unless `sides` says otherwise.
+
+    What it is for is told by the names that flax, haiku and equinox give.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    sides: tuple[Any, Any, Any] = (-2, -1, ())
 
     @property
     def fans(self) -> Fans | None:
         """None below two axes."""
-        return Fans(*fan_pair(self.shape, -2, -1, ())) if len(self.shape) > 1 else None
+        return Fans(*fan_pair(self.shape, *self.sides)) if len(self.shape) > 1 else None
+
+    @property
+    def path(self) -> str:
+        """The name of what it is of; a number after a name, as in ``h_0``, is that in a list."""
+        return re.sub(r"_(\d+)(?=\.|$)", r".\1", re.sub(_HELD, "", self.name))
 
     @property
     def is_bias(self) -> bool:
-        """Whether it is added to something, as its name tells."""
-        return len(self.shape) < 2 and "bias" in self.name.rpartition(".")[2]
+        """Whether it is added to something."""
+        return self._leaf in _BIASES or (len(self.shape) < 2 and "bias" in self._leaf)
+
+    @property
+    def is_of_norm(self) -> bool:
+        """Whether a normalisation holds it."""
+        return re.search(_NORMS, self._holder) is not None
+
+    @property
+    def is_norm(self) -> bool:
+        """Whether it scales or shifts a normalisation."""
+        return len(self.shape) < 2 and (self.is_of_norm or self._leaf == "scale")
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether it is looked up, and nothing is multiplied by it."""
+        return self._leaf.startswith("embedding") or re.search(_EMBEDDINGS, self._holder) is not None
+
+    @property
+    def door(self) -> str:
+        """Whose recipes are made for it."""
+        return "fastinit.jax"
+
+    def law(self, scheme: Any, **keywords: Any) -> Ruled:
+        """See `law_of`."""
+        return law_of(scheme, self, **keywords)
+
+    @property
+    def _leaf(self) -> str:
+        return self.name.rpartition(".")[2]
+
+    @property
+    def _holder(self) -> str:
+        return f".{self.name}".rpartition(".")[0].rpartition(".")[2].lower()
 
 
 class Ruled(NamedTuple):
@@ -39,9 +87,9 @@ class Ruled(NamedTuple):
     fans: Fans | None
 
 
-#: A list of (pattern, scheme) or (pattern, scheme, keywords), or a function from a weight to what `law_of` gives, or to
-#: a law; None where it has none.
-Rules = Sequence[tuple[Any, ...]] | Callable[[Weight], Ruled | Law | None]
+#: The name of a recipe; a list of (pattern, scheme) or (pattern, scheme, keywords); or a function, as a recipe is one,
+#: from a weight to what `law_of` gives, or to a law; None where it has none.
+Rules = str | Sequence[tuple[Any, ...]] | Callable[[Weight], Ruled | Law | None]
 
 
 def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
@@ -52,8 +100,9 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     if known.needs_fans and weight.fans is None:
         rule = f"such that a scheme with a fan is for arrays of two axes or more ({known.name!r} is one)"
         refuse("rules", rule, (weight.name, weight.shape), NoFansError)
-    law = known.law_for(weight.shape, **keywords)
-    axes = {axis: keywords.get(axis, usual) for axis, usual in AXES.items()}
+    axes = {axis: keywords.get(axis, own) for axis, own in zip(AXES, weight.sides, strict=True)}
+    taken = {axis: own for axis, own in axes.items() if axis in known.parameters}
+    law = known.law_for(weight.shape, **taken | keywords)
     return Ruled(law, None if weight.fans is None else Fans(*fan_pair(weight.shape, **axes)))
 
 
@@ -62,19 +111,42 @@ def planned(weights: Sequence[Weight], rules: Rules, law_of: Callable[..., Ruled
 
     `law_of` is that of the door.
     """
-    rule = rules if callable(rules) and not isinstance(rules, (Law, type)) else _Listed(rules, law_of)
+    rule: Any = rules
+    if isinstance(rules, str):
+        rule = _recipe(rules, weights)
+    elif not callable(rules) or isinstance(rules, (Law, type)):
+        rule = _Listed(rules, law_of)
     if isinstance(rule, Patterns):
         rule.for_each([weight.name for weight in weights])
     given = of_each(weights, rule, lambda weight: "zeros" if weight.is_bias else "ones")
     if missing := [name for name, one in given.items() if one is None]:
         refuse("rules", "such that a function gives each array a law", missing)
+    if isinstance(rule, Recipe):
+        rule.check(weights, renamed=False)
     return Plan(_entry(weight, given[weight.name]) for weight in weights)
+
+
+#: What is there instead of recipes that no name alone makes.
+_NOT_BY_NAME = {
+    "deepnorm": "fastinit.jax.deepnorm(layers=...)",
+    "mup": "a function from a Weight to a law (only fastinit.torch has a recipe)",
+}
+
+
+def _recipe(name: str, weights: Sequence[Weight]) -> Recipe:
+    """The recipe of that name for a model, of whose layers the names tell how many there are."""
+    if name in SCHEMES:
+        refuse("rules", f"[('*', {name!r})] where that is meant", name)
+    if name in _NOT_BY_NAME:
+        refuse("rules", f"{_NOT_BY_NAME[name]} where that is meant", name)
+    recipe = RECIPES[choice("rules", name, RECIPES, "a list, a function, a recipe made with its arguments, or ")]
+    if recipe.needs_layers and all(layer_of(weight) is None for weight in weights):
+        refuse("rules", f"fastinit.jax.{name}(layers=...) where no name has the number of a block", name)
+    return recipe.from_model(weights, renamed=False)
 
 
 class _Listed(Patterns):
     def __init__(self, rules: Any, law_of: Callable[..., Ruled]) -> None:
-        if isinstance(rules, str) and rules in SCHEMES:
-            refuse("rules", f"[('*', {rules!r})] where that is meant", rules)
         if not isinstance(rules, (list, tuple)):
             refuse("rules", f"{LIST}, or a function from a Weight to a law", rules, TypeError)
         super().__init__(rules)

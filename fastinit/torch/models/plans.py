@@ -16,10 +16,11 @@ from ...laws import Called, Law, Packed
 from ...machine import usually_rounded
 from ...models.patterns import examples_for, of_each
 from ...models.plans import Entry, Plan
+from ...models.recipe import RECIPES, Recipe
 from ...schemes import SCHEMES, Scheme
 from ..rules.lists import Listed, Rule, Rules
 from ..rules.modules import sides_of
-from ..rules.recipe import BY_MODULES, RECIPES, Recipe, modules_draw, rule_names
+from ..rules.recipe import BY_MODULES, modules_draw, rule_names
 from ..rules.weights import Ruled, Weight, ruled
 from ..tensors.checks import check_here, check_model, check_tensor
 from ..tensors.fills import dtype_for
