@@ -97,7 +97,7 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     if law is None:
         return weights.law_of(scheme, weight, **keywords)
     unexpected("initializer", keywords, ())
-    return Ruled(law, weight.fans)
+    return Ruled(law, weight.known_fans)
 
 
 @usually_rounded

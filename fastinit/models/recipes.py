@@ -12,8 +12,8 @@ from .recipe import RECIPES, Recipe, Sought, Weight, is_of, layer_of
 
 #: Names, or ends of paths, of the modules that lead back to the residual stream, in the usual libraries.
 RESIDUAL = ("c_proj", "out_proj", "o_proj", "down_proj", "linear2", "fc2", "wo", "w2", "dense_4h_to_h",
-            "attention.dense", "self_attention.dense", "self_attn.dense", "mlp.fc_out",
-            "per_layer_projection")  # fmt: skip
+            "attention.dense", "self_attention.dense", "self_attn.dense", "mlp.fc_out", "per_layer_projection",
+            "attn.out", "attention.out", "self_attention.out")  # fmt: skip
 
 #: The path of a block; lists in it, with their numbers; and the rest, which begins with the name of a branch.
 _IN_BLOCK = re.compile(r"((?:.*?\.)??\d+)\.(?:[^.]+\.\d+\.)*(.+)")

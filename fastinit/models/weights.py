@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 from ..arguments import choice, refuse, unexpected
 from ..dtypes import kind_of
@@ -18,7 +18,7 @@ from .recipe import RECIPES, Recipe, layer_of
 #: Last words of names that say no more than that it is the weight of what the name begins with.
 _HELD = r"\.(kernel|embeddings?|weight|w|scale)$"
 #: Of what holds it, where that is a norm or an embedding; of what is added.
-_NORMS, _EMBEDDINGS, _BIASES = r"norm|(^|_)ln(_|\d|$)", r"emb|^w[tp]e$", ("bias", "b", "offset", "beta")
+_NORMS, _EMBEDDINGS, _BIASES = r"norm|(^|_)ln(_|\d|$)", r"emb|^w[tp]e$", ("b", "offset", "beta")
 
 
 class Weight(NamedTuple):
@@ -34,8 +34,16 @@ class Weight(NamedTuple):
 
     @property
     def fans(self) -> Fans | None:
-        """None below two axes."""
-        return Fans(*fan_pair(self.shape, *self.sides)) if len(self.shape) > 1 else None
+        """None below two axes, and of biases; refused where the name does not tell which axes they are along."""
+        if self.known_fans is None and len(self.shape) > 1 and not self.is_bias:
+            _refuse_axes(self, "lecun_normal", {})
+        return self.known_fans
+
+    @property
+    def known_fans(self) -> Fans | None:
+        """Those that its name tells; None where it does not: outputs come first in what Equinox calls a weight."""
+        is_told = len(self.shape) > 1 and not self.is_bias and self._leaf != "weight"
+        return Fans(*fan_pair(self.shape, *self.sides)) if is_told else None
 
     @property
     def path(self) -> str:
@@ -45,7 +53,7 @@ class Weight(NamedTuple):
     @property
     def is_bias(self) -> bool:
         """Whether it is added to something."""
-        return self._leaf in _BIASES or (len(self.shape) < 2 and "bias" in self._leaf)
+        return self._leaf == "bias" or (len(self.shape) < 2 and ("bias" in self._leaf or self._leaf in _BIASES))
 
     @property
     def is_of_norm(self) -> bool:
@@ -97,13 +105,24 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     known = scheme_of(scheme)
     if not known.is_called:
         unexpected(known.name, keywords, known.parameters)
-    if known.needs_fans and weight.fans is None:
+    is_named = keywords.keys() >= {"in_axis", "out_axis"}
+    if known.needs_fans and weight.known_fans is None and len(weight.shape) > 1 and not (weight.is_bias or is_named):
+        _refuse_axes(weight, known.name, keywords)
+    if known.needs_fans and weight.known_fans is None and not is_named:
         rule = f"such that a scheme with a fan is for arrays of two axes or more ({known.name!r} is one)"
         refuse("rules", rule, (weight.name, weight.shape), NoFansError)
     axes = {axis: keywords.get(axis, own) for axis, own in zip(AXES, weight.sides, strict=True)}
     taken = {axis: own for axis, own in axes.items() if axis in known.parameters}
     law = known.law_for(weight.shape, **taken | keywords)
-    return Ruled(law, None if weight.fans is None else Fans(*fan_pair(weight.shape, **axes)))
+    has_fans = is_named or weight.known_fans is not None
+    return Ruled(law, Fans(*fan_pair(weight.shape, **axes)) if has_fans and len(weight.shape) > 1 else None)
+
+
+def _refuse_axes(weight: Weight, scheme: str, keywords: Mapping[str, Any]) -> NoReturn:
+    """Raise where nobody knows the axes of a weight, with rules for it that do as they are typed."""
+    first, last = ((weight.name, scheme, {**keywords, "in_axis": at, "out_axis": 1 - at}) for at in (1, 0))
+    rule = f"such that axes are named: {first} where outputs come first, as in Equinox, {last} where they do not"
+    refuse("rules", rule, (weight.name, weight.shape))
 
 
 def planned(weights: Sequence[Weight], rules: Rules, law_of: Callable[..., Ruled] = law_of) -> Plan:
@@ -158,7 +177,7 @@ class _Listed(Patterns):
 
 
 def _entry(weight: Weight, given: Any) -> Entry:
-    law, fans = given if isinstance(given, Ruled) else (given, weight.fans)
+    law, fans = given if isinstance(given, Ruled) else (given, weight.known_fans)
     if not isinstance(law, Law):
         refuse("rules", f"such that a function gives a law ({weight.name})", given, TypeError)
     if isinstance(law, Called):
