@@ -12,7 +12,6 @@ except ImportError as _error:
     raise missing("`fastinit.jax`", "jax", "jax") from _error
 
 from ..models.plans import Entry, Plan
-from ..models.recipe import Recipe
 from ..models.recipes import deepnorm, gpt2, llama
 from ..models.shards import ModelVerification
 from ..models.weights import Ruled, Weight
@@ -48,7 +47,6 @@ __all__ = [
     "Initializer",
     "ModelVerification",
     "Plan",
-    "Recipe",
     "Ruled",
     "Weight",
     "constant",

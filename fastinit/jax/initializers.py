@@ -232,9 +232,9 @@ def law_in_rules(scheme: Any, shape: tuple[int, ...]) -> Law | None:
     if not isinstance(scheme, _Initializer):
         return None
     law, factor = scheme.law(shape)
-    return (
-        law if factor is None else refuse("rules", "of initializers whose scale is a number, and not negative", scheme)
-    )
+    if factor is not None:
+        refuse("rules", "of initializers whose scale is a number, and not negative", scheme)
+    return law
 
 
 def _axes(axes: Any) -> Any:

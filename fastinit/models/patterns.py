@@ -71,6 +71,7 @@ class Patterns:
         for rule in rules:
             if not _is_rule(rule):
                 refuse(argument, LIST, rule, TypeError)
+        self._argument = argument
         self.rules: list[tuple[Any, ...]] = [(*rule, {})[:3] for rule in rules]
 
     def rule_for(self, name: str) -> tuple[Any, Mapping[str, Any]] | None:
@@ -78,13 +79,13 @@ class Patterns:
         number = self._first_for(name)
         return None if number is None else self.rules[number][1:]
 
-    def for_each(self, names: Collection[str], argument: str = "rules") -> dict[str, tuple[Any, Mapping[str, Any]]]:
+    def for_each(self, names: Collection[str]) -> dict[str, tuple[Any, Mapping[str, Any]]]:
         """What `rule_for` has for each; refused where there is none for one, or a pattern comes first for none."""
         found = {name: rule for name in names if (rule := self.rule_for(name)) is not None}
         if missing := [name for name in names if name not in found]:
-            refuse(argument, "such that each array has a law (a list may end with ('*', scheme))", missing)
+            refuse(self._argument, "such that each array has a law (a list may end with ('*', scheme))", missing)
         if unused := self.without_use(names):
-            refuse(argument, "patterns of which each comes first for an array", unused)
+            refuse(self._argument, "patterns of which each comes first for an array", unused)
         return found
 
     def without_use(self, names: Iterable[str]) -> list[str]:

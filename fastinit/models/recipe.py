@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 from ..arguments import first_few, refuse
 
 #: A weight as its door sees it, which has: `name`; `path`, the name of what it is of; `shape`; `fans`; `is_norm`,
-#: `is_bias`, `is_embedding`, `is_of_norm` (of a module that is one); and `law`, from a scheme to what its rules give.
+#: `is_bias`, `is_embedding`, `in_norm` (its module is one); and `law`, from a scheme to what its rules give.
 Weight: TypeAlias = Any
 
 
@@ -68,7 +68,7 @@ class Recipe:
 
     def leaves(self, weight: Weight) -> bool:
         """Whether it leaves a weight what all recipes give it: the `conventional` law."""
-        return len(weight.shape) < 2 or weight.is_norm or weight.is_bias or weight.is_of_norm
+        return len(weight.shape) < 2 or weight.is_norm or weight.is_bias or weight.in_norm
 
     def seeks(self, weight: Weight) -> bool:
         """Whether a weight is one of those that it is there to scale."""

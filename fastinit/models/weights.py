@@ -35,15 +35,19 @@ class Weight(NamedTuple):
     @property
     def fans(self) -> Fans | None:
         """None below two axes, and of biases; refused where the name does not tell which axes they are along."""
-        if self.known_fans is None and len(self.shape) > 1 and not self.is_bias:
+        if self.known_fans is None and self.has_fans:
             _refuse_axes(self, "lecun_normal", {})
         return self.known_fans
 
     @property
+    def has_fans(self) -> bool:
+        """Whether it has inputs and outputs, known or not."""
+        return len(self.shape) > 1 and not self.is_bias
+
+    @property
     def known_fans(self) -> Fans | None:
         """Those that its name tells; None where it does not: outputs come first in what Equinox calls a weight."""
-        is_told = len(self.shape) > 1 and not self.is_bias and self._leaf != "weight"
-        return Fans(*fan_pair(self.shape, *self.sides)) if is_told else None
+        return Fans(*fan_pair(self.shape, *self.sides)) if self.has_fans and self._leaf != "weight" else None
 
     @property
     def path(self) -> str:
@@ -56,19 +60,20 @@ class Weight(NamedTuple):
         return self._leaf == "bias" or (len(self.shape) < 2 and ("bias" in self._leaf or self._leaf in _BIASES))
 
     @property
-    def is_of_norm(self) -> bool:
+    def in_norm(self) -> bool:
         """Whether a normalisation holds it."""
         return re.search(_NORMS, self._holder) is not None
 
     @property
     def is_norm(self) -> bool:
         """Whether it scales or shifts a normalisation."""
-        return len(self.shape) < 2 and (self.is_of_norm or self._leaf == "scale")
+        return len(self.shape) < 2 and (self.in_norm or self._leaf == "scale")
 
     @property
     def is_embedding(self) -> bool:
         """Whether it is looked up, and nothing is multiplied by it."""
-        return self._leaf.startswith("embedding") or re.search(_EMBEDDINGS, self._holder) is not None
+        is_called = self._leaf == "weight" and re.search(_EMBEDDINGS, self._holder) is not None
+        return is_called or self._leaf.startswith("embedding")
 
     @property
     def door(self) -> str:
@@ -106,16 +111,16 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     if not known.is_called:
         unexpected(known.name, keywords, known.parameters)
     is_named = keywords.keys() >= {"in_axis", "out_axis"}
-    if known.needs_fans and weight.known_fans is None and len(weight.shape) > 1 and not (weight.is_bias or is_named):
-        _refuse_axes(weight, known.name, keywords)
     if known.needs_fans and weight.known_fans is None and not is_named:
+        if weight.has_fans:
+            _refuse_axes(weight, known.name, keywords)
         rule = f"such that a scheme with a fan is for arrays of two axes or more ({known.name!r} is one)"
         refuse("rules", rule, (weight.name, weight.shape), NoFansError)
     axes = {axis: keywords.get(axis, own) for axis, own in zip(AXES, weight.sides, strict=True)}
     taken = {axis: own for axis, own in axes.items() if axis in known.parameters}
     law = known.law_for(weight.shape, **taken | keywords)
-    has_fans = is_named or weight.known_fans is not None
-    return Ruled(law, Fans(*fan_pair(weight.shape, **axes)) if has_fans and len(weight.shape) > 1 else None)
+    is_known = weight.has_fans and (is_named or weight.known_fans is not None)
+    return Ruled(law, Fans(*fan_pair(weight.shape, **axes)) if is_known else None)
 
 
 def _refuse_axes(weight: Weight, scheme: str, keywords: Mapping[str, Any]) -> NoReturn:
@@ -139,7 +144,9 @@ def planned(weights: Sequence[Weight], rules: Rules, law_of: Callable[..., Ruled
         rule.for_each([weight.name for weight in weights])
     given = of_each(weights, rule, lambda weight: "zeros" if weight.is_bias else "ones")
     if missing := [name for name, one in given.items() if one is None]:
-        refuse("rules", "such that a function gives each array a law", missing)
+        refuse(
+            "rules", "such that each array has a law (a function may give one, and call a recipe for others)", missing
+        )
     if isinstance(rule, Recipe):
         rule.check(weights, renamed=False)
     return Plan(_entry(weight, given[weight.name]) for weight in weights)

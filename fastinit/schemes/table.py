@@ -223,7 +223,7 @@ def _rules(
     """Of each name the scheme, and keywords that are its alone."""
     if isinstance(scheme, (list, tuple)):
         unexpected("init", keywords, COMMON[2:])
-        rules = Patterns(scheme, "scheme").for_each(names, "scheme")
+        rules = Patterns(scheme, "scheme").for_each(names)
         found = {name: (scheme_of(make), own) for name, (make, own) in rules.items()}
         for make, own in found.values():
             unexpected(make.name, own, own.keys() - {*COMMON} if make.is_called else make.parameters)

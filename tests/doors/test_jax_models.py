@@ -189,7 +189,8 @@ REFUSED = [
      "`rules` must be of schemes that are called as fastinit's are (w: missing a required argument: 'shape'), "
      "got 'init'"),
     (lambda: fj.plan(WEIGHT, lambda weight: None), ValueError,
-     "`rules` must be such that a function gives each array a law, got ['w']"),
+     "`rules` must be such that each array has a law (a function may give one, and call a recipe for others), "
+     "got ['w']"),
     (lambda: fj.plan({"a": {"b": jnp.zeros(3)}, "a.b": jnp.zeros(3)}, [("*", "zeros")]), ValueError,
      "`tree` must be one whose paths, joined by dots, are apart, got ['a.b']"),
     (lambda: fj.verify(WEIGHT, RULES[2:]), TypeError,

@@ -77,7 +77,7 @@ class Weight(NamedTuple):
         return layer_of(self)
 
     @property
-    def is_of_norm(self) -> bool:
+    def in_norm(self) -> bool:
         """Whether its module is a normalisation and no more."""
         return is_norm(self.module)
 
