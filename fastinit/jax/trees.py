@@ -60,13 +60,15 @@ def _leaves(tree: Any) -> _Leaves:
 
 
 def _sides_in_attention(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[Any, Any, Any]]:
-    """Of kernels of flax's attention, which have an axis for heads, and one for the numbers of a head."""
+    """Of kernels of flax's attention, which have an axis for heads and one for the numbers of a head; of stacks too."""
     found: dict[str, tuple[Any, Any, Any]] = {}
     for name in shapes:
         home = name.removesuffix("query.kernel")
         names = [f"{home}{one}.kernel" for one in ("query", "key", "value", "out")]
-        if home != name and all(len(shapes.get(one, ())) == 3 for one in names):
-            found |= dict.fromkeys(names[:3], (0, (1, 2), ())) | {names[3]: ((0, 1), 2, ())}
+        lengths = {len(shapes.get(one, ())) for one in names}
+        if home != name and len(lengths) == 1 and min(lengths) > 2:
+            stacked = tuple(range(min(lengths) - 3))
+            found |= dict.fromkeys(names[:3], (-3, (-2, -1), stacked)) | {names[3]: ((-3, -2), -1, stacked)}
     return found
 
 

@@ -51,8 +51,8 @@ class Weight(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The name of what it is of; a number after a name, as in ``h_0``, is that in a list."""
-        return re.sub(r"_(\d+)(?=\.|$)", r".\1", re.sub(_HELD, "", self.name))
+        """The name of what it is of, with dots for haiku's slashes; a number, as in ``h_0``, is that in a list."""
+        return re.sub(r"_(\d+)(?=\.|$)", r".\1", re.sub(r"/(~/)?", ".", re.sub(_HELD, "", self.name)))
 
     @property
     def is_bias(self) -> bool:

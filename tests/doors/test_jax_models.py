@@ -342,7 +342,7 @@ def test_recipes_know_a_transformer_by_its_names(rules, whole, last):
     assert found["norm.scale"].law == fi.laws.Constant(1.0)
 
 
-def test_a_recipe_of_linen_has_blocks_by_the_numbers_of_names():
+def test_a_recipe_has_blocks_by_the_numbers_of_names():
     tree = {
         f"h_{number}": {name: {"kernel": jax.ShapeDtypeStruct((8, 8), "float32")} for name in ("c_attn", "c_proj")}
         for number in range(8)
@@ -350,6 +350,10 @@ def test_a_recipe_of_linen_has_blocks_by_the_numbers_of_names():
     assert {entry.name: entry.std for entry in fj.plan(tree, fj.gpt2(layers=8, residual=("c_proj",)))} == {
         f"h_{number}.{name}.kernel": std for number in range(8) for name, std in (("c_attn", 0.02), ("c_proj", 0.005))
     }
+    haiku = {
+        f"net/~/{at}/~/{name}": {"w": kernel["kernel"]} for at, block in tree.items() for name, kernel in block.items()
+    }
+    assert [entry.std for entry in fj.plan(haiku, fj.gpt2(layers=8, residual=("c_proj",)))] == [0.02, 0.005] * 8
     stds = [entry.std for entry in fj.plan(tree, fj.llama(residual=("c_proj",)))][1::2]
     assert stds == [0.02 / (2 * number + 2) ** 0.5 for number in range(8)]
 
@@ -358,5 +362,12 @@ def test_heads_of_attention_are_no_places_of_a_kernel():
     """What fans scale has those of the matrix that it is; so it is in flax."""
     found = planned([("*.bias", "zeros"), ("*.scale", "ones"), ("*", "lecun_normal")])
     assert all(found[f"blocks.0.attn.{name}.kernel"].fans == (16, 16) for name in ("query", "key", "value", "out"))
+    stack = {
+        "blocks": {
+            name: {"kernel": jax.ShapeDtypeStruct((3, 2, 8, 16) if name == "out" else (3, 16, 2, 8), "float32")}
+            for name in ("query", "key", "value", "out")
+        }
+    }
+    assert {entry.fans for entry in fj.plan(stack, [("*", "lecun_normal")])} == {(16, 16)}
     alone = {"out": {"kernel": jax.ShapeDtypeStruct((2, 8, 16), "float32")}}
     assert fj.plan(alone, [("*", "lecun_normal")])[0].fans == (16, 32)  # a kernel of two places
