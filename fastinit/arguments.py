@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
+from itertools import islice
 from operator import index as as_index
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -99,6 +100,18 @@ def nearest(value: Any, listed: Collection[str]) -> str:
 
     found = get_close_matches(value, listed, 1) if isinstance(value, str) else []
     return f" (nearest: {found[0]!r})" if found else ""
+
+
+def check_open(name: str, client: Any) -> None:
+    """Raise where what is to work for us is a client of Dask that has been closed."""
+    if getattr(client, "status", None) in ("closed", "closing"):
+        refuse(name, "a client that is not closed", client)
+
+
+def first_few(names: Collection[str], most: int = 3) -> str:
+    """Names in a sentence: the first of many, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(islice(names, most)) + more
 
 
 def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -122,6 +122,33 @@ def test_what_is_right(capsys, arguments):
     assert (status, err) == (0, "") and out.endswith("\nok\n")
 
 
+def test_tensors_of_several_files(capsys):
+    fi.save("several", {"a": (64, 32), "b": (32, 64), "c": 7}, fi.laws.Normal(0.0, 0.02), 3, max_shard_size="9KB")
+    right = ["--scheme", "normal:std=0.02", "--seed", "3"]
+    for path in ("several", "several/model.safetensors.index.json"):
+        assert run(capsys, "verify", path, *right) == (0, "not checked: c\ntensors checked: 2\nok\n", "")
+    said = "of their laws, but of another seed, or of other names (2048 of 2048 elements are not those of seed 4"
+    status, out, _ = run(capsys, "verify", "several", *right[:-1], "4", "--array", "*")
+    assert status == 1 and out == f"PROBLEM a, b, c: {said} and name 'a')\ntensors checked: 3\nnot ok\n"
+    Path("several/model-00002-of-00002.safetensors").unlink()
+    status, out, err = run(capsys, "verify", "several", *right)
+    assert (status, out) == (2, "") and err.endswith(
+        " names files that are not there: model-00002-of-00002.safetensors\n"
+    )
+
+
+def test_copies_between_tensors(folder, capsys):
+    """Of values, but not of zeros: two that nobody filled have that problem each, and are none of the other."""
+    normal, zeros = fi.normal((64, 32), std=0.02, seed=3), np.zeros((64, 32), np.float32)
+    arrays = {"a": normal, "b": normal, "c": zeros, "d": zeros}
+    written(folder / "w.safetensors", {name: ("F32", one) for name, one in arrays.items()})
+    status, out, _ = run(capsys, "verify", "w.safetensors", "--scheme", "normal:std=0.02")
+    problems = dict(line.removeprefix("PROBLEM ").split(": ", 1) for line in out.splitlines()[:-2])
+    assert status == 1 and list(problems) == ["b", "c", "d"] and problems["b"] == "has values of a"
+    assert problems["c"] == problems["d"] == "all 2048 elements are 0 (and 5 more)"
+    assert run(capsys, "verify", "w.safetensors", "--scheme", "zeros", "--array", "[cd]")[0] == 0
+
+
 def test_every_keyword_of_a_scheme_is_an_option_with_its_defaults(capsys):
     status, out, _ = run(capsys, "verify", "--help")
     options, _ = out.split("\nExamples: ")
@@ -156,8 +183,8 @@ def test_a_model_needs_torch(capsys, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("fastinit.torch")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    said = "fastinit: `fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'\n"
-    assert run(capsys, "verify", "w.safetensors", "--model", "os:getcwd") == (2, "", said)
+    said = "`fastinit.torch` needs torch: pip install torch (or '.[torch]' in the source folder of fastinit)"
+    assert run(capsys, "verify", "w.safetensors", "--model", "os:getcwd") == (2, "", f"fastinit: {said}\n")
 
 
 def installed(folder, *arguments):

@@ -23,7 +23,7 @@ PYTHON_FLOORS = {
     3: ("locks", "_core", "reference"),
     4: (
         *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
-        *("version", "typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
+        *("missing", "version", "typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
         *("generator", "tensor_files", "checkpoints"),
     ),
     5: (
@@ -128,18 +128,18 @@ INSIDE = {
         "profile_command",
         "profile_options",
         "sweep_options",
-        "verify_arrays",
         "models",
+        "verify_arrays",
         "save_command",
         "verify_command",
         "command_line",
     ),
-    "models": ("patterns", "plans", "shards", "weights"),
+    "models": ("patterns", "plans", "recipe", "recipes", "shards", "weights"),
     "jax": ("keys", "programs", "draws", "initializers", "shards", "transformation", "trees"),
     "keras": ("seeds", "tensors", "initializers", "fast"),
     "torch": (
         ("tensors", ("shards", "agreement", "fills", "checks", "copies", "names", "meta", "ties")),
-        ("rules", ("modules", "weights", "recipe", "lists", "recipes", "width")),
+        ("rules", ("modules", "weights", "recipe", "lists", "width")),
         ("calls", ("requests", "init", "visits", "wrapping", "answers", "fast")),
         (
             "models",
@@ -154,6 +154,7 @@ INSIDE = {
                 "buffers",
                 "initialize",
                 "saving",
+                "pickled",
                 "verification",
                 "stored",
             ),

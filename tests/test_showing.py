@@ -340,7 +340,8 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout == f"stable\nto show a profile needs {needs}: pip install 'fastinit-nn[profile]'\n"
+    said = f"pip install {needs} (or '.[profile]' in the source folder of fastinit)"
+    assert done.stdout == f"stable\nto show a profile needs {needs}: {said}\n"
 
 
 class Terminal(io.StringIO):

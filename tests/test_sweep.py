@@ -281,6 +281,15 @@ def test_a_point_that_kills_its_worker_is_a_row(tmp_path, monkeypatch):
     assert found["error"].tolist() == [None, said, None, said]
 
 
+def test_an_executor_that_was_shut_down():
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    for given in (executor, lambda: executor):
+        with pytest.raises(ValueError) as raised:
+            fi.sweep({"depth": [2, 3]}, width=8, batch=4, executor=given)
+        assert str(raised.value) == f"`executor` must be one that has not been shut down, got {executor!r}"
+
+
 def test_an_executor_whose_worker_died(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with ProcessPoolExecutor(1) as pool, pytest.raises(BrokenExecutor) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from ..arguments import refuse
@@ -31,6 +32,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     group.add_argument("--model", metavar="MODULE:NAME", help="what makes the PyTorch model when it is called")
     group.add_argument("--rules", help=f"{known_rules()}, or MODULE:NAME of rules (default: torch)")
     return group
+
+
+def opened(path: Path) -> Any:
+    """The tensors of a file, or of several with an index, as arrays; of one that torch wrote by its door."""
+    from ..tensor_files import PICKLED, open_tensors  # which import NumPy, and help does not
+
+    return import_module(DOOR).opened(path, "np") if path.suffix in PICKLED else open_tensors(path)
 
 
 def verify_model(options: argparse.Namespace) -> int:

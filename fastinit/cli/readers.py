@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import refuse
+from ..missing import missing
 
 #: From the name of an option and what was typed to a value.
 Reader = Callable[[str, str], Any]
@@ -176,7 +177,7 @@ def read_client(option: str, text: str) -> Any:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ImportError(f"{option} needs distributed: pip install 'fastinit-nn[dask]'") from error
+        raise missing(option, "distributed", "dask") from error
     return Client(text)
 
 

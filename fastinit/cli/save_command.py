@@ -74,9 +74,18 @@ def _save_arrays(options: argparse.Namespace, dtype: Any, **common: Any) -> list
 
 def _read_shapes(path: Path) -> dict[str, Any]:
     try:
-        shapes = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        shapes = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(shapes, dict):
         refuse("--shapes", "a file of one object, from names to shapes", str(path))
     return shapes
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, of whose names no two may be the same: the last would hide the others."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"twice in an object: {next(name for name in found if names.count(name) > 1)!r}")
+    return found

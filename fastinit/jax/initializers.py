@@ -17,7 +17,8 @@ from jax.nn.initializers import ones as ones
 from jax.nn.initializers import zeros as zeros
 from jax.sharding import NamedSharding
 
-from ..laws import DeltaOrthogonal, Law, Normal, Orthogonal, Truncated, Uniform
+from ..arguments import refuse
+from ..laws import Constant, DeltaOrthogonal, Law, Normal, Orthogonal, Truncated, Uniform
 from ..layout import checked_shape
 from ..schemes import DISTRIBUTIONS, FANS, SCHEMES
 from .draws import draw
@@ -222,6 +223,18 @@ class _DeltaOrthogonal(_Orthogonal):
             raise ValueError("`fan_in` must be less or equal than `fan_out`. ")
         scale, factor = _magnitude(self.scale)
         return DeltaOrthogonal(scale), factor
+
+
+def law_in_rules(scheme: Any, shape: tuple[int, ...]) -> Law | None:
+    """The law of an initializer in a rule on the names of a tree; None of what is none of ours."""
+    if scheme is zeros or scheme is ones:
+        return Constant(float(scheme is ones))
+    if not isinstance(scheme, _Initializer):
+        return None
+    law, factor = scheme.law(shape)
+    if factor is not None:
+        refuse("rules", "of initializers whose scale is a number, and not negative", scheme)
+    return law
 
 
 def _axes(axes: Any) -> Any:

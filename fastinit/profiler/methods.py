@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, get_args
 
 from .. import _core
-from ..arguments import choice, refuse
+from ..arguments import check_open, choice, refuse
 from ..machine import available_memory, threads_for
 from ..typing import Client, Method
 from .description.network import Network, Text, mixes, normalisation_of
@@ -44,6 +44,7 @@ def _check_client(network: Network, signals: Signals, method: str, client: Any) 
     """That its workers have columns to pass, of which none but they need the signals."""
     if not (hasattr(client, "submit") and hasattr(client, "map")):
         refuse("client", "a client of Dask, a distributed.Client", client, TypeError)
+    check_open("client", client)
     kept = {
         f"with method {method!r}": method not in ("auto", "matrix_free"),
         "for a residual network": network.residual,

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
+from ..missing import missing
+
 #: What is called once for each piece of work that is done.
 Report = Callable[[], None]
 #: Seconds after which a run is long: a shorter one shows no bar that was not asked for.
@@ -67,7 +69,7 @@ class Bar:
 
     def __init__(self, total: int, patience: float, pieces: str) -> None:
         if not _has_rich():
-            raise ImportError("a progress bar needs rich: pip install 'fastinit-nn[profile]'")
+            raise missing("a progress bar", "rich", "profile")
         self._total, self._done, self._pieces = total, 0, pieces
         self._next = monotonic() + patience
         self._drawn: Any = None

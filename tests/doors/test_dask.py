@@ -256,6 +256,18 @@ def test_profiles_that_workers_do_not_make(cluster, keywords, where):
     assert str(error.value) == f"`client` must be left out {where}, got {cluster!r}"
 
 
+def test_a_client_that_was_closed():
+    with distributed.Client(processes=False, n_workers=1, dashboard_address=":0") as client:
+        pass
+    for call, name in (
+        (lambda: fi.profile(64, 2, batch=2, client=client), "client"),
+        (lambda: fi.sweep({"depth": [2]}, width=8, batch=4, executor=client), "executor"),
+    ):
+        with pytest.raises(ValueError) as raised:
+            call()
+        assert str(raised.value) == f"`{name}` must be a client that is not closed, got {client!r}"
+
+
 def test_a_client_is_one():
     with pytest.raises(TypeError) as error:
         fi.profile(100, 2, batch=8, client="tcp://somewhere:1")
