@@ -13,7 +13,7 @@ from .description.network import Network, Text, mixes, normalisation_of
 from .description.signals import Signals
 from .steps.attention import ATTENTION
 from .steps.matrices import TILE
-from .tangent_kernel import FEW
+from .tangent_kernel import kernel_examples
 
 METHODS = get_args(Method)[1:]
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
@@ -131,7 +131,7 @@ def _wide_arrays(network: Network, signals: Signals) -> int:
 
 def _mixed_examples(network: Network) -> int:
     """Examples whose tangent kernel is taken by a gradient of as many rows for each."""
-    return min(network.batch, FEW) if mixes(network) else 0
+    return kernel_examples(network) if mixes(network) else 0
 
 
 def _blocks_and_products(network: Network) -> int:
