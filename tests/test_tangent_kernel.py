@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,26 @@ class Parameters:
         fi.profile(**self._network, scheme=self._weight, bias_std=0.1, loss=keep, dtype="float64", progress=False)
         return self._outputs
 
-    def profile(self) -> fi.Profile:
+    def profile(self, **more: Any) -> fi.Profile:
         """The network's own."""
-        return fi.profile(**self._network, scheme=self._weight, bias_std=0.1, dtype="float64", progress=False)
+        return fi.profile(**self._network, scheme=self._weight, bias_std=0.1, dtype="float64", progress=False, **more)
+
+    def slopes(self, values: Array, of: Callable[[Array], Any]) -> Array:
+        """Of what is made of the outputs by each of these parameters, by central differences, one below the other."""
+        flat, step, found = values.reshape(-1), 1e-5, []
+        for place, was in enumerate(flat.tolist()):
+            flat[place] = was + step
+            above = of(self.outputs())
+            flat[place] = was - step
+            found.append((above - of(self.outputs())) / (2 * step))
+            flat[place] = was
+        return np.array(found)
+
+    def descend(self, rate: float) -> None:
+        """A step on half the sum of the outputs' squares."""
+        slopes = [self.slopes(values, lambda outputs: np.sum(outputs**2) / 2) for values in self.values.values()]
+        for values, along in zip(self.values.values(), slopes, strict=True):
+            values -= rate * along.reshape(values.shape)
 
     def kernels(self) -> dict[str, Array]:
         """Each layer's part, by central differences of every parameter, and that of a readout."""
@@ -52,16 +70,9 @@ class Parameters:
         functional = random_signs((count,), 0, "cotangent", "float64") / np.sqrt(count)
         parts = {"readout": outputs @ outputs.T + 1}
         for name, values in self.values.items():
-            flat, slopes = values.reshape(-1), np.empty((examples, values.size))
-            for place in range(values.size):
-                was, step = flat[place], 1e-5
-                flat[place] = was + step
-                above = self.outputs() @ functional
-                flat[place] = was - step
-                slopes[:, place] = (above - self.outputs() @ functional) / (2 * step)
-                flat[place] = was
+            slopes = self.slopes(values, lambda outputs: outputs @ functional)
             layer = name.split(".")[1]
-            parts[layer] = parts.get(layer, 0) + slopes @ slopes.T
+            parts[layer] = parts.get(layer, 0) + slopes.T @ slopes
         return parts
 
 
@@ -89,7 +100,35 @@ class Parameters:
 def test_kernel_is_that_of_explicit_jacobians(network: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Central differences are off by 1e-10 (third derivatives) and 1e-11 (rounding) of a parameter's slope."""
     one = Parameters(monkeypatch, **{"batch": 3} | network)
-    profile, parts = one.profile(), one.kernels()
+    check(one.profile(), one.kernels())
+
+
+@pytest.mark.parametrize("network", [
+    {"width": 4, "depth": 2, "activation": "tanh"},
+    {"width": 3, "depth": 2, "activation": "gelu", "residual": True, "norm": "layer"},
+    {"width": 3, "depth": 2, "activation": "tanh", "norm": "batch", "batch": 5},
+    {"kind": "conv", "channels": 2, "depth": 1, "kernel_size": 2, "image_size": 3, "activation": "tanh"},
+    {"kind": "transformer", "width": 4, "depth": 1, "sequence_length": 3, "activation": "gelu", "norm": "layer",
+     "mlp_ratio": 1.0, "vocabulary": 5, "embedding_std": 1.0},
+])  # fmt: skip
+def test_kernel_after_descent_is_that_of_the_weights_and_biases_then(
+    network: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And before it of those as they were. What differences leave of a gradient moves the parameters by 1e-11."""
+    one = Parameters(monkeypatch, **{"batch": 3} | network)
+    profile = one.profile(sgd_steps=2, lr=0.05, loss=lambda outputs: outputs)
+    before = one.kernels()
+    check(profile.steps[0], before)
+    one.descend(0.05)
+    one.descend(0.05)
+    after = one.kernels()
+    check(profile, after)
+    assert profile["kernel_largest"] != pytest.approx(profile.steps[0]["kernel_largest"], rel=1e-3)
+    assert "tangent kernel of" in profile.trains("sgd").reason
+
+
+def check(profile: fi.Profile, parts: dict[str, Array]) -> None:
+    """What is said of the kernel is so of the sum of these parts."""
     kernel = sum(parts.values(), np.zeros(()))
     expected, (found,) = spectrum_of(kernel), spectra(profile, 1)
     rough = 1e-8 * expected.largest

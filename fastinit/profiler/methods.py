@@ -118,15 +118,22 @@ def _wide_arrays(network: Network, signals: Signals) -> int:
     """Elements of what "matrix_free" keeps as wide as the network."""
     batch, widths, widest = network.batch, network.widths, max(network.widths)
     if signals.asks_again:  # bases and images on both sides, what was learned; and what the steps keep
-        seen = 2 * (signals.sgd_steps + 1) + signals.jacobian + signals.sgd_steps
+        times = signals.sgd_steps + 1
+        seen = batch * (2 * times + 2 * signals.jacobian + signals.sgd_steps) + times * _rows_beside(network, signals)
         sides = sum(widths[:-1]) + sum(widths[1:])
-        return batch * (seen * sides + 6 * sum(widths) + (seen + 6) * widest)
+        return seen * sides + 6 * batch * sum(widths) + (seen + 6 * batch) * widest
     outputs = 4 * batch * widths[-1] if signals.loss is not None else 0
     # a stream in float64, its gradient, and where no norm keeps branches small, a copy for each growth by 2**20
     copies = 1 if network.norm else 1 + network.depth // 40
     stream = copies * 8 // network.dtype.itemsize
     few = _mixed_examples(network)
     return outputs + widest * max(batch * (1 + stream), few * (few + stream)) * network.residual
+
+
+def _rows_beside(network: Network, signals: Signals) -> int:
+    """Rows that the tangent kernel alone sends through the weights, on both ways."""
+    few = kernel_examples(network, alone=True)
+    return few * (few + 1) if mixes(network) else 0 if signals.is_random else few
 
 
 def _mixed_examples(network: Network) -> int:

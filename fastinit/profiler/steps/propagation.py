@@ -36,12 +36,12 @@ def propagate_by_steps(
     kernel = partial(KernelProducts, kernel_examples(network), network.rows // network.batch) if here else lambda: None
     builder = Builder(network, seed, tallies, method, steps > 0, kernel)
     layers = builder.layers()
-    beside = KernelBeside(signals, builder) if signals.backward and not here and not steps else None
     inputs = signals.first(network, seed)
     for step in range(steps + 1):
         if step:
             for tally in tallies:
                 tally.start()
+        beside = KernelBeside(signals, builder) if signals.backward and not here else None
         x = inputs
         for number, layer in enumerate(layers):
             x = forward(layer, x)
