@@ -66,7 +66,7 @@ class Parameters:
     def kernels(self) -> dict[str, Array]:
         """Each layer's part, by central differences of every parameter, and that of a readout."""
         outputs = self.outputs()
-        examples, count = outputs.shape
+        count = outputs.shape[1]
         functional = random_signs((count,), 0, "cotangent", "float64") / np.sqrt(count)
         parts = {"readout": outputs @ outputs.T + 1}
         for name, values in self.values.items():
@@ -171,6 +171,8 @@ def test_ways_of_a_kernel_agree() -> None:
         {"activation": "tanh", "scheme": "orthogonal", "norm": "batch", "bias_std": 0.2},
         {"activation": "gelu", "norm": "batch", "residual": True},
         {"activation": "tanh", "loss": "mse", "bias_std": 0.2},
+        {"activation": "tanh", "sgd_steps": 2, "lr": 0.02, "bias_std": 0.2},
+        {"activation": "relu", "sgd_steps": 1, "lr": 0.02, "norm": "batch"},
     ],
     ids=str,
 )

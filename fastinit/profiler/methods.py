@@ -18,6 +18,8 @@ from .tangent_kernel import kernel_examples
 METHODS = get_args(Method)[1:]
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
 DENSE_WEIGHTS = 1 << 26
+#: Bytes of the sums of a layer's moments.
+_TALLY = 152 << 10
 
 
 def method_for(network: Network, signals: Signals, method: str, client: Client | None = None) -> str:
@@ -148,7 +150,7 @@ def _blocks_and_products(network: Network) -> int:
     block = batch * min(_core.columns_at_once(batch), widest)
     sums = 2 * _core.columns_parts(batch, widest)
     held = threads_for(None) * block * (10 * network.dtype.itemsize + 16)
-    return held + 8 * batch**2 * (9 * network.depth + 24 + sums)
+    return held + 8 * batch**2 * (9 * network.depth + 24 + sums) + _TALLY * (network.depth + 1)
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:

@@ -59,7 +59,7 @@ def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Ta
     """
     some = replace(network, batch=kernel_examples(network, alone=True))
     inputs = None if signals.inputs is None else signals.inputs[: some.batch]
-    own = [Tally() for _ in tallies]
+    own = [Tally(measures=False) for _ in tallies]
     functions = some.batch if mixes(network) else 1
     passed = _both_ways(some, Signals(inputs), seed, own, lambda: None, functions)
     found = passed.kernel_fields()

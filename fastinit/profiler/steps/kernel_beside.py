@@ -30,7 +30,7 @@ class KernelBeside:
     def __init__(self, signals: Signals, builder: Builder) -> None:
         network, self._seed, self._tallies = builder.network, builder.seed, builder.tallies
         self._network = some = replace(network, batch=kernel_examples(network, alone=True))
-        self._mixes, self._own = mixes(network), [Tally() for _ in builder.tallies]
+        self._mixes, self._own = mixes(network), [Tally(measures=False) for _ in builder.tallies]
         functions = some.batch if self._mixes else 1
         kernel = partial(KernelProducts, some.batch, network.rows // network.batch, functions)
         self._layers = Builder(some, self._seed, self._own, builder.method, kernel=kernel, beside=builder).layers()
