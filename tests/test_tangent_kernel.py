@@ -161,6 +161,15 @@ def test_ways_of_a_kernel_agree() -> None:
         )
 
 
+@pytest.mark.parametrize("method", ["dense", "tiled", "matrix_free"])
+def test_where_a_norm_mixes_it_is_that_of_the_first_examples_alone(method: Any) -> None:
+    x = np.random.default_rng(3).standard_normal((9, 24))
+    network: dict[str, Any] = {"width": 24, "depth": 3, "activation": "tanh", "norm": "batch", "bias_std": 0.2,
+                               "method": method, "dtype": "float64"}  # fmt: skip
+    whole, alone = (fi.profile(**network, inputs=some) for some in (x, x[:6]))
+    assert np.allclose(spectra(whole, 1)[0], spectra(alone, 1)[0], rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     "network",
     [
