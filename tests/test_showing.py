@@ -157,8 +157,8 @@ def test_pictures_show_the_kernel_beside_the_bounds_of_the_verdict(three):
     one = sorted(three.kernels, key=lambda kernel: kernel.over_mean)[1]
     axes = three.plot().axes[1]
     curve, *marks = axes.get_lines()[:4]
-    np.testing.assert_allclose(curve.get_ydata().sum(), one.mean * 15 * 16 / one.largest)
-    assert [mark.get_ydata()[0] for mark in marks] == pytest.approx([16, 16 / one.over_mean, 16 / one.over_median])
+    np.testing.assert_allclose(curve.get_ydata().sum(), one.mean * 5 * 6 / one.largest)
+    assert [mark.get_ydata()[0] for mark in marks] == pytest.approx([6, 6 / one.over_mean, 6 / one.over_median])
     assert curve.get_ydata()[int(marks[2].get_xdata()[0]) - 1] == pytest.approx(marks[2].get_ydata()[0])
     bounds = [(1 / high, 1 / low) for low, high in (OPTIMIZERS["sgd"].over_mean, OPTIMIZERS["sgd"].over_median)]
     assert [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in axes.patches] == [
@@ -173,7 +173,7 @@ def test_pictures_show_the_kernel_beside_the_bounds_of_the_verdict(three):
     assert spectrum["data"][0]["y"] == pytest.approx(curve.get_ydata().tolist())
     assert [shape["y1"] for shape in spectrum["layout"]["shapes"]] == pytest.approx([high for _, high in bounds])
     assert share["data"][0]["y"][1:] == pytest.approx(shares[1:].tolist())
-    assert "tangent kernel of 16 examples: eigenvalues: largest" in " ".join(str(three.table()).split())
+    assert "tangent kernel of 6 examples: eigenvalues: largest" in " ".join(str(three.table()).split())
 
 
 def test_bounds_of_the_outputs_are_marked_where_these_are_near():

@@ -13,11 +13,13 @@ from .description.network import Network, Text, mixes, normalisation_of
 from .description.signals import Signals
 from .steps.attention import ATTENTION
 from .steps.matrices import TILE
-from .tangent_kernel import FEW
+from .tangent_kernel import kernel_examples
 
 METHODS = get_args(Method)[1:]
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
 DENSE_WEIGHTS = 1 << 26
+#: Bytes of the sums of a layer's moments.
+_TALLY = 152 << 10
 
 
 def method_for(network: Network, signals: Signals, method: str, client: Client | None = None) -> str:
@@ -121,9 +123,10 @@ def _wide_arrays(network: Network, signals: Signals) -> int:
     """Elements of what "matrix_free" keeps as wide as the network."""
     batch, widths, widest = network.batch, network.widths, max(network.widths)
     if signals.asks_again:  # bases and images on both sides, what was learned; and what the steps keep
-        seen = 2 * (signals.sgd_steps + 1) + signals.jacobian + signals.sgd_steps
+        times = signals.sgd_steps + 1
+        seen = batch * (2 * times + 2 * signals.jacobian + signals.sgd_steps) + times * _rows_beside(network, signals)
         sides = sum(widths[:-1]) + sum(widths[1:])
-        return batch * (seen * sides + 6 * sum(widths) + (seen + 6) * widest)
+        return seen * sides + 6 * batch * sum(widths) + (seen + 6 * batch) * widest
     outputs = 4 * batch * widths[-1] if signals.loss is not None else 0
     # a stream in float64, its gradient, and where no norm keeps branches small, a copy for each growth by 2**20
     copies = 1 if network.norm else 1 + network.depth // 40
@@ -132,9 +135,15 @@ def _wide_arrays(network: Network, signals: Signals) -> int:
     return outputs + widest * max(batch * (1 + stream), few * (few + stream)) * network.residual
 
 
+def _rows_beside(network: Network, signals: Signals) -> int:
+    """Rows that the tangent kernel alone sends through the weights, on both ways."""
+    few = kernel_examples(network, alone=True)
+    return few * (few + 1) if mixes(network) else 0 if signals.is_random else few
+
+
 def _mixed_examples(network: Network) -> int:
     """Examples whose tangent kernel is taken by a gradient of as many rows for each."""
-    return min(network.batch, FEW) if mixes(network) else 0
+    return kernel_examples(network) if mixes(network) else 0
 
 
 def _blocks_and_products(network: Network) -> int:
@@ -144,7 +153,7 @@ def _blocks_and_products(network: Network) -> int:
     block = batch * min(_core.columns_at_once(batch), widest)
     sums = 2 * _core.columns_parts(batch, widest)
     held = threads_for(None) * block * (10 * network.dtype.itemsize + 16)
-    return held + 8 * batch**2 * (9 * network.depth + 24 + sums)
+    return held + 8 * batch**2 * (9 * network.depth + 24 + sums) + _TALLY * (network.depth + 1)
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:

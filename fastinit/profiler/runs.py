@@ -204,10 +204,11 @@ def profile(
     backward : bool
         Whether gradients are wanted.
     jacobian : bool
-        Whether the singular values of the input-output Jacobian are wanted too, (repeats,): their moments, from the
-        batch's random cotangents, "jacobian_second_moment" and "jacobian_fourth_moment", over as many values as
-        outputs; and "jacobian_largest", of any example (where a norm mixes them, of all together), by 12 to 32 passes
-        more each way. The last is NaN for "matrix_free", which would have to remember the products of all of them.
+        Whether the singular values of the input-output Jacobian are wanted too, (repeats,): their moments, from fair
+        signs that are independent in all examples and outputs, "jacobian_second_moment" and "jacobian_fourth_moment",
+        over as many values as outputs; and "jacobian_largest", of any example (where a norm mixes them, of all
+        together), by 12 to 32 passes each way. The last is NaN for "matrix_free", which would have to remember the
+        products of all of them.
     sgd_steps : int
         Steps of gradient descent on `loss` ("mse" where it is left out) before the profile is taken; the profiles
         before each are in ``.steps``.

@@ -34,8 +34,8 @@ class Signals:
 
     @property
     def is_random(self) -> bool:
-        """Whether random signs are sent back, through weights as they were drawn."""
-        return self.backward and self.cotangent is None and self.loss is None and not self.sgd_steps
+        """Whether random signs are sent back."""
+        return self.backward and self.cotangent is None and self.loss is None
 
     @property
     def asks_again(self) -> bool:

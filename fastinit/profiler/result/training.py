@@ -230,7 +230,7 @@ def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
         slow, least = getattr(bounds, name)
         if not isfinite(slow):
             continue
-        ratios = sorted(np.nan_to_num(getattr(one, name), nan=inf) / one.examples for one in known)
+        ratios = sorted(np.nan_to_num(getattr(one, name), nan=inf, posinf=inf) / one.examples for one in known)
         grades = {_graded(ratio, (slow, least)) for ratio in ratios}
         grade = grades.pop() if len(grades) == 1 else SLOWLY
         words = (

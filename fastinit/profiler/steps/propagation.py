@@ -12,9 +12,9 @@ from ..description.network import Network, mixes
 from ..description.signals import Signals
 from ..products import gram
 from ..progress import Report
-from ..statistics import NETWORK_FIELDS, Tally
+from ..statistics import Tally
 from ..tangent_kernel import kernel_examples, kernel_fields
-from .jacobian import jacobian_largest, jacobian_moments
+from .jacobian import jacobian_fields
 from .kernel_beside import KernelBeside
 from .kernel_products import KernelProducts
 from .layers import Builder
@@ -36,12 +36,12 @@ def propagate_by_steps(
     kernel = partial(KernelProducts, kernel_examples(network), network.rows // network.batch) if here else lambda: None
     builder = Builder(network, seed, tallies, method, steps > 0, kernel)
     layers = builder.layers()
-    beside = KernelBeside(signals, builder) if signals.backward and not here and not steps else None
     inputs = signals.first(network, seed)
     for step in range(steps + 1):
         if step:
             for tally in tallies:
                 tally.start()
+        beside = KernelBeside(signals, builder) if signals.backward and not here else None
         x = inputs
         for number, layer in enumerate(layers):
             x = forward(layer, x)
@@ -66,11 +66,9 @@ def propagate_by_steps(
             elif beside:
                 whole = beside.fields()
             if signals.jacobian:
-                moments = jacobian_moments(layers, d, x.size, report)
                 for layer in layers:
                     layer.clear()
-                largest = jacobian_largest(signals, builder)
-                whole |= dict(zip(NETWORK_FIELDS, (*moments, largest), strict=True))
+                whole |= jacobian_fields(signals, builder, report)
         yield whole
         if step < steps:
             for layer, rate in zip(layers[1:], signals.rates, strict=True):

@@ -103,7 +103,7 @@ def profile(
     sum over the outputs of example i of random signs, the same for every example, over the root of their number. Rows
     of the outputs are taken for examples. Each is sent through the model alone, if what it returns is then the row that
     it returned of the batch: every tensor with as many rows as the first argument is given row by row. Otherwise, and
-    where a batch norm uses the batch's moments, of at most 8 examples (4, beyond 10 million parameters) the gradient
+    where a batch norm uses the batch's moments, of at most 6 examples (4, beyond 10 million parameters) the gradient
     is sent back through the whole batch. ``kernel_examples`` says how many there were, 0 where the outputs have no row
     for each example: then nothing is known. But of a model that returns one number, as a loss, or no rows and is given
     a `loss`, ``s_i`` is that of example i alone. Gradients are held of as many parameters at a time as fit the memory
