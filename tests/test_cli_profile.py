@@ -16,6 +16,8 @@ from fastinit.cli.profile_options import OPTIONS
 from fastinit.profiler.show import story
 
 SMALL = ["--width", "32", "--depth", "6", "--batch", "8"]
+#: The story, one network after the other.
+ALONE = ["--threads", "1"]
 
 
 @pytest.fixture(autouse=True)
@@ -185,7 +187,7 @@ def test_interrupted(capsys, monkeypatch):
 
     monkeypatch.setattr(profile_command, "profile", interrupted)
     monkeypatch.setattr(story, "profile", interrupted)
-    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):
+    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], ALONE):
         calls.clear()
         status, out, _ = run(capsys, *arguments)
         assert (status, len(calls)) == (130, 1)
@@ -211,10 +213,10 @@ def test_interrupted_before_anything_was_seen(capsys, monkeypatch):
     monkeypatch.setattr(profile_command, "profile", interrupted)
     monkeypatch.setattr(story, "profile", interrupted)
     done = 0
-    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):
+    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], ALONE):
         assert run(capsys, *arguments) == (130, "", "fastinit: interrupted\n")
     done = 1
-    for arguments in ([*SMALL, "--compare", "he_normal,zeros,normal"], []):
+    for arguments in ([*SMALL, "--compare", "he_normal,zeros,normal"], ALONE):
         calls.clear()
         status, out, _ = run(capsys, *arguments)
         assert (status, len(calls)) == (130, 2)

@@ -34,6 +34,7 @@ from .description.network import Network
 from .description.signals import Signals, signals_from
 from .first_loss import loss_fields
 from .methods import method_for
+from .parallel import sharing
 from .prediction import predicted
 from .progress import Report
 from .progress import progress as progress_bar
@@ -228,7 +229,7 @@ def profile(
     dtype : {"float32", "float64"}
         Of weights and signals.
     threads : int
-        Of the fills and moments; matrix products have those of NumPy's BLAS.
+        Of the run. Where threadpoolctl is not installed, matrix products have those of NumPy's BLAS.
     client : distributed.Client
         Of Dask, whose workers then pass the layers of "matrix_free", which is what "auto" is; no bit depends on how
         many they are, or on one that dies. Not for a residual network or a loss, of which whole signals are kept, nor
@@ -291,7 +292,7 @@ def profile(
     signals = signals_from(network, inputs=inputs, **{name: given[name] for name in OF_SIGNALS})
     chosen = method_for(network, signals, method, client)
     drawings, first = integer("repeats", repeats, 1), seed_number(seed)
-    with threads_limited(threads), dealt_to(client):
+    with threads_limited(threads), sharing(), dealt_to(client):
         found = measured(network, signals, chosen, first, drawings, progress)
     taken: dict[str, Any] = {"seed": first, "inputs": signals.inputs, "cotangent": signals.cotangent, "client": None}
     taken |= {name: _as_it_is_now(typed[name]) for name in ("scheme", "lr")}
