@@ -16,6 +16,8 @@ from .steps.matrices import TILE
 from .tangent_kernel import FEW
 
 METHODS = get_args(Method)[1:]
+#: Bytes that are there: to look how many are takes as long as to profile a small network's layer or two.
+_THERE = 1 << 24
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
 DENSE_WEIGHTS = 1 << 26
 
@@ -145,9 +147,8 @@ def _blocks_and_products(network: Network) -> int:
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:
-    free = available_memory()
     needed = memory(network, signals, method)
-    if needed <= free:
+    if needed <= _THERE or needed <= (free := available_memory()):
         return
     others = [m for m in METHODS if not _obstacle(network, signals, m) and memory(network, signals, m) <= free]
     rule = f"one that fits in {free / 2**30:.3g} GiB of free memory"

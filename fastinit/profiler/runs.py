@@ -360,7 +360,7 @@ class Drawings:
 
     def profile(self, seconds: float, interrupted: bool = False) -> Profile | None:
         """What was seen, as a `Profile` of the last step with those before it; None where nothing was."""
-        theory = predicted(self._network, self._signals)
+        theory: Any = partial(predicted, self._network, self._signals)
         profiles: tuple[Profile, ...] = ()
         seen = [rows for rows in self._rows if rows]
         for rows in seen:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from os import PathLike
 from typing import Any, Generic, Literal, TypeVar
 
@@ -29,6 +30,7 @@ from .words import Naming, Numbered, worst
 _SKEW = 2.0
 
 Array = NDArray[np.float64]
+Theory = Mapping[str, Array]
 Passed = TypeVar("Passed", bound=Described)
 
 
@@ -52,14 +54,24 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     backward: bool
 
     def __init__(self, network: Passed, method: str, seed: int, fields: Mapping[str, Array],
-                 theory: Mapping[str, Array], steps: tuple[Any, ...] = (), interrupted: bool = False,
+                 theory: Theory | Callable[[], Theory], steps: tuple[Any, ...] = (), interrupted: bool = False,
                  seconds: float = 0.0, backward: bool | None = None) -> None:  # fmt: skip
         self.network, self.method, self.seed = network, method, seed
         self.steps, self.interrupted, self.seconds = steps, interrupted, seconds
         self._fields = {name: np.asarray(values) for name, values in fields.items()}
         measured = not np.isnan(np.asarray(fields["grad_act_second_moment"], float)).all()
         self.backward = measured if backward is None else backward
-        self._theory = {f"theory_{name}": np.asarray(values) for name, values in theory.items()}
+        self._predict = theory
+
+    @cached_property
+    def _theory(self) -> dict[str, Array]:
+        """Fields of theory, which are computed when they are first asked for."""
+        theory = self._predict() if callable(self._predict) else self._predict
+        return {f"theory_{name}": np.asarray(values) for name, values in theory.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With theory, in place of what computes it."""
+        return self.__dict__ | {"_theory": self._theory, "_predict": None}
 
     def __getitem__(self, name: str) -> Array:
         try:

@@ -57,7 +57,7 @@ class Profile(LayerProfile[Network]):
     def __getstate__(self) -> dict[str, Any]:
         """Without what a loss of one's own would keep from being pickled."""
         loss = self.call and self.call.keywords["loss"]
-        return self.__dict__ | ({"call": None} if callable(loss) else {})
+        return super().__getstate__() | ({"call": None} if callable(loss) else {})
 
     @property
     def sums(self) -> bool:
