@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import cache
 from typing import Any, TypeVar
-
-import numpy as np
 
 from ..locks import lock_of_forks
 from ..machine import threads_for, threads_limited
@@ -55,11 +53,11 @@ def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> lis
     left, found = enumerate(pieces), dict[int, Result]()
 
     def share() -> None:
-        with np.errstate(all="ignore"), threads_limited(1):
+        with threads_limited(1):
             for place, piece in left:
                 found[place] = work(piece)
 
-    helpers = [pool.submit(share) for _ in range(threads - 1)]
+    helpers = [pool.submit(copy_context().run, share) for _ in range(threads - 1)]
     try:
         share()
     finally:
