@@ -16,13 +16,15 @@ _OTHERS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "ta
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
-    """Write sizes.png, peers.png, profiles.png and torch.png; returns their paths."""
+    """Write sizes.png, peers.png, profiles.png and torch.png, those for which there are races; returns their paths."""
     import matplotlib
 
     matplotlib.use("Agg")
     folder.mkdir(parents=True, exist_ok=True)
-    draws = {"sizes": _sizes, "peers": _peers, "profiles": _sweeps, "torch": _torch}
-    figures = {f"{name}.png": draw(results) for name, draw in draws.items()}
+    draws = {"sizes": (_sizes, "fills"), "peers": (_peers, "fills"), "profiles": (_sweeps, "sweep")}
+    draws["torch"] = (_torch, "torch")
+    run = {race["group"] for race in results["races"]}
+    figures = {f"{name}.png": draw(results) for name, (draw, group) in draws.items() if group in run}
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=130, bbox_inches="tight")
     return [folder / name for name in figures]

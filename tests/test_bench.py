@@ -326,17 +326,16 @@ def test_report_runs_nothing_and_writes_everything(results, tmp_path, capsys):
     readme.write_text(MARKED)
     assert main(["--report", str(stored), "--readme", str(readme), "--plots", str(tmp_path / "figures")]) == 0
     assert "0.25 [0.25, 0.25]" in capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
-        "peers.png",
-        "profiles.png",
-        "sizes.png",
-        "torch.png",
-    ]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["peers.png", "sizes.png"]
 
 
-def test_plots_need_no_fills(results, tmp_path):
+def test_plots_are_of_what_was_run(results, tmp_path):
+    """Of two sizes there is a line; the pictures of other races are left as they are."""
     pytest.importorskip("matplotlib")
-    assert all(path.exists() for path in plot.draw(results | {"races": []}, tmp_path))
+    sizes = [race("sweep", f"width {n}", n, dense=entry(n * 1e-6), matrix_free=entry(1e-3)) for n in (64, 128, 256)]
+    for races_run, names in (([], []), (sizes, ["profiles.png"])):
+        assert [path.name for path in plot.draw(results | {"races": races_run}, tmp_path)] == names
+        assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_report_of_something_else(tmp_path, capsys):
