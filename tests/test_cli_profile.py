@@ -56,7 +56,8 @@ def test_story(capsys, folder, monkeypatch):
 def test_story_as_a_comparison(monkeypatch):
     monkeypatch.setattr(story, "WIDTH", 64)
     monkeypatch.setattr(story, "BATCH", 8)
-    told = story.story(seed=0)
+    told = story.story(seed=0, threads=2)
+    assert told == story.story(seed=0, threads=1)
     normalised = [verdict.kind for name, verdict in told.verdicts.items() if name.endswith(", BN")]
     assert normalised == ["dead", "symmetric", *["gradient exploding"] * 3]
     panels = told.plot().axes

@@ -53,16 +53,18 @@ def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> lis
     left, found = enumerate(pieces), dict[int, Result]()
 
     def share() -> None:
-        with threads_limited(1):
-            for place, piece in left:
-                found[place] = work(piece)
+        try:
+            with threads_limited(1):
+                for place, piece in left:
+                    found[place] = work(piece)
+        finally:
+            for _ in left:  # after an error
+                pass
 
     helpers = [pool.submit(copy_context().run, share) for _ in range(threads - 1)]
     try:
         share()
     finally:
-        for _ in left:
-            pass
         late = [helper for helper in helpers if not helper.cancel()]  # the others had not begun
         wait(late)
     for helper in late:
