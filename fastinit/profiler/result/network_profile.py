@@ -13,8 +13,9 @@ import numpy as np
 from ...arguments import refuse
 from ..description.network import Network, normalisation_of
 from .advice import Advice, Trial
+from .fields import read_fields
 from .findings import CAUTION, UNITS, Finding, Judgement
-from .layer_profile import LayerProfile, read_fields
+from .layer_profile import LayerProfile
 from .plain_network import is_users, keywords_of, network_from_dict, network_to_dict
 from .remedies import remedies
 from .training import Evidence
