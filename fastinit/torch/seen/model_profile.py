@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...profiler.result.comparison import Comparison
-from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
 from ...profiler.result.fields import read_fields
+from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
 from ...profiler.result.layer_profile import LayerProfile
 from ...profiler.result.training import Evidence
 from ...profiler.result.verdict import Verdict
