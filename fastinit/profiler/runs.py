@@ -293,7 +293,7 @@ def profile(
     signals = signals_from(network, inputs=inputs, **{name: given[name] for name in OF_SIGNALS})
     chosen = method_for(network, signals, method, client)
     drawings, first = integer("repeats", repeats, 1), seed_number(seed)
-    with threads_limited(threads), sharing(), dealt_to(client):
+    with threads_limited(threads), dealt_to(client):
         found = measured(network, signals, chosen, first, drawings, progress)
     taken: dict[str, Any] = {"seed": first, "inputs": signals.inputs, "cotangent": signals.cotangent, "client": None}
     taken |= {name: _as_it_is_now(typed[name]) for name in ("scheme", "lr")}
@@ -320,7 +320,8 @@ def measured(
     try:
         with progress_bar(passed, progress) as report, np.errstate(all="ignore"):  # what overflows is in the numbers
             if at_once(network, signals, method, repeats):
-                in_parallel(partial(drawn.add, report=report), range(repeats))
+                with sharing():
+                    in_parallel(partial(drawn.add, report=report), range(repeats))
             else:
                 for repeat in range(repeats):
                     drawn.add(repeat, report)

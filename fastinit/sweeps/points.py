@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from inspect import signature
 from itertools import product
 from time import perf_counter
@@ -12,6 +13,7 @@ import numpy as np
 
 from ..arguments import refuse, unexpected
 from ..profiler import Profile, profile
+from ..profiler.parallel import sharing
 from ..profiler.result.courses import course_of
 from ..profiler.result.training import OPTIMIZERS
 from ..profiler.statistics import FIELDS
@@ -49,13 +51,14 @@ def _values(name: str, values: Any) -> list[Any]:
 def row_of(settings: Settings) -> Row:
     """What one profile says: a row, also of one that fails.
 
-    On one thread where nothing else is said, whoever makes it: others may run beside it, and small products gain
-    nothing from a second thread.
+    On one thread where nothing else is said, whoever makes it: sums of a BLAS may depend on its threads, others may run
+    beside it, and small products gain nothing from a second thread.
     """
     start = perf_counter()
-    threads = settings.get("threads")
+    alone = settings.get("threads") is None
     try:
-        row = _summary(profile(**settings | {"threads": 1 if threads is None else threads}, progress=False))
+        with sharing() if alone else nullcontext():
+            row = _summary(profile(**settings | ({"threads": 1} if alone else {}), progress=False))
     except Exception as error:
         row = failed(error)
     return row | {"seconds": perf_counter() - start}
