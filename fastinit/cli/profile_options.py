@@ -77,7 +77,7 @@ OPTIONS: dict[str, dict[str, tuple[Reader | None, str]]] = {
         "seed": (read_whole, "of the first repeat"),
         "repeats": (read_whole, "networks drawn"),
         "method": (read_text, "auto, dense, tiled or matrix_free"),
-        "threads": (read_whole, "of the fills"),
+        "threads": (read_whole, "of fills, moments and products"),
         "client": (read_client, "the address of a scheduler of Dask, whose workers do it"),
         "progress": (None, "a bar with the time left"),
     },

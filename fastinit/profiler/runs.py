@@ -230,7 +230,7 @@ def profile(
     dtype : {"float32", "float64"}
         Of weights and signals.
     threads : int
-        Of the run. Where threadpoolctl is not installed, matrix products have those of NumPy's BLAS.
+        Of fills, moments and matrix products; where threadpoolctl is not installed, these have those of NumPy's BLAS.
     client : distributed.Client
         Of Dask, whose workers then pass the layers of "matrix_free", which is what "auto" is; no bit depends on how
         many they are, or on one that dies. Not for a residual network or a loss, of which whole signals are kept, nor
