@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 _NEARLY = 0.87
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Factor:
     """``gram = root' root``, and for gram = xx' ``inverse x`` has orthonormal rows; both are (rank, rows).
 

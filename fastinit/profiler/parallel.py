@@ -27,9 +27,9 @@ _limit: Any = None
 def sharing() -> Iterator[None]:
     """Let `in_parallel` share out pieces of work in this context, to threads that have a BLAS of one thread each.
 
-    The threads of a BLAS wait for its next product on cores that others want: the other passes of a layer took twice
-    as long, and on a busy machine all of it many times. To hold it to one needs threadpoolctl: where that is missing
-    it has all threads, and pieces come one after another.
+    The threads of a BLAS wait for its next product on cores that others want: half of the processor time of a default
+    profile was such waiting, and on a busy machine two thirds. To hold it to one needs threadpoolctl: where that is
+    missing it has all threads, and pieces come one after another.
     """
     threads = threads_for(None)
     with ExitStack() as held:

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 #: Rows and columns of a tile: 4 MiB of float32, which a core's cache holds.
 TILE = 1024
-#: A product is cut into so many stripes at most, of so many columns at least: two take 2 % longer than the whole.
+#: A product is cut into so many stripes at most, of so many columns at least: eight take 4 % longer than the whole.
 _STRIPES, _STRIPE = 8, 256
 
 
