@@ -23,6 +23,8 @@ from fastinit.schemes import SCHEMES
 from fastinit.typing import Method, Padding
 
 SMALL = ["--width", "32", "--depth", "6", "--batch", "8"]
+#: The story, one network after the other.
+ALONE = ["--threads", "1"]
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +63,8 @@ def test_story(capsys, folder, monkeypatch):
 def test_story_as_a_comparison(monkeypatch):
     monkeypatch.setattr(story, "WIDTH", 64)
     monkeypatch.setattr(story, "BATCH", 8)
-    told = story.story(seed=0)
+    told = story.story(seed=0, threads=2)
+    assert told == story.story(seed=0, threads=1)
     normalised = [verdict.kind for name, verdict in told.verdicts.items() if name.endswith(", BN")]
     assert normalised == ["dead", "symmetric", *["gradient exploding"] * 3]
     panels = told.plot().axes
@@ -279,7 +282,7 @@ def test_interrupted(capsys, monkeypatch):
 
     monkeypatch.setattr(profile_command, "profile", interrupted)
     monkeypatch.setattr(story, "profile", interrupted)
-    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):
+    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], ALONE):
         calls.clear()
         status, out, _ = run(capsys, *arguments)
         assert (status, len(calls)) == (130, 1)
@@ -305,10 +308,10 @@ def test_interrupted_before_anything_was_seen(capsys, monkeypatch):
     monkeypatch.setattr(profile_command, "profile", interrupted)
     monkeypatch.setattr(story, "profile", interrupted)
     done = 0
-    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):
+    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], ALONE):
         assert run(capsys, *arguments) == (130, "", "fastinit: interrupted\n")
     done = 1
-    for arguments in ([*SMALL, "--compare", "he_normal,zeros,normal"], []):
+    for arguments in ([*SMALL, "--compare", "he_normal,zeros,normal"], ALONE):
         calls.clear()
         status, out, _ = run(capsys, *arguments)
         assert (status, len(calls)) == (130, 2)

@@ -111,7 +111,7 @@ INSIDE = {
             "result",
             (
                 *("described", "courses", "findings", "words", "training", "verdict", "advice"),
-                *("frames", "layer_profile", "plain_network", "remedies", "network_profile", "comparison"),
+                *("frames", "fields", "layer_profile", "plain_network", "remedies", "network_profile", "comparison"),
             ),
         ),
         "runs",

@@ -100,7 +100,7 @@ OPTIONS: dict[str, dict[str, tuple[Reader | None, str]]] = {
         "seed": (read_seed, "of the first repeat (default: 0)"),
         "repeats": (read_whole, "networks drawn (default: 1)"),
         "method": (read_text, "auto, dense, tiled or matrix_free (default: auto)"),
-        "threads": (read_whole, "of the fills (default: see fastinit info)"),
+        "threads": (read_whole, "of fills, moments and products (default: see fastinit info)"),
         "client": (read_client, "the address of a scheduler of Dask, whose workers do it"),
         "progress": (None, "a bar with the time left (default: for long runs on a terminal)"),
     },

@@ -16,6 +16,10 @@ from .steps.matrices import TILE
 from .tangent_kernel import kernel_examples
 
 METHODS = get_args(Method)[1:]
+#: Bytes that are there: to look how many are takes as long as to profile a small network's layer or two.
+_THERE = 1 << 24
+#: Elements of a signal that the core passes for longer than the interpreter needs to ask for it.
+_LARGE = 1 << 16
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
 DENSE_WEIGHTS = 1 << 26
 #: Bytes of the sums of a layer's moments.
@@ -55,6 +59,19 @@ def _check_client(network: Network, signals: Signals, method: str, client: Any) 
     }
     for where in (where for where, is_so in kept.items() if is_so):
         refuse("client", f"left out {where}", client)
+
+
+def at_once(network: Network, signals: Signals, method: str, repeats: int) -> bool:
+    """Whether each thread is to make drawings of its own.
+
+    Where there are several for each, and memory for all; the core takes most of the time, or they would wait for the
+    interpreter; and they call no function of the user, which may not bear it.
+    """
+    threads = threads_for(None)
+    if method != "matrix_free" or signals.asks_again or callable(signals.loss) or not network.activation.in_core:
+        return False
+    large = network.batch * min(network.widths) >= _LARGE
+    return large and repeats >= 4 * threads and threads * memory(network, signals, method) <= available_memory()
 
 
 def _shapes(network: Network) -> list[tuple[int, ...]]:
@@ -157,9 +174,8 @@ def _blocks_and_products(network: Network) -> int:
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:
-    free = available_memory()
     needed = memory(network, signals, method)
-    if needed <= free:
+    if needed <= _THERE or needed <= (free := available_memory()):
         return
     others = [m for m in METHODS if not _obstacle(network, signals, m) and memory(network, signals, m) <= free]
     rule = f"one that fits in {free / 2**30:.3g} GiB of free memory"

@@ -108,7 +108,8 @@ def kernel_fields(
     examples, outputs = len(products), network.outputs
     some = np.arange(examples) if inputs is None else distinct_rows(inputs[:examples])
     signs = example_signs(examples, seed, network.dtype).astype(float)[some]
-    of, scale = np.ix_(some, some), np.outer(signs, signs) / outputs
+    of = np.ix_(some, some) if len(some) < examples else np.s_[:, :]
+    scale = np.outer(signs, signs) / outputs
     kernel = products[of] + 1
     for tally in tallies:
         if tally.kernel is not None:
@@ -138,7 +139,7 @@ def part_of_product(x: Array, d: Array, examples: int) -> Array:
     """
     functions, rows = len(d) // len(x), len(d) // examples
     parts = (np.tile(x + 1, (functions, functions)) if functions > 1 else x + 1) * d
-    return np.asarray(parts.reshape(examples, rows, examples, rows).sum(axis=(1, 3)))
+    return parts if rows == 1 else np.asarray(parts.reshape(examples, rows, examples, rows).sum(axis=(1, 3)))
 
 
 def spectrum_of(kernel: Array | None, off: float = 0.0) -> KernelSpectrum:

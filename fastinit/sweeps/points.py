@@ -14,7 +14,7 @@ import numpy as np
 from ..arguments import refuse, unexpected
 from ..profiler import Profile, profile
 from ..profiler.description.keywords import check_name
-from ..profiler.parallel import one_blas_thread
+from ..profiler.parallel import sharing
 from ..profiler.result.courses import course_of
 from ..profiler.result.training import OPTIMIZERS
 from ..profiler.statistics import FIELDS
@@ -61,7 +61,7 @@ def row_of(settings: Settings) -> Row:
     start = perf_counter()
     alone = settings.get("threads") is None
     try:
-        with (one_blas_thread() if alone else None) or nullcontext():
+        with sharing() if alone else nullcontext():
             row = _summary(profile(**settings | ({"threads": 1} if alone else {}), progress=False))
     except Exception as error:
         row = failed(error)

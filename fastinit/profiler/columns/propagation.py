@@ -13,6 +13,7 @@ from typing import Any
 
 from ..description.network import Network, mixes
 from ..description.signals import Signals
+from ..parallel import sharing
 from ..progress import Report
 from ..statistics import Tally
 from ..tangent_kernel import kernel_examples
@@ -25,14 +26,15 @@ def propagate_by_columns(
     network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report
 ) -> Iterator[dict[str, Any]]:
     """Send the signals through one drawing of the network, and fill in the tallies, as `propagate_by_steps` does."""
-    passed = _both_ways(network, signals, seed, tallies, report)
-    if not signals.backward:
-        yield {}
-    elif passed.kernel_here:
-        yield passed.kernel_fields()
-    else:
-        del passed  # and a stream that it keeps
-        yield kernel_alone(network, signals, seed, tallies)
+    with sharing():
+        passed = _both_ways(network, signals, seed, tallies, report)
+        if not signals.backward:
+            yield {}
+        elif passed.kernel_here:
+            yield passed.kernel_fields()
+        else:
+            del passed  # and a stream that it keeps
+            yield kernel_alone(network, signals, seed, tallies)
 
 
 def _both_ways(

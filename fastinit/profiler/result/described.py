@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
+from collections.abc import Sized
 from typing import Any, Protocol
 
 import numpy as np
-
-from ...records import real_array
-
-Array = np.ndarray[Any, Any]
 
 
 class Described(Protocol):
@@ -70,10 +66,3 @@ class Profiled(Protocol):
 
     def __contains__(self, name: object) -> bool:
         """Whether there is one."""
-
-
-def read_fields(found: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Measured fields and those of theory, from what `to_dict` gave."""
-    arrays = {name: real_array(values) for name, values in found["fields"].items()}
-    theory = {name.removeprefix("theory_"): arrays.pop(name) for name in list(arrays) if name.startswith("theory_")}
-    return arrays, theory

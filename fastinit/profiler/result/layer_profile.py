@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -14,26 +14,22 @@ from ...records import Record, plain
 from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
 from ..first_loss import FIRST_LOSS_FIELDS
-from ..statistics import log_normal_skewness
-from ..tangent_kernel import KERNEL_EIGENVALUES, KernelSpectrum, spectra
+from ..tangent_kernel import KernelSpectrum, spectra
 from .advice import Advice, Built, diagnosis
 from .courses import BOUNDS, typical_log
 from .described import Described
+from .fields import Fields, Theory
 from .findings import BACKWARD, FORWARD, Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
 from .training import OPTIMIZERS, RANGES, Answer, Evidence, answer
 from .verdict import Verdict, verdict_of
 from .words import Naming, Numbered, worst
 
-#: Skewness of a mean over repeats, that of one over the root of their number, up to which its standard error tells:
-#: it moves the ratio of the two by half as much.
-_SKEW = 2.0
-
 Array = NDArray[np.float64]
 Passed = TypeVar("Passed", bound=Described)
 
 
-class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
+class LayerProfile(Record, Fields, Generic[Passed]):
     """What happens to a signal, layer by layer: a mapping of the names of fields to arrays.
 
     Attributes
@@ -53,41 +49,16 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     backward: bool
 
     def __init__(self, network: Passed, method: str, seed: int, fields: Mapping[str, Array],
-                 theory: Mapping[str, Array], steps: tuple[Any, ...] = (), interrupted: bool = False,
+                 theory: Theory | Callable[[], Theory], steps: tuple[Any, ...] = (), interrupted: bool = False,
                  seconds: float = 0.0, backward: bool | None = None) -> None:  # fmt: skip
         self.network, self.method, self.seed = network, method, seed
         self.steps, self.interrupted, self.seconds = steps, interrupted, seconds
-        self._fields = {name: np.asarray(values) for name, values in fields.items()}
+        super().__init__(fields, theory)
         measured = not np.isnan(np.asarray(fields["grad_act_second_moment"], float)).all()
         self.backward = measured if backward is None else backward
-        self._theory = {f"theory_{name}": np.asarray(values) for name, values in theory.items()}
-
-    def __getitem__(self, name: str) -> Array:
-        try:
-            return self._fields[name] if name in self._fields else self._theory[choice("name", name, [*self])]
-        except ValueError as error:
-            raise KeyError(str(error)) from None
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._fields or name in self._theory
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((*self._fields, *self._theory))
-
-    def __len__(self) -> int:
-        return len(self._fields) + len(self._theory)
-
-    def _by_layer(self, name: str) -> bool:
-        """Whether a field has a number for each layer, not what is of the whole network."""
-        return self[name].ndim > (name in self._fields) and name != KERNEL_EIGENVALUES
 
     #: How layers are called, for those who read a table; where that does not go without saying.
     notation: ClassVar[str] = ""
-
-    @property
-    def repeats(self) -> int:
-        """Networks drawn."""
-        return len(self._fields["act_second_moment"])
 
     @property
     def description(self) -> str:
@@ -96,43 +67,6 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         words += [f"{self.repeats} repeats"] if self.repeats > 1 else []
         words += [f"after {len(self.steps)} steps of gradient descent"] if self.steps else []
         return ", ".join(words)
-
-    def mean(self, name: str) -> Array:
-        """Mean of a field over repeats, (depth + 1,); of a theory field the field itself."""
-        return self[name].mean(axis=0) if name in self._fields else self[name]
-
-    def mean_log(self, name: str) -> Array:
-        """Mean over repeats of the natural logarithm of a field, (depth + 1,); of a theory field the logarithm.
-
-        Over repeats a second moment q and its logarithm tell different things: in a finite ReLU network E q stays while
-        E log q falls by 5/2 for each unit of depth / width.
-        """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs: Array = np.log(self[name])
-            return logs.mean(axis=0) if name in self._fields else logs
-
-    def standard_error(self, name: str, log: bool = False) -> Array:
-        """Standard error of `mean`, or with `log` of `mean_log`, (depth + 1,).
-
-        It is not a number for one repeat, and zero for a theory field.
-        """
-        values = self[name]
-        if name not in self._fields:
-            return np.zeros_like(values)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.log(values) if log else values
-            spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
-        return np.asarray(spread / np.sqrt(len(values)))
-
-    def deviation(self, name: str) -> Array:
-        """How far the mean of a field is from theory, in standard errors of the mean, (depth + 1,).
-
-        Not a number where the repeats cannot tell: second moments of deep narrow networks are nearly log-normal, and of
-        few repeats the mean and its standard error both miss the tail. Compare `mean_log` then.
-        """
-        with np.errstate(all="ignore"):
-            away = (self.mean(name) - self[f"theory_{name}"]) / self.standard_error(name)
-            return np.where(log_normal_skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
 
     @property
     def verdict(self) -> Verdict:

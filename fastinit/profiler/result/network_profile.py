@@ -13,7 +13,7 @@ import numpy as np
 from ...arguments import refuse
 from ..description.network import Network, normalisation_of
 from .advice import Advice, Built, Trial
-from .described import read_fields
+from .fields import read_fields
 from .findings import CAUTION, UNITS, Finding, Judgement
 from .layer_profile import LayerProfile
 from .plain_network import is_users, keywords_of, network_from_dict, network_to_dict
@@ -61,7 +61,7 @@ class Profile(LayerProfile[Network]):
     def __getstate__(self) -> dict[str, Any]:
         """Without what a loss of one's own would keep from being pickled."""
         loss = self.call and self.call.keywords["loss"]
-        return self.__dict__ | ({"call": None} if callable(loss) else {})
+        return super().__getstate__() | ({"call": None} if callable(loss) else {})
 
     @property
     def sums(self) -> bool:

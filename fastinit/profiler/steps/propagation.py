@@ -10,6 +10,7 @@ import numpy as np
 
 from ..description.network import Network, mixes
 from ..description.signals import Signals
+from ..parallel import sharing
 from ..products import gram
 from ..progress import Report
 from ..statistics import Tally
@@ -18,7 +19,7 @@ from .jacobian import jacobian_fields
 from .kernel_beside import KernelBeside
 from .kernel_products import KernelProducts
 from .layers import Builder
-from .step import backward, forward, learn
+from .step import Step, backward, forward, learn
 
 Array = np.ndarray[Any, Any]
 
@@ -31,11 +32,19 @@ def propagate_by_steps(
     Yields once for each step of gradient descent, and once after the last, what is known of the whole network; the
     tallies then hold that step's layers. `report` is called once for each layer passed.
     """
-    steps = signals.sgd_steps
     here = signals.is_random and not mixes(network)
     kernel = partial(KernelProducts, kernel_examples(network), network.rows // network.batch) if here else lambda: None
-    builder = Builder(network, seed, tallies, method, steps > 0, kernel)
-    layers = builder.layers()
+    builder = Builder(network, seed, tallies, method, signals.sgd_steps > 0, kernel)
+    layers = builder.layers()  # BLAS has all its threads for weights that are held
+    with sharing():
+        yield from _passed(signals, builder, layers, here, report)
+
+
+def _passed(
+    signals: Signals, builder: Builder, layers: list[list[Step]], here: bool, report: Report
+) -> Iterator[dict[str, Any]]:
+    """What is known of the whole network, the kernel among it as its signals pass, where it is to be taken `here`."""
+    network, seed, tallies, steps = builder.network, builder.seed, builder.tallies, signals.sgd_steps
     inputs = signals.first(network, seed)
     for step in range(steps + 1):
         if step:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...profiler.result.advice import Built
 from ...profiler.result.comparison import Comparison
-from ...profiler.result.described import read_fields
+from ...profiler.result.fields import read_fields
 from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
 from ...profiler.result.layer_profile import LayerProfile
 from ...profiler.result.training import Evidence
