@@ -55,7 +55,7 @@ def measure(options: argparse.Namespace, console: Any) -> dict[str, Any]:
 
     from . import processes
     from .peers import installed
-    from .races import ALL_THREADS
+    from .races import ALL_THREADS, missing
     from .suite import races
     from .timing import FULL, QUICK, run
 
@@ -76,6 +76,7 @@ def measure(options: argparse.Namespace, console: Any) -> dict[str, Any]:
         "processes": whole,
         "races": [result for result in results if result],
         "failures": failures,
+        "missing": sorted({one for race in todo for each in race.entrants.values() for one in missing(each.needs)}),
     }
 
 

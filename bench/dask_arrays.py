@@ -45,7 +45,7 @@ def _described(blocks: int) -> Race:
         "fastinit": _entrant(lambda _, door: lambda: door.normal(64 * blocks, std=STD, seed=0, chunks=64)),
         "dask": _entrant(lambda arrays, _: lambda: _theirs(arrays, 64 * blocks, 64)),
     }
-    return Race("dask", f"describing {blocks} blocks", blocks, no_buffer, check, entrants, rounds=5)
+    return Race("dask", f"describing {blocks} blocks", blocks, no_buffer, check, entrants, quick=False, rounds=3)
 
 
 def _made(n: int, *, quick: bool) -> Race:

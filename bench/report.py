@@ -128,6 +128,7 @@ def conditions(results: Results) -> str:
     choices = [f"{name} {c} for {w}" for name, peer in results["peers"].items() for w, c in peer["choices"].items()]
     chosen = f" Fastest engines found: {'; '.join(choices)}." if choices else ""
     failed = f" Left out: {'; '.join(results['failures'])}." if results["failures"] else ""
+    absent = f" Not installed: {', '.join(results['missing'])}." if results.get("missing") else ""
     unset = f" Unset for this run: {settings['unset']}." if settings["unset"] else ""
     return (
         f"{machine['cpu']}, {machine['threads']} threads, {machine['isa']}, {machine['compiler']}, fastinit "
@@ -137,7 +138,7 @@ def conditions(results: Results) -> str:
         f"rounds, fewer for who is far behind; ratios are medians over rounds with quartiles, and not significant "
         f"where the interquartile ranges of the times overlap. A row is a race against the best peer in it: lost where "
         f"one is significantly faster, by more than {100 * (1 - TOLERANCE):.0f} %, won where fastinit is than all. "
-        f"Error: of mean and sd in sd (fills), relative (moments), or of Q'Q (orthogonal).{chosen}{unset}{failed}"
+        f"Error: of mean and sd in sd (fills), relative (moments), or of Q'Q (orthogonal).{chosen}{unset}{absent}{failed}"
     )
 
 
@@ -180,6 +181,8 @@ def show(results: Results, console: Any) -> None:
         for row in table.rows:
             shown.add_row(*row, style=_STYLES.get(row[-1]))
         console.print(shown)
+    if missing := results.get("missing"):
+        console.print(f"Not installed, and left out with what needs it: {', '.join(missing)}.", markup=False)
     for failure in results["failures"]:
         console.print(failure, style="red", markup=False)
     console.print(headline(found), style="bold")
