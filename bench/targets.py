@@ -110,7 +110,9 @@ TARGETS = (
         "profile, matrix_free", "profile/matrix_free and dense 4096, depth 20, batch 64", "matrix_free", "dense", 15
     ),
     *(
-        Target(f"jax he_normal {n} x {n} {dtype}, {how}", f"jax/he_normal {dtype} {n} x {n}, {how}", "fastinit", "jax", x)
+        Target(
+            f"jax he_normal {n} x {n} {dtype}, {how}", f"jax/he_normal {dtype} {n} x {n}, {how}", "fastinit", "jax", x
+        )
         for n, dtype, x in ((4096, "float32", 10), (4096, "bfloat16", 12), (64, "float32", 2))
         for how in ("at once", "compiled")
     ),

@@ -127,7 +127,9 @@ class Run:
         kept = []
         for item in items:
             function = getattr(item, "originalname", item.name)
-            reasons = [reason for reason, pattern in self.left_out.items() if re.fullmatch(f"test_({pattern})", function)]
+            reasons = [
+                reason for reason, pattern in self.left_out.items() if re.fullmatch(f"test_({pattern})", function)
+            ]
             if reasons:
                 left = self._of(item.nodeid)["left out"]
                 left.setdefault(reasons[0], []).append(item.name)
@@ -158,7 +160,9 @@ def main(name: str, arguments: list[str]) -> int:
     if not asked:
         sys.exit(f"name the files of the tests for {name}: they are not installed")
     # No settings of ours: the tests lie elsewhere, and are another's.
-    outcome = pytest.main([*asked, "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", os.sep], plugins=[run])
+    outcome = pytest.main(
+        [*asked, "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", os.sep], plugins=[run]
+    )
     backend = f" on {import_module('keras').backend.backend()}" if name == "keras" else ""
     versions = {name: import_module(name).__version__, "fastinit": fi.__version__}
     known = json.loads(_RESULTS.read_text()) if _RESULTS.exists() else {}
