@@ -30,10 +30,10 @@ class Entrant(NamedTuple):
     """One way to do the work of a race.
 
     `bind` takes the buffer of the race and returns the call to time, as a user would type it: a lambda around it costs
-    all entrants the same. The call returns its result, or `writes` the buffer, which is the result then. `slack` is
-    how far beyond the bound of a sound result this one is known to be; `check` replaces that of the race; `needs` are
-    the packages that it imports then, with spaces between. One that `splits` may be bound to parts of a buffer, each written by a thread
-    of the caller: each has a generator of its own, and lets go of the GIL.
+    all entrants the same. The call returns its result, or `writes` the buffer, which is the result then. `slack` is how
+    far beyond the bound of a sound result this one is known to be; `check` replaces that of the race; `needs` are the
+    packages that it imports then, with spaces between. One that `splits` may be bound to parts of a buffer, each
+    written by a thread of the caller: each has a generator of its own, and lets go of the GIL.
     """
 
     bind: Callable[[Array], Call]
