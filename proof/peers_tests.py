@@ -165,9 +165,10 @@ def main(name: str, arguments: list[str]) -> int:
     )
     backend = f" on {import_module('keras').backend.backend()}" if name == "keras" else ""
     versions = {name: import_module(name).__version__, "fastinit": fi.__version__}
+    chosen = " ".join(one for one in arguments if not Path(one).exists())
     known = json.loads(_RESULTS.read_text()) if _RESULTS.exists() else {}
     for file, found in run.found.items():
-        known[f"{name}{backend}: {file}"] = {"versions": versions, **found}
+        known[f"{name}{backend}: {file}"] = {"versions": versions, "chosen by": chosen, **found}
     _RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
     return int(outcome)
 
