@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar
 
@@ -175,8 +176,7 @@ class _VarianceScaling(_Initializer):
             if given not in known:
                 raise ValueError(f"invalid {what} for variance scaling initializer: {given}")
         scale, factor = (self.scale, None) if _is_known(self.scale) else (1.0, jnp.sqrt(self.scale))
-        described = {"distribution": self.distribution, "scale": float(scale), "mode": self.mode}
-        return SCHEMES["variance_scaling"].scaled(*self._fans(shape), **described), factor
+        return _scaled(*self._fans(shape), self.distribution, float(scale), self.mode), factor
 
     def _fans(self, shape: tuple[int, ...]) -> tuple[float, float]:
         """By jax's arithmetic, which knows shapes of one axis and no axes at all."""
@@ -191,6 +191,11 @@ class _VarianceScaling(_Initializer):
         )
         places = prod(shape) / (inputs * outputs * batch or 1)
         return inputs * places, outputs * places
+
+
+@lru_cache(maxsize=1024)  # it took a tenth of the time of a small layer
+def _scaled(fan_in: float, fan_out: float, distribution: Any, scale: float, mode: Any) -> Law:
+    return SCHEMES["variance_scaling"].scaled(fan_in, fan_out, distribution=distribution, scale=scale, mode=mode)
 
 
 @dataclass(frozen=True, eq=False)
