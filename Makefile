@@ -19,7 +19,7 @@ C_WARNINGS := -Wframe-larger-than=26624 -Wall -Wextra -Wpedantic -Wconversion -W
 
 C_ARGUMENTS := import setup; print(*setup.compile_arguments("gnu", False, lambda options: setup.takes(["$(CC)"], options)))
 
-.PHONY: help bench bench-peers proof test test-doors cross lint sanitize build wheels clean
+.PHONY: help bench bench-peers proof test test-doors cross docs lint sanitize build wheels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -40,12 +40,15 @@ test: .venv/installed-test ## the tests of all but the doors, whose frameworks a
 
 # Beside the doors, the few tests that `make test` has to leave out for want of torch.
 test-doors: .venv/installed-test .venv/installed-doors ## the tests of the doors, after installing torch, jax, keras and dask
-	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors $(addprefix tests/test_,advise.py machine.py readme.py trainability.py) $(addprefix fastinit/,torch jax keras dask.py)
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors $(addprefix tests/test_,advise.py docs.py machine.py readme.py trainability.py) $(addprefix fastinit/,torch jax keras dask.py)
 	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest tests/doors/test_keras.py
 	@echo 'Not tested: devices other than the CPU. `make test` tests the rest.'
 
 cross: .venv/installed-test .venv/installed-zig ## the core for every platform, run where there is an emulator: each is named
 	$(BIN)/python -m pytest -v tests/test_cross.py
+
+docs: .venv/installed-docs ## the site of docs/, in build/docs: open index.html
+	$(BIN)/python -m mkdocs build --quiet
 
 # mypy reads [tool.mypy]: the package, and an example of the whole public surface. How complete the types are to a user is
 # what `pyright --verifytypes fastinit --ignoreexternal` says, where fastinit is installed as a copy and with torch: 100 %.

@@ -1,6 +1,7 @@
 """Every kernel test runs on every level this machine has, and the run says which these were."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,32 @@ def schemes_as_they_were():
     yield
     SCHEMES.clear()
     SCHEMES.update(before)
+
+
+_FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage"
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Headless, with a profile of its own: Debian's chromium with chromium-driver; see FASTINIT_REQUIRE_BROWSER."""
+    program, driver_program = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (program and driver_program) and not os.environ.get("FASTINIT_REQUIRE_BROWSER"):
+        pytest.skip("no chromium with its driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in [*_FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(driver_program))
+    driver.set_script_timeout(60)
+    driver.get("about:blank")
+    yield driver
+    driver.quit()
 
 
 def bits(array):

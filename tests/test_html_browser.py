@@ -4,40 +4,13 @@ Needs Debian's chromium and chromium-driver; FASTINIT_REQUIRE_BROWSER=1 makes th
 """
 
 import json
-import os
-import shutil
 
 import pytest
 
 import fastinit as fi
 from fastinit.profiler import compare
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-)
 SCREENS = {"desktop": (1280, 900, False), "phone": (360, 740, True)}
-
-if not (BROWSER and DRIVER) and not os.environ.get("FASTINIT_REQUIRE_BROWSER"):
-    pytest.skip("no chromium with its driver", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Headless, with a profile of its own."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    driver.set_script_timeout(60)
-    driver.get("about:blank")
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from fastinit.missing import missing
 
 PACKAGE = Path(fi.__file__).parent
 EXTRAS = {
-    *("bench", "profile", "torch", "jax", "keras", "dask", "safetensors", "frame", "bfloat16", "test", "trainability")
+    *("bench", "profile", "trainability", "torch", "jax", "keras", "dask", "safetensors", "frame", "bfloat16"),
+    *("docs", "test"),
 }
 
 
@@ -28,6 +29,7 @@ def test_metadata():
     assert found["Name"] == "fastinit-nn"
     assert found["License-Expression"] == "Apache-2.0"
     assert found["Requires-Python"] == ">=3.10"
+    assert found["Author"] == "fastinit developers"
     assert version("fastinit-nn") == fi.__version__ == "0.2.0.dev0"
     assert set(found.get_all("Provides-Extra")) == EXTRAS
     needed = [one for one in found.get_all("Requires-Dist") if "extra ==" not in one]
