@@ -8,7 +8,7 @@ CORE := $(wildcard setup.py pyproject.toml fastinit/version.py fastinit/*.pyx fa
 TORCH := torch==2.13.0
 # What the tests of the doors need beside their frameworks.
 DOORS := flax equinox dm-haiku transformers
-PEERS := $(TORCH) transformers jax jaxlib mkl mkl_random randompack bottleneck
+PEERS := $(TORCH) transformers safetensors jax jaxlib flax keras dask mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 ZIG := ziglang==0.17.1

@@ -75,8 +75,7 @@ def run(options: argparse.Namespace, console: Any) -> dict[str, Any]:
 
     results = running.measure(options.full, options.only, console)
     if not results["races"] and not results["failures"] and not results["interrupted"]:
-        needed = " ".join(running.missing(options.full, options.only))
-        raise ValueError(f"nothing ran: what is timed there needs `pip install {needed}`")
+        raise ValueError(f"nothing ran: what is timed there needs `pip install {' '.join(results['missing'])}`")
     return results
 
 

@@ -1,4 +1,4 @@
-"""JAX: a scheme's values as a jax array, at once and in a program, beside jax's own ways.
+"""JAX: a scheme's values as a jax array, at once and in a program, and a model of flax's, beside jax's own ways.
 
 jax is imported when a race begins, not before: its entrants need it, and are left out where it is not.
 """
@@ -11,8 +11,10 @@ from importlib import import_module
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from .checks import LAWS, check_law
-from .races import Array, Call, Entrant, Race, side
+from .races import MOST, Array, Call, Entrant, Race, side
 from .torch_calls import no_buffer
 
 #: jax's 16-bit normals have 128 values, whose mean is no zero.
@@ -27,6 +29,8 @@ def jax_calls(most: int) -> Iterator[Race]:
                 yield _he_normal(n, dtype, compiled)
     for compiled in (False, True):
         yield _first(side(64, most), compiled)
+    if most >= MOST:
+        yield _model(layers=6, width=512, words=32_000)
 
 
 def _entrants(
@@ -81,3 +85,35 @@ def _first(n: int, compiled: bool) -> Race:
 def _check(n: int) -> Any:
     """Truncated, of variance 2 / n."""
     return check_law("truncated", (2 / n) ** 0.5 / LAWS["truncated"][0])
+
+
+def _model(layers: int, width: int, words: int) -> Race:
+    """A transformer of flax.nnx, made for the first time, as a user's process makes it: nothing is compiled yet."""
+
+    def bind(_: Array, home: str) -> Call:
+        jax, nnx, kernel = import_module("jax"), import_module("flax.nnx"), import_module(home).lecun_normal()
+
+        class Block(nnx.Module):  # type: ignore[misc]
+            def __init__(self, rngs: Any) -> None:
+                self.attention = nnx.MultiHeadAttention(8, width, kernel_init=kernel, rngs=rngs, decode=False)
+                self.wide = nnx.Linear(width, 4 * width, kernel_init=kernel, rngs=rngs)
+                self.narrow = nnx.Linear(4 * width, width, kernel_init=kernel, rngs=rngs)
+
+        def call() -> Any:
+            rngs = nnx.Rngs(0)
+            model = [nnx.Embed(words, width, embedding_init=kernel, rngs=rngs), *(Block(rngs) for _ in range(layers))]
+            return jax.block_until_ready(jax.tree.leaves(nnx.state(model)))
+
+        jax.clear_caches()
+        return call
+
+    def check(leaves: Any, _: Array, slack: float) -> float:
+        """The layers of four times the width, whose fans are known by their shapes."""
+        found = [leaf for leaf in leaves if leaf.shape in ((width, 4 * width), (4 * width, width))]
+        laws = [check_law("truncated", leaf.shape[0] ** -0.5 / LAWS["truncated"][0]) for leaf in found]
+        return max(law(leaf, np.zeros(0), slack) for law, leaf in zip(laws, found, strict=True))
+
+    homes = {"fastinit": "fastinit.jax", "jax": "jax.nn.initializers"}
+    entrants = {label: Entrant(partial(bind, home=home), needs="jax flax") for label, home in homes.items()}
+    values, name = (words + 12 * layers * width) * width, f"nnx model of {layers} layers of {width}, the first time"
+    return Race("jax", name, values, no_buffer, check, entrants, quick=False, rounds=5, memory="fresh")

@@ -9,6 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from .races import missing
+from .saves import NEEDS
+
 _PEAK = """
 import json, sys, time
 import numpy as np
@@ -36,6 +39,15 @@ print(json.dumps({"MiB": peak(), "seconds": time.perf_counter() - start}))
 """
 
 
+_SAVE = """
+from tempfile import TemporaryDirectory
+from bench.saves import write
+with TemporaryDirectory(prefix="fastinit-bench-") as folder:
+    write("WAY", 4096, folder)
+    print(json.dumps({"MiB": peak(), "seconds": time.perf_counter() - start}))
+"""
+
+
 def _profile(arguments: str) -> str:
     return _PROFILE.replace("ARGUMENTS", arguments)
 
@@ -52,6 +64,7 @@ PROGRAMS = {
     "matrix_free 4096, depth 20, batch 64, 1000 networks": _profile(
         "width=4096, depth=20, batch=64, method='matrix_free', repeats=1000"
     ),
+    **{f"save 1 GiB, {way}": _SAVE.replace("WAY", way) for way in NEEDS},
 }
 
 
@@ -59,7 +72,8 @@ def measured(threads: int, *, full: bool) -> dict[str, dict[str, float]]:
     """Peak MiB and seconds of each program, by its name; of profiles only the command's in a quick run. Linux only."""
     if not Path("/proc/self/status").exists():
         return {}
-    programs = {name: text for name, text in PROGRAMS.items() if full or name == _QUICK}
+    absent = {f"save 1 GiB, {way}" for way, needs in NEEDS.items() if missing(needs)}
+    programs = {name: text for name, text in PROGRAMS.items() if name == _QUICK or (full and name not in absent)}
     return {name: run(text, threads) for name, text in programs.items()} | {"fastinit profile": _story()}
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from math import log, sqrt
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,26 @@ def _sweep(name: str, values: int, sizes: dict[str, dict[str, int]]) -> Race:
     for method, size in sizes.items():
         entrants[method] = Entrant(lambda _, m=method, s=size: partial(_ends, batch=32, method=m, **s))
     return Race("sweep", name, values, lambda: np.zeros(0), _check_he(512, 64), entrants, ALL_THREADS, quick=False)
+
+
+def points(most: int) -> Iterator[Race]:
+    """A sweep over small networks, on two processes that are there, and in this one."""
+    count = min(320, most)
+    over = {"depth": [4, 8, 12, 16], "seed": range(count // 4)}
+    settings = {"width": 64, "batch": 16}
+
+    def bind(_: Array, workers: int) -> Call:
+        pool = ProcessPoolExecutor(workers, get_context("spawn")) if workers else None
+        return lambda: fi.sweep(over, executor=pool, progress=False, **settings)
+
+    def check(sweep: Any, _: Array, __: float) -> float:
+        assert len(sweep["error"]) == count and not any(sweep["error"]), "points have failed"
+        return 0.0
+
+    entrants = {"fastinit": Entrant(partial(bind, workers=2))}
+    entrants["fastinit, one process"] = Entrant(partial(bind, workers=0))
+    name = f"{count} profiles of 64 units, on two processes"
+    yield Race("points", name, count, lambda: np.zeros(0), check, entrants, quick=False, rounds=5)
 
 
 def _ends(**keywords: Any) -> tuple[float, float]:

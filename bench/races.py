@@ -30,10 +30,10 @@ class Entrant(NamedTuple):
     """One way to do the work of a race.
 
     `bind` takes the buffer of the race and returns the call to time, as a user would type it: a lambda around it costs
-    all entrants the same. The call returns its result, or `writes` the buffer, which is the result then. `slack` is
-    how far beyond the bound of a sound result this one is known to be; `check` replaces that of the race; `needs` is
-    the package that it imports then. One that `splits` may be bound to parts of a buffer, each written by a thread
-    of the caller: each has a generator of its own, and lets go of the GIL.
+    all entrants the same. The call returns its result, or `writes` the buffer, which is the result then. `slack` is how
+    far beyond the bound of a sound result this one is known to be; `check` replaces that of the race; `needs` are the
+    packages that it imports then, with spaces between. One that `splits` may be bound to parts of a buffer, each
+    written by a thread of the caller: each has a generator of its own, and lets go of the GIL.
     """
 
     bind: Callable[[Array], Call]
@@ -42,6 +42,11 @@ class Entrant(NamedTuple):
     needs: str = ""
     writes: bool = False
     splits: bool = False
+
+
+def missing(needs: str) -> list[str]:
+    """The packages among these that are not installed."""
+    return [package for package in needs.split() if not find_spec(package)]
 
 
 class Checked(NamedTuple):
@@ -82,7 +87,7 @@ class Race:
     @property
     def present(self) -> list[str]:
         """The entrants whose packages are installed."""
-        return [label for label, entrant in self.entrants.items() if not entrant.needs or find_spec(entrant.needs)]
+        return [label for label, entrant in self.entrants.items() if not missing(entrant.needs)]
 
     def checked(self, label: str, buffer: Array) -> Checked:
         """The call to time, after one run of it whose output was found right."""

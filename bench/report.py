@@ -187,6 +187,7 @@ def conditions(results: Results) -> str:
     chosen = f" Fastest engines found: {'; '.join(choices)}." if choices else ""
     failed = f" Left out: {'; '.join(results['failures'])}." if results["failures"] else ""
     unset = f" Unset for this run: {settings['unset']}." if settings["unset"] else ""
+    absent = f" Not installed: {', '.join(results['missing'])}." if results.get("missing") else ""
     return (
         f"{machine['cpu']}, {machine['threads']} threads, {machine['isa']}, {machine['compiler']}, fastinit "
         f"{machine['version']}, Python {machine['python']}, {machine['date']}; {versions}. One thread and warm memory "
@@ -195,7 +196,8 @@ def conditions(results: Results) -> str:
         f"rounds, fewer for who is far behind; ratios are medians over rounds with quartiles, and not significant "
         f"where the interquartile ranges of the times overlap. A row is a race against the best peer in it: lost where "
         f"one is significantly faster, by more than {100 * (1 - TOLERANCE):.0f} %, won where fastinit is than all. "
-        f"Error: of mean and sd in sd (fills), relative (moments), or of Q'Q (orthogonal).{chosen}{unset}{failed}"
+        f"Error: of mean and sd in sd (fills), relative (moments), or of Q'Q (orthogonal)."
+        f"{chosen}{unset}{absent}{failed}"
     )
 
 
@@ -250,6 +252,8 @@ def show(results: Results, console: Any, *, everything: bool = True) -> None:
     for table in (*tables, lost_table(found), glance_table(results)):
         if table.rows:
             print_table(table, console)
+    if missing := results.get("missing"):
+        console.print(f"Not installed, and left out with what needs it: {', '.join(missing)}.", markup=False)
     for failure in results["failures"]:
         console.print(failure, style="red", markup=False)
     for warning in _warned(results):

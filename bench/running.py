@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import processes, timing
-from .races import ALL_THREADS, Race
+from .races import ALL_THREADS, Race, missing
 from .standings import rows
 from .targets import Results, number
 
@@ -52,6 +52,7 @@ def measure(full: bool, only: str | None, console: Any, kept: Path = LAST) -> Re
         "machine": machine(),
         "settings": {**settings._asdict(), "full": full, "only": only, "unset": os.environ.get(UNSET, "")},
         "peers": {},
+        "missing": [],
         "processes": {},
         "races": [],
         "failures": [],
@@ -61,6 +62,8 @@ def measure(full: bool, only: str | None, console: Any, kept: Path = LAST) -> Re
     with Progress(*bar, console=console, transient=True, disable=not console.is_terminal) as progress, stoppable():
         task = progress.add_task("peers", total=None)
         todo = chosen(races(), full, only)
+        needs = [one for race in todo for entrant in race.entrants.values() for one in missing(entrant.needs)]
+        results["missing"] = sorted(set(needs))
         results["peers"] = {peer.name: {"version": peer.version, "choices": peer.choices} for peer in installed()}
         progress.update(task, total=len(todo), description="processes")
         if only is None:
@@ -109,14 +112,6 @@ def stoppable() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, before)
         timing.STOPPED.clear()
-
-
-def missing(full: bool, only: str | None) -> list[str]:
-    """The packages without which the races that are asked for have nothing to time."""
-    from .suite import races
-
-    firsts = (next(iter(race.entrants.values())) for race in chosen(races(), full, only))
-    return list(dict.fromkeys(one.needs for one in firsts if one.needs))
 
 
 def machine() -> dict[str, Any]:

@@ -20,6 +20,7 @@ REFERENCES = (
     "draws alone",
     "numpy, float32 sums",
     "a mode that does nothing",
+    "zeros",
 )
 #: Why rows are lost: a pattern of "group/name: peer", and what is known. The first that is found counts.
 REASONS = (

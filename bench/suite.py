@@ -13,12 +13,15 @@ import fastinit as fi
 from . import checks
 from .calls import calls
 from .checks import BOUND, STD, check_law, check_moment
+from .dask_arrays import dask_arrays
 from .fills import all_threads, fills, fortran, fresh, levels, second_fills, threads, touched
 from .jax_calls import jax_calls
+from .keras_models import keras_models
 from .loops import loops
 from .peers import from_peers, read_limit
-from .profiles import profiles, sweeps
+from .profiles import points, profiles, sweeps
 from .races import ALL_THREADS, LARGE, MOST, Array, Entrant, Race, side, size_label
+from .saves import saves
 from .torch_calls import torch_calls
 from .torch_models import torch_models
 
@@ -26,7 +29,8 @@ from .torch_models import torch_models
 def races(most: int = MOST) -> list[Race]:
     """All races, on arrays of at most `most` values (the large layer: 16 times as many)."""
     filling = (fills, second_fills, fresh, all_threads, threads, levels, schemes, fortran, large)
-    others = (calls, moments, axes, orthogonal, torch_calls, torch_models, jax_calls, loops, profiles, sweeps)
+    doors = (torch_calls, torch_models, jax_calls, keras_models, dask_arrays)
+    others = (calls, moments, axes, orthogonal, *doors, loops, profiles, sweeps, points, saves)
     return [race for part in (*filling, *others) for race in part(most)]
 
 

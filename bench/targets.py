@@ -42,6 +42,9 @@ _SHARD = "torch/1/8 of 4096 x 4096"
 _AXIS = "moments/moments of order 2 float32 4096 x 4096, axis 0"
 _FORTRAN = "moments/moments of order 2 float32 4096 x 4096, Fortran order"
 _ALL = "threads/normal float32"
+_FIRST = "jax/he_normal float32, first of a shape"
+_GPT = "keras/GPT-like, 12 layers of 768"
+_POINTS = "points/320 profiles of 64 units, on two processes"
 
 #: The most microseconds that small calls may take.
 _CALLS = {
@@ -106,6 +109,22 @@ TARGETS = (
     Target(
         "profile, matrix_free", "profile/matrix_free and dense 4096, depth 20, batch 64", "matrix_free", "dense", 15
     ),
+    *(
+        Target(
+            f"jax he_normal {n} x {n} {dtype}, {how}", f"jax/he_normal {dtype} {n} x {n}, {how}", "fastinit", "jax", x
+        )
+        for n, dtype, x in ((4096, "float32", 10), (4096, "bfloat16", 12), (64, "float32", 2))
+        for how in ("at once", "compiled")
+    ),
+    Target("jax, first of a shape, at once", f"{_FIRST}, at once", "fastinit", "jax", 50),
+    Target("jax, first of a shape, compiled", f"{_FIRST}, compiled", "fastinit", "jax", 5),
+    Target("nnx model of 35 M", "jax/nnx model of 6 layers of 512, the first time", "fastinit", "jax", 4),
+    Target("Keras GPT-like 124 M, jax", f"{_GPT}, normal, jax", "fastinit", "keras", 4),
+    Target("Keras GPT-like 124 M, torch", f"{_GPT}, truncated, torch", "fastinit", "keras", 6),
+    Target("dask, 100,000 blocks described", "dask/describing 100000 blocks", "fastinit", "", 5e5),
+    Target("dask, 1 GiB on threads", "dask/normal float32 256 Mi, on threads", "fastinit", "fastinit, NumPy face", 0.9),
+    Target("sweep on two processes", _POINTS, "fastinit", "fastinit, one process", 1.7),
+    Target("save 1 GiB", "save/16 x float32 4096 x 4096", "fastinit", "safetensors.numpy", 4),
     Target("GPT-2 774M in fast_init", "torch/GPT-2 774M", "fastinit", "transformers", 6),
     Target("GPT-2 774M, large_pages=True", "torch/GPT-2 774M", "fastinit, large pages", "transformers", 10),
     Target("500 x nn.Linear(16, 16) in fast_init", "torch/500 x nn.Linear(16, 16)", "fastinit", "torch", 1 / 1.1),
@@ -128,12 +147,16 @@ TARGETS = (
     Target("fast_init, a call that draws nothing", "torch/1000 calls that draw nothing", "fastinit", "", 2, "torch"),
 )
 
-#: The most that a whole process may take: its name, "MiB" or "seconds", and how many of them.
+#: The most that a whole process may take: its name, "MiB" or "seconds", and how many of them; 0 is only reported.
 LIMITS = (
     ("fill, beyond out, for each thread", "MiB", 1.0),
     (_TILED, "MiB", 1.5e9 / 2**20),
     (_WIDE, "seconds", 60.0),
     (_WIDE, "MiB", 500e6 / 2**20),
+    ("save 1 GiB, fastinit", "MiB", 200.0),
+    ("save 1 GiB, safetensors.numpy", "MiB", 0.0),
+    ("save 1 GiB, safetensors.torch", "MiB", 0.0),
+    ("save 1 GiB, torch.save", "MiB", 0.0),
     ("fastinit profile", "seconds", 5.0),
 )
 
@@ -173,10 +196,11 @@ def judged(results: Results) -> list[tuple[str, str, str, str, str]]:
 
 
 def _judge_process(process: dict[str, float], name: str, unit: str, most: float) -> tuple[str, str, str, str, str]:
-    rule = f"at most {number(most)} {unit}"
+    rule = f"at most {number(most)} {unit}" if most else ""
     if unit not in process:
         return name, "(process)", "", rule, "not measured"
-    return name, "(process)", f"{number(process[unit])} {unit}", rule, _verdict(process[unit] <= most)
+    verdict = _verdict(process[unit] <= most) if most else "reported"
+    return name, "(process)", f"{number(process[unit])} {unit}", rule, verdict
 
 
 def _other(target: Target) -> str:

@@ -23,7 +23,9 @@ from .locks import lock_of_forks
 from .version import VERSION as __version__
 
 if find_spec(f"{__name__}._core") is None:
-    raise ImportError("the C core of fastinit is not built: run `pip install .` in its source folder")
+    from .missing import missing_core
+
+    raise missing_core(__path__[0])
 
 #: The public names by their homes, each imported when a name of it is first asked for: the command line reads what is
 #: typed before NumPy is there, and nobody waits for what is not used. Type checkers read the stub.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
+from itertools import islice
 from operator import index as as_index
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -15,7 +16,11 @@ R = TypeVar("R")
 
 def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
     """Raise `error`: `name` must be `rule`, got `value`."""
-    raise error(f"`{name}` must be {rule}, got {value!r}")
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        shown = f"what has too many digits to be shown ({type(value).__name__})"
+    raise error(f"`{name}` must be {rule}, got {shown}")
 
 
 def _may_be_number(value: Any) -> bool:
@@ -85,15 +90,28 @@ def choice(name: str, value: Any, choices: Collection[str], other: str = "") -> 
     if isinstance(value, str) and value in choices:
         return value
     listed = list(choices)
-    message = f"`{name}` must be {other}one of {', '.join(map(repr, listed))}, got {value!r}{_nearest(value, listed)}"
+    message = f"`{name}` must be {other}one of {', '.join(map(repr, listed))}, got {value!r}{nearest(value, listed)}"
     raise (ValueError if isinstance(value, str) else TypeError)(message)
 
 
-def _nearest(value: Any, listed: list[str]) -> str:
+def nearest(value: Any, listed: Collection[str]) -> str:
+    """The end of a message: which of these it is nearest to, if any."""
     from difflib import get_close_matches  # for a message only: it would lengthen every import
 
-    nearest = get_close_matches(value, listed, 1) if isinstance(value, str) else []
-    return f" (nearest: {nearest[0]!r})" if nearest else ""
+    found = get_close_matches(value, listed, 1) if isinstance(value, str) else []
+    return f" (nearest: {found[0]!r})" if found else ""
+
+
+def check_open(name: str, client: Any) -> None:
+    """Raise where what is to work for us is a client of Dask that has been closed."""
+    if getattr(client, "status", None) in ("closed", "closing"):
+        refuse(name, "a client that is not closed", client)
+
+
+def first_few(names: Collection[str], most: int = 3) -> str:
+    """Names in a sentence: the first of many, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(islice(names, most)) + more
 
 
 def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -101,7 +119,7 @@ def unexpected(function: str, given: Iterable[str], known: Iterable[str]) -> Non
     listed = list(known)
     for keyword in given:
         if keyword not in listed:
-            hint = _nearest(keyword, listed)
+            hint = nearest(keyword, listed)
             raise TypeError(f"{function}() got an unexpected keyword argument {keyword!r}{hint}")
 
 

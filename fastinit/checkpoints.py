@@ -6,9 +6,12 @@ import errno
 import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from fractions import Fraction
+from itertools import takewhile
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,12 +23,12 @@ from .dtypes import Kind
 from .fill import draw
 from .laws import Law
 from .layout import flat
-from .tensor_files import CODES
+from .tensor_files import CODES, INDEX
 
 #: Bytes that are made, and then written, together: 4 MiB no longer stay in the cache, and take half as long again.
 PIECE = 1 << 20
 
-_ENDINGS = (".safetensors", ".safetensors.index.json")
+_ENDINGS = (".safetensors", INDEX)
 #: What transformers asks of a file before it reads it.
 _METADATA = {"format": "pt"}
 
@@ -64,46 +67,56 @@ def write_checkpoint(
     """Write tensors to a directory that has no checkpoint, and give the paths of its files.
 
     Files have other names until all of them are on disk; the index gets its own last. Whatever goes wrong, they are
-    removed.
+    removed, and folders that were made for them.
     """
-    folder, words = Path(directory), {**_METADATA, **_checked_metadata(metadata)}
+    folder, words = _checked_path(directory), {**_METADATA, **_checked_metadata(metadata)}
     _check_names([one.name for one in tensors])
     named = _named(_shards_of(tensors, _byte_count(max_shard_size)))
     files: dict[str, Iterable[Any]] = {name: _file_of(shard, words) for name, shard in named.items()}
     if len(named) > 1:
-        files["model.safetensors.index.json"] = [_index_of(named)]
+        files[f"model{INDEX}"] = [_index_of(named)]
     _check_folder(folder)
-    is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    new = [*takewhile(lambda one: not one.exists(), (folder, *folder.parents))]
+    ours: list[Path] = []
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         _check_space(folder, sum(one.nbytes for one in tensors))
-        _write(folder, files)
+        _write(folder, files, ours)
     except BaseException:
-        for name in files:
-            for path in (folder / name, _unfinished(folder / name)):
-                path.unlink(missing_ok=True)
-        if is_new:
+        for path in ours:
+            path.unlink(missing_ok=True)
+        for path in new:
             with suppress(OSError):
-                folder.rmdir()
+                path.rmdir()
         raise
     return [folder / name for name in files]
+
+
+def _checked_path(directory: Any) -> Path:
+    path = os.fspath(directory) if isinstance(directory, (str, os.PathLike)) else directory
+    if not isinstance(path, str):
+        refuse("directory", "a path", directory, TypeError)
+    return Path(path) if path else refuse("directory", "the path of a folder, such as '.'", path)
 
 
 def _byte_count(size: Any) -> int:
     """Bytes, of a number or of words such as "5GB" and "512MiB"."""
     if not isinstance(size, str):
         return integer("max_shard_size", size, 1)
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B", size)
+    found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) ?([KMGT])(i?)B", size)
     if found is None:
         refuse("max_shard_size", "an integer, or a string such as '5GB' or '512MiB'", size)
     number, prefix, binary = found.groups()
-    return integer("max_shard_size", int(float(number) * (1024 if binary else 1000) ** ("KMGT".index(prefix) + 1)), 1)
+    unit = (1024 if binary else 1000) ** ("KMGT".index(prefix) + 1)
+    return integer("max_shard_size", int(Fraction(number) * unit), 1)
 
 
 def _checked_metadata(metadata: Any) -> Mapping[str, str]:
     given = {} if metadata is None else metadata
     if not isinstance(given, Mapping) or not all(isinstance(one, str) for pair in given.items() for one in pair):
         refuse("metadata", "a mapping of strings to strings", metadata, TypeError)
+    if re.search("[\ud800-\udfff]", "".join(word for pair in given.items() for word in pair)):
+        refuse("metadata", "of strings without lone surrogates, which no reader takes", metadata)
     return given
 
 
@@ -177,22 +190,22 @@ def _index_of(files: Mapping[str, Sequence[Stored]]) -> bytes:
     return json.dumps(found, indent=2, sort_keys=True).encode() + b"\n"
 
 
-def _write(folder: Path, files: Mapping[str, Iterable[Any]]) -> None:
+def _write(folder: Path, files: Mapping[str, Iterable[Any]], ours: list[Path]) -> None:
+    """What there is of it at any time is among `ours`."""
+    ending = f".{secrets.token_hex(8)}.part"  # by no reader's pattern, and of no other writer
     for name, parts in files.items():
-        with _unfinished(folder / name).open("wb") as file:
+        ours.append(folder / (name + ending))
+        with ours[-1].open("xb") as file:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
+    _check_folder(folder)  # again: there may be another writer's by now
     for name in files:
-        _unfinished(folder / name).replace(folder / name)
+        ours.append(folder / name)
+        (folder / (name + ending)).replace(folder / name)
     if hasattr(os, "O_DIRECTORY"):  # where folders too can be opened, names last once theirs is on disk
         opened = os.open(folder, os.O_DIRECTORY)
         try:
             os.fsync(opened)
         finally:
             os.close(opened)
-
-
-def _unfinished(path: Path) -> Path:
-    """What a file is called until it is whole: by no reader's pattern."""
-    return path.with_name(f"{path.name}.part")

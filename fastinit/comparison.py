@@ -7,7 +7,8 @@ does that is as far out as one of n can be: where few matter, means are not norm
 
 from __future__ import annotations
 
-from math import erf, hypot, log, prod, sqrt
+from collections.abc import Mapping
+from math import erf, hypot, isfinite, log, prod, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +58,8 @@ def compare(found: Verification, pieces: list[Any], law: Law, lengths: tuple[int
     if len(sample) and measured.count:
         counts = counts_of(sample)
         commonest = share_of_the_commonest(counts)
-        _check_law(found, measured, pieces, sample, dtype, commonest)
+        claimed = {} if apart else _claimed(law, lengths)
+        _check_law(_Against(found, measured, moments_of([sample]), claimed), pieces, sample, dtype, commonest)
         _check_repeats(found, pieces, has_many_values(counts), commonest)
 
 
@@ -95,11 +97,12 @@ def _farthest(count: int, sample: Statistics, kurtosis: float, step: float) -> f
 
 
 class _Against(NamedTuple):
-    """Moments of n elements and of a sample, where what is compared of both is said."""
+    """Moments of n elements and of a sample, where what is compared of both is said; and what the law claims itself."""
 
     found: Verification
     mine: Statistics
     theirs: Statistics
+    claimed: Mapping[str, float]
 
     @property
     def error(self) -> float:
@@ -111,17 +114,22 @@ class _Against(NamedTuple):
         away = abs(measured - expected) / standard_error if standard_error else 0.0
         self.found.checks[what] = f"{measured:.4g} (sample: {expected:.4g}, {away:.1f} standard errors)"
         if abs(measured - expected) > LIMIT * standard_error + alone:
+            claimed = self.claimed.get(what, expected)
             self.found.problems.append(
-                f"{what} {measured:.3g} where {expected:.3g} is claimed ({away:.0f} standard errors away)"
+                f"{what} {measured:.3g} where {claimed:.3g} is claimed ({away:.0f} standard errors away)"
             )
 
 
-def _check_law(
-    found: Verification, mine: Statistics, pieces: list[Any], sample: Any, dtype: str, commonest: float
-) -> None:
+def _claimed(law: Law, lengths: tuple[int, ...]) -> dict[str, float]:
+    """What the law of all elements knows of them."""
+    known = {"mean": law.mean, "standard deviation": law.deviation(lengths)}
+    return {what: value for what, value in known.items() if isfinite(value)}
+
+
+def _check_law(against: _Against, pieces: list[Any], sample: Any, dtype: str, commonest: float) -> None:
     """Moments, extremes, tails and distinct values against a sample."""
-    theirs = moments_of([sample])
-    against, n = _Against(found, mine, theirs), mine.count
+    found, mine, theirs, _ = against
+    n = mine.count
     kurtosis = theirs.kurtosis if theirs.kurtosis == theirs.kurtosis else 3.0
     reach, extreme = (max(abs(one.minimum), abs(one.maximum)) for one in (theirs, mine))
     # Between numbers far apart lie all the elements but a few, and a sample need not show these.

@@ -14,7 +14,9 @@ try:
     from dask.array.core import normalize_chunks
     from dask.layers import ArraySliceDep
 except ImportError as _error:
-    raise ImportError("`fastinit.dask` needs dask: pip install 'fastinit-nn[dask]'") from _error
+    from .missing import missing
+
+    raise missing("`fastinit.dask`", "dask", "dask") from _error
 
 from .arguments import refuse, unexpected
 from .dtypes import kind_for

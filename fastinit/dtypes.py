@@ -9,6 +9,7 @@ import numpy as np
 
 from ._core import USUAL_DTYPE, dtype_for
 from .arguments import choice
+from .missing import missing
 
 _BFLOAT16 = 3
 #: Their names, as NumPy has them.
@@ -57,7 +58,7 @@ def kind_of(dtype: Any) -> Kind:
     try:
         from ml_dtypes import bfloat16
     except ImportError as error:
-        raise ImportError("`dtype` bfloat16 needs ml_dtypes: pip install 'fastinit-nn[bfloat16]'") from error
+        raise missing("`dtype` bfloat16", "ml_dtypes", "bfloat16") from error
     _KINDS["bfloat16"] = BFLOAT16_BITS._replace(dtype=np.dtype(bfloat16))
     return _KINDS["bfloat16"]
 

@@ -20,7 +20,7 @@ _COUNTED = 1 << 12
 class Repeats(NamedTuple):
     """Windows of one value; and of those that occur again: how many, and where the first and its twin begin.
 
-    `sketch` holds the least hashes of all windows: two arrays that share one have values in common.
+    `sketch` holds the least hashes of the others: two arrays that share one have values in common.
     """
 
     alike: int
@@ -33,8 +33,8 @@ class Repeats(NamedTuple):
 def repeats(pieces: list[Any]) -> Repeats:
     """What occurs twice in pieces one after the other, wherever it begins.
 
-    Windows of 16 values are hashed; those whose hash is 0 mod 64 are kept, so that equal stretches of a few hundred
-    values keep the same ones.
+    Windows of 16 values are hashed, but those of one value alone; those whose hash is 0 mod 64 are kept, so that equal
+    stretches of a few hundred values keep the same ones.
     """
     hashes = [np.empty(0, np.uint64)]
     places: list[NDArray[Any]] = [np.empty(0, np.int64)]
@@ -44,11 +44,11 @@ def repeats(pieces: list[Any]) -> Repeats:
         bits = bits_of(piece)
         for start in range(0, len(bits) - WINDOW + 1, PIECE):
             some = bits[start : start + PIECE + WINDOW - 1]
-            alike += equal_windows(some)
-            window = _window_hashes(some)
-            few = window if len(sketch) < _SKETCH else window[window < sketch[-1]]
+            equal, window = equal_windows(some), _window_hashes(some)
+            alike += int(np.sum(equal))
+            few = window[~equal if len(sketch) < _SKETCH else (window < sketch[-1]) & ~equal]
             sketch = np.unique(np.concatenate([sketch, few]))[:_SKETCH]
-            kept = np.flatnonzero(window & np.uint64(63) == 0)
+            kept = np.flatnonzero((window & np.uint64(63) == 0) & ~equal)
             hashes.append(window[kept])
             places.append(kept + start + done)
         done += len(bits)
@@ -81,13 +81,13 @@ def bits_of(array: Any) -> Any:
     return np.ascontiguousarray(array).reshape(-1).view(f"u{array.itemsize}")
 
 
-def equal_windows(bits: Any) -> int:
-    """How many windows hold one value."""
-    equal, step = bits[1:] == bits[:-1], 1
-    while step < WINDOW and len(equal) > step:
-        equal = equal[:-step] & equal[step:]
-        step *= 2
-    return int(np.sum(equal)) if step == WINDOW else 0
+def equal_windows(bits: Any) -> Any:
+    """Whether each window, of such as there are, holds one value."""
+    equal, length = bits[1:] == bits[:-1], 2
+    while length < WINDOW:
+        step = min(length - 1, WINDOW - length)
+        equal, length = equal[:-step] & equal[step:], length + step
+    return equal
 
 
 def _window_hashes(bits: Any) -> Any:

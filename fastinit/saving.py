@@ -9,9 +9,9 @@ from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
-from .arguments import is_integer, names_nearest, refuse
+from .arguments import names_nearest, refuse
 from .checkpoints import Stored, pieces_of, write_checkpoint
-from .dtypes import Kind, kind_of
+from .dtypes import NAMES, Kind, kind_of
 from .fill import draw
 from .laws import Called, Law
 from .layout import checked_shape
@@ -101,19 +101,26 @@ def save(
 
 
 def has_scheme(described: Described) -> TypeGuard[Sequence[Any]]:
-    """Whether it is more than a shape, in which there are integers alone."""
-    return isinstance(described, (tuple, list)) and len(described) in (2, 3) and not is_integer(described[1])
+    """Whether it is more than a shape: it begins with one, or goes on with what is no number."""
+    if not isinstance(described, (tuple, list)) or len(described) not in (2, 3):
+        return False
+    return isinstance(described[0], (tuple, list)) or isinstance(described[1], (str, Law)) or callable(described[1])
 
 
 def _stored(
     name: str, shape: Any, seed: int, kind: Kind, scheme: Any, keywords: Mapping[str, Any] | None = None
 ) -> Stored:
-    lengths = checked_shape(shape)
-    law = scheme_of(scheme).law_for(lengths, **(keywords or {}))
+    lengths, given = checked_shape(shape), {} if keywords is None else keywords
+    if not isinstance(given, Mapping) or not all(isinstance(keyword, str) for keyword in given):
+        refuse("keywords", "a mapping of the scheme's keywords to values", given, TypeError)
+    law = scheme_of(scheme).law_for(lengths, **given)
 
     def whole() -> list[np.ndarray[Any, Any]]:
-        made = np.ascontiguousarray(draw(law, lengths, seed=seed, name=name, dtype=kind.name), kind.dtype)
-        return [made] if made.shape == lengths else refuse("scheme", f"such as makes shape {lengths}", made.shape)
+        made = np.asarray(draw(law, lengths, seed=seed, name=name, dtype=kind.name))
+        if made.shape != lengths or not (made.dtype.kind in "biuf" or made.dtype.name in NAMES):
+            rule = f"such as makes numbers of shape {lengths} (array {name!r})"
+            refuse("scheme", rule, f"{made.dtype.name}, {made.shape}")
+        return [np.ascontiguousarray(made, kind.dtype)]
 
     if isinstance(law, Called):
         return Stored(name, kind.name, kind.dtype.itemsize, lengths, whole)

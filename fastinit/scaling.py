@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .activations import ACTIVATIONS, activation_of
-from .arguments import hide_unknown, integer, is_integer, names_nearest, refuse, refuse_unknown
+from .arguments import hide_unknown, integer, is_integer, names_nearest, real, refuse, refuse_unknown
 from .layout import checked_shape
 from .machine import usually_rounded
 from .typing import ActivationLike, Never, Shape
@@ -46,6 +46,13 @@ def checked_axes(name: str, axes: Any) -> Axes:
     if not all(map(is_integer, axes if several else [axes])):
         refuse(name, "an integer or a sequence of integers", axes, TypeError)
     return tuple(map(as_index, axes)) if several else as_index(axes)
+
+
+def checked_gain(gain: Any) -> float:
+    """A gain as a number. What draws weights does not know which activation follows them, whose own would be "auto"."""
+    if isinstance(gain, str):
+        refuse("gain", "a finite number of at least 0, as fastinit.gain of an activation is", gain, TypeError)
+    return real("gain", gain, low=0)
 
 
 def _axes_within(name: str, axes: Any, count: int) -> list[int]:

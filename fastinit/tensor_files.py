@@ -1,13 +1,18 @@
-"""Files of tensors: what a .safetensors file holds, tensor by tensor, with errors that name the file."""
+"""Files of tensors: what .safetensors files hold, one or several with an index, with errors that name the file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
+from .arguments import first_few, refuse
 from .dtypes import NAMES, kind_of
+from .missing import missing
 
 #: Dtypes by their names, as these files call them.
 CODES = {
@@ -23,48 +28,55 @@ CODES = {
 }
 #: Of those, what weights can have.
 FLOATS = tuple(CODES[name] for name in NAMES)
+#: How the name of an index ends; and names of files that torch writes.
+INDEX = ".safetensors.index.json"
+PICKLED = (".pt", ".pth", ".bin")
 
 
-class TensorFile:
-    """An open file: the names of its tensors, and of each its dtype as the file calls it, its shape and its values."""
+class TensorFiles:
+    """Open files: the names of their tensors, and of each its dtype as the file calls it, its shape and its values."""
 
-    def __init__(self, path: str | PathLike[str], stored: Any, numpy: bool) -> None:
-        self._path, self._stored, self._numpy = path, stored, numpy
-        self.names: list[str] = list(stored.keys())
+    def __init__(self, files: Mapping[Path, Any], numpy: bool) -> None:
+        self._files, self._numpy = files, numpy
+        self._where: dict[str, Path] = {name: path for path, stored in files.items() for name in [*stored.keys()]}
+        self.names: list[str] = [*self._where]
+
+    def _part(self, name: str) -> Any:
+        return self._files[self._where[name]].get_slice(name)
 
     def dtype_of(self, name: str) -> str:
         """Such as "F32" or "BF16"."""
-        return str(self._stored.get_slice(name).get_dtype())
+        return str(self._part(name).get_dtype())
 
     def shape_of(self, name: str) -> tuple[int, ...]:
         """Lengths of its axes."""
-        return tuple(self._stored.get_slice(name).get_shape())
+        return tuple(self._part(name).get_shape())
 
     def read(self, name: str) -> Any:
         """The tensor: an array, or what the framework calls one, of the file's own bits."""
-        dtype = self.dtype_of(name)
+        path, dtype = self._where[name], self.dtype_of(name)
         if self._numpy and dtype == "BF16":
             kind_of("bfloat16")  # which NumPy knows from then on
         try:
-            return self._stored.get_tensor(name)
+            return self._files[path].get_tensor(name)
         except (AttributeError, TypeError) as error:
-            raise ValueError(f"{self._path} has a tensor of a dtype that NumPy has not: {name!r} of {dtype}") from error
+            raise ValueError(f"{path} has a tensor of a dtype that NumPy has not: {name!r} of {dtype}") from error
 
 
 @contextmanager
-def open_tensors(path: str | PathLike[str], framework: str = "np") -> Iterator[TensorFile]:
-    """Open a .safetensors file, whose tensors are read when they are asked for.
+def open_tensors(path: str | PathLike[str], framework: str = "np") -> Iterator[TensorFiles]:
+    """Open .safetensors files, whose tensors are read when they are asked for.
 
     Parameters
     ----------
     path : path
-        Of the file.
+        Of a file; of the index of several (``*.safetensors.index.json``); or of a folder with the one or the other.
     framework : {"np", "pt"}
         Arrays of NumPy, in which bfloat16 needs ml_dtypes; or tensors of torch, which has the other small dtypes too.
 
     Yields
     ------
-    TensorFile
+    TensorFiles
         Until the block ends. What was read stays.
 
     Raises
@@ -72,19 +84,67 @@ def open_tensors(path: str | PathLike[str], framework: str = "np") -> Iterator[T
     ImportError
         If safetensors is not installed.
     ValueError, OSError
-        If there is no such file, or it holds something else.
+        If there is no such file, or it holds something else; or an index and its files have not the same tensors.
     """
+    found = _chosen(Path(path))
+    with ExitStack() as stack:
+        if not found.name.endswith(INDEX):
+            yield TensorFiles({found: stack.enter_context(_opened(found, framework))}, framework == "np")
+            return
+        where = _indexed(found)
+        opened = {found.parent / name: stack.enter_context(_opened(found.parent / name, framework)) for name in where}
+        _check_index(found, where, {file.name: {*stored.keys()} for file, stored in opened.items()})
+        yield TensorFiles(opened, framework == "np")
+
+
+def _chosen(path: Path) -> Path:
+    """The file; of a folder that which says what there is in it."""
+    if not path.is_dir():
+        return path
+    names = sorted(one.name for one in path.iterdir())
+    for ending in (INDEX, ".safetensors"):
+        held = [name for name in names if name.endswith(ending)]
+        if len(held) == 1:
+            return path / held[0]
+        if held:
+            break
+    rule = f"a folder with one .safetensors file, or one index of several (*{INDEX})"
+    refuse("file", rule, f"{path}: {first_few(names)}")
+
+
+def _indexed(path: Path) -> dict[str, set[str]]:
+    """By file, the tensors that it should have."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        where: dict[str, set[str]] = {}
+        for name, file in found["weight_map"].items():
+            if Path(file).name != file:
+                raise ValueError(file)
+            where.setdefault(file, set()).add(name)
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} cannot be read as the index of .safetensors files: {error!r}") from error
+    if absent := [file for file in where if not (path.parent / file).is_file()]:
+        raise ValueError(f"{path} names files that are not there: {first_few(absent)}")
+    return where
+
+
+def _check_index(path: Path, where: Mapping[str, set[str]], held: Mapping[str, set[str]]) -> None:
+    for file, names in where.items():
+        if absent := sorted(names - held[file]):
+            raise ValueError(f"{path} names tensors that {file} has not: {first_few(absent)}")
+        if others := sorted(held[file] - names):
+            raise ValueError(f"{path} does not name all tensors of {file}: {first_few(others)}")
+
+
+def _opened(path: Path, framework: str) -> Any:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:
-        raise ImportError("a .safetensors file needs safetensors: pip install 'fastinit-nn[safetensors]'") from error
+        raise missing("a .safetensors file", "safetensors", "safetensors") from error
+    os.stat(path)  # what is not there is told as of any other file
     try:
-        stored = safe_open(path, framework=framework)
+        return safe_open(path, framework=framework)
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read as a .safetensors file: {error}") from error
     except OSError as error:
-        if str(path) in str(error):
-            raise
         raise OSError(f"{path} cannot be read as a .safetensors file: {error}") from error
-    with stored as file:
-        yield TensorFile(path, file, framework == "np")

@@ -146,7 +146,8 @@ class _Claim(NamedTuple):
 
     def made(self, index: Any) -> Any:
         """What it is there."""
-        return draw(self.law, self.lengths, seed=self.seed, name=self.name, dtype=self.dtype, index=index)
+        made = draw(self.law, self.lengths, seed=self.seed, name=self.name, dtype=self.dtype, index=index)
+        return np.asarray(made, kind_of(self.dtype).dtype)  # a user's function may have made another dtype
 
 
 def _check_bits(found: Verification, pieces: list[Any], claim: _Claim, indices: list[Any]) -> bool:

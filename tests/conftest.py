@@ -14,13 +14,13 @@ from fastinit import _core
 from fastinit.schemes import SCHEMES
 
 #: Read by the type checker, never run.
-collect_ignore = ["public_surface.py", "public_surface_torch.py"]
+collect_ignore, collect_ignore_glob = list[str](), ["public_surface*.py"]
 #: The doors, whose frameworks `make test` does without: `make test-doors` installs them, and a missing one is an error.
 if os.environ.get("FASTINIT_TEST_DOORS"):
     # Before jax is imported: arrays that lie on several devices are tested on those of one host.
     os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
 else:
-    collect_ignore.append("doors")
+    collect_ignore_glob.append("doors")
 
 DTYPES = ["float32", "float64", "float16", "bfloat16"]
 LENGTHS = [*range(10), 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1003]

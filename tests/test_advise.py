@@ -69,7 +69,7 @@ def test_textbook_networks(name):
     keywords = {"width": 64, "batch": 32, **keywords}
     p = fi.profile(**keywords)
     found = p.advise()
-    assert found.cause == cause
+    assert found.cause == cause == next(one.cause for one in (p.verdict.sgd, p.verdict.adam) if one.grade != "yes")
     assert found.before == fi.Trial({}, p.trains("sgd"), p.trains("adam"))
     assert str(found.best) == mending[0]
     assert set(mending) <= {str(trial) for trial in found.mends}
@@ -87,7 +87,7 @@ def test_whole_sentences():
     before, after = (f"{q.trains('sgd').numbers['over_mean']:.3g}" for q in (p, p.again(norm="batch")))
     assert str(p.advise()) == (
         f"Alike: {p.trains('sgd').reason}. Tried at the same network, norm='batch' (SGD no -> yes, Adam "
-        f"{p.trains('adam').grade} -> yes, ratio {before} -> {after}) mends it. So do: "
+        f"{p.trains('adam').grade} -> yes, kernel over mean {before} -> {after}) mends it. So do: "
         "residual=True, branch_scale=0.3162."
     )
     lost = fi.profile(64, 10, scheme=("constant", {"value": 1 / 64}), batch=32).advise()
@@ -102,7 +102,7 @@ def test_whole_sentences():
     assert found.best is trials[1] and found.mends == ()
     assert str(found) == (
         "Vanishing: it fades. Of 2 changes tried at the same network none mends it; nearest comes norm='rms' (SGD no "
-        "-> slowly, SGD yes -> slowly, ratio 9 -> 9)."
+        "-> slowly, SGD yes -> slowly, kernel over mean 9 -> 9)."
     )
 
 
@@ -118,7 +118,7 @@ def test_nothing_is_tried_where_nothing_is_to_be_mended():
     assert found.before.sgd.grade == "no"
     assert str(fi.profile(64, 10, scheme="zeros", backward=False).advise()) == (
         "Dead: the signal is zero from layer 1 on. What helps: random weights of the activation's own gain "
-        "(fastinit.gain), and branches that are not zero."
+        "(fastinit.gain)."
     )
 
 
@@ -164,6 +164,36 @@ def test_a_profile_is_made_again(keywords):
     assert p.again() == p == pickle.loads(pickle.dumps(p)).again()
     q = p.again(activation="tanh")
     assert q.network.activation.name == "tanh" and (q.seed, q.repeats, q.method) == (p.seed, p.repeats, p.method)
+
+
+CONV = {"kind": "conv", "image_size": 5, "kernel_size": 3}
+
+
+@pytest.mark.parametrize(
+    ("made", "changed", "same"),
+    [
+        ({"widths": [8, 6, 5]}, {"width": 16}, {"width": 16, "depth": 2}),
+        ({"widths": [8, 6, 5]}, {"width": 16, "depth": 4}, {"width": 16, "depth": 4}),
+        ({"widths": [8, 6, 5]}, {"width": 16, "widths": None}, {"width": 16, "depth": 2}),
+        ({"widths": [8, 6, 5]}, {"width": [4, 3]}, {"widths": [4, 3]}),
+        ({"widths": [8, 8, 8]}, {"depth": 5}, {"width": 8, "depth": 5}),
+        ({"width": [8, 6, 5]}, {"width": 16}, {"width": 16, "depth": 2}),
+        ({"width": 8, "depth": 3}, {"widths": [4, 3]}, {"widths": [4, 3]}),
+        ({"width": 8, "depth": 3}, {"width": 4}, {"width": 4, "depth": 3}),
+        ({"width": 8, "depth": 3}, {"depth": 4}, {"width": 8, "depth": 4}),
+        ({**CONV, "channels": [2, 4]}, {"channels": 3}, {**CONV, "channels": 3, "depth": 1}),
+        ({**CONV, "channels": [2, 4]}, {"width": 3}, {**CONV, "width": 3, "depth": 1}),
+    ],
+    ids=str,
+)
+def test_sizes_are_one_choice(made, changed, same):
+    assert fi.profile(**made, batch=3).again(**changed) == fi.profile(**same, batch=3)
+
+
+def test_layers_of_widths_of_their_own_are_not_counted_anew():
+    with pytest.raises(ValueError) as raised:
+        fi.profile(widths=[8, 6, 5], batch=3).again(depth=4)
+    assert str(raised.value) == "`depth` must be given with width, where the layers have widths of their own, got 4"
 
 
 def test_a_loss_that_does_not_pickle_is_left_behind():
@@ -215,6 +245,18 @@ def test_the_table_has_a_row_for_each_trial(monkeypatch):
     assert str(found).split(". ")[0].split()[0] == "Alike:" and any(line.startswith("Alike: ") for line in rows)
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_no_change_is_cut_in_the_table(monkeypatch, columns):
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    found = fi.profile(64, 10, "sigmoid", "lecun_normal", batch=32).advise()
+    lines = str(found.table()).splitlines()
+    assert max(map(len, lines)) <= columns and "…" not in "".join(lines)
+    assert sum(line.endswith("mends") for line in lines) == len(found.mends)
+    header = " ".join(lines[:3])
+    assert ("kernel" in header, "E x²" in header) == (columns > 40, columns > 60)
+
+
 def test_the_command_line(capsys):
     from fastinit.cli import main
 
@@ -245,16 +287,94 @@ def test_of_a_model_of_torch_the_cause_is_told_and_what_helps():
         ft.initialize_(made, [("*.weight", scheme, keywords), ("*.bias", "zeros")])
         return ft.profile(made, torch.from_numpy(fi.normal((16, 64), seed=0))).advise()
 
-    for activation, scheme, keywords, cause in (
-        (torch.nn.ReLU, "zeros", {}, "dead"),
-        (torch.nn.ReLU, "small_normal", {}, "vanishing"),
-        (torch.nn.ReLU, "normal", {"std": 3.0}, "exploding"),
-        (torch.nn.Sigmoid, "lecun_normal", {}, "alike"),
+    own = "the activation's own gain (fastinit.gain)"
+    for activation, scheme, keywords, cause, remedy in (
+        (torch.nn.ReLU, "zeros", {}, "dead", f"random weights of {own}"),
+        (torch.nn.ReLU, "small_normal", {}, "vanishing", f"{own}, orthogonal weights, a norm"),
+        (torch.nn.ReLU, "normal", {"std": 3.0}, "exploding", f"{own}, a norm"),
+        (torch.nn.Sigmoid, "lecun_normal", {}, "alike", f"{own}, batch normalisation, residual branches"),
     ):
         found = model(activation, scheme, **keywords)
+        before = found.before
         assert (found.cause, found.trials) == (cause, ())
-        assert str(found) == f"{cause.capitalize()}: {found.reason}. What helps: {advice.REMEDIES[cause]}."
+        assert cause == next(one.cause for one in (before.sgd, before.adam) if one.grade != "yes")
+        assert str(found) == f"{cause.capitalize()}: {found.reason}. What helps: {remedy}."
+        assert fi.Advice.from_json(found.to_json()) == found
     assert str(model(torch.nn.ReLU, "he_normal")) == "Trains with SGD and Adam: nothing is to be mended."
+
+
+def test_what_is_known_of_how_a_model_of_torch_is_built():
+    torch = pytest.importorskip("torch")
+    from torch import nn
+
+    import fastinit.torch as ft
+
+    class Adds(nn.Module):
+        def __init__(self, *parts):
+            super().__init__()
+            self.parts = nn.Sequential(*parts)
+
+        def forward(self, x):
+            return x + self.parts(x)
+
+    class Plain(nn.Module):
+        """Its activation is a function."""
+
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(64, 64) for _ in range(4))
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x).relu()
+            return x
+
+    def built(model, gain=2**0.5, bias=0.0, **keywords):
+        torch.manual_seed(0)
+        for layer in model.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=gain / 8)
+                nn.init.constant_(layer.bias, bias)
+        return ft.profile(model, torch.from_numpy(fi.normal((16, 64), seed=0)), examples=0, **keywords)._built()
+
+    def layers(*more, count=4):
+        return [part for _ in range(count) for part in (nn.Linear(64, 64), *(one(64) for one in more), nn.ReLU())]
+
+    plain = advice.Built(norm=False, batch_norm=False, branches=False, biases=False, own_gain=True)
+    assert built(nn.Sequential(*layers())) == plain
+    assert built(nn.Sequential(*layers()), 1.0) == plain._replace(own_gain=False)
+    assert built(nn.Sequential(*layers()), bias=0.1) == plain._replace(biases=True)
+    assert built(nn.Sequential(*layers()), backward=False) == plain._replace(branches=None)
+    assert built(nn.Sequential(*layers(count=2))[:3]) == plain._replace(own_gain=None)
+    assert built(nn.Sequential(*layers(), nn.Linear(64, 64), nn.Tanh())) == plain._replace(own_gain=None)
+    assert built(Plain()) == plain._replace(own_gain=None)
+    assert built(nn.Sequential(*(Adds(*layers(count=1)) for _ in range(4)))) == plain._replace(branches=True)
+    for norm, batch in ((nn.LayerNorm, False), (nn.BatchNorm1d, True)):
+        assert built(nn.Sequential(*layers(norm))) == plain._replace(norm=True, batch_norm=batch)
+
+
+@pytest.mark.parametrize("cause", [*LOST, *CAUSES])
+def test_what_is_so_already_is_no_remedy(cause):
+    """And what is not known to be otherwise is not said, but of what any network has."""
+    nothing, everything = advice.Built(), advice.Built(True, True, True, True, True)
+    bare = advice.Built(False, False, False, False, True)
+
+    def said(built):
+        return {words for words, helps in advice.REMEDIES[cause] if helps(built)}
+
+    assert all("gain" in words or "orthogonal" in words or "random" in words for words in said(nothing))
+    own = "the activation's own gain (fastinit.gain)"
+    assert not said(everything) & {"batch normalisation", "a norm", "residual branches", own}
+    wrong = (
+        "a norm in another place",
+        "layer instead",
+        "branches that",
+        "branches scaled",
+        "no biases",
+        "smaller",
+        own,
+    )
+    assert not any(words.startswith(wrong) for words in said(bare))
 
 
 def test_what_is_changed_after_a_profile_changes_no_other():

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ import pytest
 pytest.importorskip("rich")
 pytest.importorskip("threadpoolctl")
 
-from bench import checks, comparison, peers, plot, processes, report, running, standings, targets, timing
+from rich.console import Console
+
+from bench import checks, comparison, peers, plot, processes, report, running, standings, suite, targets, timing
 from bench.__main__ import main
 from bench.peers import installed
-from bench.races import ALL_THREADS, Entrant, Race, side, size_label, use_threads
+from bench.races import ALL_THREADS, Entrant, Race, missing, side, size_label, use_threads
 from bench.running import chosen
 from bench.suite import races
 
@@ -289,6 +292,40 @@ def test_entrants_whose_package_is_missing_are_left_out():
     assert timing.run(alone, timing.Settings(0.1, 1, 1, 0.0), failures) is None and not failures
 
 
+def test_entrants_may_need_several_packages():
+    assert missing("numpy no_such_package") == ["no_such_package"] and not missing("numpy rich") and not missing("")
+
+
+def test_what_is_missing_is_said(results, capsys):
+    report.show(results | {"missing": ["dask", "keras"]}, Console(width=200))
+    assert "Not installed, and left out with what needs it: dask, keras." in capsys.readouterr().out
+    assert " Not installed: dask, keras." in report.conditions(results | {"missing": ["dask", "keras"]})
+    assert "Not installed" not in report.conditions(results)
+
+
+def test_a_run_knows_what_is_missing(monkeypatch, tmp_path):
+    """Of the races that it was asked for."""
+    entrants = {label: Entrant(lambda out: lambda: out, needs=label) for label in ("numpy", "no_such_package")}
+    one = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants)
+    other = replace(one, group="h", entrants={"other": Entrant(lambda out: lambda: out, needs="nor_this")})
+    monkeypatch.setattr(suite, "races", lambda: [one, other])
+    found = running.measure(False, "g/", Console(quiet=True), tmp_path / "last.json")
+    assert found["missing"] == ["no_such_package"]
+
+
+@pytest.mark.parametrize(("key", "label"), [("points", "fastinit, one process"), ("save", "fastinit")])
+def test_sweeps_and_saves_are_right(key, label):
+    found = [race for race in races(4096) if race.group == key]
+    assert found
+    for race in found:
+        assert np.isfinite(race.checked(label, race.buffer()).error)
+
+
+def test_a_process_that_saves_takes_little():
+    text = processes.PROGRAMS["save 1 GiB, fastinit"].replace("4096", "64")
+    assert 1 < processes.run(text, 1)["MiB"] < 200
+
+
 def test_targets_name_races_that_there_are():
     found = {race.key: race for race in races()}
     for target in targets.TARGETS:
@@ -441,8 +478,6 @@ def test_each_race_is_kept_and_told_when_it_is_done(monkeypatch, tmp_path, capsy
 
 
 def measured(folder):
-    from rich.console import Console
-
     return running.measure(False, "group", Console(force_terminal=False), folder / "last.json")
 
 
@@ -533,7 +568,7 @@ def test_trainability_is_a_benchmark_of_its_own(asked, given, monkeypatch):
 def test_only_must_find_a_race(pattern):
     groups = (
         "fills, second fill, all threads, threads, levels, schemes, large, calls, moments, orthogonal, torch, jax, "
-        "loops, profile, sweep"
+        "keras, dask, loops, profile, sweep, points, save"
     )
     with pytest.raises(ValueError) as raised:
         chosen(races(1 << 16), False, pattern)

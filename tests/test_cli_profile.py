@@ -3,19 +3,28 @@
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
 from conftest import asked
 
 import fastinit as fi
+from fastinit.activations import ACTIVATIONS
 from fastinit.cli import main, profile_command
 from fastinit.cli.profile_options import OPTIONS
+from fastinit.profiler.description.keywords import _USUAL, BLOCK_POSITIONS, KEYWORDS, KINDS, POSITIONS
+from fastinit.profiler.norms import NORMS
 from fastinit.profiler.show import story
+from fastinit.schemes import SCHEMES
+from fastinit.typing import Method, Padding
 
 SMALL = ["--width", "32", "--depth", "6", "--batch", "8"]
+#: The story, one network after the other.
+ALONE = ["--threads", "1"]
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +63,8 @@ def test_story(capsys, folder, monkeypatch):
 def test_story_as_a_comparison(monkeypatch):
     monkeypatch.setattr(story, "WIDTH", 64)
     monkeypatch.setattr(story, "BATCH", 8)
-    told = story.story(seed=0)
+    told = story.story(seed=0, threads=2)
+    assert told == story.story(seed=0, threads=1)
     normalised = [verdict.kind for name, verdict in told.verdicts.items() if name.endswith(", BN")]
     assert normalised == ["dead", "symmetric", *["gradient exploding"] * 3]
     panels = told.plot().axes
@@ -136,6 +146,9 @@ def test_compare_and_healthy(capsys):
          "`--scheme` must be a name, or a name with keywords as in small_normal:std=0.02, got 'small_normal:0.02'"),
         (["--scheme", "small_normal:std=wide"], "`std` must be a number, got 'wide'"),
         (["--inputs", "x.pkl"], "`--inputs` must be an .npy file, got 'x.pkl'"),
+        (["--seed", "-1"], "`--seed` must be an integer in [0, 2**128), got -1"),
+        (["--seed", str(2**128)], f"`--seed` must be an integer in [0, 2**128), got {2**128}"),
+        (["--gain", "own"], "`gain` must be a finite number of at least 0, or one of 'auto', got 'own'"),
         (["--inputs", "none.npy"], "[Errno 2] No such file or directory: 'none.npy'"),
         (["--inputs", "x.npy", "--width", "16"], "`inputs` must be an array of shape (4, 16), got (4, 32)"),
         (["--compare", "he_normal", "--scheme", "zeros"], "`--scheme` must be left out with --compare, got 'zeros'"),
@@ -149,11 +162,95 @@ def test_one_line_for_what_is_wrong(capsys, arguments, said):
     assert run(capsys, *arguments) == (2, "", f"fastinit: {said}\n")
 
 
-def test_one_line_for_an_unknown_option():
-    command = [sys.executable, "-m", "fastinit.cli", "profile", "--dpeth", "3"]
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("profile --dpeth 3", "--dpeth 3 (nearest: '--depth') (see fastinit profile --help)"),
+        ("profile --dpeth=3", "--dpeth=3 (nearest: '--depth') (see fastinit profile --help)"),
+        ("profile x", "x (see fastinit profile --help)"),
+        ("sweep --over depth=2 --procesess 2", "--procesess 2 (nearest: '--processes') (see fastinit sweep --help)"),
+        ("info --json", "--json (see fastinit info --help)"),
+    ],
+)
+def test_one_line_for_an_unknown_option(arguments, said):
+    command = [sys.executable, "-m", "fastinit.cli", *arguments.split()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "fastinit: unrecognized arguments: --dpeth 3 (see fastinit --help)\n"
+    assert done.stderr == f"fastinit: unrecognized arguments: {said}\n"
+
+
+def test_help_has_the_defaults_and_the_choices():
+    """Written there, where nothing slow is imported: those of the signature, and of what it finds from the others."""
+    said = {name: meaning for group in OPTIONS.values() for name, (_, meaning) in group.items()}
+    usual = {name: one.default for name, one in inspect.signature(fi.profile).parameters.items()}
+    usual |= {name: keyword.usual for name, keyword in KEYWORDS.items()}
+    words = {True: "yes", False: "no"}
+    for name, value in usual.items():
+        if value is not None:
+            written = words[value] if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
+            assert f"(default: {written})" in said[name], name
+    for place, name in enumerate(("width", "depth", "batch")):
+        of = {kind: found[place] for kind, found in _USUAL.items()}
+        assert f"default: {of['mlp']}, conv {of['conv']}, transformer {of['transformer']})" in said[name]
+    network = fi.profile(kind="conv", width=2, depth=1, batch=1).network
+    assert f"(default: {network.image.size})" in said["image_size"] and "(default: he_normal)" in said["scheme"]
+    choices = {"kind": KINDS, "norm": NORMS, "padding": get_args(Padding), "method": get_args(Method)}
+    choices |= {"activation": ACTIVATIONS, "norm_position": (*POSITIONS, *BLOCK_POSITIONS)}
+    for name, known in choices.items():
+        assert set(known) <= set(re.split(r"\W+", said[name])), name
+    named = set(re.split(r"\W+", said["scheme"]))
+    families = {f"{family}_{law}" for family in ("lecun", "glorot", "xavier", "he", "kaiming")
+                for law in ("normal", "uniform")}  # fmt: skip
+    assert set(SCHEMES) == (named & set(SCHEMES)) | families
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_names_are_whole_in_tables_of_any_width(capsys, monkeypatch, columns):
+    """What has no room is left out; nothing is cut, and no line ends in blanks."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    typed = [*SMALL, "--compare", "he_normal,small_normal:std=0.02"]
+    lines = run(capsys, *typed)[1].partition("\n\nhe_normal: ")[0].splitlines()
+    assert max(map(len, lines)) <= columns and "…" not in "".join(lines)
+    assert "he_normal" in "".join(lines) and "small_normal:std=0" in "".join(lines)
+    headers = " ".join(" ".join(lines[:3]).split())
+    assert headers.count("kernel") == (0 if columns < 60 else 1 if columns < 100 else 2)
+    assert lines == [line.rstrip() for line in lines]
+    table = run(capsys, *SMALL)[1].splitlines()
+    assert table == [line.rstrip() for line in table] and max(map(len, table)) <= max(columns, 60)
+
+
+def test_all_layers(capsys):
+    said = "fastinit: `--all` must be left out with --compare, --no-table and for the story: it is of a table of layers"
+    for typed in ([], ["--seed", "3"], [*SMALL, "--compare", "zeros"], [*SMALL, "--no-table"]):
+        assert run(capsys, "--all", *typed) == (2, "", f"{said}, got True\n")
+    typed = ["--width", "16", "--depth", "50", "--batch", "8"]
+    some, every = (run(capsys, *typed, *more)[1] for more in ([], ["--all"]))
+    assert "19 of 51 rows: table('all') or --all shows all" in some and "rows: " not in every
+    assert every.splitlines()[2:53] == [line for line in every.splitlines() if line[:5].strip().isdigit()]
+
+
+@pytest.mark.parametrize("ends", ["raise RuntimeError('own')", "raise SystemExit(0)", "raise SystemExit(1)"])
+def test_what_a_users_code_raises_is_no_answer(capsys, folder, monkeypatch, ends):
+    """When it is imported, and when it is called: 1 would say that weights are wrong, 0 that all is right."""
+    monkeypatch.syspath_prepend(folder)
+    (folder / "ending.py").write_text(ends)
+    (folder / "calling.py").write_text(
+        f"import fastinit as fi\ndef law(own=1.0):\n    {ends}\n"
+        "fi.register(fi.Scheme('ending', family=law, keywords={'own': 1.0}))\n"
+    )
+    np.save("w.npy", np.ones((4, 4)))
+    try:
+        for arguments in (
+            ["--import", "ending", "info"],
+            ["verify", "w.npy", "--model", "ending:model"],
+            ["--import", "calling", "verify", "w.npy", "--scheme", "ending"],
+        ):
+            assert main(arguments) == 2
+            assert capsys.readouterr().err.splitlines()[-1].startswith(("RuntimeError: own", "SystemExit: "))
+    finally:
+        fi.unregister("ending")
+        for name in ("ending", "calling"):
+            sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
@@ -169,8 +266,8 @@ def test_what_is_not_installed_is_missed_before_the_run(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
     monkeypatch.delitem(sys.modules, "fastinit.profiler.show.html", raising=False)
     monkeypatch.setattr(profile_command, "profile", lambda **_: pytest.fail("it ran"))
-    said = "fastinit: to show a profile needs plotly: pip install 'fastinit-nn[profile]'\n"
-    assert run(capsys, *SMALL, "--html", "p.html") == (2, "", said)
+    said = "to show a profile needs plotly: pip install plotly (or '.[profile]' in the source folder of fastinit)"
+    assert run(capsys, *SMALL, "--html", "p.html") == (2, "", f"fastinit: {said}\n")
 
 
 def test_interrupted(capsys, monkeypatch):
@@ -185,7 +282,7 @@ def test_interrupted(capsys, monkeypatch):
 
     monkeypatch.setattr(profile_command, "profile", interrupted)
     monkeypatch.setattr(story, "profile", interrupted)
-    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):
+    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], ALONE):
         calls.clear()
         status, out, _ = run(capsys, *arguments)
         assert (status, len(calls)) == (130, 1)
@@ -211,10 +308,10 @@ def test_interrupted_before_anything_was_seen(capsys, monkeypatch):
     monkeypatch.setattr(profile_command, "profile", interrupted)
     monkeypatch.setattr(story, "profile", interrupted)
     done = 0
-    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], []):
+    for arguments in (SMALL, [*SMALL, "--compare", "he_normal,zeros"], ALONE):
         assert run(capsys, *arguments) == (130, "", "fastinit: interrupted\n")
     done = 1
-    for arguments in ([*SMALL, "--compare", "he_normal,zeros,normal"], []):
+    for arguments in ([*SMALL, "--compare", "he_normal,zeros,normal"], ALONE):
         calls.clear()
         status, out, _ = run(capsys, *arguments)
         assert (status, len(calls)) == (130, 2)

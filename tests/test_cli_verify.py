@@ -63,6 +63,10 @@ MODEL = ["--model", "my.models:gpt"]
         (["w.npy", "--model", "os:getcwd", "--rules", ":own"], "`--rules` must be package.module:name, got ':own'"),
         (["w.npy", "--model", "os:getcwd", "--seed", "one"], "`--seed` must be a number, got 'one'"),
         (["w.npy", *HE, "--seed", "1.5"], "`--seed` must be an integer, such as 4096 or 1e6, got '1.5'"),
+        (["w.npy", *HE, "--seed", "-1"], "`--seed` must be an integer in [0, 2**128), got -1"),
+        (["none.npy", *HE], "[Errno 2] No such file or directory: 'none.npy'"),
+        (["none.npz", *HE], "[Errno 2] No such file or directory: 'none.npz'"),
+        (["none.safetensors", *HE], "[Errno 2] No such file or directory: 'none.safetensors'"),
         (["w.npy", *HE, "--gain", "two"], "`--gain` must be a number, got 'two'"),
         (["w.npy", *HE, "--in-axis", "0,x"], "`--in-axis` must be a number, got 'x'"),
         (["w.npy", *HE, "--std", "1"],
@@ -84,10 +88,18 @@ def test_one_line_for_what_is_wrong(capsys, arguments, said):
     assert run(capsys, "verify", *arguments) == (2, "", f"fastinit: {said}\n")
 
 
-@pytest.mark.parametrize("arguments", [["verify", "w.npy", "--sch", "he_normal"], ["profile", "--wid", "8"]])
-def test_options_have_one_name(capsys, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (["verify", "w.npy", "--schm", "he_normal"], " (nearest: '--scheme')"),
+        (["verify", "w.npy", "--sch", "he_normal"], " (nearest: '--scheme')"),
+        (["profile", "--wid", "8"], " (nearest: '--width')"),
+    ],
+)
+def test_options_have_one_name(capsys, arguments, nearest):
     """An abbreviation would change its meaning with the schemes that there are."""
-    said = f"fastinit: unrecognized arguments: {' '.join(arguments[-2:])} (see fastinit --help)\n"
+    command = f"fastinit {arguments[0]} --help"
+    said = f"fastinit: unrecognized arguments: {' '.join(arguments[-2:])}{nearest} (see {command})\n"
     assert run(capsys, *arguments) == (2, "", said)
 
 
@@ -108,6 +120,33 @@ def test_options_have_one_name(capsys, arguments):
 def test_what_is_right(capsys, arguments):
     status, out, err = run(capsys, "verify", *arguments)
     assert (status, err) == (0, "") and out.endswith("\nok\n")
+
+
+def test_tensors_of_several_files(capsys):
+    fi.save("several", {"a": (64, 32), "b": (32, 64), "c": 7}, fi.laws.Normal(0.0, 0.02), 3, max_shard_size="9KB")
+    right = ["--scheme", "normal:std=0.02", "--seed", "3"]
+    for path in ("several", "several/model.safetensors.index.json"):
+        assert run(capsys, "verify", path, *right) == (0, "not checked: c\ntensors checked: 2\nok\n", "")
+    said = "of their laws, but of another seed, or of other names (2048 of 2048 elements are not those of seed 4"
+    status, out, _ = run(capsys, "verify", "several", *right[:-1], "4", "--array", "*")
+    assert status == 1 and out == f"PROBLEM a, b, c: {said} and name 'a')\ntensors checked: 3\nnot ok\n"
+    Path("several/model-00002-of-00002.safetensors").unlink()
+    status, out, err = run(capsys, "verify", "several", *right)
+    assert (status, out) == (2, "") and err.endswith(
+        " names files that are not there: model-00002-of-00002.safetensors\n"
+    )
+
+
+def test_copies_between_tensors(folder, capsys):
+    """Of values, but not of zeros: two that nobody filled have that problem each, and are none of the other."""
+    normal, zeros = fi.normal((64, 32), std=0.02, seed=3), np.zeros((64, 32), np.float32)
+    arrays = {"a": normal, "b": normal, "c": zeros, "d": zeros}
+    written(folder / "w.safetensors", {name: ("F32", one) for name, one in arrays.items()})
+    status, out, _ = run(capsys, "verify", "w.safetensors", "--scheme", "normal:std=0.02")
+    problems = dict(line.removeprefix("PROBLEM ").split(": ", 1) for line in out.splitlines()[:-2])
+    assert status == 1 and list(problems) == ["b", "c", "d"] and problems["b"] == "has values of a"
+    assert problems["c"] == problems["d"] == "all 2048 elements are 0 (and 5 more)"
+    assert run(capsys, "verify", "w.safetensors", "--scheme", "zeros", "--array", "[cd]")[0] == 0
 
 
 def test_every_keyword_of_a_scheme_is_an_option_with_its_defaults(capsys):
@@ -144,8 +183,8 @@ def test_a_model_needs_torch(capsys, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("fastinit.torch")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    said = "fastinit: `fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'\n"
-    assert run(capsys, "verify", "w.safetensors", "--model", "os:getcwd") == (2, "", said)
+    said = "`fastinit.torch` needs torch: pip install torch (or '.[torch]' in the source folder of fastinit)"
+    assert run(capsys, "verify", "w.safetensors", "--model", "os:getcwd") == (2, "", f"fastinit: {said}\n")
 
 
 def installed(folder, *arguments):
@@ -169,9 +208,8 @@ def test_modules_of_the_current_folder_register_schemes(folder):
     done = installed(folder, "--import", "own_schemes", *verify)
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("\nok\n")
     done = installed(folder, *verify)
-    assert (
-        done.returncode == 2 and done.stderr == "fastinit: unrecognized arguments: --width 16 (see fastinit --help)\n"
-    )
+    said = "fastinit: unrecognized arguments: --width 16 (see fastinit verify --help)\n"
+    assert (done.returncode, done.stderr) == (2, said)
     done = installed(folder, "--import", "broken_schemes", *verify)
     assert done.returncode == 2 and done.stderr.endswith("\nZeroDivisionError: division by zero\n")
     done = installed(folder, "--import", "no_schemes", *verify)

@@ -33,15 +33,10 @@ NETWORKS |= {
 KERNEL = (*KERNEL_FIELDS, GRADIENT_COSINE, KERNEL_EIGENVALUES)
 
 
-def sees_kernel(keywords):
-    """Not of weights that learn."""
-    return "sgd_steps" not in keywords
-
-
-def check(p, backward=True, kernel=True):
+def check(p, backward=True):
     """A field is empty where no pass gives it, and nowhere else; the input has those that are said to be its own."""
     empty = {name for name in FIELDS if np.isnan(p[name]).all()}
-    unseen = (set() if kernel else {"kernel_share"}) | ({"position_cosine"} if p.network.kind == "mlp" else set())
+    unseen = {"position_cosine"} if p.network.kind == "mlp" else set()
     assert empty == {name for name, field in FIELDS.items() if field.way == "backward" and not backward} | unseen
     for name in set(FIELDS) - empty:
         assert not np.isnan(p[name][:, 1:]).any(), name
@@ -52,15 +47,14 @@ def check(p, backward=True, kernel=True):
 def test_every_field_is_filled(keywords):
     given = {"width": 12, "depth": 3, "batch": 5} | keywords
     p = fi.profile(**given)
-    kernel = sees_kernel(keywords)
-    check(p, kernel=kernel)
+    check(p)
     assert [name for name in p if not name.startswith("theory_")] == [
         *FIELDS,
-        *(KERNEL if kernel else ()),
+        *KERNEL,
         *(NETWORK_FIELDS if "jacobian" in keywords else ()),
     ]
     for step in p.steps:
-        check(step, kernel=kernel)
+        check(step)
     if not {"jacobian", "sgd_steps", "loss"} & set(keywords):
         check(fi.profile(**given, backward=False), backward=False)
 

@@ -77,10 +77,16 @@ def test_what_must_be_unlearned_is_held_against_a_network() -> None:
     )
 
 
-def test_classes_are_two_or_more() -> None:
+@pytest.mark.parametrize(
+    ("classes", "shown"),
+    [(1, "1"), (1 << 31, "2147483648"), (10**5000, "what has too many digits to be shown (int)")],
+    ids=["one", "of nobody", "of many digits"],
+)
+def test_classes_are_two_or_more_that_may_be_told_apart(classes: int, shown: str) -> None:
     with pytest.raises(ValueError) as error:
-        fi.profile(8, 2, classes=1)
-    assert str(error.value) == "`classes` must be an integer of at least 2, got 1"
+        fi.profile(8, 2, classes=classes)
+    assert str(error.value) == f"`classes` must be an integer in [2, 2147483648), got {shown}"
+    assert fi.profile(8, 2, classes=(1 << 31) - 1)["uniform_loss"] == log((1 << 31) - 1)
 
 
 # --- dtypes

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastinit as fi
+from fastinit.profiler.description.signals import random_signs
 
 Array = np.ndarray[Any, Any]
 
@@ -39,8 +40,8 @@ def outputs_of(inputs: Array, **network: Any) -> Array:
     {"kind": "transformer", "width": 4, "depth": 1, "sequence_length": 3, "activation": "silu", "norm": "rms",
      "norm_position": "post", "gated": True},
 ], ids=str)  # fmt: skip
-def test_it_is_that_of_the_whole_jacobian(network: dict[str, Any]) -> None:
-    """Central differences are off by 1e-9."""
+def test_they_are_those_of_the_whole_jacobian(network: dict[str, Any]) -> None:
+    """Central differences are off by 1e-9. Moments are by definition, from the signs of the stream."""
     network = {"scheme": "lecun_normal", "batch": 4, "dtype": "float64"} | network
     known = fi.profile(**network, backward=False).network
     shape = (*known.output_shape[:-1], known.widths[0])
@@ -52,9 +53,13 @@ def test_it_is_that_of_the_whole_jacobian(network: dict[str, Any]) -> None:
             one.reshape(-1)[place] += sign * step
         above, below = (outputs_of(one, **network) for one in moved)
         columns.append((above - below) / (2 * step))
-    p = fi.profile(**network, inputs=inputs, jacobian=True)
-    assert p["jacobian_largest"][0] == pytest.approx(np.linalg.norm(np.stack(columns), 2), rel=1e-7)
-    assert p["jacobian_second_moment"][0] <= p["jacobian_largest"][0] ** 2
+    p, transposed = fi.profile(**network, inputs=inputs, jacobian=True), np.stack(columns)
+    assert p["jacobian_largest"][0] == pytest.approx(np.linalg.norm(transposed, 2), rel=1e-7)
+    rows = (p.network.rows, p.network.widths[-1])
+    signs = random_signs(rows, 0, "cotangent.jacobian", "float64").reshape(-1)
+    back = transposed @ signs
+    assert p["jacobian_second_moment"][0] == pytest.approx(back @ back / signs.size, rel=1e-7)
+    assert p["jacobian_fourth_moment"][0] == pytest.approx(np.sum((back @ transposed) ** 2) / signs.size, rel=1e-7)
 
 
 @pytest.mark.parametrize("method", ["dense", "tiled"])
@@ -64,6 +69,24 @@ def test_other_fields_are_as_without_it(method: Any) -> None:
     alone, p = fi.profile(**network), fi.profile(**network, jacobian=True)
     for name in alone:
         assert np.array_equal(alone[name], p[name], equal_nan=True), name
+
+
+def test_moments_of_a_linear_network_sharpen_with_the_batch() -> None:
+    """Every example has the same J: of B of them v'Av, A = JJ' or its square, varies by 2 sum A_ij^2 / B, i != j.
+
+    Of 64 drawings the mean of z is within 3.9 / 8 of zero at 1e-4, and that of z^2, at most 4 with 64 degrees of
+    freedom, between 0.42 and 1.9 at 1e-4 each.
+    """
+    p = fi.profile(16, 3, "linear", "lecun_normal", batch=64, repeats=64, jacobian=True, dtype="float64", seed=0)
+    for name, power in (("second", 1), ("fourth", 2)):
+        z = []
+        for seed, found in enumerate(p[f"jacobian_{name}_moment"]):
+            layers = [fi.lecun_normal((16, 16), seed=seed, name=f"layer.{i}", dtype="float64") for i in (1, 2, 3)]
+            product = np.linalg.multi_dot(layers)
+            a = np.linalg.matrix_power(product.T @ product, power)
+            deviation = np.sqrt(2 * (np.sum(a * a) - np.sum(np.diag(a) ** 2)) / 64) / 16
+            z.append((found - np.trace(a) / 16) / deviation)
+        assert abs(np.mean(z)) < 3.9 / 8 and 0.42 < np.mean(np.square(z)) < 1.9, name
 
 
 def test_orthogonal_layers_are_an_isometry() -> None:

@@ -45,7 +45,8 @@ def random_rows(rank, rows, width=50, seed=0):
 def test_a_factor_has_the_rank_of_its_gram_matrix(rank, rows):
     x = random_rows(rank, rows)
     gram = x @ x.T
-    root, inverse = factor(gram, 1e-13 * np.trace(gram))
+    found = factor(gram, 1e-13 * np.trace(gram))
+    root, inverse = found.root, found.inverse
     assert root.shape == inverse.shape == (rank, rows)
     assert np.abs(root.T @ root - gram).max(initial=0) <= 1e-12 * np.trace(gram)
     q = inverse @ x
@@ -64,7 +65,8 @@ def test_a_factor_has_the_rows_that_there_is_room_for():
     x = random_rows(5, 7)
     gram = x @ x.T
     for room in (0, 1, 4, 5, 7, 9):
-        root, inverse = factor(gram, 1e-13 * np.trace(gram), room)
+        found = factor(gram, 1e-13 * np.trace(gram), room)
+        root, inverse = found.root, found.inverse
         assert root.shape == inverse.shape == (min(room, 5), 7)
         q = inverse @ x
         assert np.abs(q @ q.T - np.eye(len(q))).max(initial=0) <= 1e-10
@@ -555,7 +557,7 @@ def test_orthogonal_weights_are_asked_once(more):
 def test_memory(monkeypatch, size):
     """What is said beforehand is within a factor of two of the peak."""
     said = []
-    monkeypatch.setattr(methods, "available_memory", lambda: said.append(1) or 1e18)
+    monkeypatch.setattr(methods, "available_memory", lambda: 1e18)
     told = methods.memory
     monkeypatch.setattr(methods, "memory", lambda *given: said.append(told(*given)) or said[-1])
     tracemalloc.start()

@@ -1,9 +1,11 @@
 """What is installed: its metadata, its typing, and what it says where its extension is missing."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import entry_points, metadata, version
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from conftest import asked, brought
 import fastinit as fi
 from fastinit import _core
 from fastinit.cli import main
+from fastinit.missing import missing
 
 PACKAGE = Path(fi.__file__).parent
 EXTRAS = {
@@ -69,16 +72,43 @@ def test_stub_names_what_the_extension_has():
             }
 
 
-def test_missing_extension_is_a_loud_error(tmp_path):
+@pytest.mark.parametrize("is_installed", [False, True])
+def test_missing_extension_is_a_loud_error(tmp_path, is_installed):
     """Of the import itself. Without site (-S), where an editable installation would still find the core."""
-    (tmp_path / "fastinit").mkdir()
+    source, site = (tmp_path / name / "fastinit" for name in ("source", "site"))
+    source.mkdir(parents=True)
     for path in PACKAGE.glob("*.py"):
-        shutil.copy(path, tmp_path / "fastinit")
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import fastinit"
-    done = subprocess.run([sys.executable, "-S", "-c", code, tmp_path], capture_output=True, text=True, check=False)
+        shutil.copy(path, source)
+    if is_installed:
+        shutil.copytree(source, site)
+        (site / f"_core{EXTENSION_SUFFIXES[0]}").touch()
+    code = "import sys; sys.path[:0] = sys.argv[1:]; import fastinit"
+    command = [sys.executable, "-ISc", code, source.parent, site.parent]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    message = "ImportError: the C core of fastinit is not built: run `pip install .` in its source folder"
-    assert done.stderr.splitlines()[-1] == message
+    said = (
+        "the C core of fastinit is not built: run `pip install .` in its source folder and start Python in another "
+        "one, or `pip install --editable .` to import it there too"
+    )
+    if is_installed:
+        said = (
+            f"{source} is the source of fastinit, and hides the installed one ({site}): start Python in another "
+            "folder, or run `pip install --editable .` in the source folder, to import it there too"
+        )
+    assert done.stderr.splitlines()[-1] == f"ImportError: {said}"
+
+
+def test_every_command_that_installs_is_of_one_home():
+    """And each extra that one names is there."""
+    text = {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in PACKAGE.rglob("*.py")}
+    assert [name for name, one in text.items() if "pip install" in one] == ["missing.py"]
+    calls = [found for one in text.values() for found in re.findall(r"raise missing\((.*)\) from", one)]
+    extras = {found.rpartition(", ")[2].strip('"') for found in calls} - {"transformers"}
+    assert calls and extras <= EXTRAS
+    assert str(missing("a client", "distributed", "dask")) == (
+        "a client needs distributed: pip install 'dask[array,distributed]' "
+        "(or '.[dask]' in the source folder of fastinit)"
+    )
 
 
 def rooms_of(modules):

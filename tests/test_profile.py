@@ -6,6 +6,7 @@ import re
 import tracemalloc
 import warnings
 from itertools import pairwise
+from threading import Barrier
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,9 +14,11 @@ import pytest
 
 import fastinit as fi
 from fastinit.activations import ACTIVATIONS
-from fastinit.profiler import runs
+from fastinit.machine import threads_for, threads_limited
+from fastinit.profiler import methods, runs
 from fastinit.profiler.description.initialisation import initialisation_from
 from fastinit.profiler.description.keywords import network_from
+from fastinit.profiler.parallel import in_parallel, sharing
 from fastinit.profiler.statistics import FIELDS, Tally
 from fastinit.profiler.steps.layers import Builder
 from fastinit.profiler.steps.matrices import TILE, Tiled
@@ -752,3 +755,66 @@ def test_profiles_at_once_leave_blas_its_threads():
         found = list(pool.map(lambda _: fi.profile(2 * TILE, 1, batch=2, method="tiled"), range(6)))
     assert threads() == before
     assert all(p["act_mean"][0, 1] == alone["act_mean"][0, 1] for p in found)
+
+
+@pytest.mark.parametrize("more", [
+    {"width": 600, "batch": 40},
+    {"width": 40, "batch": 600, "norm": "batch"},
+    {"width": 300, "batch": 300, "sgd_steps": 1},
+    {"kind": "conv", "channels": 3, "image_size": 20, "batch": 2},
+    {"kind": "transformer", "width": 300, "sequence_length": 10, "batch": 2},
+], ids=str)  # fmt: skip
+def test_threads_change_no_bit(more):
+    assert fi.profile(depth=2, threads=1, **more) == fi.profile(depth=2, threads=3, **more)
+
+
+def test_pieces_are_shared_out():
+    met, done = Barrier(2), []
+
+    def fail(piece):
+        done.append(piece)
+        if piece % 2:
+            met.wait(60)  # with the other thread
+            raise ZeroDivisionError
+
+    with threads_limited(2), sharing():
+        assert in_parallel(lambda _: met.wait(60), range(2)) in ([0, 1], [1, 0])
+        assert in_parallel(lambda piece: piece**2, range(100)) == [piece**2 for piece in range(100)]
+        assert set(in_parallel(lambda _: threads_for(None), range(9))) == {1}
+        with pytest.raises(ZeroDivisionError):
+            in_parallel(fail, [1, 3, *range(2, 9)])
+    assert sorted(done) == [1, 3]
+    assert in_parallel(threads_for, [None] * 2) == [threads_for(None)] * 2
+
+
+@pytest.mark.parametrize("end", [0, 3])
+def test_drawings_at_once(monkeypatch, end):
+    """They are those of one after the other; of interrupted ones those before the first that is not there."""
+    monkeypatch.setattr(methods, "_LARGE", 1)
+    size = {"width": 64, "depth": 2, "batch": 8, "method": "matrix_free", "repeats": 9}
+    assert fi.profile(**size, threads=2) == fi.profile(**size, threads=1)
+    real = runs.propagate_by_columns
+
+    def stop(network, signals, seed, *more):
+        if seed == end:
+            raise KeyboardInterrupt
+        return real(network, signals, seed, *more)
+
+    monkeypatch.setattr(runs, "propagate_by_columns", stop)
+    with pytest.raises(fi.ProfileInterrupted) as caught:
+        fi.profile(**size, threads=2)
+    assert (caught.value.profile and caught.value.profile.repeats) == (end or None)
+
+
+def test_theory_is_computed_when_it_is_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(runs, "predicted", lambda *given: asked.append(given) or {"act_mean": np.arange(3.0)})
+    p = fi.profile(8, 2, batch=4)
+    assert p["act_mean"].shape == (1, 3)
+    assert not asked
+    assert np.array_equal(p["theory_act_mean"], np.arange(3.0))
+    assert pickle.loads(pickle.dumps(p)) == p
+    assert "theory_act_mean" in fi.profile(8, 2, batch=4)
+    assert len(asked) == 2
+    again = pickle.loads(pickle.dumps(fi.profile(8, 2, batch=4)))
+    assert np.array_equal(again["theory_act_mean"], np.arange(3.0))

@@ -273,7 +273,8 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout == "to make a frame needs pandas: pip install 'fastinit-nn[frame]'\n"
+    said = "pip install pandas (or '.[frame]' in the source folder of fastinit)"
+    assert done.stdout == f"to make a frame needs pandas: {said}\n"
 
 
 def test_steps_of_descent_are_written_once_each():

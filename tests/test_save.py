@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
 from types import SimpleNamespace
 
@@ -152,6 +154,8 @@ def test_odd_names_are_kept(tmp_path):
 NAME = "`name` must be a string that can be printed, and not '__metadata__', got "
 SIZE = "`max_shard_size` must be an integer, or a string such as '5GB' or '512MiB', got "
 LEAST = "`max_shard_size` must be an integer of at least 1, got "
+KEYWORDS = "array 'a': `keywords` must be a mapping of the scheme's keywords to values, got "
+MADE = "`scheme` must be such as makes numbers of shape {} (array 'a'), got "
 REFUSED = [
     ({"": 3}, {}, ValueError, NAME + "''"),
     ({"__metadata__": 3}, {}, ValueError, NAME + "'__metadata__'"),
@@ -164,6 +168,10 @@ REFUSED = [
     ({"a": "zeros"}, {}, TypeError, "array 'a': `shape` must be an integer or a sequence of integers, got 'zeros'"),
     ({"a": (3, "normal", {"sdt": 1})}, {}, TypeError,
      "array 'a': normal() got an unexpected keyword argument 'sdt' (nearest: 'std')"),
+    ({"a": (3, "normal", "std")}, {}, TypeError, KEYWORDS + "'std'"),
+    ({"a": (3, "normal", [("std", 1)])}, {}, TypeError, KEYWORDS + "[('std', 1)]"),
+    ({"a": (3, "normal", {3: 1})}, {}, TypeError, KEYWORDS + "{3: 1}"),
+    ({"a": (3, 1.5)}, {}, TypeError, "array 'a': `shape` must be an integer of at least 0, got 1.5"),
     ({"a": (3, "normal", {"seed": 1})}, {}, TypeError, "array 'a': normal() got an unexpected keyword argument 'seed'"),
     ({"a": (3, "normal", {"std": 1e4})}, {"dtype": "float16"}, ValueError,
      "array 'a': `std` must be small enough for mean + 8.58 std to stay below 65504 in float16, got 10000.0"),
@@ -172,14 +180,24 @@ REFUSED = [
     ({"a": (7,)}, {"scheme": "he_normal"}, ValueError,
      "array 'a': `shape` must be of at least two axes, for a fan, got (7,)"),
     ({"a": 3}, {"scheme": lambda shape, **_: np.zeros(2)}, ValueError,
-     "`scheme` must be such as makes shape (3,), got (2,)"),
+     MADE.format("(3,)") + "'float64, (2,)'"),
+    ({"a": 1}, {"scheme": lambda shape, **_: None}, ValueError, MADE.format("(1,)") + "'object, ()'"),
+    ({"a": 1}, {"scheme": lambda shape, **_: ["1"]}, ValueError, MADE.format("(1,)") + "'str32, (1,)'"),
+    ({"a": 1}, {"scheme": lambda shape, **_: [1j]}, ValueError, MADE.format("(1,)") + "'complex128, (1,)'"),
     ({"a": 3}, {"max_shard_size": "5"}, ValueError, SIZE + "'5'"),
     ({"a": 3}, {"max_shard_size": "-5GB"}, ValueError, SIZE + "'-5GB'"),
     ({"a": 3}, {"max_shard_size": "5gb"}, ValueError, SIZE + "'5gb'"),
     ({"a": 3}, {"max_shard_size": "0.0001KB"}, ValueError, LEAST + "0"),
     ({"a": 3}, {"max_shard_size": 0}, ValueError, LEAST + "0"),
     ({"a": 3}, {"max_shard_size": None}, TypeError, LEAST + "None"),
+    ({"a": 3}, {"max_shard_size": 5e9}, TypeError, LEAST + "5000000000.0"),
+    ({"a": 3}, {"max_shard_size": float("inf")}, TypeError, LEAST + "inf"),
+    ({"a": 3}, {"max_shard_size": -1}, ValueError, LEAST + "-1"),
+    ({"a": 3}, {"max_shard_size": 400 * "9" + "GB"}, ValueError, SIZE + repr(400 * "9" + "GB")),
+    ({"a": 3}, {"max_shard_size": "٣GB"}, ValueError, SIZE + "'٣GB'"),
     ({"a": 3}, {"metadata": {"a": 1}}, TypeError, "`metadata` must be a mapping of strings to strings, got {'a': 1}"),
+    ({"a": 3}, {"metadata": {"a": "\ud800"}}, ValueError,
+     "`metadata` must be of strings without lone surrogates, which no reader takes, got {'a': '\\ud800'}"),
     ({"a": 3}, {"metadata": "a"}, TypeError, "`metadata` must be a mapping of strings to strings, got 'a'"),
     ({"a": 3}, {"dtyp": "float16"}, TypeError,
      "save() got an unexpected keyword argument 'dtyp' (nearest: 'dtype')"),
@@ -189,9 +207,28 @@ REFUSED = [
 @pytest.mark.parametrize(("weights", "keywords", "error", "message"), REFUSED)
 def test_what_is_refused_leaves_nothing(tmp_path, weights, keywords, error, message):
     with pytest.raises(error) as raised:
-        fi.save(tmp_path / "folder", weights, **{"scheme": "normal", "seed": 0} | keywords)
+        fi.save(tmp_path / "new" / "folder", weights, **{"scheme": "normal", "seed": 0} | keywords)
     assert str(raised.value) == message
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("directory", "error", "message"),
+    [
+        ("", ValueError, "`directory` must be the path of a folder, such as '.', got ''"),
+        (3, TypeError, "`directory` must be a path, got 3"),
+        (b"out", TypeError, "`directory` must be a path, got b'out'"),
+    ],
+)
+def test_what_is_no_folder(tmp_path, monkeypatch, directory, error, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error) as raised:
+        fi.save(directory, {"w": 3}, "normal", 0)
+    assert str(raised.value) == message and os.listdir(tmp_path) == []
+
+
+def test_an_integer_of_any_length_is_a_size(tmp_path):
+    assert len(fi.save(tmp_path, {"a": 3, "b": 3}, "normal", 0, max_shard_size=10**400)) == 1
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "other.safetensors", "model.safetensors.index.json"])
@@ -258,15 +295,53 @@ def test_whatever_stops_it_nothing_is_left(tmp_path, monkeypatch, step, number):
     assert os.listdir(tmp_path) == []
 
 
+def test_another_writer_is_left_alone(tmp_path):
+    """Whose files are not whole yet, or are whole when ours are."""
+    (tmp_path / "model.safetensors.part").write_text("theirs")
+
+    def zeros(shape, **_):
+        if (tmp_path / "other.safetensors").exists():
+            raise KeyboardInterrupt
+        (tmp_path / "other.safetensors").write_text("theirs too")
+        return np.zeros(shape, np.float32)
+
+    for error, names in ((FileExistsError, {"a": 3}), (KeyboardInterrupt, {"a": 3, "b": 3})):
+        with pytest.raises(error):
+            fi.save(tmp_path, names, zeros, 0)
+        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+            "model.safetensors.part": "theirs",
+            "other.safetensors": "theirs too",
+        }
+        (tmp_path / "other.safetensors").unlink()
+
+
+def test_what_is_killed_leaves_no_checkpoint(tmp_path):
+    code = """
+import os, sys
+import numpy as np
+import fastinit as fi
+def zeros(shape, *, name, **_):
+    if name == "b":
+        os.kill(os.getpid(), 9)
+    return np.zeros(shape, np.float32)
+fi.save(sys.argv[1], {"a": 3, "b": 3}, zeros, 0, max_shard_size=12)
+"""
+    assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode
+    left = os.listdir(tmp_path)
+    assert len(left) == 2 and all(name.endswith(".part") for name in left)
+    assert len(fi.save(tmp_path, {"a": 3, "b": 3}, "normal", 0, max_shard_size=12)) == 3
+
+
 def test_no_file_has_its_name_before_all_are_whole(tmp_path):
     seen = []
 
     def zeros(shape, **_):
-        seen.append(sorted(os.listdir(tmp_path)))
+        seen.append(sorted(name.split(".") for name in os.listdir(tmp_path)))
         return np.zeros(shape, np.float32)
 
     fi.save(tmp_path, {"a": 3, "b": 3}, zeros, 0, max_shard_size=12)
-    first, second = (f"model-0000{number}-of-00002.safetensors.part" for number in (1, 2))
+    tokens = {name[2] for names in seen for name in names}
+    first, second = ([f"model-0000{number}-of-00002", "safetensors", *tokens, "part"] for number in (1, 2))
     assert seen == [[first], [first, second]]
 
 
@@ -287,6 +362,8 @@ def run(tmp_path, monkeypatch, capsys):
     (tmp_path / "shapes.json").write_text(json.dumps(shapes))
     (tmp_path / "list.json").write_text("[1]")
     (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "twins.json").write_text('{"a": [2, 3], "b": [3], "a": [4, 5]}')
+    (tmp_path / "deep.json").write_text(100_000 * "[")
 
     def run(*arguments):
         status = main(["save", *arguments])
@@ -325,6 +402,8 @@ ONE = "`--shapes` must be given, or --config, or --model, and one of them alone,
         (["--shapes", "broken.json"],
          "broken.json cannot be read as JSON: Expecting property name enclosed in double quotes: line 1 column 2 "
          "(char 1)"),
+        (["--seed", "-1", "--shapes", "nowhere.json"], "`--seed` must be an integer in [0, 2**128), got -1"),
+        (["--shapes", "twins.json"], "twins.json cannot be read as JSON: twice in an object: 'a'"),
         (["--shapes", "nowhere.json"], "[Errno 2] No such file or directory: 'nowhere.json'"),
         (["--shapes", "shapes.json", "--seed", "one"], "`--seed` must be a number, got 'one'"),
         (["--shapes", "shapes.json", "--max-shard-size", "5"],
@@ -344,3 +423,10 @@ def test_one_line_for_what_is_wrong(run, arguments, said):
         return
     assert (status, out, err) == (2, "", f"fastinit: {said}\n")
     assert "out" not in os.listdir()
+
+
+def test_what_cannot_be_asked(run):
+    status, out, err = run("out", "--shapes", "deep.json")
+    assert (status, out) == (2, "") and err.startswith("fastinit: deep.json cannot be read as JSON: ")
+    said = "fastinit: `directory` must be the path of a folder, such as '.', got ''\n"
+    assert run("", "--shapes", "shapes.json") == (2, "", said)

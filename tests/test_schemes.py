@@ -158,6 +158,17 @@ def test_init_makes_each_under_its_name():
     assert not np.array_equal(fi.init(shapes)["fc1"], fi.init(shapes)["fc1"])
 
 
+def test_many_arrays_by_rules():
+    shapes = {"fc1.weight": (30, 20), "fc1.bias": 20, "fc2.weight": (20, 5)}
+    rules = [("*.bias", "zeros"), ("fc1.*", "he_normal", {"gain": 0.5}), ("*", fi.laws.Uniform(-1.0, 1.0))]
+    made = fi.init(shapes, rules, 3, dtype="float16")
+    assert list(made) == list(shapes) and not made["fc1.bias"].any()
+    named = {"name": "fc1.weight", "seed": 3, "dtype": "float16"}
+    assert np.array_equal(made["fc1.weight"], fi.he_normal((30, 20), gain=0.5, **named))
+    named["name"] = "fc2.weight"
+    assert np.array_equal(made["fc2.weight"], fi.uniform((20, 5), low=-1.0, high=1.0, **named))
+
+
 @pytest.mark.parametrize("name", sorted(SCHEMES))
 def test_every_scheme_is_public_and_documented(name):
     """Its function has the keywords of its row, with their defaults, and makes what the row makes."""
@@ -453,6 +464,20 @@ DESCRIBED = [
      "`family` must be a function from keywords to a law, got 3"),
     (lambda: fi.register(fi.Scheme("torch", 1.0)), ValueError,
      "`scheme` must be of a name as Python's are, and not 'torch', got 'torch'"),
+    (lambda: fi.init({"a": 3, "b": 3}, [("a", "zeros")]), ValueError,
+     "`scheme` must be such that each array has a law (a list may end with ('*', scheme)), got ['b']"),
+    (lambda: fi.init({"a": 3}, [("*", "zeros"), ("a", "ones")]), ValueError,
+     "`scheme` must be patterns of which each comes first for an array, got ['a']"),
+    (lambda: fi.init({"a": 3}, [("*", "zeros", "std")]), TypeError,
+     "`scheme` must be a list of (pattern, scheme) or (pattern, scheme, keywords), got ('*', 'zeros', 'std')"),
+    (lambda: fi.init({"a": 3}, [("*", "normal")], std=2.0), TypeError,
+     "init() got an unexpected keyword argument 'std'"),
+    (lambda: fi.init({"a": 3}, [("*", "he_normal")]), ValueError,
+     "array 'a': `shape` must be of at least two axes, for a fan, got (3,)"),
+    (lambda: fi.init({"a": 3}, [("*", "normal", {"seed": 3})]), TypeError,
+     "normal() got an unexpected keyword argument 'seed'"),
+    (lambda: fi.init({"a": 3}, [("*", lambda shape, **_: None, {"dtype": 3})]), TypeError,
+     "<lambda>() got an unexpected keyword argument 'dtype'"),
     (lambda: fi.init({"a": (3, 3), "b": (3, 3)}, "normal", out=np.empty((3, 3), np.float32)), ValueError,
      "`out` must be left out where many arrays are made, got 'ndarray'"),
     (lambda: fi.verify(np.zeros((5, 3)), "normal", index=np.s_[:5]), ValueError,

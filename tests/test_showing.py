@@ -16,7 +16,8 @@ from fastinit.profiler import compare, progress
 from fastinit.profiler.result.training import OPTIMIZERS
 from fastinit.profiler.show import html
 from fastinit.profiler.show.axes import COLOURS, decades
-from fastinit.profiler.show.table import number
+from fastinit.profiler.show.table import MEANINGS, columns, number
+from fastinit.profiler.tangent_kernel import ratio_words
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -50,6 +51,34 @@ def test_table_of_a_real_profile_is_thinned_and_fits(three):
     assert [int(line[:5]) for line in every[2:33]] == list(range(31))
     with pytest.raises(ValueError, match="`layers` must be one of 'some', 'all', got 'none'"):
         three.table(layers="none")
+
+
+def test_a_legend_says_what_the_headers_are(three):
+    text = " ".join(str(three.table()).split())
+    assert "17 of 31 rows: table('all') or --all shows all" in text and " rows: " not in str(three.table("all"))
+    for said in ("E x²: second moment of the activations", "SE: from theory, in standard errors"):
+        assert text.count(said) == 1 and three.to_html().count(said) == 1
+    assert "off: " not in text and "within: " not in text
+    image = fi.profile(kind="conv", width=4, depth=2, batch=3, image_size=4)
+    every = {header for p in (theorised(), theorised(1), image) for header, *_ in columns(p)}
+    assert every == set(MEANINGS)
+
+
+def test_an_overview_has_the_ratios_beside_the_grades(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    keywords = {"width": 64, "depth": 20, "activation": "sigmoid", "batch": 16}
+    found = compare([fi.profile(scheme=scheme, **keywords) for scheme in ("lecun_normal", "he_normal")])
+    lines = str(found.table()).splitlines()
+    assert lines[2].split()[1:5] == ["SGD", "Adam", "mean", "median"] and set(lines[3]) == {"─"}
+    for name, p in found.items():
+        (row,) = (line for line in lines if line.startswith(f"{name} "))
+        (kernel,) = p.kernels
+        ratios = [ratio_words(one, kernel.rounding, number) for one in (kernel.over_mean, kernel.over_median)]
+        assert row.split()[2:6] == [p.trains("sgd").grade, p.trains("adam").grade, *ratios]
+        assert ratios[0].startswith(">") == (kernel.over_mean > 1 / kernel.rounding)
+    assert "kernel over mean, over median: largest eigenvalue" in " ".join(str(found.table()).split())
+    unseen = compare([fi.profile(16, 3, batch=4, backward=False)] * 2, ["a", "b"])
+    assert "nan" not in str(unseen.table())
 
 
 def test_columns_without_room_are_left_out(three, monkeypatch):
@@ -128,8 +157,8 @@ def test_pictures_show_the_kernel_beside_the_bounds_of_the_verdict(three):
     one = sorted(three.kernels, key=lambda kernel: kernel.over_mean)[1]
     axes = three.plot().axes[1]
     curve, *marks = axes.get_lines()[:4]
-    np.testing.assert_allclose(curve.get_ydata().sum(), one.mean * 15 * 16 / one.largest)
-    assert [mark.get_ydata()[0] for mark in marks] == pytest.approx([16, 16 / one.over_mean, 16 / one.over_median])
+    np.testing.assert_allclose(curve.get_ydata().sum(), one.mean * 5 * 6 / one.largest)
+    assert [mark.get_ydata()[0] for mark in marks] == pytest.approx([6, 6 / one.over_mean, 6 / one.over_median])
     assert curve.get_ydata()[int(marks[2].get_xdata()[0]) - 1] == pytest.approx(marks[2].get_ydata()[0])
     bounds = [(1 / high, 1 / low) for low, high in (OPTIMIZERS["sgd"].over_mean, OPTIMIZERS["sgd"].over_median)]
     assert [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in axes.patches] == [
@@ -144,7 +173,7 @@ def test_pictures_show_the_kernel_beside_the_bounds_of_the_verdict(three):
     assert spectrum["data"][0]["y"] == pytest.approx(curve.get_ydata().tolist())
     assert [shape["y1"] for shape in spectrum["layout"]["shapes"]] == pytest.approx([high for _, high in bounds])
     assert share["data"][0]["y"][1:] == pytest.approx(shares[1:].tolist())
-    assert "tangent kernel of 16 examples: eigenvalues: largest" in " ".join(str(three.table()).split())
+    assert "tangent kernel of 6 examples: eigenvalues: largest" in " ".join(str(three.table()).split())
 
 
 def test_bounds_of_the_outputs_are_marked_where_these_are_near():
@@ -311,7 +340,8 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout == f"stable\nto show a profile needs {needs}: pip install 'fastinit-nn[profile]'\n"
+    said = f"pip install {needs} (or '.[profile]' in the source folder of fastinit)"
+    assert done.stdout == f"stable\nto show a profile needs {needs}: {said}\n"
 
 
 class Terminal(io.StringIO):

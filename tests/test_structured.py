@@ -416,7 +416,7 @@ REFUSED = [
     (lambda: orthogonal((3, 3), gain=np.inf, out=BIG), ValueError,
      "`gain` must be a finite number of at least 0, got inf"),
     (lambda: orthogonal((3, 3), gain="much", out=BIG), TypeError,
-     "`gain` must be a finite number of at least 0, got 'much'"),
+     "`gain` must be a finite number of at least 0, as fastinit.gain of an activation is, got 'much'"),
     (lambda: orthogonal((3, 3), gain=70000, dtype="float16"), ValueError,
      "`gain` must be small enough for the values to stay below 65504 in float16, got 70000.0"),
     (lambda: orthogonal((3, 3), gain=3.4e38, out=BIG), ValueError,

@@ -99,10 +99,10 @@ def test_no_number_depends_on_the_executor(known, executor):
 
 
 def test_a_point_that_fails_is_a_row():
-    found = fi.sweep({"width": [16, 0], "norm": [None, "bach"]}, depth=2, batch=8)
+    found = fi.sweep({"width": [16, 0], "bias_std": [0.0, -1.0]}, depth=2, batch=8)
     assert found["error"].tolist() == [
         None,
-        "ValueError: `norm` must be one of 'batch', 'layer', 'rms', got 'bach' (nearest: 'batch')",
+        "ValueError: `bias_std` must be a finite number of at least 0, got -1.0",
         *["ValueError: `width` must be an integer of at least 1, got 0"] * 2,
     ]
     assert np.isnan(found["act_mean_last"]).tolist() == [False, True, True, True]
@@ -133,8 +133,8 @@ def test_a_point_that_fails_is_a_row():
          "`over` must be a mapping to values, one or more, for depth too, got []"),
         (lambda: fi.sweep({"depth": [1]}, executor=3), TypeError,
          "`executor` must be None, a concurrent.futures.Executor, a function that makes one, or a Dask client, got 3"),
-        (lambda: fi.sweep({"activation": [("a", abs)]}, path="p"), TypeError,
-         "`activation` must be numbers, words and arrays where there is a path: a file does not tell functions apart, "
+        (lambda: fi.sweep({"loss": [abs]}, path="p"), TypeError,
+         "`loss` must be numbers, words and arrays where there is a path: a file does not tell functions apart, "
          "got <built-in function abs>"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -179,6 +179,39 @@ def test_half_a_line_is_made_again(known, counted, tmp_path):
         assert len(counted) == 4 - whole[:end].count(b"\n") - (end == len(whole) - 1)
         assert path.read_bytes().endswith(b"\n")
         same(fi.sweep(OVER, path=path, **SMALL), known)
+
+
+@pytest.mark.parametrize("seen", ["{}", "1", '{"seen": {}}', '{"key": "k", "seen": 3}', '{"key": [], "seen": {}}'])
+def test_a_line_that_no_sweep_wrote_is_refused(capsys, counted, tmp_path, seen):
+    path = tmp_path / "points.jsonl"
+    fi.sweep({"depth": [2]}, path=path, **SMALL)
+    counted.clear()
+    path.write_bytes(path.read_bytes() + seen.encode() + b"\n")
+    said = f"`path` must be a file of sweeps, whose line 2 is none that a sweep wrote, got {str(path)!r}"
+    with pytest.raises(ValueError) as raised:
+        fi.sweep({"depth": [2, 3]}, path=path, **SMALL)
+    assert str(raised.value) == said and not counted
+    assert run(capsys, "--over", "depth=2", "--path", str(path)) == (2, "", f"fastinit: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "nearest"),
+    [
+        ("scheme", "zeros", "he_norml", "he_normal"),
+        ("activation", "tanh", "tanhh", "tanh"),
+        ("norm", None, "bach", "batch"),
+        ("method", "auto", "dens", "dense"),
+        ("kind", "mlp", "conf", "conv"),
+    ],
+)
+def test_a_name_that_nothing_has_is_refused_before_anything_is_made(capsys, counted, name, right, wrong, nearest):
+    said = rf"^`{name}` must be .*, got '{wrong}' \(nearest: '{nearest}'\)$"
+    for over, fixed in (({name: [right, wrong]}, {}), ({"depth": [2]}, {name: wrong})):
+        with pytest.raises(ValueError, match=said):
+            fi.sweep(over, **fixed, **SMALL)
+    status, out, err = run(capsys, "--over", f"{name}={wrong}")
+    assert (status, out) == (2, "") and err.startswith(f"fastinit: `{name}` must be ")
+    assert not counted
 
 
 def test_what_failed_is_tried_again(counted, tmp_path):
@@ -248,6 +281,15 @@ def test_a_point_that_kills_its_worker_is_a_row(tmp_path, monkeypatch):
     assert found["error"].tolist() == [None, said, None, said]
 
 
+def test_an_executor_that_was_shut_down():
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    for given in (executor, lambda: executor):
+        with pytest.raises(ValueError) as raised:
+            fi.sweep({"depth": [2, 3]}, width=8, batch=4, executor=given)
+        assert str(raised.value) == f"`executor` must be one that has not been shut down, got {executor!r}"
+
+
 def test_an_executor_whose_worker_died(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with ProcessPoolExecutor(1) as pool, pytest.raises(BrokenExecutor) as error:
@@ -270,6 +312,28 @@ def test_a_user_interrupts(tmp_path):
 
 
 # --- showing
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_no_cell_is_cut(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    over = {"depth": [2, 30], "scheme": ["he_normal", "lecun_normal"], "width": [16, 0]}
+    lines = str(fi.sweep(over, activation="sigmoid", batch=8).table()).splitlines()
+    assert max(map(len, lines)) <= columns and "…" not in "".join(lines)
+    assert sum("lecun_normal" in line for line in lines) == 4
+    header = " ".join(lines[: next(place for place, line in enumerate(lines) if set(line) == {"─"})])
+    assert "SGD" in header and "Adam" in header
+    assert ("seconds" in header, "kernel" in header) == (columns == 120, columns == 120)
+    assert any(">" in line for line in lines) == (columns == 120)  # beyond rounding, at depth 30
+
+
+def test_a_page_says_from_where_on_a_ratio_is_rounding():
+    found = fi.sweep({"depth": [2, 30]}, activation="sigmoid", **SMALL)
+    most = 1 / max(found["kernel_rounding"])
+    assert f"over the mean of the others; {most:.0e} and more may be rounding" in found.to_html()
+    assert (found["kernel_over_mean"] > most).tolist() == [False, True]
+    unseen = fi.sweep({"depth": [2, 3]}, backward=False, **SMALL)
+    assert "Kernel over mean" not in unseen.to_html() and "kernel" not in str(unseen.table())
 
 
 def test_frame_and_table(known, monkeypatch):

@@ -56,11 +56,11 @@ def test_a_dtype_that_numpy_has_not_is_one_line(tmp_path):
 
 
 def test_errors_name_the_file(tmp_path):
-    """What is no such file, a file cut short, a folder, and nothing."""
+    """What is no such file, a file cut short, and nothing."""
     bad, short, missing = (tmp_path / f"{name}.safetensors" for name in ("bad", "short", "missing"))
     bad.write_bytes(b"nothing")
     short.write_bytes(written(tmp_path / "w.safetensors").read_bytes()[:-1])
-    for path, kind in ((bad, ValueError), (short, ValueError), (tmp_path, OSError), (missing, FileNotFoundError)):
+    for path, kind in ((bad, ValueError), (short, ValueError), (missing, FileNotFoundError)):
         with pytest.raises(kind) as raised, open_tensors(path):
             pass
         assert str(path) in str(raised.value)
@@ -68,8 +68,71 @@ def test_errors_name_the_file(tmp_path):
             assert str(raised.value).startswith(f"{path} cannot be read as a .safetensors file: ")
 
 
+def several(folder, shards, index):
+    """Files of tensors by their names, and an index."""
+    folder.mkdir(exist_ok=True)
+    for file, names in shards.items():
+        written(folder / f"{file}.safetensors", {name: TENSORS[name] for name in names})
+    where = {name: f"{file}.safetensors" for file, names in index.items() for name in names}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    return folder
+
+
+def test_several_files_with_an_index(tmp_path):
+    shards = {"a": ["double", "half"], "b": ["single"]}
+    folder = several(tmp_path / "several", shards, shards)
+    written(folder / "consolidated.safetensors")  # which no index names
+    for path in (folder, folder / "model.safetensors.index.json"):
+        with open_tensors(path) as files:
+            assert sorted(files.names) == ["double", "half", "single"]
+            for name in files.names:
+                assert files.read(name).tobytes() == TENSORS[name][1].tobytes()
+    (tmp_path / "one").mkdir()
+    written(tmp_path / "one" / "any.safetensors")
+    with open_tensors(tmp_path / "one") as files:
+        assert sorted(files.names) == sorted(TENSORS)
+
+
+@pytest.mark.parametrize(
+    ("shards", "index", "said"),
+    [
+        ({"a": ["half"]}, {"a": ["half"], "b": ["single"]}, "names files that are not there: b.safetensors"),
+        ({"a": ["half"]}, {"a": ["half", "one"]}, "names tensors that a.safetensors has not: one"),
+        ({"a": ["half", "one", "none", "double", "brain"]}, {"a": ["half"]},
+         "does not name all tensors of a.safetensors: brain, double, none and 1 more"),
+        ({"a": ["half"], "b": ["half", "one"]}, {"a": ["half"], "b": ["one"]},
+         "does not name all tensors of b.safetensors: half"),
+        ({"a": ["half"]}, {"../several/a": ["half"]},
+         "cannot be read as the index of .safetensors files: ValueError('../several/a.safetensors')"),
+    ],
+)  # fmt: skip
+def test_an_index_and_its_files_have_the_same(tmp_path, shards, index, said):
+    folder = several(tmp_path / "several", shards, index)
+    with pytest.raises(ValueError) as raised, open_tensors(folder):
+        pass
+    assert str(raised.value) == f"{folder / 'model.safetensors.index.json'} {said}"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": 3}}', 100_000 * "["])
+def test_what_is_no_index(tmp_path, text):
+    (tmp_path / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(ValueError, match="cannot be read as the index of "), open_tensors(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("names", [[], ["a.safetensors", "b.safetensors"], ["a.bin", "c.json"]])
+def test_a_folder_must_say_what_it_has(tmp_path, names):
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError) as raised, open_tensors(tmp_path):
+        pass
+    rule = "a folder with one .safetensors file, or one index of several (*.safetensors.index.json)"
+    assert str(raised.value) == f"`file` must be {rule}, got '{tmp_path}: {', '.join(names)}'"
+
+
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(ImportError) as raised, open_tensors(written(tmp_path / "w.safetensors")):
         pass
-    assert str(raised.value) == "a .safetensors file needs safetensors: pip install 'fastinit-nn[safetensors]'"
+    said = "pip install safetensors (or '.[safetensors]' in the source folder of fastinit)"
+    assert str(raised.value) == f"a .safetensors file needs safetensors: {said}"

@@ -106,8 +106,7 @@ def test_descent_and_jacobian():
     inputs = [step["act_second_moment"][0, 0] for step in (*p.steps, p)]
     assert len(set(inputs)) == 1  # embeddings do not learn
     p = fi.profile(16, 2, "silu", "lecun_normal", jacobian=True, **keywords)
-    assert p["jacobian_second_moment"][0] == pytest.approx(p["grad_act_second_moment"][0, 0], rel=1e-6)
-    assert p["jacobian_fourth_moment"][0] >= p["jacobian_second_moment"][0] ** 2
+    assert p["jacobian_largest"][0] ** 4 >= p["jacobian_fourth_moment"][0] >= p["jacobian_second_moment"][0] ** 2
 
 
 def test_attention_without_a_skip_makes_one_vector_of_the_tokens_of_a_sequence():

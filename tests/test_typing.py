@@ -16,12 +16,13 @@ from fastinit.typing import ActivationName, SchemeName
 
 PACKAGE = Path(fi.__file__).parent
 #: Where users import from.
-ROOMS = ["fastinit", "fastinit.theory", "fastinit.laws", "fastinit.typing", "fastinit.torch", "fastinit.jax"]
+DOORS = [f"fastinit.{door}" for door in ("torch", "jax", "keras", "dask")]
+ROOMS = ["fastinit", "fastinit.theory", "fastinit.laws", "fastinit.typing", *DOORS]
 
 
 def public(room):
     """By name, what a module shows that can be called."""
-    if room in ("fastinit.torch", "fastinit.jax"):
+    if room in DOORS:
         pytest.importorskip(room.removeprefix("fastinit."))
     module = __import__(room, fromlist=["_"])
     names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
@@ -86,6 +87,34 @@ def test_the_example_has_all_that_is_public(room):
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert set(__import__(room, fromlist=["_"]).__all__) <= used | names
+
+
+@pytest.mark.parametrize("door", ["jax", "keras", "dask"])
+def test_the_examples_of_doors_have_all_that_is_public(door):
+    names = set(public(f"fastinit.{door}"))
+    tree = ast.parse((Path(__file__).parent / f"public_surface_{door}.py").read_text())
+    assert names <= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def test_the_stub_of_dask_has_the_parameters_of_its_functions():
+    """Names, kinds, annotations and defaults, in order."""
+    door = pytest.importorskip("fastinit.dask", exc_type=ImportError)
+    body = ast.parse((PACKAGE / "dask.pyi").read_text()).body
+    told = {node.name: ast.unparse(node.args) for node in body if isinstance(node, ast.FunctionDef)}
+    assert list(told) == door.__all__
+    for name, arguments in told.items():
+        assert arguments == arguments_of(inspect.signature(getattr(door, name)))
+
+
+def arguments_of(signature):
+    """As source."""
+    words, keywords = [], False
+    for one in signature.parameters.values():
+        if one.kind is one.KEYWORD_ONLY and not keywords:
+            words, keywords = [*words, "*"], True
+        default = "" if one.default is one.empty else f"={one.default!r}"
+        words.append(f"{one.name}: {one.annotation}{default}")
+    return ast.unparse(ast.parse(f"def made({', '.join(words)}): ...").body[0].args)
 
 
 @pytest.mark.parametrize("stub", ["distributions", "fan_scaling", "structured"])

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 import fastinit as fi
 from fastinit.activations import Activation
 from fastinit.profiler.description.keywords import network_from
+from fastinit.profiler.result.training import OPTIMIZERS, Evidence, answer, told
 from fastinit.profiler.statistics import FIELDS
+from fastinit.profiler.tangent_kernel import ratio_words
 
 DEFAULTS = {
     "kind": "mlp", "width": 100, "depth": 20, "widths": None, "channels": None, "activation": "tanh", "scheme": None,
@@ -166,6 +168,55 @@ def test_few_rows_of_batch_normalisation_are_pointed_out():
         "; batch normalisation over 3 rows has a gradient whose expectation is infinite: "
         "read medians and mean_log(name)."
     )
+
+
+SAID = {
+    ("yes", "yes"): "It trains{}, with SGD and with Adam (sgd).",
+    ("slowly", "slowly"): "It trains slowly or not at all, with SGD and with Adam (sgd).",
+    ("no", "no"): "It trains with neither SGD nor Adam (sgd).",
+    ("not judged", "not judged"): "Whether it trains is not judged (sgd).",
+    ("yes", "slowly"): "With SGD it trains{} (sgd); with Adam it trains slowly or not at all (adam).",
+    ("yes", "no"): "With SGD it trains{} (sgd); with Adam it does not train (adam).",
+    ("slowly", "yes"): "With SGD it trains slowly or not at all (sgd); with Adam it trains{} (adam).",
+    ("slowly", "no"): "With SGD it trains slowly or not at all (sgd); with Adam it does not train (adam).",
+    ("no", "yes"): "With SGD it does not train (sgd); with Adam it trains{} (adam).",
+    ("no", "slowly"): "With SGD it does not train (sgd); with Adam it trains slowly or not at all (adam).",
+    ("no", "not judged"): "With SGD it does not train (sgd); with Adam it is not judged (adam).",
+}
+
+
+@pytest.mark.parametrize(("kind", "anyhow"), [("stable", ""), ("unknown", ""), ("vanishing", " all the same")])
+@pytest.mark.parametrize(("grades", "said"), SAID.items())
+def test_a_sentence_for_every_pair_of_answers(grades, said, kind, anyhow):
+    answers = [fi.Answer(name, grade, name) for name, grade in zip(OPTIMIZERS, grades, strict=True)]
+    said = said.replace("{},", anyhow + "," * bool(anyhow)).replace("{}", anyhow)
+    assert told(answers, kind) == said
+
+
+def test_the_reason_is_the_first_cause_of_the_worst_grade():
+    """On the way from the weights to a step, not in the order in which they were looked at."""
+    seen = Evidence("stable", [], crafted(FLAT, 2e5 ** (LAYERS[::-1] / 18)).verdict.backward, False)
+    few, many = seen._replace(outputs=1e-7), seen._replace(outputs=2e4)
+    causes = [[answer(name, one).cause for name in OPTIMIZERS] for one in (seen, few, many)]
+    assert causes == [["gradient exploding"] * 2, ["vanishing", "gradient exploding"], ["exploding"] * 2]
+    assert [answer(name, few).grade for name in OPTIMIZERS] == ["no", "slowly"]
+    assert answer("sgd", seen._replace(kind="dead", told_apart=False)).cause == "alike"
+    assert answer("sgd", seen._replace(kind="dead")).cause == "dead"
+    assert answer("sgd", seen._replace(kind="vanishing")).cause == "vanishing"
+    assert answer("sgd", few._replace(kind="exploding")).cause == "vanishing"
+    assert answer("sgd", seen._replace(backward=None)).cause == ""
+
+
+def test_a_ratio_that_rounding_made_is_said_to_be_more():
+    p = fi.profile(64, 20, "sigmoid", "lecun_normal", batch=16)
+    (kernel,) = p.kernels
+    most = 1 / kernel.rounding
+    assert kernel.over_mean > most and p.trains("sgd").numbers["rounding"] == kernel.rounding
+    assert f"is >{most:.3g} times the mean of the others" in p.trains("sgd").reason
+    assert f"kernel over mean >{most:.3g}, over median >{most:.3g}, of" in " ".join(str(p.table()).split())
+    assert f"kernel over mean >{most:.3g} -> " in str(p.advise())
+    assert ratio_words(8.0, 0.125) == "8" and ratio_words(8.1, 0.125) == ">8" == ratio_words(np.inf, 0.125)
+    assert [ratio_words(one, 0.0) for one in (8.1, np.inf, np.nan)] == ["8.1", "inf", "nan"]
 
 
 def test_bounds_of_healthy():

@@ -344,3 +344,20 @@ def test_info_command_and_exit_status_of_the_process():
     )
     assert wrong.returncode == 2
     assert "Traceback" not in wrong.stderr
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_claim_is_the_laws_and_not_a_samples(dtype):
+    wide = fi.normal((64, 64), 0.3, 0.05, seed=1, dtype=dtype)
+    found = fi.verify(wide, "normal", mean=0.1, std=0.02).problems
+    assert " where 0.1 is claimed (" in found[0]
+    assert " where 0.02 is claimed (" in next(one for one in found if one.startswith("standard deviation"))
+    assert " where 0.125 is claimed (" in problem(fi.normal((64, 64), seed=1, dtype=dtype), "orthogonal")
+
+
+def test_a_users_function_may_leave_the_dtype_to_us():
+    def ramp(shape, *, seed, name, **_):
+        return np.linspace(0, 1, np.prod(shape)).reshape(shape)
+
+    assert fi.verify(ramp((40, 30), seed=0, name="").astype(np.float32), ramp, seed=0)
+    assert not fi.verify(np.zeros((40, 30), np.float32), ramp, seed=0)

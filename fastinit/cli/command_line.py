@@ -8,29 +8,38 @@ from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
+from ..arguments import nearest
 from ..version import STREAM, VERSION
-from .users_code import PrintedError, imported
+from .users_code import PrintedError, imported, print_error
 
 
 class Parser(argparse.ArgumentParser):
     """One that takes options by their whole names, and answers a wrong question in one line."""
 
-    #: Adds the options, once the command is typed: what knows them may be slow to import.
-    fill: Callable[[Parser], None] | None = None
-
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **({"allow_abbrev": False} | keywords))
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and where help is."""
+        self.exit(2, f"fastinit: {message} (see {self.prog} --help)\n")
+
+
+class Command(Parser):
+    """That of one command, which takes nothing that it does not know."""
+
+    #: Adds the options, once the command is typed: what knows them may be slow to import.
+    fill: Callable[[Parser], None] | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As of `argparse.ArgumentParser`, once it is filled."""
         if self.fill is not None:
             fill, self.fill = self.fill, None
             fill(self)
-        return super().parse_known_args(args, namespace)
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and where help is."""
-        self.exit(2, f"fastinit: {message} (see {self.prog} --help)\n")
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            hints = (nearest(one.partition("=")[0], self._option_string_actions) for one in unknown if one[:2] == "--")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, hints), '')}")
+        return found, unknown
 
 
 def _with_modules(**keywords: Any) -> Parser:
@@ -43,6 +52,7 @@ def _with_modules(**keywords: Any) -> Parser:
 
 
 def _fill_info(parser: Parser) -> None:
+    parser.description = "What runs here, a line for each; nothing is to be chosen. Exit status: 0."
     parser.set_defaults(run=_run_info)
 
 
@@ -93,14 +103,18 @@ def parser() -> Parser:
         description="Initial weights: what runs here, whether they let a network train, and whether a file is right."
     )
     whole.add_argument("--version", action="version", version=f"fastinit {VERSION}, stream {STREAM}")
-    commands = whole.add_subparsers(required=True, metavar="command")
+    commands = whole.add_subparsers(required=True, metavar="command", parser_class=Command)
     for name, (meaning, fill) in _COMMANDS.items():
         commands.add_parser(name, help=meaning).fill = fill
     return whole
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; wrong questions get one line, not a traceback."""
+    """Run the command line; wrong questions get one line, not a traceback.
+
+    What a user's code raises, if it would end the process, is no answer: 1 says that weights are wrong.
+    """
+    options: argparse.Namespace | None = None
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe on Windows has no square sign
@@ -117,3 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fastinit: interrupted", file=sys.stderr)
         return 130
+    except (Exception, SystemExit) as error:
+        if options is None and isinstance(error, SystemExit):  # of the parser
+            raise
+        print_error()
+        return 2

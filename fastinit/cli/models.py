@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from ..arguments import refuse
-from .readers import read_whole
+from .readers import read_seed
 from .users_code import called, read_object
 
 #: The door that is asked: the room of models on disk, and the one that knows recipes.
@@ -33,10 +34,17 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     return group
 
 
+def opened(path: Path) -> Any:
+    """The tensors of a file, or of several with an index, as arrays; of one that torch wrote by its door."""
+    from ..tensor_files import PICKLED, open_tensors  # which import NumPy, and help does not
+
+    return import_module(DOOR).opened(path, "np") if path.suffix in PICKLED else open_tensors(path)
+
+
 def verify_model(options: argparse.Namespace) -> int:
     """The tensors of a file as the parameters of a model, against rules."""
     rules, make = _rules(options), read_object("--model", options.model)
-    seed = None if options.seed is None else read_whole("--seed", options.seed)
+    seed = None if options.seed is None else read_seed("--seed", options.seed)
     stored = import_module(DOOR)
     found = stored.verify_stored(_made(stored, make), options.file, rules, seed)
     print(found)

@@ -27,6 +27,8 @@ def run_profile(options: argparse.Namespace, keywords: dict[str, Any], files: di
     of_story = options.compare is None and set(keywords) <= _OF_ANY_RUN
     if options.advise and (of_story or options.compare is not None):
         refuse("--advise", "left out with --compare and for the story: it is of one network (--width 1024)", True)
+    if options.all and (of_story or options.compare is not None or not options.table):
+        refuse("--all", "left out with --compare, --no-table and for the story: it is of a table of layers", True)
     shown: Any
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the verdict says it
@@ -37,7 +39,7 @@ def run_profile(options: argparse.Namespace, keywords: dict[str, Any], files: di
             interrupted = shown.interrupted
         else:
             shown, interrupted = _kept(**keywords)
-        _show(shown, options.table)
+        _show(shown, options.table, options.all)
         _save(shown, files)
         if interrupted:
             return 130
@@ -77,9 +79,9 @@ def _compared(text: str, keywords: dict[str, Any]) -> tuple[Comparison, bool]:
     return compare(found.values(), found), interrupted
 
 
-def _show(shown: Any, table: bool) -> None:
+def _show(shown: Any, table: bool, every: bool) -> None:
     if table:
-        _print(shown.table())
+        _print(shown.table("all" if every else "some") if isinstance(shown, Profile) else shown.table())
     elif isinstance(shown, Profile):
         print(shown.verdict)
     if isinstance(shown, Comparison) and not (table and isinstance(shown, Story)):
@@ -97,7 +99,11 @@ def _show_advice(advice: Advice, table: bool) -> None:
 def _print(table: Any) -> None:
     from rich.console import Console
 
-    Console().print(table)
+    console = Console()
+    if console.is_terminal:
+        console.print(table)
+    else:  # no colours, and no blanks at the ends of lines
+        print(table)
 
 
 def _save(shown: Any, files: dict[str, Path]) -> None:

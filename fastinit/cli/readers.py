@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import refuse
+from ..missing import missing
 
 #: From the name of an option and what was typed to a value.
 Reader = Callable[[str, str], Any]
@@ -45,6 +46,12 @@ def read_whole(option: str, text: str) -> int:
     except ValueError:
         number = read_number(option, text)
     return int(number) if number.is_integer() else refuse(option, "an integer, such as 4096 or 1e6", text)
+
+
+def read_seed(option: str, text: str) -> int:
+    """A seed of one number."""
+    seed = read_whole(option, text)
+    return seed if 0 <= seed < 1 << 128 else refuse(option, "an integer in [0, 2**128)", seed)
 
 
 def read_number(option: str, text: str) -> float:
@@ -170,7 +177,7 @@ def read_client(option: str, text: str) -> Any:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ImportError(f"{option} needs distributed: pip install 'fastinit-nn[dask]'") from error
+        raise missing(option, "distributed", "dask") from error
     return Client(text)
 
 

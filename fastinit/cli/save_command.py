@@ -10,7 +10,7 @@ from typing import Any
 from ..arguments import refuse
 from ..schemes import SCHEMES
 from .models import add_model_options, save_model
-from .readers import read_whole, refuse_typed
+from .readers import read_seed, refuse_typed
 from .scheme_options import add_scheme_options, scheme_with_keywords, typed_keywords
 
 #: Of which one says what is saved.
@@ -29,13 +29,15 @@ def add_save(parser: argparse.ArgumentParser) -> None:
         '{"fc.kernel": [784, 10], "fc.bias": [[10], "zeros"], "head": [[10, 10], "normal", {"std": 0.02}]}; '
         "fastinit save folder --config config.json --rules own --dtype bfloat16"
     )
-    parser.add_argument("directory", type=Path, help="where the files go; without a checkpoint")
+    parser.add_argument("directory", help="where the files go; without a checkpoint")
     parser.add_argument("--seed", default="0", help="of all streams (default: 0)")
     parser.add_argument("--dtype", help="float32, float16, bfloat16 or float64 (default: the model's, or float32)")
     parser.add_argument("--max-shard-size", default="5GB", metavar="SIZE", help="of a file (default: 5GB)")
     group = parser.add_argument_group("arrays")
     group.add_argument("--shapes", type=Path, metavar="FILE", help="JSON: from names to shapes, schemes and keywords")
-    group.add_argument("--scheme", metavar="NAME", help="a law or scheme (default: he_normal): " + ", ".join(SCHEMES))
+    group.add_argument(
+        "--scheme", metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES) + " (default: he_normal)"
+    )
     group = add_model_options(parser)
     group.add_argument("--config", metavar="PATH", help="a configuration of transformers: its file, folder or name")
     add_scheme_options(parser)
@@ -50,7 +52,7 @@ def _run_save(options: argparse.Namespace) -> int:
     refuse_typed(others, f"--{given[0]}")
     size = options.max_shard_size
     common = {
-        "seed": read_whole("--seed", options.seed),
+        "seed": read_seed("--seed", options.seed),
         "dtype": options.dtype,
         "max_shard_size": int(size) if size.isdecimal() else size,
     }
@@ -72,9 +74,18 @@ def _save_arrays(options: argparse.Namespace, dtype: Any, **common: Any) -> list
 
 def _read_shapes(path: Path) -> dict[str, Any]:
     try:
-        shapes = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        shapes = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_twins)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(shapes, dict):
         refuse("--shapes", "a file of one object, from names to shapes", str(path))
     return shapes
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, of whose names no two may be the same: the last would hide the others."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"twice in an object: {next(name for name in found if names.count(name) > 1)!r}")
+    return found

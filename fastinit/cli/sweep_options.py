@@ -12,8 +12,12 @@ from ..arguments import choice, refuse
 from .profile_options import OPTIONS, add_files, add_keywords, typed_files, typed_options
 from .readers import option_of, read_truth, read_whole
 
-#: Columns of the picture, by option.
-_COLUMNS = {"x": "across", "y": "up", "hue": "with a line for each value"}
+#: Columns of the picture, by option, with the defaults of `fastinit.Sweep.plot`.
+_COLUMNS = {
+    "x": "across, in the picture (default: the keyword that changes fastest)",
+    "y": "up, in the picture (default: act_second_moment_rate)",
+    "hue": "with a line for each value, in the picture (default: the first other keyword)",
+}
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +32,19 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         "--over", action="append", required=True, metavar="KEYWORD=VALUES",
         help="a keyword that varies, and its values between commas; between semicolons where they have commas",
     )  # fmt: skip
-    group.add_argument("--processes", metavar="NUMBER", help="that make the points; with --client its workers do")
+    group.add_argument(
+        "--processes", metavar="NUMBER", help="that make the points (default: this one); with --client its workers do"
+    )
     group.add_argument("--path", type=Path, metavar="FILE", help="JSON lines, to which points are added, and resumed")
     add_keywords(parser)
     group = parser.add_argument_group("showing")
-    group.add_argument("--table", action=argparse.BooleanOptionalAction, default=True, help="a table of points")
+    group.add_argument(
+        "--table", action=argparse.BooleanOptionalAction, default=None, help="a table of points (default: yes)"
+    )
     add_files(group, ("png", "html"))
     for name, meaning in _COLUMNS.items():
-        group.add_argument(f"--{name}", metavar="COLUMN", help=f"{meaning}, in the picture")
-    parser.set_defaults(run=_run_sweep)
+        group.add_argument(f"--{name}", metavar="COLUMN", help=meaning)
+    parser.set_defaults(run=_run_sweep, table=True)
 
 
 def typed_axes(options: argparse.Namespace) -> dict[str, list[Any]]:

@@ -19,11 +19,16 @@ def called(function: Callable[[], Any]) -> Any:
     """What the user's function gives; if it fails the line where it does is wanted."""
     try:
         return function()
-    except Exception as error:
-        import traceback  # slow to import, and seldom wanted
-
-        traceback.print_exc()
+    except (Exception, SystemExit) as error:
+        print_error()
         raise PrintedError from error
+
+
+def print_error() -> None:
+    """The traceback of the exception that is handled."""
+    import traceback  # slow to import, and seldom wanted
+
+    traceback.print_exc()
 
 
 def imported(name: str) -> Any:

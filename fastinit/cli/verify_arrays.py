@@ -10,10 +10,12 @@ from typing import Any
 
 from ..arguments import refuse
 from ..dtypes import kind_of
+from ..models.shards import Shard, problems_of
 from ..schemes import Scheme
-from ..tensor_files import FLOATS, open_tensors
+from ..tensor_files import FLOATS, INDEX, PICKLED
 from ..verification import verify
-from .readers import read_array, read_index, read_shape, read_whole
+from .models import opened
+from .readers import read_array, read_index, read_seed, read_shape
 from .scheme_options import scheme_with_keywords
 
 
@@ -22,44 +24,46 @@ def verify_arrays(options: argparse.Namespace) -> int:
     scheme, keywords = scheme_with_keywords(options)
     for keyword in set(keywords) & {"seed", "name", "shape", "index", "threads"}:
         refuse("--scheme", f"without {keyword}, which is --{keyword}", options.scheme)
-    if options.seed is not None:
-        keywords["seed"] = read_whole("--seed", options.seed)
-    run = _verify_tensors if options.file.suffix == ".safetensors" else _verify_array
-    return run(options, scheme, keywords)
+    seed = None if options.seed is None else read_seed("--seed", options.seed)
+    has_several = options.file.suffix in (".safetensors", *PICKLED) or options.file.name.endswith(INDEX)
+    run = _verify_tensors if has_several or options.file.is_dir() else _verify_array
+    return run(options, scheme, keywords, seed)
 
 
-def _verify_tensors(options: argparse.Namespace, scheme: Scheme, keywords: dict[str, Any]) -> int:
-    """Each tensor of a file under its own name: a line for one that is wrong."""
+def _verify_tensors(options: argparse.Namespace, scheme: Scheme, keywords: dict[str, Any], seed: int | None) -> int:
+    """Each tensor under its own name: a line for one that is wrong, or has values of another."""
     for option in ("shape", "index", "name", "dtype"):
         if getattr(options, option) is not None:
-            refuse(f"--{option}", "left out for a .safetensors file", getattr(options, option))
-    unchecked, checked, wrong = [], 0, 0
+            refuse(f"--{option}", "left out for a file of tensors by name", getattr(options, option))
+    unchecked, checked = list[str](), list[Shard]()
     for name, array in _read_tensors(options.file, options.array):
         if array is None:
             unchecked.append(name)
             continue
         try:
-            found = verify(array, scheme, name=name, **keywords)
+            law = scheme.law_for(array.shape, **keywords)
+            found = verify(array, law, seed=seed, name=name)
         except (TypeError, ValueError) as error:
             raise type(error)(f"tensor {name!r}: {error}") from error
-        checked += 1
-        if not found:
-            wrong += 1
-            print(f"PROBLEM {name}: {found.summary}")
+        whole = Shard(name, array.shape, array.dtype.name, places=(), total=0, checked=True)
+        checked.append(whole.judged(found, law))
     if not checked:
         refuse("--array", "such that a tensor of floats is checked", options.array)
+    problems = problems_of([checked])
+    for problem in problems:
+        print(f"PROBLEM {problem}")
     if unchecked:
         print(f"not checked: {', '.join(unchecked)}")
-    print(f"tensors checked: {checked}", "not ok" if wrong else "ok", sep="\n")
-    return int(wrong > 0)
+    print(f"tensors checked: {len(checked)}", "not ok" if problems else "ok", sep="\n")
+    return int(bool(problems))
 
 
 def _read_tensors(path: Path, pattern: str | None) -> Iterator[tuple[str, Any]]:
-    """Name of each tensor of a file that a pattern matches, and the array; None where it is not to check.
+    """Name of each tensor that a pattern matches, and the array; None where it is not to check.
 
     Without a pattern, what has fewer than two axes is not.
     """
-    with open_tensors(path) as file:
+    with opened(path) as file:
         names = [name for name in file.names if fnmatchcase(name, pattern or "*")]
         if not names:
             refuse("--array", "a pattern that a tensor's name matches", pattern)
@@ -68,7 +72,7 @@ def _read_tensors(path: Path, pattern: str | None) -> Iterator[tuple[str, Any]]:
             yield name, file.read(name) if checked else None
 
 
-def _verify_array(options: argparse.Namespace, scheme: Scheme, keywords: dict[str, Any]) -> int:
+def _verify_array(options: argparse.Namespace, scheme: Scheme, keywords: dict[str, Any], seed: int | None) -> int:
     array, member = read_array(options.file, options.array)
     if options.dtype == "bfloat16":
         if array.dtype.itemsize != 2:
@@ -79,6 +83,7 @@ def _verify_array(options: argparse.Namespace, scheme: Scheme, keywords: dict[st
         scheme,
         shape=None if options.shape is None else read_shape("--shape", options.shape),
         index=None if options.index is None else read_index("--index", options.index),
+        seed=seed,
         name=member if options.name is None else options.name,
         **keywords,
     )

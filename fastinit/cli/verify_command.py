@@ -18,8 +18,8 @@ _OF_ARRAYS = ("scheme", "array", "shape", "index", "name", "dtype")
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """What the command is, and all its options."""
     parser.description = (
-        "With --scheme: one array, or each tensor of a .safetensors file under its own name. With --model: "
-        "the tensors of a .safetensors file as the weights that rules give a PyTorch model. Exit status: 0 all is "
+        "With --scheme: one array, or each tensor of a file, or of several with an index, under its own name. With "
+        "--model: the tensors as the weights that rules give a PyTorch model. Exit status: 0 all is "
         "right, 1 it is not, 2 the question was wrong."
     )
     parser.epilog = (
@@ -27,15 +27,15 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         "fastinit verify w.safetensors --array '*.weight' --scheme he_normal --in-axis 1 --out-axis 0 --seed 0; "
         "fastinit verify gpt.safetensors --model my.models:gpt --rules gpt2 --seed 0"
     )
-    parser.add_argument("file", type=Path, help=".npy, .npz or .safetensors")
+    parser.add_argument("file", type=Path, help=".npy; .npz; .safetensors, an index of several or their folder; .pt")
     parser.add_argument("--seed", help="compare every bit with the streams of this seed")
     group = parser.add_argument_group("arrays")
     group.add_argument("--scheme", metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES))
     group.add_argument(
         "--array",
         metavar="KEY",
-        help="which array of an .npz file; which tensors of a .safetensors file, by a pattern with * and ? (default: "
-        "those with two axes or more)",
+        help="which array of an .npz file; which tensors of other files, by a pattern with * and ? (default: those "
+        "with two axes or more)",
     )
     group.add_argument("--shape", help="shape of the whole array, if the file holds a part: 4096,4096")
     group.add_argument("--index", help="which part: 0:1024,: or flat[0:1000]")

@@ -7,11 +7,14 @@ host and sent: by an initializer in a program whole, by `sharded` and `initializ
 try:
     import jax as jax
 except ImportError as _error:
-    raise ImportError("`fastinit.jax` needs jax: pip install 'fastinit-nn[jax]'") from _error
+    from ..missing import missing
+
+    raise missing("`fastinit.jax`", "jax", "jax") from _error
 
 from ..models.plans import Entry, Plan
+from ..models.recipes import deepnorm, gpt2, llama
 from ..models.shards import ModelVerification
-from ..models.weights import Ruled, Weight, law_of
+from ..models.weights import Ruled, Weight
 from .initializers import (
     Initializer,
     constant,
@@ -37,7 +40,7 @@ from .initializers import (
 from .keys import seed_of
 from .shards import sharded
 from .transformation import fast_init
-from .trees import initialize, plan, verify
+from .trees import initialize, law_of, plan, verify
 
 __all__ = [
     "Entry",
@@ -47,10 +50,12 @@ __all__ = [
     "Ruled",
     "Weight",
     "constant",
+    "deepnorm",
     "delta_orthogonal",
     "fast_init",
     "glorot_normal",
     "glorot_uniform",
+    "gpt2",
     "he_normal",
     "he_uniform",
     "initialize",
@@ -59,6 +64,7 @@ __all__ = [
     "law_of",
     "lecun_normal",
     "lecun_uniform",
+    "llama",
     "normal",
     "ones",
     "orthogonal",

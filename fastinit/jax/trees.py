@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
@@ -13,13 +13,15 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, SingleDeviceSharding
 
 from .. import verification
-from ..arguments import refuse
+from ..arguments import refuse, unexpected
 from ..machine import usually_rounded
+from ..models import weights
 from ..models.plans import Entry, Plan
 from ..models.shards import ModelVerification, Shard, digest_of, put_together
-from ..models.weights import Rules, Weight, planned
+from ..models.weights import Ruled, Rules, Weight, planned
 from ..rectangles import Rectangle
 from ..stream import seed_number
+from .initializers import law_in_rules
 from .shards import laid_out, number_of_all
 
 #: Last entries of paths that name no weight, but what holds its values.
@@ -49,10 +51,55 @@ def _leaves(tree: Any) -> _Leaves:
         for at, (path, leaf) in enumerate(paths)
         if hasattr(leaf, "shape") and jnp.issubdtype(getattr(leaf, "dtype", None), jnp.floating)
     }
+    sides = _sides_in_attention({weight.name: weight.shape for weight in weights.values()})
+    weights = {at: weight._replace(sides=sides.get(weight.name, weight.sides)) for at, weight in weights.items()}
     counts = Counter(weight.name for weight in weights.values())
     if twice := [name for name, count in counts.items() if count > 1]:
         refuse("tree", "one whose paths, joined by dots, are apart", twice)
     return _Leaves([leaf for _, leaf in paths], structure, weights)
+
+
+def _sides_in_attention(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[Any, Any, Any]]:
+    """Of kernels of flax's attention, which have an axis for heads and one for the numbers of a head; of stacks too."""
+    found: dict[str, tuple[Any, Any, Any]] = {}
+    for name in shapes:
+        home = name.removesuffix("query.kernel")
+        names = [f"{home}{one}.kernel" for one in ("query", "key", "value", "out")]
+        lengths = {len(shapes.get(one, ())) for one in names}
+        if home != name and len(lengths) == 1 and min(lengths) > 2:
+            stacked = tuple(range(min(lengths) - 3))
+            found |= dict.fromkeys(names[:3], (-3, (-2, -1), stacked)) | {names[3]: ((-3, -2), -1, stacked)}
+    return found
+
+
+def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
+    """The law of a scheme, or of an initializer, for a weight: what a function that gives rules returns.
+
+    Parameters
+    ----------
+    scheme : str, Scheme, Law, callable or initializer
+        The name of a scheme, one of fastinit's functions or one like them, or a law itself; or an initializer of this
+        module, such as ``he_normal()``, which takes no keywords.
+    weight : Weight
+        What a function that gives rules is called with.
+    **keywords
+        Of the scheme: gain, std, ..., in_axis, out_axis and batch_axis.
+
+    Returns
+    -------
+    Ruled
+        What a rule returns.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such scheme, it does not take a keyword, or it needs fans and there are none.
+    """
+    law = law_in_rules(scheme, weight.shape)
+    if law is None:
+        return weights.law_of(scheme, weight, **keywords)
+    unexpected("initializer", keywords, ())
+    return Ruled(law, weight.known_fans)
 
 
 @usually_rounded
@@ -84,7 +131,7 @@ def plan(tree: Any, rules: Rules) -> Plan:
     layers.0.bias    256      zeros()              0        -       -
     layers.0.kernel  784x256  normal(std=0.05051)  0.05051  784     256
     """
-    return planned([*_leaves(tree).weights.values()], rules)
+    return planned([*_leaves(tree).weights.values()], rules, law_of)
 
 
 @usually_rounded
@@ -97,10 +144,12 @@ def initialize(tree: Any, rules: Rules, *, seed: Any) -> Any:
         Abstract or not: what `jax.eval_shape`, ``nnx.get_abstract_model`` or ``nnx.eval_shape`` give. A leaf's
         ``sharding`` says where its weight will lie; without one that is the default device. Leaves that are no floats
         stay what they are.
-    rules : list or callable
+    rules : str, list or callable
+        The name of a recipe, "gpt2" or "llama", or one made with its arguments, as ``deepnorm(layers=12)``; a list of
         ``(pattern, scheme)`` or ``(pattern, scheme, keywords)``, of which the first whose pattern matches the name
         counts; or a function from a `Weight` to a law (see `law_of`), or None. A name is the path of a leaf joined by
-        dots, without a last ``value``: ``layers.0.kernel``. Kernels are (..., in, out).
+        dots, without a last ``value``: ``layers.0.kernel``. Kernels are (..., in, out), but those of flax's attention,
+        whose heads have an axis; where outputs come first, as in Equinox, rules name the axes.
     seed : int, list or array of int, or numpy.random.SeedSequence
         The same on every process.
 
@@ -126,7 +175,7 @@ def initialize(tree: Any, rules: Rules, *, seed: Any) -> Any:
     True
     """
     number, found = number_of_all(seed), _leaves(tree)
-    entries = planned([*found.weights.values()], rules)
+    entries = planned([*found.weights.values()], rules, law_of)
     shardings = [_sharding(found.leaves[at], weight.name) for at, weight in found.weights.items()]
     made = list(found.leaves)
     for at, entry, sharding in zip(found.weights, entries, shardings, strict=True):
@@ -185,7 +234,7 @@ def verify(tree: Any, rules: Rules, seed: Any = None) -> ModelVerification:
     True
     """
     found, number = _leaves(tree), None if seed is None else seed_number(seed)
-    entries = planned([*found.weights.values()], rules)
+    entries = planned([*found.weights.values()], rules, law_of)
     held: dict[int, list[Shard]] = {}
     for at, entry in zip(found.weights, entries, strict=True):
         for device, shard in _held(found.leaves[at], entry, number):
@@ -221,4 +270,4 @@ def _shard(array: Any, rectangle: Rectangle, entry: Entry, seed: int | None, che
     index = None if is_whole else rectangle.slices
     law: Any = entry.law
     found = verification.verify(array, law, shape=entry.shape, index=index, seed=seed, name=entry.stream)
-    return shard._replace(problems=(found.summary,) if found.problems else (), sketch=found.sketch)
+    return shard.judged(found, law)

@@ -22,7 +22,9 @@ True
 try:
     import keras as keras
 except ImportError as _error:
-    raise ImportError("`fastinit.keras` needs keras: pip install 'fastinit-nn[keras]'") from _error
+    from ..missing import missing
+
+    raise missing("`fastinit.keras`", "keras", "keras") from _error
 
 from .fast import fast_init
 from .initializers import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, ClassVar
 
 from ..arguments import refuse
@@ -32,6 +33,15 @@ class Called(Law):
     def __call__(self, shape: Any, **common: Any) -> Any:
         """The function's array."""
         return self.call(shape, **common, **self.keywords)
+
+    def check_call(self, shape: tuple[int, ...], name: str, dtype: str) -> None:
+        """Raise, of rules that give it to an array of that name, where it cannot be called as it will be."""
+        common = {"seed": 0, "name": name, "dtype": dtype, "index": None, "out": None}
+        try:
+            signature(self.call).bind(shape, **common, **self.keywords)
+        except (TypeError, ValueError) as error:  # the latter of what tells no signature
+            called = getattr(self.call, "__name__", self.call)
+            refuse("rules", f"of schemes that are called as fastinit's are ({name}: {error})", called, TypeError)
 
     def scaled(self, factor: float) -> Law:
         refuse("law", "one of fastinit's, to be scaled", str(self), TypeError)

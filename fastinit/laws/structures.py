@@ -22,7 +22,7 @@ from ..arguments import integer, real, refuse
 from ..dtypes import Kind
 from ..layout import MOST_AXES, whole_steps
 from ..machine import usually_rounded
-from ..scaling import Axes, checked_axes, fan_pair
+from ..scaling import Axes, checked_axes, checked_gain, fan_pair
 from ..stream import encoded, stream_key
 from .haar import fill_orthogonal
 from .independent import Normal
@@ -233,7 +233,7 @@ class Orthogonal(_Gained, Whole):
     batch_axis: Axes
 
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()) -> None:
-        set_argument(self, "gain", real("gain", gain, low=0))
+        set_argument(self, "gain", checked_gain(gain))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis), ("batch_axis", batch_axis)):
             set_argument(self, key, checked_axes(key, axes))
 
@@ -273,7 +273,7 @@ class DeltaOrthogonal(_Gained, Whole):
     out_axis: Axes
 
     def __init__(self, gain: float = 1.0, in_axis: Axes = -2, out_axis: Axes = -1) -> None:
-        set_argument(self, "gain", real("gain", gain, low=0))
+        set_argument(self, "gain", checked_gain(gain))
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis)):
             set_argument(self, key, checked_axes(key, axes))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..arguments import refuse
+from ..arguments import first_few, refuse
 from ..laws import Law
 
 #: In words, as refusals name them.
@@ -33,19 +33,60 @@ def pattern_for(name: str, others: Iterable[str]) -> str:
     return name
 
 
+def examples_for(some: Iterable[Any], others: Iterable[Any], simple: Callable[[Any], str]) -> dict[str, str]:
+    """Patterns that match some weights, by their names, and none of the others; and what `simple` says of the first."""
+    names, found = [other.name for other in others], dict[str, str]()
+    for weight in some:
+        if not any(fnmatchcase(weight.name, pattern) for pattern in found):
+            found[pattern_for(weight.name, names)] = simple(weight)
+    return found
+
+
+class NoFansError(ValueError):
+    """Of a scheme with a fan, for a weight that has none."""
+
+
+def of_each(weights: Sequence[Any], rule: Callable[[Any], Any], simple: Callable[[Any], str]) -> dict[str, Any]:
+    """By name, what a rule gives each weight. Of a list, all weights are told at once that lack the fans they need."""
+    given, without = dict[str, Any](), list[Any]()
+    for weight in weights:
+        try:
+            given[weight.name] = rule(weight)
+        except NoFansError:
+            if not isinstance(rule, Patterns):
+                raise
+            without.append(weight)
+    if without:
+        examples = examples_for(without, [one for one in weights if one.name in given], simple)
+        first = f"others need a rule before it: {first_few([*map(repr, examples.items())])}"
+        told = first_few([f"{one.name} {one.shape}" for one in without])
+        refuse("rules", f"such that a scheme with a fan is for weights of two axes or more ({first})", told)
+    return given
+
+
 class Patterns:
     """Rules of (pattern, scheme) or (pattern, scheme, keywords): the first whose pattern a name matches."""
 
-    def __init__(self, rules: Sequence[tuple[Any, ...]]) -> None:
+    def __init__(self, rules: Sequence[tuple[Any, ...]], argument: str = "rules") -> None:
         for rule in rules:
             if not _is_rule(rule):
-                refuse("rules", LIST, rule, TypeError)
+                refuse(argument, LIST, rule, TypeError)
+        self._argument = argument
         self.rules: list[tuple[Any, ...]] = [(*rule, {})[:3] for rule in rules]
 
     def rule_for(self, name: str) -> tuple[Any, Mapping[str, Any]] | None:
         """The scheme of the first rule for that name, and its keywords."""
         number = self._first_for(name)
         return None if number is None else self.rules[number][1:]
+
+    def for_each(self, names: Collection[str]) -> dict[str, tuple[Any, Mapping[str, Any]]]:
+        """What `rule_for` has for each; refused where there is none for one, or a pattern comes first for none."""
+        found = {name: rule for name in names if (rule := self.rule_for(name)) is not None}
+        if missing := [name for name in names if name not in found]:
+            refuse(self._argument, "such that each array has a law (a list may end with ('*', scheme))", missing)
+        if unused := self.without_use(names):
+            refuse(self._argument, "patterns of which each comes first for an array", unused)
+        return found
 
     def without_use(self, names: Iterable[str]) -> list[str]:
         """Patterns that come first for none of the names."""

@@ -6,11 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import first_few
+from ..findings import Verification
+from ..laws import Law
 from ..layout import whole_steps
 from ..records import Record
 from ..rectangles import Rectangle
@@ -26,7 +30,8 @@ class ModelVerification(Record):
     Attributes
     ----------
     problems : tuple of str
-        One line for each tensor that is wrong, with the ranks where it is.
+        One line for each tensor that is wrong, with the ranks where it is; where all that a seed makes are of another
+        one, or of other names, one line for these.
     checked : int
         How many tensors were checked.
     unchecked : tuple of str
@@ -76,6 +81,19 @@ class Shard(NamedTuple):
     checked: bool
     problems: tuple[str, ...] = ()
     sketch: tuple[int, ...] = ()
+    fits: bool | None = None
+
+    def judged(self, found: Verification, law: Law) -> Shard:
+        """With what was found of its values: the problems, and whether these are of the seed and the name.
+
+        They are not where they have their law, but are other ones nearly all; of part of them nobody knows.
+        """
+        differ, fits = found.checks.get("elements that differ"), None
+        if differ is not None and not law.is_fixed:
+            others = len(found.problems) == 1 and 2 * differ > found.statistics.count
+            fits = True if not differ else False if others else None
+        problems = (*self.problems, *([found.summary] if found.problems else []))
+        return self._replace(problems=problems, sketch=found.sketch, fits=fits)
 
     @property
     def whole(self) -> tuple[str, tuple[int, ...], str]:
@@ -117,24 +135,44 @@ def _mix(words: Any) -> Any:
 
 def put_together(everyone: Sequence[Sequence[Shard]], holder: str = "rank") -> ModelVerification:
     """The verdict on what all have found of their shards; `holder` is what they are called."""
+    checked = {shard.name: shard.checked for shards in everyone for shard in shards}
+    unchecked = tuple(name for name, was in checked.items() if not was)
+    distinct: dict[Any, Shard] = {}
+    for shard in chain.from_iterable(everyone):
+        distinct.setdefault((shard.whole, shard.places), shard)
+    lines = problems_of(everyone, holder)
+    if len(everyone) > 1:
+        lines += _incomplete(distinct.values())
+    return ModelVerification(tuple(lines), len(checked) - len(unchecked), unchecked, _combined(distinct.values()))
+
+
+def problems_of(everyone: Sequence[Sequence[Shard]], holder: str = "rank") -> list[str]:
+    """A line for each tensor that is wrong; where none is of its seed and name, one for all of these."""
     found: dict[tuple[str, int], list[str]] = {}
     first: dict[Any, tuple[int, Shard]] = {}
     holders: dict[int, tuple[int, str]] = {}
+    strange = _strange(everyone)
     for rank, shards in enumerate(everyone):
         for shard in shards:
-            problems = found.setdefault((shard.name, rank), list(shard.problems))
+            is_strange = bool(strange) and shard.fits is False
+            problems = found.setdefault((shard.name, rank), list(shard.problems[:-1] if is_strange else shard.problems))
             other, replica = first.setdefault((shard.whole, shard.places), (rank, shard))
             if replica.total != shard.total:
                 problems.append(f"not equal to its replica on {holder} {other}")
             if other == rank:
                 problems += _copied(shard, rank, holders, holder)
-    distinct = [shard for _, shard in first.values()]
     lines = _by_holders(found, len(everyone), holder)
-    if len(everyone) > 1:
-        lines += _incomplete(distinct)
-    checked = {shard.name: shard.checked for shards in everyone for shard in shards}
-    unchecked = tuple(name for name, was in checked.items() if not was)
-    return ModelVerification(tuple(lines), len(checked) - len(unchecked), unchecked, _combined(distinct))
+    if strange:
+        said = f"of their laws, but of another seed, or of other names ({next(iter(strange.values()))})"
+        lines.insert(0, f"{first_few(strange)}: {said}")
+    return lines
+
+
+def _strange(everyone: Sequence[Sequence[Shard]]) -> dict[str, str]:
+    """By name, what is wrong with tensors of another seed, where there are several and none is of this one."""
+    every = [*chain.from_iterable(everyone)]
+    found = {shard.name: shard.problems[-1] for shard in every if shard.fits is False}
+    return {} if len(found) < 2 or any(shard.fits for shard in every) else found
 
 
 def _copied(shard: Shard, rank: int, holders: dict[int, tuple[int, str]], holder: str) -> list[str]:

@@ -2,29 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
 
-from ..arguments import refuse, unexpected
+from ..arguments import choice, refuse, unexpected
 from ..dtypes import kind_of
 from ..laws import Called, Law
 from ..scaling import Fans, fan_pair
 from ..schemes import AXES, SCHEMES, scheme_of
-from .patterns import LIST, Patterns
+from .patterns import LIST, NoFansError, Patterns, of_each
 from .plans import Entry, Plan
+from .recipe import RECIPES, Recipe, layer_of
+
+#: Last words of names that say no more than that it is the weight of what the name begins with.
+_HELD = r"\.(kernel|embeddings?|weight|w|scale)$"
+#: Of what holds it, where that is a norm or an embedding; of what is added.
+_NORMS, _EMBEDDINGS, _BIASES = r"norm|(^|_)ln(_|\d|$)", r"emb|^w[tp]e$", ("b", "offset", "beta")
 
 
 class Weight(NamedTuple):
-    """What a rule is asked about: an array (..., in, out), by its name."""
+    """What a rule is asked about: an array by its name, (..., in, out) unless `sides` says otherwise.
+
+    What it is for is told by the names that flax, haiku and equinox give.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    sides: tuple[Any, Any, Any] = (-2, -1, ())
 
     @property
     def fans(self) -> Fans | None:
-        """None below two axes."""
-        return Fans(*fan_pair(self.shape, -2, -1, ())) if len(self.shape) > 1 else None
+        """None below two axes, and of biases; refused where the name does not tell which axes they are along."""
+        if self.known_fans is None and self.has_fans:
+            _refuse_axes(self, "lecun_normal", {})
+        return self.known_fans
+
+    @property
+    def has_fans(self) -> bool:
+        """Whether it has inputs and outputs, known or not."""
+        return len(self.shape) > 1 and not self.is_bias
+
+    @property
+    def known_fans(self) -> Fans | None:
+        """Those that its name tells; None where it does not: outputs come first in what Equinox calls a weight."""
+        return Fans(*fan_pair(self.shape, *self.sides)) if self.has_fans and self._leaf != "weight" else None
+
+    @property
+    def path(self) -> str:
+        """The name of what it is of, with dots for haiku's slashes; a number, as in ``h_0``, is that in a list."""
+        return re.sub(r"_(\d+)(?=\.|$)", r".\1", re.sub(r"/(~/)?", ".", re.sub(_HELD, "", self.name)))
+
+    @property
+    def is_bias(self) -> bool:
+        """Whether it is added to something."""
+        return self._leaf == "bias" or (len(self.shape) < 2 and ("bias" in self._leaf or self._leaf in _BIASES))
+
+    @property
+    def in_norm(self) -> bool:
+        """Whether a normalisation holds it."""
+        return re.search(_NORMS, self._holder) is not None
+
+    @property
+    def is_norm(self) -> bool:
+        """Whether it scales or shifts a normalisation."""
+        return len(self.shape) < 2 and (self.in_norm or self._leaf == "scale")
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether it is looked up, and nothing is multiplied by it."""
+        is_called = self._leaf == "weight" and re.search(_EMBEDDINGS, self._holder) is not None
+        return is_called or self._leaf.startswith("embedding")
+
+    @property
+    def door(self) -> str:
+        """Whose recipes are made for it."""
+        return "fastinit.jax"
+
+    def law(self, scheme: Any, **keywords: Any) -> Ruled:
+        """See `law_of`."""
+        return law_of(scheme, self, **keywords)
+
+    @property
+    def _leaf(self) -> str:
+        return self.name.rpartition(".")[2]
+
+    @property
+    def _holder(self) -> str:
+        return f".{self.name}".rpartition(".")[0].rpartition(".")[2].lower()
 
 
 class Ruled(NamedTuple):
@@ -34,75 +100,95 @@ class Ruled(NamedTuple):
     fans: Fans | None
 
 
-#: A list of (pattern, scheme) or (pattern, scheme, keywords), or a function from a weight to what `law_of` gives, or to
-#: a law; None where it has none.
-Rules = Sequence[tuple[Any, ...]] | Callable[[Weight], Ruled | Law | None]
+#: The name of a recipe; a list of (pattern, scheme) or (pattern, scheme, keywords); or a function, as a recipe is one,
+#: from a weight to what `law_of` gives, or to a law; None where it has none.
+Rules = str | Sequence[tuple[Any, ...]] | Callable[[Weight], Ruled | Law | None]
 
 
 def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
-    """The law of a scheme for a weight.
-
-    Parameters
-    ----------
-    scheme : str, Scheme, Law or callable
-        The name of a scheme, one of fastinit's functions or one like them, or a law itself.
-    weight : Weight
-        What a function that gives rules is called with.
-    **keywords
-        Of the scheme: gain, std, ..., in_axis, out_axis and batch_axis.
-
-    Returns
-    -------
-    Ruled
-        What a rule returns.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there is no such scheme, it does not take a keyword, or it needs fans and there are none.
-    """
+    """The law of a scheme for a weight. Keywords are the scheme's, axes among them."""
     known = scheme_of(scheme)
     if not known.is_called:
         unexpected(known.name, keywords, known.parameters)
-    if known.needs_fans and weight.fans is None:
+    is_named = keywords.keys() >= {"in_axis", "out_axis"}
+    if known.needs_fans and weight.known_fans is None and not is_named:
+        if weight.has_fans:
+            _refuse_axes(weight, known.name, keywords)
         rule = f"such that a scheme with a fan is for arrays of two axes or more ({known.name!r} is one)"
-        refuse("rules", rule, (weight.name, weight.shape))
-    law = known.law_for(weight.shape, **keywords)
-    axes = {axis: keywords.get(axis, usual) for axis, usual in AXES.items()}
-    return Ruled(law, None if weight.fans is None else Fans(*fan_pair(weight.shape, **axes)))
+        refuse("rules", rule, (weight.name, weight.shape), NoFansError)
+    axes = {axis: keywords.get(axis, own) for axis, own in zip(AXES, weight.sides, strict=True)}
+    taken = {axis: own for axis, own in axes.items() if axis in known.parameters}
+    law = known.law_for(weight.shape, **taken | keywords)
+    is_known = weight.has_fans and (is_named or weight.known_fans is not None)
+    return Ruled(law, Fans(*fan_pair(weight.shape, **axes)) if is_known else None)
 
 
-def planned(weights: Sequence[Weight], rules: Rules) -> Plan:
-    """What rules give each of the weights; refused where one has no law, or a pattern comes first for none."""
-    names = [weight.name for weight in weights]
-    if callable(rules) and not isinstance(rules, (Law, type)):
-        given = {weight.name: rules(weight) for weight in weights}
-    else:
-        given = dict(_listed(rules, weights))
-    missing = [name for name in names if given.get(name) is None]
-    if missing:
-        refuse("rules", "such that each array has a law (a list may end with ('*', scheme))", missing)
+def _refuse_axes(weight: Weight, scheme: str, keywords: Mapping[str, Any]) -> NoReturn:
+    """Raise where nobody knows the axes of a weight, with rules for it that do as they are typed."""
+    first, last = ((weight.name, scheme, {**keywords, "in_axis": at, "out_axis": 1 - at}) for at in (1, 0))
+    rule = f"such that axes are named: {first} where outputs come first, as in Equinox, {last} where they do not"
+    refuse("rules", rule, (weight.name, weight.shape))
+
+
+def planned(weights: Sequence[Weight], rules: Rules, law_of: Callable[..., Ruled] = law_of) -> Plan:
+    """What rules give each of the weights; refused where one has no law, or a pattern comes first for none.
+
+    `law_of` is that of the door.
+    """
+    rule: Any = rules
+    if isinstance(rules, str):
+        rule = _recipe(rules, weights)
+    elif not callable(rules) or isinstance(rules, (Law, type)):
+        rule = _Listed(rules, law_of)
+    if isinstance(rule, Patterns):
+        rule.for_each([weight.name for weight in weights])
+    given = of_each(weights, rule, lambda weight: "zeros" if weight.is_bias else "ones")
+    if missing := [name for name, one in given.items() if one is None]:
+        refuse(
+            "rules", "such that each array has a law (a function may give one, and call a recipe for others)", missing
+        )
+    if isinstance(rule, Recipe):
+        rule.check(weights, renamed=False)
     return Plan(_entry(weight, given[weight.name]) for weight in weights)
 
 
-def _listed(rules: Any, weights: Sequence[Weight]) -> Iterable[tuple[str, Ruled]]:
-    if isinstance(rules, str) and rules in SCHEMES:
-        refuse("rules", f"[('*', {rules!r})] where that is meant", rules)
-    if not isinstance(rules, (list, tuple)):
-        refuse("rules", f"{LIST}, or a function from a Weight to a law", rules, TypeError)
-    patterns = Patterns(rules)
-    for weight in weights:
-        found = patterns.rule_for(weight.name)
-        if found is not None:
-            yield weight.name, law_of(found[0], weight, **found[1])
-    if unused := patterns.without_use(weight.name for weight in weights):
-        refuse("rules", "patterns of which each comes first for an array", unused)
+#: What is there instead of recipes that no name alone makes.
+_NOT_BY_NAME = {
+    "deepnorm": "fastinit.jax.deepnorm(layers=...)",
+    "mup": "a function from a Weight to a law (only fastinit.torch has a recipe)",
+}
+
+
+def _recipe(name: str, weights: Sequence[Weight]) -> Recipe:
+    """The recipe of that name for a model, of whose layers the names tell how many there are."""
+    if name in SCHEMES:
+        refuse("rules", f"[('*', {name!r})] where that is meant", name)
+    if name in _NOT_BY_NAME:
+        refuse("rules", f"{_NOT_BY_NAME[name]} where that is meant", name)
+    recipe = RECIPES[choice("rules", name, RECIPES, "a list, a function, a recipe made with its arguments, or ")]
+    if recipe.needs_layers and all(layer_of(weight) is None for weight in weights):
+        refuse("rules", f"fastinit.jax.{name}(layers=...) where no name has the number of a block", name)
+    return recipe.from_model(weights, renamed=False)
+
+
+class _Listed(Patterns):
+    def __init__(self, rules: Any, law_of: Callable[..., Ruled]) -> None:
+        if not isinstance(rules, (list, tuple)):
+            refuse("rules", f"{LIST}, or a function from a Weight to a law", rules, TypeError)
+        super().__init__(rules)
+        self._law_of = law_of
+
+    def __call__(self, weight: Weight) -> Ruled | None:
+        found = self.rule_for(weight.name)
+        return None if found is None else self._law_of(found[0], weight, **found[1])
 
 
 def _entry(weight: Weight, given: Any) -> Entry:
-    law, fans = given if isinstance(given, Ruled) else (given, weight.fans)
+    law, fans = given if isinstance(given, Ruled) else (given, weight.known_fans)
     if not isinstance(law, Law):
         refuse("rules", f"such that a function gives a law ({weight.name})", given, TypeError)
-    if not isinstance(law, Called):
+    if isinstance(law, Called):
+        law.check_call(weight.shape, weight.name, weight.dtype)
+    else:
         law.fills(weight.shape, kind_of(weight.dtype), 0, weight.name, 1)  # which raises where there is no such array
     return Entry(weight.name, weight.shape, law, weight.name, fans, weight.name)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import ceil, isfinite, log, sqrt
+from typing import Any
 
 import numpy as np
+
+from ..arguments import integer
 
 #: What a profile has of it where the number of classes is known: for labels that are random, and log K.
 FIRST_LOSS_FIELDS = ("first_loss", "uniform_loss")
 
+#: More classes than any network tells apart.
+_MOST = 1 << 31
 #: Deviation of logits from which on only the largest counts, so that the loss is in proportion: to 1e-3.
 _LARGE = 32.0
 #: Between the places of sums that stand for integrals: smooth as these are, they are off by 1e-8.
 _STEP = 0.5
+
+
+def checked_classes(classes: Any) -> int | None:
+    """None where it is not said how many there are."""
+    return None if classes is None else integer("classes", classes, 2, _MOST)
 
 
 @lru_cache(256)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,24 @@ Array = np.ndarray[Any, Any]
 _NEARLY = 0.87
 
 
-class Factor(NamedTuple):
-    """``gram = root' root``, and for gram = xx' ``inverse x`` has orthonormal rows; both are (rank, rows)."""
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """``gram = root' root``, and for gram = xx' ``inverse x`` has orthonormal rows; both are (rank, rows).
+
+    Of `pivots`, the rows that explain all, root has a triangle; where they are None, of all in order.
+    """
 
     root: Array
-    inverse: Array
+    pivots: list[int] | None = None
+
+    @property
+    def inverse(self) -> Array:
+        """Of that triangle, and zero at the other rows; it takes four times as long as the root."""
+        if self.pivots is None:
+            return np.asarray(np.linalg.inv(self.root.T))
+        inverse = np.zeros(self.root.shape)
+        inverse[:, self.pivots] = np.linalg.inv(np.triu(self.root[:, self.pivots])).T
+        return inverse
 
 
 def factor(gram: Array, cut: float, room: int | None = None) -> Factor:
@@ -30,8 +44,7 @@ def factor(gram: Array, cut: float, room: int | None = None) -> Factor:
     Where there is `room` for fewer rows than it has, it keeps those of which most is unexplained.
     """
     if not np.isfinite(gram).all():
-        nothing = np.full_like(gram, np.nan)
-        return Factor(nothing, nothing)
+        return Factor(np.full_like(gram, np.nan))
     if room is not None and room < len(gram):
         return _pivoted(gram, cut, room)
     try:
@@ -39,7 +52,7 @@ def factor(gram: Array, cut: float, room: int | None = None) -> Factor:
     except np.linalg.LinAlgError:
         return _pivoted(gram, cut, len(gram))
     if (np.diag(lower) ** 2 > cut).all():
-        return Factor(lower.T, np.linalg.inv(lower))
+        return Factor(lower.T)
     return _pivoted(gram, cut, len(gram))
 
 
@@ -63,10 +76,7 @@ def _pivoted(gram: Array, cut: float, room: int) -> Factor:
         left -= row * row
         left[j] = -np.inf
         pivots.append(j)
-    rank = len(pivots)
-    inverse = np.zeros((rank, rows))
-    inverse[:, pivots] = np.linalg.inv(np.triu(root[:rank, pivots])).T
-    return Factor(root[:rank], inverse)
+    return Factor(root[: len(pivots)], pivots)
 
 
 def whitening(gram: Array, cut: float) -> Array:

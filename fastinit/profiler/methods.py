@@ -6,18 +6,24 @@ from math import prod
 from typing import Any, get_args
 
 from .. import _core
-from ..arguments import choice, refuse
+from ..arguments import check_open, choice, refuse
 from ..machine import available_memory, threads_for
 from ..typing import Client, Method
 from .description.network import Network, Text, mixes, normalisation_of
 from .description.signals import Signals
 from .steps.attention import ATTENTION
 from .steps.matrices import TILE
-from .tangent_kernel import FEW
+from .tangent_kernel import kernel_examples
 
 METHODS = get_args(Method)[1:]
+#: Bytes that are there: to look how many are takes as long as to profile a small network's layer or two.
+_THERE = 1 << 24
+#: Elements of a signal that the core passes for longer than the interpreter needs to ask for it.
+_LARGE = 1 << 16
 #: Weights of a layer beyond which "auto" looks for another method than "dense": 256 MiB of float32.
 DENSE_WEIGHTS = 1 << 26
+#: Bytes of the sums of a layer's moments.
+_TALLY = 152 << 10
 
 
 def method_for(network: Network, signals: Signals, method: str, client: Client | None = None) -> str:
@@ -32,6 +38,8 @@ def method_for(network: Network, signals: Signals, method: str, client: Client |
         if largest > DENSE_WEIGHTS:
             method = next((m for m in ("matrix_free", "tiled") if not _obstacle(network, signals, m)), "dense")
     obstacle = _obstacle(network, signals, method)
+    if obstacle and client is not None:
+        refuse("client", f"left out where the method must be {obstacle}", client)
     if obstacle:
         refuse("method", obstacle, method)
     _check_memory(network, signals, method)
@@ -42,6 +50,7 @@ def _check_client(network: Network, signals: Signals, method: str, client: Any) 
     """That its workers have columns to pass, of which none but they need the signals."""
     if not (hasattr(client, "submit") and hasattr(client, "map")):
         refuse("client", "a client of Dask, a distributed.Client", client, TypeError)
+    check_open("client", client)
     kept = {
         f"with method {method!r}": method not in ("auto", "matrix_free"),
         "for a residual network": network.residual,
@@ -50,6 +59,19 @@ def _check_client(network: Network, signals: Signals, method: str, client: Any) 
     }
     for where in (where for where, is_so in kept.items() if is_so):
         refuse("client", f"left out {where}", client)
+
+
+def at_once(network: Network, signals: Signals, method: str, repeats: int) -> bool:
+    """Whether each thread is to make drawings of its own.
+
+    Where there are several for each, and memory for all; the core takes most of the time, or they would wait for the
+    interpreter; and they call no function of the user, which may not bear it.
+    """
+    threads = threads_for(None)
+    if method != "matrix_free" or signals.asks_again or callable(signals.loss) or not network.activation.in_core:
+        return False
+    large = network.batch * min(network.widths) >= _LARGE
+    return large and repeats >= 4 * threads and threads * memory(network, signals, method) <= available_memory()
 
 
 def _shapes(network: Network) -> list[tuple[int, ...]]:
@@ -118,9 +140,10 @@ def _wide_arrays(network: Network, signals: Signals) -> int:
     """Elements of what "matrix_free" keeps as wide as the network."""
     batch, widths, widest = network.batch, network.widths, max(network.widths)
     if signals.asks_again:  # bases and images on both sides, what was learned; and what the steps keep
-        seen = 2 * (signals.sgd_steps + 1) + signals.jacobian + signals.sgd_steps
+        times = signals.sgd_steps + 1
+        seen = batch * (2 * times + 2 * signals.jacobian + signals.sgd_steps) + times * _rows_beside(network, signals)
         sides = sum(widths[:-1]) + sum(widths[1:])
-        return batch * (seen * sides + 6 * sum(widths) + (seen + 6) * widest)
+        return seen * sides + 6 * batch * sum(widths) + (seen + 6 * batch) * widest
     outputs = 4 * batch * widths[-1] if signals.loss is not None else 0
     # a stream in float64, its gradient, and where no norm keeps branches small, a copy for each growth by 2**20
     copies = 1 if network.norm else 1 + network.depth // 40
@@ -129,9 +152,15 @@ def _wide_arrays(network: Network, signals: Signals) -> int:
     return outputs + widest * max(batch * (1 + stream), few * (few + stream)) * network.residual
 
 
+def _rows_beside(network: Network, signals: Signals) -> int:
+    """Rows that the tangent kernel alone sends through the weights, on both ways."""
+    few = kernel_examples(network, alone=True)
+    return few * (few + 1) if mixes(network) else 0 if signals.is_random else few
+
+
 def _mixed_examples(network: Network) -> int:
     """Examples whose tangent kernel is taken by a gradient of as many rows for each."""
-    return min(network.batch, FEW) if mixes(network) else 0
+    return kernel_examples(network) if mixes(network) else 0
 
 
 def _blocks_and_products(network: Network) -> int:
@@ -141,13 +170,12 @@ def _blocks_and_products(network: Network) -> int:
     block = batch * min(_core.columns_at_once(batch), widest)
     sums = 2 * _core.columns_parts(batch, widest)
     held = threads_for(None) * block * (10 * network.dtype.itemsize + 16)
-    return held + 8 * batch**2 * (9 * network.depth + 24 + sums)
+    return held + 8 * batch**2 * (9 * network.depth + 24 + sums) + _TALLY * (network.depth + 1)
 
 
 def _check_memory(network: Network, signals: Signals, method: str) -> None:
-    free = available_memory()
     needed = memory(network, signals, method)
-    if needed <= free:
+    if needed <= _THERE or needed <= (free := available_memory()):
         return
     others = [m for m in METHODS if not _obstacle(network, signals, m) and memory(network, signals, m) <= free]
     rule = f"one that fits in {free / 2**30:.3g} GiB of free memory"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar, copy_context
 from functools import cache
-from itertools import islice
 from typing import Any, TypeVar
-
-import numpy as np
 
 from ..locks import lock_of_forks
 from ..machine import threads_for, threads_limited
@@ -18,61 +15,61 @@ from ..machine import threads_for, threads_limited
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
+#: The threads of the context, but for its own; None where it shares nothing.
+_pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("pool", default=None)
 #: Held while the limit of BLAS is set or put back; those who want it now; and itself.
 _turn = lock_of_forks()
 _holders = 0
 _limit: Any = None
 
 
-class Workers:
-    """Threads that share out pieces of work; with `map` any number of times, in a context.
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Let `in_parallel` share out pieces of work in this context, to threads that have a BLAS of one thread each.
 
-    NumPy and the core let go of the interpreter's lock. A BLAS with threads of its own would have them wait for ours:
-    it is limited to one, for which threadpoolctl is needed; where that is missing the pieces come one after another.
+    The threads of a BLAS wait for its next product on cores that others want: half of the processor time of a default
+    profile was such waiting, and on a busy machine two thirds. To hold it to one needs threadpoolctl: where that is
+    missing it has all threads, and pieces come one after another.
     """
-
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
-        self._pool: ThreadPoolExecutor | None = None
-        self._held = ExitStack()
-
-    def __enter__(self) -> Workers:
-        limit = one_blas_thread()
-        if limit is not None:
-            self._held.enter_context(limit)
-            if self._threads > 1:
-                self._pool = self._held.enter_context(ThreadPoolExecutor(self._threads))
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._held.close()
-
-    def map(self, work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iterator[Result]:
-        """The results for all pieces, in their order; few of them wait at a time."""
-        if self._pool is None:
-            yield from map(work, pieces)
-            return
-
-        def quiet(piece: Piece) -> Result:
-            with np.errstate(all="ignore"), threads_limited(1):
-                return work(piece)
-
-        rest = iter(pieces)
-        waiting: deque[Future[Result]] = deque(
-            self._pool.submit(quiet, piece) for piece in islice(rest, 4 * self._threads)
-        )
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(self._pool.submit(quiet, piece) for piece in islice(rest, 1))
+    threads = threads_for(None)
+    with ExitStack() as held:
+        pool = None
+        if _blas() is not None:
+            held.enter_context(_limited())
+            if threads > 1:
+                pool = held.enter_context(ThreadPoolExecutor(threads - 1))
+        held.callback(_pool.reset, _pool.set(pool))
+        yield
 
 
 def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Result]:
-    """The results for all pieces, in their order; of one thread, whose BLAS then has all, one after the other."""
-    threads = min(threads_for(None), len(pieces))
-    if threads == 1:
+    """The results for all pieces, in their order; this thread makes some too. An error ends it for all.
+
+    NumPy and the core let go of the interpreter's lock.
+    """
+    pool, threads = _pool.get(), min(threads_for(None), len(pieces))
+    if pool is None or threads == 1:
         return [work(piece) for piece in pieces]
-    with Workers(threads) as workers:
-        return list(workers.map(work, pieces))
+    left, found = enumerate(pieces), dict[int, Result]()
+
+    def share() -> None:
+        try:
+            with threads_limited(1):
+                for place, piece in left:
+                    found[place] = work(piece)
+        finally:
+            for _ in left:  # after an error
+                pass
+
+    helpers = [pool.submit(copy_context().run, share) for _ in range(threads - 1)]
+    try:
+        share()
+    finally:
+        late = [helper for helper in helpers if not helper.cancel()]  # the others had not begun
+        wait(late)
+    for helper in late:
+        helper.result()
+    return [found[place] for place in range(len(pieces))]
 
 
 @cache
@@ -85,14 +82,9 @@ def _blas() -> Any:
     return ThreadpoolController()
 
 
-def one_blas_thread() -> AbstractContextManager[Any] | None:
-    """A context in which BLAS has one thread, where threadpoolctl is there to see to it."""
-    return None if _blas() is None else _limited()
-
-
 @contextmanager
 def _limited() -> Iterator[None]:
-    """Limits that overlap in time would put back each other's: the first is set, and put back after the last."""
+    """One thread of BLAS. Limits that overlap would put back each other's: the first is put back after the last."""
     global _holders, _limit
     with _turn:
         if not _holders:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..activations import ACTIVATIONS, Activation
+from ..machine import usually_rounded
 from ..theory import activation_moments, batch_norm, expectation, kernel
 from .description.network import Image, Network, mixes, normalisation_of
 from .description.signals import Signals
@@ -48,6 +49,7 @@ Back = Callable[[GradientMoments], GradientMoments]
 Passed = tuple[SignalMoments, Back]
 
 
+@usually_rounded
 def predicted(network: Network, signals: Signals | None = None) -> dict[str, Array]:
     """What infinite width predicts of the fields of a profile: (depth + 1,) each, NaN where there is no answer.
 

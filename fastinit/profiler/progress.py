@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from time import monotonic
 from typing import Any
+
+from ..missing import missing
 
 #: What is called once for each piece of work that is done.
 Report = Callable[[], None]
@@ -67,20 +70,22 @@ class Bar:
 
     def __init__(self, total: int, patience: float, pieces: str) -> None:
         if not _has_rich():
-            raise ImportError("a progress bar needs rich: pip install 'fastinit-nn[profile]'")
+            raise missing("a progress bar", "rich", "profile")
         self._total, self._done, self._pieces = total, 0, pieces
         self._next = monotonic() + patience
+        self._turn = Lock()
         self._drawn: Any = None
 
     def report(self) -> None:
-        """One more piece is done."""
-        self._done += 1
-        now = monotonic()
-        if now >= self._next:
-            self._next = now + _LOOK
-            if self._drawn is None:
-                self._start()
-            self._drawn.update(self._task, completed=self._done)
+        """One more piece is done, on any thread."""
+        with self._turn:
+            self._done += 1
+            now = monotonic()
+            if now >= self._next:
+                self._next = now + _LOOK
+                if self._drawn is None:
+                    self._start()
+                self._drawn.update(self._task, completed=self._done)
 
     def _start(self) -> None:
         from rich.console import Console

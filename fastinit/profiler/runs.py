@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import count, takewhile
 from time import perf_counter
 from typing import Any, Literal, SupportsIndex
 
@@ -33,7 +34,8 @@ from .description.keywords import OF_RUNS, OF_SIGNALS, network_from, settled
 from .description.network import Network
 from .description.signals import Signals, signals_from
 from .first_loss import loss_fields
-from .methods import method_for
+from .methods import at_once, method_for
+from .parallel import in_parallel, sharing
 from .prediction import predicted
 from .progress import Report
 from .progress import progress as progress_bar
@@ -204,10 +206,11 @@ def profile(
     backward : bool
         Whether gradients are wanted.
     jacobian : bool
-        Whether the singular values of the input-output Jacobian are wanted too, (repeats,): their moments, from the
-        batch's random cotangents, "jacobian_second_moment" and "jacobian_fourth_moment", over as many values as
-        outputs; and "jacobian_largest", of any example (where a norm mixes them, of all together), by 12 to 32 passes
-        more each way. The last is NaN for "matrix_free", which would have to remember the products of all of them.
+        Whether the singular values of the input-output Jacobian are wanted too, (repeats,): their moments, from fair
+        signs that are independent in all examples and outputs, "jacobian_second_moment" and "jacobian_fourth_moment",
+        over as many values as outputs; and "jacobian_largest", of any example (where a norm mixes them, of all
+        together), by 12 to 32 passes each way. The last is NaN for "matrix_free", which would have to remember the
+        products of all of them.
     sgd_steps : int
         Steps of gradient descent on `loss` ("mse" where it is left out) before the profile is taken; the profiles
         before each are in ``.steps``.
@@ -228,7 +231,7 @@ def profile(
     dtype : {"float32", "float64"}
         Of weights and signals.
     threads : int
-        Of the fills and moments; matrix products have those of NumPy's BLAS.
+        Of fills, moments and matrix products; where threadpoolctl is not installed, these have those of NumPy's BLAS.
     client : distributed.Client
         Of Dask, whose workers then pass the layers of "matrix_free", which is what "auto" is; no bit depends on how
         many they are, or on one that dies. Not for a residual network or a loss, of which whole signals are kept, nor
@@ -317,8 +320,12 @@ def measured(
     passed = repeats * (network.depth + 1) * reports_per_layer(signals)
     try:
         with progress_bar(passed, progress) as report, np.errstate(all="ignore"):  # what overflows is in the numbers
-            for repeat in range(repeats):
-                drawn.add(repeat, report)
+            if at_once(network, signals, method, repeats):
+                with sharing():
+                    in_parallel(partial(drawn.add, report=report), range(repeats))
+            else:
+                for repeat in range(repeats):
+                    drawn.add(repeat, report)
     except KeyboardInterrupt as error:
         raise ProfileInterrupted(drawn.profile(perf_counter() - start, interrupted=True)) from error
     found = drawn.profile(perf_counter() - start)
@@ -327,11 +334,12 @@ def measured(
 
 
 class Drawings:
-    """Rows of fields: of each step of gradient descent, and in it of each repeat."""
+    """Rows of fields: of each repeat, and in it of each step of gradient descent."""
 
     def __init__(self, network: Network, signals: Signals, method: str, seed: int) -> None:
         self._network, self._signals, self._method, self._seed = network, signals, method, seed
-        self._rows: list[list[dict[str, Any]]] = [[] for _ in range(signals.sgd_steps + 1)]
+        self._rows: dict[int, list[dict[str, Any]]] = {}
+        self._begun: list[dict[str, Any]] = []
 
     def add(self, repeat: int, report: Report) -> None:
         """Draw one more network and follow its signals; of a first one that is interrupted, keep what was seen."""
@@ -343,25 +351,22 @@ class Drawings:
                 seen = _row(tallies)
                 rows.append(seen | whole | loss_fields(self._signals.classes, seen["act_second_moment"][-1]))
         except KeyboardInterrupt:
-            if not self._rows[-1]:
-                self._keep([*rows, *filter(_has_numbers, [_row(tallies)])])
+            if repeat == 0:
+                self._begun = [*rows, *filter(_has_numbers, [_row(tallies)])]
             raise
-        self._keep(rows)
+        self._rows[repeat] = rows
 
     def _propagate(self, seed: int, tallies: list[Tally], report: Report) -> Iterator[dict[str, Any]]:
         if self._method == "matrix_free" and not self._signals.asks_again:
             return propagate_by_columns(self._network, self._signals, seed, tallies, report)
         return propagate_by_steps(self._network, self._signals, seed, tallies, report, self._method)
 
-    def _keep(self, rows: list[dict[str, Any]]) -> None:
-        for step, row in zip(self._rows, rows, strict=False):
-            step.append(row)
-
     def profile(self, seconds: float, interrupted: bool = False) -> Profile | None:
         """What was seen, as a `Profile` of the last step with those before it; None where nothing was."""
-        theory = predicted(self._network, self._signals)
+        theory: Any = partial(predicted, self._network, self._signals)
         profiles: tuple[Profile, ...] = ()
-        seen = [rows for rows in self._rows if rows]
+        whole = list(takewhile(bool, map(self._rows.get, count())))  # of those made at once, one may miss others
+        seen = [*zip(*(whole or [self._begun]), strict=True)]
         for rows in seen:
             fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
             done = (profiles, interrupted and rows is seen[-1], seconds, self._signals.backward)

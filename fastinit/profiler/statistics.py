@@ -77,7 +77,10 @@ def _rounding(x: Array) -> Array:
 
 
 class Tally:
-    """What is known of one layer. Arrays are (rows, units), and may come in pieces of some units each."""
+    """What is known of one layer. Arrays are (rows, units), and may come in pieces of some units each.
+
+    One that does not measure has no moments: of what passes it is to know the kernel alone.
+    """
 
     preact: Moments
     act: Moments
@@ -92,13 +95,15 @@ class Tally:
     kernel: Array | None
     kernel_share: float
 
-    def __init__(self) -> None:
+    def __init__(self, measures: bool = True) -> None:
+        self._measures = measures
         self.start()
 
     def start(self) -> None:
         """Forget all."""
-        self.preact, self.act = Moments(4), Moments(4)
-        self.grad_preact, self.grad_act = Moments(2), Moments(2)
+        if self._measures:
+            self.preact, self.act = Moments(4), Moments(4)
+            self.grad_preact, self.grad_act = Moments(2), Moments(2)
         self.dead = 0
         self.units = 0
         self.distinct = np.nan
@@ -107,9 +112,9 @@ class Tally:
         self.kernel = None
         self.kernel_share = np.nan
 
-    def sums_of(self, name: str) -> _core.Accumulator:
+    def sums_of(self, name: str) -> _core.Accumulator | None:
         """Where the core puts the moments of that name."""
-        sums: _core.Accumulator = getattr(self, name)._sums
+        sums: _core.Accumulator | None = getattr(self, name)._sums if self._measures else None
         return sums
 
     def add_weights(self, **squares: float) -> None:
@@ -224,3 +229,9 @@ FIELDS: dict[str, LayerField] = {
 }  # fmt: skip
 #: What it has of the whole network where tangents are sent forward: see `Signals.jacobian`.
 NETWORK_FIELDS = ("jacobian_second_moment", "jacobian_fourth_moment", "jacobian_largest")
+
+
+def log_normal_skewness(values: Array) -> Array:
+    """That of a log-normal law whose logarithms vary as those of the repeats; NaN where one is not positive."""
+    grown = np.exp(np.log(values).var(axis=0, ddof=1))
+    return np.asarray((grown + 2) * np.sqrt(grown - 1))

@@ -23,7 +23,7 @@ from ..laws import (
 from ..laws.called import OneLaw, UsersFunction
 from ..layout import checked_shape
 from ..machine import threads_for, usually_rounded
-from ..scaling import TRUNCATED_STD, Fans, fan_pair
+from ..scaling import TRUNCATED_STD, Fans, checked_gain, fan_pair
 from ..typing import Distribution, Mode
 
 FANS: dict[str, Callable[[float, float], float]] = {
@@ -207,7 +207,7 @@ class Scheme:
         """The law of a scheme with a scale, some of what describes it being changed."""
         drawn: Any = self.distribution if distribution is OWN else distribution
         variance = self._variance(fan_in, fan_out, scale, mode)
-        std = real("gain", gain, low=0) * sqrt(variance) + 0.0  # no -0, which would be equal and have other bits
+        std = checked_gain(gain) * sqrt(variance) + 0.0  # no -0, which would be equal and have other bits
         choice("distribution", drawn, DISTRIBUTIONS)
         if drawn == "normal":
             return Normal(0.0, std)

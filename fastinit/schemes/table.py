@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import FunctionType
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from ..laws import (
     Uniform,
 )
 from ..laws.called import OneLaw, UsersFunction
+from ..models.patterns import Patterns
 from ..stream import seed_number
 from ..typing import SchemeName, Seed, Shape
 from .scheme import AXES, COMMON, REQUIRED, Scheme
@@ -157,7 +158,7 @@ def scheme_of(scheme: Any) -> Scheme:
 
 def init(
     shapes: Mapping[str, Shape],
-    scheme: SchemeLike = "he_normal",
+    scheme: SchemeLike | Sequence[tuple[Any, ...]] = "he_normal",
     seed: Seed = None,
     **keywords: Any,
 ) -> dict[str, Any]:
@@ -167,12 +168,13 @@ def init(
     ----------
     shapes : mapping of str to shape
         Name of each array, and its shape.
-    scheme : str, Scheme or callable
-        The name of a law or scheme, or a callable ``(shape, *, seed, name, ...) -> array``.
+    scheme : str, Scheme, callable or list
+        The name of a law or scheme, or a callable ``(shape, *, seed, name, ...) -> array``; or a list of ``(pattern,
+        scheme)`` or ``(pattern, scheme, keywords)``, of which the first counts whose pattern matches the name.
     seed : int, list or array of int, numpy.random.SeedSequence or None
         One for all; None takes fresh entropy, once.
     **keywords
-        Passed on: gain, dtype, ...
+        Passed on: gain, dtype, ... Beside a list, those that every scheme takes.
 
     Returns
     -------
@@ -182,7 +184,8 @@ def init(
     Raises
     ------
     ValueError, TypeError
-        If the scheme is unknown, or one of its arguments breaks a rule.
+        If the scheme is unknown, or one of its arguments breaks a rule; or no pattern matches a name, or one comes
+        first for none.
 
     Notes
     -----
@@ -194,18 +197,38 @@ def init(
     >>> weights = fi.init({"fc1": (784, 256), "fc2": (256, 10)}, "he_normal", seed=0)
     >>> weights["fc2"].shape
     (256, 10)
+    >>> shapes = {"fc.weight": (784, 256), "fc.bias": 256}
+    >>> both = fi.init(shapes, [("*.bias", "zeros"), ("*", "he_normal", {"gain": 0.5})], seed=0, dtype="float16")
+    >>> bool((both["fc.weight"] == fi.he_normal((784, 256), gain=0.5, seed=0, name="fc.weight", dtype="float16")).all())
+    True
     """
     if not isinstance(shapes, Mapping):
         refuse("shapes", "a mapping of names to shapes", type(shapes).__name__, TypeError)
-    make, number = scheme_of(scheme), seed_number(seed)
     if keywords.get("out") is not None:
         refuse("out", "left out where many arrays are made", type(keywords["out"]).__name__)
-    if not make.is_called:
-        unexpected("init", keywords, (*make.parameters, *COMMON[2:]))
+    rules, number = _rules(scheme, shapes, keywords), seed_number(seed)
     arrays = {}
     for name, shape in shapes.items():
         try:
-            arrays[name] = make(shape, seed=number, name=name, **keywords)
+            make, own = rules[name]
+            arrays[name] = make(shape, seed=number, name=name, **keywords, **own)
         except (TypeError, ValueError) as error:
             raise type(error)(f"array {name!r}: {error}") from error
     return arrays
+
+
+def _rules(
+    scheme: Any, names: Collection[str], keywords: Mapping[str, Any]
+) -> dict[str, tuple[Scheme, Mapping[str, Any]]]:
+    """Of each name the scheme, and keywords that are its alone."""
+    if isinstance(scheme, (list, tuple)):
+        unexpected("init", keywords, COMMON[2:])
+        rules = Patterns(scheme, "scheme").for_each(names)
+        found = {name: (scheme_of(make), own) for name, (make, own) in rules.items()}
+        for make, own in found.values():
+            unexpected(make.name, own, own.keys() - {*COMMON} if make.is_called else make.parameters)
+        return found
+    make = scheme_of(scheme)
+    if not make.is_called:
+        unexpected("init", keywords, (*make.parameters, *COMMON[2:]))
+    return dict.fromkeys(names, (make, {}))

@@ -8,7 +8,7 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
-from ..arguments import refuse
+from ..arguments import check_open, refuse
 from ..typing import Client
 from .points import Row, Settings, failed, row_of
 
@@ -40,6 +40,7 @@ def check_executor(executor: ExecutorLike) -> None:
     if not (executor is None or _makes(executor) or hasattr(executor, "submit")):
         rule = "None, a concurrent.futures.Executor, a function that makes one, or a Dask client"
         refuse("executor", rule, executor, TypeError)
+    check_open("executor", executor)
 
 
 def _makes(executor: ExecutorLike) -> bool:
@@ -74,6 +75,10 @@ def _submitted(left: Points, executor: Executor) -> Iterator[tuple[int, Row]]:
             future.add_done_callback(done.put)
     except BrokenExecutor:
         pass  # those that were submitted say so too
+    except RuntimeError as refusal:  # of one that takes no more
+        for future in futures:
+            future.cancel()
+        raise ValueError(f"`executor` must be one that has not been shut down, got {executor!r}") from refusal
     try:
         while futures:
             future = done.get()

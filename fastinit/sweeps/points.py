@@ -13,7 +13,8 @@ import numpy as np
 
 from ..arguments import refuse, unexpected
 from ..profiler import Profile, profile
-from ..profiler.parallel import one_blas_thread
+from ..profiler.description.keywords import check_name
+from ..profiler.parallel import sharing
 from ..profiler.result.courses import course_of
 from ..profiler.result.training import OPTIMIZERS
 from ..profiler.statistics import FIELDS
@@ -30,7 +31,7 @@ WORDS = ("verdict", *OPTIMIZERS, "error")
 
 
 def points_of(over: Any, fixed: Mapping[str, Any]) -> list[Settings]:
-    """What varies of each point, the last axis fastest; all keywords checked."""
+    """What varies of each point, the last axis fastest; all keywords checked, and what they name."""
     if not isinstance(over, Mapping) or not over:
         refuse("over", "a mapping of keywords of profile, one or more, to their values", over, TypeError)
     unexpected("sweep", (*over, *fixed), [name for name in signature(profile).parameters if name not in _OWN])
@@ -38,6 +39,9 @@ def points_of(over: Any, fixed: Mapping[str, Any]) -> list[Settings]:
     if both:
         refuse("over", "of other keywords than those that are fixed", both)
     axes = {name: _values(name, values) for name, values in over.items()}
+    for name, values in (axes | {name: [value] for name, value in fixed.items()}).items():
+        for value in values:
+            check_name(name, value)
     return [dict(zip(axes, chosen, strict=True)) for chosen in product(*axes.values())]
 
 
@@ -57,7 +61,7 @@ def row_of(settings: Settings) -> Row:
     start = perf_counter()
     alone = settings.get("threads") is None
     try:
-        with (one_blas_thread() if alone else None) or nullcontext():
+        with sharing() if alone else nullcontext():
             row = _summary(profile(**settings | ({"threads": 1} if alone else {}), progress=False))
     except Exception as error:
         row = failed(error)

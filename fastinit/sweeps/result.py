@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..arguments import choice
 from ..profiler.drawing import drawn
+from ..profiler.result.frames import framed
 from ..typing import DataFrame
 from .points import Row, Settings
 
@@ -64,11 +65,7 @@ class Sweep(Mapping[str, NDArray[Any]]):
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ModuleNotFoundError as error:
-            raise ImportError("to make a frame of a sweep needs pandas: pip install 'fastinit-nn[frame]'") from error
-        return pandas.DataFrame(dict(self))
+        return framed(dict(self))
 
     def table(self) -> Any:
         """A table with a row for each point: settings, verdict, whether it trains, and factors per layer.

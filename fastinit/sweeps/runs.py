@@ -52,8 +52,9 @@ def sweep(
     Raises
     ------
     TypeError, ValueError
-        If a keyword is not one of `fastinit.profile`, or is given twice, or has no values, or the file is none of
-        sweeps, or has to tell functions apart; nothing has been made then.
+        If a keyword is not one of `fastinit.profile`, or is given twice, or has no values, or names what is not there
+        (a scheme, an activation, a norm, a method), or the file is none of sweeps, or has to tell functions apart;
+        nothing has been made then.
     concurrent.futures.BrokenExecutor
         If a worker of an executor died. The points that were done by then are in the file; a function that makes an
         executor, or Dask, goes on.

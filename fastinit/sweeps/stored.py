@@ -40,20 +40,28 @@ class Stored:
         if text and not (head and _LABEL.startswith(head)):
             self._file.close()
             refuse("path", "a file of sweeps, or of nothing yet", str(self._path))
-        for line in text.splitlines():
-            self._read(line)
+        try:
+            for number, line in enumerate(text.splitlines(), 1):
+                self._read(number, line)
+        except ValueError:
+            self._file.close()
+            raise
         if text and not text.endswith(b"\n"):
             self._file.write(b"\n")
         return self
 
-    def _read(self, line: bytes) -> None:
+    def _read(self, number: int, line: bytes) -> None:
         try:
             found = json.loads(line)
-            seen = {name: _value(name, value) for name, value in found["seen"].items()}
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except ValueError:  # half of one
             return
-        if seen["error"] is None:
-            self.rows[found["key"]] = seen
+        try:
+            key, told = found["key"], {"error": None, "seconds": 0.0} | found["seen"]
+            seen = {name: _value(name, value) for name, value in told.items()}
+            if seen["error"] is None:
+                self.rows[key] = seen
+        except (ValueError, TypeError, KeyError, AttributeError):
+            refuse("path", f"a file of sweeps, whose line {number} is none that a sweep wrote", str(self._path))
 
     def add(self, key: str, settings: Settings, row: Row) -> None:
         """A line for a point: whatever happens to this process after, it is there."""

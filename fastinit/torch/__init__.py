@@ -3,9 +3,13 @@
 try:
     import torch as torch
 except ImportError as _error:
-    raise ImportError("`fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'") from _error
+    from ..missing import missing
+
+    raise missing("`fastinit.torch`", "torch", "torch") from _error
 
 from ..models.plans import Entry, Plan
+from ..models.recipe import Recipe, Sought
+from ..models.recipes import deepnorm, gpt2, llama
 from ..models.shards import ModelVerification
 from .calls.fast import fast_init
 from .calls.init import (
@@ -43,8 +47,7 @@ from .models.plans import plan
 from .models.saving import save
 from .models.verification import verify
 from .rules.modules import fans_of
-from .rules.recipe import Recipe, Sought, register_recipe
-from .rules.recipes import deepnorm, gpt2, llama
+from .rules.recipe import register_recipe
 from .rules.weights import Ruled, Weight, law_of
 from .rules.width import Factors, mup
 from .seen.coordinates import CoordinateCheck, Powers

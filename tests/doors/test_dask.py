@@ -235,6 +235,9 @@ def test_a_worker_that_is_killed_in_a_profile(cluster):
     assert set(cluster.run(os.getpid).values()) != set(before.values())
 
 
+OTHER = "where the method must be 'dense' or 'tiled'"
+
+
 @pytest.mark.parametrize(
     ("keywords", "where"),
     [
@@ -242,13 +245,27 @@ def test_a_worker_that_is_killed_in_a_profile(cluster):
         ({"residual": True}, "for a residual network"),
         ({"loss": "mse"}, "where there is a loss"),
         ({"jacobian": True}, "with sgd_steps or jacobian"),
+        ({"scheme": "zeros"}, f"{OTHER} for weights that are neither Gaussian of mean zero nor Haar (zeros)"),
+        ({"batch": 100}, f"{OTHER} for a batch (100) that is not below every width (100)"),
     ],
     ids=str,
 )
 def test_profiles_that_workers_do_not_make(cluster, keywords, where):
     with pytest.raises(ValueError) as error:
-        fi.profile(100, 2, batch=8, client=cluster, **keywords)
+        fi.profile(100, 2, **{"batch": 8} | keywords, client=cluster)
     assert str(error.value) == f"`client` must be left out {where}, got {cluster!r}"
+
+
+def test_a_client_that_was_closed():
+    with distributed.Client(processes=False, n_workers=1, dashboard_address=":0") as client:
+        pass
+    for call, name in (
+        (lambda: fi.profile(64, 2, batch=2, client=client), "client"),
+        (lambda: fi.sweep({"depth": [2]}, width=8, batch=4, executor=client), "executor"),
+    ):
+        with pytest.raises(ValueError) as raised:
+            call()
+        assert str(raised.value) == f"`{name}` must be a client that is not closed, got {client!r}"
 
 
 def test_a_client_is_one():

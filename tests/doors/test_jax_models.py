@@ -152,8 +152,45 @@ REFUSED = [
     (lambda: fj.plan(WEIGHT, lambda weight: 5), TypeError,
      "`rules` must be such that a function gives a law (w), got 5"),
     (lambda: fj.plan({"b": jnp.zeros(3)}, [("*", "he_normal")]), ValueError,
-     "`rules` must be such that a scheme with a fan is for arrays of two axes or more ('he_normal' is one), got ('b', "
-     "(3,))"),
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more "
+     "(others need a rule before it: ('*b', 'zeros')), got 'b (3,)'"),
+    (lambda: fj.plan({"weight": jnp.zeros((3, 4))}, [("*", "he_normal", {"gain": 2.0})]), ValueError,
+     "`rules` must be such that axes are named: ('weight', 'he_normal', {'gain': 2.0, 'in_axis': 1, 'out_axis': 0}) "
+     "where outputs come first, as in Equinox, ('weight', 'he_normal', {'gain': 2.0, 'in_axis': 0, 'out_axis': 1}) "
+     "where they do not, got ('weight', (3, 4))"),
+    (lambda: fj.plan(WEIGHT, "gpt2"), ValueError,
+     "`rules` must be fastinit.jax.gpt2(layers=...) where no name has the number of a block, got 'gpt2'"),
+    (lambda: fj.plan(WEIGHT, "deepnorm"), ValueError,
+     "`rules` must be fastinit.jax.deepnorm(layers=...) where that is meant, got 'deepnorm'"),
+    (lambda: fj.plan(WEIGHT, "mup"), ValueError,
+     "`rules` must be a function from a Weight to a law (only fastinit.torch has a recipe) where that is meant, "
+     "got 'mup'"),
+    (lambda: fj.plan(WEIGHT, "llma"), ValueError,
+     "`rules` must be a list, a function, a recipe made with its arguments, or one of 'gpt2', 'llama', got 'llma' "
+     "(nearest: 'llama')"),
+    (lambda: fj.plan(WEIGHT, fj.gpt2(layers=2)), ValueError,
+     "`residual` must be names, or ends of paths, of residual projections of the model: "
+     "fastinit.jax.gpt2(layers=2, residual=()) where it has none, else with all that are such of w, "
+     "got 'the usual ones'"),
+    (lambda: fj.plan({"layers": [{"kernel": jnp.zeros((3, 3)), "bias": jnp.zeros(3), "scale": jnp.zeros(3)}] * 3},
+                     [("*", "he_normal")]), ValueError,
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more "
+     "(others need a rule before it: ('*bias', 'zeros'), ('*scale', 'ones')), "
+     "got 'layers.0.bias (3,), layers.0.scale (3,), layers.1.bias (3,) and 3 more'"),
+    (lambda: fj.plan(WEIGHT, [("*", fj.normal(-2.0))]), ValueError,
+     "`rules` must be of initializers whose scale is a number, and not negative, "
+     "got _Normal(stddev=-2.0, dtype=None)"),
+    (lambda: fj.plan(WEIGHT, [("*", fj.normal(), {"std": 2.0})]), TypeError,
+     "initializer() got an unexpected keyword argument 'std'"),
+    (lambda: fj.plan(WEIGHT, [("*", fj.normal)]), TypeError,
+     "`rules` must be of schemes that are called as fastinit's are (w: got an unexpected keyword argument 'seed'), "
+     "got 'normal'"),
+    (lambda: fj.plan(WEIGHT, [("*", jax.nn.initializers.he_normal())]), TypeError,
+     "`rules` must be of schemes that are called as fastinit's are (w: missing a required argument: 'shape'), "
+     "got 'init'"),
+    (lambda: fj.plan(WEIGHT, lambda weight: None), ValueError,
+     "`rules` must be such that each array has a law (a function may give one, and call a recipe for others), "
+     "got ['w']"),
     (lambda: fj.plan({"a": {"b": jnp.zeros(3)}, "a.b": jnp.zeros(3)}, [("*", "zeros")]), ValueError,
      "`tree` must be one whose paths, joined by dots, are apart, got ['a.b']"),
     (lambda: fj.verify(WEIGHT, RULES[2:]), TypeError,
@@ -240,3 +277,97 @@ def test_init_functions_of_every_library():
             if isinstance(one, jax.Array) and one.ndim > 1:
                 assert one.shape == other.shape and not np.array_equal(one, other)
                 assert abs(float(one.std() / other.std()) - 1) < 0.15  # of 1024 elements; the seed is fixed
+
+
+def test_initializers_are_rules():
+    tree = {"kernel": jax.ShapeDtypeStruct((64, 32), "bfloat16"), "bias": jax.ShapeDtypeStruct((32,), "float32")}
+    rules = [("bias", fj.ones), ("*", fj.he_normal())]
+    made = fj.initialize(tree, rules, seed=3)
+    named = {"seed": 3, "name": "kernel", "dtype": "bfloat16", "distribution": "truncated_normal"}
+    same(made["kernel"], fi.he_normal((64, 32), **named))
+    assert (made["bias"] == 1).all() and fj.verify(made, rules, seed=3)
+    assert str(fj.plan(tree, [("*", fj.normal(0.5))])[0].law) == "normal(std=0.5)"
+
+
+def test_a_users_function_may_make_another_dtype():
+    def ramp(shape, **_):
+        return np.linspace(0, 1, np.prod(shape)).reshape(shape)
+
+    for dtype in ("float32", "bfloat16"):
+        tree = {"kernel": jax.ShapeDtypeStruct((40, 60), dtype)}
+        assert fj.verify(fj.initialize(tree, [("*", ramp)], seed=0), [("*", ramp)], seed=0)
+
+
+class Block(nnx.Module):
+    def __init__(self, rngs):
+        self.ln_1, self.ln_2 = (nnx.LayerNorm(16, rngs=rngs) for _ in range(2))
+        self.attn = nnx.MultiHeadAttention(2, 16, decode=False, rngs=rngs)
+        self.mlp = nnx.Dict(fc1=nnx.Linear(16, 64, rngs=rngs), fc2=nnx.Linear(64, 16, rngs=rngs))
+
+
+class Transformer(nnx.Module):
+    def __init__(self, rngs):
+        self.wte = nnx.Embed(50, 16, rngs=rngs)
+        self.blocks = nnx.List([Block(rngs) for _ in range(2)])
+        self.norm = nnx.RMSNorm(16, rngs=rngs)
+        self.lm_head = nnx.Linear(16, 50, use_bias=False, rngs=rngs)
+
+
+def planned(rules):
+    """By name, what rules give a transformer of nnx."""
+    tree = nnx.state(nnx.eval_shape(lambda: Transformer(nnx.Rngs(0))))
+    return {entry.name: entry for entry in fj.plan(tree, rules)}
+
+
+SMALLER = ("attn.value", "attn.out", "fc1", "fc2")
+USUAL = {"ln_1.scale": 1.0, "ln_1.bias": 0.0, "attn.query.bias": 0.0, "mlp.fc2.bias": 0.0}
+RECIPES = [
+    ("gpt2", {"wte.embedding": 0.02, "lm_head.kernel": 0.02},
+     {"attn.query.kernel": 0.02, "attn.out.kernel": 0.01, "mlp.fc1.kernel": 0.02, "mlp.fc2.kernel": 0.01}),
+    ("llama", {"wte.embedding": 1.0, "lm_head.kernel": 0.2466},
+     {"attn.value.kernel": 0.02, "attn.out.kernel": 0.01, "mlp.fc2.kernel": 0.01}),
+    (fj.deepnorm(2, smaller=SMALLER), {"lm_head.kernel": (2 / 66) ** 0.5},
+     {"attn.query.kernel": 0.25, "attn.value.kernel": 0.125, "attn.out.kernel": 0.125,
+      "mlp.fc1.kernel": (2 / 80) ** 0.5 / 2}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "whole", "last"), RECIPES)
+def test_recipes_know_a_transformer_by_its_names(rules, whole, last):
+    found = planned(rules)
+    expected = whole | {f"blocks.1.{name}": std for name, std in last.items()}
+    assert {name: found[name].std for name in expected} == pytest.approx(expected, rel=1e-3)
+    for name, value in USUAL.items():
+        assert found[f"blocks.0.{name}"].law == fi.laws.Constant(1.0 if value else 0.0)
+    assert found["norm.scale"].law == fi.laws.Constant(1.0)
+
+
+def test_a_recipe_has_blocks_by_the_numbers_of_names():
+    tree = {
+        f"h_{number}": {name: {"kernel": jax.ShapeDtypeStruct((8, 8), "float32")} for name in ("c_attn", "c_proj")}
+        for number in range(8)
+    }
+    assert {entry.name: entry.std for entry in fj.plan(tree, fj.gpt2(layers=8, residual=("c_proj",)))} == {
+        f"h_{number}.{name}.kernel": std for number in range(8) for name, std in (("c_attn", 0.02), ("c_proj", 0.005))
+    }
+    haiku = {
+        f"net/~/{at}/~/{name}": {"w": kernel["kernel"]} for at, block in tree.items() for name, kernel in block.items()
+    }
+    assert [entry.std for entry in fj.plan(haiku, fj.gpt2(layers=8, residual=("c_proj",)))] == [0.02, 0.005] * 8
+    stds = [entry.std for entry in fj.plan(tree, fj.llama(residual=("c_proj",)))][1::2]
+    assert stds == [0.02 / (2 * number + 2) ** 0.5 for number in range(8)]
+
+
+def test_heads_of_attention_are_no_places_of_a_kernel():
+    """What fans scale has those of the matrix that it is; so it is in flax."""
+    found = planned([("*.bias", "zeros"), ("*.scale", "ones"), ("*", "lecun_normal")])
+    assert all(found[f"blocks.0.attn.{name}.kernel"].fans == (16, 16) for name in ("query", "key", "value", "out"))
+    stack = {
+        "blocks": {
+            name: {"kernel": jax.ShapeDtypeStruct((3, 2, 8, 16) if name == "out" else (3, 16, 2, 8), "float32")}
+            for name in ("query", "key", "value", "out")
+        }
+    }
+    assert {entry.fans for entry in fj.plan(stack, [("*", "lecun_normal")])} == {(16, 16)}
+    alone = {"out": {"kernel": jax.ShapeDtypeStruct((2, 8, 16), "float32")}}
+    assert fj.plan(alone, [("*", "lecun_normal")])[0].fans == (16, 32)  # a kernel of two places

@@ -363,7 +363,7 @@ except ImportError as error:
     print(error)
 import fastinit
 """)  # fmt: skip
-    assert said == "`fastinit.keras` needs keras: pip install 'fastinit-nn[keras]'\n"
+    assert said == "`fastinit.keras` needs keras: pip install keras (or '.[keras]' in the source folder of fastinit)\n"
 
 
 def test_a_door_imports_no_other():

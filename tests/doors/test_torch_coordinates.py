@@ -126,6 +126,64 @@ def changed(*moves):
     return ft.CoordinateCheck((2, 4, 8), ("a",), 0.25, 0, np.ones_like(changes), changes)
 
 
+def only(*learning):
+    """Standard models of which only these parameters take a gradient."""
+
+    def make(width):
+        model = standard(width)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name in learning)
+        return model
+
+    return make
+
+
+class Zero(nn.Linear):
+    """Returns zeros, and no gradient."""
+
+    def forward(self, x):
+        return 0 * super().forward(x).detach()
+
+
+def unmoved(name):
+    return f"{name}: has parameters, but no step changes it (`names` leaves out what is frozen)"
+
+
+def test_a_trunk_that_never_moves_does_not_pass():
+    """Level lines at zero are no evidence; what has no parameters may stand still before all that has."""
+
+    def lost(width):
+        model = standard(width)
+        model.hidden = Zero(width, width)
+        return model
+
+    for make in (only("last.bias"), only("last.bias", "last.weight"), lost):
+        optimizer = scaled(torch.optim.Adam, 1e-3, "adam")
+        found = check(make, optimizer=optimizer)
+        assert not found and {unmoved("first"), unmoved("hidden")} <= {*found.problems}
+        assert found.weighted == ("first", "hidden", "last")
+        assert ft.CoordinateCheck.from_json(found.to_json()) == found
+    frozen = only("hidden.weight", "hidden.bias", "last.weight", "last.bias")
+    assert check(frozen, optimizer=ADAM).problems[0] == unmoved("first")
+    assert unmoved("first") not in check(frozen, optimizer=ADAM, names=["hidden", "last"]).problems
+    one, two = ({"steps": steps, "optimizer": constant(torch.optim.SGD, 0.1)} for steps in (1, 2))
+
+    def ends_in_zeros(width):
+        model = nn.Sequential(nn.Identity(), nn.Linear(16, width), nn.Linear(width, 10))
+        nn.init.zeros_(model[2].weight)
+        return model
+
+    assert unmoved("1") in check(ends_in_zeros, **one).problems
+    assert not {unmoved("0"), unmoved("1")} & {*check(ends_in_zeros, **two).problems}
+
+
+def test_batches_may_come_once():
+    """And each model is given all of them."""
+    batches = [batch(), (batch()[0] + 1, batch()[1])]
+    one, other = (check(standard, optimizer=ADAM, batches=some) for some in (batches, iter(batches)))
+    assert one == other
+
+
 @pytest.mark.parametrize(
     ("found", "problems"),
     [
@@ -237,7 +295,66 @@ def call(make=standard, optimizer=ADAM, **keywords):
     return lambda: check(make, optimizer=optimizer, **keywords)
 
 
+ONE = standard(64)
+NOTHING = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
+WIDTHS_RULE = "`widths` must be at least three positive integers in ascending order"
+NO_FUNCTION = (
+    "`optimizer` must be a function from a model to a torch.optim.Optimizer: "
+    "lambda model: torch.optim.Adam(model.parameters(), 1e-3)"
+)
+
 REFUSED = {
+    "one width": (call(widths=64), f"{WIDTHS_RULE}, got 64"),
+    "no width": (call(widths=None), f"{WIDTHS_RULE}, got None"),
+    "letters": (call(widths="abc"), f"{WIDTHS_RULE}, got 'abc'"),
+    "a model": (call(ONE), "`make_model` must be a function from a width to a new model, got 'Net'"),
+    "nothing": (call(None), "`make_model` must be a function from a width to a new model, got 'NoneType None'"),
+    "the same model": (
+        call(lambda width: ONE),
+        "`make_model` must be a function that makes a new model at each call, got 'Net with weights of another'",
+    ),
+    "a part of the same": (
+        call(lambda width: nn.Sequential(ONE.first, nn.Linear(64, width), nn.Linear(width, 10))),
+        "`make_model` must be a function that makes a new model at each call, got 'Sequential with weights of another'",
+    ),
+    "one size": (
+        call(lambda width: standard(64)),
+        "`make_model` must be a function to models that are as wide as it is asked, got 'Net with weights of the same "
+        "shapes at width 64 and 128'",
+    ),
+    "up to a size": (
+        call(lambda width: standard(min(width, 128))),
+        "`make_model` must be a function to models that are as wide as it is asked, got 'Net with weights of the same "
+        "shapes at width 128 and 256'",
+    ),
+    "an optimizer": (call(optimizer=NOTHING), f"{NO_FUNCTION}, got 'SGD'"),
+    "a class": (call(optimizer=torch.optim.Adam), f"{NO_FUNCTION}, got 'the class Adam'"),
+    "a part of a class": (
+        call(optimizer=partial(torch.optim.SGD, lr=0.1)),
+        f"{NO_FUNCTION}, got 'the class SGD'",
+    ),
+    "no function": (call(optimizer=None), f"{NO_FUNCTION}, got 'NoneType None'"),
+    "a closure": (
+        call(optimizer=lambda model: torch.optim.LBFGS(model.parameters())),
+        "`optimizer` must be one whose steps take no closure, as SGD and Adam, got 'LBFGS'",
+    ),
+    "a loss by name": (
+        call(loss="mse"),
+        "`loss` must be a function of what the model returns and the targets, got 'mse'",
+    ),
+    "no batches": (
+        call(batches=None),
+        "`batches` must be an iterable of (inputs, targets), one at least, got 'NoneType None'",
+    ),
+    "a function of batches": (
+        call(batches=batch),
+        f"`batches` must be an iterable of (inputs, targets), one at least, got 'function {batch!r}'",
+    ),
+    "a batch of no rows": (
+        call(batches=[(torch.zeros(0, 16), torch.zeros(0, dtype=torch.int64))]),
+        "`batches` must be of inputs that have a row at least, got 'a tensor of shape (0, 16) and torch.float32'",
+    ),
+    "numbers for names": (call(names=5), "`names` must be a string or an iterable of strings, got 5"),
     "two widths": (
         call(widths=[64, 128]),
         "`widths` must be at least three positive integers in ascending order, got [64, 128]",

@@ -7,6 +7,7 @@ from torch import nn
 
 import fastinit as fi
 import fastinit.torch as ft
+from fastinit.torch.seen.centred import is_centred
 
 Q = 1.7
 
@@ -33,9 +34,10 @@ def inputs(*shape):
 
 def with_numbers(module):
     """The same module with parameters and statistics that are no ones and zeros."""
-    for number, tensor in enumerate([*module.parameters(), *module.buffers()]):
+    for number, (name, tensor) in enumerate([*module.named_parameters(), *module.named_buffers()]):
         if tensor.is_floating_point():
-            tensor.data.copy_(drawn(*tensor.shape, seed=number + 1).abs() + 0.5)
+            values = drawn(*tensor.shape, seed=number + 1)
+            tensor.data.copy_(values.abs() + 0.5 if name == "running_var" else values)
     return module.double()
 
 
@@ -180,6 +182,75 @@ def hooked():
 @pytest.mark.parametrize("second", [Twice(64, 64).double(), replaced(), hooked(), nn.Hardtanh(), nn.Softplus(2.0)])
 def test_what_has_no_rule_has_no_theory(second):
     assert np.isnan(expected(Own(second=second), inputs(8, 64))["second"])
+
+
+def weighted(weight):
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False).double()
+    layer.weight = nn.Parameter(weight.double())
+    return layer
+
+
+DEPENDENT = {
+    "ones": torch.ones(64, 64),
+    "constant": torch.full((64, 64), -0.1),
+    "positive": drawn(64, 64).abs(),
+    "shifted": drawn(64, 64) + 0.2,
+    "equal rows": drawn(64).expand(64, 64),
+    "equal columns": drawn(64)[:, None].expand(64, 64),
+    "constant rows of both signs": (torch.arange(64) % 2 * 2.0 - 1)[:, None].expand(64, 64),
+    "identity": torch.eye(64),
+}
+
+
+@pytest.mark.parametrize("weight", DEPENDENT.values(), ids=DEPENDENT)
+def test_of_weights_that_are_not_independent_with_mean_zero_nothing_is_expected(weight):
+    """And of nothing that comes of them, up to what no rule is known of."""
+    tail = [nn.ReLU(), weighted(drawn(64, 64)), nn.LayerNorm(64).double(), nn.Tanh()]
+    found = expected(nn.Sequential(weighted(drawn(64, 64)), weighted(weight), *tail), inputs(8, 64))
+    assert found["0"] == pytest.approx(64 * square(drawn(64, 64)) * Q)
+    assert np.isnan([found[str(place)] for place in range(1, 6)]).all()
+    follows = expected(nn.Sequential(weighted(weight), nn.Hardtanh(), weighted(drawn(64, 64))), inputs(8, 64))
+    assert follows["2"] > 0
+
+
+ORDINARY = {
+    "normal": fi.normal,
+    "uniform": lambda shape, seed: fi.uniform(shape, -1, 1, seed=seed),
+    "truncated": fi.truncated_normal,
+    "orthogonal": fi.orthogonal,
+    "sparse": lambda shape, seed: fi.sparse(shape, sparsity=0.9, seed=seed),
+    "zeros": lambda shape, seed: fi.zeros(shape),
+}
+
+
+@pytest.mark.parametrize("law", ORDINARY.values(), ids=ORDINARY)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (1, 60), (3, 5), (64, 16), (16, 64), (64, 64)], ids=str)
+def test_ordinary_laws_are_taken_for_what_they_are(law, shape):
+    """Of 8400 matrices one is not in 2000 runs: the chance is 3 exp(-18) each at most."""
+    assert all(is_centred(torch.from_numpy(law(shape, seed=seed))) for seed in range(200))
+
+
+def test_what_is_not_normal_with_mean_zero_has_no_rule_of_activations():
+    """Layers behind it begin from what is measured: weights of mean zero ask for nothing of what they multiply."""
+
+    def layer(bias):
+        one = with_numbers(nn.Linear(64, 64))
+        nn.init.constant_(one.bias, bias)
+        return one
+
+    first, last = layer(1.0), layer(0.0)
+    x = inputs(8, 64)
+    found = expected(nn.Sequential(first, nn.ReLU(), last), x)
+    assert found["0"] == pytest.approx(64 * square(first.weight) * Q + 1)
+    assert np.isnan(found["1"])
+    assert found["2"] == pytest.approx(64 * square(last.weight) * square(first(x).relu()))
+    for between in (nn.ReLU(), nn.Dropout(0.5), nn.Sequential(nn.Tanh(), nn.Identity())):
+        found = expected(nn.Sequential(last, between, nn.ReLU()), x)
+        assert np.isnan(found["2"]) and not np.isnan(found["0"])
+    normed = [nn.LayerNorm(64).double(), nn.BatchNorm1d(64).double()]
+    for norm, shifts in ((normed[0], True), (normed[1], False)):
+        nn.init.constant_(norm.bias, float(shifts))
+        assert np.isnan(expected(nn.Sequential(norm, nn.ReLU()), x)["1"]) == shifts
 
 
 def test_calls_of_one_module_are_taken_together():

@@ -512,4 +512,5 @@ def run(code):
 def test_torch_is_an_extra():
     assert run("import sys, fastinit; assert 'torch' not in sys.modules") == (0, [])
     code = "import sys; sys.modules['torch'] = None; import fastinit; import fastinit.torch"
-    assert run(code) == (1, ["ImportError: `fastinit.torch` needs torch: pip install 'fastinit-nn[torch]'"])
+    said = "`fastinit.torch` needs torch: pip install torch (or '.[torch]' in the source folder of fastinit)"
+    assert run(code) == (1, [f"ImportError: {said}"])

@@ -307,6 +307,26 @@ def test_a_model_gets_memory_with_its_ties_and_its_values():
         ft.materialize(model["head"].weight, "cpu")
 
 
+@pytest.mark.parametrize("device", [None, 1.5, "meta", torch.device("meta"), "gpu", -1], ids=str)
+def test_what_has_no_memory_is_no_place_for_a_model(device):
+    rule = "`device` must be a torch.device, or what it takes, with memory: 'cpu', 'cuda', 'cuda:1'"
+    with pytest.raises((ValueError, TypeError)) as error:
+        ft.materialize(nn.Linear(2, 2), device)
+    assert str(error.value) == f"{rule}, got {device!r}"
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_lazy_modules_get_no_memory(device):
+    with torch.device(device):
+        model = nn.Sequential(nn.Linear(3, 3), nn.LazyLinear(2))
+    with pytest.raises(ValueError) as error:
+        ft.materialize(model, "cpu")
+    assert str(error.value) == (
+        "`model` must be of tensors whose shape is known (a lazy module gets its in a first call), got '1.weight, "
+        "UninitializedParameter'"
+    )
+
+
 def wrapped(model):
     """The same model in what people put around it."""
     layers = nn.Sequential(*(checkpoint_wrapper(layer) for layer in model))
@@ -1578,12 +1598,17 @@ REFUSED = [
     (lambda: ft.plan(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), [("*.bias", "zeros"), ("*", "he_normal")]),
      ValueError,
      "`rules` must be such that a scheme with a fan is for weights of two axes or more "
-     "(others need a rule before it: ('1.weight', 'torch')), got ('1.weight', (2,))"),
+     "(others need a rule before it: ('1.weight', 'torch')), got '1.weight (2,)'"),
+    (lambda: ft.plan(nn.ModuleList(nn.ModuleDict({"up": nn.Linear(2, 2), "norm": nn.LayerNorm(2)}) for _ in range(4)),
+                     [("*", "he_normal")]), ValueError,
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more "
+     "(others need a rule before it: ('*bias', 'torch'), ('*norm.weight', 'torch')), "
+     "got '0.up.bias (2,), 0.norm.weight (2,), 0.norm.bias (2,) and 9 more'"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("bias", "zeros"), ("*", "ones"), ("gain", "ones")]), ValueError,
      "`rules` must be patterns of which each comes first for a parameter, got ['gain']"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("*", "he_normal")]), ValueError,
      "`rules` must be such that a scheme with a fan is for weights of two axes or more "
-     "(others need a rule before it: ('bias', 'torch')), got ('bias', (2,))"),
+     "(others need a rule before it: ('*bias', 'torch')), got 'bias (2,)'"),
     (lambda: ft.initialize_(nn.Linear(2, 2), "gpt3"), ValueError,
      "`rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
     (lambda: ft.initialize_(nn.Linear(2, 2), "he_normal"), ValueError,
@@ -1608,10 +1633,11 @@ REFUSED = [
      "got ['1.scale']"),
     (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.llama(residual=("proj", "out"))), ValueError,
      "`residual` must be names, or ends of paths, of residual projections in numbered blocks of the model: "
-     "llama(residual=()) where it has none, else with all that are such of 0, got ('proj', 'out')"),
+     "fastinit.torch.llama(residual=()) where it has none, else with all that are such of 0, got ('proj', 'out')"),
     (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.deepnorm(2, smaller=("c_proj",))), ValueError,
      "`smaller` must be names, or ends of paths, of values, outputs and feed-forward layers of the model: "
-     "deepnorm(layers=2, smaller=()) where it has none, else with all that are such of 0, got ('c_proj',)"),
+     "fastinit.torch.deepnorm(layers=2, smaller=()) where it has none, else with all that are such of 0, "
+     "got ('c_proj',)"),
     (lambda: ft.plan(nn.Linear(2, 2), "gpt2", rename=str), ValueError,
      "`rules` must be gpt2(layers=...) where rename is given (a stage does not know how many there are), got 'gpt2'"),
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1)})), ValueError,

@@ -147,14 +147,15 @@ def read(output):
     return output[0] if isinstance(output, tuple) else output
 
 
-@pytest.mark.parametrize(("make", "inputs"), MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("room", [None, 301], ids=["whole", "parts"])
-def test_the_kernel_is_that_of_the_jacobian(make, inputs, room, monkeypatch):
+def test_the_kernel_is_that_of_the_jacobian(name, room, monkeypatch):
     """And so it is where a part of the parameters fits only, parts of one too."""
     if room:
         monkeypatch.setattr(tangents, "_room", lambda parameters: room * 8)
-    model, inputs = made(make, inputs)
-    check(profile(model, inputs), explicit(model, inputs, outputs=read))
+    model, inputs = made(*MODELS[name])
+    examples = 6 if name in ("batch norm", "reflecting", "rows that mix") else 7
+    check(profile(model, inputs), explicit(model, inputs, outputs=read, examples=examples))
 
 
 @pytest.mark.parametrize("make", [mlp, Tied], ids=["layers", "tied"])
@@ -169,12 +170,19 @@ def test_factors_change_nothing(make, monkeypatch):
     np.testing.assert_allclose(factored["kernel_share"], whole["kernel_share"], rtol=1e-12)
 
 
-@pytest.mark.parametrize(("make", "inputs"), [(mlp, ROWS), (lambda: mlp(nn.BatchNorm1d(16)), ROWS), (Tied, TOKENS)])
-def test_copies_of_an_example_say_nothing(make, inputs):
+@pytest.mark.parametrize(
+    ("make", "inputs", "others"),
+    [
+        (mlp, ROWS, [0, 1, 3, 5, 7]),
+        (lambda: mlp(nn.BatchNorm1d(16)), ROWS, [0, 1, 3, 5]),
+        (Tied, TOKENS, [0, 1, 3, 5, 7]),
+    ],
+)
+def test_copies_of_an_example_say_nothing(make, inputs, others):
     """The kernel is that of the others; statistics of a batch are of all."""
     some = torch.tensor([0, 1, 1, 2, 0, 3, 1, 4])
     model, inputs = made(make, inputs[some])
-    wanted = explicit(model, inputs)[np.ix_(*2 * [[0, 1, 3, 5, 7]])]
+    wanted = explicit(model, inputs)[np.ix_(others, others)]
     p = profile(model, inputs)
     check(p, wanted)
     assert p.kernels[0].over_median < 1e5
@@ -187,7 +195,7 @@ def test_so_many_examples_are_taken(examples):
     check(p, explicit(model, inputs, examples=examples))
     assert profile(model, inputs)["kernel_examples"] == 16
     mixed, inputs = made(lambda: mlp(nn.BatchNorm1d(16)), drawn(20, 8))
-    check(profile(mixed, inputs), explicit(mixed, inputs, examples=8))
+    check(profile(mixed, inputs), explicit(mixed, inputs, examples=6))
 
 
 def test_shares_are_those_of_the_parameters():
@@ -281,7 +289,7 @@ def test_a_model_is_left_as_it_was():
     for mode in (True, False):
         model.train(mode)
         p = profile(model, TOKENS[:, :4])
-        assert p["kernel_examples"] == 7
+        assert p["kernel_examples"] == (6 if mode else 7)
     model.train()
     assert same(state(model), before)
 

@@ -241,3 +241,17 @@ def test_outputs_that_cannot_be_scaled(x, std):
         lsuv_(model, x)
     assert torch.equal(model.stem.weight, stem)
     assert str(raised.value) == f"`inputs` must be such that the output of 'stem' varies and is finite, got 'std {std}'"
+
+
+def test_it_says_where_no_layer_was_called():
+    class Idle(nn.Sequential):
+        def forward(self, x):
+            return 2 * x
+
+    model = Idle(*(nn.Linear(3, 3) for _ in range(5)))
+    before = [one.clone() for one in model.parameters()]
+    said = r"^lsuv_: the model called none of its layers \(0, 1, 2 and 2 more\), and is what it was$"
+    with pytest.warns(UserWarning, match=said) as caught:
+        assert lsuv_(model, torch.ones(3, 3)) == []
+    assert [one.filename for one in caught] == [__file__]
+    assert all(map(torch.equal, before, model.parameters()))

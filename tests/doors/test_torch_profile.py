@@ -804,6 +804,30 @@ def test_branches_that_begin_at_zero_are_not_dead():
     assert list(p.roles) == ["# (Block)"]
 
 
+def test_a_thinned_table_is_by_role(monkeypatch):
+    """The input, as many of each role, and the last module, each a section; those of few modules are left out."""
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", "100")
+    stem = [nn.Linear(WIDTH, WIDTH), nn.Tanh()]
+    blocks = [nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU()) for _ in range(12)]
+    p = profile(nn.Sequential(*stem, nn.Sequential(*blocks), nn.Linear(WIDTH, 10)), drawn(5, WIDTH))
+    assert p.network.depth + 1 == 28
+    names = [[p.network.names[row] for row in section] for section in p.sections(20)]
+    assert names[0] == ["input"] and names[-1] == ["3"] and [*map(len, names[1:-1])] == [10, 10]
+    for role, some in zip(p.roles.values(), names[1:-1], strict=True):
+        assert [some[0], some[-1]] == [role.network.names[0], role.network.names[-1]]
+        assert some == [name for name in role.network.names if name in some]
+    text = str(p.table())
+    shown = [line.split()[0] for line in text.splitlines()[2:] if line][:22]
+    assert shown == [name for section in names for name in section]
+    said = " ".join(text.split())
+    assert "22 of 28 rows: table('all') or --all shows all" in said
+    assert "modules are called by their names in the model, where # stands for any number" in said
+    assert p.notation in " ".join(str(p.roles.table()).split()) and p.notation in p.to_html()
+    assert " rows: " not in str(p.table("all"))
+    assert p.only(range(10)).sections(20) == [[*range(10)]]
+
+
 def test_it_shows_itself_and_is_written(tmp_path):
     for extra in ("rich", "matplotlib", "plotly"):
         pytest.importorskip(extra)
@@ -813,10 +837,12 @@ def test_it_shows_itself_and_is_written(tmp_path):
     lines = str(p.table()).splitlines()
     assert all(line.startswith(f"{label} ") for line, label in zip(lines[2:9], labels, strict=True))
     long = profile(he_net(depth=40), drawn(2, WIDTH, dtype="float64"))
-    assert len(long.table().rows) == 22 and len(long.table("all").rows) == 81
+    assert len(long.table().rows) == 21 and len(long.table("all").rows) == 81
     assert "Sequential, 12288 parameters, batch 16" in "\n".join(lines)
     page = p.to_html()
     assert all(f"<th>{label}</th>" in page for label in labels)
+    assert list(p.parts) == list(p.roles) == ["# (Linear)", "# (ReLU)"]
+    assert all(f"</svg> {role}" in page and f'"name":"{role}"' in page for role in p.roles)
     assert [axes.get_title(loc="left")[:11] for axes in p.plot(tmp_path / "p.png").axes] == [
         "activations",
         "gradient, b",
@@ -927,7 +953,23 @@ REFUSED = {
     ),
     "one class": (
         lambda: profile(nn.Linear(2, 1), torch.ones(3, 2), classes=1),
-        "`classes` must be an integer of at least 2, got 1",
+        "`classes` must be an integer in [2, 2147483648), got 1",
+    ),
+    "classes of nobody": (
+        lambda: profile(nn.Linear(2, 1), torch.ones(3, 2), classes=10**400),
+        f"`classes` must be an integer in [2, 2147483648), got {10**400}",
+    ),
+    "outputs": (
+        lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), outputs=0),
+        "`outputs` must be a function of what the model returns, got 0",
+    ),
+    "a loss by name": (
+        lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), loss="mse"),
+        "`loss` must be a function of what the model returns, got 'mse'",
+    ),
+    "numbers for names": (
+        lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), names=[0]),
+        "`names` must be a string or an iterable of strings, got [0]",
     ),
     "loss": (
         lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), loss=lambda output: 3.5),
@@ -1018,6 +1060,6 @@ def test_tokens_that_are_one_vector_are_held_against_a_model():
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=REFUSED)
 def test_refusals(call, message):
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises((ValueError, TypeError)) as raised:
         call()
     assert str(raised.value) == message

@@ -10,9 +10,8 @@ from torch import nn
 import fastinit as fi
 import fastinit.torch as ft
 from fastinit.cli import main
+from fastinit.models.recipe import RECIPES
 from fastinit.torch.rules.modules import normalises
-from fastinit.torch.rules.recipe import RECIPES
-from fastinit.torch.rules.recipes import RESIDUAL
 
 HERE = __name__
 
@@ -362,12 +361,13 @@ def test_a_block_of_which_not_every_branch_is_known_is_refused(case, rename):
     net = blocks(count=1, **named)
     names = tuple(dict.fromkeys(path.split(".")[-1] for path in known))
     place = "layers.0" if rename is None else "layers.3"
-    for recipe, usage in ((ft.gpt2(4), "gpt2(layers=4, residual"), (ft.llama(), "llama(residual")):
+    for recipe, usage in ((ft.gpt2(4), "gpt2(layers=4, "), (ft.llama(), "llama(")):
         with pytest.raises(ValueError) as refused:
             ft.plan(net, recipe, rename=rename)
         assert str(refused.value) == (
             "`residual` must be given where not every branch of a block has one of the usual names: "
-            f"{usage}={names}) if these are all, with more of {others} if not, got {{'{place}': {known}}}"
+            f"fastinit.torch.{usage}residual={names}) if these are all, with more of {others} if not, "
+            f"got {{'{place}': {known}}}"
         )
         assert len(ft.plan(net, type(recipe)(**vars(recipe) | {"residual": names}), rename=rename))
 
@@ -419,12 +419,23 @@ def test_the_call_that_is_named_where_nothing_is_found_works_as_typed():
         with pytest.raises(ValueError) as refused:
             ft.plan(net, rules)
         assert str(refused.value) == (
-            f"`residual` must be names, or ends of paths, of residual projections of the model: {usage} where it has "
-            f"none, else with all that are such of {ends}, got {RESIDUAL}"
+            "`residual` must be names, or ends of paths, of residual projections of the model: "
+            f"fastinit.torch.{usage} where it has none, else with all that are such of {ends}, got 'the usual ones'"
         )
     assert {one.std for one in ft.plan(net, ft.gpt2(layers=2, residual=()))} == {0.02}
     ends_given = ft.plan(net, ft.gpt2(layers=2, residual=ends.split(", ")))
     assert {one.std for one in ends_given} == {0.01}
+
+
+def test_of_many_names_few_are_told():
+    net = nn.Sequential(*(nn.Linear(4, 4) for _ in range(30)))
+    with pytest.raises(ValueError) as refused:
+        ft.plan(net, "gpt2")
+    assert str(refused.value) == (
+        "`residual` must be names, or ends of paths, of residual projections of the model: "
+        "fastinit.torch.gpt2(layers=30, residual=()) where it has none, else with all that are such of "
+        "0, 1, 10, 11, 12, 13, 14, 15 and 22 more, got 'the usual ones'"
+    )
 
 
 def hierarchy(*depths, attn=("qkv", "out_proj"), mlp=("fc1", "fc2")):
@@ -462,7 +473,8 @@ def test_deepnorm_must_know_what_leads_into_the_feed_forward_layer_too():
     with pytest.raises(ValueError) as refused:
         ft.plan(blocks(attn=("qkv", "o_proj"), mlp=("expand", "down_proj")), ft.deepnorm(2))
     assert str(refused.value) == (
-        "`smaller` must be given where not every branch of a block has one of the usual names: deepnorm(layers=2, "
-        "smaller=('o_proj', 'down_proj')) if these are all, with more of attn.qkv, mlp.expand if not, "
+        "`smaller` must be given where not every branch of a block has one of the usual names: "
+        "fastinit.torch.deepnorm(layers=2, smaller=('o_proj', 'down_proj')) "
+        "if these are all, with more of attn.qkv, mlp.expand if not, "
         "got {'layers.0': ['attn.o_proj', 'mlp.down_proj']}"
     )

@@ -219,8 +219,8 @@ def test_it_says_what_it_found():
     ft.initialize_(model, "torch", seed=1)
     found = ft.verify(model, "torch", seed=2)
     assert str(found) == (
-        "PROBLEM bias: 8 of 8 elements are not those of seed 2 and name 'bias'\n"
-        "PROBLEM weight.original1: 64 of 64 elements are not those of seed 2 and name 'weight'\n"
+        "PROBLEM bias, weight.original1: of their laws, but of another seed, or of other names "
+        "(8 of 8 elements are not those of seed 2 and name 'bias')\n"
         f"tensors checked: 3\ndigest: {found.digest}\nnot ok"
     )
 
@@ -311,7 +311,9 @@ def test_swapped_tensors_have_another_digest_and_other_bits():
     before = ft.verify(model, HE[1:], seed=1).digest
     model[0].weight, model[1].weight = model[1].weight, model[0].weight
     found = ft.verify(model, HE[1:], seed=1)
-    assert [line.split(" elements")[0] for line in found.problems] == [f"{one}.weight: 4096 of 4096" for one in (0, 1)]
+    assert [line.split(" elements")[0] for line in found.problems] == [
+        "0.weight, 1.weight: of their laws, but of another seed, or of other names (4096 of 4096"
+    ]
     assert found.digest != before
     assert ft.verify(model, HE[1:])  # both have the law
 
@@ -445,8 +447,8 @@ COMMANDS = [
     (["right", "--scheme", "he_normal", "--array", "0.weight"], 1, "PROBLEM 0.weight: standard deviation 0.126 where"),
     (["wrong", "--scheme", "he_normal", *ORDER], 1, "PROBLEM 1.weight: standard deviation 0.159 where 0.14"),
     (["right", "--scheme", "he_normal", *ORDER, "--seed", "2"], 1,
-     "PROBLEM 0.weight: 12288 of 12288 elements are not those of seed 2 and name '0.weight'\n"
-     "PROBLEM 1.weight: 12288 of 12288 elements are not those of seed 2 and name '1.weight'\n"),
+     "PROBLEM 0.weight, 1.weight: of their laws, but of another seed, or of other names "
+     "(12288 of 12288 elements are not those of seed 2 and name '0.weight')\n"),
     (["right", "--scheme", "he_normal", "--array", "x*"], 2,
      "fastinit: `--array` must be a pattern that a tensor's name matches, got 'x*'\n"),
     (["small", "--scheme", "zeros"], 2,
@@ -454,7 +456,7 @@ COMMANDS = [
     (["small", "--scheme", "zeros", "--array", "*"], 0, "not checked: i\ntensors checked: 1\nok\n"),
     (["small", "--scheme", "he_normal", "--array", "w"], 2, "fastinit: tensor 'w': `shape` must be"),
     (["right", "--scheme", "he_normal", "--name", "w"], 2,
-     "fastinit: `--name` must be left out for a .safetensors file, got 'w'\n"),
+     "fastinit: `--name` must be left out for a file of tensors by name, got 'w'\n"),
     (["bad", "--scheme", "he_normal"], 2, "cannot be read as a .safetensors file: "),
     (["missing", "--scheme", "he_normal"], 2, "No such file"),
 ]  # fmt: skip
@@ -480,7 +482,8 @@ MODEL_COMMANDS = [
      "tensors checked: 3\ndigest: {}\nok\n"),
     (["rounded", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE", "--seed", "1"], 0, "tensors checked: 3\ndigest: "),
     (["own", "--model", f"{HERE}:Initialising", "--rules", "own", "--seed", "1"], 0, "tensors checked: 3\ndigest: "),
-    (["own", "--model", f"{HERE}:Initialising", "--rules", "own", "--seed", "2"], 1, "PROBLEM 0.weight: 12288"),
+    (["own", "--model", f"{HERE}:Initialising", "--rules", "own", "--seed", "2"], 1,
+     "PROBLEM 0.weight, 0.bias, 1.weight: of their laws"),
     (["wrong", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE"], 1,
      "PROBLEM 1.weight: standard deviation 0.159 where 0.14"),
     (["right", "--model", f"{HERE}:wide"], 1, "PROBLEM 0.bias: all 96 elements are 0"),
@@ -533,6 +536,39 @@ def test_verify_command_of_models(files, capsys, arguments, status, said):
     assert main(["verify", str(files / f"{arguments[0]}.safetensors"), *arguments[1:]]) == status
     printed = capsys.readouterr()
     assert said.format(DIGEST_OF_WIDE) in (printed.err if status == 2 else printed.out)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_what_torch_saved(tmp_path, capsys, zipped, wrapped):
+    """A state, or one among other things, in a file that is mapped or is read; by schemes and by a model."""
+    model = right()
+    state = model.state_dict() | {"again": model[0].weight.detach(), "half": torch.zeros(2, 3, dtype=torch.bfloat16)}
+    for name, one in {"all.pt": state, "own.pt": model.state_dict()}.items():
+        held = {"model": one, "step": 3, "optimizer": {"state": {}}} if wrapped else one
+        torch.save(held, tmp_path / name, _use_new_zipfile_serialization=zipped)
+    arguments = ["--scheme", "he_normal", *ORDER, "--seed", "1", "--array", "*.weight"]
+    assert main(["verify", str(tmp_path / "all.pt"), *arguments]) == 0
+    assert capsys.readouterr().out == "tensors checked: 2\nok\n"
+    assert main(["verify", str(tmp_path / "all.pt"), "--scheme", "zeros", "--array", "[!01]*"]) == 0
+    assert capsys.readouterr().out == "tensors checked: 1\nok\n"
+    rules = ["--model", f"{HERE}:wide", "--rules", f"{HERE}:HE", "--seed", "1"]
+    assert main(["verify", str(tmp_path / "own.pt"), *rules]) == 0
+    assert capsys.readouterr().out == f"tensors checked: 3\ndigest: {DIGEST_OF_WIDE}\nok\n"
+
+
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor:UserWarning")
+def test_what_torch_saved_and_is_no_state(tmp_path, capsys):
+    path = tmp_path / "w.pt"
+    for held, said in (
+        (nn.Linear(2, 2), f"{path} cannot be read as weights that torch.save wrote: Weights only load failed"),
+        ([torch.zeros(3)], f"{path} holds no tensors by name, but list"),
+        ({"a": torch.zeros(3), "b": 3, "c": None}, f"{path} holds more than tensors by name: b, c"),
+        ({"a": torch.zeros(3).to_sparse()}, f"{path} holds more than tensors by name: a"),
+    ):
+        torch.save(held, path)
+        assert main(["verify", str(path), "--scheme", "zeros"]) == 2
+        assert capsys.readouterr() == ("", f"fastinit: {said}\n")
 
 
 def test_ties_in_files(tmp_path, capsys):

@@ -13,9 +13,10 @@ from typing import Any
 
 from ..description.network import Network, mixes
 from ..description.signals import Signals
+from ..parallel import sharing
 from ..progress import Report
 from ..statistics import Tally
-from ..tangent_kernel import FEW, SOME
+from ..tangent_kernel import kernel_examples
 from .layerwise import NetworkByColumns
 from .plain import PlainByColumns
 from .residual import ResidualByColumns
@@ -25,14 +26,15 @@ def propagate_by_columns(
     network: Network, signals: Signals, seed: int, tallies: list[Tally], report: Report
 ) -> Iterator[dict[str, Any]]:
     """Send the signals through one drawing of the network, and fill in the tallies, as `propagate_by_steps` does."""
-    passed = _both_ways(network, signals, seed, tallies, report)
-    if not signals.backward:
-        yield {}
-    elif passed.kernel_here:
-        yield passed.kernel_fields()
-    else:
-        del passed  # and a stream that it keeps
-        yield kernel_alone(network, signals, seed, tallies)
+    with sharing():
+        passed = _both_ways(network, signals, seed, tallies, report)
+        if not signals.backward:
+            yield {}
+        elif passed.kernel_here:
+            yield passed.kernel_fields()
+        else:
+            del passed  # and a stream that it keeps
+            yield kernel_alone(network, signals, seed, tallies)
 
 
 def _both_ways(
@@ -57,9 +59,9 @@ def kernel_alone(network: Network, signals: Signals, seed: int, tallies: list[Ta
     Then each comes with a cotangent of its own, and all go back together. In law it is that of the network, but what
     weights it is of beyond the way forward is drawn for it alone: not together with the rest of the profile.
     """
-    some = replace(network, batch=min(network.batch, FEW if mixes(network) else SOME))
+    some = replace(network, batch=kernel_examples(network, alone=True))
     inputs = None if signals.inputs is None else signals.inputs[: some.batch]
-    own = [Tally() for _ in tallies]
+    own = [Tally(measures=False) for _ in tallies]
     functions = some.batch if mixes(network) else 1
     passed = _both_ways(some, Signals(inputs), seed, own, lambda: None, functions)
     found = passed.kernel_fields()

@@ -12,7 +12,7 @@ import numpy as np
 from ...activations import activation_of
 from ...arguments import boolean, choice, integer, real, refuse
 from ...scaling import gain as exact_gain
-from ...typing import NetworkKind, Padding
+from ...typing import Method, NetworkKind, Padding
 from ..norms import NORMS
 from .initialisation import Initialisation, initialisation_from
 from .network import Image, Network, Text, normalisation_of
@@ -71,6 +71,26 @@ _NEVER_LEFT_OUT = ("backward", "jacobian")
 #: Keywords of what is sent through a network, and of how that is done; all others describe the network.
 OF_SIGNALS = ("cotangent", "loss", "classes", "backward", "jacobian", "sgd_steps", "lr")
 OF_RUNS = ("seed", "repeats", "method", "threads", "client", "progress")
+
+
+def check_name(keyword: str, value: Any) -> None:
+    """Raise where a keyword's value is a name that nothing has, or is made with one: no other keyword mends it."""
+    if keyword == "activation":
+        activation_of(value)
+    elif keyword == "scheme" and value is not None:
+        initialisation_from(value, 1.0)
+    elif keyword in _NAMES and value is not None:
+        choice(keyword, value, _NAMES[keyword])
+
+
+#: Names that keywords may be.
+_NAMES = {
+    "kind": KINDS,
+    "norm": tuple(NORMS),
+    "norm_position": (*POSITIONS, *BLOCK_POSITIONS),
+    "padding": get_args(Padding),
+    "method": get_args(Method),
+}
 
 
 def settled(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,7 +286,9 @@ def _widths(width: Any, depth: Any, widths: Any) -> tuple[int, ...]:
 
 
 def _initialisation(scheme: Any, gain: Any, activation: Any) -> Initialisation:
-    if not isinstance(gain, str) or gain != "auto":
+    if isinstance(gain, str):
+        choice("gain", gain, ("auto",), "a finite number of at least 0, or ")
+    else:
         return initialisation_from(
             "he_normal" if scheme is None else scheme, 1.0 if gain is None else real("gain", gain, low=0)
         )

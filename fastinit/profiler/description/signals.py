@@ -10,6 +10,7 @@ import numpy as np
 
 from ...arguments import choice, integer, real, refuse
 from ...schemes.distributions import normal, uniform
+from ..first_loss import checked_classes
 from .network import Network
 
 Array = np.ndarray[Any, Any]
@@ -33,8 +34,8 @@ class Signals:
 
     @property
     def is_random(self) -> bool:
-        """Whether random signs are sent back, through weights as they were drawn."""
-        return self.backward and self.cotangent is None and self.loss is None and not self.sgd_steps
+        """Whether random signs are sent back."""
+        return self.backward and self.cotangent is None and self.loss is None
 
     @property
     def asks_again(self) -> bool:
@@ -122,7 +123,7 @@ def signals_from(network: Network, **given: Any) -> Signals:
         inputs=inputs,
         cotangent=cotangent,
         loss="mse" if steps and loss is None and cotangent is None else loss,
-        classes=None if given["classes"] is None else integer("classes", given["classes"], 2),
+        classes=checked_classes(given["classes"]),
         backward=given["backward"],
         jacobian=given["jacobian"],
         sgd_steps=steps,

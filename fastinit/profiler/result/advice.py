@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf, isnan, nan
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...records import Record
 from ..drawing import drawn
-from .training import (
-    ALIKE_EXAMPLES,
-    EXPLODING,
-    GRADES,
-    LOST,
-    NAMES,
-    NOT_JUDGED,
-    OPTIMIZERS,
-    VANISHING,
-    YES,
-    Answer,
-    Evidence,
-    first_cause,
-)
+from ..tangent_kernel import ratio_words
+from .training import GRADES, NAMES, NOT_JUDGED, OPTIMIZERS, YES, Answer, Evidence
 from .verdict import Verdict
 
-#: What helps against each cause, in words.
-REMEDIES = {
-    "symmetric": "weights that differ from unit to unit: a random scheme",
-    "dead": "random weights of the activation's own gain (fastinit.gain), and branches that are not zero",
-    "not finite": "smaller weights, of the activation's own gain (fastinit.gain); branches scaled by 1/sqrt(depth)",
-    "vanishing": "the activation's own gain (fastinit.gain), orthogonal weights, a norm",
-    "exploding": "branches scaled by 1/sqrt(depth); the activation's own gain (fastinit.gain); a norm",
-    "alike": "the activation's own gain (fastinit.gain), no biases, batch normalisation, residual branches",
-    "gradient exploding": "residual branches, a norm in another place, layer instead of batch normalisation",
+
+class Built(NamedTuple):
+    """How a network is built: what is so, what is not, and None of what is not known.
+
+    `norm` and `batch_norm`: whether it has one at all, and one over the batch; `branches`: whether they add to a
+    stream; `biases`: whether some are not zero; `own_gain`: whether weights have that of their activation.
+    """
+
+    norm: bool | None = None
+    batch_norm: bool | None = None
+    branches: bool | None = None
+    biases: bool | None = None
+    own_gain: bool | None = None
+
+
+Remedy = tuple[str, Callable[[Built], bool]]
+_GAIN: Remedy = "the activation's own gain (fastinit.gain)", lambda built: not (built.norm or built.own_gain)
+_SMALLER: Remedy = f"smaller weights, of {_GAIN[0]}", _GAIN[1]
+_ORTHOGONAL: Remedy = "orthogonal weights", lambda built: not built.norm
+_EDGE: Remedy = (
+    "weights of the edge of chaos (fastinit.theory.edge_of_chaos)",
+    lambda built: built.norm is False and built.branches is False,
+)
+_NORM: Remedy = "a norm", lambda built: built.norm is False
+_BATCH_NORM: Remedy = "batch normalisation", lambda built: built.batch_norm is False
+_NORM_ELSEWHERE: Remedy = "a norm in another place", lambda built: built.norm is True
+_LAYER_NORM: Remedy = "layer instead of batch normalisation", lambda built: built.batch_norm is True
+_SCALED_BRANCHES: Remedy = "branches scaled by 1/sqrt(depth)", lambda built: built.branches is True
+_OTHER_BRANCHES: Remedy = "branches that are not zero", lambda built: built.branches is True
+_BRANCHES: Remedy = "residual branches", lambda built: built.branches is False
+_NO_BIASES: Remedy = "no biases", lambda built: built.biases is True
+_DIFFERENT: Remedy = "weights that differ from unit to unit: a random scheme", lambda built: True
+_RANDOM: Remedy = f"random weights of {_GAIN[0]}", lambda built: True
+#: What helps against each cause, in words, and whether it does where a network is so built.
+REMEDIES: dict[str, tuple[Remedy, ...]] = {
+    "symmetric": (_DIFFERENT,),
+    "dead": (_RANDOM, _OTHER_BRANCHES),
+    "not finite": (_SMALLER, _SCALED_BRANCHES),
+    "vanishing": (_GAIN, _ORTHOGONAL, _NORM),
+    "exploding": (_SCALED_BRANCHES, _GAIN, _NORM),
+    "alike": (_GAIN, _NO_BIASES, _BATCH_NORM, _BRANCHES),
+    "gradient exploding": (_EDGE, _BRANCHES, _NORM_ELSEWHERE, _LAYER_NORM),
 }
 
 
@@ -80,32 +101,30 @@ class Advice(Record):
     Attributes
     ----------
     cause : str
-        The first on the way from the weights to a step: symmetric, dead, not finite; vanishing or exploding, of the
-        signal; alike, of the examples; gradient exploding. Empty where nothing is to be mended, or nothing was judged.
+        That of the first answer which is not yes, as the verdict names it (see `Answer`). Empty where nothing is to be
+        mended, or nothing was judged.
     reason : str
         What says so.
     before : Trial
         How the network trains as it is.
     trials : tuple of Trial
         All that was tried, the likeliest against that cause first. Of a model that is not described by keywords nothing
-        can be tried: `remedy` says in words what helps.
+        can be tried.
+    remedy : str
+        What helps against the cause, in words, and is not so already; empty where nothing is known to.
     """
 
     cause: str
     reason: str
     before: Trial
     trials: tuple[Trial, ...] = ()
+    remedy: str = ""
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Advice:
         """That of which `to_dict` gives these."""
         trials = tuple(map(Trial.from_dict, found["trials"]))
-        return cls(found["cause"], found["reason"], Trial.from_dict(found["before"]), trials)
-
-    @property
-    def remedy(self) -> str:
-        """What helps against the cause, in words."""
-        return REMEDIES.get(self.cause, "")
+        return cls(found["cause"], found["reason"], Trial.from_dict(found["before"]), trials, found["remedy"])
 
     @property
     def mends(self) -> tuple[Trial, ...]:
@@ -126,7 +145,7 @@ class Advice(Record):
             return self.reason
         best, said = self.best, f"{self.cause.capitalize()}: {self.reason}."
         if best is None:
-            return f"{said} What helps: {self.remedy}."
+            return f"{said} What helps: {self.remedy}." if self.remedy else said
         if not best.mends:
             tried = f"{len(self.trials)} change{'s' * (len(self.trials) > 1)}"
             return f"{said} Of {tried} tried at the same network none mends it; nearest comes {self._told(best)}."
@@ -138,7 +157,8 @@ class Advice(Record):
         pairs = zip(*((one.sgd, one.adam) for one in (self.before, trial)), strict=True)
         changes = [f"{NAMES[was.optimizer]} {was.grade} -> {now.grade}" for was, now in pairs]
         if not isnan(self.before.ratio + trial.ratio):
-            changes.append(f"ratio {self.before.ratio:.3g} -> {trial.ratio:.3g}")
+            ratios = (ratio_words(one.ratio, one.sgd.numbers.get("rounding", nan)) for one in (self.before, trial))
+            changes.append(f"kernel over mean {' -> '.join(ratios)}")
         return f"{trial} ({', '.join(changes)})"
 
 
@@ -148,20 +168,18 @@ def _distance(trial: Trial) -> tuple[int, float]:
     return grades, 0.0 if trial.mends else inf if isnan(trial.ratio) else trial.ratio
 
 
-def diagnosis(verdict: Verdict, seen: Evidence, worst: str) -> Advice:
-    """Advice without a trial: the cause, where a network that was judged trains not or slowly.
+def diagnosis(verdict: Verdict, seen: Evidence, worst: str, built: Built) -> Advice:
+    """Advice without a trial: the cause that the verdict names first, where it trains not or slowly, and what helps.
 
-    Where something is lost, or how large the outputs are is not known, `worst` says what became of the signal.
+    Where that is what the signals are called, `worst` says what became of them.
     """
     before = Trial({}, verdict.sgd, verdict.adam)
     if before.mends:
         return Advice("", "Trains with SGD and Adam: nothing is to be mended.", before)
-    if seen.interrupted or before.sgd.grade == NOT_JUDGED:
-        why = "the profile was interrupted" if seen.interrupted else before.sgd.reason
+    first = next(one for one in (verdict.sgd, verdict.adam) if one.grade != YES)
+    if seen.interrupted or first.grade == NOT_JUDGED:
+        why = "the profile was interrupted" if seen.interrupted else first.reason
         return Advice("", f"Training is not judged ({why}): nothing was tried.", before)
-    if seen.kind in LOST:
-        alike = verdict.findings[0].quantity == "cosine"
-        return Advice(ALIKE_EXAMPLES if alike else seen.kind, worst, before)
-    if isnan(seen.outputs) and seen.kind in (VANISHING, EXPLODING):
-        return Advice(seen.kind, worst, before)
-    return Advice(*first_cause(seen), before)
+    named = first.cause == seen.kind or not seen.told_apart
+    remedy = ", ".join(words for words, helps in REMEDIES[first.cause] if helps(built))
+    return Advice(first.cause, worst if named else first.reason, before, remedy=remedy)

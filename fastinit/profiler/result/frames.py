@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...missing import missing
 from ...stream import SEED_BITS
 from ...typing import DataFrame
 from ..tangent_kernel import KERNEL_EIGENVALUES
@@ -30,7 +31,7 @@ def framed(columns: Mapping[str, Any]) -> DataFrame:
     try:
         import pandas
     except ModuleNotFoundError as error:
-        raise ImportError("to make a frame needs pandas: pip install 'fastinit-nn[frame]'") from error
+        raise missing("to make a frame", "pandas", "frame") from error
     return pandas.DataFrame(columns)
 
 

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...arguments import choice
-from ...records import Record, plain, real_array
+from ...records import Record, plain
 from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
 from ..first_loss import FIRST_LOSS_FIELDS
-from ..tangent_kernel import KERNEL_EIGENVALUES, KernelSpectrum, spectra
-from .advice import Advice, diagnosis
+from ..tangent_kernel import KernelSpectrum, spectra
+from .advice import Advice, Built, diagnosis
 from .courses import BOUNDS, typical_log
 from .described import Described
+from .fields import Fields, Theory
 from .findings import BACKWARD, FORWARD, Bounds, Finding, Judgement, checked_bounds, judged, learnable
 from .frames import frame
 from .training import OPTIMIZERS, RANGES, Answer, Evidence, answer
 from .verdict import Verdict, verdict_of
 from .words import Naming, Numbered, worst
 
-#: Skewness of a mean over repeats, that of one over the root of their number, up to which its standard error tells:
-#: it moves the ratio of the two by half as much.
-_SKEW = 2.0
-
 Array = NDArray[np.float64]
 Passed = TypeVar("Passed", bound=Described)
 
 
-class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
+class LayerProfile(Record, Fields, Generic[Passed]):
     """What happens to a signal, layer by layer: a mapping of the names of fields to arrays.
 
     Attributes
@@ -52,38 +49,16 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     backward: bool
 
     def __init__(self, network: Passed, method: str, seed: int, fields: Mapping[str, Array],
-                 theory: Mapping[str, Array], steps: tuple[Any, ...] = (), interrupted: bool = False,
+                 theory: Theory | Callable[[], Theory], steps: tuple[Any, ...] = (), interrupted: bool = False,
                  seconds: float = 0.0, backward: bool | None = None) -> None:  # fmt: skip
         self.network, self.method, self.seed = network, method, seed
         self.steps, self.interrupted, self.seconds = steps, interrupted, seconds
-        self._fields = {name: np.asarray(values) for name, values in fields.items()}
+        super().__init__(fields, theory)
         measured = not np.isnan(np.asarray(fields["grad_act_second_moment"], float)).all()
         self.backward = measured if backward is None else backward
-        self._theory = {f"theory_{name}": np.asarray(values) for name, values in theory.items()}
 
-    def __getitem__(self, name: str) -> Array:
-        try:
-            return self._fields[name] if name in self._fields else self._theory[choice("name", name, [*self])]
-        except ValueError as error:
-            raise KeyError(str(error)) from None
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._fields or name in self._theory
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((*self._fields, *self._theory))
-
-    def __len__(self) -> int:
-        return len(self._fields) + len(self._theory)
-
-    def _by_layer(self, name: str) -> bool:
-        """Whether a field has a number for each layer, not what is of the whole network."""
-        return self[name].ndim > (name in self._fields) and name != KERNEL_EIGENVALUES
-
-    @property
-    def repeats(self) -> int:
-        """Networks drawn."""
-        return len(self._fields["act_second_moment"])
+    #: How layers are called, for those who read a table; where that does not go without saying.
+    notation: ClassVar[str] = ""
 
     @property
     def description(self) -> str:
@@ -92,43 +67,6 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         words += [f"{self.repeats} repeats"] if self.repeats > 1 else []
         words += [f"after {len(self.steps)} steps of gradient descent"] if self.steps else []
         return ", ".join(words)
-
-    def mean(self, name: str) -> Array:
-        """Mean of a field over repeats, (depth + 1,); of a theory field the field itself."""
-        return self[name].mean(axis=0) if name in self._fields else self[name]
-
-    def mean_log(self, name: str) -> Array:
-        """Mean over repeats of the natural logarithm of a field, (depth + 1,); of a theory field the logarithm.
-
-        Over repeats a second moment q and its logarithm tell different things: in a finite ReLU network E q stays while
-        E log q falls by 5/2 for each unit of depth / width.
-        """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs: Array = np.log(self[name])
-            return logs.mean(axis=0) if name in self._fields else logs
-
-    def standard_error(self, name: str, log: bool = False) -> Array:
-        """Standard error of `mean`, or with `log` of `mean_log`, (depth + 1,).
-
-        It is not a number for one repeat, and zero for a theory field.
-        """
-        values = self[name]
-        if name not in self._fields:
-            return np.zeros_like(values)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.log(values) if log else values
-            spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
-        return np.asarray(spread / np.sqrt(len(values)))
-
-    def deviation(self, name: str) -> Array:
-        """How far the mean of a field is from theory, in standard errors of the mean, (depth + 1,).
-
-        Not a number where the repeats cannot tell: second moments of deep narrow networks are nearly log-normal, and of
-        few repeats the mean and its standard error both miss the tail. Compare `mean_log` then.
-        """
-        with np.errstate(all="ignore"):
-            away = (self.mean(name) - self[f"theory_{name}"]) / self.standard_error(name)
-            return np.where(_skewness(self[name]) > _SKEW * np.sqrt(self.repeats), np.nan, away)
 
     @property
     def verdict(self) -> Verdict:
@@ -221,7 +159,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         """
         judgement, naming = self._judgement(BOUNDS, BOUNDS), self._naming()
         seen = self._evidence(judgement)
-        return diagnosis(verdict_of(judgement, naming, seen), seen, worst(judgement, naming))
+        return diagnosis(verdict_of(judgement, naming, seen), seen, worst(judgement, naming), self._built())
 
     @property
     def kernels(self) -> list[KernelSpectrum]:
@@ -237,6 +175,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         return Evidence(
             judgement.kind, self.kernels, judgement.backward, self.interrupted, first_loss=first, uniform_loss=uniform,
             sizes=self._sizes(FORWARD), gradient_sizes=self._sizes(BACKWARD), lost_range=dtype.name if lost else "",
+            told_apart=(judgement.kind, judgement.findings[0].quantity) != ("dead", "cosine"),
         )  # fmt: skip
 
     def _sizes(self, name: str) -> tuple[float, float]:
@@ -247,6 +186,10 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def _judgement(self, forward: Bounds, backward: Bounds) -> Judgement:
         return learnable(judged(self, forward, backward), self)
+
+    def _built(self) -> Built:
+        """What is known of how the network is built."""
+        raise NotImplementedError
 
     def _naming(self) -> Naming:
         return Numbered()
@@ -259,6 +202,16 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     def spread(self, first: int, last: int) -> float:
         """Standard deviation over drawings of the mean logarithm of the change between layers; NaN where unknown."""
         return np.nan
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """What pictures draw, each with lines of its own, by names."""
+        return {"": self}
+
+    def sections(self, most: int) -> list[list[int]]:
+        """The layers that a table of about so many rows shows, in sections: the ends, and some evenly between them."""
+        depth = self.network.depth
+        return [sorted({*range(0, depth + 1, max(-(-depth // most), 1)), min(1, depth), depth})]
 
     def cautions(self) -> list[Finding]:
         """What is to be kept in mind of what was profiled, whatever is measured."""
@@ -287,6 +240,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
     def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
         """A picture of the second moments by layer, forward and backward, and of the tangent kernel.
 
+        Of a model it is one of each role, over its modules, where there are several.
         Lines are geometric means over repeats, of which verdicts speak, between bands of the quartiles and of the
         range; theory, of the arithmetic mean, is black and dashed. Grey is where the root of a second moment is below
         the smallest normal number of a dtype, or beyond its largest; and at the right, where the last second moment is
@@ -308,7 +262,7 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
         matplotlib.figure.Figure
             Apart from pyplot: there is nothing to close.
         """
-        return drawn("plot").plot({"": self}, path, ax)
+        return drawn("plot").plot({"": self} if ax is not None else self.parts, path, ax)
 
     def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
         """A page with charts, all layers in a table and the numbers as JSON: one file, which needs no network.
@@ -382,16 +336,3 @@ class LayerProfile(Record, Mapping[str, Array], Generic[Passed]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.network}, {self.method}, repeats {self.repeats})"
-
-
-def _skewness(values: Array) -> Array:
-    """That of a log-normal law whose logarithms vary as those of the repeats; NaN where one is not positive."""
-    grown = np.exp(np.log(values).var(axis=0, ddof=1))
-    return np.asarray((grown + 2) * np.sqrt(grown - 1))
-
-
-def read_fields(found: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Measured fields and those of theory, from what `to_dict` gave."""
-    arrays = {name: real_array(values) for name, values in found["fields"].items()}
-    theory = {name.removeprefix("theory_"): arrays.pop(name) for name in list(arrays) if name.startswith("theory_")}
-    return arrays, theory

@@ -12,12 +12,16 @@ import numpy as np
 
 from ...arguments import refuse
 from ..description.network import Network, normalisation_of
-from .advice import Advice, Trial
+from .advice import Advice, Built, Trial
+from .fields import read_fields
 from .findings import CAUTION, UNITS, Finding, Judgement
-from .layer_profile import LayerProfile, read_fields
+from .layer_profile import LayerProfile
 from .plain_network import is_users, keywords_of, network_from_dict, network_to_dict
 from .remedies import remedies
 from .training import Evidence
+
+#: Keywords that say how large a network is.
+_SIZES = ("width", "depth", "widths", "channels")
 
 
 class Profile(LayerProfile[Network]):
@@ -57,7 +61,7 @@ class Profile(LayerProfile[Network]):
     def __getstate__(self) -> dict[str, Any]:
         """Without what a loss of one's own would keep from being pickled."""
         loss = self.call and self.call.keywords["loss"]
-        return self.__dict__ | ({"call": None} if callable(loss) else {})
+        return super().__getstate__() | ({"call": None} if callable(loss) else {})
 
     @property
     def sums(self) -> bool:
@@ -95,8 +99,16 @@ class Profile(LayerProfile[Network]):
         evidence = super()._evidence(judgement)
         return evidence._replace(outputs=outputs, cosine=cosine, position_cosine=within, scaled=scaled)
 
+    def _built(self) -> Built:
+        network = self.network
+        norm = network.norm is not None, network.norm == "batch"
+        return Built(*norm, branches=network.residual, biases=network.bias_std > 0)
+
     def again(self, **changed: Any) -> Profile:
         """The same profiled anew, with some keywords of `fastinit.profile` changed.
+
+        Sizes are one choice: `width`, `channels` or `widths` that are changed replace the others, and with one number
+        for all layers there are as many as before.
 
         Raises
         ------
@@ -113,7 +125,19 @@ class Profile(LayerProfile[Network]):
         if self.call is None:
             rule = "one that `fastinit.profile` gave (read from JSON, or before a step of descent, it has no inputs)"
             refuse("profile", rule, self)
-        return self.call(**changed)
+        return self.call(**self._sizes_for(changed, self.call.keywords) | changed)
+
+    def _sizes_for(self, changed: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """The sizes that a change of one of them leaves, which are given in one way."""
+        wide = [name for name in ("width", "channels", "widths") if changed.get(name) is not None]
+        if wide:
+            each = wide == ["widths"] or np.ndim(changed[wide[0]])
+            return dict.fromkeys(_SIZES) | {"depth": None if each else self.network.depth}
+        if changed.get("depth") is None or given["widths"] is None:
+            return {}
+        if len(set(self.network.widths)) > 1:
+            refuse("depth", "given with width, where the layers have widths of their own", changed["depth"])
+        return dict.fromkeys(_SIZES) | {"width": self.network.widths[0]}
 
     def advise(self) -> Advice:
         """What keeps the network from training with SGD or with Adam, and which changes mend it.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import exp, inf, isfinite, log, nan
+from math import exp, inf, isfinite, isnan, log, nan
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...records import Record, real_number
-from ..tangent_kernel import KernelSpectrum
+from ..tangent_kernel import KernelSpectrum, ratio_words
 from .courses import Course
 from .findings import ALIKE
 
@@ -41,9 +42,9 @@ class Bounds(NamedTuple):
 #: No ratio depends on the dtype: of 63 networks that learn with Adam 62 did with signals of bfloat16 too, up to ratios
 #: of 4e12 for each example; of 20 beyond 1e8 one learned in float64 that just failed in float32, and no other.
 OPTIMIZERS = {
-    "sgd": Bounds((8.0, 40.0), (2e3, 1e4), growth=(1e5, 1e6), outputs=(1e4, 3e4), least_outputs=(1e-5, 1e-6),
+    "sgd": Bounds((8.0, 40.0), (2e3, 1e4), growth=(1e3, 1e6), outputs=(1e4, 3e4), least_outputs=(1e-5, 1e-6),
                   first_loss=(20.0, 120.0)),
-    "adam": Bounds((inf, inf), (1.6e10, 1.6e11), growth=(1e5, 1e8), outputs=(1e4, 1e8), least_outputs=(1e-14, 1e-18),
+    "adam": Bounds((inf, inf), (1.6e10, 1.6e11), growth=(1e3, 1e8), outputs=(1e4, 1e8), least_outputs=(1e-14, 1e-18),
                    first_loss=(20.0, 1000.0)),
 }  # fmt: skip
 NAMES = {"sgd": "SGD", "adam": "Adam"}
@@ -78,19 +79,25 @@ class Answer(Record):
         where what decides was not seen.
     reason : str
         What says so.
+    cause : str
+        What keeps it from yes: of what is graded as badly the first on the way from the weights to a step. Symmetric,
+        dead, not finite; vanishing or exploding, of the signal; alike, of the examples; gradient exploding. Empty where
+        the grade is yes, or nothing was judged.
     dtype : str
         Of signals and gradients: "float16", "bfloat16", "float32" or "float64".
     numbers : dict
         What it was held against: "over_mean" and "over_median", the largest eigenvalue of the tangent kernel over the
-        mean and the median of the others; "outputs", their second moment; "rate", of SGD with momentum 0.9, the
-        greatest of the linearisation, for half a squared distance averaged over examples: of a softmax over K classes
-        it is K times as much; "first_loss" and "uniform_loss", where there are classes. Those of the kernel are not
-        there where it was not seen.
+        mean and the median of the others, and "rounding", how far one of these may be off, over the largest;
+        "outputs", their second moment, of a torch model that of what its last layer is given; "rate", of SGD with
+        momentum 0.9, the greatest of the linearisation, for half a squared distance averaged over examples: of a
+        softmax over K classes it is K times as much; "first_loss" and "uniform_loss", where there are classes. Those
+        that were not seen, as without a kernel, are not there.
     """
 
     optimizer: str
     grade: str
     reason: str
+    cause: str = ""
     dtype: str = "float32"
     numbers: dict[str, float] = field(default_factory=dict)
 
@@ -98,7 +105,7 @@ class Answer(Record):
     def from_dict(cls, found: Mapping[str, Any]) -> Answer:
         """That of which `to_dict` gives these."""
         numbers = {name: real_number(value) for name, value in found["numbers"].items()}
-        return cls(found["optimizer"], found["grade"], found["reason"], found["dtype"], numbers)
+        return cls(found["optimizer"], found["grade"], found["reason"], found["cause"], found["dtype"], numbers)
 
     def __bool__(self) -> bool:
         """Whether it trains, if slowly."""
@@ -111,10 +118,11 @@ class Answer(Record):
 class Evidence(NamedTuple):
     """What is known of a network: the kind of its signals, kernels of its drawings, the gradient's course.
 
-    `outputs` is their second moment where a readout of its own stands on them, and `cosine` then their mean cosine,
-    `position_cosine` that of the tokens of a sequence; `scaled` whether the signals keep their size by a norm, whatever
-    the weights'. `sizes` and `gradient_sizes` are logarithms of the least and the greatest typical size of any layer;
-    `lost_range` is the dtype of the profile where something left its range.
+    `outputs` is the second moment of what a readout stands on, and `whose` in words; `cosine` is the mean cosine of
+    outputs on which one of its own stands, `position_cosine` that of the tokens of a sequence; `scaled` whether the
+    signals keep their size by a norm, whatever the weights'. `sizes` and `gradient_sizes` are logarithms of the least
+    and the greatest typical size of any layer; `lost_range` is the dtype of the profile where something left its range;
+    `told_apart` is false where the signals are called dead because no example is told from another.
     """
 
     kind: str
@@ -122,6 +130,7 @@ class Evidence(NamedTuple):
     backward: Course | None
     interrupted: bool
     outputs: float = nan
+    whose: str = "outputs'"
     cosine: float = nan
     position_cosine: float = nan
     scaled: bool = False
@@ -130,6 +139,7 @@ class Evidence(NamedTuple):
     sizes: tuple[float, float] = (nan, nan)
     gradient_sizes: tuple[float, float] = (nan, nan)
     lost_range: str = ""
+    told_apart: bool = True
 
     @property
     def known(self) -> list[KernelSpectrum]:
@@ -143,29 +153,33 @@ def answer(optimizer: str, seen: Evidence, dtype: str = "float32") -> Answer:
     known = seen.known
     if seen.lost_range and RANGES[seen.lost_range][-1] < RANGES[dtype][-1]:
         said = f"it was profiled in {seen.lost_range}, whose range signal or gradient left"
-        return Answer(optimizer, NOT_JUDGED, said, dtype)
+        return Answer(optimizer, NOT_JUDGED, said, dtype=dtype)
     if seen.kind in LOST and not (known and seen.kind == "dead"):
-        return Answer(optimizer, NO, LOST[seen.kind], dtype)
+        return Answer(optimizer, NO, LOST[seen.kind], _cause(seen), dtype)
     if seen.interrupted:
-        return Answer(optimizer, NOT_JUDGED, "the profile was interrupted", dtype)
-    held = [one for some in _held(bounds, dtype, seen).values() for one in some]
-    if not held:
-        return Answer(optimizer, NOT_JUDGED, "no gradient was followed, or there was nothing to compare", dtype)
-    grade, reason = max(held, key=lambda one: GRADES.index(one[0]))
+        return Answer(optimizer, NOT_JUDGED, "the profile was interrupted", dtype=dtype)
+    held = _held(bounds, dtype, seen)
+    graded = [(GRADES.index(grade), grade, reason, cause) for cause in CAUSES for grade, reason in held[cause]]
+    if not graded:
+        said = "no gradient was followed, or there was nothing to compare"
+        return Answer(optimizer, NOT_JUDGED, said, dtype=dtype)
+    _, grade, reason, cause = max(graded, key=itemgetter(0))
     told = ("outputs", "first_loss", "uniform_loss")
     numbers = {name: value for name in told if not np.isnan(value := getattr(seen, name))}
     if known:
         middle = typical(known)
-        numbers |= {"over_mean": middle.over_mean, "over_median": middle.over_median}
+        numbers |= {name: getattr(middle, name) for name in ("over_mean", "over_median", "rounding")}
         if optimizer == "sgd" and not seen.scaled and middle.largest:
             numbers["rate"] = 2 * (1 + _MOMENTUM) * middle.examples / middle.largest
-    return Answer(optimizer, grade, reason, dtype, numbers)
+    return Answer(optimizer, grade, reason, "" if grade == YES else _cause(seen, cause), dtype, numbers)
 
 
-def first_cause(seen: Evidence) -> tuple[str, str]:
-    """Of what keeps an answer from being yes where nothing is lost, the first on the way to a step; what says so."""
-    several = [_held(bounds, "float32", seen) for bounds in OPTIMIZERS.values()]
-    return next((cause, words) for cause in CAUSES for held in several for grade, words in held[cause] if grade != YES)
+def _cause(seen: Evidence, held: str = "") -> str:
+    """What the signals are called, where they are lost, or no outputs say how large they are; or what was held."""
+    if not seen.told_apart:
+        return ALIKE_EXAMPLES
+    signals = LOST if not isnan(seen.outputs) else (*LOST, VANISHING, EXPLODING)
+    return seen.kind if seen.kind in signals else held
 
 
 def _held(bounds: Bounds, dtype: str, seen: Evidence) -> dict[str, Held]:
@@ -174,7 +188,7 @@ def _held(bounds: Bounds, dtype: str, seen: Evidence) -> dict[str, Held]:
     alike = _of_kernel(bounds, known) if known else _of_signal(seen)
     lost = [(SLOWLY, f"{LOST[seen.kind]}: at best a readout learns")] if seen.kind == "dead" else []
     alike += [*_of_cosine(seen.cosine, SLOWLY if known else NO), *_of_positions(seen.position_cosine)]
-    few, many = _of_outputs(bounds, seen.outputs)
+    few, many = _of_outputs(bounds, seen)
     small, large, apart = _of_range(dtype, seen)
     return {
         ALIKE_EXAMPLES: alike + lost,
@@ -211,18 +225,18 @@ def typical(known: Sequence[KernelSpectrum]) -> KernelSpectrum:
 def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
     """The two ratios; drawings that are not at one make it slow."""
     held: Held = []
-    count = known[0].examples
+    count, off = known[0].examples, max(one.rounding for one in known)
     for name, of in (("over_mean", "mean"), ("over_median", "median")):
         slow, least = getattr(bounds, name)
         if not isfinite(slow):
             continue
-        ratios = sorted(np.nan_to_num(getattr(one, name), nan=inf) / one.examples for one in known)
+        ratios = sorted(np.nan_to_num(getattr(one, name), nan=inf, posinf=inf) / one.examples for one in known)
         grades = {_graded(ratio, (slow, least)) for ratio in ratios}
         grade = grades.pop() if len(grades) == 1 else SLOWLY
         words = (
             f"the gradient {'tells' if grade == YES else 'hardly tells'} the examples apart: the largest eigenvalue of "
-            f"the tangent kernel of {count:.0f} examples is {ratios[len(ratios) // 2] * count:.3g} times the {of} of "
-            f"the others {_bound(grade, slow * count, least * count)}"
+            f"the tangent kernel of {count:.0f} examples is {ratio_words(ratios[len(ratios) // 2] * count, off)} times "
+            f"the {of} of the others {_bound(grade, slow * count, least * count)}"
         )
         held.append((grade, words))
     return held
@@ -298,28 +312,35 @@ def _of_range(dtype: str, seen: Evidence) -> tuple[Held, Held, Held]:
     return small, large, apart
 
 
-def _of_outputs(bounds: Bounds, outputs: float) -> tuple[Held, Held]:
+def _of_outputs(bounds: Bounds, seen: Evidence) -> tuple[Held, Held]:
     """That they are too small, and too large."""
-    slow, least = bounds.least_outputs
+    outputs, (slow, least) = seen.outputs, bounds.least_outputs
     small = NO if outputs < least else SLOWLY if outputs < slow else YES
     large = YES if np.isnan(outputs) else _graded(outputs, bounds.outputs)
     found = ((small, bounds.least_outputs), (large, bounds.outputs))
     few, many = (
-        [(one, f"the outputs' second moment is {outputs:.3g} {_bound(one, *ends)}")] * (one != YES)
+        [(one, f"the {seen.whose} second moment is {outputs:.3g} {_bound(one, *ends)}")] * (one != YES)
         for one, ends in found
     )
     return few, many
 
 
-def told(answers: Sequence[Answer]) -> str:
-    """A sentence of the answers; where all are of one grade, of the first one's reason."""
-    names = [NAMES[one.optimizer] for one in answers]
+def told(answers: Sequence[Answer], kind: str) -> str:
+    """A sentence of the answers, after one that says of which kind the signals are; of one grade, by one reason."""
+    yes = "it trains" + " all the same," * (kind not in ("stable", "unknown"))
+    first = answers[0]
     if len({one.grade for one in answers}) == 1:
-        names, answers = [" and ".join(names)], answers[:1]
-    text = "; ".join(
-        f"{_VERBS[one.grade]} with {name} ({one.reason})" for one, name in zip(answers, names, strict=True)
-    )
+        said = f"{yes} with SGD and with Adam" if first.grade == YES else _TOGETHER[first.grade]
+        text = f"{said} ({first.reason})"
+    else:
+        verbs = _ALONE | {YES: yes.removesuffix(",")}
+        text = "; ".join(f"with {NAMES[one.optimizer]} {verbs[one.grade]} ({one.reason})" for one in answers)
     return f"{text[0].upper()}{text[1:]}."
 
 
-_VERBS = {YES: "trains", SLOWLY: "trains slowly or not", NO: "does not train", NOT_JUDGED: "training is not judged"}
+_ALONE = {SLOWLY: "it trains slowly or not at all", NO: "it does not train", NOT_JUDGED: "it is not judged"}
+_TOGETHER = {
+    SLOWLY: "it trains slowly or not at all, with SGD and with Adam",
+    NO: "it trains with neither SGD nor Adam",
+    NOT_JUDGED: "whether it trains is not judged",
+}

@@ -46,7 +46,7 @@ class Verdict(Record):
     @property
     def training(self) -> str:
         """How the network trains, in a sentence."""
-        return told((self.sgd, self.adam))
+        return told((self.sgd, self.adam), self.kind)
 
     @property
     def healthy(self) -> bool:

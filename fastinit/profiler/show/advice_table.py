@@ -7,19 +7,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.markup import escape
 
-from .table import Shown, empty, number
+from ..tangent_kernel import ratio_words
+from .table import KERNEL_HEADERS, KERNEL_MEANING, Shown, empty, number, places_kept
 
 if TYPE_CHECKING:
-    from ..result.advice import Advice
+    from ..result.advice import Advice, Trial
 
 
 def table(advice: Advice) -> Shown:
     """How it trains, the two ratios of the tangent kernel, and the outputs' second moment."""
-    caption = f"{advice}\nratios of the tangent kernel: its largest eigenvalue over mean and median of the others"
-    made = empty(escape(caption), ["", "SGD", "Adam", "over\nmean", "over\nmedian", "outputs\nE x²", ""])
-    made.columns[0].justify, made.columns[0].no_wrap = "left", False
-    for one in (advice.before, *advice.trials):
-        numbers = [one.sgd.numbers.get(name, np.nan) for name in ("over_mean", "over_median", "outputs")]
-        mends = "[green]mends[/]" * (one.mends and bool(one.change))
-        made.add_row(escape(str(one)), one.sgd.grade, one.adam.grade, *map(number, numbers), mends)
+    heads = ["", "\n\nSGD", "\n\nAdam", *KERNEL_HEADERS, "outputs\n\nE x²", ""]
+    rows = [_cells(one) for one in (advice.before, *advice.trials)]
+    kept = places_kept([*zip(heads, *rows, strict=True)], _SPARE, {0: _CHANGE})
+    said = f"{advice}\n{KERNEL_MEANING}\noutputs E x²: their second moment"
+    made = empty(escape(said), [heads[place] for place in kept])
+    made.columns[0].justify, made.columns[0].no_wrap, made.columns[0].overflow = "left", False, "fold"
+    for row in rows:
+        made.add_row(*(row[place] for place in kept))
     return made
+
+
+#: Places of the columns that may be left out, the last of these first; and how wide a change is at least.
+_SPARE, _CHANGE = (3, 4, 5), 20
+
+
+def _cells(trial: Trial) -> list[str]:
+    mean, median, off, outputs = (
+        trial.sgd.numbers.get(name, np.nan) for name in ("over_mean", "over_median", "rounding", "outputs")
+    )
+    ratios = (ratio_words(ratio, off, number) for ratio in (mean, median))
+    mends = "[green]mends[/]" * (trial.mends and bool(trial.change))
+    return [escape(str(trial)), trial.sgd.grade, trial.adam.grade, *ratios, number(outputs), mends]

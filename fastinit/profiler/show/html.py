@@ -24,7 +24,7 @@ from ..result.comparison import shared
 from ..result.courses import typical_log
 from .axes import decades, line
 from .kernel import SHARES, SPECTRUM, UNIT, bounds_near, shares_of, spectra_of
-from .table import columns, gradient_ratio, kernel_words
+from .table import MEANINGS, columns, gradient_ratio, kernel_words, legend
 
 if TYPE_CHECKING:
     from ..result.layer_profile import LayerProfile
@@ -56,6 +56,9 @@ figcaption { padding: 0 0.5rem; font-weight: 600; }
 figcaption small { display: block; font-weight: 400; color: var(--faint); }
 .chart { height: 20rem; }
 .scroll { overflow-x: auto; }
+@media (max-width: 40rem) {
+  .scroll::before { content: "the table scrolls sideways"; color: var(--faint); font-size: 0.85rem; }
+}
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.85rem; }
 th, td { text-align: right; padding: 0.15rem 0.6rem; white-space: nowrap; border-bottom: 1px solid var(--line); }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 0 1rem; font-size: 0.9rem; }
@@ -131,11 +134,15 @@ def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
     if len(profiles) == 1:
         ((_, profile),) = profiles.items()
         verdict = profile.verdict
-        above, below = f'<section class="{_mood(verdict)}">{escape(str(verdict))}</section>', _layers(profile)
+        drawn = profile.parts
+        above = f'<section class="{_mood(verdict)}">{escape(str(verdict))}</section>'
+        above += f"<p>{' '.join(f'{_line(place)} {escape(name)}' for place, name in enumerate(drawn) if name)}</p>"
+        below = _layers(profile)
     else:
+        drawn = profiles
         above, below = "".join(_fold(place, *item) for place, item in enumerate(profiles.items())), ""
     title, note = shared(profiles.values()), "Grey, dashed: theory, of the arithmetic mean."
-    return page("profile", title, above, _charts(profiles), below, numbers, note)
+    return page("profile", title, above, _charts(drawn), below, numbers, note)
 
 
 def page(
@@ -180,12 +187,17 @@ def _mood(verdict: Verdict) -> str:
 def _fold(place: int, name: str, profile: LayerProfile[Any]) -> str:
     """One of several profiles: its line, name and kind of verdict, and all else when it is opened."""
     verdict = profile.verdict
-    colour, dashes = line_of(place)
-    line = f'<line x2="36" y1="5" y2="5" stroke="{colour}" stroke-width="4" stroke-dasharray="{dashes}"/>'
     return (
-        f'<details class="{_mood(verdict)}"><summary><svg width="36" height="10">{line}</svg> {escape(name)}: '
+        f'<details class="{_mood(verdict)}"><summary>{_line(place)} {escape(name)}: '
         f"<b>{verdict.kind}</b></summary><p>{escape(str(verdict))}</p>{_layers(profile)}</details>"
     )
+
+
+def _line(place: int) -> str:
+    """What the lines of a profile look like."""
+    colour, dashes = line_of(place)
+    line = f'<line x2="36" y1="5" y2="5" stroke="{colour}" stroke-width="4" stroke-dasharray="{dashes}"/>'
+    return f'<svg width="36" height="10">{line}</svg>'
 
 
 def _layers(profile: LayerProfile[Any]) -> str:
@@ -203,7 +215,8 @@ def _layers(profile: LayerProfile[Any]) -> str:
         f"<tr><th>{escape(label)}</th>{''.join(f'<td>{form(values[layer])}</td>' for _, values, form in shown)}</tr>"
         for layer, label in enumerate(profile.network.labels)
     )
-    return f'<dl>{listed}</dl><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+    key = escape("; ".join(filter(None, [legend(shown), profile.notation])))
+    return f'<dl>{listed}</dl><p><small>{key}</small></p><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
 
 
 def line_of(place: int | None) -> tuple[str, str]:
@@ -216,15 +229,15 @@ def _charts(profiles: Mapping[str, LayerProfile[Any]]) -> list[tuple[str, str, A
     """Title, what the symbols are and figure of each chart that has something to show."""
     typical = " (geometric mean)" if any(one.repeats > 1 for one in profiles.values()) else ""
     wanted = (
-        (f"Activations, forward: E x²{typical}", "act_second_moment", True),
-        (f"Gradient, backward: E g²{typical}", "grad_act_second_moment", True),
-        ("Weight gradient over weight: |∂W| / |W|", "ratio", True),
-        ("Mean cosine between inputs", "cosine", False),
-        ("Mean cosine between positions of an input", "position_cosine", False),
-        ("Share of dead units", "dead_fraction", False),
-        ("Distinct units", "distinct_units", True),
+        (f"Activations, forward: E x²{typical}", "E x²", "act_second_moment", True),
+        (f"Gradient, backward: E g²{typical}", "E g²", "grad_act_second_moment", True),
+        ("Weight gradient over weight: |∂W|/|W|", "|∂W|/|W|", "ratio", True),
+        ("Mean cosine between inputs", "", "cosine", False),
+        ("Mean cosine between positions of an input", "", "position_cosine", False),
+        ("Share of dead units", "dead", "dead_fraction", False),
+        ("Distinct units", "units", "distinct_units", True),
     )
-    made = [(title, "", _chart(profiles, name, logarithmic)) for title, name, logarithmic in wanted]
+    made = [(title, MEANINGS.get(sign, ""), _chart(profiles, name, log)) for title, sign, name, log in wanted]
     return [one for one in (*made, _spectra(profiles), _shares(profiles)) if one[-1].data]
 
 
@@ -255,7 +268,7 @@ def _spectra(profiles: Mapping[str, LayerProfile[Any]]) -> tuple[str, str, Any]:
     key = ", ".join(
         f"{sign} {what}" for sign, what in zip(_MARKS.values(), next(iter(found.values())).marks, strict=True)
     )
-    key += "; grey: bounds of the verdict, slowly, and below: no"
+    key += "; grey: bounds of the verdict, slowly, and below: no; what rounding may have made is not drawn"
     key += "".join(f"; {bound.name}: far below, {bound.slow:.0e} to {bound.no:.0e}" for bound in far)
     return f"{SPECTRUM}, {UNIT}".capitalize(), key, chart
 

@@ -125,7 +125,7 @@ def spectra(axes: Any, profiles: Mapping[str, LayerProfile[Any]]) -> None:
     _plain(axes, f"{SPECTRUM},\n{UNIT}", "place (0: the largest of all)")
     for marker, label in zip(_MARKS, next(iter(found.values())).marks, strict=True):
         _symbol(axes, marker, f"{label} eigenvalue" if marker == "*" else label)
-    _symbol(axes, "v", "from here on zero")
+    _symbol(axes, "v", "from here on zero, or beyond rounding")
 
 
 def _symbol(axes: Any, marker: str, label: str) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from itertools import product
 from os import PathLike
 from typing import Any
 
+from ...machine import threads_limited
 from ..drawing import drawn
-from ..parallel import one_blas_thread
-from ..result import Comparison
+from ..parallel import in_parallel, sharing
+from ..progress import progress as progress_bar
+from ..result import Comparison, Profile
 from ..runs import ProfileInterrupted, profile
 
 #: Deep enough to see where each leads, and all ten networks done in a second or two.
@@ -45,23 +47,33 @@ class Story(Comparison):
         return figure
 
 
-def story(**keywords: Any) -> Story:
+def story(progress: bool | None = None, threads: int | None = None, **keywords: Any) -> Story:
     """Profiles of the five initialisations, twice; those that were done, where the user interrupts.
 
-    Products this small gain nothing from a second BLAS thread, and on a busy machine the two wait for each other.
+    Networks this small gain nothing from a second thread: each has one, and as many are made at a time.
     """
-    told = Story()
-    with one_blas_thread() or nullcontext():
-        for norm in (None, "batch"):
-            for name, scheme in INITIALISATIONS.items():
-                title = name + (", BN" if norm else "")
-                try:
-                    told[title] = profile(WIDTH, DEPTH, "relu", scheme, norm=norm, batch=BATCH, **keywords)
-                except ProfileInterrupted as interruption:
-                    told.interrupted = True
-                    if interruption.profile is not None:
-                        told[title] = interruption.profile
-                    if not told:
-                        raise
-                    return told
+    cases = [*product((None, "batch"), INITIALISATIONS)]
+    found: dict[tuple[str | None, str], Profile] = {}
+
+    def tell(case: tuple[Any, str]) -> None:
+        norm, name = case
+        scheme = INITIALISATIONS[name]
+        try:
+            found[case] = profile(WIDTH, DEPTH, "relu", scheme, norm=norm, batch=BATCH, progress=False, **keywords)
+        except ProfileInterrupted as interruption:
+            if interruption.profile is not None:
+                found[case] = interruption.profile
+            raise
+        report()
+
+    interrupted = False
+    try:
+        with threads_limited(threads), sharing(), progress_bar(len(cases), progress, "networks") as report:
+            in_parallel(tell, cases)
+    except KeyboardInterrupt:
+        if not found:
+            raise
+        interrupted = True
+    told = Story((name + ", BN" * bool(norm), found[norm, name]) for norm, name in cases if (norm, name) in found)
+    told.interrupted = interrupted
     return told

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..description.network import mixes
-from ..description.signals import Signals
-from ..products import row_sums, squared_norm
+from ..description.signals import Signals, random_signs
+from ..products import row_sums
 from ..progress import Report
+from ..statistics import NETWORK_FIELDS
 from .layers import Builder
 from .step import backward_each, forward, tangent
 
@@ -21,39 +22,38 @@ Array = np.ndarray[Any, Any]
 _PASSES, _BETWEEN, _GROWN = 32, 4, 1e-4
 
 
-def jacobian_moments(layers: list[Any], d: Array, outputs: int, report: Report) -> tuple[float, float]:
-    """Means of the squares and fourth powers of the Jacobian's singular values, from d = J'v for random signs v.
+def jacobian_fields(signals: Signals, builder: Builder, report: Report) -> dict[str, float]:
+    """Means of the squares and fourth powers of the Jacobian's singular values, and the largest of any example.
 
-    E |J'v|^2 = tr JJ' and E |JJ'v|^2 = tr (JJ')^2 (Hutchinson 1990), over as many singular values as outputs.
-    """
-    t = d
-    for layer in layers:
-        t = tangent(layer, t)
-        report()
-    return squared_norm(d) / outputs, squared_norm(t) / outputs
-
-
-def jacobian_largest(signals: Signals, builder: Builder) -> float:
-    """The largest singular value of the Jacobian of any example; where a norm mixes them, of all together.
-
-    That of the bidiagonal matrix of Golub and Kahan (1965), from the random signs on. Each pass is of unit vectors, so
-    that what vanishes or explodes stays in range as long as one pass does. A matrix that is known by its products would
-    have to remember those of all passes: there it is not a number.
+    Where a norm mixes examples it is the Jacobian of all together. From fair signs v, independent in all examples and
+    outputs, E |J'v|^2 = tr JJ' and E |JJ'v|^2 = tr (JJ')^2 (Hutchinson, 1990), over as many values as outputs. A matrix
+    that is known by its products would have to remember those of all passes: there the largest is not a number.
     """
     network, seed = builder.network, builder.seed
-    if builder.method == "matrix_free":
-        return np.nan
     layers = Builder(network, seed, builder.tallies, builder.method, beside=builder).layers()
     x = signals.first(network, seed)
     for layer in layers:
         x = forward(layer, x)
-    blocks = 1 if mixes(network) else network.batch
-    bands = np.zeros((blocks, _PASSES + 1, _PASSES))
-    found = 0.0
-    u = beta = np.zeros((blocks, 1), x.dtype)
-    v, _ = _unit(signals.last(network, seed, x).reshape(blocks, -1))
-    for place in range(_PASSES):
-        back = v.reshape(1, *x.shape)
+        report()
+    signs = random_signs(x.shape, seed, "cotangent.jacobian", x.dtype)
+    lazy = builder.method == "matrix_free"
+    bands = _bidiagonal(layers, signs, 1 if mixes(network) else network.batch, 1 if lazy else _PASSES)
+    along, across = bands[:, :2, 0].T ** 2
+    found = (along.mean(), (along * (along + across)).mean(), np.nan if lazy else _largest(bands))
+    return dict(zip(NETWORK_FIELDS, map(float, found), strict=True))
+
+
+def _bidiagonal(layers: list[Any], signs: Array, blocks: int, passes: int) -> Array:
+    """Of the Jacobian of each of these blocks the matrix of Golub and Kahan (1965), (blocks, passes + 1, passes).
+
+    It begins with the signs. Each pass is of unit vectors, so that what vanishes or explodes stays in range as long as
+    one pass does. It ends, in zeros, where its largest singular value has grown to that of the Jacobian.
+    """
+    bands, found = np.zeros((blocks, passes + 1, passes)), 0.0
+    u = beta = np.zeros((blocks, 1), signs.dtype)
+    v, _ = _unit(signs.reshape(blocks, -1))
+    for place in range(passes):
+        back = v.reshape(1, *signs.shape)
         for layer in reversed(layers):
             back = backward_each(layer, back)
         u, alpha = _unit(back[0].reshape(blocks, -1) - u * beta)
@@ -66,7 +66,7 @@ def jacobian_largest(signals: Signals, builder: Builder) -> float:
             last, found = found, _largest(bands)
             if not found > (1 + _GROWN) * last:
                 break
-    return found
+    return bands
 
 
 def _largest(bands: Array) -> float:

@@ -12,7 +12,7 @@ from ..description.network import mixes
 from ..description.signals import Signals, random_cotangent
 from ..products import gram
 from ..statistics import Tally
-from ..tangent_kernel import SOME, kernel_fields
+from ..tangent_kernel import kernel_examples, kernel_fields
 from .kernel_products import KernelProducts
 from .layers import Builder
 from .step import backward, backward_each, forward
@@ -29,9 +29,10 @@ class KernelBeside:
 
     def __init__(self, signals: Signals, builder: Builder) -> None:
         network, self._seed, self._tallies = builder.network, builder.seed, builder.tallies
-        self._network = some = replace(network, batch=min(network.batch, SOME))
-        self._mixes, self._own = mixes(network), [Tally() for _ in builder.tallies]
-        kernel = partial(KernelProducts, some.batch, network.rows // network.batch)
+        self._network = some = replace(network, batch=kernel_examples(network, alone=True))
+        self._mixes, self._own = mixes(network), [Tally(measures=False) for _ in builder.tallies]
+        functions = some.batch if self._mixes else 1
+        kernel = partial(KernelProducts, some.batch, network.rows // network.batch, functions)
         self._layers = Builder(some, self._seed, self._own, builder.method, kernel=kernel, beside=builder).layers()
         self._signal = inputs = signals.first(network, self._seed)[: some.rows]
         self._inputs = signals.comparable(some, inputs)

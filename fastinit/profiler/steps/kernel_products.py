@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..gram_factors import factor
 from ..products import gram
 from ..statistics import Tally
 from ..tangent_kernel import part_of_product
@@ -16,57 +15,47 @@ Array = np.ndarray[Any, Any]
 
 #: Elements of the gradients that are made at once.
 _GRADIENTS = 1 << 22
-#: Elements that are small enough to stay in a cache, and in memory that is not given back.
-_IN_CACHE = 1 << 14
 
 
 class KernelProducts:
     """``<dW_i, dW_j> + <db_i, db_j>`` for the first examples, from x on the way forward and d on the way back.
 
     The gradient of example i is ``dW_i = x_i' d_i``, summed over the rows of the example; where norms mix examples it
-    is that of one function of all, and every row takes part in each.
+    is that of one of as many functions of all, and every row takes part in each.
     """
 
-    def __init__(self, examples: int, positions: int) -> None:
-        self._examples, self._rows = examples, examples * positions
+    def __init__(self, examples: int, positions: int, functions: int = 1) -> None:
+        self._examples, self._rows, self._functions = examples, examples * positions, functions
         self._single = positions == 1
         self._x: Array | None = None
         self._products: Array | None = None
 
     def forward(self, x: Array, products: Array | None, fan_out: int) -> None:
-        """Keep the rows of the examples, or their Gram matrix, which may be part of `products`, where that is less."""
+        """Keep the rows of the examples, or their Gram matrix, which may be part of `products`.
+
+        That where positions are one, or the Gram matrix of all gradients is smaller than the weights.
+        """
         rows = self._rows
-        few = self._single or rows <= min(x.shape[1], fan_out)
+        few = self._single or (self._functions * rows) ** 2 <= x.shape[1] * fan_out
         self._x = None if few else x[:rows]
         self._products = None
         if few:
             self._products = gram(x[:rows]) if products is None else products[:rows, :rows]
 
     def backward(self, d: Array, products: Array | None = None) -> Array:
-        """What is added to the kernel, (examples, examples). The Gram matrix of d may be part of `products`."""
-        rows, examples = self._rows, self._examples
-        if self._products is None:
-            assert self._x is not None
-            x, d = (whole[:rows].reshape(examples, -1, whole.shape[1]) for whole in (self._x, d))
-            return _from_gradients(x, d) + gram(d.sum(axis=1))
-        x, self._products = self._products, None
-        return part_of_product(x, gram(d[:rows]) if products is None else products[:rows, :rows], examples)
+        """What is added to the kernel, (examples, examples), of gradients (rows, fan_out) or of several functions.
 
-    def backward_each(self, d: Array) -> Array:
-        """The same of functions of all examples, from (functions, rows, fan_out).
-
-        Of x only xx' matters: with r'r = xx' + 1, the bias among it, gradients are r d_i, which are small.
+        Their Gram matrix may be part of `products`.
         """
-        if self._products is None:
-            assert self._x is not None
-            return _from_gradients(self._x[None], d) + gram(d.sum(axis=1))
-        x, self._products = self._products + 1, None
-        root = factor(x, len(x) * np.finfo(float).eps * float(x.trace())).root
-        found, step = np.zeros((len(d), len(d))), max(1, _IN_CACHE // (len(d) * len(x)))
-        for start in range(0, d.shape[2], step):
-            some = d[:, :, start : start + step].astype(float)  # of two dtypes NumPy leaves a product to no BLAS
-            found += gram((root @ some).reshape(len(d), -1))
-        return found
+        examples, count = self._examples, self._functions * self._rows
+        d = d.reshape(-1, d.shape[-1])[:count]
+        if self._products is not None:
+            x, self._products = self._products, None
+            return part_of_product(x, gram(d) if products is None else products[:count, :count], examples)
+        assert self._x is not None
+        x = self._x.reshape(examples // self._functions, -1, self._x.shape[1])
+        d = d.reshape(examples, -1, d.shape[1])
+        return _from_gradients(x, d) + gram(d.sum(axis=1))
 
 
 def _from_gradients(x: Array, d: Array) -> Array:
@@ -101,5 +90,5 @@ class KernelProduct:
     def backward_each(self, d: Array) -> Array:
         """The gradients of several functions back."""
         if self._kernel:
-            self._tally.add_kernel(self._kernel.backward_each(d))
+            self._tally.add_kernel(self._kernel.backward(d))
         return self._weights.times_transposed(d.reshape(-1, d.shape[2])).reshape(*d.shape[:2], -1)

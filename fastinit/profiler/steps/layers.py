@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from ..description.network import Network
 from ..passes import ACTIVATION, NORM, READ
@@ -18,11 +21,14 @@ from .step import Step
 from .transformer import Embed, block
 from .units import units
 
+Array = np.ndarray[Any, Any]
+
 
 class Builder:
     """Makes the steps of one drawing of a network, layer by layer; layer 0 is where the input is read.
 
-    `beside` another builder, whose weights they have, nothing is measured but the kernel, if that is wanted.
+    `beside` another builder, whose weights and biases they have, as far as these have learned, nothing is measured but
+    the kernel, if that is wanted.
     """
 
     network: Network
@@ -46,6 +52,7 @@ class Builder:
         self.kernel, self._buffers, self._shared = kernel, Buffers(), Shared()
         self._measures = beside is None
         self._weights: dict[str, Weights] = beside._weights if beside else {}
+        self._biases: dict[str, Array] = beside._biases if beside else {}
 
     def _weights_of(self, shape: tuple[int, ...], name: str, gain: float) -> Weights:
         """Those of that shape and stream, times a gain."""
@@ -89,7 +96,9 @@ class Builder:
             self._weights[name] = self._weights_of(shape, name, gain)
         steps.append(self._product(self.tallies[number], self._weights[name]))
         if network.bias_std:
-            steps.append(Bias(bias(network.bias_std, shape[-1], self.seed, name, network.dtype)))
+            if name not in self._biases:
+                self._biases[name] = bias(network.bias_std, shape[-1], self.seed, name, network.dtype)
+            steps.append(Bias(self._biases[name]))
         return steps
 
     def _units(self, number: int, order: list[int], ends: bool = False) -> list[Step]:

@@ -21,6 +21,7 @@ from ...schemes.distributions import normal
 from ..description.initialisation import Initialisation
 from ..gram_factors import factor, stream_generator
 from ..products import gram, inner, rounding, squared_norm
+from .matrices import product
 
 Array = np.ndarray[Any, Any]
 
@@ -53,9 +54,9 @@ class _Side:
     def _apart(self, x: Array) -> tuple[Array, Array]:
         """Coefficients in the basis, and what it leaves, of which a second look finds what rounding hid."""
         coefficients = x @ self.basis.T
-        rest = x - coefficients @ self.basis
+        rest = x - product(coefficients, self.basis)
         more = rest @ self.basis.T
-        return coefficients + more, rest - more @ self.basis
+        return coefficients + more, rest - product(more, self.basis)
 
     def _directions(self, rest: Array, noise: float) -> Array:
         """Orthonormal rows, orthogonal to the basis: of the second time they are so to the last digits."""
@@ -88,14 +89,14 @@ class LazyGaussian:
         """x W."""
         result = self._product(x, self._inputs, self._outputs, "forward")
         for scale, left, right in self._learned:
-            result += (x @ left.T * x.dtype.type(scale)) @ right
+            result += product(x @ left.T * x.dtype.type(scale), right)
         return result
 
     def times_transposed(self, d: Array) -> Array:
         """d W'."""
         result = self._product(d, self._outputs, self._inputs, "backward")
         for scale, left, right in self._learned:
-            result += (d @ right.T * d.dtype.type(scale)) @ left
+            result += product(d @ right.T * d.dtype.type(scale), left)
         return result
 
     def _product(self, x: Array, side: _Side, other: _Side, way: str) -> Array:
@@ -107,7 +108,7 @@ class LazyGaussian:
         seen = len(side.basis)
         coefficients = side.take_in(x / unit)
         side.images = np.concatenate([side.images, self._answer(side.basis[seen:], side, other, way)])
-        result = coefficients @ side.images
+        result = product(coefficients, side.images)
         result *= self._dtype.type(self._scale)
         result *= unit
         return result
@@ -118,11 +119,11 @@ class LazyGaussian:
         fresh = normal((seen + len(directions), width), seed=self._seed, name=f"{self._name}.{way}", dtype=self._dtype,
                        index=np.s_[seen:])  # fmt: skip
         for _ in range(2):
-            fresh -= (fresh @ other.basis.T) @ other.basis
+            fresh -= product(fresh @ other.basis.T, other.basis)
         freedom = len(directions) * (width - len(other.basis))
         if self._squares is not None and freedom:
             self._fit(fresh, freedom)
-        return (directions @ other.images.T) @ other.basis + fresh
+        return product(directions @ other.images.T, other.basis) + fresh
 
     def _fit(self, fresh: Array, freedom: int) -> None:
         """Where |V|^2 has been told, what was unseen then is uniform on a sphere: a part of it has a beta's share."""

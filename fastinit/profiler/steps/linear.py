@@ -11,7 +11,7 @@ from ..description.network import Image
 from ..products import inner, squared_norm
 from ..statistics import Tally
 from .kernel_products import KernelProducts
-from .matrices import Weights
+from .matrices import Weights, product
 from .shared import Shared
 
 Array = np.ndarray[Any, Any]
@@ -53,11 +53,11 @@ class Product:
         before, back = self.weights.times_transposed(d), None
         if h is not None and products is not None:
             back = self._shared.products(d)
-            squares, product = inner(products, back), inner(h, d)
+            squares, dot = inner(products, back), inner(h, d)
         else:
             assert x is not None
-            squares, product = squared_norm(x.T @ d), inner(x, before)
-        self._tally.add_weights(weight_grad_norm=squares, weight_dot_grad=product)
+            squares, dot = squared_norm(product(x.T, d)), inner(x, before)
+        self._tally.add_weights(weight_grad_norm=squares, weight_dot_grad=dot)
         if self._kernel:
             self._tally.add_kernel(self._kernel.backward(d, back))
         return before

@@ -10,15 +10,16 @@ import numpy as np
 
 from ..description.network import Network, mixes
 from ..description.signals import Signals
+from ..parallel import sharing
 from ..products import gram
 from ..progress import Report
-from ..statistics import NETWORK_FIELDS, Tally
+from ..statistics import Tally
 from ..tangent_kernel import kernel_examples, kernel_fields
-from .jacobian import jacobian_largest, jacobian_moments
+from .jacobian import jacobian_fields
 from .kernel_beside import KernelBeside
 from .kernel_products import KernelProducts
 from .layers import Builder
-from .step import backward, forward, learn
+from .step import Step, backward, forward, learn
 
 Array = np.ndarray[Any, Any]
 
@@ -31,17 +32,25 @@ def propagate_by_steps(
     Yields once for each step of gradient descent, and once after the last, what is known of the whole network; the
     tallies then hold that step's layers. `report` is called once for each layer passed.
     """
-    steps = signals.sgd_steps
     here = signals.is_random and not mixes(network)
     kernel = partial(KernelProducts, kernel_examples(network), network.rows // network.batch) if here else lambda: None
-    builder = Builder(network, seed, tallies, method, steps > 0, kernel)
-    layers = builder.layers()
-    beside = KernelBeside(signals, builder) if signals.backward and not here and not steps else None
+    builder = Builder(network, seed, tallies, method, signals.sgd_steps > 0, kernel)
+    layers = builder.layers()  # BLAS has all its threads for weights that are held
+    with sharing():
+        yield from _passed(signals, builder, layers, here, report)
+
+
+def _passed(
+    signals: Signals, builder: Builder, layers: list[list[Step]], here: bool, report: Report
+) -> Iterator[dict[str, Any]]:
+    """What is known of the whole network, the kernel among it as its signals pass, where it is to be taken `here`."""
+    network, seed, tallies, steps = builder.network, builder.seed, builder.tallies, signals.sgd_steps
     inputs = signals.first(network, seed)
     for step in range(steps + 1):
         if step:
             for tally in tallies:
                 tally.start()
+        beside = KernelBeside(signals, builder) if signals.backward and not here else None
         x = inputs
         for number, layer in enumerate(layers):
             x = forward(layer, x)
@@ -66,11 +75,9 @@ def propagate_by_steps(
             elif beside:
                 whole = beside.fields()
             if signals.jacobian:
-                moments = jacobian_moments(layers, d, x.size, report)
                 for layer in layers:
                     layer.clear()
-                largest = jacobian_largest(signals, builder)
-                whole |= dict(zip(NETWORK_FIELDS, (*moments, largest), strict=True))
+                whole |= jacobian_fields(signals, builder, report)
         yield whole
         if step < steps:
             for layer, rate in zip(layers[1:], signals.rates, strict=True):

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from ...profiler.show.html import finite, layout, line_of, page, write_whole
 from ...records import plain
 from .lines import Lines, word
-from .table import headed
+from .table import headed, roundings
 
 if TYPE_CHECKING:
     from ..result import Sweep
@@ -22,13 +22,17 @@ _CHARTS = {
     "Activations, forward: E x², factor per layer": "act_second_moment_rate",
     "Gradient, backward: E g², factor per layer": "grad_act_second_moment_rate",
     "Mean cosine between outputs": "cosine_last",
-    "Tangent kernel: largest eigenvalue over the mean": "kernel_over_mean",
+    "Kernel over mean": "kernel_over_mean",
 }
 
 
 def to_html(sweep: Sweep, path: Any = None) -> str | None:
     """The page, or where it is written."""
-    charts = ((title, "", _chart(Lines(sweep, None, name, None))) for title, name in _CHARTS.items() if name in sweep)
+    charts = (
+        (title, _key(sweep, name), _chart(Lines(sweep, None, name, None)))
+        for title, name in _CHARTS.items()
+        if name in sweep
+    )
     shown = [one for one in charts if one[-1].data]
     axes = {name: [word(value) for value in sweep[name].tolist()] for name in sweep.axes}
     numbers = {"format": "fastinit sweep", "columns": {name: plain(sweep[name]) for name in sweep} | axes}
@@ -39,6 +43,15 @@ def to_html(sweep: Sweep, path: Any = None) -> str | None:
         return made
     write_whole(Path(path), made)
     return None
+
+
+def _key(sweep: Sweep, name: str) -> str:
+    """What a title leaves to be said of its column."""
+    known = [off for off in roundings(sweep) if off > 0]
+    if name != "kernel_over_mean" or not known:
+        return ""
+    most = 1 / max(known)
+    return f"largest eigenvalue of the tangent kernel over the mean of the others; {most:.0e} and more may be rounding"
 
 
 def _chart(lines: Lines) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from ..tensors.checks import check_model
+from ...arguments import refuse
+from ..tensors.checks import check_here, check_model
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -32,8 +35,8 @@ def materialize(model: Model, device: torch.device | str | int) -> Model:
 
     Raises
     ------
-    TypeError
-        If `model` is no module.
+    TypeError, ValueError
+        If `model` is no module or has lazy ones, or `device` is none with memory.
 
     Examples
     --------
@@ -46,6 +49,10 @@ def materialize(model: Model, device: torch.device | str | int) -> Model:
     True
     """
     check_model(model)
+    for name, one in chain(model.named_parameters(), model.named_buffers()):
+        if is_lazy(one):
+            check_here(one, full_name=name)
+    device = _with_memory(device)
     places: dict[Tensor, list[tuple[dict[str, Any], str]]] = {}
     for module in model.modules():
         for held in (module._parameters, module._buffers):
@@ -57,3 +64,14 @@ def materialize(model: Model, device: torch.device | str | int) -> Model:
         for held, leaf in others:
             held[leaf] = first[name]
     return model
+
+
+def _with_memory(device: Any) -> torch.device:
+    rule = "a torch.device, or what it takes, with memory: 'cpu', 'cuda', 'cuda:1'"
+    if not isinstance(device, (torch.device, str, int)):
+        refuse("device", rule, device, TypeError)
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        refuse("device", rule, device)
+    return refuse("device", rule, device) if found.type == "meta" else found

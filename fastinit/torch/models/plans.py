@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,12 +14,13 @@ from ...arguments import choice, integer, refuse
 from ...dtypes import kind_of
 from ...laws import Called, Law, Packed
 from ...machine import usually_rounded
-from ...models.patterns import pattern_for
+from ...models.patterns import examples_for, of_each
 from ...models.plans import Entry, Plan
+from ...models.recipe import RECIPES, Recipe
 from ...schemes import SCHEMES, Scheme
 from ..rules.lists import Listed, Rule, Rules
 from ..rules.modules import sides_of
-from ..rules.recipe import BY_MODULES, RECIPES, Recipe, modules_draw, rule_names
+from ..rules.recipe import BY_MODULES, modules_draw, rule_names
 from ..rules.weights import Ruled, Weight, ruled
 from ..tensors.checks import check_here, check_model, check_tensor
 from ..tensors.fills import dtype_for
@@ -194,13 +194,9 @@ def _with_examples(
     rules: Sequence[tuple[Any, ...]], missing: Sequence[str], weights: Sequence[Weight]
 ) -> list[tuple[Any, ...]]:
     """Rules that leave all other weights what they have, and of the old ones those that come first for one."""
-    others = [weight for weight in weights if weight.name not in missing]
-    names = [other.name for other in others]
-    examples: dict[str, str] = {}
-    for weight in weights:
-        if weight.name in missing and not any(fnmatchcase(weight.name, pattern) for pattern in examples):
-            # what else there is may be a factor, of which zero kills its branch
-            examples[pattern_for(weight.name, names)] = "zeros" if weight.is_bias else "ones"
+    some, others = ([one for one in weights if (one.name in missing) is here] for here in (True, False))
+    # what else there is may be a factor, of which zero kills its branch
+    examples = examples_for(some, others, lambda weight: "zeros" if weight.is_bias else "ones")
     idle = Listed(rules).unmatched(others)
     return [*examples.items(), *(rule for rule in rules if rule[0] not in idle)]
 
@@ -208,21 +204,16 @@ def _with_examples(
 def _check_law(law: Law, weight: Weight) -> None:
     """Raise where a law of ours cannot give the weight, or a function cannot be called as it would be."""
     dtype = dtype_for(law, weight.dtype)
-    if not isinstance(law, Called):
+    if isinstance(law, Called):
+        law.check_call(weight.shape, weight.name, dtype)
+    else:
         law.fills(weight.shape, kind_of(dtype), 0, weight.name, 1)
-        return
-    common = {"seed": 0, "name": weight.name, "dtype": dtype, "index": None, "out": None}
-    try:
-        inspect.signature(law.call).bind(weight.shape, **common, **law.keywords)
-    except (TypeError, ValueError) as error:  # the latter of what tells no signature
-        called = getattr(law.call, "__name__", law.call)
-        refuse("rules", f"of schemes that are called as fastinit's are ({weight.name}: {error})", called, TypeError)
 
 
 def _given(rules: Rules, weights: Sequence[Weight], renamed: bool) -> dict[str, Ruled]:
     """By name, what rules give each weight that they give something."""
     rule = _rule(rules, weights, renamed)
-    given = {weight.name: one for weight in weights if (one := ruled(rule(weight))) is not None}
+    given = {name: ruled(one) for name, one in of_each(weights, rule, lambda _: "torch").items() if one is not None}
     for name, one in given.items():
         if not isinstance(one, Ruled):
             refuse("rules", f"such that a function gives a law ({name})", one, TypeError)

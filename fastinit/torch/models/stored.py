@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from ...arguments import refuse
+from ...missing import missing
 from ...models.shards import ModelVerification
-from ...tensor_files import open_tensors
+from ...tensor_files import PICKLED, open_tensors
 from ..rules.lists import Rules
 from ..tensors.names import canonical_name, named_tensors
+from .pickled import PickledFile
 from .saving import save
 from .verification import verify
 
@@ -30,7 +33,7 @@ def configured(path: str) -> Any:
     try:
         import transformers
     except ImportError as error:
-        raise ImportError("a configuration needs transformers: pip install transformers") from error
+        raise missing("a configuration", "transformers") from error
     config = transformers.AutoConfig.from_pretrained(path)
     names = config.architectures or []
     if len(names) != 1 or not hasattr(transformers, names[0]):
@@ -51,14 +54,19 @@ def save_described(model: nn.Module, directory: str | os.PathLike[str], rules: R
 
 
 def verify_stored(model: nn.Module, path: Path, rules: Rules, seed: Any = None) -> ModelVerification:
-    """Whether a file holds the weights that rules give a model, whose parameters its tensors become."""
+    """Whether what is stored has the weights that rules give a model, whose parameters its tensors become."""
     load(model, path)
     return verify(model, rules, seed)
 
 
+def opened(path: Path, framework: str) -> AbstractContextManager[Any]:
+    """The tensors of a file of whichever format, or of several with an index: see `open_tensors`."""
+    return nullcontext(PickledFile(path, framework)) if path.suffix in PICKLED else open_tensors(path, framework)
+
+
 def load(model: nn.Module, path: Path) -> None:
-    """Give the parameters of a model on the meta device the tensors of a file, in the file's dtype."""
-    with open_tensors(path, framework="pt") as file:
+    """Give the parameters of a model on the meta device the tensors that are stored, in their dtypes there."""
+    with opened(path, "pt") as file:
         there = {canonical_name(name): file.read(name) for name in file.names}
         if len(there) < len(file.names):
             refuse("file", "one without two tensors of one name but for wrappers", sorted(file.names))

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from ... import verification
 from ...arguments import refuse
-from ...dtypes import kind_of
 from ...machine import usually_rounded
 from ...models.plans import Entry
 from ...models.shards import ModelVerification, Shard, digest_of, put_together
@@ -21,7 +20,7 @@ from ...typing import Index
 from ..rules.lists import Rules
 from ..tensors.agreement import from_all_ranks
 from ..tensors.checks import check_model, check_tensor
-from ..tensors.fills import array_over
+from ..tensors.fills import array_over, values_over
 from ..tensors.names import Rename, named_tensors
 from ..tensors.shards import Partition, Pieces, check_partition, is_dtensor, known_pieces_of, reshard, rows_of
 from ..tensors.ties import warn_untied
@@ -182,18 +181,11 @@ def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, pad
         held = [part for one in held for part in one.without_row(row)]
     if not held:
         return shard._replace(problems=tuple(problems))
-    arrays = [_array(local[one.local_slices]) for one in held]
+    arrays = [values_over(local[one.local_slices]) for one in held]
     index: list[Index] | None = None if held == [whole] else [one.slices for one in held]
     given = arrays if index else arrays[0]
     found = verification.verify(given, entry.law, shape=shape, index=index, seed=seed, name=entry.stream)
-    problems += [found.summary] if found.problems else []
-    return shard._replace(problems=tuple(problems), sketch=found.sketch)
-
-
-def _array(tensor: Tensor) -> Any:
-    if tensor.dtype is torch.bfloat16:
-        return array_over(tensor.view(torch.int16)).view(kind_of("bfloat16").dtype)
-    return array_over(tensor)
+    return shard._replace(problems=tuple(problems)).judged(found, entry.law)
 
 
 def _digest(local: Tensor, rectangle: Rectangle, shape: tuple[int, ...]) -> int:

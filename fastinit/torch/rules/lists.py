@@ -8,7 +8,8 @@ from typing import Any
 from ...arguments import refuse
 from ...laws import Law
 from ...models.patterns import LIST, Patterns
-from .recipe import BY_MODULES, Recipe
+from ...models.recipe import Recipe
+from .recipe import BY_MODULES
 from .weights import Ruled, Weight, law_of
 
 Rule = Callable[[Weight], Ruled | Law | None]

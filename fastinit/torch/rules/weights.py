@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
@@ -13,9 +12,11 @@ from torch import nn
 
 from ...arguments import refuse, unexpected
 from ...laws import Called, Law
+from ...models.patterns import NoFansError
+from ...models.recipe import is_of, layer_of
 from ...scaling import Axes, Fans, checked_axes, fan_pair
 from ...schemes import AXES, DESCRIBED, Scheme, scheme_of
-from .modules import IN_TORCHS_ORDER, fans_of, is_of_norm, is_shift, sides_of
+from .modules import IN_TORCHS_ORDER, fans_of, is_norm, is_of_norm, is_shift, sides_of
 
 
 class Weight(NamedTuple):
@@ -66,21 +67,37 @@ class Weight(NamedTuple):
         return self.name.rpartition(".")[2]
 
     @property
+    def path(self) -> str:
+        """The name of what it is, or is that of."""
+        return self.name.removesuffix(".weight")
+
+    @property
     def layer(self) -> int | None:
         """The first number in the name."""
-        found = re.search(r"(?:^|\.)(\d+)\.", self.name)
-        return None if found is None else int(found[1])
+        return layer_of(self)
+
+    @property
+    def in_norm(self) -> bool:
+        """Whether its module is a normalisation and no more."""
+        return is_norm(self.module)
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether it is looked up, and nothing is multiplied by it."""
+        return isinstance(self.module, nn.Embedding)
+
+    @property
+    def door(self) -> str:
+        """Whose recipes are made for it."""
+        return "fastinit.torch"
 
     def is_of(self, *names: str) -> bool:
         """Whether it is, or is that of, something so called; a name may be the end of a path, as ``mlp.dense``."""
-        path = f".{self.name.removesuffix('.weight')}"
-        return path.endswith(tuple(f".{name}" for name in names))
+        return is_of(self, *names)
 
-
-def path_end(weight_name: str) -> str:
-    """What something is called that a weight is, or is that of, and what holds it where that is no number."""
-    *_, holder, last = ["0", *weight_name.removesuffix(".weight").split(".")]
-    return last if holder.isdecimal() else f"{holder}.{last}"
+    def law(self, scheme: Any, **keywords: Any) -> Ruled:
+        """See `law_of`."""
+        return law_of(scheme, self, **keywords)
 
 
 class Ruled(NamedTuple):
@@ -149,7 +166,7 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
     if found is None:
         first = f"others need a rule before it: ({weight.name!r}, 'torch')"
         rule = f"such that a scheme with a fan is for weights of two axes or more ({first})"
-        refuse("rules", rule, (weight.name, weight.shape))
+        refuse("rules", rule, (weight.name, weight.shape), NoFansError)
     return Ruled(known.scaled(*found, **keywords), fans)
 
 

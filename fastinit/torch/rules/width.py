@@ -10,10 +10,11 @@ from torch import nn
 
 from ...arguments import refuse
 from ...laws import Law
+from ...models.recipe import Recipe
 from ..tensors.names import canonical_name
 from .lists import Listed
 from .modules import sides_of
-from .recipe import Recipe, modules_draw
+from .recipe import modules_draw
 from .weights import Ruled, Weight, law_of, refuse_axes, ruled
 
 #: Of a mean that is found by quadrature, in deviations.

@@ -43,6 +43,8 @@ class CoordinateCheck(Record):
     coordinates, changes : numpy.ndarray
         Mean absolute coordinate of what a module returns, and of how far that is from what it returned at first:
         (repeats, widths, steps + 1, modules).
+    weighted : tuple of str
+        The modules that have parameters, in themselves or in a module below.
     """
 
     widths: tuple[int, ...]
@@ -51,6 +53,7 @@ class CoordinateCheck(Record):
     seed: int
     coordinates: Array = field(repr=False)
     changes: Array = field(repr=False)
+    weighted: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -72,8 +75,8 @@ class CoordinateCheck(Record):
         """One line for each module that is wrong; empty where none is.
 
         At first coordinates may shrink as the width grows, as those of outputs should. What steps change must neither
-        grow nor shrink. A module that no step changes at any width, as one without weights above it, is not judged; but
-        one must change.
+        grow nor shrink. A module without parameters that no step changes at any width, as one before all weights, is
+        not judged; one with parameters must change, or nothing is known of how it learns.
         """
         if lost := self._first_lost():
             return (lost,)
@@ -88,6 +91,8 @@ class CoordinateCheck(Record):
             worst = int(np.abs(powers).argmax()) + 1
             if sizes.power[0, module] > self.tolerance:
                 found.append(f"{name}: grows like {_power(sizes, 0, module)} at the start")
+            if name in self.weighted and not moved.any():
+                found.append(f"{name}: has parameters, but no step changes it (`names` leaves out what is frozen)")
             if len(unlike):
                 found.append(f"{name}: is changed by step {unlike[0] + 1} at some widths and not at others")
             if abs(powers[worst - 1]) > self.tolerance:
@@ -188,8 +193,9 @@ class CoordinateCheck(Record):
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> CoordinateCheck:
         """That of which `to_dict` gives these."""
-        arrays = (real_array(found[name]) for name in ("coordinates", "changes"))
-        return cls(tuple(found["widths"]), tuple(found["modules"]), found["tolerance"], found["seed"], *arrays)
+        coordinates, changes = (real_array(found[name]) for name in ("coordinates", "changes"))
+        return cls(tuple(found["widths"]), tuple(found["modules"]), found["tolerance"], found["seed"], coordinates,
+                   changes, tuple(found["weighted"]))  # fmt: skip
 
 
 def _powers(widths: tuple[int, ...], values: Array) -> Powers:

@@ -12,13 +12,14 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ...profiler.description.signals import random_signs
 from ...profiler.statistics import distinct_rows
+from ...profiler.tangent_kernel import FEW
 from ..rules.modules import takes_moments
 from .factors import recorded
 from .outputs import array_of
 from .tangents import Pass, Tangents, tangents
 
-#: Where rows mix each example is sent back through all of them, so fewer are taken; of a large model fewer still.
-_MIXED, _MIXED_LARGE, _LARGE = 8, 4, 10_000_000
+#: Where rows mix each example is sent back through all of them; of a model as large fewer are then taken.
+_FEW_LARGE, _LARGE = 4, 10_000_000
 
 
 class Given(NamedTuple):
@@ -104,7 +105,7 @@ def _together(given: Given, values: Tensor | None, rows: range, parameters: int)
         return []
     output = given.outputs(given.run())
     assert output is not None
-    few = min(len(rows), _MIXED if parameters <= _LARGE else _MIXED_LARGE)
+    few = min(len(rows), FEW if parameters <= _LARGE else _FEW_LARGE)
     return [Pass(target, []) for target in output[:few]]
 
 

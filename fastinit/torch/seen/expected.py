@@ -1,8 +1,9 @@
 """Expected: the second moments that theory has of what modules return, from those of what they are given.
 
-Theory is of infinite width: weights are independent of what they multiply, and what they make of it is normal with mean
-zero. So the second moment q becomes ``fan_in E w**2 q + E b**2`` in a layer, ``E phi(u)**2`` at variance q in an
-activation, ``E gamma**2 q / (q + eps) + E beta**2`` in a norm.
+Theory is of infinite width: weights are independent of each other and of what they multiply, and what they make of it
+is normal with mean zero. So the second moment q becomes ``fan_in E w**2 q + E b**2`` in a layer, ``E phi(u)**2`` at
+variance q in an activation, ``E gamma**2 q / (q + eps) + E beta**2`` in a norm. Where weights are not so it has nothing
+to say of a layer and of what comes of it; of an activation it has not where what that is given is not normal.
 """
 
 from __future__ import annotations
@@ -10,26 +11,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ...profiler.products import squared_norm
+from ...scaling import gain
 from ...theory import second_moment_map
 from ...typing import ActivationLike
 from ..rules.modules import is_as_its_class, takes_moments
-from .outputs import array_of, first_floats
-
-#: From a module, the second moment of what it is given, and the shape of that, to that of what it returns.
-Rule = Callable[[Any, float, tuple[int, ...]], float]
+from .centred import is_centred
+from .outputs import first_floats, second_moment
 
 
-def second_moment(tensor: Tensor) -> float:
-    """Mean square of the elements."""
-    return squared_norm(array_of(tensor)) / tensor.numel() if tensor.numel() else math.nan
+class Moment(NamedTuple):
+    """A second moment, NaN where theory has none, and whether it is of what is normal with mean zero."""
+
+    value: float
+    normal: bool = True
+
+
+#: Weights have a gain whose squares are off by less: their mean squares are by a part in the root of their number.
+_OWN = 0.1
+#: From a module, the second moment of what it is given, and the shape of that, to that of what it returns; or to none.
+Rule = Callable[[Any, Moment, tuple[int, ...]], Moment | None]
 
 
 class Expected:
@@ -41,16 +48,21 @@ class Expected:
 
     def __init__(self) -> None:
         self._known: Any = WeakIdKeyDictionary()
-        self._given: list[tuple[float, tuple[int, ...]]] = []
+        self._given: list[tuple[Moment, tuple[int, ...]]] = []
 
     def of(self, tensor: Tensor) -> float:
-        """NaN where nothing is known of it."""
-        value, version = self._known.get(_owner(tensor), (math.nan, 0))
-        return value if version == _version(tensor) else math.nan
+        """NaN where theory has none."""
+        known = self._found(tensor)
+        return math.nan if known is None else known.value
+
+    def _found(self, tensor: Tensor) -> Moment | None:
+        """None of what comes of no module with a rule."""
+        known, version = self._known.get(_owner(tensor), (None, 0))
+        return known if version == _version(tensor) else None
 
     def start(self, tensor: Tensor) -> None:
         """Take what is measured of the model's input."""
-        self._know(tensor, second_moment(tensor))
+        self._know(tensor, Moment(second_moment(tensor)))
 
     def attach(self, hooks: ExitStack, model: nn.Module) -> None:
         """Until the stack is left, follow what modules with a rule are given and return."""
@@ -63,21 +75,20 @@ class Expected:
         """Before it is called: it may write into what it is given."""
         tensor = first_floats(args[:1])
         if tensor is None:
-            self._given.append((math.nan, ()))
+            self._given.append((Moment(math.nan), ()))
             return
-        value = self.of(tensor)
-        self._given.append((second_moment(tensor) if math.isnan(value) else value, tuple(tensor.shape)))
+        self._given.append((self._found(tensor) or Moment(second_moment(tensor)), tuple(tensor.shape)))
 
     def _leaver(self, rule: Rule) -> Callable[..., None]:
         def leave(module: nn.Module, _: Any, output: Any) -> None:
-            value, shape = self._given.pop()
-            if isinstance(output, Tensor):
-                self._know(output, rule(module, value, shape))
+            given, shape = self._given.pop()
+            if isinstance(output, Tensor) and (found := rule(module, given, shape)) is not None:
+                self._know(output, found)
 
         return leave
 
-    def _know(self, tensor: Tensor, value: float) -> None:
-        self._known[_owner(tensor)] = value, _version(tensor)
+    def _know(self, tensor: Tensor, moment: Moment) -> None:
+        self._known[_owner(tensor)] = moment, _version(tensor)
 
 
 def _owner(tensor: Tensor) -> Tensor:
@@ -95,11 +106,19 @@ def _square(parameter: Tensor | None, absent: float) -> float:
     return absent if parameter is None else second_moment(parameter)
 
 
-def _layer(module: Any, q: float, shape: tuple[int, ...]) -> float:
+def _shifts(parameter: Tensor | None) -> bool:
+    """Whether it moves the mean away from zero, where it is added."""
+    return parameter is not None and not is_centred(parameter)
+
+
+def _layer(module: Any, given: Moment, shape: tuple[int, ...]) -> Moment:
     """Of a matrix or a kernel, whose taps beside the input are given zeros."""
+    if not is_centred(module.weight):
+        return Moment(math.nan)
     fan_in = module.weight[0].numel() if isinstance(module, (nn.Linear, *_KERNELS)) else module.weight.shape[0]
     share = _share_inside(module, shape) if isinstance(module, _KERNELS) else 1.0
-    return fan_in * share * second_moment(module.weight) * q + _square(module.bias, 0.0)
+    value = fan_in * share * second_moment(module.weight) * given.value + _square(module.bias, 0.0)
+    return Moment(value, not _shifts(module.bias))
 
 
 def _share_inside(module: Any, shape: tuple[int, ...]) -> float:
@@ -115,36 +134,44 @@ def _share_inside(module: Any, shape: tuple[int, ...]) -> float:
     return share
 
 
-def _embedding(module: Any, _: float, __: tuple[int, ...]) -> float:
-    return second_moment(module.weight)
+def _embedding(module: Any, _: Moment, __: tuple[int, ...]) -> Moment:
+    return Moment(second_moment(module.weight), not _shifts(module.weight))
 
 
-def _norm(module: Any, q: float, _: tuple[int, ...]) -> float:
+def _norm(module: Any, given: Moment, _: tuple[int, ...]) -> Moment:
     eps = torch.finfo(torch.float32).eps if module.eps is None else module.eps
-    return _square(module.weight, 1.0) * q / (q + eps) + _square(getattr(module, "bias", None), 0.0)
+    bias = getattr(module, "bias", None)
+    value = _square(module.weight, 1.0) * given.value / (given.value + eps) + _square(bias, 0.0)
+    return Moment(value, given.normal and not _shifts(bias))
 
 
-def _batch_norm(module: Any, q: float, shape: tuple[int, ...]) -> float:
+def _batch_norm(module: Any, given: Moment, shape: tuple[int, ...]) -> Moment:
     """With running statistics it is a map of each channel, ``a x + c``."""
     if takes_moments(module):
-        return _norm(module, q, shape)
+        return _norm(module, given, shape)
     a = (module.running_var + module.eps) ** -0.5 * (1 if module.weight is None else module.weight)
     c = (0 if module.bias is None else module.bias) - a * module.running_mean
-    return second_moment(a) * q + second_moment(c)
+    return Moment(second_moment(a) * given.value + second_moment(c), given.normal and not _shifts(c))
 
 
-def _dropout(module: Any, q: float, _: tuple[int, ...]) -> float:
-    return q / (1 - module.p) if module.training and module.p < 1 else q
+def _dropout(module: Any, given: Moment, _: tuple[int, ...]) -> Moment:
+    """Zeros among the values are of no normal law."""
+    drops = module.training and module.p > 0
+    if not drops:
+        return given
+    return Moment(0.0 if module.p == 1 else given.value / (1 - module.p), normal=False)
 
 
-def _same(_: Any, q: float, __: tuple[int, ...]) -> float:
-    return q
+def _same(_: Any, given: Moment, __: tuple[int, ...]) -> Moment:
+    return given
 
 
 def _activation(name: Callable[[Any], ActivationLike | None]) -> Rule:
-    def rule(module: Any, q: float, _: tuple[int, ...]) -> float:
-        phi = name(module)
-        return math.nan if phi is None or not math.isfinite(q) else second_moment_map(phi, q)
+    def rule(module: Any, given: Moment, _: tuple[int, ...]) -> Moment | None:
+        if not math.isfinite(given.value):
+            return Moment(math.nan)
+        phi = name(module) if given.normal else None
+        return None if phi is None else Moment(second_moment_map(phi, given.value), normal=False)
 
     return rule
 
@@ -187,3 +214,18 @@ def _rule_of(module: nn.Module) -> Rule | None:
     if not is_as_its_class(module):
         return None
     return _RULES.get(kind) or _OF_TRANSFORMERS.get(f"{kind.__module__}.{kind.__name__}")
+
+
+def has_own_gain(model: nn.Module) -> bool | None:
+    """Whether the layers between the first and the last have, in the mean, weights of the gain of their activation.
+
+    None where no layer is between them, or there is not one kind of activation.
+    """
+    kinds = {_ACTIVATIONS[type(one)](one) for one in model.modules() if type(one) in _ACTIVATIONS}
+    activation = kinds.pop() if len(kinds) == 1 else None
+    layers = [one.weight for one in model.modules() if type(one) in (nn.Linear, *_KERNELS)]
+    weights = [one for one in layers[1:-1] if one.numel()]
+    if activation is None or not weights:
+        return None
+    squares = [second_moment(one) * one[0].numel() for one in weights]
+    return math.isclose(sum(squares) / len(squares), gain(activation) ** 2, rel_tol=_OWN)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...arguments import real, refuse
+from ...arguments import first_few, real, refuse
 from ...laws import Orthogonal
 from ...machine import usually_rounded
 from ...stream import seed_number
@@ -84,7 +84,7 @@ def lsuv_(
     -----
     UserWarning
         If a layer shares its weight with a module of another kind, as an output layer with an embedding: it is left as
-        it is.
+        it is. Or if no layer was called.
 
     Notes
     -----
@@ -121,6 +121,9 @@ def lsuv_(
         except BaseException:
             made.undo()
             raise
+    if layers and not made.done:
+        names = first_few([label for label, _ in layers.values()])
+        warnings.warn(f"lsuv_: the model called none of its layers ({names}), and is what it was", stacklevel=3)
     return made.done
 
 

@@ -41,7 +41,8 @@ class Model:
 
     `rows` are those of the batch; `normalises`: whether it has a norm that divides by the deviation it finds;
     `branches`: whether it has weights that a gradient can go around; `output`: the name of the last layer; `learns`:
-    whether a parameter takes a gradient.
+    whether a parameter takes a gradient; `batch_norm`: whether a norm takes moments of the batch; `biases`: whether
+    some are not zero; `own_gain`: whether weights have that of their activation, None where it is not known.
     """
 
     name: str
@@ -53,6 +54,9 @@ class Model:
     branches: bool
     output: str
     learns: bool = True
+    batch_norm: bool = False
+    biases: bool = False
+    own_gain: bool | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
-from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from ...profiler.result.advice import Built
 from ...profiler.result.comparison import Comparison
+from ...profiler.result.fields import read_fields
 from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
-from ...profiler.result.layer_profile import LayerProfile, read_fields
+from ...profiler.result.layer_profile import LayerProfile
 from ...profiler.result.training import Evidence
 from ...profiler.result.verdict import Verdict
 from ...profiler.result.words import Naming
@@ -41,6 +42,7 @@ class ModelProfile(LayerProfile[Model]):
     """
 
     network: Model
+    notation: ClassVar[str] = "modules are called by their names in the model, where # stands for any number"
 
     def __init__(self, network: Model, seed: int, fields: Mapping[str, Array], theory: Mapping[str, Array],
                  seconds: float = 0.0, backward: bool | None = None) -> None:  # fmt: skip
@@ -89,6 +91,15 @@ class ModelProfile(LayerProfile[Model]):
         shared = sum(1 for _ in takewhile(lambda word: len(set(word)) == 1, words))
         return {f"{'.'.join(path[shared:])} ({kind})": rows for (*path, kind), rows in found.items()}
 
+    def sections(self, most: int) -> list[list[int]]:
+        """As of `LayerProfile`; of a model that has more modules the input, some of each role, and the last one."""
+        roles = [*self._roles().values()][: most // 2]
+        last = self.network.depth
+        if last < most + 2 or not roles:
+            return super().sections(most)
+        some = [_evenly(rows, most // len(roles)) for rows in roles]
+        return [[0], *some, *([] if any(last in rows for rows in some) else [[last]])]
+
     def _passed(self) -> list[int]:
         forward, backward = (self[name][0] for name in ("act_second_moment", "grad_act_second_moment"))
         around = (forward == 0) & _any_after(forward != 0)
@@ -135,16 +146,25 @@ class ModelProfile(LayerProfile[Model]):
         return judged_model(self, self._passed(), self._roles(), forward, backward)
 
     def _evidence(self, judgement: Judgement) -> Evidence:
-        """With what is known of tokens at the outputs."""
-        return super()._evidence(judgement)._replace(position_cosine=float(self["output_position_cosine"][0]))
+        """With what is known of tokens at the outputs; the head stands on what it is given, and may begin at zero."""
+        within, given = (float(self[name][0]) for name in ("output_position_cosine", "head_second_moment"))
+        evidence = super()._evidence(judgement)._replace(position_cosine=within, outputs=given)
+        return evidence._replace(whose="head's inputs'", scaled=self.network.normalises)
+
+    def _built(self) -> Built:
+        """Ways around are seen by the gradient."""
+        model = self.network
+        branches = model.branches if self.backward else None
+        return Built(model.normalises, model.batch_norm, branches, model.biases, model.own_gain)
 
     def _naming(self) -> Naming:
         return Modules(self.network.modules)
 
-    def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
-        """A picture of each role, over its modules; of all modules where there is none, or in axes that are given."""
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """The roles, if there are several."""
         several = self.roles
-        return several.plot(path) if len(several) > 1 and ax is None else super().plot(path, ax)
+        return several if len(several) > 1 else super().parts
 
     def _columns(self) -> dict[str, Any]:
         """What was profiled and how: a value, or an array with one for each module."""
@@ -165,7 +185,10 @@ class ModelProfile(LayerProfile[Model]):
 
     def _description(self) -> dict[str, Any]:
         model = self.network
-        told = ("name", "parameters", "rows", "normalises", "branches", "output", "learns")
+        told = (
+            *("name", "parameters", "rows", "normalises", "branches", "output", "learns"),
+            *("batch_norm", "biases", "own_gain"),
+        )
         about = {name: getattr(model, name) for name in told}
         return about | {"dtype": np.dtype(model.dtype).name, "modules": [row._asdict() for row in model.modules]}
 
@@ -176,6 +199,12 @@ class ModelProfile(LayerProfile[Model]):
         modules = tuple(Row(**row) for row in about.pop("modules"))
         model = Model(**about | {"modules": modules, "dtype": np.dtype(about["dtype"])})
         return cls(model, found["seed"], *read_fields(found), found["seconds"], found["backward"])
+
+
+def _evenly(rows: Sequence[int], most: int) -> list[int]:
+    """So many of them at most, the first and the last among them."""
+    places = np.linspace(0, len(rows) - 1, min(most, len(rows)))
+    return [rows[int(place)] for place in places]
 
 
 def _any_after(found: Array) -> Array:

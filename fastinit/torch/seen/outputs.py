@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from math import log
+from math import log, nan
 from typing import Any
 
 import numpy as np
@@ -44,14 +44,18 @@ def array_of(tensor: Tensor) -> np.ndarray[Any, Any]:
     return array_over(tensor.resolve_neg().cpu())
 
 
+def second_moment(tensor: Tensor) -> float:
+    """Mean square of the elements; NaN of none."""
+    return squared_norm(array_of(tensor)) / tensor.numel() if tensor.numel() else nan
+
+
 def output_fields(outputs: Tensor | None, classes: int | None) -> dict[str, float]:
     """What a profile has of the outputs; and where they are logits of so many classes, of the first loss."""
-    array = np.full((1, 1), np.nan) if outputs is None or not outputs.numel() else array_of(outputs)
-    tokens = array.ndim == 3 and array.shape[-1] >= UNITS
-    found = {
-        "output_second_moment": squared_norm(array.reshape(1, -1)) / array.size,
-        "output_position_cosine": mean_cosine_within(array) if tokens else np.nan,
-    }
+    found = {"output_second_moment": nan, "output_position_cosine": nan}
+    if outputs is not None and outputs.numel():
+        found["output_second_moment"] = second_moment(outputs)
+        if outputs.ndim == 3 and outputs.shape[-1] >= UNITS:
+            found["output_position_cosine"] = mean_cosine_within(array_of(outputs))
     if classes is not None:
         found |= dict(zip(FIRST_LOSS_FIELDS, (_first_loss(outputs, classes), log(classes)), strict=True))
     return found

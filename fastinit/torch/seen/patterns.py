@@ -12,7 +12,7 @@ class Patterns:
     """Which modules are meant, by name: those that any of the patterns matches, or all if there are none."""
 
     def __init__(self, names: str | Iterable[str] | None) -> None:
-        self._patterns = None if names is None else [names] if isinstance(names, str) else list(names)
+        self._patterns = None if names is None else [names] if isinstance(names, str) else _strings(names)
 
     def __bool__(self) -> bool:
         return self._patterns is not None
@@ -27,3 +27,10 @@ class Patterns:
         for pattern in self._patterns or []:
             if not any(fnmatchcase(label, pattern) for label in labels):
                 refuse("names", f"patterns each of which matches {what}", pattern)
+
+
+def _strings(names: Iterable[str]) -> list[str]:
+    found = list(names) if isinstance(names, Iterable) else [names]
+    if not all(isinstance(one, str) for one in found):
+        refuse("names", "a string or an iterable of strings", names, TypeError)
+    return found

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from ...arguments import integer, refuse
 from ...machine import usually_rounded
 from ...profiler.description.signals import random_cotangent
+from ...profiler.first_loss import checked_classes
 from ...stream import seed_number
 from ..tensors.checks import kind_of_value
 from ..tensors.names import Rename
 from .examples import Given, kernel_of
 from .model_profile import ModelProfile
-from .outputs import first_floats, output_fields
+from .outputs import first_floats
 from .patterns import Patterns
 from .undisturbed import check_whole, undisturbed
 from .watch import Watch
@@ -84,8 +85,9 @@ def profile(
         of one module are taken together: moments and the share of dead units over all, the mean of the cosines, the
         least of the distinct units. Of the whole model, as arrays (1,): ``kernel_*``, what the tangent kernel says
         (``kernel_eigenvalues`` is (1, examples - 1): with the mean over examples taken out), and ``gradient_cosine``,
-        the mean cosine between the gradients of two examples; ``output_second_moment``, of the outputs, and
-        ``output_position_cosine``, between the tokens of a sequence where outputs are (rows, tokens, units) with 16
+        the mean cosine between the gradients of two examples; ``output_second_moment``, of the outputs,
+        ``head_second_moment``, of what enters the linear or convolutional layer that makes them, where that is known,
+        and ``output_position_cosine``, between the tokens of a sequence where outputs are (rows, tokens, units) with 16
         units or more. ``kernel_share`` is what comes of the kernel's trace from the parameters of a module that no
         module within it has.
 
@@ -101,7 +103,7 @@ def profile(
     sum over the outputs of example i of random signs, the same for every example, over the root of their number. Rows
     of the outputs are taken for examples. Each is sent through the model alone, if what it returns is then the row that
     it returned of the batch: every tensor with as many rows as the first argument is given row by row. Otherwise, and
-    where a batch norm uses the batch's moments, of at most 8 examples (4, beyond 10 million parameters) the gradient
+    where a batch norm uses the batch's moments, of at most 6 examples (4, beyond 10 million parameters) the gradient
     is sent back through the whole batch. ``kernel_examples`` says how many there were, 0 where the outputs have no row
     for each example: then nothing is known. But of a model that returns one number, as a loss, or no rows and is given
     a `loss`, ``s_i`` is that of example i alone. Gradients are held of as many parameters at a time as fit the memory
@@ -111,9 +113,12 @@ def profile(
     embeddings, activations and dropout of torch, and layers of transformers' GPT-2, have a rule from the second moment
     of what comes in to that of what goes out. Weights count by their mean squares as they are, which are those of their
     law but for a part in the root of their number. What comes in is what theory expects of it, from the input of the
-    model on, and what was measured where it comes of what no rule is known of, as a sum of branches, or attention. The
-    rule of an activation is for what is normal with mean zero, and of one second moment in all examples. Modules with
-    hooks of yours have no rule.
+    model on, and what was measured where it comes of what no rule is known of, as a sum of branches, or attention. Of
+    weights that are not independent with mean zero, as constant and positive ones or equal rows, theory says nothing,
+    nor of what comes of them: where the sum of all, or those of rows or of columns, are larger than such ones' are but
+    for one matrix in 2e7. The rule of an activation is for what is normal with mean zero, which what comes of another
+    activation, or has biases of one sign, is not; and of one second moment in all examples. Modules with hooks of yours
+    have no rule.
 
     Examples
     --------
@@ -128,12 +133,15 @@ def profile(
     'vanishing'
     """
     check_whole(model, "profile it")
+    for name, function in (("loss", loss), ("outputs", outputs)):
+        if function is not None and not callable(function):
+            refuse(name, "a function of what the model returns", function, TypeError)
     if loss is not None and not backward:
         refuse("loss", "left out where backward is false", loss)
     if backward and any(one.is_inference() for one in chain(model.parameters(), model.buffers())):
         refuse("model", "made outside torch.inference_mode, or profiled with backward=False", type(model).__name__)
     start, number, most = perf_counter(), seed_number(seed), integer("examples", examples, 0)
-    count = None if classes is None else integer("classes", classes, 2)
+    count = checked_classes(classes)
     read = first_floats if outputs is None else partial(_outputs, outputs)
     watch = Watch(model, Patterns(names), rename, backward)
     with (
@@ -148,7 +156,7 @@ def profile(
             output = model(*args, **kwargs)
         watch.check()
         gradients, found = dict[int, Tensor | None](), read(output)
-        told = output_fields(found, count)
+        told = watch.output_fields(found, count)
         values = found.detach() if found is not None and found.ndim and len(found) == watch.rows else None
         if backward:
             target = _target(output, loss, read)

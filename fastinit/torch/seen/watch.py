@@ -19,10 +19,11 @@ from ...profiler.statistics import FIELDS, Tally, distinct_columns
 from ...profiler.tangent_kernel import fields_of
 from ..rules.modules import normalises, takes_moments
 from ..tensors.names import Rename, canonical_name
-from .expected import Expected
+from .expected import Expected, has_own_gain
+from .head import Head
 from .model import Model, Row
 from .model_profile import ModelProfile
-from .outputs import array_of, first_floats
+from .outputs import array_of, first_floats, output_fields
 from .paths import passed_by_all
 from .patterns import Patterns
 from .returns import Returns
@@ -120,7 +121,7 @@ class Watch:
         self._start: Any = None
         self._through: set[Any] | None = None
         self._waiting: set[str] = set()
-        self._expected = Expected()
+        self._expected, self._head = Expected(), Head(model)
 
     def inputs(self, stack: ExitStack, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
         """What to give the model: a first argument of floats is taken in, and is a tensor that takes a gradient."""
@@ -143,6 +144,7 @@ class Watch:
         if self._grants:
             hooks.enter_context(_Granted())
         self._expected.attach(hooks, self._model)
+        self._head.attach(hooks)
         Returns(self._model, self._patterns, self._rename, partial(self._returned, stack)).attach(hooks)
 
     def _returned(self, stack: ExitStack, module: nn.Module, label: str, tensor: Tensor, shown: bool) -> None:
@@ -170,6 +172,10 @@ class Watch:
             refuse("model", "such that a module of it is called, and returns floats", type(self._model).__name__)
         if not any(seen.elements for seen in self._seen.values()):
             refuse("inputs", "such that modules return something: a batch of one row at least", "nothing")
+
+    def output_fields(self, outputs: Tensor | None, classes: int | None) -> dict[str, float]:
+        """Those of the outputs, and of what enters the layer that makes them."""
+        return output_fields(outputs, classes) | {"head_second_moment": self._head.second_moment(outputs)}
 
     def follow(self, target: Tensor) -> None:
         """Take in which modules every gradient passes, from here to the first that returned something with one."""
@@ -209,7 +215,7 @@ class Watch:
         count = sum(one.numel() for one in self._model.parameters())
         branches = any(seen.weights and not row.through for seen, row in zip(self._seen.values(), modules, strict=True))
         learns = any(one.requires_grad for one in self._model.parameters())
-        about = self.rows, self._dtype(), self._normalises(), branches, self._output(), learns
+        about = self.rows, self._dtype(), self._normalises(), branches, self._output(), learns, *self._built()
         model = Model(type(self._model).__name__, modules, count, *about)
         theory = [seen.expected / seen.elements if seen.elements else np.nan for seen in self._seen.values()]
         return ModelProfile(model, seed, fields, {FORWARD: np.array(theory)}, seconds, self._backward)
@@ -236,6 +242,12 @@ class Watch:
             "bends": seen.bends,
             "same": bool(seen.cosines and seen.same),
         }
+
+    def _built(self) -> tuple[bool, bool, bool | None]:
+        """Whether a norm takes moments of the batch, some biases are not zero, and weights have their own gain."""
+        norms = (one for one in self._model.modules() if isinstance(one, _BATCH))
+        biases = (one for name, one in self._model.named_parameters() if "bias" in name.rpartition(".")[2])
+        return any(map(takes_moments, norms)), any(bool(one.any()) for one in biases), has_own_gain(self._model)
 
     def _output(self) -> str:
         """The last module that has weights, and none within it that has."""

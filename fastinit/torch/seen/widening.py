@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,16 +12,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_map
 
-from ...arguments import integer, is_integer, real, refuse
+from ...arguments import integer, real, refuse
 from ...machine import usually_rounded
 from ...stream import seed_number
 from ..tensors.checks import kind_of_value
 from ..tensors.names import Rename
+from .coordinate_arguments import Made, check_functions, checked_batches, checked_widths, steps_of
 from .coordinates import CoordinateCheck
 from .outputs import first_floats
 from .patterns import Patterns
 from .returns import Returns
-from .undisturbed import check_whole, undisturbed
+from .undisturbed import undisturbed
 
 Loss = Callable[[Any, Any], Tensor]
 
@@ -52,14 +52,15 @@ def coordinate_check(
     Parameters
     ----------
     make_model : callable
-        From a width to a new model, its weights drawn. The generator of torch on the CPU is seeded before it is
-        called: where weights are drawn from streams, take the seed from there, ``seed=torch.initial_seed()``. What a
-        model multiplies outside its modules is not seen: multiply what the last one is given, not what it returns.
+        From a width to a new model of that width, its weights drawn. The generator of torch on the CPU is seeded before
+        it is called: where weights are drawn from streams, take the seed from there, ``seed=torch.initial_seed()``.
+        What a model multiplies outside its modules is not seen: multiply what the last one is given, not what it
+        returns.
     widths : sequence of int
         At least three, in ascending order; from 64 on the powers are near those of wide models.
     optimizer : callable
         From a model to what takes its steps: ``lambda model: torch.optim.Adam(model.parameters(), 1e-3)``. The rates of
-        `mup` are in its `factors`.
+        `mup` are in its `factors`. Steps with a closure, as of LBFGS, are none of one gradient.
     batches : iterable of (inputs, targets)
         As many of them as there are steps; where there are fewer they come again. Inputs are a tensor, or a tuple or
         mapping of what the model takes.
@@ -82,12 +83,15 @@ def coordinate_check(
     -------
     CoordinateCheck
         True if it passed: by `print` a table of powers with their standard errors; ``.problems``, ``.plot()``,
-        ``.to_frame()``, ``.to_json()``. Numbers that are not finite make it fail.
+        ``.to_frame()``, ``.to_json()``. Numbers that are not finite make it fail, and so do modules with parameters
+        that no step moves at any width, of which nothing was learned: by `names` what is frozen is left out. A last
+        layer that begins at zero keeps the first step from the others: take two at least.
 
     Raises
     ------
     ValueError, TypeError
-        If an argument breaks its rule, or modules of two widths have other names.
+        If an argument breaks its rule, modules of two widths have other names, or models of two widths have weights of
+        the same shapes.
 
     Notes
     -----
@@ -111,32 +115,32 @@ def coordinate_check(
     >>> check.passed, [problem.split(":")[0] for problem in check.problems]
     (False, ['1', '2'])
     """
-    sizes = _widths(widths)
+    check_functions(make_model, optimizer, loss)
+    sizes = checked_widths(widths)
     tolerance, steps = real("tolerance", tolerance, low=0), integer("steps", steps, 1)
     repeats, number = integer("repeats", repeats, 1), seed_number(seed)
-    pairs = [_pair(one) for one in islice(batches, steps)]
-    if not pairs:
-        refuse("batches", "an iterable of (inputs, targets), one at least", batches)
+    pairs = checked_batches(batches, steps)
     patterns, given = Patterns(names), loss or _distance
-    found = list[_Sizes]()
+    found, made = list[_Sizes](), Made()
     with torch.inference_mode(False), torch.enable_grad():
         for repeat in range(repeats):
             for width in sizes:
                 with _seeded((number + repeat) % 2**64):
                     model = make_model(width)
-                    check_whole(model, "check it")
-                    found.append(_course(model, _steps_of(optimizer, model), pairs, given, steps, patterns, rename))
+                    made.check(model, width)
+                    found.append(_course(model, steps_of(optimizer, model), pairs, given, steps, patterns, rename))
                 if found[-1].names != found[0].names:
                     other = sorted({*found[-1].names} ^ {*found[0].names}) or found[-1].names
                     refuse("make_model", "such that modules have the same names at each width", other)
     both = np.array([one.values for one in found]).reshape(repeats, len(sizes), steps + 1, -1, 2)
-    return CoordinateCheck(sizes, found[0].names, tolerance, number, both[..., 0], both[..., 1])
+    return CoordinateCheck(sizes, found[0].names, tolerance, number, both[..., 0], both[..., 1], found[0].weighted)
 
 
 class _Sizes(NamedTuple):
-    """Names of modules, and by step and module the mean size of coordinates, and of their changes."""
+    """Names of modules, those with parameters; by step and module the mean size of coordinates and of their changes."""
 
     names: tuple[str, ...]
+    weighted: tuple[str, ...]
     values: list[list[tuple[float, float]]]
 
 
@@ -162,7 +166,8 @@ def _course(
         sizes.append(seen.look())
     if any(one.keys() != sizes[0].keys() for one in sizes):
         refuse("make_model", "a function to models of which the same modules are called each time", [*sizes[0]])
-    return _Sizes(tuple(sizes[0]), [[one[name] for name in sizes[0]] for one in sizes])
+    weighted = tuple(name for name in sizes[0] if name in seen.weighted)
+    return _Sizes(tuple(sizes[0]), weighted, [[one[name] for name in sizes[0]] for one in sizes])
 
 
 class _Outputs:
@@ -173,6 +178,7 @@ class _Outputs:
         self._returns = Returns(model, patterns, rename, self._take)
         self._first: dict[str, list[Tensor]] = {}
         self._now: dict[str, list[tuple[int, float, float]]] = {}
+        self.weighted: set[str] = set()
 
     def look(self) -> dict[str, tuple[float, float]]:
         """By name, the mean size of coordinates and of their changes; calls of one module are taken together."""
@@ -187,9 +193,11 @@ class _Outputs:
             found[name] = (float(counts @ sizes / counts.sum()), float(counts @ changes / counts.sum()))
         return found
 
-    def _take(self, _: nn.Module, label: str, tensor: Tensor, shown: bool) -> None:
+    def _take(self, module: nn.Module, label: str, tensor: Tensor, shown: bool) -> None:
         if not (shown and tensor.numel()):
             return
+        if any(True for _ in module.parameters()):
+            self.weighted.add(label)
         calls, first = self._now.setdefault(label, []), self._first.setdefault(label, [])
         if len(first) == len(calls):
             first.append(tensor.clone())  # which the model may write into
@@ -226,27 +234,6 @@ def _distance(output: Any, targets: Any) -> Tensor:
     if targets.is_floating_point():
         return nn.functional.mse_loss(found, targets)
     return nn.functional.cross_entropy(found.reshape(-1, found.shape[-1]), targets.reshape(-1))
-
-
-def _widths(widths: Sequence[int]) -> tuple[int, ...]:
-    found = tuple(widths)
-    right = all(is_integer(one) and one > 0 for one in found) and all(one < other for one, other in pairwise(found))
-    if not right or len(found) < 3:
-        refuse("widths", "at least three positive integers in ascending order", widths)
-    return tuple(map(int, found))
-
-
-def _pair(batch: Any) -> tuple[Any, Any]:
-    if not (isinstance(batch, (tuple, list)) and len(batch) == 2):
-        refuse("batches", "an iterable of (inputs, targets)", kind_of_value(batch), TypeError)
-    return batch[0], batch[1]
-
-
-def _steps_of(optimizer: Any, model: nn.Module) -> Optimizer:
-    found = optimizer(model)
-    if not isinstance(found, Optimizer):
-        refuse("optimizer", "a function from a model to a torch.optim.Optimizer", kind_of_value(found), TypeError)
-    return found
 
 
 @contextmanager

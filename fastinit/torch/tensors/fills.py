@@ -143,6 +143,11 @@ def array_over(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     return from_dlpack(to_dlpack(tensor)).numpy()
 
 
+def values_over(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+    """That array, of bfloat16 where the tensor is."""
+    return _items(tensor).view(kind_of("bfloat16").dtype) if tensor.dtype is torch.bfloat16 else array_over(tensor)
+
+
 def _items(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     return array_over(tensor.view(torch.int16) if tensor.dtype is torch.bfloat16 else tensor)
 

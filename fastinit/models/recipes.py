@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from torch import nn
-
-from ...arguments import integer, refuse
-from .recipe import Recipe, Sought, register_recipe
-from .weights import Ruled, Weight, law_of
+from ..arguments import integer, refuse
+from .recipe import RECIPES, Recipe, Sought, Weight, is_of, layer_of
 
 #: Names, or ends of paths, of the modules that lead back to the residual stream, in the usual libraries.
 RESIDUAL = ("c_proj", "out_proj", "o_proj", "down_proj", "linear2", "fc2", "wo", "w2", "dense_4h_to_h",
-            "attention.dense", "self_attention.dense", "self_attn.dense", "mlp.fc_out",
-            "per_layer_projection")  # fmt: skip
+            "attention.dense", "self_attention.dense", "self_attn.dense", "mlp.fc_out", "per_layer_projection",
+            "attn.out", "attention.out", "self_attention.out")  # fmt: skip
 
 #: The path of a block; lists in it, with their numbers; and the rest, which begins with the name of a branch.
 _IN_BLOCK = re.compile(r"((?:.*?\.)??\d+)\.(?:[^.]+\.\d+\.)*(.+)")
@@ -28,7 +25,7 @@ def blocks_of(weights: Iterable[Weight]) -> dict[str, Block]:
     """By its path, each numbered block that has two of the weights or more; in it, these by theirs."""
     blocks: dict[str, Block] = {}
     for weight in weights:
-        if (found := _IN_BLOCK.fullmatch(weight.name.removesuffix(".weight"))) is not None:
+        if (found := _IN_BLOCK.fullmatch(weight.path)) is not None:
             blocks.setdefault(found[1], {})[found[2]] = weight
     return {name: block for name, block in blocks.items() if len(block) > 1}
 
@@ -46,7 +43,7 @@ def _nested(weights: Iterable[Weight]) -> str:
     """The path of a block that is in another one, or "": it has two branches, as no expert and no layer of one has."""
     inner: dict[str, Block] = {}
     for weight in weights:
-        words = weight.name.removesuffix(".weight").split(".")
+        words = weight.path.split(".")
         numbers = [at for at, word in enumerate(words[:-1], 1) if word.isdecimal()]
         for at in numbers[1:]:
             inner.setdefault(".".join(words[:at]), {})[".".join(words[at:])] = weight
@@ -74,10 +71,10 @@ class _Blockwise(Recipe):
         assert self.sought is not None
         argument, words = self.sought
         names: tuple[str, ...] = getattr(self, argument)
-        matrices = [one for one in weights if not (self.leaves(one) or isinstance(one.module, nn.Embedding))]
+        matrices = [one for one in weights if not (self.leaves(one) or one.is_embedding)]
         if names == self.usual:
             self._check_blocks(argument, blocks_of(matrices))
-        elif not renamed and (unused := [one for one in names if not any(weight.is_of(one) for weight in matrices)]):
+        elif not renamed and (unused := [one for one in names if not any(is_of(weight, one) for weight in matrices)]):
             refuse(argument, f"names of {words} the model, each of which it has", unused)
 
     def suffices(self, block: Block) -> bool:
@@ -85,8 +82,8 @@ class _Blockwise(Recipe):
 
         Matrices that are in no branch of several are one together.
         """
-        back = {path.split(".")[0] for path, weight in block.items() if weight.is_of(*RESIDUAL)}
-        leads = [any(weight.is_of(*RESIDUAL) for weight in held) for held in _branches(block)]
+        back = {path.split(".")[0] for path, weight in block.items() if is_of(weight, *RESIDUAL)}
+        leads = [any(is_of(weight, *RESIDUAL) for weight in held) for held in _branches(block)]
         return len(back) > 1 and all(leads)
 
     def _check_blocks(self, argument: str, blocks: Mapping[str, Block]) -> None:
@@ -94,7 +91,7 @@ class _Blockwise(Recipe):
         if not lacking:
             return
         every = [weight for block in blocks.values() for weight in block.values()]
-        known = tuple(name for name in self.usual if any(weight.is_of(name) for weight in every))
+        known = tuple(name for name in self.usual if any(is_of(weight, name) for weight in every))
         found: dict[tuple[str, ...], str] = {}
         others: set[str] = set()
         for name, block in lacking.items():
@@ -102,7 +99,7 @@ class _Blockwise(Recipe):
             found.setdefault(_without_numbers(path for path in block if path in sought), name)
             others.update(_without_numbers(block.keys() - sought))
         rule = (
-            f"given where not every branch of a block has one of the usual names: {self._call_with(known)} "
+            f"given where not every branch of a block has one of the usual names: {self._call_with(known, every)} "
             f"if these are all, with more of {', '.join(sorted(others))} if not"
         )
         refuse(argument, rule, {name: [*sought] for sought, name in found.items()})
@@ -113,7 +110,6 @@ def _without_numbers(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.sub(r"\.\d+(?=\.)", ".*", path) for path in paths))
 
 
-@register_recipe
 class gpt2(_Blockwise):  # noqa: N801
     """Recipe: normal of standard deviation `std`; projections back to the residual stream divided by sqrt(2 layers).
 
@@ -156,12 +152,11 @@ class gpt2(_Blockwise):  # noqa: N801
     def __init__(self, layers: int, std: float = 0.02, residual: Sequence[str] = RESIDUAL) -> None:
         self.layers, self.std, self.residual = integer("layers", layers, 1), std, tuple(residual)
 
-    def law(self, weight: Weight) -> Ruled:
+    def law(self, weight: Weight) -> Any:
         """Of a weight that is no norm and no bias."""
-        return law_of("normal", weight, std=self.std / math.sqrt(2 * self.layers) if self.seeks(weight) else self.std)
+        return weight.law("normal", std=self.std / math.sqrt(2 * self.layers) if self.seeks(weight) else self.std)
 
 
-@register_recipe
 class llama(_Blockwise):  # noqa: N801
     """Recipe: normal of standard deviation `std`; what leads out of block l divided by sqrt(2 (l + 1)).
 
@@ -200,17 +195,18 @@ class llama(_Blockwise):  # noqa: N801
 
     def seeks(self, weight: Weight) -> bool:
         """Whether it is of a residual projection in a numbered block."""
-        return weight.layer is not None and super().seeks(weight)
+        return layer_of(weight) is not None and super().seeks(weight)
 
-    def law(self, weight: Weight) -> Ruled:
+    def law(self, weight: Weight) -> Any:
         """Of a weight that is no norm and no bias."""
-        if isinstance(weight.module, nn.Embedding):
-            return law_of("normal", weight, std=1.0)
-        if weight.is_of("output", "lm_head"):
-            return law_of("truncated_normal", weight, std=weight.shape[1] ** -0.5, low=-3.0, high=3.0)
-        if weight.layer is not None and self.seeks(weight):
-            return law_of("normal", weight, std=self.std / math.sqrt(2 * (weight.layer + 1)))
-        return law_of("normal", weight, std=self.std)
+        if weight.is_embedding:
+            return weight.law("normal", std=1.0)
+        if is_of(weight, "output", "lm_head"):
+            return weight.law("truncated_normal", std=weight.fans.fan_in**-0.5, low=-3.0, high=3.0)
+        layer = layer_of(weight)
+        if layer is not None and self.seeks(weight):
+            return weight.law("normal", std=self.std / math.sqrt(2 * (layer + 1)))
+        return weight.law("normal", std=self.std)
 
 
 _INNER = ("fc1", "linear1", "gate_proj", "up_proj", "gate_up_proj", "w1", "w3", "c_fc", "fc_in", "dense_h_to_4h")
@@ -254,10 +250,13 @@ class deepnorm(_Blockwise):  # noqa: N801
         self.layers, self.smaller = integer("layers", layers, 1), tuple(smaller)
         self.alpha, self.beta = (2 * layers) ** 0.25, (8 * layers) ** -0.25
 
-    def law(self, weight: Weight) -> Ruled:
+    def law(self, weight: Weight) -> Any:
         """Of a weight that is no norm and no bias."""
-        return law_of("glorot_normal", weight, gain=self.beta if self.seeks(weight) else 1.0)
+        return weight.law("glorot_normal", gain=self.beta if self.seeks(weight) else 1.0)
 
     def suffices(self, block: Block) -> bool:
         """Whether what leads into the feed-forward layer is known, too."""
-        return super().suffices(block) and any(weight.is_of(*_INNER) for weight in block.values())
+        return super().suffices(block) and any(is_of(weight, *_INNER) for weight in block.values())
+
+
+RECIPES.update({recipe.__name__: recipe for recipe in (gpt2, llama)})

@@ -1,0 +1,74 @@
+"""Pickled: the tensors of a file that `torch.save` wrote, read as weights alone, and from disk as they are needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import torch
+from torch import Tensor
+
+from ...arguments import first_few
+from ...tensor_files import CODES
+from ..tensors.fills import values_over
+
+
+class PickledFile:
+    """What `TensorFiles` are of others. Where arrays are asked for, one of several names is read under the first."""
+
+    def __init__(self, path: Path, framework: str) -> None:
+        self._numpy = framework == "np"
+        self._tensors = _tensors_of(path)
+        if self._numpy:
+            first = {_memory(one): name for name, one in reversed(self._tensors.items())}
+            self._tensors = {name: one for name, one in self._tensors.items() if first[_memory(one)] == name}
+        self.names = [*self._tensors]
+
+    def dtype_of(self, name: str) -> str:
+        """As .safetensors files call it."""
+        dtype = str(self._tensors[name].dtype).removeprefix("torch.")
+        return CODES.get(dtype, dtype)
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Lengths of its axes."""
+        return tuple(self._tensors[name].shape)
+
+    def read(self, name: str) -> Any:
+        """The tensor, or an array of its bits."""
+        tensor = self._tensors[name].detach()
+        return values_over(tensor.contiguous()) if self._numpy else tensor
+
+
+def _memory(tensor: Tensor) -> Any:
+    """Equal for tensors that are one: empty ones are none of another."""
+    start = tensor.data_ptr() if tensor.numel() else id(tensor)
+    return start, tensor.shape, tensor.stride(), tensor.dtype
+
+
+def _tensors_of(path: Path) -> dict[str, Tensor]:
+    """All of a state; of what has one among other things, that of the one entry that is a state."""
+    found = _loaded(path)
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{path} holds no tensors by name, but {type(found).__name__}")
+    states = [one for one in found.values() if isinstance(one, Mapping) and one and all(map(_is_dense, one.values()))]
+    state: Mapping[Any, Any] = states[0] if len(states) == 1 else found
+    if others := [str(name) for name, one in state.items() if not (isinstance(name, str) and _is_dense(one))]:
+        raise ValueError(f"{path} holds more than tensors by name: {first_few(others)}")
+    return dict(state)
+
+
+def _is_dense(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.layout is torch.strided
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+    except OSError:
+        raise
+    except Exception as error:  # whatever unpickling meets
+        said = re.split(r"[.\n]", str(error))[0]  # torch goes on with how to run what is in there
+        raise ValueError(f"{path} cannot be read as weights that torch.save wrote: {said}") from error
