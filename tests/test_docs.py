@@ -103,6 +103,7 @@ def test_every_public_name_has_its_place(module, page):
 
 
 SURFACES = [("public_surface", "fi", "fastinit"), ("public_surface_torch", "ft", "fastinit.torch")]
+SURFACES += [("public_surface_jax", "fj", "fastinit.jax"), ("public_surface_keras", "fk", "fastinit.keras")]
 
 
 @pytest.mark.parametrize(("surface", "short", "module"), SURFACES)
