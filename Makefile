@@ -40,7 +40,7 @@ test: .venv/installed-test ## the tests of all but the doors, whose frameworks a
 
 # Beside the doors, the few tests that `make test` has to leave out for want of torch.
 test-doors: .venv/installed-test .venv/installed-doors ## the tests of the doors, after installing torch, jax, keras and dask
-	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors $(addprefix tests/test_,advise.py docs.py machine.py readme.py trainability.py) $(addprefix fastinit/,torch jax keras dask.py)
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors $(addprefix tests/test_,advise.py docs.py machine.py readme.py trainability.py typing.py) $(addprefix fastinit/,torch jax keras dask.py)
 	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest tests/doors/test_keras.py
 	@echo 'Not tested: devices other than the CPU. `make test` tests the rest.'
 
