@@ -10,7 +10,7 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from pages import HOME, blocks_of, held_out, long_sentences, percent, run, shares_right
+from pages import HOME, blocks_of, held_out, long_sentences, run, shares_right, shares_trained
 
 import fastinit as fi
 from bench.__main__ import arguments
@@ -119,14 +119,13 @@ def test_figures_of_the_verdicts_are_those_of_the_stored_run():
     rows = {
         "judged rightly": shares_right("verdict"),
         "judged rightly by the signal alone": shares_right("signal alone"),
+        "judged rightly by the norms of the gradients": shares_right("gradient norms"),
     }
-    from bench.trainability.judging import OPTIMISERS, trained
-
-    plain = [[one for one in held_out() if one["trains"][name] == "yes"] for name in OPTIMISERS]
-    wrong = [[not trained(one, name) for one in some] for name, some in zip(OPTIMISERS, plain, strict=True)]
-    rows["a plain *yes* that does not train"] = [percent(sum(some) / len(some)) for some in wrong]
+    rows["judged rightly by always saying *yes*"] = shares_trained()
+    rows["a plain *yes* that does not train"] = shares_trained("yes", wrong=True)
+    rows["a *slowly* that does not train"] = shares_trained("slowly", wrong=True)
     guide = (DOCS / "guides/profile.md").read_text("utf-8")
-    assert f"on the {len(held_out())} that were held out" in " ".join(guide.split())
+    assert f"of the {len(held_out())} that were held out" in " ".join(guide.split())
     for words, shares in rows.items():
         assert f"| {words} | {' | '.join(shares)} |" in guide
 
