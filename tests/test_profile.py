@@ -1,12 +1,14 @@
 """Profiles: the reference cases of the theory (V1 to V10), gradients, equal weights, and what is refused."""
 
 import math
+import os
 import pickle
 import re
+import time
 import tracemalloc
 import warnings
 from itertools import pairwise
-from threading import Barrier
+from threading import Barrier, Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -744,17 +746,67 @@ def test_descent_that_goes_astray_is_not_called_dead():
 def test_profiles_at_once_leave_blas_its_threads():
     from concurrent.futures import ThreadPoolExecutor
 
-    from threadpoolctl import threadpool_info
-
-    def threads():
-        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
-
-    before = threads()
+    before = blas_threads()
     alone = fi.profile(2 * TILE, 1, batch=2, method="tiled")
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(lambda _: fi.profile(2 * TILE, 1, batch=2, method="tiled"), range(6)))
-    assert threads() == before
+    assert blas_threads() == before
     assert all(p["act_mean"][0, 1] == alone["act_mean"][0, 1] for p in found)
+
+
+def blas_threads():
+    from threadpoolctl import threadpool_info
+
+    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+
+def held(*waiting):
+    """The threads of BLAS within a profile, and after it, in a thread of its own that waits for events in between."""
+    seen = []
+
+    def loss(outputs):
+        seen.append(blas_threads())
+        for event in waiting:
+            event.wait(60)
+        return outputs
+
+    def run():
+        fi.profile(8, 1, batch=4, loss=loss)
+        seen.append(blas_threads())
+
+    thread = Thread(target=run)
+    thread.start()
+    while not seen:
+        time.sleep(0.001)
+    return thread, seen
+
+
+def test_every_thread_holds_blas_to_one_of_its_own_and_the_last_puts_it_back():
+    """Also after another thread did, and where it was not the last."""
+    before, (first, second) = blas_threads(), (Event(), Event())
+    fi.profile(8, 1, batch=4)
+    assert blas_threads() == before
+    one, of_one = held(first)
+    other, of_other = held(second)
+    assert of_one == of_other == [[1] * len(before)]
+    first.set()
+    one.join()
+    assert of_one[1] == [1] * len(before)
+    second.set()
+    other.join()
+    assert blas_threads() == of_other[1] == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_leaves_blas_its_threads_in_the_child():
+    before, let_go = blas_threads(), Event()
+    thread, _ = held(let_go)
+    child = os.fork()
+    if not child:
+        os._exit(blas_threads() != before)
+    let_go.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize("more", [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar, copy_context
 from functools import cache
+from threading import get_ident
 from typing import Any, TypeVar
 
 from ..locks import lock_of_forks
@@ -17,10 +19,10 @@ Result = TypeVar("Result")
 
 #: The threads of the context, but for its own; None where it shares nothing.
 _pool: ContextVar[ThreadPoolExecutor | None] = ContextVar("pool", default=None)
-#: Held while the limit of BLAS is set or put back; those who want it now; and itself.
+#: Held while the limit of BLAS is set or put back; the threads that want it now; and what there was before.
 _turn = lock_of_forks()
-_holders = 0
-_limit: Any = None
+_holders: list[int] = []
+_before: list[tuple[Any, int]] = []
 
 
 @contextmanager
@@ -73,27 +75,55 @@ def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> lis
 
 
 @cache
-def _blas() -> Any:
+def _blas() -> list[Any] | None:
     """Those who set the threads of BLAS, or None: looking for them takes longer than setting."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
         return None
-    return ThreadpoolController()
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+def _set_threads(counts: list[tuple[Any, int]]) -> None:
+    """Of each BLAS, whichever thread asks: threadpoolctl 3.8 lets one thread set a BLAS of pthreads until it is told."""
+    for blas, count in counts:
+        let_go = getattr(blas, "clear_controlling_thread", _nobody)
+        let_go(force=True)
+        blas.set_num_threads(count)
+        let_go(force=True)
+
+
+def _nobody(force: bool) -> None:
+    """Before threadpoolctl 3.8 every thread could."""
 
 
 @contextmanager
 def _limited() -> Iterator[None]:
     """One thread of BLAS. Limits that overlap would put back each other's: the first is put back after the last."""
-    global _holders, _limit
+    global _before
+    this = get_ident()
     with _turn:
         if not _holders:
-            _limit = _blas().limit(limits=1, user_api="blas")
-        _holders += 1
+            _before = [(blas, blas.get_num_threads()) for blas in _blas() or ()]
+            _set_threads([(blas, 1) for blas, _ in _before])
+        _holders.append(this)
     try:
         yield
     finally:
         with _turn:
-            _holders -= 1
+            _holders.remove(this)
             if not _holders:
-                _limit.restore_original_limits()
+                _set_threads(_before)
+
+
+def _in_child() -> None:
+    """Of those who wanted it none is there but the thread that forked."""
+    gone = [holder for holder in _holders if holder != get_ident()]
+    if gone:
+        _holders[:] = [holder for holder in _holders if holder == get_ident()]
+        if not _holders:
+            _set_threads(_before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
