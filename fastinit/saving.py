@@ -31,7 +31,7 @@ Described: TypeAlias = Shape | tuple[Shape, SchemeLike | Law] | tuple[Shape, Sch
 def save(
     directory: str | os.PathLike[str],
     weights: Mapping[str, Described],
-    scheme: SchemeLike | Law = "he_normal",
+    scheme: SchemeLike | Law | Sequence[tuple[Any, ...]] = "he_normal",
     seed: Seed = None,
     *,
     dtype: DType = "float32",
@@ -49,8 +49,9 @@ def save(
     weights : mapping of str to shape or tuple
         Name of each array, and its shape; or (shape, scheme) or (shape, scheme, keywords), for one that has another
         scheme or keywords.
-    scheme : str, Scheme, Law or callable
-        The name of a law or scheme, one of `fastinit.laws`, or a callable ``(shape, *, seed, name, ...) -> array``.
+    scheme : str, Scheme, Law, callable or list
+        The name of a law or scheme, one of `fastinit.laws`, or a callable ``(shape, *, seed, name, ...) -> array``; or
+        a list of rules, as for `init`, for those arrays that have no scheme of their own.
     seed : int, list or array of int, numpy.random.SeedSequence or None
         One for all; None takes fresh entropy, once.
     dtype : dtype
@@ -97,7 +98,7 @@ def save(
 
 
 def plan_of(weights: Mapping[str, Described], scheme: Any, dtype: DType) -> Plan:
-    """What `save` would make of these."""
+    """What `save` would make of these, which is refused as it refuses it."""
     rules = rules_for([name for name, one in weights.items() if not has_scheme(one)], scheme)
     kind, entries = kind_of(dtype), Plan()
     for name, described in weights.items():

@@ -436,6 +436,18 @@ def test_one_line_for_what_is_wrong(run, arguments, said):
     assert "out" not in os.listdir()
 
 
+def test_rules_are_of_arrays_that_have_no_scheme_of_their_own(tmp_path):
+    shapes = {"fc.weight": (30, 10), "fc.bias": 10}
+    rules = [("*.bias", "zeros"), ("*", "he_normal", {"gain": 0.5})]
+    tensors, _ = read(fi.save(tmp_path / "out", {**shapes, "own.bias": (4, "ones")}, rules, seed=3))
+    made = fi.init(shapes, rules, seed=3) | {"own.bias": np.ones(4, np.float32)}
+    assert tensors.keys() == made.keys() and all(np.array_equal(tensors[name], made[name]) for name in made)
+    with pytest.raises(ValueError) as refused:
+        fi.save(tmp_path / "no", {"own.bias": (4, "ones")}, rules)
+    said = "`scheme` must be patterns of which each comes first for an array, got ['*.bias', '*']"
+    assert str(refused.value) == said and not (tmp_path / "no").exists()
+
+
 def test_a_plan_is_of_what_is_saved(run, tmp_path):
     """By a scheme with keywords and by rules; nothing is made, and what cannot be is refused as it is by save."""
     shapes = ["--shapes", "shapes.json"]

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import refuse
+from ..models.patterns import LIST
 from ..schemes import SCHEMES
 from .models import refuse_models
 from .readers import refuse_typed
-from .save_options import add_save_options, typed_save_options
+from .save_options import add_dtype, add_save_options, told_files, typed_save_options
 from .scheme_options import add_scheme_options, scheme_with_keywords, typed_keywords
 from .users_code import read_object
 
-_RULES = "a list of (pattern, scheme) or (pattern, scheme, keywords)"
 _EXAMPLE = (
     'where shapes.json is {"fc.kernel": [784, 10], "fc.bias": [[10], "zeros"], "head": [[10, 10], "normal", {"std": '
     "0.02}]}"
@@ -29,8 +29,8 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         "made. Exit status: 0, or 2 if the question was wrong."
     )
     parser.epilog = f"Example: fastinit plan --shapes shapes.json --scheme he_normal, {_EXAMPLE}"
+    add_dtype(parser, "float32")
     _add_shapes(parser)
-    parser.add_argument("--dtype", help="float32, float16, bfloat16 or float64 (default: float32)")
     parser.set_defaults(run=_run_plan)
 
 
@@ -55,7 +55,7 @@ def _add_shapes(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--scheme", metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES) + " (default: he_normal)"
     )
-    group.add_argument("--rules", metavar="MODULE:NAME", help=f"in its place: {_RULES}")
+    group.add_argument("--rules", metavar="MODULE:NAME", help=f"in its place: {LIST}")
     add_scheme_options(parser)
 
 
@@ -63,19 +63,15 @@ def _run_plan(options: argparse.Namespace) -> int:
     weights = _typed_weights(options)
     from ..saving import plan_of
 
-    print(plan_of(*weights, "float32" if options.dtype is None else options.dtype))
+    print(plan_of(*weights, options.dtype))
     return 0
 
 
 def _run_save(options: argparse.Namespace) -> int:
-    keywords = typed_save_options(options)
-    weights = _typed_weights(options)
+    keywords, weights = typed_save_options(options), _typed_weights(options)
     from ..saving import save
 
-    keywords["dtype"] = keywords["dtype"] or "float32"
-    for path in save(options.directory, *weights, **keywords):
-        print(f"{path}: {path.stat().st_size} bytes")
-    return 0
+    return told_files(save(options.directory, *weights, **keywords))
 
 
 def _typed_weights(options: argparse.Namespace) -> tuple[dict[str, Any], Any]:
@@ -86,7 +82,7 @@ def _typed_weights(options: argparse.Namespace) -> tuple[dict[str, Any], Any]:
         refuse_typed({"scheme": options.scheme} | typed_keywords(options), "--rules")
         rules = read_object("--rules", options.rules)
         if not isinstance(rules, (list, tuple)):
-            refuse("--rules", _RULES, type(rules).__name__)
+            refuse("--rules", LIST, type(rules).__name__)
         return _read_shapes(options.shapes), rules
     options.scheme = "he_normal" if options.scheme is None else options.scheme
     scheme, keywords = scheme_with_keywords(options)

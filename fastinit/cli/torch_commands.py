@@ -8,7 +8,7 @@ from pathlib import Path
 from .models import known_rules, plan_model, save_model, verify_model
 from .profile_options import OPTIONS, add_keywords, add_showing, typed_files, typed_options
 from .readers import read_whole
-from .save_options import add_save_options, typed_save_options
+from .save_options import add_save_options, told_files, typed_save_options
 
 #: Those of `fastinit.torch.profile` that are words or numbers, as `OPTIONS` has them.
 PROFILE = {
@@ -78,7 +78,7 @@ def _add_save(parser: argparse.ArgumentParser) -> None:
         "may be larger than memory. Exit status: 0, or 2 if the question was wrong."
     )
     parser.epilog = "Example: fastinit torch save folder --config config.json --rules own --dtype bfloat16"
-    add_save_options(parser, "the model's")
+    add_save_options(parser, None)
     _add_model(parser)
     parser.set_defaults(run=_run_save)
 
@@ -120,6 +120,4 @@ def _run_verify(options: argparse.Namespace) -> int:
 
 
 def _run_save(options: argparse.Namespace) -> int:
-    for path in save_model(options, **typed_save_options(options)):
-        print(f"{path}: {path.stat().st_size} bytes")
-    return 0
+    return told_files(save_model(options, **typed_save_options(options)))
