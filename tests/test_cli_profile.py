@@ -260,11 +260,11 @@ def test_what_a_users_code_raises_is_no_answer(capsys, folder, monkeypatch, ends
     "arguments", ["info", "--help", "verify --help", "profile --help", "profile --width 8 --depth 900 --batch 4 --all"]
 )
 def test_a_pipe_that_closes_early(arguments):
-    """What reads it may go before the first line, or before the last one."""
-    for read in (0, 1):
+    """What reads it may go before the first line or later, and lines may be written one by one."""
+    for read, unbuffered in ((0, ""), (1, ""), (0, "1")):
         done = subprocess.Popen(
             [sys.executable, "-m", "fastinit", *arguments.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=os.environ | {"COLUMNS": "100"},
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
         )  # fmt: skip
         assert len(done.stdout.read(read)) == read
         done.stdout.close()
@@ -273,9 +273,11 @@ def test_a_pipe_that_closes_early(arguments):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device")
-def test_output_that_has_no_room():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_has_no_room(unbuffered):
+    command, environment = [sys.executable, "-m", "fastinit", "info"], os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([sys.executable, "-m", "fastinit", "info"], stdout=full, stderr=-1, check=False)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
     assert (done.returncode, done.stderr) == (2, b"fastinit: [Errno 28] No space left on device\n")
 
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from itertools import takewhile
 from typing import Any, NoReturn
@@ -151,7 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _give_up_output()
         if isinstance(error, BrokenPipeError):
             return 141
-        print(f"fastinit: {error}", file=sys.stderr)
+        with suppress(OSError):
+            print(f"fastinit: {error}", file=sys.stderr)
         return 2
 
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..arguments import refuse
+from ..arguments import integer, refuse
 from .readers import read_seed, read_shape, read_whole, refuse_typed
 from .users_code import called, read_object
 
@@ -121,6 +121,6 @@ def _random(options: argparse.Namespace, seed: int, torch: Any) -> tuple[Sequenc
         values = torch.from_numpy(normal(shape, seed=seed, name="input"))
         return (values.to(getattr(torch, options.dtype or "float32")),), {}
     refuse_typed({"dtype": options.dtype}, "--high")
-    high = read_whole("--high", options.high)
+    high = integer("--high", read_whole("--high", options.high), 1)
     places = uniform(shape, 0, high, seed=seed, name="input", dtype="float64")
     return (torch.from_numpy(places).long(),), {}
