@@ -8,7 +8,7 @@ CORE := $(wildcard setup.py pyproject.toml fastinit/version.py fastinit/*.pyx fa
 TORCH := torch==2.13.0
 # What the tests of the doors need beside their frameworks.
 DOORS := flax equinox dm-haiku transformers
-PEERS := $(TORCH) transformers jax jaxlib mkl mkl_random randompack bottleneck
+PEERS := $(TORCH) transformers safetensors jax jaxlib flax keras dask mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 ZIG := ziglang==0.17.1
@@ -40,7 +40,7 @@ test: .venv/installed-test ## the tests of all but the doors, whose frameworks a
 
 # Beside the doors, the few tests that `make test` has to leave out for want of torch.
 test-doors: .venv/installed-test .venv/installed-doors ## the tests of the doors, after installing torch, jax, keras and dask
-	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors $(addprefix tests/test_,advise.py docs.py machine.py readme.py trainability.py) $(addprefix fastinit/,torch jax keras dask.py)
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors $(addprefix tests/test_,advise.py docs.py machine.py readme.py trainability.py typing.py) $(addprefix fastinit/,torch jax keras dask.py)
 	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest tests/doors/test_keras.py
 	@echo 'Not tested: devices other than the CPU. `make test` tests the rest.'
 

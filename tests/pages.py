@@ -47,6 +47,15 @@ def shares_right(rule):
     return [percent((one[True, True] + one[False, False]) / len(found)) for one in counts]
 
 
+def shares_trained(grade="", wrong=False):
+    """Of those that a verdict calls so, or of all, how many train with SGD and with Adam, or do not."""
+    pytest.importorskip("torch")
+    from bench.trainability.judging import OPTIMISERS, trained
+
+    graded = {name: [one for one in held_out() if grade in ("", one["trains"][name])] for name in OPTIMISERS}
+    return [percent(sum(trained(one, name) != wrong for one in some) / len(some)) for name, some in graded.items()]
+
+
 def held_out():
     """The networks that no bound was chosen on."""
     stored = json.loads((HOME / "bench/results/trainability.json").read_text())["networks"]

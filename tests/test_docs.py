@@ -10,7 +10,7 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from pages import HOME, blocks_of, held_out, long_sentences, percent, run, shares_right
+from pages import HOME, blocks_of, held_out, long_sentences, run, shares_right, shares_trained
 
 import fastinit as fi
 from bench.__main__ import arguments
@@ -18,7 +18,8 @@ from fastinit.cli.command_line import parser
 
 DOCS = HOME / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+COUNTED = DOCS / "examples/many_machines.py"
+DRAWN = sorted(set((DOCS / "examples").glob("*.py")) - {COUNTED})
 #: Pages whose examples need a framework: `make test-doors` runs those whose framework is there.
 FRAMEWORKS = {"torch": "torch", "jax": "jax", "keras": "keras", "dask": "dask", "many-machines": "distributed"}
 #: By module the page with its names. Those of Dask's door are written when the site is built.
@@ -65,7 +66,7 @@ def test_commands_are_understood():
     assert min(seen.values()) >= 1 and seen["fastinit"] >= 10
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
+@pytest.mark.parametrize("path", DRAWN, ids=name_of)
 def test_examples_draw(path, tmp_path, monkeypatch):
     """Of the first two values of each axis."""
     whole, picture = fi.sweep, tmp_path / "picture.png"
@@ -74,6 +75,13 @@ def test_examples_draw(path, tmp_path, monkeypatch):
     runpy.run_path(str(path))
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert len(picture.with_suffix(".jsonl").read_text().splitlines()) == 4
+
+
+def test_bytes_and_seconds_are_counted(monkeypatch, capsys):
+    pytest.importorskip("cloudpickle")
+    monkeypatch.setattr(sys, "argv", [COUNTED.name, "10000", "8"])
+    runpy.run_path(str(COUNTED))
+    assert re.search(r"(?m)^back, at most: \d+ parts of \d+ kB in a pass$", capsys.readouterr().out)
 
 
 def named(module, page):
@@ -95,6 +103,7 @@ def test_every_public_name_has_its_place(module, page):
 
 
 SURFACES = [("public_surface", "fi", "fastinit"), ("public_surface_torch", "ft", "fastinit.torch")]
+SURFACES += [("public_surface_jax", "fj", "fastinit.jax"), ("public_surface_keras", "fk", "fastinit.keras")]
 
 
 @pytest.mark.parametrize(("surface", "short", "module"), SURFACES)
@@ -110,14 +119,13 @@ def test_figures_of_the_verdicts_are_those_of_the_stored_run():
     rows = {
         "judged rightly": shares_right("verdict"),
         "judged rightly by the signal alone": shares_right("signal alone"),
+        "judged rightly by the norms of the gradients": shares_right("gradient norms"),
     }
-    from bench.trainability.judging import OPTIMISERS, trained
-
-    plain = [[one for one in held_out() if one["trains"][name] == "yes"] for name in OPTIMISERS]
-    wrong = [[not trained(one, name) for one in some] for name, some in zip(OPTIMISERS, plain, strict=True)]
-    rows["a plain *yes* that does not train"] = [percent(sum(some) / len(some)) for some in wrong]
+    rows["judged rightly by always saying *yes*"] = shares_trained()
+    rows["a plain *yes* that does not train"] = shares_trained("yes", wrong=True)
+    rows["a *slowly* that does not train"] = shares_trained("slowly", wrong=True)
     guide = (DOCS / "guides/profile.md").read_text("utf-8")
-    assert f"on the {len(held_out())} that were held out" in " ".join(guide.split())
+    assert f"of the {len(held_out())} that were held out" in " ".join(guide.split())
     for words, shares in rows.items():
         assert f"| {words} | {' | '.join(shares)} |" in guide
 

@@ -56,33 +56,34 @@ class _Activations(Elementary):
         value = np.where(whole, x * share, self.lowered(product, e.lifted))
         return value, self.lowered(self.fma(b, density, share), lifted)
 
-    def _gated(self, x: Array, b: Array, t: Array, less: Any, steep: Any) -> tuple[Both, Both]:
-        """sigmoid(v) with its slope, and x sigmoid(v) with its own."""
-        number, up = self.number, x > 0
-        e = self.exp(t, less)
-        m = self.significand(e)
-        inverse = self.inverse(and_pair(number(1), self.times(m, e.scale)))
-        share = np.add(*self.quotient((np.where(up, number(1), m[0]), np.where(up, number(0), m[1])), inverse))
-        bend, lifted = self.over_square(m, inverse), np.where(up, number(2.0**self.real.lift), e.lifted)
-        value = np.where(up, x * share, self.lowered(b * share, lifted))
-        slope = self.lowered(self.fma(b * (steep * bend), np.where(up, e.scale, number(1)), share), lifted)
-        return (share * np.where(up, number(1), e.scale), bend * e.scale), (value, slope)
+    @property
+    def _lowered_one(self) -> Any:
+        return self.number(2.0**-self.real.lift)
+
+    def _gated(self, x: Array, a: Array, steep: Any, y: Both) -> Both:
+        one, low = self.number(1), self._lowered_one
+        rest = y[0] * y[1]
+        share, product = y[0] + rest, self.fma(a, y[0], a * rest)
+        slope = share * self.fma(a * steep, self.fma(share, low, -one), one) * low
+        return np.where(x < 0, self.number(0), x) - product * low, np.where(x < 0, slope, one - slope)
 
     def gelu_tanh(self, x: Array, above: float, below: float) -> Both:
-        b = self.held(x, "gelu_tanh")
+        a = np.abs(self.held(x, "gelu_tanh"))
         c, c_low, d, d_low = map(self.number, self.real.cubic)
-        cubic, cubic_low = self.pair_product((d, d_low), self.product(b, b))
+        cubic, cubic_low = self.pair_product((d, d_low), self.product(a, a))
         high, low = exact_sum(c, cubic)
-        v, v_low = self.pair_product((high, low + (c_low + cubic_low)), (np.abs(b), self.number(0)))
-        return self._gated(x, b, -v, v_low, c + self.number(3) * cubic)[1]
+        v, v_low = self.pair_product((high, low + (c_low + cubic_low)), (a, self.number(0)))
+        return self._gated(x, a, self.fma(self.number(3) * d, a * a, c), self.logistic(v, -v_low))
 
     def silu(self, x: Array, above: float, below: float) -> Both:
-        b = self.held(x, "sigmoid")
-        return self._gated(x, b, -np.abs(b), 0.0, self.number(1))[1]
+        a = np.abs(self.held(x, "sigmoid"))
+        return self._gated(x, a, self.number(1), self.logistic(a))
 
     def sigmoid(self, x: Array, above: float, below: float) -> Both:
-        b = self.held(x, "sigmoid")
-        return self._gated(x, b, -np.abs(b), 0.0, self.number(1))[0]
+        value, change = self.logistic(np.abs(self.held(x, "sigmoid")))
+        share, low = self.fma(value, change, value), self._lowered_one
+        least = share * low
+        return np.where(x < 0, least, self.number(1) - least), self.fma(-share, least, share) * low
 
     def mish(self, x: Array, above: float, below: float) -> Both:
         number, up = self.number, x > 0
@@ -102,20 +103,18 @@ class _Activations(Elementary):
         return value, self.lowered(self.fma(number(4) * b, bend, share), lifted)
 
     def tanh(self, x: Array, above: float, below: float) -> Both:
-        number = self.number
-        a = np.abs(self.held(x, "tanh"))
-        e = self.exp(number(-2) * a)
-        m = self.significand(e)
-        power = self.times(m, e.scale)
-        inverse = self.inverse(and_pair(number(1), power))
-        far = self.fma(number(-2) * power[0], inverse[0], number(1))
-        tanh = np.where(a < number(0.625), self.near_tanh(a), far)
-        return np.copysign(tanh, x), self.lowered(number(4) * self.over_square(m, inverse), e.lifted)
+        number, low = self.number, self._lowered_one
+        a = np.abs(x)
+        value, change = self.logistic(np.abs(self.held(a + a, "tanh")))
+        rest = value * change
+        share = value + rest
+        tanh = self.fma(number(-2) * low, rest, self.fma(number(-2) * low, value, number(1)))
+        return np.copysign(tanh, x), self.fma(-share, share * low, share) * (number(4) * low)
 
     def softplus(self, x: Array, above: float, below: float) -> Both:
-        e = self.exp(-np.abs(self.held(x, "sigmoid")))
-        log = self.log1p(*self.times(self.significand(e), e.scale))
-        return np.where(x > 0, x + log, log), self.sigmoid(x, above, below)[0]
+        value, change = self.logistic(np.abs(self.held(x, "sigmoid")))
+        log = self.log1p(*self.times(ordered_sum(value, value * change), -self._lowered_one))
+        return np.where(x < 0, self.number(0), x) - log, self.sigmoid(x, above, below)[0]
 
     def erf(self, x: Array, above: float, below: float) -> Both:
         number = self.number

@@ -30,7 +30,6 @@ class Real(NamedTuple):
     tail: str
     tail_centre: float
     tail_first: tuple[str, str]
-    tanh: str
     sin: str
     cos: str
     per_quarter: str
@@ -60,13 +59,12 @@ NARROW = Real(
     ),
     tail_centre=3.0,
     tail_first=("0x1.754a76p-1", "-0x1.c6491ap-26"),
-    tanh="-0x1.555552p-2 0x1.110e0cp-3 -0x1.b9240ap-5 0x1.57fe7p-6 -0x1.8f7faap-8",
     sin="-0x1.555556p-3 0x1.111198p-7 -0x1.a08322p-13 0x1.877deep-19",
     cos="0x1.555554p-5 -0x1.6c129cp-10 0x1.9bc64ep-16",
     per_quarter="0x1.45f306p-1",
     quarter="0x1.921fb6p+0 -0x1.777a5cp-25 -0x1.ee59dap-50",
     few_turns=2.0**16,
-    held={"sigmoid": 110, "tanh": 56, "gelu": 14.7, "gelu_tanh": 11, "erf": 10.5},
+    held={"sigmoid": 110, "tanh": 112, "gelu": 14.7, "gelu_tanh": 11, "erf": 10.5},
     density=("0x1.988454p-2", "-0x1.857936p-27"),
     cubic=("0x1.988454p+0", "-0x1.857936p-25", "0x1.2444f2p-4", "0x1.49b16ap-29"),
     root=("0x1.6a09e6p+0", "0x1.6a09e6p+2", "0x1.06eba8p-3", "0x1.20dd76p+0"),
@@ -106,11 +104,6 @@ WIDE = Real(
     ),
     tail_centre=4.0,
     tail_first=("0x1.82b4bb8c94dcep-1", "-0x1.a3a3926e48abep-56"),
-    tanh=(
-        "-0x1.5555555555555p-2 0x1.1111111111034p-3 -0x1.ba1ba1ba07a45p-5 0x1.664f487c475d7p-6 "
-        "-0x1.226e343852245p-7 0x1.d6d39145c3b5bp-9 -0x1.7d9eef546e0bdp-10 0x1.35228f6aa2ab4p-11 "
-        "-0x1.f211f7cfce6e4p-13 0x1.83946c9fb57fep-14 -0x1.0452c32ef3468p-15 0x1.ae35397840405p-18"
-    ),
     sin=(
         "-0x1.5555555555555p-3 0x1.1111111110c7fp-7 -0x1.a01a019ea0128p-13 0x1.71de37b040fabp-19 "
         "-0x1.ae601f5cf1b6ap-26 0x1.5e10f46459c91p-33"
@@ -122,7 +115,7 @@ WIDE = Real(
     per_quarter="0x1.45f306dc9c883p-1",
     quarter="0x1.921fb54442d18p+0 0x1.1a62633145c07p-54 -0x1.f1976b7ed8fbcp-110",
     few_turns=2.0**20,
-    held={"sigmoid": 760, "tanh": 380, "gelu": 38.9, "gelu_tanh": 22, "erf": 27.6},
+    held={"sigmoid": 760, "tanh": 760, "gelu": 38.9, "gelu_tanh": 22, "erf": 27.6},
     density=("0x1.9884533d43651p-2", "-0x1.cbc0d30ebfd15p-56"),
     cubic=("0x1.9884533d43651p+0", "-0x1.cbc0d30ebfd15p-54", "0x1.2444f2a4d8b4bp-4", "-0x1.6c843a29d1c7p-61"),
     root=("0x1.6a09e667f3bcdp+0", "0x1.6a09e667f3bcdp+2", "0x1.06eba8214db69p-3", "0x1.20dd750429b6dp+0"),
@@ -185,18 +178,14 @@ class Elementary:
         high, low = self.product(n[0], d[0])
         return high, self.fma(high, d[1], self.fma(n[1], d[0], low))
 
-    def over_square(self, n: Pair, d: Pair) -> Array:
-        high, low = self.product(d[0], d[0])
-        under = self.fma(self.number(2) * d[1], n[0], n[1])
-        return self.fma(high, n[0], self.fma(high, under, low * n[0]))
-
     def held(self, x: Array, name: str) -> Array:
         most = self.number(self.real.held[name])
         return np.copysign(np.where(np.abs(x) > most, most, np.abs(x)), x)
 
-    def exp(self, t: Array, less: Any = 0.0) -> Exponential:
+    def exp(self, t: Array, less: Any = 0.0, sign: int = 1) -> Exponential:
+        """Lifted, or lowered by a `sign` of -1."""
         real, number = self.real, self.number
-        magic = number(real.magic + real.bias + real.lift)
+        magic = number(real.magic + real.bias + sign * real.lift)
         shifted = self.fma(t, number(real.log2e), magic)
         k = shifted - magic
         r = self.fma(-k, number(real.ln2[1]), self.fma(-k, number(real.ln2[0]), t)) - number(less)
@@ -210,6 +199,13 @@ class Elementary:
     def significand(self, e: Exponential) -> Pair:
         high = self.number(1) + e.more
         return high, ((self.number(1) - high) + e.r) + e.curve
+
+    def logistic(self, t: Array, less: Any = 0.0) -> Pair:
+        e, one = self.exp(t, less, -1), self.number(1)
+        powers = e.lifted + self.number(2.0**-self.real.lift)
+        value = one / self.fma(e.lifted, e.more, powers)
+        part = e.lifted * value
+        return value, self.fma(-e.curve, part, self.fma(-e.r, part, self.fma(-powers, value, one)))
 
     def log1p(self, f: Array, low: Array) -> Array:
         s = f / (self.number(2) + f)
@@ -227,10 +223,6 @@ class Elementary:
         rest, rest_low = self.product(t, slope)
         high, low = exact_sum(number(real.tail_first[0]), rest)
         return (high, low + (number(real.tail_first[1]) + self.fma(t, slope_low, rest_low))), inverse
-
-    def near_tanh(self, a: Array) -> Array:
-        z = a * a
-        return self.fma(a * z, self.polynomial(z, self.real.tanh), a)
 
     def quarters(self, a: Array) -> tuple[Array, Array]:
         """What is left of angles beside quarter turns, and the turns."""

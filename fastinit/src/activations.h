@@ -5,8 +5,8 @@
 /* The one list of them: an activation is known by its place in it. LANES: each number by itself; TILES: those that look
    at a whole tile first. */
 #define FI_EACH_ACTIVATION(LANES, TILES)                                                                       \
-    LANES(linear) LANES(relu) LANES(leaky_relu) LANES(elu) LANES(gelu) LANES(gelu_tanh) LANES(silu) LANES(mish) \
-    LANES(tanh) LANES(sigmoid) LANES(softplus) LANES(erf) TILES(sin) LANES(softsign) LANES(abs) LANES(relu2)
+    LANES(linear) LANES(relu) LANES(leaky_relu) LANES(elu) LANES(gelu) TILES(gelu_tanh) TILES(silu) LANES(mish) \
+    TILES(tanh) TILES(sigmoid) TILES(softplus) LANES(erf) TILES(sin) LANES(softsign) LANES(abs) LANES(relu2)
 
 #define FI_NAME(name) #name " "
 #define FI_ACTIVATION_NAMES FI_EACH_ACTIVATION(FI_NAME, FI_NAME)

@@ -1,5 +1,5 @@
-/* Values: exp of what is not above zero, log1p of what is in [0, 1], tanh up to 5/8, the normal law, sine and cosine,
-   in both precisions, in the parts that activations are put together from.
+/* Values: exp of what is not above zero, the logistic function, log1p of what is in [-1/2, 1], the normal law, sine and
+   cosine, in both precisions, in the parts that activations are put together from.
 
    A pair is high + low, unevaluated. A sum, product or quotient has a relative error of at most u, half a unit in the
    last place of one. What comes as a pair is right to about u, most of it the last step of a polynomial: so that what
@@ -27,8 +27,8 @@ typedef uint64_t word_f64;
 #define LIFT 64
 #define LOWER 0x1p-64f
 /* The largest relative errors of what fits at Chebyshev nodes, rounded, make: 2^-26.6 of exp, 2^-31.7 of log1p, 2^-27
-   of P(0 < Z < a) up to sqrt(2), 2^-28.8 of the tail, 2^-25.9 of tanh, 2^-30 of sine, 2^-29 of cosine; in float64
-   2^-55.7, 2^-57.6, 2^-54.7, 2^-58.6, 2^-59.5, 2^-54.5 and 2^-59. */
+   of P(0 < Z < a) up to sqrt(2), 2^-28.8 of the tail, 2^-30 of sine, 2^-29 of cosine; in float64 2^-55.7, 2^-57.6,
+   2^-54.7, 2^-58.6, 2^-54.5 and 2^-59. */
 #define EXP_TERMS 0x1p-1f, 0x1.5554dcp-3f, 0x1.5555p-5f, 0x1.120c8ep-7f, 0x1.6d30d2p-10f
 #define LOG1P_TERMS 0x1.555556p-1f, 0x1.999868p-2f, 0x1.24d704p-2f, 0x1.bb3dc2p-3f, 0x1.e0e71p-3f
 #define MIDDLE_TERMS \
@@ -39,7 +39,6 @@ typedef uint64_t word_f64;
 #define TAIL_TERMS \
     -0x1.04c72ap-1f, 0x1.d71386p-3f, -0x1.832ca6p-5f, -0x1.56d656p-7f, 0x1.c8aae2p-8f, 0x1.0c99aep-10f, \
         -0x1.0dfa98p-10f, -0x1.feec6ep-13f, 0x1.0ea6c8p-13f, 0x1.bccde6p-15f
-#define TANH_TERMS -0x1.555552p-2f, 0x1.110e0cp-3f, -0x1.b9240ap-5f, 0x1.57fe7p-6f, -0x1.8f7faap-8f
 #define SIN_TERMS -0x1.555556p-3f, 0x1.111198p-7f, -0x1.a08322p-13f, 0x1.877deep-19f
 #define COS_TERMS 0x1.555554p-5f, -0x1.6c129cp-10f, 0x1.9bc64ep-16f
 #define PER_QUARTER 0x1.45f306p-1f
@@ -80,10 +79,6 @@ typedef uint64_t word_f64;
         -0x1.8d4a83c2b531ep-18, -0x1.51f51c3aae41dp-21, 0x1.12311339b4455p-20, 0x1.2374713d0efc5p-22, \
         -0x1.4ca3bf6b35e28p-23, -0x1.6d0cc75b61328p-24, 0x1.c988f522a7d24p-27, 0x1.4c844ae0736b5p-26, \
         0x1.fa41c7abc05b5p-30, -0x1.509432be992d8p-29, -0x1.7d5014b298915p-31
-#define TANH_TERMS \
-    -0x1.5555555555555p-2, 0x1.1111111111034p-3, -0x1.ba1ba1ba07a45p-5, 0x1.664f487c475d7p-6, -0x1.226e343852245p-7, \
-        0x1.d6d39145c3b5bp-9, -0x1.7d9eef546e0bdp-10, 0x1.35228f6aa2ab4p-11, -0x1.f211f7cfce6e4p-13, \
-        0x1.83946c9fb57fep-14, -0x1.0452c32ef3468p-15, 0x1.ae35397840405p-18
 #define SIN_TERMS \
     -0x1.5555555555555p-3, 0x1.1111111110c7fp-7, -0x1.a01a019ea0128p-13, 0x1.71de37b040fabp-19, \
         -0x1.ae601f5cf1b6ap-26, 0x1.5e10f46459c91p-33
