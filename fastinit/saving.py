@@ -16,7 +16,9 @@ from .fill import draw
 from .laws import Called, Law
 from .layout import checked_shape
 from .machine import usually_rounded
-from .schemes import SchemeLike, scheme_of
+from .models.plans import Entry, Plan
+from .scaling import Fans, fan_pair
+from .schemes import AXES, SchemeLike, rules_for, scheme_of
 from .stream import seed_number
 from .typing import DType, Seed, Shape
 
@@ -29,7 +31,7 @@ Described: TypeAlias = Shape | tuple[Shape, SchemeLike | Law] | tuple[Shape, Sch
 def save(
     directory: str | os.PathLike[str],
     weights: Mapping[str, Described],
-    scheme: SchemeLike | Law = "he_normal",
+    scheme: SchemeLike | Law | Sequence[tuple[Any, ...]] = "he_normal",
     seed: Seed = None,
     *,
     dtype: DType = "float32",
@@ -47,8 +49,9 @@ def save(
     weights : mapping of str to shape or tuple
         Name of each array, and its shape; or (shape, scheme) or (shape, scheme, keywords), for one that has another
         scheme or keywords.
-    scheme : str, Scheme, Law or callable
-        The name of a law or scheme, one of `fastinit.laws`, or a callable ``(shape, *, seed, name, ...) -> array``.
+    scheme : str, Scheme, Law, callable or list
+        The name of a law or scheme, one of `fastinit.laws`, or a callable ``(shape, *, seed, name, ...) -> array``; or
+        a list of rules, as for `init`, for those arrays that have no scheme of their own.
     seed : int, list or array of int, numpy.random.SeedSequence or None
         One for all; None takes fresh entropy, once.
     dtype : dtype
@@ -90,14 +93,21 @@ def save(
     if not isinstance(weights, Mapping):
         refuse("weights", "a mapping of names to shapes", type(weights).__name__, TypeError)
     number, kind = seed_number(seed), kind_of(dtype)
-    stored = []
+    stored = [_stored(entry, number, kind) for entry in plan_of(weights, scheme, dtype)]
+    return write_checkpoint(directory, stored, max_shard_size, metadata)
+
+
+def plan_of(weights: Mapping[str, Described], scheme: Any, dtype: DType) -> Plan:
+    """What `save` would make of these, which is refused as it refuses it."""
+    rules = rules_for([name for name, one in weights.items() if not has_scheme(one)], scheme)
+    kind, entries = kind_of(dtype), Plan()
     for name, described in weights.items():
-        shape, *rest = described if has_scheme(described) else (described, scheme)
+        shape, *own = described if has_scheme(described) else (described, *rules[name])
         try:
-            stored.append(_stored(name, shape, number, kind, *rest))
+            entries.append(_entry(name, shape, kind, *own))
         except (TypeError, ValueError) as error:
             raise type(error)(f"array {name!r}: {error}") from error
-    return write_checkpoint(directory, stored, max_shard_size, metadata)
+    return entries
 
 
 def has_scheme(described: Described) -> TypeGuard[Sequence[Any]]:
@@ -107,13 +117,22 @@ def has_scheme(described: Described) -> TypeGuard[Sequence[Any]]:
     return isinstance(described[0], (tuple, list)) or isinstance(described[1], (str, Law)) or callable(described[1])
 
 
-def _stored(
-    name: str, shape: Any, seed: int, kind: Kind, scheme: Any, keywords: Mapping[str, Any] | None = None
-) -> Stored:
+def _entry(name: str, shape: Any, kind: Kind, scheme: Any, keywords: Mapping[str, Any] | None = None) -> Entry:
     lengths, given = checked_shape(shape), {} if keywords is None else keywords
     if not isinstance(given, Mapping) or not all(isinstance(keyword, str) for keyword in given):
         refuse("keywords", "a mapping of the scheme's keywords to values", given, TypeError)
-    law = scheme_of(scheme).law_for(lengths, **given)
+    make = scheme_of(scheme)
+    law = make.law_for(lengths, **given)
+    if not isinstance(law, Called):
+        law.fills(lengths, kind, 0, name, 1)  # which raises where there is no such array
+    axes = {**AXES, **given}
+    fans = Fans(*fan_pair(lengths, *(axes[axis] for axis in AXES))) if make.needs_fans else None
+    return Entry(name, lengths, law, name, fans, name)
+
+
+def _stored(entry: Entry, seed: int, kind: Kind) -> Stored:
+    name, lengths, law = entry[:3]
+    assert law is not None  # which it is of a module alone
 
     def whole() -> list[np.ndarray[Any, Any]]:
         made = np.asarray(draw(law, lengths, seed=seed, name=name, dtype=kind.name))
@@ -124,6 +143,5 @@ def _stored(
 
     if isinstance(law, Called):
         return Stored(name, kind.name, kind.dtype.itemsize, lengths, whole)
-    law.fills(lengths, kind, seed, name, 1)  # which raises where there is no such array
     pieces = (lambda: pieces_of(law, lengths, kind, seed, name)) if law.can_be_cut else whole
     return Stored(name, kind.name, kind.dtype.itemsize, lengths, pieces)

@@ -165,10 +165,12 @@ def test_one_line_for_what_is_wrong(capsys, arguments, said):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("profile --dpeth 3", "--dpeth 3 (nearest: '--depth') (see fastinit profile --help)"),
-        ("profile --dpeth=3", "--dpeth=3 (nearest: '--depth') (see fastinit profile --help)"),
+        ("profile --dpeth 3", "--dpeth (nearest: '--depth') (see fastinit profile --help)"),
+        ("profile --dpeth=3", "--dpeth (nearest: '--depth') (see fastinit profile --help)"),
         ("profile x", "x (see fastinit profile --help)"),
-        ("sweep --over depth=2 --procesess 2", "--procesess 2 (nearest: '--processes') (see fastinit sweep --help)"),
+        ("sweep --procesess 2", "--procesess (nearest: '--processes') (see fastinit sweep --help)"),
+        ("verify w.npy --schem zeros", "--schem (nearest: '--scheme') (see fastinit verify --help)"),
+        ("torch profile --shap 3", "--shap (nearest: '--shape') (see fastinit torch profile --help)"),
         ("info --json", "--json (see fastinit info --help)"),
     ],
 )
@@ -220,37 +222,63 @@ def test_names_are_whole_in_tables_of_any_width(capsys, monkeypatch, columns):
 
 
 def test_all_layers(capsys):
-    said = "fastinit: `--all` must be left out with --compare, --no-table and for the story: it is of a table of layers"
-    for typed in ([], ["--seed", "3"], [*SMALL, "--compare", "zeros"], [*SMALL, "--no-table"]):
-        assert run(capsys, "--all", *typed) == (2, "", f"{said}, got True\n")
+    said = "fastinit: `--all` must be left out with {}: it is of a table of layers, got True\n"
+    for typed in ([], ["--seed", "3"], [*SMALL, "--compare", "zeros"]):
+        assert run(capsys, "--all", *typed) == (2, "", said.format("--compare and for the story"))
+    assert run(capsys, "--all", *SMALL, "--no-table") == (2, "", said.format("--no-table"))
     typed = ["--width", "16", "--depth", "50", "--batch", "8"]
     some, every = (run(capsys, *typed, *more)[1] for more in ([], ["--all"]))
     assert "19 of 51 rows: table('all') or --all shows all" in some and "rows: " not in every
     assert every.splitlines()[2:53] == [line for line in every.splitlines() if line[:5].strip().isdigit()]
 
 
-@pytest.mark.parametrize("ends", ["raise RuntimeError('own')", "raise SystemExit(0)", "raise SystemExit(1)"])
+@pytest.mark.parametrize("ends", ["RuntimeError('own')", "SystemExit(0)", "SystemExit(1)", "GeneratorExit"])
 def test_what_a_users_code_raises_is_no_answer(capsys, folder, monkeypatch, ends):
     """When it is imported, and when it is called: 1 would say that weights are wrong, 0 that all is right."""
     monkeypatch.syspath_prepend(folder)
-    (folder / "ending.py").write_text(ends)
+    (folder / "ending.py").write_text(f"raise {ends}")
     (folder / "calling.py").write_text(
-        f"import fastinit as fi\ndef law(own=1.0):\n    {ends}\n"
+        f"import fastinit as fi\ndef law(own=1.0):\n    raise {ends}\n"
         "fi.register(fi.Scheme('ending', family=law, keywords={'own': 1.0}))\n"
     )
     np.save("w.npy", np.ones((4, 4)))
     try:
         for arguments in (
             ["--import", "ending", "info"],
-            ["verify", "w.npy", "--model", "ending:model"],
+            ["torch", "verify", "w.npy", "--model", "ending:model"],
             ["--import", "calling", "verify", "w.npy", "--scheme", "ending"],
         ):
             assert main(arguments) == 2
-            assert capsys.readouterr().err.splitlines()[-1].startswith(("RuntimeError: own", "SystemExit: "))
+            assert capsys.readouterr().err.splitlines()[-1].split(".")[-1].startswith(ends.partition("(")[0])
     finally:
         fi.unregister("ending")
         for name in ("ending", "calling"):
             sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["info", "--help", "verify --help", "profile --help", "profile --width 8 --depth 900 --batch 4 --all"]
+)
+def test_a_pipe_that_closes_early(arguments):
+    """What reads it may go before the first line or later, and lines may be written one by one."""
+    for read, unbuffered in ((0, ""), (1, ""), (0, "1")):
+        done = subprocess.Popen(
+            [sys.executable, "-m", "fastinit", *arguments.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+        assert len(done.stdout.read(read)) == read
+        done.stdout.close()
+        assert (done.wait(), done.stderr.read()) in ((141, b""), (0, b""))
+        done.stderr.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_has_no_room(unbuffered):
+    command, environment = [sys.executable, "-m", "fastinit", "info"], os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (2, b"fastinit: [Errno 28] No space left on device\n")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

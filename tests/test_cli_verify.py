@@ -47,21 +47,9 @@ MODEL = ["--model", "my.models:gpt"]
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["w.npy"], "`--scheme` must be given where --model is not, got None"),
-        (["w.npy", "--rules", "gpt2"], "`--rules` must be left out without --model, got 'gpt2'"),
-        (["w.npy", *HE, "--rules", "gpt2"], "`--rules` must be left out without --model, got 'gpt2'"),
-        (["w.npy", *MODEL, *HE], "`--scheme` must be left out with --model, got 'he_normal'"),
-        (["w.npy", *MODEL, "--shape", "4,4"], "`--shape` must be left out with --model, got '4,4'"),
-        (["w.npy", *MODEL, "--array", "*"], "`--array` must be left out with --model, got '*'"),
-        (["w.npy", *MODEL, "--index", "3"], "`--index` must be left out with --model, got '3'"),
-        (["w.npy", *MODEL, "--name", "fc"], "`--name` must be left out with --model, got 'fc'"),
-        (["w.npy", *MODEL, "--dtype", "bfloat16"], "`--dtype` must be left out with --model, got 'bfloat16'"),
-        (["w.npy", *MODEL, "--in-axis", "1"], "`--in-axis` must be left out with --model, got '1'"),
-        (["w.npy", "--model", "gpt"], "`--model` must be package.module:name, got 'gpt'"),
-        (["w.npy", "--model", "my.models:gpt", "--seed", "one"], "No module named 'my'"),
-        (["w.npy", "--model", "os:nothing"], "`--model` must be a name that os has, got 'nothing'"),
-        (["w.npy", "--model", "os:getcwd", "--rules", ":own"], "`--rules` must be package.module:name, got ':own'"),
-        (["w.npy", "--model", "os:getcwd", "--seed", "one"], "`--seed` must be a number, got 'one'"),
+        (["w.npy"], "the following arguments are required: --scheme (see fastinit verify --help)"),
+        (["w.npy", *MODEL], "`--model` must be left out here (fastinit torch verify has it), got 'my.models:gpt'"),
+        (["w.npy", *HE, "--config", "c"], "`--config` must be left out here (fastinit torch verify has it), got 'c'"),
         (["w.npy", *HE, "--seed", "1.5"], "`--seed` must be an integer, such as 4096 or 1e6, got '1.5'"),
         (["w.npy", *HE, "--seed", "-1"], "`--seed` must be an integer in [0, 2**128), got -1"),
         (["none.npy", *HE], "[Errno 2] No such file or directory: 'none.npy'"),
@@ -88,6 +76,38 @@ def test_one_line_for_what_is_wrong(capsys, arguments, said):
     assert run(capsys, "verify", *arguments) == (2, "", f"fastinit: {said}\n")
 
 
+ONE = "one of the arguments --model --config is required (see fastinit torch {} --help)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plan"], ONE.format("plan")),
+        (["verify", "w.npy"], ONE.format("verify")),
+        (["save", "out"], ONE.format("save")),
+        (["save", "out", "--shapes", "s.json"], "unrecognized arguments: --shapes (see fastinit torch save --help)"),
+        (["verify", "w.npy", *MODEL, *HE],
+         "unrecognized arguments: --scheme (nearest: '--seed') (see fastinit torch verify --help)"),
+        (["profile", *MODEL],
+         "one of the arguments --batch --shape is required (see fastinit torch profile --help)"),
+        (["profile", *MODEL, "--shape", "2,3", "--all", "--no-table"],
+         "`--all` must be left out with --no-table: it is of a table of layers, got True"),
+        (["profile", "--model", "os:getcwd", "--batch", "os:sep", "--high", "9"],
+         "`--high` must be left out with --batch, got '9'"),
+        (["profile", *MODEL, "--shape", "2,3", "--examples", "few"], "`--examples` must be a number, got 'few'"),
+        (["plan", "--model", "gpt"], "`--model` must be package.module:name, got 'gpt'"),
+        (["verify", "w.npy", *MODEL, "--seed", "0"], "No module named 'my'"),
+        (["verify", "w.npy", "--model", "os:nothing"], "`--model` must be a name that os has, got 'nothing'"),
+        (["plan", "--model", "os:getcwd", "--rules", ":own"], "`--rules` must be package.module:name, got ':own'"),
+        (["verify", "w.npy", "--model", "os:getcwd", "--seed", "one"], "`--seed` must be a number, got 'one'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)  # fmt: skip
+def test_one_line_for_what_is_wrong_of_models(capsys, arguments, said):
+    """Before torch is there."""
+    assert run(capsys, "torch", *arguments) == (2, "", f"fastinit: {said}\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "nearest"),
     [
@@ -99,7 +119,7 @@ def test_one_line_for_what_is_wrong(capsys, arguments, said):
 def test_options_have_one_name(capsys, arguments, nearest):
     """An abbreviation would change its meaning with the schemes that there are."""
     command = f"fastinit {arguments[0]} --help"
-    said = f"fastinit: unrecognized arguments: {' '.join(arguments[-2:])}{nearest} (see {command})\n"
+    said = f"fastinit: unrecognized arguments: {arguments[-2]}{nearest} (see {command})\n"
     assert run(capsys, *arguments) == (2, "", said)
 
 
@@ -184,7 +204,8 @@ def test_a_model_needs_torch(capsys, monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
     said = "`fastinit.torch` needs torch: pip install torch (or '.[torch]' in the source folder of fastinit)"
-    assert run(capsys, "verify", "w.safetensors", "--model", "os:getcwd") == (2, "", f"fastinit: {said}\n")
+    for typed in (["plan"], ["profile", "--shape", "2,3"], ["verify", "w.safetensors"], ["save", "out"]):
+        assert run(capsys, "torch", *typed, "--model", "os:getcwd") == (2, "", f"fastinit: {said}\n")
 
 
 def installed(folder, *arguments):
@@ -208,7 +229,7 @@ def test_modules_of_the_current_folder_register_schemes(folder):
     done = installed(folder, "--import", "own_schemes", *verify)
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("\nok\n")
     done = installed(folder, *verify)
-    said = "fastinit: unrecognized arguments: --width 16 (see fastinit verify --help)\n"
+    said = "fastinit: unrecognized arguments: --width (see fastinit verify --help)\n"
     assert (done.returncode, done.stderr) == (2, said)
     done = installed(folder, "--import", "broken_schemes", *verify)
     assert done.returncode == 2 and done.stderr.endswith("\nZeroDivisionError: division by zero\n")
@@ -219,6 +240,6 @@ def test_modules_of_the_current_folder_register_schemes(folder):
 def test_the_grammar_is_that_of_the_schemes_there_are_now():
     fi.register(fi.Scheme("test_now", family=lambda now: fi.laws.Constant(now), keywords={"now": 1.0}))
     try:
-        assert vars(parser().parse_args(["verify", "w.npy", "--now", "2"]))["keyword now"] == "2"
+        assert vars(parser().parse_args(["verify", "w.npy", *HE, "--now", "2"]))["keyword now"] == "2"
     finally:
         fi.unregister("test_now")

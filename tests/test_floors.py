@@ -124,14 +124,16 @@ INSIDE = {
     "cli": (
         "readers",
         "users_code",
+        "models",
         "scheme_options",
+        "save_options",
         "profile_command",
         "profile_options",
         "sweep_options",
-        "models",
+        "torch_commands",
         "verify_arrays",
-        "save_command",
         "verify_command",
+        "shape_commands",
         "command_line",
     ),
     "models": ("patterns", "plans", "recipe", "recipes", "shards", "weights"),
@@ -314,7 +316,7 @@ def test_doors_import_by_name_where_it_says_so():
         and {"import_module", "__import__"} & set(re.findall(r"\w+", (ROOT / path).read_text(encoding="utf-8")))
     }
     assert found == set(BY_NAME)
-    for name in (models.DOOR, models.RECIPES):
+    for name in (models.STORED, models.RECIPES):
         assert (HOME / f"{name.replace('.', '/')}.py").is_file() and name.startswith(BY_NAME["cli/models.py"])
 
 

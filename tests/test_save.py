@@ -360,13 +360,20 @@ def run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shapes = {"fc.kernel": [30, 10], "fc.bias": [[10], "zeros"], "head": [[10, 10], "normal", {"std": 0.02}]}
     (tmp_path / "shapes.json").write_text(json.dumps(shapes))
+    rules = "SOME, ONE, OTHER = [('*.kernel', 'normal', {'std': 0.5})], 'normal', [('*.bias', 'zeros')]\n"
+    (tmp_path / "rules_of.py").write_text(rules)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "rules_of", raising=False)
     (tmp_path / "list.json").write_text("[1]")
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "twins.json").write_text('{"a": [2, 3], "b": [3], "a": [4, 5]}')
     (tmp_path / "deep.json").write_text(100_000 * "[")
 
-    def run(*arguments):
-        status = main(["save", *arguments])
+    def run(*arguments, command="save"):
+        try:
+            status = main([command, *arguments])
+        except SystemExit as stopped:
+            status = stopped.code
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
@@ -387,17 +394,21 @@ def test_the_command_saves_shapes(run, tmp_path):
     assert not tensors["fc.bias"].any()
 
 
-ONE = "`--shapes` must be given, or --config, or --model, and one of them alone, got "
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], ONE + "None"),
-        (["--shapes", "shapes.json", "--config", "x"], ONE + "'shapes, config'"),
-        (["--shapes", "shapes.json", "--rules", "own"], "`--rules` must be left out with --shapes, got 'own'"),
-        (["--config", "x", "--scheme", "normal"], "`--scheme` must be left out with --config, got 'normal'"),
-        (["--model", "a:b", "--gain", "2"], "`--gain` must be left out with --model, got '2'"),
+        ([], "the following arguments are required: --shapes (see fastinit save --help)"),
+        (["--config", "x"], "`--config` must be left out here (fastinit torch save has it), got 'x'"),
+        (["--rules", "own", "--model", "a:b"],
+         "`--model` must be left out here (fastinit torch save has it), got 'a:b'"),
+        (["--shapes", "shapes.json", "--rules", "rules_of:SOME", "--scheme", "normal"],
+         "`--scheme` must be left out with --rules, got 'normal'"),
+        (["--shapes", "shapes.json", "--rules", "rules_of:SOME", "--gain", "2"],
+         "`--gain` must be left out with --rules, got '2'"),
+        (["--shapes", "shapes.json", "--rules", "rules_of:ONE"],
+         "`--rules` must be a list of (pattern, scheme) or (pattern, scheme, keywords), got 'str'"),
+        (["--shapes", "shapes.json", "--rules", "rules_of:OTHER"],
+         "`scheme` must be such that each array has a law (a list may end with ('*', scheme)), got ['fc.kernel']"),
         (["--shapes", "list.json"], "`--shapes` must be a file of one object, from names to shapes, got 'list.json'"),
         (["--shapes", "broken.json"],
          "broken.json cannot be read as JSON: Expecting property name enclosed in double quotes: line 1 column 2 "
@@ -423,6 +434,39 @@ def test_one_line_for_what_is_wrong(run, arguments, said):
         return
     assert (status, out, err) == (2, "", f"fastinit: {said}\n")
     assert "out" not in os.listdir()
+
+
+def test_rules_are_of_arrays_that_have_no_scheme_of_their_own(tmp_path):
+    shapes = {"fc.weight": (30, 10), "fc.bias": 10}
+    rules = [("*.bias", "zeros"), ("*", "he_normal", {"gain": 0.5})]
+    tensors, _ = read(fi.save(tmp_path / "out", {**shapes, "own.bias": (4, "ones")}, rules, seed=3))
+    made = fi.init(shapes, rules, seed=3) | {"own.bias": np.ones(4, np.float32)}
+    assert tensors.keys() == made.keys() and all(np.array_equal(tensors[name], made[name]) for name in made)
+    with pytest.raises(ValueError) as refused:
+        fi.save(tmp_path / "no", {"own.bias": (4, "ones")}, rules)
+    said = "`scheme` must be patterns of which each comes first for an array, got ['*.bias', '*']"
+    assert str(refused.value) == said and not (tmp_path / "no").exists()
+
+
+def test_a_plan_is_of_what_is_saved(run, tmp_path):
+    """By a scheme with keywords and by rules; nothing is made, and what cannot be is refused as it is by save."""
+    shapes = ["--shapes", "shapes.json"]
+    assert run(*shapes, "--scheme", "he_normal:gain=2", "--in-axis", "1", "--out-axis", "0", command="plan") == (
+        0,
+        "name       shape  law                 std     fan_in  fan_out\n"
+        "fc.kernel  30x10  normal(std=0.8944)  0.8944  10      30\n"
+        "fc.bias    10     zeros()             0       -       -\n"
+        "head       10x10  normal(std=0.02)    0.02    -       -\n",
+        "",
+    )
+    rules = [*shapes, "--rules", "rules_of:SOME"]
+    assert "fc.kernel  30x10  normal(std=0.5)   0.5   -       -\n" in run(*rules, command="plan")[1]
+    assert run("out", *rules, "--seed", "4")[0] == 0
+    tensors, _ = read(sorted((tmp_path / "out").iterdir()))
+    assert np.array_equal(tensors["fc.kernel"], fi.normal((30, 10), std=0.5, seed=4, name="fc.kernel"))
+    for wrong in (["--dtype", "float31"], ["--scheme", "uniform", "--high", "1e39"], ["--mode", "fan"]):
+        told = run(*shapes, *wrong, command="plan")
+        assert told[0] == 2 and told == run("no", *shapes, *wrong)
 
 
 def test_what_cannot_be_asked(run):

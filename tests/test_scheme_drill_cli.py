@@ -74,7 +74,10 @@ def test_help_names_it(capsys):
     assert "--width WIDTH of test_family (default 32)" in lines
     assert "--shape-of OF of test_family (default narrow)" in lines
     assert "--centred CENTRED of test_family (default True)" in lines
-    assert any(line.startswith("--rules RULES torch, ") for line in lines)  # the command's own
+    assert "--rules RULES of test_family (default 1.5)" in lines
+    with pytest.raises(SystemExit):
+        main(["plan", "--help"])
+    assert "--rules MODULE:NAME in its place: " in " ".join(capsys.readouterr().out.split())  # the command's own
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The command line: ``fastinit info``, ``profile``, ``sweep``, ``save`` and ``verify``. Names only."""
+"""The command line: ``fastinit`` and its commands. Names only."""
 
 from .command_line import main
 

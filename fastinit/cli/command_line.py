@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
+from itertools import takewhile
 from typing import Any, NoReturn
 
 from ..arguments import nearest
@@ -35,11 +38,21 @@ class Command(Parser):
         if self.fill is not None:
             fill, self.fill = self.fill, None
             fill(self)
+        if self._subparsers is None:
+            self._check_options(args)
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            hints = (nearest(one.partition("=")[0], self._option_string_actions) for one in unknown if one[:2] == "--")
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, hints), '')}")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown
+
+    def _check_options(self, args: Sequence[str]) -> None:
+        """Say which are unknown before what is missing: it may be what was meant."""
+        known = self._option_string_actions
+        typed = (one.partition("=")[0] for one in takewhile("--".__ne__, args) if one[:2] == "--")
+        unknown = [one for one in typed if one not in known]
+        if unknown:
+            hints = (nearest(one, known) for one in unknown)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, hints), '')}")
 
 
 def _with_modules(**keywords: Any) -> Parser:
@@ -70,6 +83,12 @@ def _fill_profile(parser: Parser) -> None:
     add_profile(parser)
 
 
+def _fill_plan(parser: Parser) -> None:
+    from .shape_commands import add_plan
+
+    add_plan(parser)
+
+
 def _fill_verify(parser: Parser) -> None:
     from .verify_command import add_verify
 
@@ -83,17 +102,32 @@ def _fill_sweep(parser: Parser) -> None:
 
 
 def _fill_save(parser: Parser) -> None:
-    from .save_command import add_save
+    from .shape_commands import add_save
 
     add_save(parser)
+
+
+def _fill_torch(parser: Parser) -> None:
+    from .torch_commands import COMMANDS
+
+    parser.description = "What is asked of a PyTorch model, which --model package.module:make names."
+    _add_commands(parser, COMMANDS)
+
+
+def _add_commands(parser: Parser, commands: Mapping[str, tuple[str, Callable[[Parser], None]]]) -> None:
+    below = parser.add_subparsers(required=True, metavar="command", parser_class=Command)
+    for name, (meaning, fill) in commands.items():
+        below.add_parser(name, help=meaning).fill = fill
 
 
 _COMMANDS = {
     "info": ("version, stream, instructions, threads, compiler", _fill_info),
     "profile": ("does a network carry a signal forward and a gradient back?", _fill_profile),
     "sweep": ("how does that depend on width, depth, scheme, ...?", _fill_sweep),
+    "plan": ("what would save make? names, shapes, laws, deviations", _fill_plan),
     "save": ("new weights on disk, which may be larger than memory", _fill_save),
     "verify": ("do the arrays in a file have the law they claim?", _fill_verify),
+    "torch": ("plan, profile, save, verify: of a PyTorch model", _fill_torch),
 }
 
 
@@ -103,14 +137,36 @@ def parser() -> Parser:
         description="Initial weights: what runs here, whether they let a network train, and whether a file is right."
     )
     whole.add_argument("--version", action="version", version=f"fastinit {VERSION}, stream {STREAM}")
-    commands = whole.add_subparsers(required=True, metavar="command", parser_class=Command)
-    for name, (meaning, fill) in _COMMANDS.items():
-        commands.add_parser(name, help=meaning).fill = fill
+    _add_commands(whole, _COMMANDS)
     return whole
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; wrong questions get one line, not a traceback.
+    """Run the command line. Where nobody reads its output to the end it says no more: 141, as the signal would have."""
+    try:
+        try:
+            return _answer(arguments)
+        finally:
+            print(end="", flush=True)  # or the interpreter does, when it ends
+    except OSError as error:
+        _give_up_output()
+        if isinstance(error, BrokenPipeError):
+            return 141
+        with suppress(OSError):
+            print(f"fastinit: {error}", file=sys.stderr)
+        return 2
+
+
+def _give_up_output() -> None:
+    """What nobody takes: the interpreter would try again when it ends, and say so."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _answer(arguments: Sequence[str] | None) -> int:
+    """The exit status; wrong questions get one line, not a traceback.
 
     What a user's code raises, if it would end the process, is no answer: 1 says that weights are wrong.
     """
@@ -123,7 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             imported(module)
         options = parser().parse_args(arguments)
         return int(options.run(options))
-    except (ValueError, TypeError, IndexError, OSError, ImportError, MemoryError) as error:
+    except OSError:
+        raise
+    except (ValueError, TypeError, IndexError, ImportError, MemoryError) as error:
         print(f"fastinit: {error}", file=sys.stderr)
         return 2
     except PrintedError:
@@ -131,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fastinit: interrupted", file=sys.stderr)
         return 130
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if options is None and isinstance(error, SystemExit):  # of the parser
             raise
         print_error()

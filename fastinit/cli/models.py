@@ -1,4 +1,4 @@
-"""Models on the command line: whether a file holds the weights that rules give one, and such a file.
+"""Models on the command line: what rules would give one, whether a file holds that, such a file, and a profile.
 
 The one room of the command line that needs a framework. It asks that door by name, when a model is given.
 """
@@ -7,17 +7,32 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from ..arguments import refuse
-from .readers import read_seed
+from ..arguments import integer, refuse
+from .readers import read_seed, read_shape, read_whole, refuse_typed
 from .users_code import called, read_object
 
-#: The door that is asked: the room of models on disk, and the one that knows recipes.
-DOOR = "fastinit.torch.models.stored"
+#: The door that is asked, its room of models on disk, and the one that knows recipes.
+DOOR = "fastinit.torch"
+STORED = "fastinit.torch.models.stored"
 RECIPES = "fastinit.torch.rules.recipe"
+
+
+class _OfTorch(argparse.Action):
+    """An option that only the command of the same name in ``fastinit torch`` has."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: Any, value: Any, option: str | None = None) -> NoReturn:
+        refuse(str(option), f"left out here (fastinit torch {parser.prog.split()[-1]} has it)", value)
+
+
+def refuse_models(parser: argparse.ArgumentParser, *options: str) -> None:
+    """Answer these options, which help does not name, with the command that has them."""
+    for option in options:
+        parser.add_argument(option, action=_OfTorch, help=argparse.SUPPRESS)
 
 
 def known_rules() -> str:
@@ -26,47 +41,86 @@ def known_rules() -> str:
     return "torch, own, a recipe (gpt2, ...)" if recipes is None else ", ".join(recipes.rule_names())
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """The group of options that say which model, and which rules are its."""
-    group = parser.add_argument_group("models")
-    group.add_argument("--model", metavar="MODULE:NAME", help="what makes the PyTorch model when it is called")
-    group.add_argument("--rules", help=f"{known_rules()}, or MODULE:NAME of rules (default: torch)")
-    return group
-
-
 def opened(path: Path) -> Any:
     """The tensors of a file, or of several with an index, as arrays; of one that torch wrote by its door."""
     from ..tensor_files import PICKLED, open_tensors  # which import NumPy, and help does not
 
-    return import_module(DOOR).opened(path, "np") if path.suffix in PICKLED else open_tensors(path)
+    return import_module(STORED).opened(path, "np") if path.suffix in PICKLED else open_tensors(path)
 
 
-def verify_model(options: argparse.Namespace) -> int:
+def plan_model(options: argparse.Namespace) -> Any:
+    """What rules would give a model."""
+    rules, model = _rules(options.rules), _described(options)
+    return import_module(DOOR).plan(model, rules)
+
+
+def verify_model(options: argparse.Namespace) -> Any:
     """The tensors of a file as the parameters of a model, against rules."""
-    rules, make = _rules(options), read_object("--model", options.model)
-    seed = None if options.seed is None else read_seed("--seed", options.seed)
-    stored = import_module(DOOR)
-    found = stored.verify_stored(_made(stored, make), options.file, rules, seed)
-    print(found)
-    return 0 if found else 1
+    rules, seed = _rules(options.rules), None if options.seed is None else read_seed("--seed", options.seed)
+    model = _described(options)
+    return import_module(STORED).verify_stored(model, options.file, rules, seed)
 
 
-def save_model(options: argparse.Namespace, **keywords: Any) -> list[Any]:
-    """The weights that rules give a model, or one that transformers makes of a configuration. Returns the files."""
-    rules, make = _rules(options), None if options.model is None else read_object("--model", options.model)
-    stored = import_module(DOOR)
-    model = stored.configured(options.config) if make is None else _made(stored, make)
-    return stored.save_described(model, options.directory, rules, **keywords)
+def save_model(options: argparse.Namespace, **keywords: Any) -> list[Path]:
+    """The weights that rules give a model, on disk. Returns the files."""
+    rules, model = _rules(options.rules), _described(options)
+    files: list[Path] = import_module(STORED).save_described(model, options.directory, rules, **keywords)
+    return files
 
 
-def _rules(options: argparse.Namespace) -> Any:
-    rules = "torch" if options.rules is None else options.rules
-    return read_object("--rules", rules) if ":" in rules else rules
+def profile_model(options: argparse.Namespace, *, seed: int = 0, **keywords: Any) -> Any:
+    """What becomes of a signal in a model with the weights it is made with, or those that rules give it."""
+    rules = None if options.rules is None else _rules(options.rules)
+    make = read_object("--model", options.model)
+    batch = None
+    if options.batch is not None:
+        refuse_typed({"dtype": options.dtype, "high": options.high}, "--batch")
+        batch = read_object("--batch", options.batch)
+    door = import_module(DOOR)
+    door.torch.manual_seed(seed % 2**64)  # of what the user's functions draw: it takes no more bits
+    model = _checked(called(make), door.torch)
+    if rules is not None:
+        door.initialize_(model, rules, seed)
+    inputs, named = _random(options, seed, door.torch) if options.batch is None else _given(batch)
+    return door.profile(model, *inputs, seed=seed, **keywords, **named)
 
 
-def _made(stored: Any, make: Any) -> Any:
-    """What the user's function makes, without memory for weights."""
-    model = called(lambda: stored.made_on_meta(make))
-    if not isinstance(model, stored.nn.Module):
+def _rules(text: str) -> Any:
+    return read_object("--rules", text) if ":" in text else text
+
+
+def _described(options: argparse.Namespace) -> Any:
+    """What the user's function makes, or transformers of a configuration, without memory for weights."""
+    make = None if options.model is None else read_object("--model", options.model)
+    stored = import_module(STORED)
+    if make is None:
+        return stored.configured(options.config)
+    return _checked(called(lambda: stored.made_on_meta(make)), stored.torch)
+
+
+def _checked(model: Any, torch: Any) -> Any:
+    if not isinstance(model, torch.nn.Module):
         refuse("--model", "what makes a torch.nn.Module when it is called", type(model).__name__)
     return model
+
+
+def _given(batch: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """What the model takes, by place and by name, from the user's batch or from what makes it."""
+    made = called(batch) if callable(batch) else batch
+    if isinstance(made, Mapping):
+        return (), made
+    return made if isinstance(made, (tuple, list)) else (made,), {}
+
+
+def _random(options: argparse.Namespace, seed: int, torch: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """A tensor of the stream "input", as of `fastinit.profile`: standard normals, or integers below a number."""
+    from ..schemes.distributions import normal, uniform
+
+    shape = read_shape("--shape", options.shape)
+    if options.high is None:
+        values = torch.from_numpy(normal(shape, seed=seed, name="input"))
+        return (values.to(getattr(torch, options.dtype or "float32")),), {}
+    refuse_typed({"dtype": options.dtype}, "--high")
+    high = integer("--high", read_whole("--high", options.high), 1)
+    places = uniform(shape, 0, high, seed=seed, name="input", dtype="float64")
+    return (torch.from_numpy(places).long(),), {}

@@ -1,4 +1,4 @@
-"""``fastinit profile``: profiles and comparisons of them, as a table, a sentence and files."""
+"""``fastinit profile``: profiles, of models too, and comparisons of them, as a table, a sentence and files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 from ..arguments import refuse
 from ..profiler import Advice, Comparison, Profile, compare, profile
 from ..profiler.drawing import drawn
+from ..profiler.result.layer_profile import LayerProfile
 from ..profiler.show.story import Story, story
+from .models import profile_model
 from .readers import read_scheme
 
 #: What may be asked of the story too.
@@ -22,13 +24,12 @@ _DRAWN = {"png": "plot", "html": "html"}
 
 def run_profile(options: argparse.Namespace, keywords: dict[str, Any], files: dict[str, Path]) -> int:
     """Profile what the keywords say, show it as the options say, and save it in files."""
-    for module in (["table"] if options.table else []) + [_DRAWN[kind] for kind in files if kind in _DRAWN]:
-        drawn(module)  # what is not installed is missed before the run
+    _check_showing(options, files)
     of_story = options.compare is None and set(keywords) <= _OF_ANY_RUN
     if options.advise and (of_story or options.compare is not None):
         refuse("--advise", "left out with --compare and for the story: it is of one network (--width 1024)", True)
-    if options.all and (of_story or options.compare is not None or not options.table):
-        refuse("--all", "left out with --compare, --no-table and for the story: it is of a table of layers", True)
+    if options.all and (of_story or options.compare is not None):
+        refuse("--all", "left out with --compare and for the story: it is of a table of layers", True)
     shown: Any
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the verdict says it
@@ -39,12 +40,31 @@ def run_profile(options: argparse.Namespace, keywords: dict[str, Any], files: di
             interrupted = shown.interrupted
         else:
             shown, interrupted = _kept(**keywords)
-        _show(shown, options.table, options.all)
-        _save(shown, files)
-        if interrupted:
-            return 130
-        if options.advise:
-            _show_advice(shown.advise(), options.table)
+        return _answer(shown, options, files, interrupted)
+
+
+def run_model_profile(options: argparse.Namespace, keywords: dict[str, Any], files: dict[str, Path]) -> int:
+    """The same of a model."""
+    _check_showing(options, files)
+    return _answer(profile_model(options, **keywords), options, files)
+
+
+def _check_showing(options: argparse.Namespace, files: dict[str, Path]) -> None:
+    """Raise where it cannot be shown so, before the run."""
+    if options.all and not options.table:
+        refuse("--all", "left out with --no-table: it is of a table of layers", True)
+    for module in (["table"] if options.table else []) + [_DRAWN[kind] for kind in files if kind in _DRAWN]:
+        drawn(module)
+
+
+def _answer(shown: Any, options: argparse.Namespace, files: dict[str, Path], interrupted: bool = False) -> int:
+    """Show and save it. Returns the exit status."""
+    _show(shown, options.table, options.all)
+    _save(shown, files)
+    if interrupted:
+        return 130
+    if options.advise:
+        _show_advice(shown.advise(), options.table)
     profiles = list(shown.values()) if isinstance(shown, Comparison) else [shown]
     return int(options.healthy and not all(one.healthy for one in profiles))
 
@@ -81,8 +101,8 @@ def _compared(text: str, keywords: dict[str, Any]) -> tuple[Comparison, bool]:
 
 def _show(shown: Any, table: bool, every: bool) -> None:
     if table:
-        _print(shown.table("all" if every else "some") if isinstance(shown, Profile) else shown.table())
-    elif isinstance(shown, Profile):
+        _print(shown.table("all" if every else "some") if isinstance(shown, LayerProfile) else shown.table())
+    elif isinstance(shown, LayerProfile):
         print(shown.verdict)
     if isinstance(shown, Comparison) and not (table and isinstance(shown, Story)):
         print(*(f"\n{name}: {verdict}" for name, verdict in shown.verdicts.items()), sep="\n")

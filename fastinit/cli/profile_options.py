@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..arguments import refuse
+from .models import refuse_models
 from .readers import (
     Reader,
     metavar_of,
@@ -26,9 +27,11 @@ from .readers import (
     several,
 )
 
-#: How each is read (None: a flag) and what it is, with its default and all choices: `fastinit.profile` has them too,
-#: and is slow to import.
-OPTIONS: dict[str, dict[str, tuple[Reader | None, str]]] = {
+#: By group and keyword: how each is read (None: a flag) and what it is, with its default and all choices.
+Options: TypeAlias = Mapping[str, Mapping[str, tuple[Reader | None, str]]]
+
+#: `fastinit.profile` has them too, and is slow to import.
+OPTIONS: Options = {
     "network": {
         "kind": (read_text, "mlp, conv or transformer (default: mlp)"),
         "width": (read_whole, "units of every layer: 4096, 1e6 (default: 1024, conv 32, transformer 256)"),
@@ -123,22 +126,33 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
         "130 interrupted."
     )
     parser.epilog = "Example: fastinit profile --width 1e6 --depth 50 --norm batch --method matrix_free --html out.html"
+    refuse_models(parser, "--model")
     add_keywords(parser)
+    add_showing(parser).add_argument(
+        "--compare", metavar="SCHEMES", help="several schemes side by side: he_normal,lecun_normal"
+    )
+    parser.set_defaults(run=_run_profile)
+
+
+def add_showing(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """The group of options that say how a profile is shown."""
     group = parser.add_argument_group("showing")
-    group.add_argument("--compare", metavar="SCHEMES", help="several schemes side by side: he_normal,lecun_normal")
     group.add_argument(
         "--table", action=argparse.BooleanOptionalAction, default=None, help="a table of layers (default: yes)"
     )
     group.add_argument("--all", action="store_true", help="all layers in it (default: some)")
     add_files(group, FILES)
-    group.add_argument("--advise", action="store_true", help="what would mend it, tried: up to seven more profiles")
+    group.add_argument(
+        "--advise", action="store_true", help="what would mend it; without a model also tried, in up to seven profiles"
+    )
     group.add_argument("--healthy", action="store_true", help="exit status 1 if it does not train with SGD and Adam")
-    parser.set_defaults(run=_run_profile, table=True)
+    parser.set_defaults(table=True)
+    return group
 
 
-def add_keywords(parser: argparse.ArgumentParser) -> None:
-    """An option for each keyword of `fastinit.profile`."""
-    for title, options in OPTIONS.items():
+def add_keywords(parser: argparse.ArgumentParser, known: Options = OPTIONS) -> None:
+    """An option for each of these keywords."""
+    for title, options in known.items():
         group = parser.add_argument_group(title)
         for name, (read, meaning) in options.items():
             flag: dict[str, Any] = {"action": argparse.BooleanOptionalAction, "default": None}
@@ -152,11 +166,11 @@ def add_files(group: argparse._ArgumentGroup, kinds: Iterable[str]) -> None:
         group.add_argument(f"--{kind}", type=Path, metavar="FILE", help=FILES[kind][0])
 
 
-def typed_options(options: argparse.Namespace) -> dict[str, Any]:
+def typed_options(options: argparse.Namespace, known: Options = OPTIONS) -> dict[str, Any]:
     """Keyword to value of those that were typed."""
     return {
         name: value if read is None else read(option_of(name), value)
-        for group in OPTIONS.values()
+        for group in known.values()
         for name, (read, _) in group.items()
         if (value := getattr(options, name)) is not None
     }

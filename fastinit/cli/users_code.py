@@ -19,7 +19,9 @@ def called(function: Callable[[], Any]) -> Any:
     """What the user's function gives; if it fails the line where it does is wanted."""
     try:
         return function()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         print_error()
         raise PrintedError from error
 

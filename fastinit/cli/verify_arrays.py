@@ -1,4 +1,4 @@
-"""``fastinit verify FILE --scheme``: does an array, or do the tensors of a file, have the law they claim?"""
+"""``fastinit verify``: does an array, or do the tensors of a file, have the law they claim?"""
 
 from __future__ import annotations
 

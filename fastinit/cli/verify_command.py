@@ -1,36 +1,30 @@
-"""``fastinit verify``: its options, and which of them belong together."""
+"""``fastinit verify``: its options."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from ..arguments import refuse
 from ..schemes import SCHEMES
-from .models import add_model_options, verify_model
-from .readers import refuse_typed
-from .scheme_options import add_scheme_options, typed_keywords
-
-#: What says which arrays, and which parts of them.
-_OF_ARRAYS = ("scheme", "array", "shape", "index", "name", "dtype")
+from .models import refuse_models
+from .scheme_options import add_scheme_options
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """What the command is, and all its options."""
     parser.description = (
-        "With --scheme: one array, or each tensor of a file, or of several with an index, under its own name. With "
-        "--model: the tensors as the weights that rules give a PyTorch model. Exit status: 0 all is "
+        "One array, or each tensor of a file, or of several with an index, under its own name. Exit status: 0 all is "
         "right, 1 it is not, 2 the question was wrong."
     )
     parser.epilog = (
         "Examples: fastinit verify w.npy --scheme he_normal --seed 0 --name mlp.0; "
-        "fastinit verify w.safetensors --array '*.weight' --scheme he_normal --in-axis 1 --out-axis 0 --seed 0; "
-        "fastinit verify gpt.safetensors --model my.models:gpt --rules gpt2 --seed 0"
+        "fastinit verify w.safetensors --array '*.weight' --scheme he_normal --in-axis 1 --out-axis 0 --seed 0"
     )
     parser.add_argument("file", type=Path, help=".npy; .npz; .safetensors, an index of several or their folder; .pt")
-    parser.add_argument("--seed", help="compare every bit with the streams of this seed")
+    parser.add_argument("--seed", help="compare every bit with the streams of this seed (default: laws alone)")
+    refuse_models(parser, "--model", "--config")
     group = parser.add_argument_group("arrays")
-    group.add_argument("--scheme", metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES))
+    group.add_argument("--scheme", required=True, metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES))
     group.add_argument(
         "--array",
         metavar="KEY",
@@ -41,20 +35,11 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--index", help="which part: 0:1024,: or flat[0:1000]")
     group.add_argument("--name", help="the stream's name (default: the array's in its file, or none)")
     group.add_argument("--dtype", choices=["bfloat16"], help="read 16-bit items as bfloat16")
-    add_model_options(parser)
     add_scheme_options(parser)
     parser.set_defaults(run=_run_verify)
 
 
 def _run_verify(options: argparse.Namespace) -> int:
-    if options.model is None:
-        if options.rules is not None:
-            refuse("--rules", "left out without --model", options.rules)
-        if options.scheme is None:
-            refuse("--scheme", "given where --model is not", None)
-        from .verify_arrays import verify_arrays
+    from .verify_arrays import verify_arrays
 
-        return verify_arrays(options)
-    typed = {name: getattr(options, name) for name in _OF_ARRAYS} | typed_keywords(options)
-    refuse_typed(typed, "--model")
-    return verify_model(options)
+    return verify_arrays(options)

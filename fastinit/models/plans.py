@@ -8,6 +8,7 @@ from math import prod
 from typing import Any, ClassVar, NamedTuple, SupportsIndex, overload
 
 from ..arguments import refuse
+from ..dtypes import kind_of
 from ..laws import Called, Law
 from ..records import Record, aligned, plain
 from ..scaling import Fans
@@ -71,6 +72,14 @@ def _read_law(described: Mapping[str, Any]) -> Law:
         refuse("text", "the JSON of a plan whose laws are fastinit's own", described.get("call"))
     infinite = {key: float(value) for key, value in described.items() if value in ("inf", "-inf")}
     return Law.from_dict({**described, **infinite})
+
+
+def check_law(law: Law, shape: tuple[int, ...], name: str, dtype: str) -> None:
+    """Raise where a law of ours cannot give such an array, or a function cannot be called as it would be."""
+    if isinstance(law, Called):
+        law.check_call(shape, name, dtype)
+    else:
+        law.fills(shape, kind_of(dtype), 0, name, 1)
 
 
 class Plan(list[Entry], Record):

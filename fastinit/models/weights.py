@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from ..arguments import choice, refuse, unexpected
-from ..dtypes import kind_of
-from ..laws import Called, Law
+from ..laws import Law
 from ..scaling import Fans, fan_pair
 from ..schemes import AXES, SCHEMES, scheme_of
 from .patterns import LIST, NoFansError, Patterns, of_each
-from .plans import Entry, Plan
+from .plans import Entry, Plan, check_law
 from .recipe import RECIPES, Recipe, layer_of
 
 #: Last words of names that say no more than that it is the weight of what the name begins with.
@@ -187,8 +186,5 @@ def _entry(weight: Weight, given: Any) -> Entry:
     law, fans = given if isinstance(given, Ruled) else (given, weight.known_fans)
     if not isinstance(law, Law):
         refuse("rules", f"such that a function gives a law ({weight.name})", given, TypeError)
-    if isinstance(law, Called):
-        law.check_call(weight.shape, weight.name, weight.dtype)
-    else:
-        law.fills(weight.shape, kind_of(weight.dtype), 0, weight.name, 1)  # which raises where there is no such array
+    check_law(law, weight.shape, weight.name, weight.dtype)
     return Entry(weight.name, weight.shape, law, weight.name, fans, weight.name)

@@ -1,7 +1,7 @@
 """Schemes: what weights mean, from shapes and fans to laws; and the public functions that make arrays. Names only."""
 
 from .scheme import AXES, COMMON, DESCRIBED, DISTRIBUTIONS, FANS, REQUIRED, Scheme
-from .table import SCHEMES, SchemeLike, init, register, scheme_of, unregister
+from .table import SCHEMES, SchemeLike, init, register, rules_for, scheme_of, unregister
 
 __all__ = [
     "AXES",
@@ -15,6 +15,7 @@ __all__ = [
     "SchemeLike",
     "init",
     "register",
+    "rules_for",
     "scheme_of",
     "unregister",
 ]

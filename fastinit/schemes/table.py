@@ -206,7 +206,7 @@ def init(
         refuse("shapes", "a mapping of names to shapes", type(shapes).__name__, TypeError)
     if keywords.get("out") is not None:
         refuse("out", "left out where many arrays are made", type(keywords["out"]).__name__)
-    rules, number = _rules(scheme, shapes, keywords), seed_number(seed)
+    rules, number = rules_for(shapes, scheme, **keywords), seed_number(seed)
     arrays = {}
     for name, shape in shapes.items():
         try:
@@ -217,10 +217,8 @@ def init(
     return arrays
 
 
-def _rules(
-    scheme: Any, names: Collection[str], keywords: Mapping[str, Any]
-) -> dict[str, tuple[Scheme, Mapping[str, Any]]]:
-    """Of each name the scheme, and keywords that are its alone."""
+def rules_for(names: Collection[str], scheme: Any, **keywords: Any) -> dict[str, tuple[Scheme, Mapping[str, Any]]]:
+    """Of each name the scheme, and keywords that are its alone, where these are given for all."""
     if isinstance(scheme, (list, tuple)):
         unexpected("init", keywords, COMMON[2:])
         rules = Patterns(scheme, "scheme").for_each(names)

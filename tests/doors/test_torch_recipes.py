@@ -98,7 +98,7 @@ def test_names_come_from_one_register(capsys):
     known = "`rules` must be one of 'torch', 'own', 'gpt2', 'llama', 'Gated', got 'gated' (nearest: 'Gated')"
     assert str(refused.value) == known
     with pytest.raises(SystemExit):
-        main(["verify", "--help"])
+        main(["torch", "verify", "--help"])
     assert "torch, own, gpt2, llama, Gated, or MODULE:NAME of rules" in " ".join(capsys.readouterr().out.split())
 
 
@@ -178,7 +178,8 @@ def test_the_command_line_knows_a_recipe_by_its_name(tmp_path):
     save_file(net.state_dict(), tmp_path / "gated.safetensors")
     code = f"import {HERE} as here; here.ft.register_recipe(here.Gated); from fastinit.cli import main; "
     code += "raise SystemExit(main())"
-    options = ["verify", tmp_path / "gated.safetensors", "--model", f"{HERE}:model", "--rules", "Gated", "--seed", "5"]
+    file, made = tmp_path / "gated.safetensors", f"{HERE}:model"
+    options = ["torch", "verify", file, "--model", made, "--rules", "Gated", "--seed", "5"]
     path = {"PYTHONPATH": ":".join([*sys.path, str(__file__).rpartition("/")[0]])}
     done = subprocess.run([sys.executable, "-c", code, *options], check=False, capture_output=True, text=True, env=path)
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("ok\n")

@@ -314,17 +314,17 @@ def run(tmp_path, monkeypatch, capsys):
 
 def test_the_command_saves_a_model_and_verifies_it(run):
     arguments = ["--model", "saved_models:net", "--seed", "5"]
-    assert run("save", "out", *arguments) == (0, "out/model.safetensors: 2648 bytes\n", "")
-    status, out, err = run("verify", "out/model.safetensors", *arguments)
+    assert run("torch", "save", "out", *arguments) == (0, "out/model.safetensors: 2648 bytes\n", "")
+    status, out, err = run("torch", "verify", "out/model.safetensors", *arguments)
     assert (status, err) == (0, "") and out.startswith("tensors checked: 2\n")
-    assert run("save", "half", *arguments, "--dtype", "bfloat16")[0] == 0
+    assert run("torch", "save", "half", *arguments, "--dtype", "bfloat16")[0] == 0
     assert load_file("half/model.safetensors")["weight"].dtype is torch.bfloat16
 
 
 def test_a_configuration_needs_transformers(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     said = "fastinit: a configuration needs transformers: pip install transformers\n"
-    assert run("save", "out", "--config", "config.json") == (2, "", said)
+    assert run("torch", "save", "out", "--config", "config.json") == (2, "", said)
 
 
 class Config:
@@ -356,11 +356,11 @@ def test_a_model_of_transformers_is_saved_with_its_configuration(run, monkeypatc
     transformers = type(sys)("transformers")
     transformers.AutoConfig, transformers.Net = Config, Net
     monkeypatch.setitem(sys.modules, "transformers", transformers)
-    assert run("save", "out", "--config", "config.json")[::2] == (0, "")
+    assert run("torch", "save", "out", "--config", "config.json")[::2] == (0, "")
     assert json.loads((tmp_path / "out" / "config.json").read_text()) == {"architectures": ["Net"], "dtype": "bfloat16"}
     assert load_file("out/model.safetensors")["weight"].dtype is torch.bfloat16
-    assert run("save", "wide", "--config", "config.json", "--dtype", "float32")[::2] == (0, "")
+    assert run("torch", "save", "wide", "--config", "config.json", "--dtype", "float32")[::2] == (0, "")
     assert json.loads((tmp_path / "wide" / "config.json").read_text())["dtype"] == "float32"
     monkeypatch.setattr(Config, "architectures", ["Other"])
     said = "fastinit: `config` must be of one of transformers' architectures, by its class, got ['Other']\n"
-    assert run("save", "no", "--config", "config.json") == (2, "", said)
+    assert run("torch", "save", "no", "--config", "config.json") == (2, "", said)

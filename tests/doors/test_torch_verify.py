@@ -533,7 +533,7 @@ def norm():
     ("arguments", "status", "said"), MODEL_COMMANDS, ids=[" ".join(one) for one, *_ in MODEL_COMMANDS]
 )
 def test_verify_command_of_models(files, capsys, arguments, status, said):
-    assert main(["verify", str(files / f"{arguments[0]}.safetensors"), *arguments[1:]]) == status
+    assert main(["torch", "verify", str(files / f"{arguments[0]}.safetensors"), *arguments[1:]]) == status
     printed = capsys.readouterr()
     assert said.format(DIGEST_OF_WIDE) in (printed.err if status == 2 else printed.out)
 
@@ -553,7 +553,7 @@ def test_what_torch_saved(tmp_path, capsys, zipped, wrapped):
     assert main(["verify", str(tmp_path / "all.pt"), "--scheme", "zeros", "--array", "[!01]*"]) == 0
     assert capsys.readouterr().out == "tensors checked: 1\nok\n"
     rules = ["--model", f"{HERE}:wide", "--rules", f"{HERE}:HE", "--seed", "1"]
-    assert main(["verify", str(tmp_path / "own.pt"), *rules]) == 0
+    assert main(["torch", "verify", str(tmp_path / "own.pt"), *rules]) == 0
     assert capsys.readouterr().out == f"tensors checked: 3\ndigest: {DIGEST_OF_WIDE}\nok\n"
 
 
@@ -574,11 +574,11 @@ def test_what_torch_saved_and_is_no_state(tmp_path, capsys):
 def test_ties_in_files(tmp_path, capsys):
     model = tied()
     ft.initialize_(model, "torch", seed=1, buffers=False)
-    arguments = ["verify", str(tmp_path / "w.safetensors"), "--model", f"{HERE}:tied", "--seed", "1"]
-    save_model(model, arguments[1])
+    arguments = ["torch", "verify", str(tmp_path / "w.safetensors"), "--model", f"{HERE}:tied", "--seed", "1"]
+    save_model(model, arguments[2])
     assert main(arguments) == 0
     assert ft.verify(model, seed=1).digest in capsys.readouterr().out
-    save_file({"0.weight": model[0].weight, "1.weight": model[0].weight + 1}, arguments[1])
+    save_file({"0.weight": model[0].weight, "1.weight": model[0].weight + 1}, arguments[2])
     assert main(arguments) == 2
     said = "`file` must be one with one value for weights that the model has tied, got ('0.weight', '1.weight')"
     assert capsys.readouterr().err == f"fastinit: {said}\n"
@@ -589,6 +589,7 @@ def test_exit_status_of_the_process(files):
         sys.executable,
         "-m",
         "fastinit",
+        "torch",
         "verify",
         str(files / "wrong.safetensors"),
         "--model",

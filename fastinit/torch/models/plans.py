@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ...arguments import choice, integer, refuse
-from ...dtypes import kind_of
 from ...laws import Called, Law, Packed
 from ...machine import usually_rounded
 from ...models.patterns import examples_for, of_each
-from ...models.plans import Entry, Plan
+from ...models.plans import Entry, Plan, check_law
 from ...models.recipe import RECIPES, Recipe
 from ...schemes import SCHEMES, Scheme
 from ..rules.lists import Listed, Rule, Rules
@@ -158,7 +157,7 @@ def planned(
         law, stream, fans = drawn[weight.name][:3]
         fans = fans or weight.known_fans
         if law is not None:
-            _check_law(law, weight)
+            check_law(law, weight.shape, weight.name, dtype_for(law, weight.dtype))
         entries.append(Entry(weight.name, weight.shape, law, stream, fans, full_name))
     left = [weight for weight in weights.values() if modules_draw(given.get(weight.name)) == "own"]
     beyond = unreached(model) if left else set()
@@ -199,15 +198,6 @@ def _with_examples(
     examples = examples_for(some, others, lambda weight: "zeros" if weight.is_bias else "ones")
     idle = Listed(rules).unmatched(others)
     return [*examples.items(), *(rule for rule in rules if rule[0] not in idle)]
-
-
-def _check_law(law: Law, weight: Weight) -> None:
-    """Raise where a law of ours cannot give the weight, or a function cannot be called as it would be."""
-    dtype = dtype_for(law, weight.dtype)
-    if isinstance(law, Called):
-        law.check_call(weight.shape, weight.name, dtype)
-    else:
-        law.fills(weight.shape, kind_of(dtype), 0, weight.name, 1)
 
 
 def _given(rules: Rules, weights: Sequence[Weight], renamed: bool) -> dict[str, Ruled]:

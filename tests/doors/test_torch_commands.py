@@ -1,0 +1,143 @@
+"""``fastinit torch``: plans and profiles of models that a module of the user makes."""
+
+import inspect
+import json
+
+import pytest
+import torch
+from torch import nn
+
+import fastinit as fi
+import fastinit.torch as ft
+from fastinit.cli import main
+from fastinit.cli.torch_commands import PROFILE
+
+HERE = "test_torch_commands"
+HE = [("*.bias", "zeros"), ("*", "he_normal")]
+BATCH = torch.full((8, 16), 0.5)
+SEVERAL = {"input": BATCH}
+
+
+def deep():
+    layers = [one for _ in range(8) for one in (nn.Linear(16, 16), nn.ReLU())]
+    return nn.Sequential(*layers, nn.Linear(16, 4))
+
+
+def words():
+    return nn.Sequential(nn.Embedding(50, 8), nn.Linear(8, 50))
+
+
+def drawn():
+    return (torch.randn(8, 16),)
+
+
+def no_batch():
+    raise ValueError("no batch")
+
+
+class Deaf(nn.Linear):
+    def __init__(self):
+        super().__init__(16, 4)
+
+    def forward(self, _):
+        raise SystemExit(1)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder of its own, and generators that are put back."""
+    monkeypatch.chdir(tmp_path)
+    with torch.random.fork_rng():
+        yield
+
+
+def run(capsys, *arguments):
+    status = main(["torch", *arguments])
+    return status, *capsys.readouterr()
+
+
+def profiled(capsys, *arguments):
+    """What the command writes, all of it but the time."""
+    assert run(capsys, "profile", *arguments, "--no-table", "--json", "p.json")[::2] == (0, "")
+    with open("p.json") as file:
+        return json.load(file) | {"seconds": 0}
+
+
+def told(model, *inputs, **keywords):
+    return json.loads(ft.profile(model, *inputs, **keywords).to_json()) | {"seconds": 0}
+
+
+def test_a_plan_is_that_of_the_door(capsys):
+    for rules, known in (("torch", "torch"), (f"{HERE}:HE", HE)):
+        planned = f"{ft.plan(deep(), known)}\n"
+        assert run(capsys, "plan", "--model", f"{HERE}:deep", "--rules", rules) == (0, planned, "")
+    assert run(capsys, "plan", "--model", f"{HERE}:deep")[1] == f"{ft.plan(deep())}\n"
+
+
+def test_a_profile_is_that_of_the_door(capsys):
+    """With the weights that the seed gives torch, or that rules give; of the user's batch, or a random one."""
+    model = ["--model", f"{HERE}:deep"]
+    torch.manual_seed(3)
+    own, batch = deep(), drawn()
+    typed = ["--classes", "4", "--examples", "3", "--seed", "3"]
+    keywords = {"classes": 4, "examples": 3, "seed": 3}
+    assert profiled(capsys, *model, "--batch", f"{HERE}:drawn", *typed) == told(own, *batch, **keywords)
+    assert profiled(capsys, *model, "--batch", f"{HERE}:SEVERAL", *typed) == told(own, **SEVERAL, **keywords)
+    ft.initialize_(own, HE, 0)
+    ruled = [*model, "--rules", f"{HERE}:HE", "--no-backward"]
+    assert profiled(capsys, *ruled, "--batch", f"{HERE}:BATCH") == told(own, BATCH, backward=False)
+    normal = torch.from_numpy(fi.normal((6, 16), seed=0, name="input"))
+    assert profiled(capsys, *ruled, "--shape", "6,16") == told(own, normal, backward=False)
+    large = ["--seed", str(2**127)]  # more than torch's generators take
+    assert profiled(capsys, *ruled, "--shape", "6x16", *large)["seed"] == 2**127
+
+
+def test_tokens_and_dtypes(capsys):
+    tokens = torch.from_numpy(fi.uniform((4, 6), 0, 50, seed=0, name="input", dtype="float64")).long()
+    found = profiled(capsys, "--model", f"{HERE}:words", "--shape", "4,6", "--high", "50")
+    torch.manual_seed(0)
+    assert found == told(words(), tokens)
+    said = "fastinit: `--dtype` must be left out with --high, got 'float64'\n"
+    typed = ["profile", "--model", f"{HERE}:words", "--shape", "4,6", "--high", "50", "--dtype", "float64"]
+    assert run(capsys, *typed) == (2, "", said)
+    typed = ["profile", "--model", f"{HERE}:words", "--shape", "4,6", "--high", "0"]
+    assert run(capsys, *typed) == (2, "", "fastinit: `--high` must be an integer of at least 1, got 0\n")
+    typed = ["profile", "--model", f"{HERE}:deep", "--shape", "4,16", "--dtype", "float64"]
+    assert run(capsys, *typed)[0] == 2  # of which the weights are not
+
+
+def test_how_it_is_shown(capsys):
+    model = ["profile", "--model", f"{HERE}:deep", "--shape", "16,16"]
+    status, out, err = run(capsys, *model, "--healthy", "--advise", "--all")
+    assert (status, err) == (1, "") and "16 (Linear)" in out and "What helps: " in out
+    status, out, err = run(capsys, *model, "--rules", f"{HERE}:HE", "--healthy", "--no-table", "--html", "p.html")
+    assert (status, err) == (0, "") and out.startswith("Stable") and out.endswith("\nwrote p.html\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plan", "--model", f"{HERE}:no_batch"], "ValueError: no batch"),
+        (["plan", "--model", f"{HERE}:drawn"],
+         "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got 'tuple'"),
+        (["plan", "--model", f"{HERE}:deep", "--rules", "gpt3"],
+         "fastinit: `rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
+        (["profile", "--model", f"{HERE}:deep", "--batch", f"{HERE}:no_batch"], "ValueError: no batch"),
+        (["profile", "--model", f"{HERE}:Deaf", "--batch", f"{HERE}:BATCH"], "SystemExit: 1"),
+        (["profile", "--model", f"{HERE}:deep", "--shape", "4,3"],
+         "RuntimeError: mat1 and mat2 shapes cannot be multiplied (4x3 and 16x16)"),
+        (["profile", "--model", f"{HERE}:deep", "--shape", "4,16", "--examples", "-1"],
+         "fastinit: `examples` must be an integer of at least 0, got -1"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)  # fmt: skip
+def test_what_cannot_be_asked_or_a_users_code_raises(capsys, arguments, said):
+    status, out, err = run(capsys, *arguments)
+    assert (status, out, err.splitlines()[-1]) == (2, "", said)
+
+
+def test_options_are_keywords_of_the_door_and_help_has_their_defaults():
+    usual = {name: one.default for name, one in inspect.signature(ft.profile).parameters.items()}
+    for name, (_, meaning) in PROFILE["signals"].items():
+        words = {True: "yes", None: ""}.get(usual[name], usual[name])
+        assert (f"(default: {words})" in meaning) == (words != "")
