@@ -19,6 +19,9 @@ _HELD = r"\.(kernel|embeddings?|weight|w|scale)$"
 #: Of what holds it, where that is a norm or an embedding; of what is added.
 _NORMS, _EMBEDDINGS, _BIASES = r"norm|(^|_)ln(_|\d|$)", r"emb|^w[tp]e$", ("b", "offset", "beta")
 
+#: The axes of inputs, of outputs, and of arrays that are stacked, where a name says nothing else.
+_SIDES: tuple[Any, Any, Any] = (-2, -1, ())
+
 
 class Weight(NamedTuple):
     """What a rule is asked about: an array by its name, (..., in, out) unless `sides` says otherwise.
@@ -29,7 +32,7 @@ class Weight(NamedTuple):
     name: str
     shape: tuple[int, ...]
     dtype: str
-    sides: tuple[Any, Any, Any] = (-2, -1, ())
+    sides: tuple[Any, Any, Any] = _SIDES
 
     @property
     def fans(self) -> Fans | None:
@@ -45,8 +48,14 @@ class Weight(NamedTuple):
 
     @property
     def known_fans(self) -> Fans | None:
-        """Those that its name tells; None where it does not: outputs come first in what Equinox calls a weight."""
-        return Fans(*fan_pair(self.shape, *self.sides)) if self.has_fans and self._leaf != "weight" else None
+        """Those that its name tells; None where it does not."""
+        return Fans(*fan_pair(self.shape, *self.sides)) if self.has_fans and self._has_known_axes else None
+
+    @property
+    def _has_known_axes(self) -> bool:
+        """Outputs come first in what Equinox calls a weight; of three axes some may be layers, experts or heads."""
+        is_plain = len(self.shape) < 3 or self.sides != _SIDES or "conv" in self.name.lower()
+        return is_plain and self._leaf != "weight"
 
     @property
     def path(self) -> str:
@@ -124,8 +133,19 @@ def law_of(scheme: Any, weight: Weight, **keywords: Any) -> Ruled:
 
 def _refuse_axes(weight: Weight, scheme: str, keywords: Mapping[str, Any]) -> NoReturn:
     """Raise where nobody knows the axes of a weight, with rules for it that do as they are typed."""
-    first, last = ((weight.name, scheme, {**keywords, "in_axis": at, "out_axis": 1 - at}) for at in (1, 0))
-    rule = f"such that axes are named: {first} where outputs come first, as in Equinox, {last} where they do not"
+
+    def typed(**axes: Any) -> tuple[Any, ...]:
+        return weight.name, scheme, {**keywords, **axes}
+
+    if len(weight.shape) < 3 or weight.name.endswith("weight"):
+        cases = {"outputs come first, as in Equinox": typed(in_axis=1, out_axis=0)}
+        cases["they do not"] = typed(in_axis=0, out_axis=1)
+    else:
+        last = {"in_axis": -2, "out_axis": -1}
+        cases = {"it is of a convolution": typed(**last)}
+        stacked = list(range(len(weight.shape) - 2))
+        cases["it is a stack of matrices"] = typed(**last, batch_axis=stacked)
+    rule = f"such that axes are named: {', '.join(f'{words} where {case}' for case, words in cases.items())}"
     refuse("rules", rule, (weight.name, weight.shape))
 
 

@@ -85,7 +85,7 @@ def _blas() -> list[Any] | None:
 
 
 def _set_threads(counts: list[tuple[Any, int]]) -> None:
-    """Of each BLAS, whichever thread asks: threadpoolctl 3.8 lets one thread set a BLAS of pthreads until it is told."""
+    """Of each BLAS, whichever thread asks: threadpoolctl 3.8 lets one alone set a BLAS of pthreads until it is told."""
     for blas, count in counts:
         let_go = getattr(blas, "clear_controlling_thread", _nobody)
         let_go(force=True)

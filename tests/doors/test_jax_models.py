@@ -1,5 +1,7 @@
 """fastinit.jax on whole models: trees by rules on names, functions transformed, arrays laid out on devices."""
 
+from ast import literal_eval
+
 import equinox
 import flax.linen
 import haiku
@@ -369,5 +371,19 @@ def test_heads_of_attention_are_no_places_of_a_kernel():
         }
     }
     assert {entry.fans for entry in fj.plan(stack, [("*", "lecun_normal")])} == {(16, 16)}
-    alone = {"out": {"kernel": jax.ShapeDtypeStruct((2, 8, 16), "float32")}}
-    assert fj.plan(alone, [("*", "lecun_normal")])[0].fans == (16, 32)  # a kernel of two places
+
+
+def test_what_three_axes_of_a_kernel_are_is_told_by_its_name_or_asked():
+    """Layers of `scan`, experts, heads or places: those who do not know would scale by the wrong fan."""
+    kernel = {"kernel": jax.ShapeDtypeStruct((8, 16, 16), "float32")}
+    assert fj.plan({"Conv_0": kernel}, [("*", "lecun_normal")])[0].fans == (128, 128)
+    places, layers = {"in_axis": -2, "out_axis": -1}, {"in_axis": -2, "out_axis": -1, "batch_axis": [0]}
+    with pytest.raises(ValueError) as raised:
+        fj.plan({"Dense_0": kernel}, [("*", "lecun_normal")])
+    asked = {
+        f"('Dense_0.kernel', 'lecun_normal', {places})": (128, 128),
+        f"('Dense_0.kernel', 'lecun_normal', {layers})": (16, 16),
+    }
+    for typed, fans in asked.items():
+        assert typed in str(raised.value)
+        assert fj.plan({"Dense_0": kernel}, [literal_eval(typed)])[0].fans == fans

@@ -16,7 +16,7 @@ from .outputs import first_floats, second_moment
 #: none has parameters, or normalises. What takes in anything else has more than one node before it.
 _PASSES = re.compile(
     r"((Reshape)?Alias|Clone|ToCopy|(Unsafe)?View|Squeeze|Unsqueeze|Select|Slice|Index|Split|Unbind|Expand|"
-    r"Permute|Transpose|T|Add|Sub|Mul|Div|Neg|Pow|Mean|Sum|(Log)?Softmax|(Log)?Sigmoid|Tanh|Relu|Softplus|"
+    r"Permute|Transpose|T|Add|Sub|Neg|Mean|Sum|(Log)?Softmax|(Log)?Sigmoid|Tanh|Relu|Softplus|"
     r"NllLoss(2D)?|MseLoss|BinaryCrossEntropyWithLogits)Backward\d*"
 )
 _KINDS = (
