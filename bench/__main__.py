@@ -39,6 +39,10 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         parser.error("`--report` must be given without --full, --only and --json")
     if (options.compare or options.baseline) and (options.report or options.readme or options.plots or options.json):
         parser.error("`--compare` and `--baseline` must be given without --report, --readme, --plots and --json")
+    if options.compare and (options.only or options.full):
+        parser.error("`--compare` must be given without --only and --full")
+    if options.json and options.json.is_dir():
+        parser.error(f"`--json` must be a file, got {str(options.json)!r}")
     if options.readme and options.only:
         parser.error("`--readme` must be given without --only, which leaves out rows")
     if options.plots and options.only not in (None, TRAINABILITY) and options.plots.resolve() == PICTURES:
@@ -97,7 +101,7 @@ def compare(options: argparse.Namespace, console: Any) -> int:
     from . import comparison, report
 
     if options.compare:
-        before, now = (report.load(path) for path in options.compare)
+        before, now = (report.load(path, "--compare") for path in options.compare)
     else:
         before, now = comparison.against(options.baseline, options.only)
     table = comparison.comparison_table(before, now)

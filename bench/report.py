@@ -22,14 +22,14 @@ class Table(NamedTuple):
     rows: list[tuple[str, ...]]
 
 
-def load(path: Path) -> Results:
+def load(path: Path, option: str = "--report") -> Results:
     """Results that `python -m bench --json` wrote."""
     try:
         results = json.loads(path.read_text())
     except (OSError, ValueError):
         results = None
     if not isinstance(results, dict) or KEYS - set(results):
-        raise ValueError(f"`--report` must be a file that --json wrote, got {str(path)!r}")
+        raise ValueError(f"`{option}` must be a file that --json wrote, got {str(path)!r}")
     return results
 
 

@@ -522,6 +522,8 @@ def test_where_nothing_can_run_the_package_is_named(monkeypatch, capsys):
     [
         (["--only", "trainability", "--readme"], "`--readme` must be given without --only, which leaves out rows"),
         (["--only", "fills", "--plots", "bench/results"], "`--plots` must be another folder with --only"),
+        (["--compare", "a", "b", "--only", "("], "`--compare` must be given without --only and --full"),
+        (["--json", "."], "`--json` must be a file, got '.'"),
         (["--baseline", "HEAD", "--json", "a"], "`--compare` and `--baseline` must be given without --report"),
     ],
 )

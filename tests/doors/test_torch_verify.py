@@ -565,6 +565,7 @@ def test_what_torch_saved_and_is_no_state(tmp_path, capsys):
         ([torch.zeros(3)], f"{path} holds no tensors by name, but list"),
         ({"a": torch.zeros(3), "b": 3, "c": None}, f"{path} holds more than tensors by name: b, c"),
         ({"a": torch.zeros(3).to_sparse()}, f"{path} holds more than tensors by name: a"),
+        ({"a": torch.zeros(3, device="meta")}, f"{path} holds more than tensors by name: a"),
     ):
         torch.save(held, path)
         assert main(["verify", str(path), "--scheme", "zeros"]) == 2

@@ -61,7 +61,8 @@ def _tensors_of(path: Path) -> dict[str, Tensor]:
 
 
 def _is_dense(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.layout is torch.strided
+    """Whether it is a tensor that has its values in memory."""
+    return isinstance(value, Tensor) and value.layout is torch.strided and not value.is_meta
 
 
 def _loaded(path: Path) -> Any:
