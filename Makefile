@@ -6,8 +6,9 @@ CORE := $(wildcard setup.py pyproject.toml fastinit/version.py fastinit/*.pyx fa
 
 # From an index that has builds for processors alone this is 200 MB; from PyPI on Linux it brings CUDA: 5 GB.
 TORCH := torch==2.13.0
+DOORS := torch jax keras dask.py
 # What the tests of the doors need beside their frameworks.
-DOORS := flax equinox dm-haiku transformers
+WITH_DOORS := flax equinox dm-haiku transformers
 PEERS := $(TORCH) transformers safetensors jax jaxlib flax keras dask mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
@@ -35,12 +36,12 @@ proof: .venv/installed-test ## how far activations are from exact, of every floa
 	$(BIN)/python -m proof.activations
 
 test: .venv/installed-test ## the tests of all but the doors, whose frameworks are large
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(addprefix --ignore=fastinit/,$(DOORS))
 	@echo 'Not tested: the doors of torch, jax, keras and dask. `make test-doors` installs these and does.'
 
 # Beside the doors, the few tests that `make test` has to leave out for want of torch.
 test-doors: .venv/installed-test .venv/installed-doors ## the tests of the doors, after installing torch, jax, keras and dask
-	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors $(addprefix tests/test_,advise.py docs.py machine.py readme.py trainability.py typing.py) $(addprefix fastinit/,torch jax keras dask.py)
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors $(addprefix tests/test_,advise.py docs.py machine.py readme.py trainability.py typing.py) $(addprefix fastinit/,$(DOORS))
 	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest tests/doors/test_keras.py
 	@echo 'Not tested: devices other than the CPU. `make test` tests the rest.'
 
@@ -108,7 +109,7 @@ $(BIN)/python:
 
 .venv/installed-doors: $(CORE) Makefile | $(BIN)/python
 	@echo 'Installing torch, jax, keras and dask: about 1.5 GB, and 5 GB more where the index has no torch for processors alone.'
-	$(BIN)/python -m pip install --quiet $(TORCH) $(DOORS) --editable '.[torch,jax,keras,dask]'
+	$(BIN)/python -m pip install --quiet $(TORCH) $(WITH_DOORS) --editable '.[torch,jax,keras,dask]'
 	touch $@
 
 # A C compiler for every platform that pyproject.toml names.
