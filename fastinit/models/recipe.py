@@ -90,10 +90,11 @@ class Recipe:
         names = getattr(self, argument)
         if names and not any(map(self.seeks, weights)):
             ends = first_few(sorted({_path_end(weight.path) for weight in weights}), 8)
-            call = self._call_with((), weights)
-            rule = f"names, or ends of paths, of {words} the model: {call} where it has none"
-            are_usual = names == getattr(type(self), "usual", ())
-            refuse(argument, f"{rule}, else with all that are such of {ends}", "the usual ones" if are_usual else names)
+            remedy = f"{self._call_with((), weights)} where it has none, else with all that are such of {ends}"
+            if names == getattr(type(self), "usual", ()):
+                usual = f"the usual names of {words} the model ({', '.join(names)})"
+                refuse(argument, f"given where there is none of {usual}: {remedy}", None)
+            refuse(argument, f"names, or ends of paths, of {words} the model: {remedy}", names)
 
     def _call_with(self, names: tuple[str, ...], weights: Sequence[Weight]) -> str:
         """How the recipe is made with other names of what it seeks, as it is typed."""

@@ -142,7 +142,7 @@ def planned(weights: Sequence[Weight], rules: Rules, law_of: Callable[..., Ruled
         rule = _Listed(rules, law_of)
     if isinstance(rule, Patterns):
         rule.for_each([weight.name for weight in weights])
-    given = of_each(weights, rule, lambda weight: "zeros" if weight.is_bias else "ones")
+    given = of_each(weights, rule)
     if missing := [name for name, one in given.items() if one is None]:
         refuse(
             "rules", "such that each array has a law (a function may give one, and call a recipe for others)", missing

@@ -14,7 +14,7 @@ from ...arguments import choice, integer, refuse
 from ...dtypes import kind_of
 from ...laws import Called, Law, Packed
 from ...machine import usually_rounded
-from ...models.patterns import examples_for, of_each
+from ...models.patterns import examples_for, of_each, usual_scheme
 from ...models.plans import Entry, Plan
 from ...models.recipe import RECIPES, Recipe
 from ...schemes import SCHEMES, Scheme
@@ -195,10 +195,9 @@ def _with_examples(
 ) -> list[tuple[Any, ...]]:
     """Rules that leave all other weights what they have, and of the old ones those that come first for one."""
     some, others = ([one for one in weights if (one.name in missing) is here] for here in (True, False))
-    # what else there is may be a factor, of which zero kills its branch
-    examples = examples_for(some, others, lambda weight: "zeros" if weight.is_bias else "ones")
+    examples = examples_for(some, others, usual_scheme)
     idle = Listed(rules).unmatched(others)
-    return [*examples.items(), *(rule for rule in rules if rule[0] not in idle)]
+    return [*examples, *(rule for rule in rules if rule[0] not in idle)]
 
 
 def _check_law(law: Law, weight: Weight) -> None:
@@ -213,7 +212,7 @@ def _check_law(law: Law, weight: Weight) -> None:
 def _given(rules: Rules, weights: Sequence[Weight], renamed: bool) -> dict[str, Ruled]:
     """By name, what rules give each weight that they give something."""
     rule = _rule(rules, weights, renamed)
-    given = {name: ruled(one) for name, one in of_each(weights, rule, lambda _: "torch").items() if one is not None}
+    given = {name: ruled(one) for name, one in of_each(weights, rule, lambda _: ("torch",)).items() if one is not None}
     for name, one in given.items():
         if not isinstance(one, Ruled):
             refuse("rules", f"such that a function gives a law ({name})", one, TypeError)
@@ -261,7 +260,10 @@ def _draw(given: Ruled, weight: Weight) -> Draw:
 
 
 #: Recipes that no name alone makes, and what does.
-_MADE = {"mup": "fastinit.torch.mup(base_shapes)", "deepnorm": "fastinit.torch.deepnorm(layers=...)"}
+_MADE = {
+    "mup": "fastinit.torch.mup(base), with base the same model made at a smaller width,",
+    "deepnorm": "fastinit.torch.deepnorm(layers=...)",
+}
 
 
 def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
