@@ -36,9 +36,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
 
 def opened(path: Path) -> Any:
     """The tensors of a file, or of several with an index, as arrays; of one that torch wrote by its door."""
-    from ..tensor_files import PICKLED, open_tensors  # which import NumPy, and help does not
+    from ..tensor_files import INDEX, PICKLED, open_tensors  # which import NumPy, and help does not
+    from .array_files import open_archive
 
-    return import_module(DOOR).opened(path, "np") if path.suffix in PICKLED else open_tensors(path)
+    if path.suffix in PICKLED:
+        return import_module(DOOR).opened(path, "np")
+    has_tensors = path.suffix == ".safetensors" or path.name.endswith(INDEX) or path.is_dir()
+    return open_tensors(path) if has_tensors else open_archive(path)
 
 
 def verify_model(options: argparse.Namespace) -> int:
