@@ -315,7 +315,7 @@ def test_doors_import_by_name_where_it_says_so():
         and {"import_module", "__import__"} & set(re.findall(r"\w+", (ROOT / path).read_text(encoding="utf-8")))
     }
     assert found == set(BY_NAME)
-    for name in (models.DOOR, models.RECIPES):
+    for name in (models.DOOR, models.SAVING, models.RECIPES):
         assert (HOME / f"{name.replace('.', '/')}.py").is_file() and name.startswith(BY_NAME["cli/models.py"])
 
 

@@ -15,8 +15,9 @@ from ..arguments import refuse
 from .readers import read_seed
 from .users_code import called, read_object
 
-#: The door that is asked: the room of models on disk, and the one that knows recipes.
+#: The door that is asked: the rooms of models on disk, and the one that knows recipes.
 DOOR = "fastinit.torch.models.stored"
+SAVING = "fastinit.torch.models.saving"
 RECIPES = "fastinit.torch.rules.recipe"
 
 
@@ -60,7 +61,7 @@ def save_model(options: argparse.Namespace, **keywords: Any) -> list[Any]:
     rules, make = _rules(options), None if options.model is None else read_object("--model", options.model)
     stored = import_module(DOOR)
     model = stored.configured(options.config) if make is None else _made(stored, make)
-    return stored.save_described(model, options.directory, rules, **keywords)
+    return import_module(SAVING).save(model, options.directory, rules, **keywords)
 
 
 def _rules(options: argparse.Namespace) -> Any:

@@ -450,8 +450,8 @@ COMMANDS = [
      "PROBLEM 0.weight, 1.weight: of their laws, but of another seed, or of other names "
      "(12288 of 12288 elements are not those of seed 2 and name '0.weight')\n"),
     (["right", "--scheme", "he_normal", "--array", "x*"], 2,
-     "fastinit: `--array` must be a pattern that a tensor's name matches (there are: '0.bias', '0.weight', '1.weight'), "
-     "got 'x*'\n"),
+     "fastinit: `--array` must be a pattern that a tensor's name matches (there are: '0.bias', '0.weight', "
+     "'1.weight'), got 'x*'\n"),
     (["small", "--scheme", "zeros"], 2,
      "fastinit: `--array` must be such that a tensor of floats is checked, got None\n"),
     (["small", "--scheme", "zeros", "--array", "*"], 0, "not checked: i\ntensors checked: 1\nok\n"),
