@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from ..arguments import first_few, refuse
+from ..arguments import choice, closest, first_few, refuse
+from ..schemes import SCHEMES
 
 #: A weight as its door sees it, which has: `name`; `path`, the name of what it is of; `shape`; `fans`; `is_norm`,
 #: `is_bias`, `is_embedding`, `in_norm` (its module is one); and `law`, from a scheme to what its rules give.
@@ -130,3 +131,12 @@ def _path_end(path: str) -> str:
 
 #: Recipes by name.
 RECIPES: dict[str, type[Recipe]] = {}
+
+
+def recipe_named(name: str, known: Collection[str], made: Mapping[str, str], other: str = "") -> type[Recipe]:
+    """The recipe of that name; `made` has, for those that no name alone makes, what does. Rules may be `other` too."""
+    remedies = {**{scheme: f"[('*', {scheme!r})]" for scheme in SCHEMES}, **made}
+    meant = name if name in remedies else next(iter(closest(name, [*known, *remedies])), name)
+    if name not in RECIPES and meant in remedies and meant not in known:
+        refuse("rules", f"{remedies[meant]} where that is meant", name)
+    return RECIPES[choice("rules", name, known, other)]

@@ -147,6 +147,8 @@ REFUSED = [
      "`rules` must be patterns of which each comes first for an array, got ['x']"),
     (lambda: fj.plan(WEIGHT, "he_normal"), ValueError,
      "`rules` must be [('*', 'he_normal')] where that is meant, got 'he_normal'"),
+    (lambda: fj.plan(WEIGHT, "he_nrmal"), ValueError,
+     "`rules` must be [('*', 'he_normal')] where that is meant, got 'he_nrmal'"),
     (lambda: fj.plan(WEIGHT, 5), TypeError,
      "`rules` must be a list of (pattern, scheme) or (pattern, scheme, keywords), or a function from a Weight to a "
      "law, got 5"),

@@ -1627,6 +1627,8 @@ REFUSED = [
      "`rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
     (lambda: ft.initialize_(nn.Linear(2, 2), "he_normal"), ValueError,
      "`rules` must be [('*', 'he_normal')] where that is meant, got 'he_normal'"),
+    (lambda: ft.plan(nn.Linear(2, 2), "he_nrmal"), ValueError,
+     "`rules` must be [('*', 'he_normal')] where that is meant, got 'he_nrmal'"),
     (lambda: ft.plan(nn.Linear(2, 2), "deepnorm"), ValueError,
      "`rules` must be fastinit.torch.deepnorm(layers=...) where that is meant, got 'deepnorm'"),
     (lambda: ft.verify(nn.Linear(2, 2), "mup", seed=0), ValueError,

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from ...arguments import choice, integer, refuse
+from ...arguments import integer, refuse
 from ...dtypes import kind_of
 from ...laws import Called, Law, Packed
 from ...machine import usually_rounded
 from ...models.patterns import examples_for, of_each, usual_scheme
 from ...models.plans import Entry, Plan
-from ...models.recipe import RECIPES, Recipe
-from ...schemes import SCHEMES, Scheme
+from ...models.recipe import Recipe, recipe_named
+from ...schemes import Scheme
 from ..rules.lists import Listed, Rule, Rules
 from ..rules.modules import sides_of
 from ..rules.recipe import BY_MODULES, modules_draw, rule_names
@@ -269,9 +269,7 @@ _MADE = {
 def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
     """Rules that were given as a name, a list or a function, as a function."""
     if isinstance(rules, str):
-        if rules not in RECIPES and (remedy := _MADE.get(rules) or (rules in SCHEMES and f"[('*', {rules!r})]")):
-            refuse("rules", f"{remedy} where that is meant", rules)
-        return RECIPES[choice("rules", rules, rule_names())].from_model(weights, renamed)
+        return recipe_named(rules, rule_names(), _MADE).from_model(weights, renamed)
     if isinstance(rules, Law | Scheme | type):
         rule = "a list such as [('*', scheme)], a recipe made with its arguments, or a function"
         refuse("rules", rule, rules, TypeError)
