@@ -47,12 +47,14 @@ MODEL = ["--model", "my.models:gpt"]
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["w.npy"], "`--scheme` must be given where --model is not, got None"),
-        (["w.npy", "--rules", "gpt2"], "`--rules` must be left out without --model, got 'gpt2'"),
-        (["w.npy", *HE, "--rules", "gpt2"], "`--rules` must be left out without --model, got 'gpt2'"),
+        (["w.npy"], "`--scheme` must be given where neither --model nor --config is, got None"),
+        (["w.npy", "--rules", "gpt2"], "`--rules` must be left out without --model or --config, got 'gpt2'"),
+        (["w.npy", *HE, "--rules", "gpt2"], "`--rules` must be left out without --model or --config, got 'gpt2'"),
         (["w.npy", *MODEL, *HE], "`--scheme` must be left out with --model, got 'he_normal'"),
         (["w.npy", *MODEL, "--shape", "4,4"], "`--shape` must be left out with --model, got '4,4'"),
         (["w.npy", *MODEL, "--array", "*"], "`--array` must be left out with --model, got '*'"),
+        (["w.npy", *MODEL, "--config", "x"], "`--config` must be left out with --model, got 'x'"),
+        (["w.npy", "--config", "x", "--seed", "0", *HE], "`--scheme` must be left out with --config, got 'he_normal'"),
         (["w.npy", *MODEL, "--index", "3"], "`--index` must be left out with --model, got '3'"),
         (["w.npy", *MODEL, "--name", "fc"], "`--name` must be left out with --model, got 'fc'"),
         (["w.npy", *MODEL, "--dtype", "bfloat16"], "`--dtype` must be left out with --model, got 'bfloat16'"),

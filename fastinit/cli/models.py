@@ -27,12 +27,12 @@ def known_rules() -> str:
     return "torch, own, a recipe (gpt2, ...)" if recipes is None else ", ".join(recipes.rule_names())
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def add_model_options(parser: argparse.ArgumentParser) -> None:
     """The group of options that say which model, and which rules are its."""
     group = parser.add_argument_group("models")
     group.add_argument("--model", metavar="MODULE:NAME", help="what makes the PyTorch model when it is called")
+    group.add_argument("--config", metavar="PATH", help="a configuration of transformers: its file, folder or name")
     group.add_argument("--rules", help=f"{known_rules()}, or MODULE:NAME of rules (default: torch)")
-    return group
 
 
 def opened(path: Path) -> Any:
@@ -48,19 +48,15 @@ def opened(path: Path) -> Any:
 
 def verify_model(options: argparse.Namespace) -> int:
     """The tensors of a file as the parameters of a model, against rules."""
-    rules, make = _rules(options), read_object("--model", options.model)
-    seed = None if options.seed is None else read_seed("--seed", options.seed)
-    stored = import_module(DOOR)
-    found = stored.verify_stored(_made(stored, make), options.file, rules, seed)
+    rules, seed = _rules(options), None if options.seed is None else read_seed("--seed", options.seed)
+    found = import_module(DOOR).verify_stored(_model(options), options.file, rules, seed)
     print(found)
     return 0 if found else 1
 
 
 def save_model(options: argparse.Namespace, **keywords: Any) -> list[Any]:
     """The weights that rules give a model, or one that transformers makes of a configuration. Returns the files."""
-    rules, make = _rules(options), None if options.model is None else read_object("--model", options.model)
-    stored = import_module(DOOR)
-    model = stored.configured(options.config) if make is None else _made(stored, make)
+    rules, model = _rules(options), _model(options)
     return import_module(SAVING).save(model, options.directory, rules, **keywords)
 
 
@@ -69,8 +65,12 @@ def _rules(options: argparse.Namespace) -> Any:
     return read_object("--rules", rules) if ":" in rules else rules
 
 
-def _made(stored: Any, make: Any) -> Any:
-    """What the user's function makes, without memory for weights."""
+def _model(options: argparse.Namespace) -> Any:
+    """What the user's function, or transformers of a configuration, makes without memory for weights."""
+    make = None if options.model is None else read_object("--model", options.model)
+    stored = import_module(DOOR)
+    if make is None:
+        return stored.configured(options.config)
     model = called(lambda: stored.made_on_meta(make))
     if not isinstance(model, stored.nn.Module):
         refuse("--model", "what makes a torch.nn.Module when it is called", type(model).__name__)

@@ -38,8 +38,7 @@ def add_save(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--scheme", metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES) + " (default: he_normal)"
     )
-    group = add_model_options(parser)
-    group.add_argument("--config", metavar="PATH", help="a configuration of transformers: its file, folder or name")
+    add_model_options(parser)
     add_scheme_options(parser)
     parser.set_defaults(run=_run_save)
 

@@ -19,7 +19,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     """What the command is, and all its options."""
     parser.description = (
         "With --scheme: one array, or each tensor of a file, or of several with an index, under its own name. With "
-        "--model: the tensors as the weights that rules give a PyTorch model. Exit status: 0 all is "
+        "--model or --config: the tensors as the weights that rules give a PyTorch model. Exit status: 0 all is "
         "right, 1 it is not, 2 the question was wrong."
     )
     parser.epilog = (
@@ -47,14 +47,17 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_verify(options: argparse.Namespace) -> int:
-    if options.model is None:
+    if options.model is None and options.config is None:
         if options.rules is not None:
-            refuse("--rules", "left out without --model", options.rules)
+            refuse("--rules", "left out without --model or --config", options.rules)
         if options.scheme is None:
-            refuse("--scheme", "given where --model is not", None)
+            refuse("--scheme", "given where neither --model nor --config is", None)
         from .verify_arrays import verify_arrays
 
         return verify_arrays(options)
     typed = {name: getattr(options, name) for name in _OF_ARRAYS} | typed_keywords(options)
-    refuse_typed(typed, "--model")
+    if options.model is None:
+        refuse_typed(typed, "--config")
+    else:
+        refuse_typed(typed | {"config": options.config}, "--model")
     return verify_model(options)

@@ -361,6 +361,8 @@ def test_a_model_of_transformers_is_saved_with_its_configuration(run, monkeypatc
     assert run("save", "out", "--config", "config.json")[::2] == (0, "")
     assert json.loads((tmp_path / "out" / "config.json").read_text()) == {"architectures": ["Net"], "dtype": "bfloat16"}
     assert load_file("out/model.safetensors")["weight"].dtype is torch.bfloat16
+    assert run("verify", "out", "--config", "config.json", "--seed", "0")[::2] == (0, "")
+    assert run("verify", "out", "--config", "config.json", "--seed", "1")[0] == 1
     assert run("save", "wide", "--config", "config.json", "--dtype", "float32")[::2] == (0, "")
     assert json.loads((tmp_path / "wide" / "config.json").read_text())["dtype"] == "float32"
     model = Net(Config())
