@@ -60,7 +60,7 @@ MODEL = ["--model", "my.models:gpt"]
         (["w.npy", *MODEL, "--dtype", "bfloat16"], "`--dtype` must be left out with --model, got 'bfloat16'"),
         (["w.npy", *MODEL, "--in-axis", "1"], "`--in-axis` must be left out with --model, got '1'"),
         (["w.npy", "--model", "gpt"], "`--model` must be package.module:name, got 'gpt'"),
-        (["w.npy", "--model", "my.models:gpt", "--seed", "one"], "No module named 'my'"),
+        (["w.npy", "--model", "my.models:gpt"], "No module named 'my'"),
         (["w.npy", "--model", "os:nothing"], "`--model` must be a name that os has, got 'nothing'"),
         (["w.npy", "--model", "os:getcwd", "--rules", ":own"], "`--rules` must be package.module:name, got ':own'"),
         (["w.npy", "--model", "os:getcwd", "--seed", "one"], "`--seed` must be a number, got 'one'"),
