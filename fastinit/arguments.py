@@ -14,6 +14,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Words(str):
+    """What stands in a message for a value: it is shown as it is, for quotes would make it the value."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
 def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
     """Raise `error`: `name` must be `rule`, got `value`."""
     try:

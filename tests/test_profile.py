@@ -694,7 +694,7 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
     with pytest.raises(ValueError) as caught:
         fi.profile(10**6, 2, batch=32, method="dense")
     assert str(caught.value).startswith(
-        "`method` must be one that fits in 2 GiB of free memory ('matrix_free'), got 'dense, which takes"
+        "`method` must be one that fits in 2 GiB of free memory ('matrix_free'), got 'dense', which takes"
     )
     with pytest.raises(ValueError, match="none does: a smaller width or batch is needed"):
         fi.profile(10**5, 2, method="dense", scheme=lambda shape, seed, name: np.zeros(shape))

@@ -163,7 +163,7 @@ REFUSED = [
     ({"a\0": 3}, {}, ValueError, NAME + "'a\\x00'"),
     ({"\ud800": 3}, {}, ValueError, "array '\\ud800': `name` must be a string without lone surrogates, got '\\ud800'"),
     ({3: 3}, {}, TypeError, "array 3: `name` must be a string, got 3"),
-    ([("a", 3)], {}, TypeError, "`weights` must be a mapping of names to shapes, got 'list'"),
+    ([("a", 3)], {}, TypeError, "`weights` must be a mapping of names to shapes, got list"),
     ({"a": (3, -1)}, {}, ValueError, "array 'a': `shape` must be an integer of at least 0, got -1"),
     ({"a": "zeros"}, {}, TypeError, "array 'a': `shape` must be an integer or a sequence of integers, got 'zeros'"),
     ({"a": (3, "normal", {"sdt": 1})}, {}, TypeError,

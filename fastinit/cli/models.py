@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..arguments import refuse
+from ..arguments import Words, refuse
 from .readers import read_seed
 from .users_code import called, read_object
 
@@ -73,5 +73,5 @@ def _model(options: argparse.Namespace) -> Any:
         return stored.configured(options.config)
     model = called(lambda: stored.made_on_meta(make))
     if not isinstance(model, stored.nn.Module):
-        refuse("--model", "what makes a torch.nn.Module when it is called", type(model).__name__)
+        refuse("--model", "what makes a torch.nn.Module when it is called", Words(type(model).__name__))
     return model

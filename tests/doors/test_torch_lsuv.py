@@ -240,7 +240,7 @@ def test_outputs_that_cannot_be_scaled(x, std):
     with pytest.raises(ValueError) as raised:
         lsuv_(model, x)
     assert torch.equal(model.stem.weight, stem)
-    assert str(raised.value) == f"`inputs` must be such that the output of 'stem' varies and is finite, got 'std {std}'"
+    assert str(raised.value) == f"`inputs` must be such that the output of 'stem' varies and is finite, got std {std}"
 
 
 def test_it_says_where_no_layer_was_called():

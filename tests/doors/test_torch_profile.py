@@ -973,11 +973,11 @@ REFUSED = {
     ),
     "loss": (
         lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), loss=lambda output: 3.5),
-        "`loss` must be a function to a tensor of one element, got 'float 3.5'",
+        "`loss` must be a function to a tensor of one element, got float 3.5",
     ),
     "loss of many": (
         lambda: profile(nn.Linear(2, 2), torch.ones(9, 2), loss=lambda output: output),
-        "`loss` must be a function to a tensor of one element, got 'a tensor of shape (9, 2) and torch.float32'",
+        "`loss` must be a function to a tensor of one element, got a tensor of shape (9, 2) and torch.float32",
     ),
     "seed": (
         lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), seed=-1),

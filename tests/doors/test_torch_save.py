@@ -243,7 +243,7 @@ class Extra(nn.Linear):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda path: ft.save(3, path), TypeError, "`model` must be a torch.nn.Module, got 'int 3'"),
+        (lambda path: ft.save(3, path), TypeError, "`model` must be a torch.nn.Module, got int 3"),
         (lambda path: ft.save(nn.Linear(2, 2), path, seed=None), ValueError,
          "`seed` must be given (nobody could make the same again), got None"),
         (lambda path: ft.save(nn.Linear(2, 2), path, [("weight", "zeros")]), ValueError,

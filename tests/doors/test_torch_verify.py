@@ -500,7 +500,7 @@ MODEL_COMMANDS = [
     (["right", "--model", f"{HERE}:breaks"], 2, "RuntimeError: needs more memory"),
     (["right", "--model", f"{HERE}:HERE"], 2, "TypeError: 'str' object is not callable"),
     (["right", "--model", f"{HERE}:no_model"], 2,
-     "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got 'list'\n"),
+     "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got list\n"),
     (["nan", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE"], 1, "PROBLEM 1.weight: 1 elements are not finite"),
     (["twice", "--model", f"{HERE}:norm"], 2,
      "fastinit: `file` must be one without two tensors of one name but for wrappers, "

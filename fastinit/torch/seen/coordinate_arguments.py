@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ...arguments import is_integer, refuse
+from ...arguments import Words, is_integer, refuse
 from ..tensors.checks import kind_of_value
 from .undisturbed import check_whole
 
@@ -60,7 +60,8 @@ def check_functions(make_model: Any, optimizer: Any, loss: Any) -> None:
     made = optimizer.func if isinstance(optimizer, partial) else optimizer
     takes_weights = isinstance(made, type) and issubclass(made, Optimizer) and "params" in signature(made).parameters
     if takes_weights or not callable(optimizer):
-        refuse("optimizer", _TYPED, f"the class {made.__name__}" if takes_weights else _kind(optimizer), TypeError)
+        what = Words(f"the class {made.__name__}") if takes_weights else _kind(optimizer)
+        refuse("optimizer", _TYPED, what, TypeError)
     if loss is not None and not callable(loss):
         refuse("loss", "a function of what the model returns and the targets", loss, TypeError)
 
@@ -98,6 +99,6 @@ class Made:
             refuse("make_model", "a function to models that are as wide as it is asked", same)
 
 
-def _kind(value: Any) -> str:
+def _kind(value: Any) -> Words:
     """What a module or an optimizer is, without all that is in it."""
-    return type(value).__name__ if isinstance(value, (nn.Module, Optimizer)) else kind_of_value(value)
+    return Words(type(value).__name__) if isinstance(value, (nn.Module, Optimizer)) else kind_of_value(value)
