@@ -311,11 +311,11 @@ REFUSED = {
     "nothing": (call(None), "`make_model` must be a function from a width to a new model, got NoneType None"),
     "the same model": (
         call(lambda width: ONE),
-        "`make_model` must be a function that makes a new model at each call, got 'Net with weights of another'",
+        "`make_model` must be a function that makes a new model at each call, got Net with weights of another",
     ),
     "a part of the same": (
         call(lambda width: nn.Sequential(ONE.first, nn.Linear(64, width), nn.Linear(width, 10))),
-        "`make_model` must be a function that makes a new model at each call, got 'Sequential with weights of another'",
+        "`make_model` must be a function that makes a new model at each call, got Sequential with weights of another",
     ),
     "one size": (
         call(lambda width: standard(64)),
@@ -336,7 +336,7 @@ REFUSED = {
     "no function": (call(optimizer=None), f"{NO_FUNCTION}, got NoneType None"),
     "a closure": (
         call(optimizer=lambda model: torch.optim.LBFGS(model.parameters())),
-        "`optimizer` must be one whose steps take no closure, as SGD and Adam, got 'LBFGS'",
+        "`optimizer` must be one whose steps take no closure, as SGD and Adam, got LBFGS",
     ),
     "a loss by name": (
         call(loss="mse"),
@@ -374,7 +374,7 @@ REFUSED = {
     "no model": (call(lambda width: width), "`model` must be a torch.nn.Module, got int 64"),
     "no floats": (
         call(Integers, batches=[(torch.arange(3), torch.arange(3))]),
-        "`make_model` must be a function to models of which a module returns floats, got 'Integers'",
+        "`make_model` must be a function to models of which a module returns floats, got Integers",
     ),
     "no optimizer": (
         call(optimizer=lambda model: 1),

@@ -192,7 +192,7 @@ REFUSED = {
     ),
     "no layer": (
         lambda m, x: lsuv_(nn.ReLU(), x),
-        "`model` must be one with a linear or convolutional layer, got 'ReLU'",
+        "`model` must be one with a linear or convolutional layer, got ReLU",
     ),
     "parametrized": (
         lambda m, x: lsuv_(nn.Sequential(m, weight_norm(nn.Linear(2, 2))), x),

@@ -73,7 +73,7 @@ def steps_of(optimizer: Callable[[nn.Module], Optimizer], model: nn.Module) -> O
         refuse("optimizer", _OPTIMIZER, kind_of_value(found), TypeError)
     closure = signature(found.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:
-        refuse("optimizer", "one whose steps take no closure, as SGD and Adam", type(found).__name__)
+        refuse("optimizer", "one whose steps take no closure, as SGD and Adam", Words(type(found).__name__))
     return found
 
 
@@ -90,7 +90,8 @@ class Made:
         name = type(model).__name__
         learning = [one for one in model.parameters() if one.requires_grad]
         if any(one in self._weights for one in learning):
-            refuse("make_model", "a function that makes a new model at each call", f"{name} with weights of another")
+            found = Words(f"{name} with weights of another")
+            refuse("make_model", "a function that makes a new model at each call", found)
         self._weights.update(dict.fromkeys(learning))
         sizes = tuple((one, tuple(weight.shape)) for one, weight in model.named_parameters())
         other = self._widths.setdefault(sizes, width)

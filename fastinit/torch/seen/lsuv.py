@@ -186,7 +186,7 @@ def _layers(model: nn.Module, patterns: Patterns, rename: Rename | None) -> dict
     patterns.check((label for label, _ in found.values()), "a linear or convolutional layer")
     found = {module: names for module, names in found.items() if patterns.match(names[0])}
     if not found:
-        refuse("model", "one with a linear or convolutional layer", type(model).__name__)
+        refuse("model", "one with a linear or convolutional layer", Words(type(model).__name__))
     owners = _other_owners(model, found)
     for module, (label, _) in list(found.items()):
         _check(module, label)
