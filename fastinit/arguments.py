@@ -14,6 +14,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Words(str):
+    """What stands in a message for a value: it is shown as it is, for quotes would make it the value."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
 def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
     """Raise `error`: `name` must be `rule`, got `value`."""
     try:
@@ -55,6 +62,8 @@ def integer(name: str, value: Any, low: int | None = None, high: int | None = No
     rule = "an integer"
     if low is not None:
         rule += f" of at least {low}" if high is None else f" in [{low}, {high})"
+    if isinstance(value, float) and value.is_integer():
+        rule += f", as {int(value)} is"
     refuse(name, rule, value if number is None else number, TypeError if number is None else ValueError)
 
 
@@ -94,12 +103,34 @@ def choice(name: str, value: Any, choices: Collection[str], other: str = "") -> 
     raise (ValueError if isinstance(value, str) else TypeError)(message)
 
 
-def nearest(value: Any, listed: Collection[str]) -> str:
-    """The end of a message: which of these it is nearest to, if any."""
+def closest(value: Any, listed: Collection[str], most: int = 1) -> list[str]:
+    """Which of these it is nearest to, if any: the nearest first."""
     from difflib import get_close_matches  # for a message only: it would lengthen every import
 
-    found = get_close_matches(value, listed, 1) if isinstance(value, str) else []
+    return get_close_matches(value, listed, most) if isinstance(value, str) else []
+
+
+def nearest(value: Any, listed: Collection[str]) -> str:
+    """The end of a message: which of these it is nearest to, if any."""
+    found = closest(value, listed)
     return f" (nearest: {found[0]!r})" if found else ""
+
+
+class UnknownKeyError(KeyError):
+    """One that is shown as it is worded: of a `KeyError` it is the repr."""
+
+    __str__ = Exception.__str__
+
+
+def key(value: Any, keys: Collection[str]) -> str:
+    """`value`, one of the keys of a mapping; where it is none, the nearest are told first."""
+    if isinstance(value, str) and value in keys:
+        return value
+    listed = dict.fromkeys((*closest(value, keys, 3), *keys))
+    try:
+        return str(choice("name", value, listed))
+    except ValueError as error:
+        raise UnknownKeyError(str(error)) from None
 
 
 def check_open(name: str, client: Any) -> None:

@@ -63,8 +63,9 @@ def write_checkpoint(
     tensors: Sequence[Stored],
     max_shard_size: int | str,
     metadata: Mapping[str, str] | None = None,
+    beside: Mapping[str, bytes] | None = None,
 ) -> list[Path]:
-    """Write tensors to a directory that has no checkpoint, and give the paths of its files.
+    """Write tensors, and files `beside` them, to a directory that has no checkpoint, and give the paths of its files.
 
     Files have other names until all of them are on disk; the index gets its own last. Whatever goes wrong, they are
     removed, and folders that were made for them.
@@ -73,6 +74,7 @@ def write_checkpoint(
     _check_names([one.name for one in tensors])
     named = _named(_shards_of(tensors, _byte_count(max_shard_size)))
     files: dict[str, Iterable[Any]] = {name: _file_of(shard, words) for name, shard in named.items()}
+    files.update({name: [text] for name, text in (beside or {}).items()})
     if len(named) > 1:
         files[f"model{INDEX}"] = [_index_of(named)]
     _check_folder(folder)
@@ -201,7 +203,8 @@ def _write(folder: Path, files: Mapping[str, Iterable[Any]], ours: list[Path]) -
             os.fsync(file.fileno())
     _check_folder(folder)  # again: there may be another writer's by now
     for name in files:
-        ours.append(folder / name)
+        if not (folder / name).exists():  # what is written beside tensors may take the place of another's
+            ours.append(folder / name)
         (folder / (name + ending)).replace(folder / name)
     if hasattr(os, "O_DIRECTORY"):  # where folders too can be opened, names last once theirs is on disk
         opened = os.open(folder, os.O_DIRECTORY)

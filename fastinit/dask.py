@@ -18,7 +18,7 @@ except ImportError as _error:
 
     raise missing("`fastinit.dask`", "dask", "dask") from _error
 
-from .arguments import refuse, unexpected
+from .arguments import Words, refuse, unexpected
 from .dtypes import kind_for
 from .fill import draw
 from .laws import Law
@@ -75,7 +75,9 @@ def _lazy(scheme: Scheme) -> Callable[..., Any]:
     def described(*arguments: Any, **keywords: Any) -> Any:
         for key in keywords:
             if key in _REFUSED:
-                refuse(key, f"left out for a lazy array ({_REFUSED[key]})", type(keywords[key]).__name__, TypeError)
+                value = keywords[key]
+                shown = Words(type(value).__name__) if key == "out" else value
+                refuse(key, f"left out for a lazy array ({_REFUSED[key]})", shown, TypeError)
         unexpected(scheme.name, keywords, known.parameters)
         try:
             bound = known.bind(*arguments, **keywords)

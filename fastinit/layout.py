@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from .arguments import integer, is_integer, refuse
+from .arguments import Words, integer, is_integer, refuse
 
 LIMIT = 1 << 63
 #: As many as NumPy's arrays have.
@@ -138,14 +138,14 @@ def unmasked(name: str, value: Any) -> np.ndarray[Any, Any]:
     masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
     if masked is not None and isinstance(value, masked):
         rule = f"an array without a mask ({name}.compressed() has the elements that are not masked)"
-        refuse(name, rule, "MaskedArray", TypeError)
+        refuse(name, rule, Words("MaskedArray"), TypeError)
     return np.asarray(value)
 
 
 def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Raise where `out` cannot take values of that shape and dtype."""
     if not isinstance(out, np.ndarray):
-        refuse("out", "a NumPy array", type(out).__name__, TypeError)
+        refuse("out", "a NumPy array", Words(type(out).__name__), TypeError)
     if out.dtype != dtype:
         hint = " in the machine's own byte order" if out.dtype == dtype.newbyteorder() else ""
         got = out.dtype.str if hint else f"{out.dtype.name} (dtype=None takes the dtype of out)"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 import numpy as np
 
-from .arguments import refuse
+from .arguments import Words, refuse
 
 Array = np.ndarray[Any, Any]
 Read = TypeVar("Read", bound="Record")
@@ -99,7 +99,7 @@ def unlabelled(found: Any, *kinds: type[Read]) -> Read:
     try:
         return kind.from_dict(found)
     except KeyError as error:
-        refuse("text", f"all of the JSON of {_format(kind)}", f"nothing under {error}")
+        refuse("text", f"all of the JSON of {_format(kind)}", Words(f"nothing under {error}"))
     except (TypeError, AttributeError, IndexError) as error:
         refuse("text", f"JSON of {_format(kind)} as it was written", str(error))
 

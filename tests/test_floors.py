@@ -122,6 +122,7 @@ INSIDE = {
         ("show", ("lines", "table", "plot", "html")),
     ),
     "cli": (
+        "array_files",
         "readers",
         "users_code",
         "models",

@@ -356,8 +356,10 @@ def test_unknown_fields_are_key_errors():
     p = fi.profile(8, 1, batch=2)
     assert "theory_kurtosis" not in p
     assert p.get("nothing") is None
-    with pytest.raises(KeyError, match="nearest: 'act_mean'"):
+    with pytest.raises(KeyError) as refused:
         p["act_men"]
+    assert str(refused.value).startswith("`name` must be one of 'act_mean', 'preact_mean', ")
+    assert str(refused.value).endswith(", got 'act_men' (nearest: 'act_mean')")
 
 
 def test_theory_stands_beside():
@@ -538,6 +540,7 @@ REFUSED = [
     ({"depth": 0}, ValueError, "`depth` must be an integer in [1, 1048576), got 0"),
     ({"depth": 10**9, "width": 1}, ValueError, "`depth` must be an integer in [1, 1048576), got 1000000000"),
     ({"width": 2.5}, TypeError, "`width` must be an integer of at least 1, got 2.5"),
+    ({"width": 1e3}, TypeError, "`width` must be an integer of at least 1, as 1000 is, got 1000.0"),
     ({"width": None, "depth": None, "widths": [8]}, ValueError,
      "`widths` must be at least two: of the input and of one layer, got (8,)"),
     ({"width": None, "depth": None, "widths": [8, 0]}, ValueError, "`widths` must be an integer of at least 1, got 0"),
@@ -567,7 +570,8 @@ REFUSED = [
     ({"residual": True, "width": [8, 9], "depth": None}, ValueError,
      "`widths` must be the same for all layers of a residual network, got (8, 9)"),
     ({"inputs": np.zeros((4, 7))}, ValueError, "`inputs` must be an array of shape (4, 8), got (4, 7)"),
-    ({"inputs": X + np.nan}, ValueError, "`inputs` must be finite everywhere, got '32 elements that are not'"),
+    ({"inputs": X + np.nan}, ValueError,
+     "`inputs` must be finite everywhere (32 of 32 elements are not, the first at (0, 0)), got nan"),
     ({"inputs": X.astype(complex)}, TypeError, "`inputs` must be an array of real numbers, got 'complex128'"),
     ({"cotangent": np.zeros((3, 8)), "batch": 4}, ValueError,
      "`cotangent` must be an array of shape (4, 8), got (3, 8)"),
@@ -692,7 +696,7 @@ def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
     with pytest.raises(ValueError) as caught:
         fi.profile(10**6, 2, batch=32, method="dense")
     assert str(caught.value).startswith(
-        "`method` must be one that fits in 2 GiB of free memory ('matrix_free'), got 'dense, which takes"
+        "`method` must be one that fits in 2 GiB of free memory ('matrix_free'), got 'dense', which takes"
     )
     with pytest.raises(ValueError, match="none does: a smaller width or batch is needed"):
         fi.profile(10**5, 2, method="dense", scheme=lambda shape, seed, name: np.zeros(shape))

@@ -190,7 +190,7 @@ def test_what_is_no_record_is_refused(text, got):
 def test_half_a_record_is_refused():
     with pytest.raises(ValueError) as raised:
         fi.Verdict.from_json('{"format": "fastinit Verdict", "version": 1, "kind": "stable", "findings": []}')
-    said = "`text` must be all of the JSON of format 'fastinit Verdict', version 1, got \"nothing under 'backward'\""
+    said = "`text` must be all of the JSON of format 'fastinit Verdict', version 1, got nothing under 'backward'"
     assert str(raised.value) == said
     profiles = '{"format": "fastinit Comparison", "version": 1, "profiles": {"a": {"format": "fastinit Verdict"}}}'
     with pytest.raises(ValueError, match="`text` must be JSON of format 'fastinit Profile', version 1"):

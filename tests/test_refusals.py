@@ -66,13 +66,13 @@ REFUSED = [
     (lambda: fi.variance_scaling((3, 4), mode=[]), TypeError,
      "`mode` must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got []"),
     (lambda: fi.moments(np.ma.masked_array([1.0], [True])), TypeError,
-     "`x` must be an array without a mask (x.compressed() has the elements that are not masked), got 'MaskedArray'"),
+     "`x` must be an array without a mask (x.compressed() has the elements that are not masked), got MaskedArray"),
     (lambda: fi.verify(np.ma.masked_array([1.0], [True]), "normal"), TypeError,
      "`array` must be an array without a mask (array.compressed() has the elements that are not masked), "
-     "got 'MaskedArray'"),
+     "got MaskedArray"),
     (lambda: fi.verify([np.zeros(1), np.ma.zeros(1)], "normal", shape=2, index=[np.s_[:1], np.s_[1:]]), TypeError,
      "`array` must be an array without a mask (array.compressed() has the elements that are not masked), "
-     "got 'MaskedArray'"),
+     "got MaskedArray"),
     (lambda: fi.normal(3, seed=-1), ValueError, SEED + "-1"),
     (lambda: fi.normal(3, seed=2**128), ValueError, SEED + str(2**128)),
     (lambda: fi.normal(3, seed=1.5), TypeError, SEED + "1.5"),
@@ -102,8 +102,8 @@ REFUSED = [
     (lambda: fi.normal(3, seed=0, index=fi.flat[1, 2]), IndexError,
      "`index` must be a basic index (one integer or slice of the flattened array), got fi.flat[(1, 2)]"),
     (lambda: fi.normal(3, seed=0, index=[0, 1], out=np.empty(2)), TypeError,
-     "`out` must be a list of 2 arrays where index is a list, got 'ndarray'"),
-    (lambda: fi.normal(3, out=[0.0] * 3), TypeError, "`out` must be a NumPy array, got 'list'"),
+     "`out` must be a list of 2 arrays where index is a list, got ndarray"),
+    (lambda: fi.normal(3, out=[0.0] * 3), TypeError, "`out` must be a NumPy array, got list"),
     (lambda: fi.normal(3, out=np.zeros(3)), TypeError,
      "`out` must have dtype float32, got float64 (dtype=None takes the dtype of out)"),
     (lambda: fi.normal(3, out=np.zeros(4, np.float32)), ValueError, "`out` must have shape (3,), got (4,)"),
@@ -130,7 +130,7 @@ REFUSED = [
     (lambda: fi.dirac((3, 3)), ValueError, "`shape` must be of three to five axes, for a convolution, got (3, 3)"),
     (lambda: fi.dirac((3, 4, 6), groups=4), ValueError, "`groups` must be a divisor of the 6 output channels, got 4"),
     (lambda: fi.dirac((3, 4, 6), in_axis=2), ValueError, "`in_axis` must be apart from out_axis (-1), got 2"),
-    (lambda: fi.init([(2, 3)]), TypeError, "`shapes` must be a mapping of names to shapes, got 'list'"),
+    (lambda: fi.init([(2, 3)]), TypeError, "`shapes` must be a mapping of names to shapes, got list"),
     (lambda: fi.Moments(3), ValueError, "`order` must be 2 or 4, got 3"),
     (lambda: fi.Moments(5), ValueError, "`order` must be an integer in [2, 5), got 5"),
     (lambda: fi.Moments(2) + fi.Moments(4), ValueError, "`order` must be the same on both sides (2), got 4"),
@@ -274,7 +274,7 @@ def test_arrays_that_share_memory_are_not_filled_as_two(monkeypatch):
     fi.normal((500, 4), seed=0, index=[*range(500)], out=rows)
     assert np.array_equal(rows, fi.normal((500, 4), seed=0))
     for scheme in ("normal", lambda shape, **k: fi.normal(shape, **k)):
-        with pytest.raises(ValueError, match="`out` must be left out where many arrays are made, got 'ndarray'"):
+        with pytest.raises(ValueError, match="`out` must be left out where many arrays are made, got ndarray"):
             fi.init({"a": (4,), "b": (4,)}, scheme, seed=0, out=row)
 
 

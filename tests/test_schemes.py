@@ -378,7 +378,7 @@ def test_a_dtype_that_is_not_named_is_that_of_out():
             assert function((4, 4), dtype=None, out=out) is out
             assert np.array_equal(bits(out), bits(function((4, 4), dtype=dtype)))
         assert function((4, 4), dtype=None).dtype == np.float32
-        with pytest.raises(TypeError, match=r"^`out` must be a NumPy array, got 'list'$"):
+        with pytest.raises(TypeError, match=r"^`out` must be a NumPy array, got list$"):
             function((4, 4), dtype=None, out=[0.0])
 
 
@@ -479,7 +479,7 @@ DESCRIBED = [
     (lambda: fi.init({"a": 3}, [("*", lambda shape, **_: None, {"dtype": 3})]), TypeError,
      "<lambda>() got an unexpected keyword argument 'dtype'"),
     (lambda: fi.init({"a": (3, 3), "b": (3, 3)}, "normal", out=np.empty((3, 3), np.float32)), ValueError,
-     "`out` must be left out where many arrays are made, got 'ndarray'"),
+     "`out` must be left out where many arrays are made, got ndarray"),
     (lambda: fi.verify(np.zeros((5, 3)), "normal", index=np.s_[:5]), ValueError,
      "`shape` must be given where index is: that of the whole, got None"),
     (lambda: fi.profile(16, 2, scheme=fi.Scheme("he_normal", 1.2)), ValueError,

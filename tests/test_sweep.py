@@ -442,7 +442,7 @@ def test_axes_that_are_typed(capsys, monkeypatch, over, values):
     [
         (["--over", "depth"], 2, "`--over` must be a keyword and its values, as in depth=10,20, got 'depth'"),
         (["--over", "depth=2", "--over", "depth=3"], 2, "`--over` must be another keyword each time, got 'depth=3'"),
-        (["--over", "depth=2,x"], 2, "`--depth` must be a number, got 'x'"),
+        (["--over", "depth=2,x"], 2, "`--over depth` must be a number, got 'x'"),
         (["--over", "depth=2", "--depth", "3"], 2,
          "`over` must be of other keywords than those that are fixed, got ['depth']"),
         (["--over", "depth=2", "--png", "p.gif"], 2,

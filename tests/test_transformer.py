@@ -368,7 +368,7 @@ TOKENS = np.zeros((2, 3), int)
 REFUSED = [
     ({"heads": 3}, ValueError, "`heads` must be a divisor of the width (8), got 3"),
     ({"heads": 0}, ValueError, "`heads` must be an integer of at least 1, got 0"),
-    ({"heads": 2.0}, TypeError, "`heads` must be an integer of at least 1, got 2.0"),
+    ({"heads": 2.0}, TypeError, "`heads` must be an integer of at least 1, as 2 is, got 2.0"),
     ({"sequence_length": 0}, ValueError, "`sequence_length` must be an integer of at least 1, got 0"),
     ({"vocabulary": 0}, ValueError, "`vocabulary` must be an integer of at least 1, got 0"),
     ({"embedding_std": -0.02}, ValueError, "`embedding_std` must be a finite number of at least 0, got -0.02"),

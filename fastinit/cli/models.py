@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..arguments import integer, refuse
+from ..arguments import Words, integer, refuse
 from .readers import read_seed, read_shape, read_whole, refuse_typed
 from .users_code import called, read_object
 
@@ -43,9 +43,13 @@ def known_rules() -> str:
 
 def opened(path: Path) -> Any:
     """The tensors of a file, or of several with an index, as arrays; of one that torch wrote by its door."""
-    from ..tensor_files import PICKLED, open_tensors  # which import NumPy, and help does not
+    from ..tensor_files import INDEX, PICKLED, open_tensors  # which import NumPy, and help does not
+    from .array_files import open_archive
 
-    return import_module(STORED).opened(path, "np") if path.suffix in PICKLED else open_tensors(path)
+    if path.suffix in PICKLED:
+        return import_module(STORED).opened(path, "np")
+    has_tensors = path.suffix == ".safetensors" or path.name.endswith(INDEX) or path.is_dir()
+    return open_tensors(path) if has_tensors else open_archive(path)
 
 
 def plan_model(options: argparse.Namespace) -> Any:
@@ -64,7 +68,7 @@ def verify_model(options: argparse.Namespace) -> Any:
 def save_model(options: argparse.Namespace, **keywords: Any) -> list[Path]:
     """The weights that rules give a model, on disk. Returns the files."""
     rules, model = _rules(options.rules), _described(options)
-    files: list[Path] = import_module(STORED).save_described(model, options.directory, rules, **keywords)
+    files: list[Path] = import_module(DOOR).save(model, options.directory, rules, **keywords)
     return files
 
 
@@ -78,7 +82,7 @@ def profile_model(options: argparse.Namespace, *, seed: int = 0, **keywords: Any
         batch = read_object("--batch", options.batch)
     door = import_module(DOOR)
     door.torch.manual_seed(seed % 2**64)  # of what the user's functions draw: it takes no more bits
-    model = _checked(called(make), door.torch)
+    model = _checked(called(make), door.torch.nn)
     if rules is not None:
         door.initialize_(model, rules, seed)
     inputs, named = _random(options, seed, door.torch) if options.batch is None else _given(batch)
@@ -95,12 +99,12 @@ def _described(options: argparse.Namespace) -> Any:
     stored = import_module(STORED)
     if make is None:
         return stored.configured(options.config)
-    return _checked(called(lambda: stored.made_on_meta(make)), stored.torch)
+    return _checked(called(lambda: stored.made_on_meta(make)), stored.nn)
 
 
-def _checked(model: Any, torch: Any) -> Any:
-    if not isinstance(model, torch.nn.Module):
-        refuse("--model", "what makes a torch.nn.Module when it is called", type(model).__name__)
+def _checked(model: Any, nn: Any) -> Any:
+    if not isinstance(model, nn.Module):
+        refuse("--model", "what makes a torch.nn.Module when it is called", Words(type(model).__name__))
     return model
 
 

@@ -164,7 +164,9 @@ def read_npy(option: str, text: str) -> Any:
     """The array of an .npy file."""
     if not text.endswith(".npy"):
         refuse(option, "an .npy file", text)
-    return read_array(Path(text), None)[0]
+    from .array_files import read_npy_file
+
+    return read_npy_file(Path(text))
 
 
 def read_cotangent(option: str, text: str) -> Any:
@@ -179,28 +181,3 @@ def read_client(option: str, text: str) -> Any:
     except ImportError as error:
         raise missing(option, "distributed", "dask") from error
     return Client(text)
-
-
-def read_array(path: Path, member: str | None) -> tuple[Any, str]:
-    """An array from a .npy file (read as it is needed) or an .npz file, and its name there; nothing pickled is read."""
-    from tokenize import TokenError
-    from zipfile import BadZipFile
-
-    import numpy as np
-    from numpy.lib.npyio import NpzFile
-
-    try:
-        if path.suffix == ".npy":
-            if member is not None:
-                refuse("--array", "left out for a .npy file", member)
-            return np.load(path, mmap_mode="r", allow_pickle=False), ""
-        with path.open("rb") as file, NpzFile(file, allow_pickle=False) as stored:
-            if member is None and len(stored.files) == 1:
-                member = stored.files[0]
-            if member is None or member not in stored.files:
-                refuse(
-                    "--array", "one of " + (", ".join(map(repr, stored.files)) or "none (the file is empty)"), member
-                )
-            return stored[member], member
-    except (EOFError, BadZipFile, TokenError, SyntaxError, MemoryError) as error:
-        raise ValueError(f"{path} cannot be read as an .npy or .npz file: {error}") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..arguments import choice, refuse
 from .profile_options import OPTIONS, add_files, add_keywords, typed_files, typed_options
-from .readers import option_of, read_truth, read_whole
+from .readers import read_truth, read_whole
 
 #: Columns of the picture, by option, with the defaults of `fastinit.Sweep.plot`.
 _COLUMNS = {
@@ -59,7 +59,7 @@ def typed_axes(options: argparse.Namespace) -> dict[str, list[Any]]:
         if name in axes:
             refuse("--over", "another keyword each time", text)
         parts = values.split(";") if ";" in values else re.split(r",(?![^,:]*=)", values)
-        axes[name] = [known[name](option_of(name), part) for part in parts]
+        axes[name] = [known[name](f"--over {keyword}", part) for part in parts]
     return axes
 
 

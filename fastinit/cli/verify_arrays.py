@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
-from ..arguments import refuse
+from ..arguments import first_few, refuse
 from ..dtypes import kind_of
 from ..models.shards import Shard, problems_of
 from ..schemes import Scheme
-from ..tensor_files import FLOATS, INDEX, PICKLED
+from ..tensor_files import FLOATS
 from ..verification import verify
+from .array_files import ArchivedFile, read_npy_file
 from .models import opened
-from .readers import read_array, read_index, read_seed, read_shape
+from .readers import read_index, read_seed, read_shape
 from .scheme_options import scheme_with_keywords
 
 
@@ -25,18 +25,26 @@ def verify_arrays(options: argparse.Namespace) -> int:
     for keyword in set(keywords) & {"seed", "name", "shape", "index", "threads"}:
         refuse("--scheme", f"without {keyword}, which is --{keyword}", options.scheme)
     seed = None if options.seed is None else read_seed("--seed", options.seed)
-    has_several = options.file.suffix in (".safetensors", *PICKLED) or options.file.name.endswith(INDEX)
-    run = _verify_tensors if has_several or options.file.is_dir() else _verify_array
-    return run(options, scheme, keywords, seed)
+    if options.file.suffix == ".npy":
+        if options.array is not None:
+            refuse("--array", "left out for a .npy file", options.array)
+        return _verify_array(options, read_npy_file(options.file), "", scheme, keywords, seed)
+    with opened(options.file) as file:
+        one = file.names[0] if options.array is None and len(file.names) == 1 else options.array
+        if isinstance(file, ArchivedFile) and one in file.names:
+            return _verify_array(options, file.read(one), one, scheme, keywords, seed)
+        return _verify_tensors(options, file, scheme, keywords, seed)
 
 
-def _verify_tensors(options: argparse.Namespace, scheme: Scheme, keywords: dict[str, Any], seed: int | None) -> int:
+def _verify_tensors(
+    options: argparse.Namespace, file: Any, scheme: Scheme, keywords: dict[str, Any], seed: int | None
+) -> int:
     """Each tensor under its own name: a line for one that is wrong, or has values of another."""
     for option in ("shape", "index", "name", "dtype"):
         if getattr(options, option) is not None:
             refuse(f"--{option}", "left out for a file of tensors by name", getattr(options, option))
     unchecked, checked = list[str](), list[Shard]()
-    for name, array in _read_tensors(options.file, options.array):
+    for name, array in _read_tensors(file, options.array):
         if array is None:
             unchecked.append(name)
             continue
@@ -58,22 +66,24 @@ def _verify_tensors(options: argparse.Namespace, scheme: Scheme, keywords: dict[
     return int(bool(problems))
 
 
-def _read_tensors(path: Path, pattern: str | None) -> Iterator[tuple[str, Any]]:
+def _read_tensors(file: Any, pattern: str | None) -> Iterator[tuple[str, Any]]:
     """Name of each tensor that a pattern matches, and the array; None where it is not to check.
 
     Without a pattern, what has fewer than two axes is not.
     """
-    with opened(path) as file:
-        names = [name for name in file.names if fnmatchcase(name, pattern or "*")]
-        if not names:
-            refuse("--array", "a pattern that a tensor's name matches", pattern)
-        for name in names:
-            checked = file.dtype_of(name) in FLOATS and (pattern is not None or len(file.shape_of(name)) > 1)
-            yield name, file.read(name) if checked else None
+    names = [name for name in file.names if fnmatchcase(name, pattern or "*")]
+    if not names:
+        held = first_few([*map(repr, file.names)], 8) or "none"
+        refuse("--array", f"a pattern that a tensor's name matches (there are: {held})", pattern)
+    for name in names:
+        checked = file.dtype_of(name) in FLOATS and (pattern is not None or len(file.shape_of(name)) > 1)
+        yield name, file.read(name) if checked else None
 
 
-def _verify_array(options: argparse.Namespace, scheme: Scheme, keywords: dict[str, Any], seed: int | None) -> int:
-    array, member = read_array(options.file, options.array)
+def _verify_array(
+    options: argparse.Namespace, array: Any, stored: str, scheme: Scheme, keywords: dict[str, Any], seed: int | None
+) -> int:
+    """One array, which may be a part of one; by default its stream has the name under which it is stored."""
     if options.dtype == "bfloat16":
         if array.dtype.itemsize != 2:
             refuse("--dtype", f"left out for items of {array.dtype.itemsize} bytes", options.dtype)
@@ -84,7 +94,7 @@ def _verify_array(options: argparse.Namespace, scheme: Scheme, keywords: dict[st
         shape=None if options.shape is None else read_shape("--shape", options.shape),
         index=None if options.index is None else read_index("--index", options.index),
         seed=seed,
-        name=member if options.name is None else options.name,
+        name=stored if options.name is None else options.name,
         **keywords,
     )
     print(found)

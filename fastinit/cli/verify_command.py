@@ -28,8 +28,8 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--array",
         metavar="KEY",
-        help="which array of an .npz file; which tensors of other files, by a pattern with * and ? (default: those "
-        "with two axes or more)",
+        help="which arrays of a file, by name or by a pattern with * and ? (default: those with two axes or more; all "
+        "there is where an .npz file has one)",
     )
     group.add_argument("--shape", help="shape of the whole array, if the file holds a part: 4096,4096")
     group.add_argument("--index", help="which part: 0:1024,: or flat[0:1000]")

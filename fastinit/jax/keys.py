@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..arguments import refuse
+from ..arguments import Words, refuse
 
 #: Words that a seed has.
 _MOST_WORDS = 4
@@ -23,7 +23,7 @@ def words_of(key: Any, caller: str) -> Any:
         rule = f"{caller} accepts a single key, but was given a key array of shape {words.shape[:-1]} != ()"
         raise ValueError(f"{rule}. Use jax.vmap for batching.")
     if words.shape[0] > _MOST_WORDS:
-        refuse("key", f"one of at most {_MOST_WORDS} words of 32 bits", f"{words.shape[0]} words")
+        refuse("key", f"one of at most {_MOST_WORDS} words of 32 bits", Words(f"{words.shape[0]} words"))
     return words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -33,12 +34,28 @@ def pattern_for(name: str, others: Iterable[str]) -> str:
     return name
 
 
-def examples_for(some: Iterable[Any], others: Iterable[Any], simple: Callable[[Any], str]) -> dict[str, str]:
-    """Patterns that match some weights, by their names, and none of the others; and what `simple` says of the first."""
-    names, found = [other.name for other in others], dict[str, str]()
-    for weight in some:
-        if not any(fnmatchcase(weight.name, pattern) for pattern in found):
-            found[pattern_for(weight.name, names)] = simple(weight)
+#: Words of names of what begins at zero, as running means do, that no weight calls a bias.
+_AT_ZERO = re.compile(r"(^|[._])(b|beta|shift|offset|mean|average|hidden)$", re.IGNORECASE)
+
+
+def usual_scheme(weight: Any) -> tuple[Any, ...]:
+    """A scheme, with keywords where it needs some, for a weight of which name, shape and fans alone are known."""
+    if sum(length != 1 for length in weight.shape) > 1 and not weight.is_bias:
+        return ("normal", {"std": 0.02}) if weight.known_fans is None else ("lecun_normal",)
+    # what else there is may be a variance, or a factor, of which zero kills its branch
+    return ("zeros",) if weight.is_bias or _AT_ZERO.search(weight.name) else ("ones",)
+
+
+def examples_for(
+    some: Iterable[Any], others: Iterable[Any], scheme: Callable[[Any], tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """Rules that give some weights, by their names, what `scheme` says, and match none of the others."""
+    wanted, names = [(weight.name, scheme(weight)) for weight in some], [other.name for other in others]
+    found = list[tuple[Any, ...]]()
+    for name, given in wanted:
+        if not any(fnmatchcase(name, pattern) for pattern, *_ in found):
+            unlike = [other for other, its in wanted if its != given]
+            found.append((pattern_for(name, [*names, *unlike]), *given))
     return found
 
 
@@ -46,7 +63,9 @@ class NoFansError(ValueError):
     """Of a scheme with a fan, for a weight that has none."""
 
 
-def of_each(weights: Sequence[Any], rule: Callable[[Any], Any], simple: Callable[[Any], str]) -> dict[str, Any]:
+def of_each(
+    weights: Sequence[Any], rule: Callable[[Any], Any], scheme: Callable[[Any], tuple[Any, ...]] = usual_scheme
+) -> dict[str, Any]:
     """By name, what a rule gives each weight. Of a list, all weights are told at once that lack the fans they need."""
     given, without = dict[str, Any](), list[Any]()
     for weight in weights:
@@ -57,8 +76,8 @@ def of_each(weights: Sequence[Any], rule: Callable[[Any], Any], simple: Callable
                 raise
             without.append(weight)
     if without:
-        examples = examples_for(without, [one for one in weights if one.name in given], simple)
-        first = f"others need a rule before it: {first_few([*map(repr, examples.items())])}"
+        examples = examples_for(without, [one for one in weights if one.name in given], scheme)
+        first = f"others need a rule before it: {first_few([*map(repr, examples)], 8)}"
         told = first_few([f"{one.name} {one.shape}" for one in without])
         refuse("rules", f"such that a scheme with a fan is for weights of two axes or more ({first})", told)
     return given

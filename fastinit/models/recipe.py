@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from ..arguments import first_few, refuse
+from ..arguments import choice, closest, first_few, refuse
+from ..schemes import SCHEMES
 
 #: A weight as its door sees it, which has: `name`; `path`, the name of what it is of; `shape`; `fans`; `is_norm`,
 #: `is_bias`, `is_embedding`, `in_norm` (its module is one); and `law`, from a scheme to what its rules give.
@@ -90,10 +91,11 @@ class Recipe:
         names = getattr(self, argument)
         if names and not any(map(self.seeks, weights)):
             ends = first_few(sorted({_path_end(weight.path) for weight in weights}), 8)
-            call = self._call_with((), weights)
-            rule = f"names, or ends of paths, of {words} the model: {call} where it has none"
-            are_usual = names == getattr(type(self), "usual", ())
-            refuse(argument, f"{rule}, else with all that are such of {ends}", "the usual ones" if are_usual else names)
+            remedy = f"{self._call_with((), weights)} where it has none, else with all that are such of {ends}"
+            if names == getattr(type(self), "usual", ()):
+                usual = f"the usual names of {words} the model ({', '.join(names)})"
+                refuse(argument, f"given where there is none of {usual}: {remedy}", None)
+            refuse(argument, f"names, or ends of paths, of {words} the model: {remedy}", names)
 
     def _call_with(self, names: tuple[str, ...], weights: Sequence[Weight]) -> str:
         """How the recipe is made with other names of what it seeks, as it is typed."""
@@ -129,3 +131,12 @@ def _path_end(path: str) -> str:
 
 #: Recipes by name.
 RECIPES: dict[str, type[Recipe]] = {}
+
+
+def recipe_named(name: str, known: Collection[str], made: Mapping[str, str], other: str = "") -> type[Recipe]:
+    """The recipe of that name; `made` has, for those that no name alone makes, what does. Rules may be `other` too."""
+    remedies = {**{scheme: f"[('*', {scheme!r})]" for scheme in SCHEMES}, **made}
+    meant = name if name in remedies else next(iter(closest(name, [*known, *remedies])), name)
+    if name not in RECIPES and meant in remedies and meant not in known:
+        refuse("rules", f"{remedies[meant]} where that is meant", name)
+    return RECIPES[choice("rules", name, known, other)]

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from ..arguments import choice, refuse, unexpected
+from ..arguments import refuse, unexpected
 from ..laws import Law
 from ..scaling import Fans, fan_pair
-from ..schemes import AXES, SCHEMES, scheme_of
+from ..schemes import AXES, scheme_of
 from .patterns import LIST, NoFansError, Patterns, of_each
 from .plans import Entry, Plan, check_law
-from .recipe import RECIPES, Recipe, layer_of
+from .recipe import RECIPES, Recipe, layer_of, recipe_named
 
 #: Last words of names that say no more than that it is the weight of what the name begins with.
 _HELD = r"\.(kernel|embeddings?|weight|w|scale)$"
@@ -161,7 +161,7 @@ def planned(weights: Sequence[Weight], rules: Rules, law_of: Callable[..., Ruled
         rule = _Listed(rules, law_of)
     if isinstance(rule, Patterns):
         rule.for_each([weight.name for weight in weights])
-    given = of_each(weights, rule, lambda weight: "zeros" if weight.is_bias else "ones")
+    given = of_each(weights, rule)
     if missing := [name for name, one in given.items() if one is None]:
         refuse(
             "rules", "such that each array has a law (a function may give one, and call a recipe for others)", missing
@@ -180,11 +180,7 @@ _NOT_BY_NAME = {
 
 def _recipe(name: str, weights: Sequence[Weight]) -> Recipe:
     """The recipe of that name for a model, of whose layers the names tell how many there are."""
-    if name in SCHEMES:
-        refuse("rules", f"[('*', {name!r})] where that is meant", name)
-    if name in _NOT_BY_NAME:
-        refuse("rules", f"{_NOT_BY_NAME[name]} where that is meant", name)
-    recipe = RECIPES[choice("rules", name, RECIPES, "a list, a function, a recipe made with its arguments, or ")]
+    recipe = recipe_named(name, RECIPES, _NOT_BY_NAME, "a list, a function, a recipe made with its arguments, or ")
     if recipe.needs_layers and all(layer_of(weight) is None for weight in weights):
         refuse("rules", f"fastinit.jax.{name}(layers=...) where no name has the number of a block", name)
     return recipe.from_model(weights, renamed=False)

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, get_args
 
 from .. import _core
-from ..arguments import check_open, choice, refuse
+from ..arguments import Words, check_open, choice, refuse
 from ..machine import available_memory, threads_for
 from ..typing import Client, Method
 from .description.network import Network, Text, mixes, normalisation_of
@@ -180,4 +180,4 @@ def _check_memory(network: Network, signals: Signals, method: str) -> None:
     others = [m for m in METHODS if not _obstacle(network, signals, m) and memory(network, signals, m) <= free]
     rule = f"one that fits in {free / 2**30:.3g} GiB of free memory"
     rule += f" ({', '.join(map(repr, others))})" if others else " (none does: a smaller width or batch is needed)"
-    refuse("method", rule, f"{method}, which takes {needed / 2**30:.3g} GiB")
+    refuse("method", rule, Words(f"{method!r}, which takes {needed / 2**30:.3g} GiB"))

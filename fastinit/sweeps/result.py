@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import choice
+from ..arguments import key
 from ..profiler.drawing import drawn
 from ..profiler.result.frames import framed
 from ..typing import DataFrame
@@ -46,10 +46,7 @@ class Sweep(Mapping[str, NDArray[Any]]):
         self._columns = {name: _column([one.get(name) for one in whole]) for name in names}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        try:
-            return self._columns[choice("name", name, self._columns)]
-        except ValueError as error:
-            raise KeyError(str(error)) from None
+        return self._columns[key(name, self._columns)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)

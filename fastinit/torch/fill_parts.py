@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..arguments import integer, refuse
+from ..arguments import Words, integer, refuse
 from ..layout import Part, checked_shape
 from ..rectangles import Rectangle, is_within
 from ..stream import seed_number
@@ -79,7 +79,7 @@ def fill_flat_(buffer: Tensor, start: int, shape: Any, scheme: Any, *, seed: Any
     check_here(buffer, "buffer")
     shape, first = checked_shape(shape), integer("start", start, 0)
     if not buffer.is_contiguous():
-        refuse("buffer", "contiguous", f"strides {buffer.stride()} for shape {tuple(buffer.shape)}")
+        refuse("buffer", "contiguous", Words(f"strides {buffer.stride()} for shape {tuple(buffer.shape)}"))
     count = max(0, min(buffer.numel(), prod(shape) - first))
     here = buffer.detach().view(-1)[:count]
     _fill(Pieces(shape, here, part=Part(first if count else 0, (count,), (1,))), scheme, seed, name, keywords)

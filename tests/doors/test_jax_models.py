@@ -16,6 +16,7 @@ from jax.sharding import PartitionSpec as P
 
 import fastinit as fi
 import fastinit.jax as fj
+from fastinit.models.recipes import RESIDUAL
 
 KEY = jax.random.key(5)
 RULES = [("o", "orthogonal"), ("*.bias", "zeros"), ("*", "lecun_normal", {"gain": 2.0})]
@@ -148,6 +149,8 @@ REFUSED = [
      "`rules` must be patterns of which each comes first for an array, got ['x']"),
     (lambda: fj.plan(WEIGHT, "he_normal"), ValueError,
      "`rules` must be [('*', 'he_normal')] where that is meant, got 'he_normal'"),
+    (lambda: fj.plan(WEIGHT, "he_nrmal"), ValueError,
+     "`rules` must be [('*', 'he_normal')] where that is meant, got 'he_nrmal'"),
     (lambda: fj.plan(WEIGHT, 5), TypeError,
      "`rules` must be a list of (pattern, scheme) or (pattern, scheme, keywords), or a function from a Weight to a "
      "law, got 5"),
@@ -156,6 +159,11 @@ REFUSED = [
     (lambda: fj.plan({"b": jnp.zeros(3)}, [("*", "he_normal")]), ValueError,
      "`rules` must be such that a scheme with a fan is for weights of two axes or more "
      "(others need a rule before it: ('*b', 'zeros')), got 'b (3,)'"),
+    (lambda: fj.plan({"params": {"kernel": jnp.zeros((3, 3)), "scale": jnp.zeros(3), "bias": jnp.zeros(3)},
+                      "batch_stats": {"mean": jnp.zeros(3), "var": jnp.zeros(3)}}, [("*", "he_normal")]), ValueError,
+     "`rules` must be such that a scheme with a fan is for weights of two axes or more (others need a rule before it: "
+     "('*mean', 'zeros'), ('*var', 'ones'), ('*bias', 'zeros'), ('*scale', 'ones')), "
+     "got 'batch_stats.mean (3,), batch_stats.var (3,), params.bias (3,) and 1 more'"),
     (lambda: fj.plan({"weight": jnp.zeros((3, 4))}, [("*", "he_normal", {"gain": 2.0})]), ValueError,
      "`rules` must be such that axes are named: ('weight', 'he_normal', {'gain': 2.0, 'in_axis': 1, 'out_axis': 0}) "
      "where outputs come first, as in Equinox, ('weight', 'he_normal', {'gain': 2.0, 'in_axis': 0, 'out_axis': 1}) "
@@ -171,9 +179,9 @@ REFUSED = [
      "`rules` must be a list, a function, a recipe made with its arguments, or one of 'gpt2', 'llama', got 'llma' "
      "(nearest: 'llama')"),
     (lambda: fj.plan(WEIGHT, fj.gpt2(layers=2)), ValueError,
-     "`residual` must be names, or ends of paths, of residual projections of the model: "
-     "fastinit.jax.gpt2(layers=2, residual=()) where it has none, else with all that are such of w, "
-     "got 'the usual ones'"),
+     "`residual` must be given where there is none of the usual names of residual projections of the model "
+     f"({', '.join(RESIDUAL)}): fastinit.jax.gpt2(layers=2, residual=()) where it has none, else with all that are "
+     "such of w, got None"),
     (lambda: fj.plan({"layers": [{"kernel": jnp.zeros((3, 3)), "bias": jnp.zeros(3), "scale": jnp.zeros(3)}] * 3},
                      [("*", "he_normal")]), ValueError,
      "`rules` must be such that a scheme with a fan is for weights of two axes or more "

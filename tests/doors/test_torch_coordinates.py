@@ -307,15 +307,15 @@ REFUSED = {
     "one width": (call(widths=64), f"{WIDTHS_RULE}, got 64"),
     "no width": (call(widths=None), f"{WIDTHS_RULE}, got None"),
     "letters": (call(widths="abc"), f"{WIDTHS_RULE}, got 'abc'"),
-    "a model": (call(ONE), "`make_model` must be a function from a width to a new model, got 'Net'"),
-    "nothing": (call(None), "`make_model` must be a function from a width to a new model, got 'NoneType None'"),
+    "a model": (call(ONE), "`make_model` must be a function from a width to a new model, got Net"),
+    "nothing": (call(None), "`make_model` must be a function from a width to a new model, got NoneType None"),
     "the same model": (
         call(lambda width: ONE),
-        "`make_model` must be a function that makes a new model at each call, got 'Net with weights of another'",
+        "`make_model` must be a function that makes a new model at each call, got Net with weights of another",
     ),
     "a part of the same": (
         call(lambda width: nn.Sequential(ONE.first, nn.Linear(64, width), nn.Linear(width, 10))),
-        "`make_model` must be a function that makes a new model at each call, got 'Sequential with weights of another'",
+        "`make_model` must be a function that makes a new model at each call, got Sequential with weights of another",
     ),
     "one size": (
         call(lambda width: standard(64)),
@@ -327,16 +327,16 @@ REFUSED = {
         "`make_model` must be a function to models that are as wide as it is asked, got 'Net with weights of the same "
         "shapes at width 128 and 256'",
     ),
-    "an optimizer": (call(optimizer=NOTHING), f"{NO_FUNCTION}, got 'SGD'"),
-    "a class": (call(optimizer=torch.optim.Adam), f"{NO_FUNCTION}, got 'the class Adam'"),
+    "an optimizer": (call(optimizer=NOTHING), f"{NO_FUNCTION}, got SGD"),
+    "a class": (call(optimizer=torch.optim.Adam), f"{NO_FUNCTION}, got the class Adam"),
     "a part of a class": (
         call(optimizer=partial(torch.optim.SGD, lr=0.1)),
-        f"{NO_FUNCTION}, got 'the class SGD'",
+        f"{NO_FUNCTION}, got the class SGD",
     ),
-    "no function": (call(optimizer=None), f"{NO_FUNCTION}, got 'NoneType None'"),
+    "no function": (call(optimizer=None), f"{NO_FUNCTION}, got NoneType None"),
     "a closure": (
         call(optimizer=lambda model: torch.optim.LBFGS(model.parameters())),
-        "`optimizer` must be one whose steps take no closure, as SGD and Adam, got 'LBFGS'",
+        "`optimizer` must be one whose steps take no closure, as SGD and Adam, got LBFGS",
     ),
     "a loss by name": (
         call(loss="mse"),
@@ -344,15 +344,15 @@ REFUSED = {
     ),
     "no batches": (
         call(batches=None),
-        "`batches` must be an iterable of (inputs, targets), one at least, got 'NoneType None'",
+        "`batches` must be an iterable of (inputs, targets), one at least, got NoneType None",
     ),
     "a function of batches": (
         call(batches=batch),
-        f"`batches` must be an iterable of (inputs, targets), one at least, got 'function {batch!r}'",
+        f"`batches` must be an iterable of (inputs, targets), one at least, got function {batch!r}",
     ),
     "a batch of no rows": (
         call(batches=[(torch.zeros(0, 16), torch.zeros(0, dtype=torch.int64))]),
-        "`batches` must be of inputs that have a row at least, got 'a tensor of shape (0, 16) and torch.float32'",
+        "`batches` must be of inputs that have a row at least, got a tensor of shape (0, 16) and torch.float32",
     ),
     "numbers for names": (call(names=5), "`names` must be a string or an iterable of strings, got 5"),
     "two widths": (
@@ -371,37 +371,37 @@ REFUSED = {
         call(named),
         "`make_model` must be such that modules have the same names at each width, got ['1']",
     ),
-    "no model": (call(lambda width: width), "`model` must be a torch.nn.Module, got 'int 64'"),
+    "no model": (call(lambda width: width), "`model` must be a torch.nn.Module, got int 64"),
     "no floats": (
         call(Integers, batches=[(torch.arange(3), torch.arange(3))]),
-        "`make_model` must be a function to models of which a module returns floats, got 'Integers'",
+        "`make_model` must be a function to models of which a module returns floats, got Integers",
     ),
     "no optimizer": (
         call(optimizer=lambda model: 1),
-        "`optimizer` must be a function from a model to a torch.optim.Optimizer, got 'int 1'",
+        "`optimizer` must be a function from a model to a torch.optim.Optimizer, got int 1",
     ),
     "a loss of rows": (
         call(loss=lambda output, targets: output.sum(1)),
         "`loss` must be a function to a tensor of one element, which depends on what takes a gradient, "
-        "got 'a tensor of shape (32,) and torch.float32'",
+        "got a tensor of shape (32,) and torch.float32",
     ),
     "a loss of nothing": (
         call(loss=lambda output, targets: torch.zeros(())),
         "`loss` must be a function to a tensor of one element, which depends on what takes a gradient, "
-        "got 'a tensor of shape () and torch.float32'",
+        "got a tensor of shape () and torch.float32",
     ),
     "no batch": (call(batches=[]), "`batches` must be an iterable of (inputs, targets), one at least, got []"),
     "a batch": (
         call(batches=batch()),
-        "`batches` must be an iterable of (inputs, targets), got 'a tensor of shape (32, 16) and torch.float32'",
+        "`batches` must be an iterable of (inputs, targets), got a tensor of shape (32, 16) and torch.float32",
     ),
     "other targets": (
         call(batches=[(batch()[0], torch.zeros(32))]),
-        "`loss` must be given where targets are not of shape (32, 10), got 'a tensor of shape (32,) and torch.float32'",
+        "`loss` must be given where targets are not of shape (32, 10), got a tensor of shape (32,) and torch.float32",
     ),
     "no targets": (
         call(batches=[(batch()[0], None)]),
-        "`loss` must be given where outputs or targets are no tensors, got 'NoneType None'",
+        "`loss` must be given where outputs or targets are no tensors, got NoneType None",
     ),
     "no step": (call(steps=0), "`steps` must be an integer of at least 1, got 0"),
     "a name": (

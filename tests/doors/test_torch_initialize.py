@@ -1,5 +1,6 @@
 """Names, plans, rules, and fast_init on a model: each value a function of the seed, the name and the place."""
 
+import ast
 import functools
 import math
 import types
@@ -1535,6 +1536,19 @@ def test_the_remedy_for_what_no_module_initialises_is_for_that_alone():
         )
 
 
+def test_the_remedy_for_parameters_of_no_known_module_is_right_as_typed():
+    shapes = {"w": (8, 8), "emb": (3, 8, 8), "b": (8,), "gamma": (8,), "running_mean": (8,), "token": (1, 1, 8)}
+    model = nn.Module()
+    for name, shape in shapes.items():
+        model.register_parameter(name, nn.Parameter(torch.empty(shape)))
+    with pytest.raises(ValueError) as refused:
+        ft.plan(model)
+    remedy = ast.literal_eval(str(refused.value).partition("these examples: ")[2].partition("), got ")[0])
+    laws = {entry.name: str(entry.law) for entry in ft.plan(model, remedy)}
+    assert laws == {"w": "normal(std=0.3536)", "emb": "normal(std=0.02)", "b": "zeros()", "gamma": "ones()",
+                    "running_mean": "zeros()", "token": "ones()"}  # fmt: skip
+
+
 def test_a_list_may_leave_computed_values_to_modules():
     """What is computed from itself alone is: with the draws of its module, while the rest has its rules."""
     listed, whole = nn.ModuleList([Computing(), nn.Linear(3, 3)]), nn.ModuleList([Computing(), nn.Linear(3, 3)])
@@ -1580,10 +1594,10 @@ REFUSED = [
      f"`rules` must be {A_LIST}, got ('*', 'normal', 0.02)"),
     (lambda: ft.initialize_(torch.ones(2, 3)), TypeError,
      "`model` must be a torch.nn.Module (for a tensor: the functions of fastinit.torch), "
-     "got 'a tensor of shape (2, 3) and torch.float32'"),
-    (lambda: ft.fast_init(0, model="x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
-    (lambda: ft.profile("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
-    (lambda: ft.lsuv_("x"), TypeError, "`model` must be a torch.nn.Module, got \"str 'x'\""),
+     "got a tensor of shape (2, 3) and torch.float32"),
+    (lambda: ft.fast_init(0, model="x"), TypeError, "`model` must be a torch.nn.Module, got str 'x'"),
+    (lambda: ft.profile("x"), TypeError, "`model` must be a torch.nn.Module, got str 'x'"),
+    (lambda: ft.lsuv_("x"), TypeError, "`model` must be a torch.nn.Module, got str 'x'"),
     (lambda: ft.initialize_(parametrizations.weight_norm(nn.Embedding(3, 2, padding_idx=-1))), ValueError,
      "`model` must be of weights that are not zero, nor have a row for padding, where they are normalised (0 / 0), "
      "got 'weight'"),
@@ -1613,10 +1627,13 @@ REFUSED = [
      "`rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
     (lambda: ft.initialize_(nn.Linear(2, 2), "he_normal"), ValueError,
      "`rules` must be [('*', 'he_normal')] where that is meant, got 'he_normal'"),
+    (lambda: ft.plan(nn.Linear(2, 2), "he_nrmal"), ValueError,
+     "`rules` must be [('*', 'he_normal')] where that is meant, got 'he_nrmal'"),
     (lambda: ft.plan(nn.Linear(2, 2), "deepnorm"), ValueError,
      "`rules` must be fastinit.torch.deepnorm(layers=...) where that is meant, got 'deepnorm'"),
     (lambda: ft.verify(nn.Linear(2, 2), "mup", seed=0), ValueError,
-     "`rules` must be fastinit.torch.mup(base_shapes) where that is meant, got 'mup'"),
+     "`rules` must be fastinit.torch.mup(base), with base the same model made at a smaller width, "
+     "where that is meant, got 'mup'"),
     (lambda: ft.plan(nn.ModuleList([Bare(), Computing()]), [("*", "torch")]), ValueError,
      f"`rules` must be such that each parameter has a law ({EXAMPLES}[('0.scale', 'ones'), ('*', 'torch')]), "
      "got ['0.scale']"),

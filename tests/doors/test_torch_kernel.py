@@ -278,7 +278,7 @@ def test_it_is_left_out_where_it_is_not_wanted():
     assert ModelProfile.from_json(p.to_json()) == p
     with pytest.raises(ValueError, match="`examples` must be an integer of at least 0, got -1"):
         profile(model, inputs, examples=-1)
-    with pytest.raises(ValueError, match="`outputs` must be a function to a tensor of floats, got 'int 3'"):
+    with pytest.raises(ValueError, match="`outputs` must be a function to a tensor of floats, got int 3"):
         profile(model, inputs, outputs=lambda output: 3)
 
 

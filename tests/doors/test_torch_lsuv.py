@@ -192,7 +192,7 @@ REFUSED = {
     ),
     "no layer": (
         lambda m, x: lsuv_(nn.ReLU(), x),
-        "`model` must be one with a linear or convolutional layer, got 'ReLU'",
+        "`model` must be one with a linear or convolutional layer, got ReLU",
     ),
     "parametrized": (
         lambda m, x: lsuv_(nn.Sequential(m, weight_norm(nn.Linear(2, 2))), x),
@@ -240,7 +240,7 @@ def test_outputs_that_cannot_be_scaled(x, std):
     with pytest.raises(ValueError) as raised:
         lsuv_(model, x)
     assert torch.equal(model.stem.weight, stem)
-    assert str(raised.value) == f"`inputs` must be such that the output of 'stem' varies and is finite, got 'std {std}'"
+    assert str(raised.value) == f"`inputs` must be such that the output of 'stem' varies and is finite, got std {std}"
 
 
 def test_it_says_where_no_layer_was_called():

@@ -322,7 +322,7 @@ def test_models_of_inference_mode_have_no_gradient():
                 profile(made, x)
             assert profile(made.eval(), x, backward=False).verdict.kind == "unknown"
     assert str(caught.value) == (
-        "`model` must be made outside torch.inference_mode, or profiled with backward=False, got 'Sequential'"
+        "`model` must be made outside torch.inference_mode, or profiled with backward=False, got Sequential"
     )
     assert profile(nn.Embedding(9, 16), tokens)["weight_grad_norm"][0, 0] > 0
 
@@ -941,7 +941,7 @@ REFUSED = {
     ),
     "nothing": (
         lambda: profile(ReturnsNothing(), torch.ones(1, 2)),
-        "`model` must be such that a module of it is called, and returns floats, got 'ReturnsNothing'",
+        "`model` must be such that a module of it is called, and returns floats, got ReturnsNothing",
     ),
     "gradient": (
         lambda: profile(nn.Embedding(3, 2).requires_grad_(False), torch.zeros(1, dtype=torch.int64)),
@@ -973,11 +973,11 @@ REFUSED = {
     ),
     "loss": (
         lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), loss=lambda output: 3.5),
-        "`loss` must be a function to a tensor of one element, got 'float 3.5'",
+        "`loss` must be a function to a tensor of one element, got float 3.5",
     ),
     "loss of many": (
         lambda: profile(nn.Linear(2, 2), torch.ones(9, 2), loss=lambda output: output),
-        "`loss` must be a function to a tensor of one element, got 'a tensor of shape (9, 2) and torch.float32'",
+        "`loss` must be a function to a tensor of one element, got a tensor of shape (9, 2) and torch.float32",
     ),
     "seed": (
         lambda: profile(nn.Linear(2, 2), torch.ones(1, 2), seed=-1),

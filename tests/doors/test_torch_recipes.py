@@ -11,6 +11,7 @@ import fastinit as fi
 import fastinit.torch as ft
 from fastinit.cli import main
 from fastinit.models.recipe import RECIPES
+from fastinit.models.recipes import RESIDUAL
 from fastinit.torch.rules.modules import normalises
 
 HERE = __name__
@@ -412,6 +413,12 @@ def test_layers_are_blocks_and_no_numbers_of_a_stem():
     assert ft.plan(net, "gpt2") == ft.plan(net, ft.gpt2(2))
 
 
+NONE_IS_USUAL = (
+    "`residual` must be given where there is none of the usual names of residual projections of the model "
+    f"({', '.join(RESIDUAL)}):"
+)
+
+
 def test_the_call_that_is_named_where_nothing_is_found_works_as_typed():
     net = nn.ModuleDict({"encoder": nn.Module(), "pooler": branch("dense")})
     net["encoder"].layer = blocks(attention=("query", "key"), output=("dense",), intermediate=("dense",))["layers"]
@@ -420,8 +427,7 @@ def test_the_call_that_is_named_where_nothing_is_found_works_as_typed():
         with pytest.raises(ValueError) as refused:
             ft.plan(net, rules)
         assert str(refused.value) == (
-            "`residual` must be names, or ends of paths, of residual projections of the model: "
-            f"fastinit.torch.{usage} where it has none, else with all that are such of {ends}, got 'the usual ones'"
+            f"{NONE_IS_USUAL} fastinit.torch.{usage} where it has none, else with all that are such of {ends}, got None"
         )
     assert {one.std for one in ft.plan(net, ft.gpt2(layers=2, residual=()))} == {0.02}
     ends_given = ft.plan(net, ft.gpt2(layers=2, residual=ends.split(", ")))
@@ -433,9 +439,8 @@ def test_of_many_names_few_are_told():
     with pytest.raises(ValueError) as refused:
         ft.plan(net, "gpt2")
     assert str(refused.value) == (
-        "`residual` must be names, or ends of paths, of residual projections of the model: "
-        "fastinit.torch.gpt2(layers=30, residual=()) where it has none, else with all that are such of "
-        "0, 1, 10, 11, 12, 13, 14, 15 and 22 more, got 'the usual ones'"
+        f"{NONE_IS_USUAL} fastinit.torch.gpt2(layers=30, residual=()) where it has none, else with all that are such "
+        "of 0, 1, 10, 11, 12, 13, 14, 15 and 22 more, got None"
     )
 
 

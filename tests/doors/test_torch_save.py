@@ -243,7 +243,7 @@ class Extra(nn.Linear):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda path: ft.save(3, path), TypeError, "`model` must be a torch.nn.Module, got 'int 3'"),
+        (lambda path: ft.save(3, path), TypeError, "`model` must be a torch.nn.Module, got int 3"),
         (lambda path: ft.save(nn.Linear(2, 2), path, seed=None), ValueError,
          "`seed` must be given (nobody could make the same again), got None"),
         (lambda path: ft.save(nn.Linear(2, 2), path, [("weight", "zeros")]), ValueError,
@@ -337,12 +337,13 @@ class Config:
         assert path == "config.json"
         return cls()
 
-    def save_pretrained(self, folder):
-        with open(f"{folder}/config.json", "w", encoding="utf-8") as file:
-            json.dump(vars(self), file)
+    def to_json_string(self):
+        return json.dumps(vars(self))
 
 
 class Net(nn.Linear):
+    from_pretrained = None
+
     def __init__(self, config):
         super().__init__(6, 4)
         self.config = config
@@ -356,11 +357,34 @@ def test_a_model_of_transformers_is_saved_with_its_configuration(run, monkeypatc
     transformers = type(sys)("transformers")
     transformers.AutoConfig, transformers.Net = Config, Net
     monkeypatch.setitem(sys.modules, "transformers", transformers)
+    (tmp_path / "config.json").touch()
     assert run("torch", "save", "out", "--config", "config.json")[::2] == (0, "")
     assert json.loads((tmp_path / "out" / "config.json").read_text()) == {"architectures": ["Net"], "dtype": "bfloat16"}
     assert load_file("out/model.safetensors")["weight"].dtype is torch.bfloat16
+    assert run("torch", "verify", "out", "--config", "config.json", "--seed", "0")[::2] == (0, "")
+    assert run("torch", "verify", "out", "--config", "config.json", "--seed", "1")[0] == 1
     assert run("torch", "save", "wide", "--config", "config.json", "--dtype", "float32")[::2] == (0, "")
     assert json.loads((tmp_path / "wide" / "config.json").read_text())["dtype"] == "float32"
+    model = Net(Config())
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("an older one")
+    with pytest.raises(ValueError, match="max_shard_size"):
+        ft.save(model, "mine", max_shard_size=0)
+    assert (tmp_path / "mine" / "config.json").read_text() == "an older one"
+    assert [path.name for path in ft.save(model, "mine", dtype="float16")] == ["model.safetensors", "config.json"]
+    assert json.loads((tmp_path / "mine" / "config.json").read_text()) == {"architectures": ["Net"], "dtype": "float16"}
+    assert vars(model.config) == {}
+    monkeypatch.delattr(Net, "from_pretrained")
+    assert [path.name for path in ft.save(model, "plain")] == ["model.safetensors"]
+    for path in ("none.json", "./none", "a/b/c", "/none"):
+        said = f"fastinit: [Errno 2] No such file or directory: '{path}'\n"
+        assert run("torch", "save", "no", "--config", path) == (2, "", said)
+    monkeypatch.setattr(Config, "architectures", None)
+    said = (
+        'fastinit: `config` must be one with "architectures", the class of the model: add {"architectures": '
+        "[\"GPT2LMHeadModel\"]}, say, to it, got 'config.json'\n"
+    )
+    assert run("torch", "save", "no", "--config", "config.json") == (2, "", said)
     monkeypatch.setattr(Config, "architectures", ["Other"])
     said = "fastinit: `config` must be of one of transformers' architectures, by its class, got ['Other']\n"
     assert run("torch", "save", "no", "--config", "config.json") == (2, "", said)

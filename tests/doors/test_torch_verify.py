@@ -450,7 +450,8 @@ COMMANDS = [
      "PROBLEM 0.weight, 1.weight: of their laws, but of another seed, or of other names "
      "(12288 of 12288 elements are not those of seed 2 and name '0.weight')\n"),
     (["right", "--scheme", "he_normal", "--array", "x*"], 2,
-     "fastinit: `--array` must be a pattern that a tensor's name matches, got 'x*'\n"),
+     "fastinit: `--array` must be a pattern that a tensor's name matches (there are: '0.bias', '0.weight', "
+     "'1.weight'), got 'x*'\n"),
     (["small", "--scheme", "zeros"], 2,
      "fastinit: `--array` must be such that a tensor of floats is checked, got None\n"),
     (["small", "--scheme", "zeros", "--array", "*"], 0, "not checked: i\ntensors checked: 1\nok\n"),
@@ -499,7 +500,7 @@ MODEL_COMMANDS = [
     (["right", "--model", f"{HERE}:breaks"], 2, "RuntimeError: needs more memory"),
     (["right", "--model", f"{HERE}:HERE"], 2, "TypeError: 'str' object is not callable"),
     (["right", "--model", f"{HERE}:no_model"], 2,
-     "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got 'list'\n"),
+     "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got list\n"),
     (["nan", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE"], 1, "PROBLEM 1.weight: 1 elements are not finite"),
     (["twice", "--model", f"{HERE}:norm"], 2,
      "fastinit: `file` must be one without two tensors of one name but for wrappers, "

@@ -138,8 +138,10 @@ def _array(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
     if array.dtype.kind not in "fiub":
         refuse(name, "an array of real numbers", array.dtype.name, TypeError)
     array = array.astype(dtype)
-    if not np.isfinite(array).all():
-        refuse(name, "finite everywhere", f"{np.count_nonzero(~np.isfinite(array))} elements that are not")
+    if len(wrong := np.argwhere(~np.isfinite(array))):
+        place = tuple(wrong[0].tolist())
+        rule = f"finite everywhere ({len(wrong)} of {array.size} elements are not, the first at {place})"
+        refuse(name, rule, float(array[place]))
     return array
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments import choice
+from ...arguments import key
 from ...records import real_array
 from ..statistics import log_normal_skewness
 from ..tangent_kernel import KERNEL_EIGENVALUES
@@ -40,10 +40,7 @@ class Fields(Mapping[str, Array]):
         return self.__dict__ | {"_theory": self._theory, "_predict": None}
 
     def __getitem__(self, name: str) -> Array:
-        try:
-            return self._fields[name] if name in self._fields else self._theory[choice("name", name, [*self])]
-        except ValueError as error:
-            raise KeyError(str(error)) from None
+        return self._fields[name] if name in self._fields else self._theory[key(name, [*self])]
 
     def __contains__(self, name: object) -> bool:
         return name in self._fields or name in self._theory

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from ...arguments import choice, integer, refuse
+from ...arguments import integer, refuse
 from ...laws import Called, Law, Packed
 from ...machine import usually_rounded
-from ...models.patterns import examples_for, of_each
+from ...models.patterns import examples_for, of_each, usual_scheme
 from ...models.plans import Entry, Plan, check_law
-from ...models.recipe import RECIPES, Recipe
-from ...schemes import SCHEMES, Scheme
+from ...models.recipe import Recipe, recipe_named
+from ...schemes import Scheme
 from ..rules.lists import Listed, Rule, Rules
 from ..rules.modules import sides_of
 from ..rules.recipe import BY_MODULES, modules_draw, rule_names
@@ -194,16 +194,15 @@ def _with_examples(
 ) -> list[tuple[Any, ...]]:
     """Rules that leave all other weights what they have, and of the old ones those that come first for one."""
     some, others = ([one for one in weights if (one.name in missing) is here] for here in (True, False))
-    # what else there is may be a factor, of which zero kills its branch
-    examples = examples_for(some, others, lambda weight: "zeros" if weight.is_bias else "ones")
+    examples = examples_for(some, others, usual_scheme)
     idle = Listed(rules).unmatched(others)
-    return [*examples.items(), *(rule for rule in rules if rule[0] not in idle)]
+    return [*examples, *(rule for rule in rules if rule[0] not in idle)]
 
 
 def _given(rules: Rules, weights: Sequence[Weight], renamed: bool) -> dict[str, Ruled]:
     """By name, what rules give each weight that they give something."""
     rule = _rule(rules, weights, renamed)
-    given = {name: ruled(one) for name, one in of_each(weights, rule, lambda _: "torch").items() if one is not None}
+    given = {name: ruled(one) for name, one in of_each(weights, rule, lambda _: ("torch",)).items() if one is not None}
     for name, one in given.items():
         if not isinstance(one, Ruled):
             refuse("rules", f"such that a function gives a law ({name})", one, TypeError)
@@ -251,15 +250,16 @@ def _draw(given: Ruled, weight: Weight) -> Draw:
 
 
 #: Recipes that no name alone makes, and what does.
-_MADE = {"mup": "fastinit.torch.mup(base_shapes)", "deepnorm": "fastinit.torch.deepnorm(layers=...)"}
+_MADE = {
+    "mup": "fastinit.torch.mup(base), with base the same model made at a smaller width,",
+    "deepnorm": "fastinit.torch.deepnorm(layers=...)",
+}
 
 
 def _rule(rules: Rules, weights: Sequence[Weight], renamed: bool) -> Rule:
     """Rules that were given as a name, a list or a function, as a function."""
     if isinstance(rules, str):
-        if rules not in RECIPES and (remedy := _MADE.get(rules) or (rules in SCHEMES and f"[('*', {rules!r})]")):
-            refuse("rules", f"{remedy} where that is meant", rules)
-        return RECIPES[choice("rules", rules, rule_names())].from_model(weights, renamed)
+        return recipe_named(rules, rule_names(), _MADE).from_model(weights, renamed)
     if isinstance(rules, Law | Scheme | type):
         rule = "a list such as [('*', scheme)], a recipe made with its arguments, or a function"
         refuse("rules", rule, rules, TypeError)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -64,7 +65,8 @@ def save(
     Returns
     -------
     list of pathlib.Path
-        The files: ``model.safetensors``; or several, and ``model.safetensors.index.json``.
+        The files: ``model.safetensors``; or several, and ``model.safetensors.index.json``. Of a model of transformers
+        ``config.json`` too, by which ``from_pretrained`` loads it.
 
     Raises
     ------
@@ -86,8 +88,6 @@ def save(
 
     *Memory* is that of one megabyte, and of what cannot be made in pieces: buffers, what modules or parametrizations
     compute, and one at a time, arrays of laws like ``orthogonal`` and of callables.
-
-    What a model is made from is not written: ``model.config.save_pretrained(directory)``.
 
     Examples
     --------
@@ -112,7 +112,18 @@ def save(
     found = planned(model, own, rules, rename=None, split=None, partition=None)
     found.warn("save")
     stored = [_stored(one, floats, number) for one in _state(model, found, number)]
-    return write_checkpoint(directory, stored, max_shard_size)
+    return write_checkpoint(directory, stored, max_shard_size, beside=_configuration(model, floats))
+
+
+def _configuration(model: nn.Module, floats: str | None) -> dict[str, bytes]:
+    """What a model of transformers was made from, as that stores it: by the name of the file, its text."""
+    config: Any = getattr(model, "config", None)
+    if not (hasattr(config, "to_json_string") and hasattr(model, "from_pretrained")):
+        return {}
+    config = deepcopy(config)
+    config.architectures = [type(model).__name__]
+    config.dtype = floats or str(model.dtype).removeprefix("torch.")
+    return {"config.json": config.to_json_string().encode()}
 
 
 class _Held(NamedTuple):

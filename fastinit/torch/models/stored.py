@@ -1,8 +1,10 @@
-"""Stored models: one on the meta device is saved with its configuration, or takes a file's tensors and is verified."""
+"""Stored models: one is made of a stored configuration, or takes a file's tensors and is verified."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -18,8 +20,10 @@ from ...tensor_files import PICKLED, open_tensors
 from ..rules.lists import Rules
 from ..tensors.names import canonical_name, named_tensors
 from .pickled import PickledFile
-from .saving import save
 from .verification import verify
+
+#: A name, or owner/name, that a hub may know: no path, and no file.
+_MAY_BE_AWAY = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(?<!\.json)")
 
 
 def made_on_meta(make: Callable[[], Any]) -> Any:
@@ -34,23 +38,19 @@ def configured(path: str) -> Any:
         import transformers
     except ImportError as error:
         raise missing("a configuration", "transformers") from error
+    if not (_MAY_BE_AWAY.fullmatch(path) or os.path.exists(path)):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     config = transformers.AutoConfig.from_pretrained(path)
     names = config.architectures or []
+    if not names:
+        rule = (
+            'one with "architectures", the class of the model: add {"architectures": ["GPT2LMHeadModel"]}, say, to it'
+        )
+        refuse("config", rule, path)
     if len(names) != 1 or not hasattr(transformers, names[0]):
         refuse("config", "of one of transformers' architectures, by its class", names)
     model = made_on_meta(lambda: getattr(transformers, names[0])(config))
     return model if config.dtype is None else model.to(config.dtype)
-
-
-def save_described(model: nn.Module, directory: str | os.PathLike[str], rules: Rules, **keywords: Any) -> list[Path]:
-    """`save`; and beside it what a model of transformers was made from, so that this can load it."""
-    files = save(model, directory, rules, **keywords)
-    config: Any = getattr(model, "config", None)
-    if hasattr(config, "save_pretrained"):
-        config.architectures = [type(model).__name__]
-        config.dtype = str(keywords["dtype"] or model.dtype).removeprefix("torch.")
-        config.save_pretrained(directory)
-    return files
 
 
 def verify_stored(model: nn.Module, path: Path, rules: Rules, seed: Any = None) -> ModelVerification:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ...arguments import is_integer, refuse
+from ...arguments import Words, is_integer, refuse
 from ..tensors.checks import kind_of_value
 from .undisturbed import check_whole
 
@@ -60,7 +60,8 @@ def check_functions(make_model: Any, optimizer: Any, loss: Any) -> None:
     made = optimizer.func if isinstance(optimizer, partial) else optimizer
     takes_weights = isinstance(made, type) and issubclass(made, Optimizer) and "params" in signature(made).parameters
     if takes_weights or not callable(optimizer):
-        refuse("optimizer", _TYPED, f"the class {made.__name__}" if takes_weights else _kind(optimizer), TypeError)
+        what = Words(f"the class {made.__name__}") if takes_weights else _kind(optimizer)
+        refuse("optimizer", _TYPED, what, TypeError)
     if loss is not None and not callable(loss):
         refuse("loss", "a function of what the model returns and the targets", loss, TypeError)
 
@@ -72,7 +73,7 @@ def steps_of(optimizer: Callable[[nn.Module], Optimizer], model: nn.Module) -> O
         refuse("optimizer", _OPTIMIZER, kind_of_value(found), TypeError)
     closure = signature(found.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:
-        refuse("optimizer", "one whose steps take no closure, as SGD and Adam", type(found).__name__)
+        refuse("optimizer", "one whose steps take no closure, as SGD and Adam", Words(type(found).__name__))
     return found
 
 
@@ -89,7 +90,8 @@ class Made:
         name = type(model).__name__
         learning = [one for one in model.parameters() if one.requires_grad]
         if any(one in self._weights for one in learning):
-            refuse("make_model", "a function that makes a new model at each call", f"{name} with weights of another")
+            found = Words(f"{name} with weights of another")
+            refuse("make_model", "a function that makes a new model at each call", found)
         self._weights.update(dict.fromkeys(learning))
         sizes = tuple((one, tuple(weight.shape)) for one, weight in model.named_parameters())
         other = self._widths.setdefault(sizes, width)
@@ -98,6 +100,6 @@ class Made:
             refuse("make_model", "a function to models that are as wide as it is asked", same)
 
 
-def _kind(value: Any) -> str:
+def _kind(value: Any) -> Words:
     """What a module or an optimizer is, without all that is in it."""
-    return type(value).__name__ if isinstance(value, (nn.Module, Optimizer)) else kind_of_value(value)
+    return Words(type(value).__name__) if isinstance(value, (nn.Module, Optimizer)) else kind_of_value(value)

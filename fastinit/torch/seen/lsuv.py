@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...arguments import first_few, real, refuse
+from ...arguments import Words, first_few, real, refuse
 from ...laws import Orthogonal
 from ...machine import usually_rounded
 from ...stream import seed_number
@@ -165,7 +165,7 @@ class _Corrections:
         self._scaled.add(module.weight.data_ptr())
         before = _std(output)
         if not 0 < before < inf:
-            refuse("inputs", f"such that the output of {label!r} varies and is finite", f"std {before}")
+            refuse("inputs", f"such that the output of {label!r} varies and is finite", Words(f"std {before}"))
         output = output * (self._target / before)
         module.weight.mul_(self._target / before)
         self.done.append(Correction(label, before, _std(output)))
@@ -186,7 +186,7 @@ def _layers(model: nn.Module, patterns: Patterns, rename: Rename | None) -> dict
     patterns.check((label for label, _ in found.values()), "a linear or convolutional layer")
     found = {module: names for module, names in found.items() if patterns.match(names[0])}
     if not found:
-        refuse("model", "one with a linear or convolutional layer", type(model).__name__)
+        refuse("model", "one with a linear or convolutional layer", Words(type(model).__name__))
     owners = _other_owners(model, found)
     for module, (label, _) in list(found.items()):
         _check(module, label)

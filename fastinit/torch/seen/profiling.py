@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...arguments import integer, refuse
+from ...arguments import Words, integer, refuse
 from ...machine import usually_rounded
 from ...profiler.description.signals import random_cotangent
 from ...profiler.first_loss import checked_classes
@@ -139,7 +139,8 @@ def profile(
     if loss is not None and not backward:
         refuse("loss", "left out where backward is false", loss)
     if backward and any(one.is_inference() for one in chain(model.parameters(), model.buffers())):
-        refuse("model", "made outside torch.inference_mode, or profiled with backward=False", type(model).__name__)
+        rule = "made outside torch.inference_mode, or profiled with backward=False"
+        refuse("model", rule, Words(type(model).__name__))
     start, number, most = perf_counter(), seed_number(seed), integer("examples", examples, 0)
     count = checked_classes(classes)
     read = first_floats if outputs is None else partial(_outputs, outputs)

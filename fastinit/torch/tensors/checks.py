@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
-from ...arguments import refuse
+from ...arguments import Words, refuse
 from .fills import DTYPES
 from .shards import is_placeholder, is_plain, pieces_of, stands_for_itself
 
 
-def kind_of_value(value: Any) -> str:
+def kind_of_value(value: Any) -> Words:
     """What a refused value is: of a tensor the shape and dtype, never its elements."""
     if isinstance(value, torch.Tensor):
-        return f"a tensor of shape {tuple(value.shape)} and {value.dtype}"
-    return f"{type(value).__name__} {value!r}"
+        return Words(f"a tensor of shape {tuple(value.shape)} and {value.dtype}")
+    return Words(f"{type(value).__name__} {value!r}")
 
 
 def check_model(model: Any) -> None:
