@@ -85,7 +85,7 @@ def _show(shown: Any, table: bool, every: bool) -> None:
     elif isinstance(shown, Profile):
         print(shown.verdict)
     if isinstance(shown, Comparison):
-        print(*(f"{name}: {verdict.short}" for name, verdict in shown.verdicts.items()), sep="\n")
+        print("", *(f"{name}: {verdict.short}" for name, verdict in shown.verdicts.items()), sep="\n")
 
 
 def _show_advice(advice: Advice, table: bool) -> None:

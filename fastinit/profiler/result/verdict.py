@@ -60,10 +60,11 @@ class Verdict(Record):
         return self.healthy
 
     def __str__(self) -> str:
-        return f"{self.training} {self._of_signal()}"
+        return f"{self.training} {self.signal}"
 
-    def _of_signal(self) -> str:
-        """The sentences, which say what it is that is called so."""
+    @property
+    def signal(self) -> str:
+        """What was found, with what it was found of."""
         if self.kind == "unknown":
             return capital(self.sentence.removeprefix("Unknown: "))
         if self.kind.startswith("gradient"):
