@@ -118,7 +118,7 @@ def test_whole_sentences():
         "Dead: hardly a unit (0.1 %) of layer 5 has a slope on the batch."
     )
     assert crafted(np.where(LAYERS < 7, 1, np.nan), np.where(LAYERS < 3, np.inf, 1)).verdict.sentence == (
-        "Not finite: activations are not finite from layer 7 on; the gradient is not finite from layer 2 down."
+        "Not finite: activations are not finite from layer 7 on. The gradient is not finite from layer 2 down."
     )
 
 
@@ -205,8 +205,10 @@ def test_what_the_reason_was_read_off_is_a_sentence_of_its_own():
 def test_one_example_is_nothing_to_tell_apart(method):
     p = fi.profile(64, 10, batch=1, method=method)
     assert p.verdict.kind == "stable" and not p.healthy
-    assert str(p.trains("sgd")) == str(p.trains("adam")) == (
-        "not judged: one example is nothing to tell apart: the tangent kernel, which decides, wants two"
+    assert (
+        str(p.trains("sgd"))
+        == str(p.trains("adam"))
+        == ("not judged: one example is nothing to tell apart: the tangent kernel, which decides, wants two")
     )
     assert fi.profile(64, 400, scheme="lecun_normal", batch=1, method=method).trains("adam").grade == "no"
 

@@ -12,6 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.checkpoint import checkpoint
 
 import fastinit as fi
+import fastinit.torch as ft
 from fastinit.profiler.description.signals import random_cotangent
 from fastinit.torch import ModelProfile, profile
 
@@ -1065,3 +1066,39 @@ def test_refusals(call, message):
     with pytest.raises((ValueError, TypeError)) as raised:
         call()
     assert str(raised.value) == message
+
+
+class Named(nn.Module):
+    """A model that is called by keyword, as those of texts are."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(5, 8), nn.Linear(8, 4)
+
+    def forward(self, input_ids, mask=None):
+        return self.head(self.embedding(input_ids))
+
+
+def test_a_mapping_is_passed_by_keyword():
+    model, ids = Named(), torch.arange(8) % 5
+    wanted = profile(model, input_ids=ids)
+    for p in (profile(model, {"input_ids": ids}), profile(model, {"input_ids": ids}, mask=None)):
+        assert np.array_equal(p["act_second_moment"], wanted["act_second_moment"])
+    assert [one.name for one in ft.lsuv_(Named(), {"input_ids": ids})] == ["head"]
+
+
+def test_inputs_of_another_kind_are_refused_in_a_sentence():
+    rule = "what the model takes, one by one (of a pair of inputs and targets batch[0], of several inputs *batch)"
+    x = drawn(8, 16)
+    array = "`inputs` must be tensors (torch.from_numpy(array)), got an array of shape (8, 16) and float32"
+    for ask in (profile, ft.lsuv_):
+        for given, said in (
+            ((x, x), f"`inputs` must be {rule}, got 'a tuple of 2'"),
+            ([x], f"`inputs` must be {rule}, got 'a list of 1'"),
+            (x.numpy(), array),
+            ({"input": x.numpy()}, array),
+        ):
+            with pytest.raises(TypeError) as error:
+                ask(nn.Sequential(nn.Linear(16, 4)), given)
+            assert str(error.value).replace("'", "") == said.replace("'", "")
+    assert profile(nn.Sequential(nn.Linear(16, 4)), *(x,)).network.rows == 8

@@ -70,7 +70,7 @@ class LayerProfile(Record, Fields, Generic[Passed]):
 
     @property
     def verdict(self) -> Verdict:
-        """What the numbers mean: its string tells whether it trains, then what was found; its `kind` the worst that was found."""
+        """What the numbers mean: its string tells whether it trains, then what was found; its `kind` the worst of that."""
         return self.judge()
 
     @property
@@ -123,8 +123,9 @@ class LayerProfile(Record, Fields, Generic[Passed]):
 
         What decides is the tangent kernel at initialisation: whether its largest eigenvalue, of what all examples
         share, is beyond the others by more than an optimizer bears. Where it was not seen, or of one example, nothing
-        is judged but what the signal alone forbids: that it passes is no yes. It is of networks that were profiled on the examples that they are to learn, or on
-        inputs like them: standard normal inputs have nothing in common, examples of data often have.
+        is judged but what the signal alone forbids: that it passes is no yes. It is of networks that were profiled on
+        the examples that they are to learn, or on inputs like them: standard normal inputs have nothing in common,
+        examples of data often have.
 
         Parameters
         ----------

@@ -241,7 +241,8 @@ def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
         grades = {_graded(ratio, (slow, least)) for ratio in ratios}
         grade = grades.pop() if len(grades) == 1 else SLOWLY
         words = (
-            f"{_TOLD if grade == YES else _HARDLY_TOLD}: the largest eigenvalue of the tangent kernel of {count:.0f} examples is {ratio_words(ratios[len(ratios) // 2] * count, off)} times "
+            f"{_TOLD if grade == YES else _HARDLY_TOLD}: the largest eigenvalue of the tangent kernel of {count:.0f} "
+            f"examples is {ratio_words(ratios[len(ratios) // 2] * count, off)} times "
             f"the {of} of the others {_bound(grade, slow * count, least * count)}"
         )
         held.append((grade, words))

@@ -17,6 +17,7 @@ from .table import headed, roundings
 if TYPE_CHECKING:
     from ..result import Sweep
 
+
 def to_html(sweep: Sweep, path: Any = None) -> str | None:
     """The page, or where it is written."""
     charts = (
