@@ -70,7 +70,7 @@ class LayerProfile(Record, Fields, Generic[Passed]):
 
     @property
     def verdict(self) -> Verdict:
-        """What the numbers mean: its string tells whether it trains, then what was found; its `kind` the worst of that."""
+        """What the numbers mean: its string tells whether it trains, then what was found; its `kind` is the worst."""
         return self.judge()
 
     @property
