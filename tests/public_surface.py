@@ -106,7 +106,7 @@ def sweeps() -> None:
     assert_type(found.axes, tuple[str, ...])
     assert_type(found.to_html(), str | None)
     found.to_frame()
-    found.plot("depth", hue="activation")
+    found.plot("sweep.png", x="depth", hue="activation")
     with ThreadPoolExecutor(2) as executor:
         fi.sweep({"depth": [1]}, executor=executor)
     fi.sweep({"depth": [1]}, executor=ThreadPoolExecutor, progress=True)

@@ -111,7 +111,7 @@ def test_nothing_is_tried_where_nothing_is_to_be_mended():
     assert (found.cause, found.trials, found.best, found.remedy) == ("", (), None, "")
     assert str(found) == "Trains with SGD and Adam: nothing is to be mended."
     found = fi.profile(64, 10, batch=32, backward=False).advise()
-    why = "no gradient was followed, or there was nothing to compare"
+    why = "no gradient was sent (backward=False)"
     assert str(found) == f"Training is not judged ({why}): nothing was tried."
     found = crafted(np.where(LAYERS < 12, 0, np.nan), interrupted=True).advise()
     assert str(found) == "Training is not judged (the profile was interrupted): nothing was tried."
@@ -242,7 +242,7 @@ def test_the_table_has_a_row_for_each_trial(monkeypatch):
         (row,) = (line for line in rows if line.startswith(str(trial)))
         assert row.split("  ")[-1].strip().endswith("mends") == trial.mends
         assert row.removeprefix(str(trial)).split()[:2] == [trial.sgd.grade, trial.adam.grade]
-    assert str(found).split(". ")[0].split()[0] == "Alike:" and any(line.startswith("Alike: ") for line in rows)
+    assert str(found).split(". ")[0].split()[0] == "Alike:" and any(line.startswith("Alike. ") for line in rows)
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80])
@@ -266,7 +266,7 @@ def test_the_command_line(capsys):
     typed = "profile --width 64 --depth 10 --batch 32 --scheme zeros --no-table --advise --healthy"
     assert main(typed.split()) == 1
     p = fi.profile(64, 10, scheme="zeros", batch=32)
-    assert capsys.readouterr().out == f"{p.verdict}\n\n{p.advise()}\n"
+    assert capsys.readouterr().out == f"{p.verdict}\n\n{p.advise().short}\n"
     assert main(typed.replace("--no-table ", "").split()) == 1
     assert "mends" in capsys.readouterr().out
     for arguments in (["--seed", "3"], ["--compare", "zeros,he_normal", "--width", "8"]):

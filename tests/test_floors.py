@@ -181,6 +181,7 @@ INSIDE = {
                 "verdicts",
                 "model_profile",
                 "watch",
+                "arguments",
                 "profiling",
                 "lsuv",
                 "coordinate_chart",

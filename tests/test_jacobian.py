@@ -113,3 +113,15 @@ def test_nothing_that_passes_has_none_to_tell() -> None:
     assert fi.profile(8, 2, scheme="zeros", batch=4, jacobian=True)["jacobian_largest"].tolist() == [0.0]
     lazy = fi.profile(64, 2, batch=4, jacobian=True, method="matrix_free")
     assert np.isnan(lazy["jacobian_largest"]).all() and not np.isnan(lazy["jacobian_fourth_moment"]).any()
+
+
+@pytest.mark.parametrize(("depth", "batch"), [(1, 4), (4, 2)])
+def test_moments_are_estimates_whose_spread_is_told(depth: int, batch: int) -> None:
+    """100 draws of the signs for the same weights: 30 % of a standard deviation is four standard errors of it."""
+
+    def weights(shape: tuple[int, ...], seed: object, name: str) -> np.ndarray:
+        return fi.lecun_normal(shape, seed=7, name=name)
+
+    runs = (fi.profile(64, depth, "linear", weights, batch=batch, jacobian=True, seed=seed) for seed in range(100))
+    found = np.array([p["jacobian_second_moment"][0] for p in runs])
+    assert found.std() / found.mean() == pytest.approx((2 * depth / (batch * 64)) ** 0.5, rel=0.3)

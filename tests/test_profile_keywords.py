@@ -20,7 +20,8 @@ SIZES = {
 }
 #: Something to give for each: its usual value, or one that differs.
 VALUES = {name: keyword.usual for name, keyword in KEYWORDS.items()} | {
-    "norm_position": "pre", "image_size": 4, "heads": 4, "logit_scale": "mup", "loss": "mse", "lr": 0.1,
+    "norm_position": "pre", "image_size": 4, "sequence_length": 3, "heads": 4, "logit_scale": "mup",
+    "loss": "mse", "lr": 0.1,
 }  # fmt: skip
 
 

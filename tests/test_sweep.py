@@ -348,20 +348,23 @@ def test_frame_and_table(known, monkeypatch):
 
 
 def test_plot(known, tmp_path):
-    (axes,) = known.plot(path=tmp_path / "p.png").axes
+    (axes,) = known.plot(tmp_path / "p.png").axes
     assert [line.get_label() for line in axes.get_lines()] == ["activation relu", "activation tanh"]
     assert axes.get_lines()[0].get_xdata().tolist() == [2, 5]
     assert axes.get_lines()[1].get_ydata() == pytest.approx(known["act_second_moment_rate"][2:])
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("depth", "act_second_moment_rate")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("depth", "activations, forward: E x², factor per layer")
+    assert all(tick == round(tick) for tick in axes.get_xticks())
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     (axes,) = known.plot(x="activation", y="cosine_last", hue="depth").axes
     assert [text.get_text() for text in axes.get_xticklabels()] == ["relu", "tanh"]
     (axes,) = known.plot(x="depth", y="kernel_largest", hue="sgd").axes
-    assert len(axes.get_lines()) == len({*known["sgd"]})
+    assert len(axes.get_lines()) == len({*known["sgd"]}) and axes.get_ylabel() == "kernel largest"
     with pytest.raises(ValueError, match=r"^`y` must be one of 'depth', 'healthy', "):
         known.plot(y="verdict")
     with pytest.raises(ValueError, match=r"^`x` must be one of 'activation', 'depth', 'verdict', "):
         known.plot(x="wdth")
+    with pytest.raises(ValueError, match=r"^`path` must be a file, or a keyword \(x='depth'\), got 'depth'$"):
+        known.plot("depth")
 
 
 def test_points_of_one_place_are_averaged():

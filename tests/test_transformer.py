@@ -427,3 +427,12 @@ def test_a_transformer_describes_itself():
 @pytest.mark.parametrize("width, heads", [(8, 1), (64, 1), (768, 12), (200, 2), (1024, 16), (127, 1)])
 def test_heads_have_64_units_where_they_can(width, heads):
     assert network_from(**USUAL | {"width": width, "heads": None}).text.heads == heads
+
+
+@pytest.mark.parametrize("inputs", [np.zeros((2, 3), np.int64), fi.normal((2, 3, 16), seed=0)])
+def test_sequence_length_and_width_are_those_of_the_inputs(inputs):
+    sizes = {"width": 16} if inputs.ndim == 2 else {}
+    p = fi.profile(depth=1, kind="transformer", inputs=inputs, **sizes)
+    assert (p.network.batch, p.network.text.positions, p.network.widths) == (2, 3, (16, 16))
+    given = fi.profile(16, 1, kind="transformer", inputs=inputs, sequence_length=3)
+    assert np.array_equal(p["act_second_moment"], given["act_second_moment"])

@@ -82,23 +82,25 @@ def test_whole_sentences():
     said = crafted(0.3**LAYERS, 0.3 ** LAYERS[::-1], {"act_second_moment": 0.25**LAYERS}).verdict
     assert said.sentence == (
         "Vanishing: the activations' second moment shrinks by a factor of 0.3 (theory 0.25) per layer, 3.87e-10 in all "
-        "from layer 1 to 19 (underflow: float16 at layer 17, by extrapolation float32 and bfloat16 after about 146 "
-        "layers); "
-        "the gradient's second moment shrinks by a factor of 0.3 per layer, 3.87e-10 in all from layer 19 to 1 "
-        "(underflow: float16 at layer 3, by extrapolation float32 and bfloat16 after about 146 layers)."
+        "from layer 1 to 19. The gradient's second moment shrinks by a factor of 0.3 per layer, 3.87e-10 in all from "
+        "layer 19 to 1. Underflow of the activations: float16 at layer 17, by extrapolation float32 and bfloat16 after "
+        "about 146 layers. Underflow of the gradient: float16 at layer 3, by extrapolation float32 and bfloat16 after "
+        "about 146 layers."
     )
-    assert str(said) == f"{said.sentence} {said.training}"
+    assert str(said) == f"{said.training} {said.signal}"
+    assert said.signal == said.sentence.replace("Vanishing", "Signal vanishing")
+    assert said.short == "vanishing; SGD no, Adam no (vanishing, alike)"
     assert said.forward.rate == pytest.approx(0.3) == said.backward.rate
     assert said.forward.theory == pytest.approx(0.25)
     assert np.isnan(said.backward.theory)
     assert crafted(FLAT, 1.5 ** LAYERS[::-1]).verdict.sentence == (
         "Gradient exploding: though the activations are stable, the gradient's second moment grows by a factor of 1.5 "
-        "per layer, 1.48e+03 in all from layer 19 to 1 (overflow: by extrapolation float16 after about 55 layers, "
-        "float32 and bfloat16 after about 438 layers)."
+        "per layer, 1.48e+03 in all from layer 19 to 1. Overflow of the gradient: by extrapolation float16 after about "
+        "55 layers, float32 and bfloat16 after about 438 layers."
     )
     assert crafted(FLAT, 1.01**LAYERS).verdict.sentence == (
-        "Stable: the activations' second moment changes by a factor of 1 per layer, 1 in all from layer 1 to 19; the "
-        "gradient's by a factor of 0.9901 per layer, 0.836 in all from layer 19 to 1."
+        "Stable: the activations' second moment changes by a factor of 1 per layer, 1 in all from layer 1 to 19. The "
+        "gradient's changes by a factor of 0.9901 per layer, 0.836 in all from layer 19 to 1."
     )
     assert crafted(1.0 + 2 * LAYERS).verdict.sentence == (
         "Stable: the activations' second moment changes as layer^0.89, 13 in all from layer 1 to 19."
@@ -116,7 +118,7 @@ def test_whole_sentences():
         "Dead: hardly a unit (0.1 %) of layer 5 has a slope on the batch."
     )
     assert crafted(np.where(LAYERS < 7, 1, np.nan), np.where(LAYERS < 3, np.inf, 1)).verdict.sentence == (
-        "Not finite: activations are not finite from layer 7 on; the gradient is not finite from layer 2 down."
+        "Not finite: activations are not finite from layer 7 on. The gradient is not finite from layer 2 down."
     )
 
 
@@ -124,15 +126,15 @@ def test_a_signal_that_underflows_has_vanished_and_is_not_dead():
     p = crafted(np.where(LAYERS < 18, 1e-4**LAYERS, 0), np.where(LAYERS < 20, 0, 1.0))
     assert p.verdict.kind == "vanishing"
     assert p.verdict.forward.rate == pytest.approx(1e-4)
-    assert "underflow: float16 at layer 3, float32 and bfloat16 at layer 18" in p.verdict.sentence
-    assert p.verdict.sentence.endswith("no gradient comes back to layer 19 or below.")
+    assert "Underflow of the activations: float16 at layer 3, float32 and bfloat16 at layer 18" in p.verdict.sentence
+    assert "No gradient comes back to layer 19 or below." in p.verdict.sentence
 
 
 def test_what_an_interrupted_run_did_not_reach_is_no_finding():
     p = crafted(np.where(LAYERS < 12, 1, np.nan), interrupted=True)
     assert p.verdict.sentence == (
-        "Unknown: the activations' second moment changes by a factor of 1 per layer, 1 in all from layer 1 to 11; "
-        "partial, interrupted: of the layers and repeats done by then."
+        "Unknown: the activations' second moment changes by a factor of 1 per layer, 1 in all from layer 1 to 11. "
+        "Partial, interrupted: of the layers and repeats done by then."
     )
     assert crafted(np.where(LAYERS < 12, 0.1**LAYERS, np.nan), interrupted=True).verdict.kind == "vanishing"
 
@@ -140,7 +142,7 @@ def test_what_an_interrupted_run_did_not_reach_is_no_finding():
 def test_an_interrupted_run_that_reached_nothing_is_not_called_stable():
     p = crafted(np.full(21, np.nan), interrupted=True)
     assert p.verdict.sentence == (
-        "Unknown: too few layers were passed; partial, interrupted: of the layers and repeats done by then."
+        "Unknown: too few layers were passed. Partial, interrupted: of the layers and repeats done by then."
     )
     assert not p.healthy
 
@@ -165,32 +167,72 @@ def test_few_rows_of_batch_normalisation_are_pointed_out():
     with pytest.warns(UserWarning, match="infinite"):
         p = crafted(FLAT, FLAT, network={"norm": "batch", "batch": 3})
     assert p.verdict.sentence.endswith(
-        "; batch normalisation over 3 rows has a gradient whose expectation is infinite: "
+        " Batch normalisation over 3 rows has a gradient whose expectation is infinite: "
         "read medians and mean_log(name)."
     )
 
 
 SAID = {
-    ("yes", "yes"): "It trains{}, with SGD and with Adam (sgd).",
-    ("slowly", "slowly"): "It trains slowly or not at all, with SGD and with Adam (sgd).",
-    ("no", "no"): "It trains with neither SGD nor Adam (sgd).",
-    ("not judged", "not judged"): "Whether it trains is not judged (sgd).",
-    ("yes", "slowly"): "With SGD it trains{} (sgd); with Adam it trains slowly or not at all (adam).",
-    ("yes", "no"): "With SGD it trains{} (sgd); with Adam it does not train (adam).",
-    ("slowly", "yes"): "With SGD it trains slowly or not at all (sgd); with Adam it trains{} (adam).",
-    ("slowly", "no"): "With SGD it trains slowly or not at all (sgd); with Adam it does not train (adam).",
-    ("no", "yes"): "With SGD it does not train (sgd); with Adam it trains{} (adam).",
-    ("no", "slowly"): "With SGD it does not train (sgd); with Adam it trains slowly or not at all (adam).",
-    ("no", "not judged"): "With SGD it does not train (sgd); with Adam it is not judged (adam).",
+    ("yes", "yes"): "It trains with SGD and with Adam{}: sgd.",
+    ("slowly", "slowly"): "It trains slowly or not at all, with SGD and with Adam: sgd.",
+    ("no", "no"): "It trains with neither SGD nor Adam: sgd.",
+    ("not judged", "not judged"): "Whether it trains is not judged: sgd.",
+    ("yes", "slowly"): "With SGD it trains{}: sgd. With Adam it trains slowly or not at all: adam.",
+    ("yes", "no"): "With SGD it trains{}: sgd. With Adam it does not train: adam.",
+    ("slowly", "yes"): "With SGD it trains slowly or not at all: sgd. With Adam it trains{}: adam.",
+    ("slowly", "no"): "With SGD it trains slowly or not at all: sgd. With Adam it does not train: adam.",
+    ("no", "yes"): "With SGD it does not train: sgd. With Adam it trains{}: adam.",
+    ("no", "slowly"): "With SGD it does not train: sgd. With Adam it trains slowly or not at all: adam.",
+    ("no", "not judged"): "With SGD it does not train: sgd. With Adam it is not judged: adam.",
 }
 
 
-@pytest.mark.parametrize(("kind", "anyhow"), [("stable", ""), ("unknown", ""), ("vanishing", " all the same")])
+@pytest.mark.parametrize(
+    ("kind", "though"), [("stable", ""), ("unknown", ""), ("vanishing", ", though the signal vanishes")]
+)
 @pytest.mark.parametrize(("grades", "said"), SAID.items())
-def test_a_sentence_for_every_pair_of_answers(grades, said, kind, anyhow):
+def test_a_sentence_for_every_pair_of_answers(grades, said, kind, though):
     answers = [fi.Answer(name, grade, name) for name, grade in zip(OPTIMIZERS, grades, strict=True)]
-    said = said.replace("{},", anyhow + "," * bool(anyhow)).replace("{}", anyhow)
-    assert told(answers, kind) == said
+    assert told(answers, kind) == said.format(though)
+
+
+def test_what_the_reason_was_read_off_is_a_sentence_of_its_own():
+    answers = [fi.Answer(name, "yes", "it does: 3 is less than 4") for name in OPTIMIZERS]
+    assert told(answers, "stable") == "It trains with SGD and with Adam: it does. 3 is less than 4."
+
+
+@pytest.mark.parametrize("method", ["dense", "matrix_free"])
+def test_one_example_is_nothing_to_tell_apart(method):
+    p = fi.profile(64, 10, batch=1, method=method)
+    assert p.verdict.kind == "stable" and not p.healthy
+    assert (
+        str(p.trains("sgd"))
+        == str(p.trains("adam"))
+        == ("not judged: one example is nothing to tell apart: the tangent kernel, which decides, wants two")
+    )
+    assert fi.profile(64, 400, scheme="lecun_normal", batch=1, method=method).trains("adam").grade == "no"
+
+
+@pytest.mark.parametrize("more", [{}, {"norm": "layer"}, {"width": 512, "depth": 4}])
+@pytest.mark.parametrize("rows", [7, 8])
+def test_copies_of_one_example_are_said_to_be_alike(rows, more):
+    """What comes of the gradients' signs, which cancel where there are two of each, is of no network."""
+    keywords = {"width": 64, "depth": 10} | more
+    p = fi.profile(**keywords, inputs=np.ones((rows, keywords["width"])))
+    assert p.verdict.kind == "unknown" and p.trains("sgd").grade == "not judged"
+    assert str(p.verdict) == (
+        "Whether it trains is not judged: between copies of one example there is nothing to tell apart. The examples "
+        "are all alike."
+    )
+    assert fi.profile(64, 10, scheme="zeros", inputs=np.ones((8, 64))).verdict.kind == "dead"
+
+
+def test_a_signal_that_passes_is_no_yes():
+    p = fi.profile(64, 10, batch=8, backward=False)
+    assert str(p.trains("sgd")) == "not judged: no gradient was sent (backward=False)"
+    assert str(crafted(FLAT, FLAT).trains("adam")) == (
+        "not judged: the tangent kernel was not seen, and the signal alone does not tell"
+    )
 
 
 def test_the_reason_is_the_first_cause_of_the_worst_grade():
@@ -257,8 +299,8 @@ def test_there_is_a_verdict_on_any_numbers(act, grad, split, interrupted, units)
          "Exploding: the activations' second moment grows by a factor of nan per layer, 1e+80 in all from layer 0 to "
          "1."),
         ([1.0, 1e308, 1e-75, 1e-80, 1.0],
-         "Vanishing: the activations' second moment shrinks by a factor of 0 per layer, 0 in all from layer 1 to 3 "
-         "(underflow: float16 at layer 2, float32 and bfloat16 at layer 3)."),
+         "Vanishing: the activations' second moment shrinks by a factor of 0 per layer, 0 in all from layer 1 to 3. "
+         "Underflow of the activations: float16 at layer 2, float32 and bfloat16 at layer 3."),
     ],
 )  # fmt: skip
 def test_there_are_words_for_fits_without_a_number(act, said):
@@ -334,7 +376,7 @@ def test_the_spread_of_drawings_is_told(activation):
 def test_a_verdict_near_a_bound_says_that_a_seed_decides():
     p = fi.profile(64, 24, "relu", "he_normal", batch=8)
     assert p.verdict.sentence.endswith(
-        "; over drawings the logarithm of the activations' change has a standard deviation of 1.3: with another seed "
+        " Over drawings the logarithm of the activations' change has a standard deviation of 1.3: with another seed "
         "the verdict may be another."
     )
     assert p.verdict.findings[-1].numbers == {"spread": p.spread(1, 23)}

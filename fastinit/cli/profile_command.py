@@ -12,7 +12,7 @@ from ..arguments import refuse
 from ..profiler import Advice, Comparison, Profile, compare, profile
 from ..profiler.drawing import drawn
 from ..profiler.result.layer_profile import LayerProfile
-from ..profiler.show.story import Story, story
+from ..profiler.show.story import story
 from .models import profile_model
 from .readers import read_scheme
 
@@ -104,8 +104,8 @@ def _show(shown: Any, table: bool, every: bool) -> None:
         _print(shown.table("all" if every else "some") if isinstance(shown, LayerProfile) else shown.table())
     elif isinstance(shown, LayerProfile):
         print(shown.verdict)
-    if isinstance(shown, Comparison) and not (table and isinstance(shown, Story)):
-        print(*(f"\n{name}: {verdict}" for name, verdict in shown.verdicts.items()), sep="\n")
+    if isinstance(shown, Comparison):
+        print("", *(f"{name}: {verdict.short}" for name, verdict in shown.verdicts.items()), sep="\n")
 
 
 def _show_advice(advice: Advice, table: bool) -> None:
@@ -113,7 +113,7 @@ def _show_advice(advice: Advice, table: bool) -> None:
     if table and advice.trials:
         _print(advice.table())
     else:
-        print(advice)
+        print(advice.short)
 
 
 def _print(table: Any) -> None:

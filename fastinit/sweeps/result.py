@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import key
+from ..arguments import key, refuse
 from ..profiler.drawing import drawn
 from ..profiler.result.frames import framed
 from ..typing import DataFrame
@@ -74,29 +74,31 @@ class Sweep(Mapping[str, NDArray[Any]]):
         """
         return drawn("table", __package__).table(self)
 
-    def plot(self, x: str | None = None, y: str = _USUAL, hue: str | None = None,
-             path: str | PathLike[str] | None = None, ax: Any = None) -> Any:  # fmt: skip
+    def plot(self, path: str | PathLike[str] | None = None, ax: Any = None, *,
+             x: str | None = None, y: str = _USUAL, hue: str | None = None) -> Any:  # fmt: skip
         """A picture of one column by another, a line for each value of a third.
 
         Parameters
         ----------
+        path : path, optional
+            Where to save it: .png, .svg, .pdf.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw it, instead of a figure of its own.
         x : str, optional
             By default the axis that changes fastest.
         y : str
             A column of numbers. Points of the same x and hue are averaged.
         hue : str, optional
             By default the first other axis, if there is one.
-        path : path, optional
-            Where to save it: .png, .svg, .pdf.
-        ax : matplotlib.axes.Axes, optional
-            Where to draw it, instead of a figure of its own.
 
         Returns
         -------
         matplotlib.figure.Figure
             Apart from pyplot: there is nothing to close.
         """
-        return drawn("plot", __package__).plot(self, x, y, hue, path, ax)
+        if path in self.axes:
+            refuse("path", f"a file, or a keyword (x={path!r})", path)
+        return drawn("plot", __package__).plot(self, path, ax, x, y, hue)
 
     def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
         """A page with charts, all points in a table and the numbers as JSON: one file, which needs no network.

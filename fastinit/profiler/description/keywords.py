@@ -51,7 +51,7 @@ KEYWORDS = {
     "kernel_size": Keyword(3, _CONV),
     "image_size": Keyword(None, _CONV),
     "padding": Keyword("zero", _CONV),
-    "sequence_length": Keyword(64, _TRANSFORMER),
+    "sequence_length": Keyword(None, _TRANSFORMER),
     "vocabulary": Keyword(1024, _TRANSFORMER, _TOKENS),
     "embedding_std": Keyword(0.02, _TRANSFORMER, _TOKENS),
     "positional": Keyword(True, _TRANSFORMER, _TOKENS),
@@ -176,8 +176,8 @@ def network_from(
     if shape and batch not in (None, shape[0]):
         refuse("batch", f"the number of inputs ({shape[0]}), or left out", batch)
     batch = shape[0] if shape else batch
-    if width is None and (kind, len(shape)) == ("mlp", 2):
-        width = shape[1]
+    if width is None and (kind, len(shape)) in (("mlp", 2), ("transformer", 3)):
+        width = shape[-1]
     if image_size is None:
         image_size = shape[1] if (kind, len(shape)) == ("conv", 4) else 16
     width, depth, batch = (
@@ -234,7 +234,9 @@ def _shape(inputs: Any) -> tuple[int, ...]:
 def _text(units: tuple[int, ...], *, inputs: Any, sequence_length: Any, vocabulary: Any, embedding_std: Any,
           positional: Any, heads: Any, mlp_ratio: Any, gated: Any, causal: Any, stream_scale: Any, residual_gain: Any,
           logit_scale: Any) -> Text:  # fmt: skip
-    width, depth = units[0], len(units) - 1
+    width, depth, shape = units[0], len(units) - 1, np.shape(inputs)
+    if sequence_length is None:
+        sequence_length = shape[1] if len(shape) > 1 else 64
     if heads is None:  # 64 units each, as far as they divide the width
         heads = next(count for count in range(max(1, width // 64), 0, -1) if width % count == 0)
     heads = integer("heads", heads, 1)
@@ -246,7 +248,7 @@ def _text(units: tuple[int, ...], *, inputs: Any, sequence_length: Any, vocabula
     words = integer("vocabulary", vocabulary, 1)
     return Text(
         positions=integer("sequence_length", sequence_length, 1),
-        vocabulary=0 if np.ndim(inputs) == 3 else words,
+        vocabulary=0 if len(shape) == 3 else words,
         embedding_std=real("embedding_std", embedding_std, low=0),
         positional=positional,
         heads=heads,

@@ -143,14 +143,23 @@ class Advice(Record):
     def __str__(self) -> str:
         if not self.cause:
             return self.reason
-        best, said = self.best, f"{self.cause.capitalize()}: {self.reason}."
+        return f"{self.cause.capitalize()}: {self.reason}.{self._outcome()}"
+
+    @property
+    def short(self) -> str:
+        """The same without the reason, which a verdict has told."""
+        return f"{self.cause.capitalize()}.{self._outcome()}" if self.cause else self.reason
+
+    def _outcome(self) -> str:
+        """What helps, or what was tried and how it came out."""
+        best = self.best
         if best is None:
-            return f"{said} What helps: {self.remedy}." if self.remedy else said
+            return f" What helps: {self.remedy}." if self.remedy else ""
         if not best.mends:
             tried = f"{len(self.trials)} change{'s' * (len(self.trials) > 1)}"
-            return f"{said} Of {tried} tried at the same network none mends it; nearest comes {self._told(best)}."
+            return f" Of {tried} tried at the same network none mends it; nearest comes {self._told(best)}."
         others = f" So do: {'; '.join(map(str, self.mends[1:]))}." if self.mends[1:] else ""
-        return f"{said} Tried at the same network, {self._told(best)} mends it.{others}"
+        return f" Tried at the same network, {self._told(best)} mends it.{others}"
 
     def _told(self, trial: Trial) -> str:
         """A change, and what it changes."""

@@ -20,7 +20,7 @@ Bounds = tuple[float, float]
 
 FORWARD, BACKWARD = "act_second_moment", "grad_act_second_moment"
 #: The kind of what makes no verdict and is to be kept in mind beside it, and what that and other findings are about.
-CAUTION, PARTIAL, ROLES = "caution", "partial", "roles"
+CAUTION, PARTIAL, ROLES, SHALLOW, COPIES = "caution", "partial", "roles", "depth", "inputs"
 
 #: Smallest normal and largest number of the dtypes that networks run in; those of bfloat16 are float32's to 0.4 %.
 LIMITS = {
@@ -126,6 +126,8 @@ def judged(profile: Profiled, forward: Bounds, backward: Bounds) -> Judgement:
 
 def learnable(judgement: Judgement, profile: Profiled) -> Judgement:
     """The same, but that signals which pass are no evidence where no weight learns, or examples are not told apart."""
+    if are_one(profile):
+        return of_one(judgement)
     if judgement.kind != "stable":
         return judgement
     if _measured(profile, "weight_grad_norm") and not np.nan_to_num(profile["weight_grad_norm"]).any():
@@ -133,6 +135,20 @@ def learnable(judgement: Judgement, profile: Profiled) -> Judgement:
     known = ~np.isnan(profile["cosine"]).all(axis=0)
     last = np.flatnonzero(known & (np.array(profile.network.widths) >= UNITS))
     return unless_alike(judgement, profile, int(last[-1])) if len(last) else judgement
+
+
+def are_one(profile: Profiled) -> bool:
+    """Whether the examples are several copies of one, where they come in."""
+    seen = spectra(profile, 1)
+    cosine = _means(profile["cosine"])[0]
+    return all(one.examples == 1 for one in seen) and bool(cosine > 1 - 1e-6)
+
+
+def of_one(judgement: Judgement) -> Judgement:
+    """What is found of copies of one example: what their gradients, or the cosines, seem to say is of no network."""
+    worst = judgement.findings[0]
+    passes = judgement.kind in ("stable", "unknown") or worst.quantity in ("weight_grad_norm", "cosine")
+    return judgement.instead(Finding("unknown", COPIES)) if passes else judgement
 
 
 def unless_alike(judgement: Judgement, profile: Profiled, layer: int) -> Judgement:

@@ -19,7 +19,7 @@ from .advice import Advice, Built, diagnosis
 from .courses import BOUNDS, typical_log
 from .described import Described
 from .fields import Fields, Theory
-from .findings import BACKWARD, FORWARD, Bounds, Finding, Judgement, checked_bounds, judged, learnable
+from .findings import BACKWARD, FORWARD, Bounds, Finding, Judgement, are_one, checked_bounds, judged, learnable
 from .frames import frame
 from .training import OPTIMIZERS, RANGES, Answer, Evidence, answer
 from .verdict import Verdict, verdict_of
@@ -70,7 +70,7 @@ class LayerProfile(Record, Fields, Generic[Passed]):
 
     @property
     def verdict(self) -> Verdict:
-        """What the numbers mean: its string is one sentence, its `kind` the worst that was found."""
+        """What the numbers mean: its string tells whether it trains, then what was found; its `kind` is the worst."""
         return self.judge()
 
     @property
@@ -122,9 +122,10 @@ class LayerProfile(Record, Fields, Generic[Passed]):
         """Whether the network trains, with the best of several learning rates, and what says so.
 
         What decides is the tangent kernel at initialisation: whether its largest eigenvalue, of what all examples
-        share, is beyond the others by more than an optimizer bears. Where it was not seen it is the signal alone, which
-        the reason then says. It is of networks that were profiled on the examples that they are to learn, or on
-        inputs like them: standard normal inputs have nothing in common, examples of data often have.
+        share, is beyond the others by more than an optimizer bears. Where it was not seen, or of one example, nothing
+        is judged but what the signal alone forbids: that it passes is no yes. It is of networks that were profiled on
+        the examples that they are to learn, or on inputs like them: standard normal inputs have nothing in common,
+        examples of data often have.
 
         Parameters
         ----------
@@ -176,7 +177,18 @@ class LayerProfile(Record, Fields, Generic[Passed]):
             judgement.kind, self.kernels, judgement.backward, self.interrupted, first_loss=first, uniform_loss=uniform,
             sizes=self._sizes(FORWARD), gradient_sizes=self._sizes(BACKWARD), lost_range=dtype.name if lost else "",
             told_apart=(judgement.kind, judgement.findings[0].quantity) != ("dead", "cosine"),
+            unseen=self._unseen(), alike=are_one(self),
         )  # fmt: skip
+
+    def _unseen(self) -> str:
+        """Why there is no kernel, where there is none."""
+        if not self.backward:
+            return "no gradient was sent (backward=False)"
+        if are_one(self):
+            return "between copies of one example there is nothing to tell apart"
+        if all(one.examples == 1 for one in self.kernels):
+            return "one example is nothing to tell apart: the tangent kernel, which decides, wants two"
+        return "the tangent kernel was not seen, and the signal alone does not tell"
 
     def _sizes(self, name: str) -> tuple[float, float]:
         """Logarithms of the least and the greatest root of a second moment that is neither zero nor infinite."""

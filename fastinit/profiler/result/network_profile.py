@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...arguments import refuse
-from ..description.network import Network, normalisation_of
+from ..description.network import Network, mixes, normalisation_of
 from .advice import Advice, Built, Trial
 from .fields import read_fields
 from .findings import CAUTION, UNITS, Finding, Judgement
@@ -101,7 +101,7 @@ class Profile(LayerProfile[Network]):
 
     def _built(self) -> Built:
         network = self.network
-        norm = network.norm is not None, network.norm == "batch"
+        norm = network.norm is not None, mixes(network)
         return Built(*norm, branches=network.residual, biases=network.bias_std > 0)
 
     def again(self, **changed: Any) -> Profile:

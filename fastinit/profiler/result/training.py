@@ -77,7 +77,7 @@ class Answer(Record):
         "sgd", with momentum, or "adam".
     grade : str
         "yes", "slowly" (near a bound, on either side: another drawing may be judged otherwise), "no", or "not judged",
-        where what decides was not seen.
+        where what decides was not seen: never yes of a signal alone, nor of one example, or copies of one.
     reason : str
         What says so.
     cause : str
@@ -123,7 +123,8 @@ class Evidence(NamedTuple):
     outputs on which one of its own stands, `position_cosine` that of the tokens of a sequence; `scaled` whether the
     signals keep their size by a norm, whatever the weights'. `sizes` and `gradient_sizes` are logarithms of the least
     and the greatest typical size of any layer; `lost_range` is the dtype of the profile where something left its range;
-    `told_apart` is false where the signals are called dead because no example is told from another.
+    `told_apart` is false where the signals are called dead because no example is told from another; `unseen` says why
+    there is no kernel, and `alike` is whether all examples are one.
     """
 
     kind: str
@@ -141,6 +142,8 @@ class Evidence(NamedTuple):
     gradient_sizes: tuple[float, float] = (nan, nan)
     lost_range: str = ""
     told_apart: bool = True
+    unseen: str = "the tangent kernel was not seen"
+    alike: bool = False
 
     @property
     def known(self) -> list[KernelSpectrum]:
@@ -162,8 +165,7 @@ def answer(optimizer: str, seen: Evidence, dtype: str = "float32") -> Answer:
     held = _held(bounds, dtype, seen)
     graded = [(GRADES.index(grade), grade, reason, cause) for cause in CAUSES for grade, reason in held[cause]]
     if not graded:
-        said = "no gradient was followed, or there was nothing to compare"
-        return Answer(optimizer, NOT_JUDGED, said, dtype=dtype)
+        return Answer(optimizer, NOT_JUDGED, seen.unseen, dtype=dtype)
     _, grade, reason, cause = max(graded, key=itemgetter(0))
     told = ("outputs", "first_loss", "uniform_loss")
     numbers = {name: value for name in told if not np.isnan(value := getattr(seen, name))}
@@ -188,7 +190,8 @@ def _held(bounds: Bounds, dtype: str, seen: Evidence) -> dict[str, Held]:
     known = seen.known
     alike = _of_kernel(bounds, known) if known else _of_signal(seen)
     lost = [(SLOWLY, f"{LOST[seen.kind]}: at best a readout learns")] if seen.kind == "dead" else []
-    alike += [*_of_cosine(seen.cosine, SLOWLY if known else NO), *_of_positions(seen.position_cosine)]
+    if not seen.alike:
+        alike += [*_of_cosine(seen.cosine, SLOWLY if known else NO), *_of_positions(seen.position_cosine)]
     few, many = _of_outputs(bounds, seen)
     small, large, apart = _of_range(dtype, seen)
     return {
@@ -223,6 +226,9 @@ def typical(known: Sequence[KernelSpectrum]) -> KernelSpectrum:
     return sorted(known, key=lambda one: one.over_mean)[len(known) // 2]
 
 
+_TOLD, _HARDLY_TOLD = "the gradient tells the examples apart", "the examples are nearly alike to the gradient"
+
+
 def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
     """The two ratios; drawings that are not at one make it slow."""
     held: Held = []
@@ -235,8 +241,8 @@ def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
         grades = {_graded(ratio, (slow, least)) for ratio in ratios}
         grade = grades.pop() if len(grades) == 1 else SLOWLY
         words = (
-            f"the gradient {'tells' if grade == YES else 'hardly tells'} the examples apart: the largest eigenvalue of "
-            f"the tangent kernel of {count:.0f} examples is {ratio_words(ratios[len(ratios) // 2] * count, off)} times "
+            f"{_TOLD if grade == YES else _HARDLY_TOLD}: the largest eigenvalue of the tangent kernel of {count:.0f} "
+            f"examples is {ratio_words(ratios[len(ratios) // 2] * count, off)} times "
             f"the {of} of the others {_bound(grade, slow * count, least * count)}"
         )
         held.append((grade, words))
@@ -244,15 +250,11 @@ def _of_kernel(bounds: Bounds, known: Sequence[KernelSpectrum]) -> Held:
 
 
 def _of_signal(seen: Evidence) -> Held:
-    """Where the kernel is not known: that signal and gradient pass."""
-    if seen.kind == "unknown" or seen.backward is None:
+    """Where the kernel is not known: that no gradient passes. That one does is no evidence that examples are told."""
+    if seen.kind == "unknown" or seen.backward is None or not seen.backward.change <= _LEAST_CHANGE:
         return []
-    change = seen.backward.change
-    note = "; the tangent kernel was not seen"
-    if np.isnan(change):
-        return [(YES, f"signal and gradient pass{note}")] if seen.kind == "stable" else []
-    said = f"the gradient's second moment changes by {change:.3g} over the layers{note}"
-    return [(YES if change > _LEAST_CHANGE else NO, said)]
+    said = f"the gradient's second moment changes by {seen.backward.change:.3g} over the layers; {seen.unseen}"
+    return [(NO, said)]
 
 
 def _of_growth(bounds: Bounds, backward: Course | None) -> Held:
@@ -327,21 +329,31 @@ def _of_outputs(bounds: Bounds, seen: Evidence) -> tuple[Held, Held]:
 
 
 def told(answers: Sequence[Answer], kind: str) -> str:
-    """A sentence of the answers, after one that says of which kind the signals are; of one grade, by one reason."""
-    yes = "it trains" + " all the same," * (kind not in ("stable", "unknown"))
+    """Whether it trains and why, in sentences; of which kind the signals are where it does all the same."""
     first = answers[0]
+    though = f", though {_SIGNS[kind]}" if kind in _SIGNS else ""
     if len({one.grade for one in answers}) == 1:
-        said = f"{yes} with SGD and with Adam" if first.grade == YES else _TOGETHER[first.grade]
-        text = f"{said} ({first.reason})"
-    else:
-        verbs = _ALONE | {YES: yes.removesuffix(",")}
-        text = "; ".join(f"with {NAMES[one.optimizer]} {verbs[one.grade]} ({one.reason})" for one in answers)
-    return f"{text[0].upper()}{text[1:]}."
+        said = f"It trains with SGD and with Adam{though}" if first.grade == YES else _TOGETHER[first.grade]
+        return f"{said}: {_why(first)}."
+    verbs = _ALONE | {YES: f"it trains{though}"}
+    return " ".join(f"With {NAMES[one.optimizer]} {verbs[one.grade]}: {_why(one)}." for one in answers)
 
 
+def _why(one: Answer) -> str:
+    """The reason, and in a sentence of its own what it was read off."""
+    reason, _, read = one.reason.partition(": ")
+    return f"{reason}. {read[0].upper()}{read[1:]}" if read else reason
+
+
+_SIGNS = {
+    "vanishing": "the signal vanishes",
+    "exploding": "the signal explodes",
+    "gradient vanishing": "the gradient vanishes",
+    "gradient exploding": "the gradient explodes",
+}
 _ALONE = {SLOWLY: "it trains slowly or not at all", NO: "it does not train", NOT_JUDGED: "it is not judged"}
 _TOGETHER = {
-    SLOWLY: "it trains slowly or not at all, with SGD and with Adam",
-    NO: "it trains with neither SGD nor Adam",
-    NOT_JUDGED: "whether it trains is not judged",
+    SLOWLY: "It trains slowly or not at all, with SGD and with Adam",
+    NO: "It trains with neither SGD nor Adam",
+    NOT_JUDGED: "Whether it trains is not judged",
 }

@@ -1,4 +1,4 @@
-"""The verdict: what the numbers of a profile mean, in one sentence."""
+"""The verdict: what the numbers of a profile mean, in few sentences."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from typing import Any
 from ...records import Record
 from .courses import Course
 from .findings import Finding, Judgement
-from .training import OPTIMIZERS, YES, Answer, Evidence, answer, told
-from .words import Naming, sentence
+from .training import NAMES, OPTIMIZERS, YES, Answer, Evidence, answer, told
+from .words import Naming, capital, sentences
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verdict(Record):
-    """What a profile says. Its string is the sentence of what was found, and that of how the network trains.
+    """What a profile says. Its string tells whether the network trains and why, then what became of the signal.
 
     Attributes
     ----------
     kind : str
         stable, or the worst that was found: dead, symmetric, not finite, vanishing, exploding, gradient vanishing,
         gradient exploding; unknown where nothing was found and too little is known to call it stable: a run was
-        interrupted, nothing could be compared, nothing is there to learn, or the examples are nearly alike at the end
-        (of a torch model: where they come in).
+        interrupted, nothing could be compared, nothing is there to learn, or the examples are copies of one, or nearly
+        alike at the end (of a torch model: where they come in). It is of the signal: what keeps the network from
+        training is the `cause` of `sgd` and `adam`.
     sentence : str
-        All that was found.
+        All that was found, a sentence for each.
     findings : tuple of Finding
         The same as data, the worst first.
     sgd, adam : Answer
@@ -45,7 +46,7 @@ class Verdict(Record):
 
     @property
     def training(self) -> str:
-        """How the network trains, in a sentence."""
+        """Whether the network trains, and why."""
         return told((self.sgd, self.adam), self.kind)
 
     @property
@@ -59,7 +60,24 @@ class Verdict(Record):
         return self.healthy
 
     def __str__(self) -> str:
-        return f"{self.sentence} {self.training}"
+        return f"{self.training} {self.signal}"
+
+    @property
+    def signal(self) -> str:
+        """What was found, with what it was found of."""
+        if self.kind == "unknown":
+            return capital(self.sentence.removeprefix("Unknown: "))
+        if self.kind.startswith("gradient"):
+            return self.sentence
+        return f"Signal {self.sentence[0].lower()}{self.sentence[1:]}"
+
+    @property
+    def short(self) -> str:
+        """The kind, how the network trains with each optimizer, and the causes where it does not: one line."""
+        answers = (self.sgd, self.adam)
+        grades = ", ".join(f"{NAMES[one.optimizer]} {one.grade}" for one in answers)
+        causes = dict.fromkeys(one.cause for one in answers if one.cause)
+        return f"{self.kind}; {grades}" + f" ({', '.join(causes)})" * bool(causes)
 
     def __repr__(self) -> str:
         return f"Verdict({self.kind!r}, {self.sentence!r})"
@@ -79,5 +97,5 @@ class Verdict(Record):
 
 def verdict_of(judgement: Judgement, naming: Naming, evidence: Evidence) -> Verdict:
     """The verdict that says what was judged, of layers by their names, and how the network trains."""
-    words, answers = sentence(judgement, naming), (answer(optimizer, evidence) for optimizer in OPTIMIZERS)
+    words, answers = sentences(judgement, naming), (answer(optimizer, evidence) for optimizer in OPTIMIZERS)
     return Verdict(judgement.kind, words, judgement.findings, judgement.forward, judgement.backward, *answers)

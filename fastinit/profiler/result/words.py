@@ -1,4 +1,4 @@
-"""Words: the sentence that tells findings, which become English here alone; what few rows do, their norm says."""
+"""Words: the sentences that tell findings, which become English here alone; what few rows do, their norm says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..norms import NORMS
-from .findings import BACKWARD, CAUTION, FORWARD, LIMITS, PARTIAL, ROLES, Finding, Judgement
+from .findings import BACKWARD, CAUTION, COPIES, FORWARD, LIMITS, PARTIAL, ROLES, SHALLOW, Finding, Judgement
 
 
 class Naming(Protocol):
@@ -36,8 +36,8 @@ class Numbered:
         return f"layer {first} to {last}"
 
 
-def sentence(judgement: Judgement, naming: Naming) -> str:
-    """The sentence that tells all findings."""
+def sentences(judgement: Judgement, naming: Naming) -> str:
+    """A sentence for each finding, and for each dtype's range that is left."""
     texts: list[str] = []
     for place, finding in enumerate(judgement.findings):
         before = judgement.findings[:place]
@@ -46,7 +46,15 @@ def sentence(judgement: Judgement, naming: Naming) -> str:
             texts[-1] += f" and {text}"
         else:
             texts.append(text)
-    return f"{judgement.kind.capitalize()}{judgement.where}: {'; '.join(texts)}."
+    texts += [text for one in judgement.findings if (text := _range(one, naming))]
+    first, *others = texts
+    head = f"{judgement.kind.capitalize()}{judgement.where}: {first}."
+    return " ".join([head, *(f"{capital(one)}." for one in others)])
+
+
+def capital(text: str) -> str:
+    """As a sentence begins."""
+    return text[0].upper() + text[1:]
 
 
 def worst(judgement: Judgement, naming: Naming) -> str:
@@ -75,6 +83,7 @@ def _text(finding: Finding, naming: Naming, before: Sequence[Finding]) -> str:
 
 
 _OF = {FORWARD: "the activations'", BACKWARD: "the gradient's"}
+_WHAT = {FORWARD: "activations", BACKWARD: "gradient"}
 _ARE = {FORWARD: "activations are", BACKWARD: "gradient is"}
 #: Kinds of a second moment that changes too much.
 _CHANGES = ("vanishing", "exploding", "gradient vanishing", "gradient exploding")
@@ -125,11 +134,11 @@ def _of_course(finding: Finding, naming: Naming, before: Sequence[Finding]) -> s
     """How a second moment changes, and that the other one does not where that has not been said."""
     of, how = _OF[finding.quantity], _how(finding, naming)
     if finding.kind == "stable":
-        return f"{of} {how}" if finding.quantity == BACKWARD else f"{of} second moment changes {how}"
+        return f"{of} changes {how}" if finding.quantity == BACKWARD else f"{of} second moment changes {how}"
     alone = finding.quantity == BACKWARD and not any(one.kind in _CHANGES for one in before)
     though = "though the activations are stable, " if alone else ""
     verb = "shrinks" if finding.kind.endswith("vanishing") else "grows"
-    return f"{though}{of} second moment {verb} {how}{_range(finding, naming)}"
+    return f"{though}{of} second moment {verb} {how}"
 
 
 def _how(finding: Finding, naming: Naming) -> str:
@@ -143,7 +152,7 @@ def _how(finding: Finding, naming: Naming) -> str:
 
 
 def _range(finding: Finding, naming: Naming) -> str:
-    """Where the typical size leaves the range of a dtype: in the network or beyond."""
+    """Where the typical size leaves the range of a dtype: in the network or beyond; nothing where it does not."""
     numbers, seen, ahead = finding.numbers, [], []
     for dtype in LIMITS:
         name = dtype.partition(" ")[0]
@@ -153,7 +162,8 @@ def _range(finding: Finding, naming: Naming) -> str:
             ahead.append(f"{dtype} after about {numbers[f'{name}_depth']} layers")
     if ahead:
         seen.append(f"by extrapolation {', '.join(ahead)}")
-    return f" ({'underflow' if numbers['change'] < 1 else 'overflow'}: {', '.join(seen)})" if seen else ""
+    way = "underflow" if numbers.get("change", 1.0) < 1 else "overflow"
+    return f"{way} of the {_WHAT[finding.quantity]}: {', '.join(seen)}" if seen else ""
 
 
 Writer = Callable[[Finding, Naming], str]
@@ -175,9 +185,9 @@ _FIXED: dict[tuple[str, str], Writer] = {
     ("not finite", FORWARD): lambda one, naming: f"activations are not finite from {_layer(one, naming)} on",
     ("not finite", BACKWARD): lambda one, naming: f"the gradient is not finite from {_layer(one, naming)} down",
     ("unknown", FORWARD): lambda one, naming: "too few layers were passed",
-    ("unknown", ROLES): lambda one, naming: (
-        "no three modules of one role are passed by all of the gradient: nothing was compared"
-    ),
+    ("unknown", SHALLOW): lambda one, naming: "too shallow to compare layers",
+    ("unknown", ROLES): lambda one, naming: "no three layers of one kind make a chain that could be compared",
+    ("unknown", COPIES): lambda one, naming: "the examples are all alike",
     (CAUTION, PARTIAL): lambda one, naming: "partial, interrupted: of the layers and repeats done by then",
     (CAUTION, FORWARD): lambda one, naming: (
         f"over drawings the logarithm of the activations' change has a standard deviation of "

@@ -19,7 +19,7 @@ def table(advice: Advice) -> Shown:
     heads = ["", "\n\nSGD", "\n\nAdam", *KERNEL_HEADERS, "outputs\n\nE x²", ""]
     rows = [_cells(one) for one in (advice.before, *advice.trials)]
     kept = places_kept([*zip(heads, *rows, strict=True)], _SPARE, {0: _CHANGE})
-    said = f"{advice}\n{KERNEL_MEANING}\noutputs E x²: their second moment"
+    said = f"{advice.short}\n{KERNEL_MEANING}\noutputs E x²: their second moment"
     made = empty(escape(said), [heads[place] for place in kept])
     made.columns[0].justify, made.columns[0].no_wrap, made.columns[0].overflow = "left", False, "fold"
     for row in rows:

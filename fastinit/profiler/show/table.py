@@ -161,7 +161,8 @@ def table(profile: LayerProfile[Any], layers: str = "some") -> Shown:
         *filter(None, [profile.notation]),
         profile.description,
         *(f"{key} {text}" for key, text in kernel_words(profile).items()),
-        str(profile.verdict),
+        profile.verdict.training,
+        profile.verdict.signal,
     ]
     made = empty(escape("\n".join(said)), ["layer", *(header for header, *_ in shown)])
     made.padding = (0, int(_width(profile, shown) + len(shown) < get_terminal_size().columns), 0, 0)

@@ -26,7 +26,9 @@ def jacobian_fields(signals: Signals, builder: Builder, report: Report) -> dict[
     """Means of the squares and fourth powers of the Jacobian's singular values, and the largest of any example.
 
     Where a norm mixes examples it is the Jacobian of all together. From fair signs v, independent in all examples and
-    outputs, E |J'v|^2 = tr JJ' and E |JJ'v|^2 = tr (JJ')^2 (Hutchinson, 1990), over as many values as outputs. A matrix
+    outputs, E |J'v|^2 = tr JJ' and E |JJ'v|^2 = tr (JJ')^2 (Hutchinson, 1990), over as many values as outputs. These
+    estimates are off: of square linear weights, drawn once, the first has a relative standard deviation of
+    sqrt(2 depth / (batch outputs)), and the second was measured 1.4 to 1.7 times as far off (depth 1 to 16). A matrix
     that is known by its products would have to remember those of all passes: there the largest is not a number.
     """
     network, seed = builder.network, builder.seed

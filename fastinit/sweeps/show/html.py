@@ -11,26 +11,18 @@ import plotly.graph_objects as go
 
 from ...profiler.show.html import finite, layout, line_of, page, write_whole
 from ...records import plain
-from .lines import Lines, word
+from .lines import TITLES, Lines, word
 from .table import headed, roundings
 
 if TYPE_CHECKING:
     from ..result import Sweep
 
-#: Title and column of each chart.
-_CHARTS = {
-    "Activations, forward: E x², factor per layer": "act_second_moment_rate",
-    "Gradient, backward: E g², factor per layer": "grad_act_second_moment_rate",
-    "Mean cosine between outputs": "cosine_last",
-    "Kernel over mean": "kernel_over_mean",
-}
-
 
 def to_html(sweep: Sweep, path: Any = None) -> str | None:
     """The page, or where it is written."""
     charts = (
-        (title, _key(sweep, name), _chart(Lines(sweep, None, name, None)))
-        for title, name in _CHARTS.items()
+        (f"{title[0].upper()}{title[1:]}", _key(sweep, name), _chart(Lines(sweep, None, name, None)))
+        for name, title in TITLES.items()
         if name in sweep
     )
     shown = [one for one in charts if one[-1].data]

@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from ..result import Sweep
 
 
+#: What columns are called that charts show where nothing is said.
+TITLES = {
+    "act_second_moment_rate": "activations, forward: E x², factor per layer",
+    "grad_act_second_moment_rate": "gradient, backward: E g², factor per layer",
+    "cosine_last": "mean cosine between outputs",
+    "kernel_over_mean": "kernel over mean",
+}
+
+
+def title(column: str) -> str:
+    """A column, along an axis: in words, where it is no keyword."""
+    return TITLES.get(column, column.replace("_", " "))
+
+
 def word(value: Any) -> str:
     """A setting, in a table or beside a line."""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], Mapping):
@@ -49,6 +63,10 @@ class Lines:
     def items(self) -> Iterator[tuple[str, tuple[NDArray[Any], NDArray[Any]]]]:
         """Name, and x and y, of each."""
         return iter(self._lines.items())
+
+    def is_counted(self, of: str) -> bool:
+        """Whether x or y are whole numbers, so that none lies between two of them."""
+        return all(line["xy".index(of)].dtype.kind in "iu" for line in self._lines.values())
 
     def spans_decades(self, of: str) -> bool:
         """Whether x or y is better seen on a logarithmic scale."""

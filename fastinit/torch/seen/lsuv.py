@@ -20,6 +20,7 @@ from ...streaming import Moments
 from ..tensors.fills import DTYPES, fill_pieces_
 from ..tensors.names import Rename, canonical_name
 from ..tensors.shards import known_pieces_of, pieces_of
+from .arguments import given
 from .outputs import array_of
 from .patterns import Patterns
 from .undisturbed import check_whole, undisturbed
@@ -57,7 +58,7 @@ def lsuv_(
         evaluation mode; its modes, buffers and hooks, and random generators are left as they are. Not sharded: call
         this before ``fully_shard`` or ``parallelize_module``.
     *inputs, **keywords
-        What the model takes: a batch of the data.
+        What the model takes: a batch of the data. A mapping alone is passed by keyword.
     target_std : float
         Standard deviation that outputs get.
     seed : int, list or array of int, numpy.random.SeedSequence or None
@@ -110,6 +111,7 @@ def lsuv_(
     target = real("target_std", target_std, low=0)
     if not target:
         refuse("target_std", "positive", target_std)
+    args, named = given(inputs, keywords)
     layers = _layers(model, Patterns(names), rename)
     made = _Corrections(target, seed_number(seed))
     with undisturbed(model) as stack, torch.no_grad():
@@ -117,7 +119,7 @@ def lsuv_(
         for module, (label, name) in layers.items():
             made.attach(stack, module, label, name)
         try:
-            model(*inputs, **keywords)
+            model(*args, **named)
         except BaseException:
             made.undo()
             raise

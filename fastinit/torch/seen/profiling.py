@@ -20,6 +20,7 @@ from ...profiler.first_loss import checked_classes
 from ...stream import seed_number
 from ..tensors.checks import kind_of_value
 from ..tensors.names import Rename
+from .arguments import given
 from .examples import Given, kernel_of
 from .model_profile import ModelProfile
 from .outputs import first_floats
@@ -50,7 +51,8 @@ def profile(
         In the mode it is in. Parameters, their gradients, buffers, hooks and random generators are left as they are.
         Not sharded: profile it before ``fully_shard`` or ``parallelize_module``.
     *inputs, **keywords
-        What the model takes. If the first is a tensor of floats, it is the first row.
+        What the model takes; a mapping alone, as of a tokenizer, is passed by keyword. If the first is a tensor of
+        floats, it is the first row.
     loss : callable
         From what the model returns to a scalar. Where it is left out, the gradient at the outputs is random signs, for
         which ``E |J'v|**2 = |J|**2``.
@@ -133,6 +135,7 @@ def profile(
     'vanishing'
     """
     check_whole(model, "profile it")
+    inputs, keywords = given(inputs, keywords)
     for name, function in (("loss", loss), ("outputs", outputs)):
         if function is not None and not callable(function):
             refuse(name, "a function of what the model returns", function, TypeError)

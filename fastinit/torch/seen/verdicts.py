@@ -15,11 +15,14 @@ from ...profiler.result.findings import (
     BACKWARD,
     FORWARD,
     ROLES,
+    SHALLOW,
     UNITS,
     Bounds,
     Finding,
     Judgement,
+    are_one,
     judged,
+    of_one,
     unless_alike,
 )
 from .model import Model
@@ -55,6 +58,8 @@ def judged_model(
 ) -> Judgement:
     """What is found, but that signals which pass are no evidence where nothing learns, or examples come in alike."""
     found = _worst(whole, passed, roles, forward, backward)
+    if are_one(whole):
+        return of_one(found)
     if found.kind != "stable":
         return found
     if whole.backward and not whole.network.learns:
@@ -76,7 +81,8 @@ def _worst(
     else:
         everything = _judged_unlike(whole.without_gradient())
     if everything.kind == "unknown":
-        everything = replace(everything, findings=(*_lost(whole),) or everything.findings)
+        shallow = [] if roles else [Finding("unknown", SHALLOW)]
+        everything = replace(everything, findings=(*(_lost(whole) or shallow),) or everything.findings)
     rated = _rated(whole, roles)
     if not rated or everything.kind in _KINDS[:3]:
         return everything

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from ...machine import usually_rounded
 from ...stream import seed_number
 from ..tensors.checks import kind_of_value
 from ..tensors.names import Rename
+from .arguments import arguments_of
 from .coordinate_arguments import Made, check_functions, checked_batches, checked_widths, steps_of
 from .coordinates import CoordinateCheck
 from .outputs import first_floats
@@ -213,10 +214,8 @@ def _mean_size(tensor: Tensor) -> float:
 
 def _returned(model: nn.Module, inputs: Any) -> Any:
     """What a model returns of what it takes, and may write into."""
-    inputs = _copied(inputs)
-    if isinstance(inputs, Mapping):
-        return model(**inputs)
-    return model(*inputs) if isinstance(inputs, (tuple, list)) else model(inputs)
+    args, keywords = arguments_of(_copied(inputs))
+    return model(*args, **keywords)
 
 
 def _copied(values: Any) -> Any:
