@@ -115,7 +115,7 @@ INSIDE = {
             ),
         ),
         "runs",
-        ("show", ("axes", "kernel", "table", "advice_table", "plot", "html", "story")),
+        ("show", ("axes", "coloured", "plain", "tables", "kernel", "table", "advice_table", "plot", "html", "story")),
     ),
     "sweeps": (
         *("points", "stored", "executors", "result", "runs"),

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -326,7 +328,42 @@ def test_nothing_half_written_is_left(three, tmp_path, monkeypatch):
     assert (tmp_path / "p.html").read_text() == "old"
 
 
-@pytest.mark.parametrize(("show", "needs"), [("table", "rich"), ("plot", "matplotlib"), ("to_html", "plotly")])
+PLAIN = """
+import sys
+sys.modules["rich"] = None
+from fastinit.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ("profile --width 16 --depth 3", r"\n    3 +\d\.\d+ "),
+        ("profile --width 16 --depth 3 --compare zeros,he_normal", r"\nzeros     dead +no +no "),
+        ("profile --width 16 --depth 20 --scheme lecun_normal --advise", r"\nas it is +no +\w+ .*\n.* mends\n"),
+        ("sweep --over width=4,8 --depth 2", r"\n    4 +\w+ .*\n    8 +\w+ "),
+    ],
+)
+def test_tables_are_plain_where_rich_is_not_installed(arguments, shown):
+    command = [sys.executable, "-c", PLAIN, *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=os.environ | {"COLUMNS": "90"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(shown, done.stdout, re.DOTALL), done.stdout
+    assert all(line == line.rstrip() and len(line) <= 90 for line in done.stdout.splitlines())
+
+
+def test_a_plain_table():
+    from fastinit.profiler.show import plain
+
+    made = plain.empty("told\nof all", ["", "a\nb"])
+    made.columns[0].justify, made.columns[0].no_wrap, made.columns[0].max_width = "left", False, 5
+    made.add_row("first one", "[green]1[/]", end_section=True)
+    made.add_row("[i]", "23")
+    assert str(made) == "       a\n       b\n--------\nfirst  1\none\n\n[i]   23\ntold\nof all"
+
+
+@pytest.mark.parametrize(("show", "needs"), [("plot", "matplotlib"), ("to_html", "plotly")])
 def test_what_is_not_installed_is_named(show, needs):
     code = f"""
 import sys

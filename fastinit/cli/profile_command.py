@@ -101,7 +101,9 @@ def _compared(text: str, keywords: dict[str, Any]) -> tuple[Comparison, bool]:
 
 def _show(shown: Any, table: bool, every: bool) -> None:
     if table:
-        _print(shown.table("all" if every else "some") if isinstance(shown, LayerProfile) else shown.table())
+        drawn("tables").print_table(
+            shown.table("all" if every else "some") if isinstance(shown, LayerProfile) else shown.table()
+        )
     elif isinstance(shown, LayerProfile):
         print(shown.verdict)
     if isinstance(shown, Comparison):
@@ -111,19 +113,9 @@ def _show(shown: Any, table: bool, every: bool) -> None:
 def _show_advice(advice: Advice, table: bool) -> None:
     print()
     if table and advice.trials:
-        _print(advice.table())
+        drawn("tables").print_table(advice.table())
     else:
         print(advice.short)
-
-
-def _print(table: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    if console.is_terminal:
-        console.print(table)
-    else:  # no colours, and no blanks at the ends of lines
-        print(table)
 
 
 def _save(shown: Any, files: dict[str, Path]) -> None:

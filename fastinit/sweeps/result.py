@@ -70,7 +70,8 @@ class Sweep(Mapping[str, NDArray[Any]]):
         Returns
         -------
         rich.table.Table
-            It shows itself: by `print`, at the prompt, in a notebook, and in colour by ``rich.print``.
+            It shows itself: by `print`, at the prompt, in a notebook, and in colour by ``rich.print``. Where rich is
+            not installed it is a plain one, which has rows and a string.
         """
         return drawn("table", __package__).table(self)
 

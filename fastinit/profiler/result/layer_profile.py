@@ -245,7 +245,8 @@ class LayerProfile(Record, Fields, Generic[Passed]):
         Returns
         -------
         rich.table.Table
-            It shows itself: by `print`, at the prompt, in a notebook, and in colour by ``rich.print``.
+            It shows itself: by `print`, at the prompt, in a notebook, and in colour by ``rich.print``. Where rich is
+            not installed it is a plain one, which has rows and a string.
         """
         return drawn("table").table(self, layers)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.markup import escape
 
 from ..tangent_kernel import ratio_words
-from .table import KERNEL_HEADERS, KERNEL_MEANING, Shown, empty, number, places_kept
+from .table import KERNEL_HEADERS, KERNEL_MEANING, number, places_kept
+from .tables import Shown, empty, escape
 
 if TYPE_CHECKING:
     from ..result.advice import Advice, Trial

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from io import StringIO
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from ...arguments import choice
 from ..result.comparison import shared
 from ..result.training import NOT_JUDGED, typical
 from ..tangent_kernel import KernelSpectrum, ratio_words
 from .kernel import shares_of
+from .tables import Shown, cell_len, empty, escape, unmarked
 
 if TYPE_CHECKING:
     from ..result.courses import Course
@@ -47,17 +41,6 @@ KERNEL_HEADERS = ("kernel\nover\nmean", "kernel\nover\nmedian")
 KERNEL_MEANING = (
     "kernel over mean, over median: largest eigenvalue of the tangent kernel over the mean, the median of the others"
 )
-
-
-class Shown(Table):
-    """A rich table that `print`, the prompt and a notebook show as it is."""
-
-    def __str__(self) -> str:
-        text = StringIO()
-        Console(file=text, width=get_terminal_size().columns).print(self)
-        return "\n".join(map(str.rstrip, text.getvalue().splitlines()))
-
-    __repr__ = __str__
 
 
 def number(value: float) -> str:
@@ -208,7 +191,7 @@ def places_kept(columns: Sequence[Sequence[str]], spare: Sequence[int], widest: 
 
     Some are at most so wide, by place: what is wider is folded.
     """
-    lines = ("\n".join(Text.from_markup(cell).plain for cell in cells).splitlines() for cells in columns)
+    lines = ("\n".join(map(unmarked, cells)).splitlines() for cells in columns)
     widths = [min(max(map(cell_len, some), default=0), widest.get(place, 1 << 10)) for place, some in enumerate(lines)]
     kept, left = [*range(len(columns))], [*spare]
     while left and sum(1 + widths[place] for place in kept) > get_terminal_size().columns:
@@ -231,11 +214,3 @@ def _summary(profile: LayerProfile[Any]) -> list[str]:
 
 def _factors(course: Course | None) -> tuple[float, float]:
     return (np.nan, np.nan) if course is None else (course.rate, course.change)
-
-
-def empty(caption: str, headers: list[str]) -> Shown:
-    """A table of numbers without a row."""
-    made = Shown(caption=caption, caption_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-    for header in headers:
-        made.add_column(header, justify="right", no_wrap=True)
-    return made

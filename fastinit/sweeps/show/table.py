@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
-from ...profiler.show.table import VERDICT, Shown, empty, number, places_kept
+from ...profiler.show.table import VERDICT, number, places_kept
+from ...profiler.show.tables import Shown, empty, escape
 from ...profiler.tangent_kernel import ratio_words
 from .lines import word
 
