@@ -6,7 +6,8 @@ CORE := $(wildcard setup.py pyproject.toml fastinit/version.py fastinit/*.pyx fa
 
 # From an index that has builds for processors alone this is 200 MB; from PyPI on Linux it brings CUDA: 5 GB.
 TORCH := torch==2.13.0
-DOORS := torch jax keras dask.py
+# Rooms whose examples need a framework: the doors, and what they share.
+DOORS := torch jax keras dask.py models
 # What the tests of the doors need beside their frameworks.
 WITH_DOORS := flax equinox dm-haiku transformers
 PEERS := $(TORCH) transformers safetensors jax jaxlib flax keras dask mkl mkl_random randompack bottleneck
