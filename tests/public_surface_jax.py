@@ -58,6 +58,9 @@ def models(tree: Any) -> None:
     assert_type(made[0], fj.Entry)
     assert_type(fj.Plan.from_json(made.to_json()), fj.Plan)
     fj.initialize(tree, narrow, seed=0)
+    fj.initialize(tree, "gpt2", seed=0)
+    for recipe in (fj.gpt2(layers=2), fj.llama(), fj.deepnorm(layers=2)):
+        fj.plan(tree, recipe)
     found = fj.verify(tree, narrow, seed=0)
     assert_type(found, fj.ModelVerification)
     assert_type(found.ok, bool)

@@ -167,6 +167,8 @@ def test_copies_between_tensors(folder, capsys):
     assert status == 1 and list(problems) == ["b", "c", "d"] and problems["b"] == "has values of a"
     assert problems["c"] == problems["d"] == "all 2048 elements are 0 (and 5 more)"
     assert run(capsys, "verify", "w.safetensors", "--scheme", "zeros", "--array", "[cd]")[0] == 0
+    both = run(capsys, "verify", "w.safetensors", "--scheme", "zeros", "--array", "c", "--array", "d")
+    assert both[:2] == (0, "tensors checked: 2\nok\n")
 
 
 def test_every_keyword_of_a_scheme_is_an_option_with_its_defaults(capsys):

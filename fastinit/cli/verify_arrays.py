@@ -27,12 +27,12 @@ def verify_arrays(options: argparse.Namespace) -> int:
     seed = None if options.seed is None else read_seed("--seed", options.seed)
     if options.file.suffix == ".npy":
         if options.array is not None:
-            refuse("--array", "left out for a .npy file", options.array)
+            refuse("--array", "left out for a .npy file", _shown(options.array))
         return _verify_array(options, read_npy_file(options.file), "", scheme, keywords, seed)
     with opened(options.file) as file:
-        one = file.names[0] if options.array is None and len(file.names) == 1 else options.array
-        if isinstance(file, ArchivedFile) and one in file.names:
-            return _verify_array(options, file.read(one), one, scheme, keywords, seed)
+        asked = file.names if options.array is None else options.array
+        if isinstance(file, ArchivedFile) and len(asked) == 1 and asked[0] in file.names:
+            return _verify_array(options, file.read(asked[0]), asked[0], scheme, keywords, seed)
         return _verify_tensors(options, file, scheme, keywords, seed)
 
 
@@ -56,7 +56,7 @@ def _verify_tensors(
         whole = Shard(name, array.shape, array.dtype.name, places=(), total=0, checked=True)
         checked.append(whole.judged(found, law))
     if not checked:
-        refuse("--array", "such that a tensor of floats is checked", options.array)
+        refuse("--array", "such that a tensor of floats is checked", _shown(options.array))
     problems = problems_of([checked])
     for problem in problems:
         print(f"PROBLEM {problem}")
@@ -66,18 +66,23 @@ def _verify_tensors(
     return int(bool(problems))
 
 
-def _read_tensors(file: Any, pattern: str | None) -> Iterator[tuple[str, Any]]:
+def _read_tensors(file: Any, patterns: list[str] | None) -> Iterator[tuple[str, Any]]:
     """Name of each tensor that a pattern matches, and the array; None where it is not to check.
 
     Without a pattern, what has fewer than two axes is not.
     """
-    names = [name for name in file.names if fnmatchcase(name, pattern or "*")]
-    if not names:
-        held = first_few([*map(repr, file.names)], 8) or "none"
-        refuse("--array", f"a pattern that a tensor's name matches (there are: {held})", pattern)
-    for name in names:
-        checked = file.dtype_of(name) in FLOATS and (pattern is not None or len(file.shape_of(name)) > 1)
+    for pattern in patterns or ["*"]:
+        if not any(fnmatchcase(name, pattern) for name in file.names):
+            held = first_few([*map(repr, file.names)], 8) or "none"
+            refuse("--array", f"a pattern that a tensor's name matches (there are: {held})", pattern)
+    for name in (one for one in file.names if any(fnmatchcase(one, pattern) for pattern in patterns or ["*"])):
+        checked = file.dtype_of(name) in FLOATS and (patterns is not None or len(file.shape_of(name)) > 1)
         yield name, file.read(name) if checked else None
+
+
+def _shown(patterns: list[str] | None) -> Any:
+    """As they were typed."""
+    return patterns[0] if patterns and len(patterns) == 1 else patterns
 
 
 def _verify_array(

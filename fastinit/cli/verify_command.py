@@ -27,9 +27,10 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--scheme", required=True, metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES))
     group.add_argument(
         "--array",
+        action="append",
         metavar="KEY",
-        help="which arrays of a file, by name or by a pattern with * and ? (default: those with two axes or more; all "
-        "there is where an .npz file has one)",
+        help="which arrays of a file, by name or by a pattern with *, ? and [ab]; may be given several times (default: "
+        "those with two axes or more; all there is where an .npz file has one)",
     )
     group.add_argument("--shape", help="shape of the whole array, if the file holds a part: 4096,4096")
     group.add_argument("--index", help="which part: 0:1024,: or flat[0:1000]")

@@ -566,6 +566,7 @@ def test_what_torch_saved_and_is_no_state(tmp_path, capsys):
         ([torch.zeros(3)], f"{path} holds no tensors by name, but list"),
         ({"a": torch.zeros(3), "b": 3, "c": None}, f"{path} holds more than tensors by name: b, c"),
         ({"a": torch.zeros(3).to_sparse()}, f"{path} holds more than tensors by name: a"),
+        ({"a": torch.ones(3), "m": {"x": torch.ones(3)}}, f"{path} holds more than tensors by name: m"),
         ({"a": torch.zeros(3, device="meta")}, f"{path} holds more than tensors by name: a"),
     ):
         torch.save(held, path)

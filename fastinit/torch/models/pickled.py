@@ -54,7 +54,8 @@ def _tensors_of(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, Mapping):
         raise ValueError(f"{path} holds no tensors by name, but {type(found).__name__}")
     states = [one for one in found.values() if isinstance(one, Mapping) and one and all(map(_is_dense, one.values()))]
-    state: Mapping[Any, Any] = states[0] if len(states) == 1 else found
+    is_among_others = len(states) == 1 and not any(isinstance(one, Tensor) for one in found.values())
+    state: Mapping[Any, Any] = states[0] if is_among_others else found
     if others := [str(name) for name, one in state.items() if not (isinstance(name, str) and _is_dense(one))]:
         raise ValueError(f"{path} holds more than tensors by name: {first_few(others)}")
     return dict(state)
