@@ -59,7 +59,8 @@ def models(tree: Any) -> None:
     assert_type(fj.Plan.from_json(made.to_json()), fj.Plan)
     fj.initialize(tree, narrow, seed=0)
     fj.initialize(tree, "gpt2", seed=0)
-    for recipe in (fj.gpt2(layers=2), fj.llama(), fj.deepnorm(layers=2)):
+    recipes: list[fj.Recipe] = [fj.gpt2(layers=2), fj.llama(), fj.deepnorm(layers=2)]
+    for recipe in recipes:
         fj.plan(tree, recipe)
     found = fj.verify(tree, narrow, seed=0)
     assert_type(found, fj.ModelVerification)

@@ -12,6 +12,7 @@ except ImportError as _error:
     raise missing("`fastinit.jax`", "jax", "jax") from _error
 
 from ..models.plans import Entry, Plan
+from ..models.recipe import Recipe
 from ..models.recipes import deepnorm, gpt2, llama
 from ..models.shards import ModelVerification
 from ..models.weights import Ruled, Weight
@@ -47,6 +48,7 @@ __all__ = [
     "Initializer",
     "ModelVerification",
     "Plan",
+    "Recipe",
     "Ruled",
     "Weight",
     "constant",
