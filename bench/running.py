@@ -37,7 +37,7 @@ def chosen(races: list[Race], full: bool, only: str | None) -> list[Race]:
     return found
 
 
-def measure(full: bool, only: str | None, console: Any, kept: Path = LAST) -> Results:
+def measure(full: bool, only: str | None, console: Any) -> Results:
     """The results of a run; `interrupted` where Ctrl-C ended it: then of the races that were done.
 
     On a terminal a bar tells how far it is, elsewhere a line for each race.
@@ -72,20 +72,20 @@ def measure(full: bool, only: str | None, console: Any, kept: Path = LAST) -> Re
             progress.update(task, description=race.key)
             found = timing.run(race, settings, results["failures"])
             results["races"] += [found] if found else []
-            _keep(results, kept)
+            _keep(results)
             progress.advance(task)
             if not console.is_terminal:
                 print(_line(race, found), flush=True)
         results["interrupted"] = False
-    _keep(results, kept)
+    _keep(results)
     return results
 
 
-def _keep(results: Results, path: Path) -> None:
+def _keep(results: Results) -> None:
     """Whole or not at all."""
-    part = path.with_suffix(".part")
+    part = LAST.with_suffix(".part")
     part.write_text(json.dumps(results) + "\n")
-    part.replace(path)
+    part.replace(LAST)
 
 
 def _line(race: Race, found: Results | None) -> str:

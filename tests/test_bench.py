@@ -24,9 +24,10 @@ MARKED = f"before\n{report.START}\nold\n{report.END}\nafter\n"
 
 
 @pytest.fixture(autouse=True)
-def numpy_alone(monkeypatch):
-    """No other peer is loaded: their threads would be there when other tests fork this process."""
+def numpy_alone(monkeypatch, tmp_path):
+    """No other peer is loaded: their threads would be there when other tests fork this process. No run is kept here."""
     monkeypatch.setattr(peers, "installed", lambda: (peers.arrays.NumPy(),))
+    monkeypatch.setattr(running, "LAST", tmp_path / "last.json")
     yield
     use_threads(ALL_THREADS)
 
@@ -303,13 +304,13 @@ def test_what_is_missing_is_said(results, capsys):
     assert "Not installed" not in report.conditions(results)
 
 
-def test_a_run_knows_what_is_missing(monkeypatch, tmp_path):
+def test_a_run_knows_what_is_missing(monkeypatch):
     """Of the races that it was asked for."""
     entrants = {label: Entrant(lambda out: lambda: out, needs=label) for label in ("numpy", "no_such_package")}
     one = Race("g", "n", 1, lambda: np.zeros(1), lambda *_: 0.0, entrants)
     other = replace(one, group="h", entrants={"other": Entrant(lambda out: lambda: out, needs="nor_this")})
     monkeypatch.setattr(suite, "races", lambda: [one, other])
-    found = running.measure(False, "g/", Console(quiet=True), tmp_path / "last.json")
+    found = running.measure(False, "g/", Console(quiet=True))
     assert found["missing"] == ["no_such_package"]
 
 
@@ -471,14 +472,14 @@ def few_races(monkeypatch, *found):
 
 def test_each_race_is_kept_and_told_when_it_is_done(monkeypatch, tmp_path, capsys):
     few_races(monkeypatch, small_race(fastinit=np.zeros(4), peer=np.zeros(4)))
-    results = measured(tmp_path)
+    results = measured()
     assert re.fullmatch(r"group/name: [\d.e-]+ ms, .* x peer\n", capsys.readouterr().out)
     assert json.loads((tmp_path / "last.json").read_text()) == json.loads(json.dumps(results))
     assert not results["interrupted"] and len(results["races"]) == 1
 
 
-def measured(folder):
-    return running.measure(False, "group", Console(force_terminal=False), folder / "last.json")
+def measured():
+    return running.measure(False, "group", Console(force_terminal=False))
 
 
 def test_ctrl_c_ends_at_the_first_and_keeps_what_there_is(monkeypatch, tmp_path):
@@ -499,7 +500,7 @@ def test_ctrl_c_ends_at_the_first_and_keeps_what_there_is(monkeypatch, tmp_path)
     )
     few_races(monkeypatch, small_race(fastinit=np.zeros(4)), swallows, small_race(fastinit=np.zeros(4)))
     handler = signal.getsignal(signal.SIGINT)
-    results = measured(tmp_path)
+    results = measured()
     assert results["interrupted"] and [race["name"] for race in results["races"]] == ["name"]
     assert not results["failures"] and signal.getsignal(signal.SIGINT) is handler and not timing.STOPPED.is_set()
     assert len(json.loads((tmp_path / "last.json").read_text())["races"]) == 1
