@@ -248,6 +248,8 @@ def show(results: Results, console: Any, *, everything: bool = True) -> None:
     What counts comes last, where a terminal stands at the end.
     """
     found = rows(results)
+    for warning in _warned(results):
+        console.print(warning, style="yellow", markup=False)
     tables = [*group_tables(results), targets_table(results)] if everything else []
     for table in (*tables, lost_table(found), glance_table(results)):
         if table.rows:
@@ -256,8 +258,8 @@ def show(results: Results, console: Any, *, everything: bool = True) -> None:
         console.print(f"Not installed, and left out with what needs it: {', '.join(missing)}.", markup=False)
     for failure in results["failures"]:
         console.print(failure, style="red", markup=False)
-    for warning in _warned(results):
-        console.print(warning, style="yellow", markup=False)
+    if results.get("interrupted"):
+        console.print(f"Interrupted after {len(results['races'])} races.", style="yellow", markup=False)
     console.print(headline(found), style="bold")
 
 

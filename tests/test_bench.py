@@ -506,9 +506,10 @@ def test_ctrl_c_ends_at_the_first_and_keeps_what_there_is(monkeypatch, tmp_path)
     assert len(json.loads((tmp_path / "last.json").read_text())["races"]) == 1
 
 
-def test_an_interrupted_run_exits_with_130(monkeypatch, results):
+def test_an_interrupted_run_says_so_and_exits_with_130(monkeypatch, results, capsys):
     monkeypatch.setattr(running, "measure", lambda *_: results | {"interrupted": True})
     assert main([]) == 130
+    assert "Interrupted after 3 races." in capsys.readouterr().out
 
 
 def test_where_nothing_can_run_the_package_is_named(monkeypatch, capsys):
