@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from . import UNSET
+
 _SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 #: What `--only` calls the benchmark that is no race.
 TRAINABILITY = "trainability"
@@ -121,8 +123,6 @@ def trainability(options: argparse.Namespace) -> int:
 
 def without_slowing_variables() -> None:
     """Start again without the variables that make OpenBLAS, and so NumPy, slower than its users know it."""
-    from .running import UNSET
-
     found = [name for name in _SLOWING if os.environ.pop(name, None) is not None]
     if found:
         print(f"{', '.join(found)} slows OpenBLAS: unset for this run", file=sys.stderr, flush=True)

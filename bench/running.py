@@ -12,15 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import processes, timing
+from . import UNSET, processes, timing
 from .races import ALL_THREADS, Race, missing
 from .standings import rows
 from .targets import Results, number
 
 #: What there is of a run while it goes on, and after it.
 LAST = Path(__file__).with_name("last.json")
-#: Names of variables that were unset, for a run that started again without them.
-UNSET = "FASTINIT_BENCH_UNSET"
 
 
 def chosen(races: list[Race], full: bool, only: str | None) -> list[Race]:

@@ -21,6 +21,11 @@ class Words(str):
     __repr__ = str.__str__
 
 
+def type_of(value: Any) -> Words:
+    """What is shown of a value whose own words would say less, or too much."""
+    return Words(type(value).__name__)
+
+
 def refuse(name: str, rule: str, value: Any, error: type[Exception] = ValueError) -> NoReturn:
     """Raise `error`: `name` must be `rule`, got `value`."""
     try:

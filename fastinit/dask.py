@@ -18,7 +18,7 @@ except ImportError as _error:
 
     raise missing("`fastinit.dask`", "dask", "dask") from _error
 
-from .arguments import Words, refuse, unexpected
+from .arguments import refuse, type_of, unexpected
 from .dtypes import kind_for
 from .fill import draw
 from .laws import Law
@@ -76,7 +76,7 @@ def _lazy(scheme: Scheme) -> Callable[..., Any]:
         for key in keywords:
             if key in _REFUSED:
                 value = keywords[key]
-                shown = Words(type(value).__name__) if key == "out" else value
+                shown = type_of(value) if key == "out" else value
                 refuse(key, f"left out for a lazy array ({_REFUSED[key]})", shown, TypeError)
         unexpected(scheme.name, keywords, known.parameters)
         try:

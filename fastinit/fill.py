@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._core import rounds_otherwise
-from .arguments import Words, refuse
+from .arguments import refuse, type_of
 from .dtypes import Kind, kind_for
 from .laws import Called, Law
 from .laws.law import Fill
@@ -113,7 +113,7 @@ def make(lengths: tuple[int, ...], kind: Kind, index: Any, out: Any, fill: Fill)
     if isinstance(index, list):
         outs = [None] * len(index) if out is None else out
         if not isinstance(outs, (list, tuple)) or len(outs) != len(index):
-            refuse("out", f"a list of {len(index)} arrays where index is a list", Words(type(out).__name__), TypeError)
+            refuse("out", f"a list of {len(index)} arrays where index is a list", type_of(out), TypeError)
         pieces = [None if one is None else part(lengths, one) for one in index]
         for piece, target in zip(pieces, outs, strict=True):
             if target is not None:

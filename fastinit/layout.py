@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from .arguments import Words, integer, is_integer, refuse
+from .arguments import Words, integer, is_integer, refuse, type_of
 
 LIMIT = 1 << 63
 #: As many as NumPy's arrays have.
@@ -145,7 +145,7 @@ def unmasked(name: str, value: Any) -> np.ndarray[Any, Any]:
 def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Raise where `out` cannot take values of that shape and dtype."""
     if not isinstance(out, np.ndarray):
-        refuse("out", "a NumPy array", Words(type(out).__name__), TypeError)
+        refuse("out", "a NumPy array", type_of(out), TypeError)
     if out.dtype != dtype:
         hint = " in the machine's own byte order" if out.dtype == dtype.newbyteorder() else ""
         got = out.dtype.str if hint else f"{out.dtype.name} (dtype=None takes the dtype of out)"

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
-from .arguments import Words, names_nearest, refuse
+from .arguments import names_nearest, refuse, type_of
 from .checkpoints import Stored, pieces_of, write_checkpoint
 from .dtypes import NAMES, Kind, kind_of
 from .fill import draw
@@ -91,7 +91,7 @@ def save(
     model.safetensors: 31584 bytes
     """
     if not isinstance(weights, Mapping):
-        refuse("weights", "a mapping of names to shapes", Words(type(weights).__name__), TypeError)
+        refuse("weights", "a mapping of names to shapes", type_of(weights), TypeError)
     number, kind = seed_number(seed), kind_of(dtype)
     stored = [_stored(entry, number, kind) for entry in plan_of(weights, scheme, dtype)]
     return write_checkpoint(directory, stored, max_shard_size, metadata)

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..arguments import Words, integer, refuse
+from ..arguments import integer, refuse, type_of
 from .readers import read_seed, read_shape, read_whole, refuse_typed
 from .users_code import called, read_object
 
@@ -104,7 +104,7 @@ def _described(options: argparse.Namespace) -> Any:
 
 def _checked(model: Any, nn: Any) -> Any:
     if not isinstance(model, nn.Module):
-        refuse("--model", "what makes a torch.nn.Module when it is called", Words(type(model).__name__))
+        refuse("--model", "what makes a torch.nn.Module when it is called", type_of(model))
     return model
 
 

@@ -46,17 +46,17 @@ class _Leaves(NamedTuple):
 
 def _leaves(tree: Any) -> _Leaves:
     paths, structure = jax.tree_util.tree_flatten_with_path(tree)
-    weights = {
+    found = {
         at: Weight(name_of(path), tuple(leaf.shape), np.dtype(leaf.dtype).name)
         for at, (path, leaf) in enumerate(paths)
         if hasattr(leaf, "shape") and jnp.issubdtype(getattr(leaf, "dtype", None), jnp.floating)
     }
-    sides = _sides_in_attention({weight.name: weight.shape for weight in weights.values()})
-    weights = {at: weight._replace(sides=sides.get(weight.name, weight.sides)) for at, weight in weights.items()}
-    counts = Counter(weight.name for weight in weights.values())
+    sides = _sides_in_attention({weight.name: weight.shape for weight in found.values()})
+    found = {at: weight._replace(sides=sides.get(weight.name, weight.sides)) for at, weight in found.items()}
+    counts = Counter(weight.name for weight in found.values())
     if twice := [name for name, count in counts.items() if count > 1]:
         refuse("tree", "one whose paths, joined by dots, are apart", twice)
-    return _Leaves([leaf for _, leaf in paths], structure, weights)
+    return _Leaves([leaf for _, leaf in paths], structure, found)
 
 
 def _sides_in_attention(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[Any, Any, Any]]:

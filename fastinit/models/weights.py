@@ -137,7 +137,7 @@ def _refuse_axes(weight: Weight, scheme: str, keywords: Mapping[str, Any]) -> No
     def typed(**axes: Any) -> tuple[Any, ...]:
         return weight.name, scheme, {**keywords, **axes}
 
-    if len(weight.shape) < 3 or weight.name.endswith("weight"):
+    if len(weight.shape) < 3 or weight._leaf == "weight":
         cases = {"outputs come first, as in Equinox": typed(in_axis=1, out_axis=0)}
         cases["they do not"] = typed(in_axis=0, out_axis=1)
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import FunctionType
 from typing import Any, TypeAlias
 
-from ..arguments import Function, Words, choice, hide_unknown, refuse, unexpected
+from ..arguments import Function, choice, hide_unknown, refuse, type_of, unexpected
 from ..laws import (
     Constant,
     DeltaOrthogonal,
@@ -203,9 +203,9 @@ def init(
     True
     """
     if not isinstance(shapes, Mapping):
-        refuse("shapes", "a mapping of names to shapes", Words(type(shapes).__name__), TypeError)
+        refuse("shapes", "a mapping of names to shapes", type_of(shapes), TypeError)
     if keywords.get("out") is not None:
-        refuse("out", "left out where many arrays are made", Words(type(keywords["out"]).__name__))
+        refuse("out", "left out where many arrays are made", type_of(keywords["out"]))
     rules, number = rules_for(shapes, scheme, **keywords), seed_number(seed)
     arrays = {}
     for name, shape in shapes.items():

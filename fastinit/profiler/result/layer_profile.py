@@ -173,18 +173,19 @@ class LayerProfile(Record, Fields, Generic[Passed]):
         dtype = np.dtype(self.network.dtype)
         courses = [one for one in (judgement.forward, judgement.backward) if one is not None]
         lost = judgement.kind == "not finite" or any(one.underflow(dtype) is not None for one in courses)
+        alike = are_one(self)
         return Evidence(
             judgement.kind, self.kernels, judgement.backward, self.interrupted, first_loss=first, uniform_loss=uniform,
             sizes=self._sizes(FORWARD), gradient_sizes=self._sizes(BACKWARD), lost_range=dtype.name if lost else "",
             told_apart=(judgement.kind, judgement.findings[0].quantity) != ("dead", "cosine"),
-            unseen=self._unseen(), alike=are_one(self),
+            unseen=self._unseen(alike), alike=alike,
         )  # fmt: skip
 
-    def _unseen(self) -> str:
-        """Why there is no kernel, where there is none."""
+    def _unseen(self, alike: bool) -> str:
+        """Why there is no kernel, where there is none; `alike` if the examples are copies of one."""
         if not self.backward:
             return "no gradient was sent (backward=False)"
-        if are_one(self):
+        if alike:
             return "between copies of one example there is nothing to tell apart"
         if all(one.examples == 1 for one in self.kernels):
             return "one example is nothing to tell apart: the tangent kernel, which decides, wants two"

@@ -134,7 +134,7 @@ def table(profile: LayerProfile[Any], layers: str = "some") -> Shown:
     choice("layers", layers, ("some", "all"))
     labels = profile.network.labels
     sections = profile.sections(SHOWN) if layers == "some" else [[*range(len(labels))]]
-    rows, shown = sum(map(len, sections)), columns(profile)
+    rows, shown, verdict = sum(map(len, sections)), columns(profile), profile.verdict
     while len(shown) > 1 and _width(profile, shown) > get_terminal_size().columns:
         shown.pop()
     left = [f"{rows} of {len(labels)} rows: table('all') or --all shows all"] * (rows < len(labels))
@@ -144,8 +144,8 @@ def table(profile: LayerProfile[Any], layers: str = "some") -> Shown:
         *filter(None, [profile.notation]),
         profile.description,
         *(f"{key} {text}" for key, text in kernel_words(profile).items()),
-        profile.verdict.training,
-        profile.verdict.signal,
+        verdict.training,
+        verdict.signal,
     ]
     made = empty(escape("\n".join(said)), ["layer", *(header for header, *_ in shown)])
     made.padding = (0, int(_width(profile, shown) + len(shown) < get_terminal_size().columns), 0, 0)

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from ...arguments import Words, is_integer, refuse
+from ...arguments import Words, is_integer, refuse, type_of
 from ..tensors.checks import kind_of_value
 from .undisturbed import check_whole
 
@@ -73,7 +73,7 @@ def steps_of(optimizer: Callable[[nn.Module], Optimizer], model: nn.Module) -> O
         refuse("optimizer", _OPTIMIZER, kind_of_value(found), TypeError)
     closure = signature(found.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:
-        refuse("optimizer", "one whose steps take no closure, as SGD and Adam", Words(type(found).__name__))
+        refuse("optimizer", "one whose steps take no closure, as SGD and Adam", type_of(found))
     return found
 
 
@@ -102,4 +102,4 @@ class Made:
 
 def _kind(value: Any) -> Words:
     """What a module or an optimizer is, without all that is in it."""
-    return Words(type(value).__name__) if isinstance(value, (nn.Module, Optimizer)) else kind_of_value(value)
+    return type_of(value) if isinstance(value, (nn.Module, Optimizer)) else kind_of_value(value)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...arguments import Words, first_few, real, refuse
+from ...arguments import Words, first_few, real, refuse, type_of
 from ...laws import Orthogonal
 from ...machine import usually_rounded
 from ...stream import seed_number
@@ -188,7 +188,7 @@ def _layers(model: nn.Module, patterns: Patterns, rename: Rename | None) -> dict
     patterns.check((label for label, _ in found.values()), "a linear or convolutional layer")
     found = {module: names for module, names in found.items() if patterns.match(names[0])}
     if not found:
-        refuse("model", "one with a linear or convolutional layer", Words(type(model).__name__))
+        refuse("model", "one with a linear or convolutional layer", type_of(model))
     owners = _other_owners(model, found)
     for module, (label, _) in list(found.items()):
         _check(module, label)

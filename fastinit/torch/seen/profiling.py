@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...arguments import Words, integer, refuse
+from ...arguments import integer, refuse, type_of
 from ...machine import usually_rounded
 from ...profiler.description.signals import random_cotangent
 from ...profiler.first_loss import checked_classes
@@ -143,7 +143,7 @@ def profile(
         refuse("loss", "left out where backward is false", loss)
     if backward and any(one.is_inference() for one in chain(model.parameters(), model.buffers())):
         rule = "made outside torch.inference_mode, or profiled with backward=False"
-        refuse("model", rule, Words(type(model).__name__))
+        refuse("model", rule, type_of(model))
     start, number, most = perf_counter(), seed_number(seed), integer("examples", examples, 0)
     count = checked_classes(classes)
     read = first_floats if outputs is None else partial(_outputs, outputs)

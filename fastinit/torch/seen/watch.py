@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ...arguments import Words, refuse
+from ...arguments import refuse, type_of
 from ...profiler.products import inner, mean_cosine_of_rows, mean_cosine_within, mean_of_known, squared_norm
 from ...profiler.result.findings import FORWARD
 from ...profiler.statistics import FIELDS, Tally, distinct_columns
@@ -169,7 +169,7 @@ class Watch:
         modules = [seen.label for module, seen in self._seen.items() if module is not None]
         self._patterns.check(modules, "a module that is called and returns floats")
         if not modules:
-            refuse("model", "such that a module of it is called, and returns floats", Words(type(self._model).__name__))
+            refuse("model", "such that a module of it is called, and returns floats", type_of(self._model))
         if not any(seen.elements for seen in self._seen.values()):
             refuse("inputs", "such that modules return something: a batch of one row at least", "nothing")
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_map
 
-from ...arguments import Words, integer, real, refuse
+from ...arguments import integer, real, refuse, type_of
 from ...machine import usually_rounded
 from ...stream import seed_number
 from ..tensors.checks import kind_of_value
@@ -154,7 +154,7 @@ def _course(
     sizes = [seen.look()]
     patterns.check(sizes[0], "a module that is called and returns floats")
     if not sizes[0]:
-        refuse("make_model", "a function to models of which a module returns floats", Words(type(model).__name__))
+        refuse("make_model", "a function to models of which a module returns floats", type_of(model))
     for step in range(steps):
         inputs, targets = pairs[step % len(pairs)]
         descent.zero_grad()
