@@ -11,6 +11,7 @@ import pytest
 
 import fastinit as fi
 from fastinit import _core
+from fastinit.models.recipe import RECIPES
 from fastinit.schemes import SCHEMES
 
 #: Read by the type checker, never run.
@@ -51,12 +52,13 @@ def level(request):
 
 
 @pytest.fixture(autouse=True)
-def schemes_as_they_were():
+def names_as_they_were():
     """What a test registers is forgotten after it."""
-    before = dict(SCHEMES)
+    before = [(known, dict(known)) for known in (SCHEMES, RECIPES)]
     yield
-    SCHEMES.clear()
-    SCHEMES.update(before)
+    for known, names in before:
+        known.clear()
+        known.update(names)
 
 
 _FLAGS = (
