@@ -1,0 +1,73 @@
+"""What a proof found, and where it is kept: results/NAME.json, a line for each claim, in the order of the claims.
+
+A claim that is proved again replaces its own line. Every line says
+
+* ``claim``: what is shown, in words; ``command``: what shows it again, with its ``seed``, None where nothing is drawn;
+* ``false_alarm``: how probable it is that the proof fails though the claim is true, zero where it is exact;
+* ``holds``: whether it did; ``found``: the numbers, by their names; ``seconds``: how long it took;
+* ``date``, ``machine``: where, with the versions of what the result depends on.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fastinit as fi
+from bench.running import cpu_model
+from fastinit import _core
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine(**versions: str) -> dict[str, str]:
+    """This machine and the versions of what runs on it; `versions` of what else a proof depends on."""
+    return {
+        "cpu": cpu_model(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "fastinit": fi.__version__,
+        "stream": str(fi.info()["stream"]),
+        "core": _core.compiler(),
+        **versions,
+    }
+
+
+def keep(
+    name: str,
+    claim: str,
+    *,
+    command: str,
+    holds: bool,
+    found: Mapping[str, Any],
+    seconds: float,
+    seed: int | None = None,
+    false_alarm: float = 0.0,
+    where: Mapping[str, str] | None = None,
+    folder: Path = RESULTS,
+) -> dict[str, Any]:
+    """Write one result in the place of an older one of the same claim, and return it."""
+    result = {
+        "claim": claim,
+        "command": command,
+        "seed": seed,
+        "false_alarm": false_alarm,
+        "holds": bool(holds),
+        "found": dict(found),
+        "seconds": round(seconds, 1),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "machine": dict(where) if where is not None else machine(),
+    }
+    path = folder / f"{name}.json"
+    stored = {one["claim"]: one for one in (json.loads(path.read_text()) if path.exists() else [])} | {claim: result}
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text("[\n" + ",\n".join(json.dumps(stored[key]) for key in sorted(stored)) + "\n]\n")
+    unfinished.replace(path)
+    return result
