@@ -153,8 +153,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):
             return 141
         with suppress(OSError):
-            print(f"fastinit: {error}", file=sys.stderr)
+            _print_refusal(error)
         return 2
+
+
+def _print_refusal(error: Exception) -> None:
+    """In one line: what a file or an argument has in it may hold others, and what a terminal acts on."""
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(error))
+    print(f"fastinit: {shown}", file=sys.stderr)
 
 
 def _give_up_output() -> None:
@@ -182,7 +188,7 @@ def _answer(arguments: Sequence[str] | None) -> int:
     except OSError:
         raise
     except (ValueError, TypeError, IndexError, ImportError, MemoryError) as error:
-        print(f"fastinit: {error}", file=sys.stderr)
+        _print_refusal(error)
         return 2
     except PrintedError:
         return 2

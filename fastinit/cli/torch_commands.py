@@ -10,6 +10,7 @@ from .profile_options import OPTIONS, add_keywords, add_showing, typed_files, ty
 from .readers import read_whole
 from .save_options import add_save_options, told_files, typed_save_options
 
+MODEL = "what makes the model when it is called; the module is imported, which runs what is in it"
 #: Those of `fastinit.torch.profile` that are words or numbers, as `OPTIONS` has them.
 PROFILE = {
     "signals": {
@@ -41,7 +42,7 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
         "fastinit torch profile --model my.models:gpt --rules gpt2 --shape 4,128 --high 50257 --html gpt.html"
     )
     group = parser.add_argument_group("model")
-    group.add_argument("--model", required=True, metavar="MODULE:NAME", help="what makes the model when it is called")
+    group.add_argument("--model", required=True, metavar="MODULE:NAME", help=MODEL)
     group.add_argument(
         "--rules", help=f"{known_rules()}, or MODULE:NAME of rules (default: the weights it is made with)"
     )
@@ -96,7 +97,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     """Which model, whose weights need no memory, and which rules are its."""
     group = parser.add_argument_group("model")
     one = group.add_mutually_exclusive_group(required=True)
-    one.add_argument("--model", metavar="MODULE:NAME", help="what makes the model when it is called")
+    one.add_argument("--model", metavar="MODULE:NAME", help=MODEL)
     one.add_argument("--config", metavar="PATH", help="a configuration of transformers: its file, folder or name")
     group.add_argument("--rules", default="torch", help=f"{known_rules()}, or MODULE:NAME of rules (default: torch)")
 
