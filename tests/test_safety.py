@@ -57,7 +57,9 @@ def test_no_module_runs_what_it_reads():
     text = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
     assert {(path, name) for path, one in text.items() for name in running(one)} == set(ALLOWED)
     for path, one in text.items():
-        assert not re.search(r"^\s*(import|from) (pickle|marshal|dill|shelve|subprocess|yaml|ctypes)\b", one, re.M), path
+        assert not re.search(r"^\s*(import|from) (pickle|marshal|dill|shelve|subprocess|yaml|ctypes)\b", one, re.M), (
+            path
+        )
         for name, constants in calls_of(one):
             assert not ORDERS.items() & constants.items(), path
             keyword, value = OF_DATA.get(name, (None, None))
@@ -65,7 +67,9 @@ def test_no_module_runs_what_it_reads():
 
 
 def test_what_runs_code_is_seen():
-    source = "eval(a); np.load(b, allow_pickle=True); subprocess.run(c, shell=True); torch.load(d); re.compile(e); m.eval()"
+    source = (
+        "eval(a); np.load(b, allow_pickle=True); subprocess.run(c, shell=True); torch.load(d); re.compile(e); m.eval()"
+    )
     assert running(source) == {"eval", "np.load", "subprocess.run", "torch.load"}
     assert [constants for _, constants in calls_of(source) if constants] == [{"allow_pickle": True}, {"shell": True}]
 
@@ -230,8 +234,8 @@ def test_an_archive_that_grows_is_refused_before_it_does(refused):
         for content in (stored, changed(stored, at_20=b"\xff\xff\xff\x7f")):
             Path("w.npz").write_bytes(content)
             assert refused("verify", "w.npz", "--scheme", "he_normal") == (
-                "fastinit: `file` must be an .npz file of arrays that are at most 100 times as large as they are stored "
-                f"(see numpy.savez), got 'w.npz: {name}'\n"
+                "fastinit: `file` must be an .npz file of arrays that are at most 100 times as large as they are "
+                f"stored (see numpy.savez), got 'w.npz: {name}'\n"
             )
 
 
@@ -287,7 +291,9 @@ def test_an_index_may_be_so_long(refused, monkeypatch):
     assert refused("verify", "model.safetensors.index.json", "--scheme", "zeros") == f"fastinit: {said}\n"
 
 
-@pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff\xfe", b"", b'{"a": [2, 2], "a": [3, 3]}', b"[]", b'{"a": [1e999]}'])
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b"\xff\xfe", b"", b'{"a": [2, 2], "a": [3, 3]}', b"[]", b'{"a": [1e999]}']
+)
 def test_shapes_that_are_none(refused, content):
     Path("shapes.json").write_bytes(content)
     refused("plan", "--shapes", "shapes.json")

@@ -64,7 +64,9 @@ class ArchivedFile:
 def _check_size(path: Path, member: ZipInfo) -> None:
     stored = min(member.compress_size, path.stat().st_size)
     if member.file_size > max(_LARGE, _MOST_TIMES * stored):
-        rule = f"an .npz file of arrays that are at most {_MOST_TIMES} times as large as they are stored (see numpy.savez)"
+        rule = (
+            f"an .npz file of arrays that are at most {_MOST_TIMES} times as large as they are stored (see numpy.savez)"
+        )
         refuse("file", rule, f"{path}: {member.filename}")
 
 
