@@ -170,6 +170,7 @@ ACCELERATOR = """
 import sys
 from pathlib import Path
 from proof import accelerator
+from proof.devices import bits
 from fastinit.torch.tensors import fills
 accelerator.DTYPES = (accelerator.torch.float32, accelerator.torch.bfloat16)
 accelerator.FILLS = {name: accelerator.FILLS[name] for name in ("normal_", "orthogonal_", "eye_")}
@@ -178,7 +179,7 @@ def faulty(targets, indices, whole):
     own(targets, indices, whole)
     for target in targets:
         if fault == "bit" and target.numel() > 1:
-            accelerator.bits(target).as_strided((1,), (1,)).bitwise_xor_(1)
+            bits(target).as_strided((1,), (1,)).bitwise_xor_(1)
         if fault == "guard" and target.storage_offset():
             target.as_strided((1,), (1,), 1).zero_()
 fills._fill_device = faulty
@@ -197,7 +198,11 @@ def test_a_device_with_a_fault_is_told(tmp_path):
     """The CPU as a device: in order, with a bit that is wrong, and where memory before a tensor is written to."""
     command = [sys.executable, "-c", ACCELERATOR, str(tmp_path)]
     done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
-    for fault, parts in {"none": set(), "bit": {"laws", "parts", "models", "speed"}, "guard": {"laws"}}.items():
+    for fault, parts in {
+        "none": set(),
+        "bit": {"laws", "parts", "models", "speed"},
+        "guard": {"laws", "parts"},
+    }.items():
         assert f"\n{fault}: {int(bool(parts))}\n" in done.stdout, done.stderr
         lines = json.loads((tmp_path / fault).read_text())
         assert len(lines) == 4 and sum(not line["holds"] for line in lines) == len(parts)
