@@ -78,27 +78,42 @@ def run(options: argparse.Namespace, console: Any) -> int:
 
 
 def finish(options: argparse.Namespace, results: dict[str, Any], console: Any) -> int:
-    """Show the results, and write the files that are asked for; 2 where some are not to be made of so few."""
-    from . import plot, report
+    """Write the files that are asked for, and show the results; 2 where some are not to be made of so few.
+
+    In this order: who reads the first lines alone wants the files too.
+    """
+    from . import report
 
     if results.get("interrupted") and not results["races"]:
         print("python -m bench: interrupted before the first race was done", file=sys.stderr)
         return INTERRUPTED
-    report.show(results, console, everything=bool(options.all or options.only))
     if options.json:
         write_json(options.json, results)
     try:
         _check_whole(options, results)
+        written, refused = write(options, results), ""
     except ValueError as error:
-        print(f"python -m bench: {error}", file=sys.stderr)
-        return 2
+        written, refused = [], f"python -m bench: {error}"
+    report.show(results, console, everything=bool(options.all or options.only))
+    for line in written:
+        print(line, file=console.file)
+    if refused:
+        print(refused, file=sys.stderr)
+    return 2 if refused else 0
+
+
+def write(options: argparse.Namespace, results: dict[str, Any]) -> list[str]:
+    """The README and the pictures, where they are asked for; a line for each."""
+    from . import plot, report
+
+    said = []
     if options.readme:
         report.write_between_markers(options.readme, report.short_section(results))
+        said.append(f"{options.readme} is written")
     if options.plots:
-        written = plot.draw(results, options.plots)
-        said = [f"{path} is written" for path in written] or ["No picture shows any of these races: none is written"]
-        print(*said, sep="\n", file=console.file)
-    return 0
+        pictures = [f"{path} is written" for path in plot.draw(results, options.plots)]
+        said += pictures or ["No picture shows any of these races: none is written"]
+    return said
 
 
 def _check_whole(options: argparse.Namespace, results: dict[str, Any]) -> None:

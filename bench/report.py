@@ -36,22 +36,24 @@ def load(path: Path, option: str = "--report") -> Results:
 
 
 class Glance(NamedTuple):
-    """A row that one looks at first: what is timed, its race, and a pattern of the races of its kind."""
+    """A row that one looks at first: what is timed, its race, and what such races are called and found by."""
 
     what: str
     race: str
-    kind: str = ""
+    called: str = ""
+    like: str = ""
 
 
 _FILL = r"^(fills|second fill|fresh|all threads|threads|schemes|large)/"
-#: The rows that one looks at first. Each race that has a rival is of the kind of exactly one.
+_NORMAL, _PROFILES = _FILL + r"(?!.*uniform|constant)|^orthogonal/", r"^(profile|points|loops|moments)/"
+#: The rows that one looks at first. Each race that has a rival is like exactly one.
 GLANCE = (
-    Glance("16 Mi normal values", "fills/normal float32 16 Mi", _FILL + r"(?!.*uniform|constant)|^orthogonal/"),
-    Glance("16 Mi uniform values", "fills/uniform float32 16 Mi", _FILL + r".*uniform"),
-    Glance("1 Mi of a constant", "fills/constant float32 1 Mi", _FILL + r"constant"),
-    Glance("a call of he_normal, 8 x 8", "calls/he_normal 8 x 8", r"^calls/"),
-    Glance("GPT-2 of 4 layers", "torch/GPT-2, 4 layers of 768", r"^(torch|jax|keras|dask|save)/"),
-    Glance("a profile, 1024 x 16", "profile/dense 1024, depth 16, batch 256", r"^(profile|points|loops|moments)/"),
+    Glance("16 Mi normal values", "fills/normal float32 16 Mi", "of normal laws", _NORMAL),
+    Glance("16 Mi uniform values", "fills/uniform float32 16 Mi", "of uniform laws", _FILL + r".*uniform"),
+    Glance("1 Mi of a constant", "fills/constant float32 1 Mi", "of constants", _FILL + r"constant"),
+    Glance("a call of he_normal, 8 x 8", "calls/he_normal 8 x 8", "small calls", r"^calls/"),
+    Glance("GPT-2 of 4 layers", "torch/GPT-2, 4 layers of 768", "in frameworks", r"^(torch|jax|keras|dask|save)/"),
+    Glance("a profile, 1024 x 16", "profile/dense 1024, depth 16, batch 256", "of profiles and moments", _PROFILES),
 )
 #: And those that one may look at then.
 MORE = (
@@ -67,17 +69,13 @@ _TYPED, _FRAMEWORKS = ("numpy as typed", "numpy", "numpy four moments", "numpy q
 
 
 def glance_table(results: Results, glances: tuple[Glance, ...] = GLANCE) -> Table:
-    """Of those rows the ones that were run: times of a call, how many times as fast, and what is lost of each kind."""
+    """Of those rows the ones that were run: times of a call, how many times as fast, and where races like it lose."""
     races = {f"{race['group']}/{race['name']}": race for race in results["races"]}
     found = {row.race: row for row in rows(results)}
-    kinds = [glance.kind for glance in glances if glance.kind]
-    heads = ("what", "fastinit", "best other", "NumPy as typed", "torch", *["where it loses"] * bool(kinds))
+    like = any(glance.like for glance in glances)
+    heads = ("what", "fastinit", "best other", "NumPy as typed", "torch", *["where it loses"] * like)
     lines = [
-        (
-            one.what,
-            *_glance(races[one.race], found[one.race]),
-            *[_where_lost(one.kind, found.values())] * bool(one.kind),
-        )
+        (one.what, *_glance(races[one.race], found[one.race]), *[_where_lost(one, found.values())] * like)
         for one in glances
         if one.race in found
     ]
@@ -91,12 +89,12 @@ def _glance(race: Results, row: Row) -> tuple[str, ...]:
     return took["fastinit"], f"{took[row.peer]} {row.peer} ({times})", typed, framework
 
 
-def _where_lost(kind: str, found: Iterable[Row]) -> str:
-    """How many of a kind, and the worst of them."""
-    same = [row for row in found if re.search(kind, row.race)]
-    lost = sorted((row for row in same if row.outcome == "lost"), key=lambda row: row.ratio.times)
+def _where_lost(glance: Glance, found: Iterable[Row]) -> str:
+    """In how many races like it, and the worst of them."""
+    alike = [row for row in found if re.search(glance.like, row.race)]
+    lost = sorted((row for row in alike if row.outcome == "lost"), key=lambda row: row.ratio.times)
     worst = f"; worst: {lost[0].race} ({number(lost[0].ratio.times.median)} x {lost[0].peer})" if lost else ""
-    return f"{len(lost)} of {len(same)}{worst}"
+    return f"{len(lost)} of {len(alike)} {glance.called}{worst}"
 
 
 def duration(seconds: float) -> str:
@@ -122,12 +120,12 @@ _WIDE = 0.3
 
 
 def lost_table(found: list[Row]) -> Table:
-    """The rows that are lost, to whom and by how much, below what is known of why; the worst first."""
+    """The races that are lost, to whom and by how much, below what is known of why; the worst first."""
     reasons: dict[str, list[str]] = {}
     for row in sorted((row for row in found if row.outcome == "lost"), key=lambda row: row.ratio.times):
         reasons.setdefault(row.reason, []).append(f"{row.race} ({number(row.ratio.times.median)} x {row.peer})")
     lines = [(reason, str(len(lost)), "; ".join(lost)) for reason, lost in reasons.items()]
-    return Table("Lost rows", ("why", "rows", "times as fast as the peer that wins"), lines)
+    return Table("Lost races", ("why", "races", "times as fast as the other"), lines)
 
 
 def targets_table(results: Results) -> Table:
@@ -258,7 +256,7 @@ def short_section(results: Results) -> str:
     machine, found = results["machine"], rows(results)
     where = f"{machine['cpu']}, {machine['isa']}, float32 and one thread unless said, {machine['date']}"
     rest = [table for table in (glance_table(results, MORE), lost_table(found)) if table.rows]
-    folded = [_folded("More rows, and every row that is lost, with the reason", *map(markdown, rest))] if rest else []
+    folded = [_folded("More rows, and every race that is lost, with the reason", *map(markdown, rest))] if rest else []
     top = (f"**{headline(found)}** ({where}).", *_warned(results), markdown(glance_table(results)), *folded)
     return "\n\n".join(top)
 

@@ -417,7 +417,7 @@ def test_everything_is_shown_where_it_is_asked_for(results, tmp_path, capsys):
     for options, shown in (([], False), (["--all"], True)):
         assert main(["--report", str(stored), *options]) == 0
         text = capsys.readouterr().out
-        assert text.startswith(f"{HEADLINE}.\nAt a glance") and text.index("At a glance") < text.index("Lost rows")
+        assert text.startswith(f"{HEADLINE}.\nAt a glance") and text.index("At a glance") < text.index("Lost races")
         assert ("0.25 [0.25, 0.25]" in text, "--all shows every row of 3 races." in text) == (shown, not shown)
 
 
@@ -426,21 +426,21 @@ def test_rows_at_a_glance_are_races_of_the_quick_run():
     assert all(found[one.race].quick for one in (*report.GLANCE, *report.MORE)) and len(report.GLANCE) == 6
 
 
-def test_each_race_with_a_rival_is_of_the_kind_of_one_row_at_a_glance():
+def test_each_race_with_a_rival_is_like_one_row_at_a_glance():
     every = [race for race in races() if standings.rivals({"entrants": race.entrants})]
     assert len(every) > 100
     for one in every:
-        kinds = [glance.what for glance in report.GLANCE if re.search(glance.kind, one.key)]
-        assert len(kinds) == 1, (one.key, kinds)
+        alike = [glance.what for glance in report.GLANCE if re.search(glance.like, one.key)]
+        assert len(alike) == 1, (one.key, alike)
     for glance in report.GLANCE:
-        assert re.search(glance.kind, glance.race)
+        assert re.search(glance.like, glance.race)
 
 
-def test_a_glance_has_the_time_of_each_and_where_its_kind_loses(results):
+def test_a_glance_has_the_time_of_each_and_where_what_is_like_it_loses(results):
     results["races"] += [race("fresh", "uniform float32 16 Mi", 4, fastinit=entry(2.0), torch=entry(1.0))]
     (first, second) = report.glance_table(results).rows
-    assert first == ("16 Mi normal values", "11 ms", "11.5 ms near (1.05 x)", "", "100 ms", "0 of 1")
-    where = "2 of 2; worst: fills/uniform float32 16 Mi (0.25 x torch)"
+    assert first == ("16 Mi normal values", "11 ms", "11.5 ms near (1.05 x)", "", "100 ms", "0 of 1 of normal laws")
+    where = "2 of 2 of uniform laws; worst: fills/uniform float32 16 Mi (0.25 x torch)"
     assert second[1:] == ("40 ms", "10 ms torch (0.25 x, lost)", "", "10 ms", where)
 
 

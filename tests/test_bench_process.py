@@ -15,7 +15,7 @@ from bench import saves
 
 HOME = Path(__file__).parents[1]
 STORED = str(HOME / "bench" / "results" / "quick.json")
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them are asked for")
 
 
 def ended(program):
