@@ -55,12 +55,11 @@ GLANCE = (
     Glance("GPT-2 of 4 layers", "torch/GPT-2, 4 layers of 768", "in frameworks", r"^(torch|jax|keras|dask|save)/"),
     Glance("a profile, 1024 x 16", "profile/dense 1024, depth 16, batch 256", "of profiles and moments", _PROFILES),
 )
-#: And those that one may look at then.
+#: And those that README has too.
 MORE = (
     Glance("16 Mi normal values on all threads", "all threads/normal float32 16 Mi"),
     Glance("16 Mi normal values cut at 2 sd", "fills/truncated float32 16 Mi"),
     Glance("1 Mi normal values of bfloat16", "fills/normal bfloat16 1 Mi"),
-    Glance("1 Mi normal values of float64", "fills/normal float64 1 Mi"),
     Glance("orthogonal, 2048 x 2048", "orthogonal/2048 x 2048, one thread"),
     Glance("four moments of 16 Mi values", "moments/moments of order 4 float32 16 Mi"),
     Glance("200 small linear layers", "torch/200 x nn.Linear(32, 32)"),
@@ -252,12 +251,11 @@ def section(results: Results) -> str:
 
 
 def short_section(results: Results) -> str:
-    """What stands between the markers of the README: a sentence, a few rows, and the rest folded."""
-    machine, found = results["machine"], rows(results)
+    """What stands between the markers of the README: a sentence and twelve rows."""
+    machine = results["machine"]
     where = f"{machine['cpu']}, {machine['isa']}, float32 and one thread unless said, {machine['date']}"
-    rest = [table for table in (glance_table(results, MORE), lost_table(found)) if table.rows]
-    folded = [_folded("More rows, and every race that is lost, with the reason", *map(markdown, rest))] if rest else []
-    top = (f"**{headline(found)}** ({where}).", *_warned(results), markdown(glance_table(results)), *folded)
+    twelve = (*(glance._replace(like="") for glance in GLANCE), *MORE)
+    top = (f"**{headline(rows(results))}** ({where}).", *_warned(results), markdown(glance_table(results, twelve)))
     return "\n\n".join(top)
 
 

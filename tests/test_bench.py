@@ -346,7 +346,7 @@ def test_section_is_written_between_the_markers_once(results, tmp_path):
         report.write_between_markers(path, report.short_section(results))
         text = path.read_text()
         assert text.startswith(f"before\n{report.START}\n**{HEADLINE}** (A, avx2, float32 and one thread")
-        assert text.endswith(f"(0.25 x torch) |\n\n</details>\n{report.END}\nafter\n")
+        assert text.endswith(f"40 ms | 10 ms torch (0.25 x, lost) |  | 10 ms |\n{report.END}\nafter\n")
         assert "old" not in text
 
 
