@@ -22,7 +22,7 @@ from ...version import STREAM, VERSION
 from ..result.comparison import shared
 from .axes import GREY, style
 from .charts import Chart, charts_of
-from .series import series_of
+from .series import across, series_of
 from .table import columns, kernel_words, meanings
 
 if TYPE_CHECKING:
@@ -243,7 +243,8 @@ def _layers(profile: LayerProfile[Any]) -> str:
     }
     asked |= kernel_words(profile)
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in asked.items())
-    head = "".join(f"<th>{escape(header)}</th>" for header in ("layer", *(header for header, *_ in shown)))
+    first = across({"": profile}).label
+    head = "".join(f"<th>{escape(header)}</th>" for header in (first, *(header for header, *_ in shown)))
     rows = "".join(
         f"<tr><th>{escape(label)}</th>{''.join(f'<td>{form(values[layer])}</td>' for _, values, form in shown)}</tr>"
         for layer, label in enumerate(profile.network.labels)
@@ -251,7 +252,7 @@ def _layers(profile: LayerProfile[Any]) -> str:
     terms = meanings(shown).items()
     told = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(meaning)}</dd></div>" for term, meaning in terms)
     note = f"<p><small>{escape(profile.notation)}</small></p>" if profile.notation else ""
-    table = scrolling(f"<tr>{head}</tr>{rows}", "modules" if profile.network.names else "layers")
+    table = scrolling(f"<tr>{head}</tr>{rows}", f"{first}s")
     return f'<dl>{listed}</dl><dl class="terms">{told}</dl>{note}{table}'
 
 
