@@ -24,6 +24,8 @@ _OTHERS = (
     "tab:cyan",
     "tab:olive",
 )
+#: With these, entrants are told apart without colour too; all are measured, so that no line is dashed.
+_MARKERS = "s^Dvph<>*"
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
@@ -61,7 +63,7 @@ def _sizes(results: Results) -> Any:
         races = _fills(results, f"{law} float32 ")
         for label in (label for label in styles if any(label in race["entrants"] for race in races)):
             points = [_point(race, label) for race in races if label in race["entrants"]]
-            lines[label] = panel.loglog(*zip(*points, strict=True), marker="o", **styles[label])[0]
+            lines[label] = panel.loglog(*zip(*points, strict=True), **styles[label])[0]
         panel.set(title=f"{law} float32", xlabel="values in a call")
     panels[0].set_ylabel("ns per value (one thread)")
     figure.legend(lines.values(), lines, loc="outside right upper")
@@ -74,11 +76,15 @@ def _point(race: Results, label: str) -> tuple[int, float]:
 
 def _styles(races: list[Results]) -> dict[str, dict[str, str]]:
     """One style for each entrant, in all panels."""
-    others = cycle(_OTHERS)
-    styles = {"fastinit": {"color": _OWN}} | {name: {"color": "black", "linestyle": ":"} for name in REFERENCES}
+    others = zip(cycle(_OTHERS), cycle(_MARKERS), strict=False)
+    styles = {"fastinit": {"color": _OWN, "marker": "o"}}
+    styles |= {
+        name: {"color": "black", "marker": mark} for name, mark in zip(REFERENCES, cycle("+x1234"), strict=False)
+    }
     for label in (label for race in races for label in race["entrants"]):
         if label not in styles:
-            styles[label] = {"color": next(others)}
+            colour, marker = next(others)
+            styles[label] = {"color": colour, "marker": marker}
     return styles
 
 
@@ -109,12 +115,12 @@ def _sweeps(results: Results) -> Any:
     figure, panels = _panels(2)
     for panel, by, fixed in zip(panels, ("width", "depth"), ("depth 4", "width 1024 (dense) and 16384"), strict=True):
         races = [race for race in results["races"] if race["group"] == "sweep" and race["name"].startswith(by)]
-        for label, color in (("dense", "tab:blue"), ("matrix_free", _OWN)):
+        for label, color, marker in (("dense", "tab:blue", "s"), ("matrix_free", _OWN, "o")):
             points = [(r["values"], r["entrants"][label]["median"]) for r in races if label in r["entrants"]]
             if len(points) > 1:
                 x, y = np.array(points).T
                 power = np.polyfit(np.log(x[-3:]), np.log(y[-3:]), 1)[0]
-                panel.loglog(x, y, marker="o", color=color, label=f"{label}: {by}^{power:.2f} at the end")
+                panel.loglog(x, y, marker=marker, color=color, label=f"{label}: {by}^{power:.2f} at the end")
         panel.set(title=f"batch 32, {fixed}", xlabel=by)
         if by == "depth":
             panel.set_xticks([4, 8, 16, 32, 64], ["4", "8", "16", "32", "64"])

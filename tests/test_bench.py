@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -384,6 +385,17 @@ def test_report_runs_nothing_and_writes_everything(results, tmp_path, capsys):
 def test_pictures_with_nothing_to_show_are_not_written(results, tmp_path):
     pytest.importorskip("matplotlib")
     assert plot.draw(results | {"races": []}, tmp_path) == [] == list(tmp_path.iterdir())
+
+
+def test_lines_of_pictures_are_told_apart_without_gaps():
+    """All is measured; who is of the same colour has another marker."""
+    pytest.importorskip("matplotlib")
+    stored = json.loads(Path(plot.__file__).with_name("results").joinpath("quick.json").read_text())
+    figure = plot._sizes(stored)
+    lines = [line for panel in figure.axes for line in panel.get_lines()]
+    assert len(lines) > 20 and {line.get_linestyle() for line in lines} == {"-"}
+    looks = {(line.get_color(), line.get_marker()) for line in lines}
+    assert len(looks) == len(figure.legends[0].get_texts())
 
 
 def test_picture_of_torch_has_the_rows_that_are_lost_to_the_best_of_its_ways(results):

@@ -115,7 +115,13 @@ INSIDE = {
             ),
         ),
         "runs",
-        ("show", ("axes", "coloured", "plain", "tables", "kernel", "table", "advice_table", "plot", "html", "story")),
+        (
+            "show",
+            (
+                *("axes", "coloured", "plain", "tables", "kernel", "table", "advice_table", "series", "plot"),
+                *("charts", "html", "story"),
+            ),
+        ),
     ),
     "sweeps": (
         *("points", "stored", "executors", "result", "runs"),

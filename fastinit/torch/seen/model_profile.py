@@ -161,10 +161,15 @@ class ModelProfile(LayerProfile[Model]):
         return Modules(self.network.modules)
 
     @property
-    def parts(self) -> Mapping[str, Any]:
-        """The roles, if there are several."""
-        several = self.roles
-        return several if len(several) > 1 else super().parts
+    def parts(self) -> Mapping[str, list[int]]:
+        """The rows of each role, if there are several; or else of each class."""
+        roles = self._roles()
+        if len(roles) > 1:
+            return roles
+        kinds: dict[str, list[int]] = {}
+        for row in self._passed():
+            kinds.setdefault(self.network.modules[row].kind, []).append(row)
+        return {kind: rows for kind, rows in kinds.items() if kind}
 
     def _columns(self) -> dict[str, Any]:
         """What was profiled and how: a value, or an array with one for each module."""
