@@ -12,6 +12,7 @@ from functools import partial, wraps
 
 import numpy as np
 import pytest
+from conftest import refused
 
 import fastinit as fi
 from fastinit.cli import main
@@ -191,7 +192,7 @@ def test_a_line_that_no_sweep_wrote_is_refused(capsys, counted, tmp_path, seen):
     with pytest.raises(ValueError) as raised:
         fi.sweep({"depth": [2, 3]}, path=path, **SMALL)
     assert str(raised.value) == said and not counted
-    assert run(capsys, "--over", "depth=2", "--path", str(path)) == (2, "", f"fastinit: {said}\n")
+    assert run(capsys, "--over", "depth=2", "--path", str(path)) == (2, "", refused("sweep", said))
 
 
 @pytest.mark.parametrize(
@@ -454,7 +455,7 @@ def test_axes_that_are_typed(capsys, monkeypatch, over, values):
     ids=str,
 )  # fmt: skip
 def test_one_line_for_what_is_wrong(capsys, arguments, status, said):
-    assert run(capsys, *arguments) == (status, "", f"fastinit: {said}\n")
+    assert run(capsys, *arguments) == (status, "", refused("sweep", said))
 
 
 def test_the_status_says_that_a_point_failed(capsys):
