@@ -76,10 +76,9 @@ def load(model: nn.Module, path: Path) -> None:
         if named.parameter:
             name, shape = named.names[0], tuple(named.tensor.shape)
             if not found:
-                held = first_few([*map(repr, file.names)]) or "none"
-                refuse(
-                    "file", f"one with {name} of shape {shape}", Words(f"no tensor of that name (there are: {held})")
-                )
+                others = first_few([*map(repr, file.names)]) or "none"
+                got = Words(f"no tensor of that name (there are: {others})")
+                refuse("file", f"one with {name} of shape {shape}", got)
             if tuple(found[0].shape) != shape:
                 refuse("file", f"one with {name} of shape {shape}", tuple(found[0].shape))
             if not all(_same_bits(found[0], one) for one in found[1:]):
