@@ -147,7 +147,6 @@ INSIDE = {
         (
             "models",
             (
-                "memory",
                 "reparametrised",
                 "own",
                 "steps",
@@ -155,6 +154,7 @@ INSIDE = {
                 "recording",
                 "plans",
                 "buffers",
+                "memory",
                 "initialize",
                 "saving",
                 "pickled",

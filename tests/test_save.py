@@ -543,7 +543,7 @@ def test_a_function_that_cannot_be_called_is_refused_before_anything_is_written(
     with pytest.raises(TypeError) as error:
         fi.save(tmp_path / "out", {"a": (8, 8), "b": ((8, 8), own)}, seed=0)
     assert str(error.value) == (
-        "array 'b': `rules` must be of schemes that are called as fastinit's are (b: got an unexpected keyword argument "
-        "'name'), got 'own'"
+        "array 'b': `rules` must be of schemes that are called as fastinit's are "
+        "(b: got an unexpected keyword argument 'name'), got 'own'"
     )
     assert not (tmp_path / "out").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import choice, refuse
-from .profile_options import OPTIONS, add_files, add_keywords, typed_files, typed_options
+from .profile_options import FILES, OPTIONS, add_files, add_keywords, typed_files, typed_options
 from .readers import read_truth, read_whole
 
 #: Columns of the picture, by option, with the defaults of `fastinit.Sweep.plot`.
@@ -48,7 +48,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--table", action=argparse.BooleanOptionalAction, default=None, help="print a table of points (default: yes)"
     )
-    add_files(group, ("png", "html"))
+    add_files(group, FILES)
     for name, meaning in _COLUMNS.items():
         group.add_argument(f"--{name}", metavar="COLUMN", help=meaning)
     parser.set_defaults(run=_run_sweep, table=True)
@@ -86,6 +86,11 @@ def _run_sweep(options: argparse.Namespace) -> int:
         print(found.table())
     columns = {name: column for name in _COLUMNS if (column := getattr(options, name)) is not None}
     for kind, path in files.items():
-        found.plot(path=path, **columns) if kind == "png" else found.to_html(path)
+        if kind == "png":
+            found.plot(path=path, **columns)
+        elif kind == "html":
+            found.to_html(path)
+        else:
+            path.write_text(found.to_json())
         print(f"wrote {path}")
     return int(any(found["error"]))
