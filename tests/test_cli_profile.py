@@ -84,7 +84,7 @@ def test_options_are_those_of_profile(capsys):
     )  # fmt: skip
     with open("p.json") as file:
         found = json.load(file)
-    labels = {"format": "fastinit Profile", "version": 1}
+    labels = {"format": "fastinit Profile", "version": 1, "fastinit": fi.__version__}
     assert found | {"seconds": 0} == labels | same.to_dict() | {"seconds": 0}
     assert (status, out.splitlines()[-1]) == (0, "wrote p.json")
     assert str(same.network) in " ".join(out.split())
