@@ -153,7 +153,6 @@ INSIDE = {
         (
             "models",
             (
-                "memory",
                 "reparametrised",
                 "own",
                 "steps",
@@ -161,6 +160,7 @@ INSIDE = {
                 "recording",
                 "plans",
                 "buffers",
+                "memory",
                 "initialize",
                 "saving",
                 "pickled",

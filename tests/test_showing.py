@@ -502,3 +502,16 @@ def test_numbers_of_all_profiles_are_in_the_page_whatever_their_names():
     numbers = page.split('id="numbers">')[1].split("</script>")[0]
     assert list(json.loads(numbers)["profiles"]) == ["", "b"]
     assert fi.Comparison.from_json(numbers) == compared
+
+
+def test_a_mapping_of_profiles_is_compared_under_its_names():
+    one, other = (fi.profile(8, 3, batch=4, scheme=scheme) for scheme in ("he_normal", "zeros"))
+    found = fi.compare({"he": one, "none": other})
+    assert found == fi.compare([one, other], ["he", "none"]) == fi.compare(found) and list(found) == ["he", "none"]
+    with pytest.raises(ValueError) as error:
+        fi.compare({"he": one}, names=["she"])
+    assert str(error.value) == "`names` must be left out where profiles have theirs, in a mapping, got ['she']"
+    with pytest.raises(ValueError, match=r"`profiles` must be one profile or more, got \[\]"):
+        fi.compare({})
+    with pytest.raises(TypeError, match=r"`profiles` must be one profile or more, got \['he_normal'\]"):
+        fi.compare({"he": "he_normal"})

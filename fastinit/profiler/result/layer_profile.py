@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments import choice
+from ...arguments import UnknownKeyError, choice
 from ...records import Record, plain
 from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
@@ -27,6 +27,7 @@ from .words import Naming, Numbered, worst
 
 Array = NDArray[np.float64]
 Passed = TypeVar("Passed", bound=Described)
+Whole = TypeVar("Whole", bound="LayerProfile[Any]")
 
 
 class LayerProfile(Record, Fields, Generic[Passed]):
@@ -351,3 +352,12 @@ class LayerProfile(Record, Fields, Generic[Passed]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.network}, {self.method}, repeats {self.repeats})"
+
+
+def whole(profile: Whole) -> Whole:
+    """A profile that was read, which has all that a verdict asks for; a KeyError where less was written."""
+    try:
+        profile.verdict  # noqa: B018
+    except UnknownKeyError as error:
+        raise KeyError(error.asked) from None
+    return profile

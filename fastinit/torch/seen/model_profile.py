@@ -13,7 +13,7 @@ from ...profiler.result.advice import Built
 from ...profiler.result.comparison import Comparison
 from ...profiler.result.fields import read_fields
 from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
-from ...profiler.result.layer_profile import LayerProfile
+from ...profiler.result.layer_profile import LayerProfile, whole
 from ...profiler.result.training import Evidence
 from ...profiler.result.verdict import Verdict
 from ...profiler.result.words import Naming
@@ -203,7 +203,7 @@ class ModelProfile(LayerProfile[Model]):
         about = dict(found["description"])
         modules = tuple(Row(**row) for row in about.pop("modules"))
         model = Model(**about | {"modules": modules, "dtype": np.dtype(about["dtype"])})
-        return cls(model, found["seed"], *read_fields(found), found["seconds"], found["backward"])
+        return whole(cls(model, found["seed"], *read_fields(found), found["seconds"], found["backward"]))
 
 
 def _evenly(rows: Sequence[int], most: int) -> list[int]:
