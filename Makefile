@@ -27,7 +27,7 @@ C_ARGUMENTS := import setup; print(*setup.compile_arguments("gnu", False, lambda
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
-bench: .venv/installed-bench ## the benchmark suite, in about three minutes
+bench: .venv/installed-bench ## the benchmark suite, in about four minutes
 	$(BIN)/python -m bench
 
 bench-peers: .venv/installed-bench .venv/installed-peers ## the same against every peer this machine can have

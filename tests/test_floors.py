@@ -115,7 +115,13 @@ INSIDE = {
             ),
         ),
         "runs",
-        ("show", ("axes", "coloured", "plain", "tables", "kernel", "table", "advice_table", "plot", "html", "story")),
+        (
+            "show",
+            (
+                *("axes", "coloured", "plain", "tables", "kernel", "table", "advice_table", "series", "plot"),
+                *("charts", "html", "story"),
+            ),
+        ),
     ),
     "sweeps": (
         *("points", "stored", "executors", "result", "runs"),
@@ -147,7 +153,6 @@ INSIDE = {
         (
             "models",
             (
-                "memory",
                 "reparametrised",
                 "own",
                 "steps",
@@ -155,6 +160,7 @@ INSIDE = {
                 "recording",
                 "plans",
                 "buffers",
+                "memory",
                 "initialize",
                 "saving",
                 "pickled",

@@ -235,7 +235,7 @@ def test_an_archive_that_grows_is_refused_before_it_does(refused):
             Path("w.npz").write_bytes(content)
             assert refused("verify", "w.npz", "--scheme", "he_normal") == (
                 "fastinit: `file` must be an .npz file of arrays that are at most 100 times as large as they are "
-                f"stored (see numpy.savez), got 'w.npz: {name}'\n"
+                f"stored (see numpy.savez), got 'w.npz: {name}' (see fastinit verify --help)\n"
             )
 
 
@@ -288,7 +288,9 @@ def test_an_index_may_be_so_long(refused, monkeypatch):
     monkeypatch.setattr(tensor_files, "_LONGEST_INDEX", 100)
     Path("model.safetensors.index.json").write_text(f"{'{}':<101}")
     said = "`file` must be an index of at most 100 bytes, got 'model.safetensors.index.json'"
-    assert refused("verify", "model.safetensors.index.json", "--scheme", "zeros") == f"fastinit: {said}\n"
+    assert refused("verify", "model.safetensors.index.json", "--scheme", "zeros") == (
+        f"fastinit: {said} (see fastinit verify --help)\n"
+    )
 
 
 @pytest.mark.parametrize(
