@@ -179,8 +179,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):
             return 141
         with suppress(OSError):
-            print(f"fastinit: {error}", file=sys.stderr)
+            _print_refusal(error)
         return 2
+
+
+def _print_refusal(error: Exception, see: str = "") -> None:
+    """In one line: what a file or an argument has in it may hold others, and what a terminal acts on."""
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(error))
+    print(f"fastinit: {shown}{see}", file=sys.stderr)
 
 
 def _give_up_output() -> None:
@@ -208,11 +214,11 @@ def _answer(arguments: Sequence[str] | None) -> int:
     except OSError:
         raise
     except (ImportError, MemoryError) as error:
-        print(f"fastinit: {error}", file=sys.stderr)
+        _print_refusal(error)
         return 2
     except (ValueError, TypeError, IndexError) as error:
         see = _see(options.command) if options is not None and str(error).startswith("`") else ""  # it has the rule
-        print(f"fastinit: {error}{see}", file=sys.stderr)
+        _print_refusal(error, see)
         return 2
     except PrintedError:
         return 2

@@ -21,7 +21,10 @@ PROFILE = {
 }
 
 #: In help, what --model names.
-_MAKER = "function or class that makes the model when it is called without arguments: my.models:gpt"
+_MAKER = (
+    "function or class that makes the model when it is called without arguments: my.models:gpt; the module is "
+    "imported, which runs what is in it"
+)
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:

@@ -591,10 +591,19 @@ def test_what_torch_saved_and_is_no_state(tmp_path, capsys):
         ({"a": torch.zeros(3).to_sparse()}, f"{path} holds more than tensors by name: a"),
         ({"a": torch.ones(3), "m": {"x": torch.ones(3)}}, f"{path} holds more than tensors by name: m"),
         ({"a": torch.zeros(3, device="meta")}, f"{path} holds more than tensors by name: a"),
+        ({"a\x1b[31m": torch.zeros(3)}, f"{path} has a tensor whose name cannot be printed: 'a\\x1b[31m'"),
     ):
         torch.save(held, path)
         assert main(["verify", str(path), "--scheme", "zeros"]) == 2
         assert capsys.readouterr() == ("", f"fastinit: {said}\n")
+
+
+def test_a_protocol_that_torch_warns_of_is_one_line(tmp_path, capsys, recwarn):
+    path = tmp_path / "w.pt"
+    torch.save({"a": torch.zeros(3)}, path, pickle_protocol=4)
+    assert main(["verify", str(path), "--scheme", "zeros"]) == 2 and not recwarn.list
+    said = "cannot be read as weights that torch.save wrote: Weights only load failed"
+    assert capsys.readouterr() == ("", f"fastinit: {path} {said}\n")
 
 
 def test_ties_in_files(tmp_path, capsys):
