@@ -71,3 +71,10 @@ def keep(
     unfinished.write_text("[\n" + ",\n".join(json.dumps(stored[key]) for key in sorted(stored)) + "\n]\n")
     unfinished.replace(path)
     return result
+
+
+def before(name: str, claim: str, folder: Path = RESULTS) -> dict[str, Any] | None:
+    """The result that is kept of a claim, if it is of this machine: what a job goes on from."""
+    path = folder / f"{name}.json"
+    stored = json.loads(path.read_text()) if path.exists() else []
+    return next((one for one in stored if one["claim"] == claim and one["machine"] == machine()), None)
