@@ -39,6 +39,7 @@ def compiled(target: str, folder: Path) -> list[str]:
     compiler = [sys.executable, "-m", "ziglang", "cc", "-target", target]
     windows = "windows" in target
     arguments = [*SETUP.compile_arguments("gnu", windows, partial(SETUP.takes, compiler)), "-O0", *WARNINGS]
+    arguments += [] if windows else ["-fPIC"]  # as extensions are
 
     def compile_one(source: Path) -> str:
         told = [*compiler, *arguments, f"-I{CORE}", "-c", str(source), "-o", str(folder / f"{source.stem}.o")]
