@@ -14,6 +14,7 @@ PEERS := $(TORCH) transformers safetensors jax jaxlib flax keras dask mkl mkl_ra
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 ZIG := ziglang==0.17.1
+CYCLONEDX := cyclonedx-bom==7.5.0
 KERNEL_TESTS := $(addprefix tests/test_,ars.py stream.py laws.py moments.py products.py signals.py activations.py columns.py machine.py generator.py)
 # A thread may have a stack of 64 KiB (musl's have 128), and nothing here needs more than 32: a frame of the level that
 # takes most is 24.3 KiB, 16 of them words. It is seen to as the extension is compiled, since loops inlined take more.
@@ -21,20 +22,20 @@ C_WARNINGS := -Wframe-larger-than=26624 -Wall -Wextra -Wpedantic -Wconversion -W
 
 C_ARGUMENTS := import setup; print(*setup.compile_arguments("gnu", False, lambda options: setup.takes(["$(CC)"], options)))
 
-.PHONY: help bench bench-peers proof test test-doors cross docs lint sanitize build wheels clean
+.PHONY: help bench bench-peers proof test test-doors cross docs lint sanitize build sbom wheels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
-bench: .venv/installed-bench ## the benchmark suite, in about three minutes
+bench: .venv/installed-bench ## the benchmark suite, in about four minutes
 	$(BIN)/python -m bench
 
 bench-peers: .venv/installed-bench .venv/installed-peers ## the same against every peer this machine can have
 	$(BIN)/python -m bench
 
-# On Linux, by GCC: libm has vectors there.
-proof: .venv/installed-test ## how far activations are from exact, of every float32 and 10^8 float64: about two hours
-	$(BIN)/python -m proof.activations
+# `python -m proof` lists all there are, among them those that take hours.
+proof: .venv/installed-test .venv/installed-builders ## the proofs that end within an hour
+	$(BIN)/python -m proof --nightly
 
 test: .venv/installed-test ## the tests of all but the doors, whose frameworks are large
 	$(BIN)/python -m pytest $(addprefix --ignore=fastinit/,$(DOORS))
@@ -75,6 +76,17 @@ sanitize: .venv/installed-test .venv/installed-builders ## the kernel tests unde
 build: .venv/installed-builders ## dist/: source distribution and wheel
 	rm -rf dist
 	$(BIN)/python -m build
+
+# Of the wheel, in an environment with what it needs and nothing else. Every byte is the same when it is made again, as
+# long as NumPy is; what does not fit its own schema is refused.
+sbom: build .venv/installed-sbom ## dist/*.cdx.json: the bill of materials of the wheel, as CycloneDX has it; with build
+	rm -rf build/sbom
+	$(PYTHON) -m venv --without-pip build/sbom
+	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet dist/*.whl
+	wheel=$$(basename dist/*.whl) && version=$$(echo $$wheel | cut -d- -f2) && \
+		sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml > build/sbom/pyproject.toml && \
+		$(BIN)/cyclonedx-py environment --pyproject build/sbom/pyproject.toml --mc-type library \
+			--output-reproducible --validate -o "dist/$${wheel%.whl}.cdx.json" build/sbom/bin/python
 
 # As cibuildwheel does for a release, which has containers; here for the Pythons that are here, of Linux.
 wheels: ## wheelhouse/: a wheel for each Python that is here, repaired and tested
@@ -121,6 +133,10 @@ $(BIN)/python:
 
 .venv/installed-linters: Makefile | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(LINTERS)
+	touch $@
+
+.venv/installed-sbom: Makefile | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(CYCLONEDX)
 	touch $@
 
 .venv/installed-builders: Makefile pyproject.toml | $(BIN)/python

@@ -1,10 +1,15 @@
-"""The extension, and what compilers are told to make it; all else of the distribution stands in pyproject.toml."""
+"""The extension, what compilers are told to make it, and archives that are the same when they are made again.
 
+All else of the distribution stands in pyproject.toml.
+"""
+
+import gzip
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,8 +18,13 @@ from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).parent
+
+# When files of an archive were changed, unless SOURCE_DATE_EPOCH says it: the first that a zip archive, as a wheel is
+# one, can say.
+FIRST_TIME = "315532800"
 
 # Equal bits need every operation rounded on its own: no contraction, and no relaxed mathematics. The last two only say
 # that errno and the floating-point flags are not looked at, which lets a square root or a comparison be a vector.
@@ -96,6 +106,28 @@ class Build(build_ext):
         super().build_extensions()
 
 
+class Archive(sdist):
+    """As any, but made again it has the same bytes: of one time, of nobody, readable, and in order."""
+
+    def make_archive(self, base_name: str, format: str, *places: Any, base_dir: str, **of_whom: Any) -> str:
+        if format != "gztar":
+            return super().make_archive(base_name, format, *places, base_dir=base_dir, **of_whom)
+        path, time = f"{base_name}.tar.gz", int(os.environ.get("SOURCE_DATE_EPOCH", FIRST_TIME))
+
+        def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            member.mtime, member.uid, member.gid, member.uname, member.gname = time, 0, 0, "", ""
+            return member
+
+        with (
+            open(path, "wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=time) as packed,
+            tarfile.open(mode="w", fileobj=packed) as archive,
+        ):
+            archive.add(base_dir, filter=plain)
+        return path
+
+
 def core() -> Extension:
     """The extension, of the sources that are here."""
     import numpy
@@ -125,9 +157,10 @@ def description(text: str) -> str:
 if __name__ == "__main__":
     from Cython.Build import cythonize
 
+    os.environ.setdefault("SOURCE_DATE_EPOCH", FIRST_TIME)  # which what makes wheels reads
     setup(
         long_description=description((HERE / "README.md").read_text(encoding="utf-8")),
         long_description_content_type="text/markdown",
         ext_modules=cythonize([core()], language_level=3),
-        cmdclass={"build_ext": Build},
+        cmdclass={"build_ext": Build, "sdist": Archive},
     )

@@ -1,102 +1,109 @@
-"""Comparison: two stored runs, race by race; and this tree raced against a commit that is built for it."""
+"""Comparison: two runs, race by race, and how far they can be held against each other."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-from .report import Table, duration
-from .targets import Results, number
+from .report import Table, duration, geometric_mean, print_table, unquiet
+from .targets import TOLERANCE, Results, number
 from .timing import summary
 
-ROOT = Path(__file__).parents[1]
-#: Who raced against a commit runs so many times, and so does the commit, in turn.
-ROUNDS = 3
+#: What differs between two runs though the code is the same, of what the machine and the settings say.
+_MACHINE = ("cpu", "system", "threads", "isa", "compiler", "python", "numpy")
+_SETTINGS = ("full", "unset")
 _HEADS = ("race", "before", "now", "times as fast", "verdict")
 
 
-def comparison_table(before: Results, now: Results) -> Table:
-    """Of the races that both have: the times of fastinit, and whether it became faster or slower.
+class Change(NamedTuple):
+    """Of a race that both runs have: the seconds of fastinit before and now, and whether they are apart."""
 
-    It did where the interquartile ranges of the times are apart.
+    race: str
+    before: float
+    now: float
+    verdict: Literal["slower", "faster", "same"]
+
+    @property
+    def times(self) -> float:
+        """How many times as fast it is now."""
+        return self.before / self.now
+
+
+def changes(before: Results, now: Results) -> list[Change]:
+    """The races that both have, those first that became slower by most.
+
+    A race became slower or faster where the interquartile ranges of the times are apart, and the medians by more than
+    3 %, as of rows.
     """
-    old = {(race["group"], race["name"]): race for race in before["races"]}
-    pairs = [(old[key], race) for race in now["races"] if (key := (race["group"], race["name"])) in old]
-    if not pairs:
+    old, new = _by_name(before), _by_name(now)
+    found = [_change(key, old[key], race) for key, race in new.items() if key in old]
+    if not found:
         raise ValueError("`--compare` must be two runs that have a race in common")
-    return Table("Before and now", _HEADS, [_compared(one, other) for one, other in pairs])
+    return sorted(found, key=lambda change: change.times)
 
 
-def _compared(before: Results, now: Results) -> tuple[str, ...]:
+def _by_name(results: Results) -> dict[str, Results]:
+    return {f"{race['group']}/{race['name']}": race for race in results["races"]}
+
+
+def _change(key: str, before: Results, now: Results) -> Change:
     was, new = (summary(next(iter(race["entrants"].values()))["samples"]) for race in (before, now))
-    verdict = "same" if was.overlaps(new) else "faster" if new.median < was.median else "slower"
-    times = number(was.median / new.median)
-    return f"{now['group']}/{now['name']}", duration(was.median), duration(new.median), times, verdict
+    times = was.median / new.median
+    apart = not was.overlaps(new) and not TOLERANCE <= times <= 1 / TOLERANCE
+    return Change(key, was.median, new.median, "same" if not apart else "faster" if times > 1 else "slower")
 
 
-def against(commit: str, pattern: str | None) -> tuple[Results, Results]:
-    """The runs of a commit, and of this tree: three of each in turn, each in a process of its own.
-
-    The commit is built in a work tree of its own, and timed by the benchmark of this tree.
-    """
-    with _built(commit) as other:
-        runs: dict[Path, list[Results]] = {other: [], ROOT: []}
-        for round_ in range(ROUNDS):
-            for tree in (other, ROOT) if round_ % 2 == 0 else (ROOT, other):
-                runs[tree].append(_run(tree, pattern))
-        return merged(runs[other]), merged(runs[ROOT])
+def sentence(found: list[Change]) -> str:
+    """How many became slower and faster, and the mean of all."""
+    count = {verdict: sum(change.verdict == verdict for change in found) for verdict in ("slower", "faster", "same")}
+    mean = number(geometric_mean([change.times for change in found]))
+    counted = f"{count['slower']} slower, {count['faster']} faster, {count['same']} the same"
+    return f"Of {len(found)} race{'s' * (len(found) != 1)}, {counted}; {mean} times as fast as before (geometric mean)."
 
 
-def merged(runs: list[Results]) -> Results:
-    """One run with the samples of all."""
-    first, *others = runs
-    for race in first["races"]:
-        same = [
-            one
-            for run in others
-            for one in run["races"]
-            if (one["group"], one["name"]) == (race["group"], race["name"])
-        ]
-        for label, entry in race["entrants"].items():
-            for one in same:
-                entry["samples"] += one["entrants"][label]["samples"] if label in one["entrants"] else []
-    return first
+def warnings(before: Results, now: Results) -> Iterator[str]:
+    """Why what was measured may be of the machine, not of the code; and what the comparison leaves out."""
+    for when, results in (("before", before), ("now", now)):
+        if said := unquiet(results):
+            yield f"{when}: {said}"
+    if differ := [*_differ(before, now)]:
+        yield f"The runs differ in more than the code, and times may for that: {'; '.join(differ)}."
+    old, new = _by_name(before), _by_name(now)
+    for when, few in (("before", old.keys() - new.keys()), ("now", new.keys() - old.keys())):
+        if few:
+            yield f"{len(few)} race{'s' * (len(few) != 1)} only {when}: left out."
+    for when, results in (("before", before), ("now", now)):
+        if results.get("interrupted"):
+            yield f"{when}: the run was interrupted."
 
 
-@contextmanager
-def _built(commit: str) -> Iterator[Path]:
-    """A work tree of the commit with its core built and this benchmark in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        done = subprocess.run(
-            ["git", "worktree", "add", "--detach", tree, commit], cwd=ROOT, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise ValueError(
-                f"`--baseline` must be a commit of this repository, got {commit!r} ({done.stderr.strip()})"
-            )
-        try:
-            subprocess.run([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], cwd=tree, check=True)
-            shutil.rmtree(tree / "bench")
-            shutil.copytree(ROOT / "bench", tree / "bench")
-            yield tree
-        finally:
-            subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=ROOT, check=True)
+def _differ(before: Results, now: Results) -> Iterator[str]:
+    for part, names in (("machine", _MACHINE), ("settings", _SETTINGS)):
+        for name in names:
+            was, new = before[part].get(name), now[part].get(name)
+            if was != new:
+                yield f"{name} {was!r} and {new!r}"
+    for name, peer in before["peers"].items():
+        other = now["peers"].get(name, peer)
+        if peer["version"] != other["version"]:
+            yield f"{name} {peer['version']} and {other['version']}"
 
 
-def _run(tree: Path, pattern: str | None) -> Results:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.json"
-        command = [sys.executable, "-m", "bench", "--json", str(path), *(["--only", pattern] if pattern else [])]
-        subprocess.run(command, cwd=tree, stdout=subprocess.DEVNULL)
-        if not path.exists():
-            raise ValueError(
-                f"`--baseline` must be a commit that the benchmark runs on: {' '.join(command)} failed in {tree}"
-            )
-        return dict(json.loads(path.read_text()))
+def table(found: list[Change]) -> Table:
+    """A row for each."""
+    lines = [(one.race, duration(one.before), duration(one.now), number(one.times), one.verdict) for one in found]
+    return Table("Before and now", _HEADS, lines)
+
+
+def show(before: Results, now: Results, console: Any, *, everything: bool) -> bool:
+    """A sentence, why it may be wrong, and what changed, or everything; whether something became slower."""
+    found = changes(before, now)
+    console.print(sentence(found), style="bold", markup=False)
+    for warning in warnings(before, now):
+        console.print(warning, style="yellow", markup=False)
+    shown = [change for change in found if everything or change.verdict != "same"]
+    if shown:
+        print_table(table(shown), console)
+    if len(shown) < len(found):
+        console.print(f"--all shows the {len(found) - len(shown)} that are the same too.", markup=False)
+    return any(change.verdict == "slower" for change in found)

@@ -8,12 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from .standings import REFERENCES
-from .targets import Results, number, ratio
+from .standings import REFERENCES, rows
+from .targets import Results, number
 
-_LAWS = ("normal", "uniform", "truncated")
+_LAWS = ("normal", "uniform", "truncated", "constant")
 _OWN = "tab:red"
-_OTHERS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:gray", "tab:cyan")
+_OTHERS = (
+    "tab:blue",
+    "tab:orange",
+    "tab:green",
+    "tab:purple",
+    "tab:brown",
+    "tab:pink",
+    "tab:gray",
+    "tab:cyan",
+    "tab:olive",
+)
+#: With these, entrants are told apart without colour too; all are measured, so that no line is dashed.
+_MARKERS = "s^Dvph<>*"
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
@@ -43,15 +55,15 @@ def _fills(results: Results, start: str) -> list[Results]:
 
 
 def _sizes(results: Results) -> Any:
-    """A panel for each law in float32, log-log."""
-    figure, panels = _panels(len(_LAWS), sharey=True)
+    """A panel for each law in float32, log-log, on the same axes."""
+    figure, panels = _panels(len(_LAWS), sharex=True, sharey=True)
     styles = _styles([race for law in _LAWS for race in _fills(results, f"{law} float32 ")])
     lines = {}
     for law, panel in zip(_LAWS, panels, strict=True):
         races = _fills(results, f"{law} float32 ")
         for label in (label for label in styles if any(label in race["entrants"] for race in races)):
             points = [_point(race, label) for race in races if label in race["entrants"]]
-            lines[label] = panel.loglog(*zip(*points, strict=True), marker="o", **styles[label])[0]
+            lines[label] = panel.loglog(*zip(*points, strict=True), **styles[label])[0]
         panel.set(title=f"{law} float32", xlabel="values in a call")
     panels[0].set_ylabel("ns per value (one thread)")
     figure.legend(lines.values(), lines, loc="outside right upper")
@@ -64,11 +76,15 @@ def _point(race: Results, label: str) -> tuple[int, float]:
 
 def _styles(races: list[Results]) -> dict[str, dict[str, str]]:
     """One style for each entrant, in all panels."""
-    others = cycle(_OTHERS)
-    styles = {"fastinit": {"color": _OWN}} | {name: {"color": "black", "linestyle": ":"} for name in REFERENCES}
+    others = zip(cycle(_OTHERS), cycle(_MARKERS), strict=False)
+    styles = {"fastinit": {"color": _OWN, "marker": "o"}}
+    styles |= {
+        name: {"color": "black", "marker": mark} for name, mark in zip(REFERENCES, cycle("+x1234"), strict=False)
+    }
     for label in (label for race in races for label in race["entrants"]):
         if label not in styles:
-            styles[label] = {"color": next(others)}
+            colour, marker = next(others)
+            styles[label] = {"color": colour, "marker": marker}
     return styles
 
 
@@ -89,7 +105,8 @@ def _peers(results: Results) -> Any:
         bars = panel.barh(order, [rates[label] for label in order], color=colors)
         panel.bar_label(bars, fmt="%.0f", padding=3)
         panel.set(title=race["name"], xlabel="million values a second (one thread)")
-        panel.margins(x=0.15)
+        panel.margins(x=0.25)
+        panel.set_xlim(left=0)
     return figure
 
 
@@ -98,12 +115,12 @@ def _sweeps(results: Results) -> Any:
     figure, panels = _panels(2)
     for panel, by, fixed in zip(panels, ("width", "depth"), ("depth 4", "width 1024 (dense) and 16384"), strict=True):
         races = [race for race in results["races"] if race["group"] == "sweep" and race["name"].startswith(by)]
-        for label, color in (("dense", "tab:blue"), ("matrix_free", _OWN)):
+        for label, color, marker in (("dense", "tab:blue", "s"), ("matrix_free", _OWN, "o")):
             points = [(r["values"], r["entrants"][label]["median"]) for r in races if label in r["entrants"]]
             if len(points) > 1:
                 x, y = np.array(points).T
                 power = np.polyfit(np.log(x[-3:]), np.log(y[-3:]), 1)[0]
-                panel.loglog(x, y, marker="o", color=color, label=f"{label}: {by}^{power:.2f} at the end")
+                panel.loglog(x, y, marker=marker, color=color, label=f"{label}: {by}^{power:.2f} at the end")
         panel.set(title=f"batch 32, {fixed}", xlabel=by)
         if by == "depth":
             panel.set_xticks([4, 8, 16, 32, 64], ["4", "8", "16", "32", "64"])
@@ -115,25 +132,22 @@ def _sweeps(results: Results) -> Any:
 
 
 def _torch(results: Results) -> Any:
-    """How many times as fast each race of PyTorch is, the greatest on top: on an axis of logarithms, so no bars."""
+    """How many times as fast each race of PyTorch is as the best of torch's ways, on logarithms, so no bars."""
     figure, (panel,) = _panels(1)
     figure.set_figwidth(9)
-    times = {
-        race["name"]: ratio(race, "fastinit", label).times.median
-        for race in results["races"]
-        if race["group"] == "torch" and "fastinit" in race["entrants"]
-        for label in race["entrants"]
-        if label in ("transformers", "torch", "torch, the whole, then cut")
-    }
-    if not times:
+    found = sorted((row for row in rows(results) if row.race.startswith("torch/")), key=lambda row: row.ratio.times)
+    if not found:
         return figure
-    order = sorted(times, key=times.__getitem__)
-    figure.set_figheight(max(4.2, 0.28 * len(order)))
-    panel.axvline(1, color="black", linewidth=0.8)
-    panel.scatter([times[name] for name in order], order, color=_OWN)
-    for name in order:
-        panel.annotate(number(times[name]), (times[name], name), (8, 0), textcoords="offset points", va="center")
-    panel.set(title="fastinit.torch", xlabel="times as fast as torch alone (logarithmic)", xscale="log")
-    panel.set_xlim(min(*times.values(), 1) / 2, 2 * max(times.values()))
+    names = [f"{row.race.removeprefix('torch/')}, beside {row.peer}" for row in found]
+    times = [row.ratio.times.median for row in found]
+    figure.set_figheight(max(4.2, 0.28 * len(found)))
+    panel.axvline(1, color="black", linewidth=0.8, zorder=0)
+    panel.scatter(times, names, color=_OWN)
+    white = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    for point in zip(times, names, strict=True):
+        panel.annotate(number(point[0]), point, (8, 0), textcoords="offset points", va="center", bbox=white)
+    label = "times as fast as what it stands beside (logarithmic)"
+    panel.set(title="fastinit.torch", xlabel=label, xscale="log")
+    panel.set_xlim(min(*times, 1) / 2, 3 * max(times))
     panel.grid(axis="y", alpha=0.3)
     return figure

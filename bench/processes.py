@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .races import missing
-from .saves import NEEDS
+from .needs import missing
+from .saves import NEEDS, PREFIX
+from .stopping import stop_if_asked
 
 _PEAK = """
 import json, sys, time
@@ -40,11 +42,9 @@ print(json.dumps({"MiB": peak(), "seconds": time.perf_counter() - start}))
 
 
 _SAVE = """
-from tempfile import TemporaryDirectory
 from bench.saves import write
-with TemporaryDirectory(prefix="fastinit-bench-") as folder:
-    write("WAY", 4096, folder)
-    print(json.dumps({"MiB": peak(), "seconds": time.perf_counter() - start}))
+write("WAY", 4096, sys.argv[2])
+print(json.dumps({"MiB": peak(), "seconds": time.perf_counter() - start}))
 """
 
 
@@ -68,19 +68,29 @@ PROGRAMS = {
 }
 
 
-def measured(threads: int, *, full: bool) -> dict[str, dict[str, float]]:
+def measured(threads: int, failures: list[str], *, full: bool) -> dict[str, dict[str, float]]:
     """Peak MiB and seconds of each program, by its name; of profiles only the command's in a quick run. Linux only."""
     if not Path("/proc/self/status").exists():
         return {}
     absent = {f"save 1 GiB, {way}" for way, needs in NEEDS.items() if missing(needs)}
     programs = {name: text for name, text in PROGRAMS.items() if name == _QUICK or (full and name not in absent)}
-    return {name: run(text, threads) for name, text in programs.items()} | {"fastinit profile": _story()}
+    todo = {name: partial(run, text, threads) for name, text in programs.items()} | {"fastinit profile": _story}
+    found = {}
+    for name, measure in todo.items():
+        try:
+            found[name] = measure()
+        except subprocess.CalledProcessError as error:
+            stop_if_asked()
+            why = error.stderr.strip().splitlines() or [str(error)]
+            failures.append(f"process, {name}: {why[-1]}")
+    return found
 
 
 def run(program: str, threads: int) -> dict[str, float]:
-    """What a program of its own process printed."""
-    command = [sys.executable, "-c", _PEAK + program, str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    """What a program of its own process printed; it may write to a folder, which is removed."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        command = [sys.executable, "-c", _PEAK + program, str(threads), folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 
@@ -93,7 +103,11 @@ def _story() -> dict[str, Any]:
         for _ in range(3):
             start = perf_counter()
             subprocess.run(
-                [sys.executable, "-m", "fastinit.cli", "profile"], cwd=folder, capture_output=True, check=True
+                [sys.executable, "-m", "fastinit.cli", "profile"],
+                cwd=folder,
+                capture_output=True,
+                check=True,
+                text=True,
             )
             seconds.append(perf_counter() - start)
     return {"seconds": sorted(seconds)[1]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from math import isqrt
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -14,6 +13,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import fastinit as fi
+
+from .needs import missing
 
 Array = np.ndarray[Any, Any]
 Call = Callable[[], Any]
@@ -42,11 +43,6 @@ class Entrant(NamedTuple):
     needs: str = ""
     writes: bool = False
     splits: bool = False
-
-
-def missing(needs: str) -> list[str]:
-    """The packages among these that are not installed."""
-    return [package for package in needs.split() if not find_spec(package)]
 
 
 class Checked(NamedTuple):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from math import exp, log
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,37 +35,65 @@ def load(path: Path, option: str = "--report") -> Results:
     return results
 
 
-#: The rows that one looks at first: what is timed, and the race.
+class Glance(NamedTuple):
+    """A row that one looks at first: what is timed, its race, and what such races are called and found by."""
+
+    what: str
+    race: str
+    called: str = ""
+    like: str = ""
+
+
+_FILL = r"^(fills|second fill|fresh|all threads|threads|schemes|large)/"
+_NORMAL, _PROFILES = _FILL + r"(?!.*uniform|constant)|^orthogonal/", r"^(profile|points|loops|moments)/"
+#: The rows that one looks at first. Each race that has a rival is like exactly one.
 GLANCE = (
-    ("normal, float32, 16 Mi values", "fills/normal float32 16 Mi"),
-    ("the same on all threads", "all threads/normal float32 16 Mi"),
-    ("uniform, float32, 16 Mi", "fills/uniform float32 16 Mi"),
-    ("normal cut at 2 sd, float32, 16 Mi", "fills/truncated float32 16 Mi"),
-    ("normal, bfloat16, 1 Mi", "fills/normal bfloat16 1 Mi"),
-    ("normal, float64, 1 Mi", "fills/normal float64 1 Mi"),
-    ("he_normal of 8 x 8, a call", "calls/he_normal 8 x 8"),
-    ("orthogonal, 2048 x 2048", "orthogonal/2048 x 2048, one thread"),
-    ("four moments of 16 Mi values", "moments/moments of order 4 float32 16 Mi"),
-    ("GPT-2 of 4 layers in fast_init", "torch/GPT-2, 4 layers of 768"),
-    ("200 small linear layers in fast_init", "torch/200 x nn.Linear(32, 32)"),
-    ("profile, 1024 x 16, batch 256", "profile/dense 1024, depth 16, batch 256"),
+    Glance("16 Mi normal values", "fills/normal float32 16 Mi", "of normal laws", _NORMAL),
+    Glance("16 Mi uniform values", "fills/uniform float32 16 Mi", "of uniform laws", _FILL + r".*uniform"),
+    Glance("1 Mi of a constant", "fills/constant float32 1 Mi", "of constants", _FILL + r"constant"),
+    Glance("a call of he_normal, 8 x 8", "calls/he_normal 8 x 8", "small calls", r"^calls/"),
+    Glance("GPT-2 of 4 layers", "torch/GPT-2, 4 layers of 768", "in frameworks", r"^(torch|jax|keras|dask|save)/"),
+    Glance("a profile, 1024 x 16", "profile/dense 1024, depth 16, batch 256", "of profiles and moments", _PROFILES),
+)
+#: And those that README has too.
+MORE = (
+    Glance("16 Mi normal values on all threads", "all threads/normal float32 16 Mi"),
+    Glance("16 Mi normal values cut at 2 sd", "fills/truncated float32 16 Mi"),
+    Glance("1 Mi normal values of bfloat16", "fills/normal bfloat16 1 Mi"),
+    Glance("orthogonal, 2048 x 2048", "orthogonal/2048 x 2048, one thread"),
+    Glance("four moments of 16 Mi values", "moments/moments of order 4 float32 16 Mi"),
+    Glance("200 small linear layers", "torch/200 x nn.Linear(32, 32)"),
 )
 _TYPED, _FRAMEWORKS = ("numpy as typed", "numpy", "numpy four moments", "numpy qr"), ("torch", "transformers")
 
 
-def glance_table(results: Results) -> Table:
-    """Of those rows the ones that were run: times of a call, and how many times as fast as the best of all others."""
+def glance_table(results: Results, glances: tuple[Glance, ...] = GLANCE) -> Table:
+    """Of those rows the ones that were run: times of a call, how many times as fast, and where races like it lose."""
     races = {f"{race['group']}/{race['name']}": race for race in results["races"]}
     found = {row.race: row for row in rows(results)}
-    lines = [(what, *_glance(races[key], found[key])) for what, key in GLANCE if key in found]
-    return Table("At a glance", ("what", "fastinit", "best other", "NumPy", "torch", "times as fast"), lines)
+    like = any(glance.like for glance in glances)
+    heads = ("what", "fastinit", "best other", "NumPy as typed", "torch", *["where it loses"] * like)
+    lines = [
+        (one.what, *_glance(races[one.race], found[one.race]), *[_where_lost(one, found.values())] * like)
+        for one in glances
+        if one.race in found
+    ]
+    return Table("At a glance", heads, lines)
 
 
 def _glance(race: Results, row: Row) -> tuple[str, ...]:
     took = {label: duration(entry["median"]) for label, entry in race["entrants"].items()}
     typed, framework = (next((took[label] for label in few if label in took), "") for few in (_TYPED, _FRAMEWORKS))
-    times = number(row.ratio.times.median) + (" (lost)" if row.outcome == "lost" else "")
-    return took["fastinit"], f"{took[row.peer]} {row.peer}", typed, framework, times
+    times = number(row.ratio.times.median) + " x" + ", lost" * (row.outcome == "lost")
+    return took["fastinit"], f"{took[row.peer]} {row.peer} ({times})", typed, framework
+
+
+def _where_lost(glance: Glance, found: Iterable[Row]) -> str:
+    """In how many races like it, and the worst of them."""
+    alike = [row for row in found if re.search(glance.like, row.race)]
+    lost = sorted((row for row in alike if row.outcome == "lost"), key=lambda row: row.ratio.times)
+    worst = f"; worst: {lost[0].race} ({number(lost[0].ratio.times.median)} x {lost[0].peer})" if lost else ""
+    return f"{len(lost)} of {len(alike)} {glance.called}{worst}"
 
 
 def duration(seconds: float) -> str:
@@ -89,12 +119,12 @@ _WIDE = 0.3
 
 
 def lost_table(found: list[Row]) -> Table:
-    """The rows that are lost, to whom and by how much, below what is known of why; the worst first."""
+    """The races that are lost, to whom and by how much, below what is known of why; the worst first."""
     reasons: dict[str, list[str]] = {}
     for row in sorted((row for row in found if row.outcome == "lost"), key=lambda row: row.ratio.times):
         reasons.setdefault(row.reason, []).append(f"{row.race} ({number(row.ratio.times.median)} x {row.peer})")
     lines = [(reason, str(len(lost)), "; ".join(lost)) for reason, lost in reasons.items()]
-    return Table("Lost rows", ("why", "rows", "times as fast as the peer that wins"), lines)
+    return Table("Lost races", ("why", "races", "times as fast as the other"), lines)
 
 
 def targets_table(results: Results) -> Table:
@@ -211,56 +241,71 @@ def section(results: Results) -> str:
     """Every table, for a page of its own."""
     others = (table for table in group_tables(results) if table.title not in ("fills", *BESIDE))
     found = rows(results)
-    details = [fills_table(results, largest=False), *others]
-    folded = "\n\n".join(f"**{table.title}**\n\n{markdown(table)}" for table in details)
-    lost = lost_table(found)
-    lead = (f"**{headline(found)}.**", *_warned(results), conditions(results), *([markdown(lost)] if lost.rows else []))
-    top = (*lead, markdown(targets_table(results)), markdown(fills_table(results, largest=True)))
-    return "\n\n".join((*top, f"<details><summary>Every row</summary>\n\n{folded}\n\n</details>"))
+    lost, glance = lost_table(found), glance_table(results)
+    tables = [markdown(table) for table in (glance, lost) if table.rows]
+    measured = (markdown(targets_table(results)), markdown(fills_table(results, largest=True)))
+    details = (fills_table(results, largest=False), *others)
+    folded = _folded("Every row", *(f"**{table.title}**\n\n{markdown(table)}" for table in details))
+    top = (f"**{headline(found)}.**", *_warned(results), *tables, conditions(results), *measured, folded)
+    return "\n\n".join(top)
 
 
 def short_section(results: Results) -> str:
-    """What stands between the markers of the README."""
+    """What stands between the markers of the README: a sentence and twelve rows."""
     machine = results["machine"]
-    where = f"{machine['cpu']}, {machine['isa']}, one thread unless said, {machine['date']}"
-    return "\n\n".join(
-        (f"**{headline(rows(results))}** ({where}).", *_warned(results), markdown(glance_table(results)))
-    )
+    where = f"{machine['cpu']}, {machine['isa']}, float32 and one thread unless said, {machine['date']}"
+    twelve = (*(glance._replace(like="") for glance in GLANCE), *MORE)
+    top = (f"**{headline(rows(results))}** ({where}).", *_warned(results), markdown(glance_table(results, twelve)))
+    return "\n\n".join(top)
+
+
+def _folded(summary: str, *parts: str) -> str:
+    return "\n\n".join((f"<details><summary>{summary}</summary>", *parts, "</details>"))
 
 
 def _warned(results: Results) -> list[str]:
     return [warning] if (warning := unquiet(results)) else []
 
 
-def write_between_markers(path: Path, text: str) -> None:
-    """Replace what stands between the two markers of a file."""
-    whole = path.read_text() if path.exists() else ""
+def around_markers(path: Path) -> tuple[str, str]:
+    """What stands before the two markers of a file, and after them."""
+    whole = path.read_text() if path.is_file() else ""
     if whole.count(START) != 1 or whole.count(END) != 1 or whole.index(START) > whole.index(END):
         rule = f"a file with {START} and {END} once each, in this order"
         raise ValueError(f"`--readme` must be {rule}, got {str(path)!r}")
     before, rest = whole.split(START)
-    path.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}")
+    return before, rest.split(END)[1]
+
+
+def write_between_markers(path: Path, text: str) -> None:
+    """Replace what stands between the two markers of a file."""
+    before, after = around_markers(path)
+    path.write_text(f"{before}{START}\n{text}\n{END}{after}")
 
 
 def show(results: Results, console: Any, *, everything: bool = True) -> None:
-    """The rows that one looks at first and those that are lost, after every table where these are wanted too.
-
-    What counts comes last, where a terminal stands at the end.
-    """
+    """A sentence, the rows that one looks at first, those that are lost, and all others where these are wanted too."""
     found = rows(results)
     for warning in _warned(results):
         console.print(warning, style="yellow", markup=False)
+    if results.get("interrupted"):
+        console.print(f"Interrupted after {_races(results)}: the rest was not run.", style="yellow", markup=False)
+    console.print(f"{headline(found)}.", style="bold", markup=False)
     tables = [*group_tables(results), targets_table(results)] if everything else []
-    for table in (*tables, lost_table(found), glance_table(results)):
+    for table in (glance_table(results), lost_table(found), *tables):
         if table.rows:
             print_table(table, console)
     if missing := results.get("missing"):
         console.print(f"Not installed, and left out with what needs it: {', '.join(missing)}.", markup=False)
     for failure in results["failures"]:
         console.print(failure, style="red", markup=False)
-    if results.get("interrupted"):
-        console.print(f"Interrupted after {len(results['races'])} races.", style="yellow", markup=False)
-    console.print(headline(found), style="bold")
+    if not everything:
+        console.print(f"--all shows every row of {_races(results)}.", markup=False)
+
+
+def _races(results: Results) -> str:
+    count = len(results["races"])
+    return f"{count} race{'s' * (count != 1)}"
 
 
 def print_table(table: Table, console: Any) -> None:

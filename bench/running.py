@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from . import UNSET, processes, timing
-from .races import ALL_THREADS, Race, missing
+from .needs import missing
+from .races import ALL_THREADS, Race
 from .standings import rows
+from .stopping import stoppable
 from .targets import Results, number
 
 #: What there is of a run while it goes on, and after it.
@@ -25,20 +25,19 @@ def chosen(races: list[Race], full: bool, only: str | None) -> list[Race]:
     """The races to run: the quick ones, or all, or those that a pattern finds among all."""
     if only is None:
         return [race for race in races if full or race.quick]
-    try:
-        found = [race for race in races if re.search(only, race.key)]
-    except re.error:
-        found = []
+    found = [race for race in races if re.search(only, race.key)]
     if not found:
         groups = ", ".join(dict.fromkeys(race.group for race in races))
         raise ValueError(f"`--only` must be a pattern that finds a race (groups: {groups}), got {only!r}")
     return found
 
 
-def measure(full: bool, only: str | None, console: Any) -> Results:
+def measure(
+    full: bool, only: str | None, console: Any, give_up: Callable[[Results], None] = lambda results: None
+) -> Results:
     """The results of a run; `interrupted` where Ctrl-C ended it: then of the races that were done.
 
-    On a terminal a bar tells how far it is, elsewhere a line for each race.
+    On a terminal a bar tells how far it is, elsewhere a line for each race. `give_up` is what `stoppable` calls.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -46,7 +45,39 @@ def measure(full: bool, only: str | None, console: Any) -> Results:
     from .suite import races
 
     settings = timing.FULL if full else timing.QUICK
-    results: Results = {
+    results = _none_yet(settings, full, only)
+    bar = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    progress = Progress(*bar, console=console, transient=True, disable=not console.is_terminal)
+
+    def leave() -> None:
+        progress.stop()
+        give_up(results)
+
+    with progress, stoppable(leave):
+        task = progress.add_task("peers", total=None)
+        todo = chosen(races(), full, only)
+        needs = [one for race in todo for entrant in race.entrants.values() for one in missing(entrant.needs)]
+        results["missing"] = sorted(set(needs))
+        results["peers"] = {peer.name: {"version": peer.version, "choices": peer.choices} for peer in installed()}
+        progress.update(task, total=len(todo), description="processes")
+        if only is None:
+            results["processes"] = processes.measured(ALL_THREADS, results["failures"], full=full)
+        for race in todo:
+            progress.update(task, description=race.key)
+            found = timing.run(race, settings, results["failures"])
+            results["races"] += [found] if found else []
+            _keep(results)
+            progress.advance(task)
+            if not console.is_terminal:
+                print(_line(race, found), file=console.file, flush=True)
+        results["interrupted"] = False
+    if results["races"]:  # or the run before it is still worth something
+        _keep(results)
+    return results
+
+
+def _none_yet(settings: timing.Settings, full: bool, only: str | None) -> Results:
+    return {
         "machine": machine(),
         "settings": {**settings._asdict(), "full": full, "only": only, "unset": os.environ.get(UNSET, "")},
         "peers": {},
@@ -56,27 +87,6 @@ def measure(full: bool, only: str | None, console: Any) -> Results:
         "failures": [],
         "interrupted": True,
     }
-    bar = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*bar, console=console, transient=True, disable=not console.is_terminal) as progress, stoppable():
-        task = progress.add_task("peers", total=None)
-        todo = chosen(races(), full, only)
-        needs = [one for race in todo for entrant in race.entrants.values() for one in missing(entrant.needs)]
-        results["missing"] = sorted(set(needs))
-        results["peers"] = {peer.name: {"version": peer.version, "choices": peer.choices} for peer in installed()}
-        progress.update(task, total=len(todo), description="processes")
-        if only is None:
-            results["processes"] = processes.measured(ALL_THREADS, full=full)
-        for race in todo:
-            progress.update(task, description=race.key)
-            found = timing.run(race, settings, results["failures"])
-            results["races"] += [found] if found else []
-            _keep(results)
-            progress.advance(task)
-            if not console.is_terminal:
-                print(_line(race, found), flush=True)
-        results["interrupted"] = False
-    _keep(results)
-    return results
 
 
 def _keep(results: Results) -> None:
@@ -92,24 +102,6 @@ def _line(race: Race, found: Results | None) -> str:
     own = next(iter(found["entrants"].values()))
     against = "".join(f", {row.ratio} x {row.peer}" for row in rows({"races": [found]}))
     return f"{race.key}: {number(own['median'] * 1e3)} ms{against}"
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Ctrl-C ends what is within, also where a call makes a result of what it has by then, as profiles do."""
-
-    def stop(*_: Any) -> None:
-        timing.STOPPED.set()
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        signal.signal(signal.SIGINT, before)
-        timing.STOPPED.clear()
 
 
 def machine() -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from .races import Array, Call, Entrant, Race, side
 from .torch_calls import no_buffer
 
 _ARRAYS = 16
+#: What the folders of this process begin with.
+PREFIX = f"fastinit-bench-{os.getpid()}-"
 _NAME = "model.safetensors"
 
 
@@ -25,6 +29,14 @@ def saves(most: int) -> Iterator[Race]:
     """A checkpoint of square matrices, small and of a gibibyte."""
     for n in dict.fromkeys((side(512, most), side(4096, most))):
         yield _saved(n, quick=n <= 512)
+
+
+def remove_folders() -> None:
+    """Those of this process, though something still writes there: what is cut off need not reach the disk first."""
+    for folder in Path(gettempdir()).glob(f"{PREFIX}*"):
+        for path in folder.iterdir():
+            os.truncate(path, 0)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write(way: str, n: int, folder: str) -> None:
@@ -78,7 +90,7 @@ def _saved(n: int, *, quick: bool) -> Race:
 
     def bind(_: Array, way: str) -> Call:
         def call() -> Any:
-            folder = TemporaryDirectory(prefix="fastinit-bench-")
+            folder = TemporaryDirectory(prefix=PREFIX)
             write(way, n, folder.name)
             return folder
 

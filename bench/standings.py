@@ -52,7 +52,7 @@ REASONS = (
         r"^torch/\d+ x nn.Linear",
         "torch shows ten calls of each layer to any context, a microsecond each, of which four are left",
     ),
-    (r"^torch/1000 calls that draw nothing", "torch shows every call to the context, which costs a microsecond each"),
+    (r"^torch/1000 calls without a draw", "torch shows every call to the context, which costs a microsecond each"),
     (
         r"^torch/initialize_",
         "all is known to be right before the first value is written: each tensor is looked at some ten times in Python",
@@ -118,6 +118,11 @@ def _row(race: Results, labels: Iterable[str]) -> Row:
 
 def headline(found: list[Row]) -> str:
     """The number that counts, and what it is a part of."""
+    if not found:
+        return "No race has another's entrant that does the same work"
     count = {outcome: sum(row.outcome == outcome for row in found) for outcome in ("won", "equal", "lost")}
-    lost = f"{count['lost']} row{'s' * (count['lost'] != 1)} lost"
-    return f"{lost} of {len(found)}; {count['won']} won, {count['equal']} equal"
+    races, lost = (
+        f"{len(found)} race{'s' * (len(found) != 1)}",
+        f"{count['lost']} {'is' if count['lost'] == 1 else 'are'}",
+    )
+    return f"Of {races} against the best other in each, {lost} lost, {count['won']} won and {count['equal']} equal"

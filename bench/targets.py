@@ -144,7 +144,7 @@ TARGETS = (
     Target("1/8 of a matrix, rows", _SHARD, "fastinit", "fastinit, the whole", 8 / 1.2),
     Target("1/8 of a matrix, columns", _SHARD, "fastinit, columns", "fastinit, the whole", 8 / 1.2),
     Target("1/8 of a matrix, rows", _SHARD, "fastinit", "torch, the whole, then cut", 0),
-    Target("fast_init, a call that draws nothing", "torch/1000 calls that draw nothing", "fastinit", "", 2, "torch"),
+    Target("fast_init, a call without a draw", "torch/1000 calls without a draw", "fastinit", "", 2, "torch"),
 )
 
 #: The most that a whole process may take: its name, "MiB" or "seconds", and how many of them; 0 is only reported.

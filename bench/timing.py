@@ -6,20 +6,18 @@ from collections.abc import Iterable
 from functools import cache
 from itertools import repeat
 from pathlib import Path
-from threading import Event
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .races import Array, Call, Checked, Race, use_threads
+from .stopping import stop_if_asked
 
 #: Who takes so many times as long as the first gets no more rounds than these.
 _FAR, _ROUNDS_FAR = 4, 2
 #: Where the system does not tell how large its caches are.
 _CACHE = 1 << 26
-#: That Ctrl-C was pressed, which some calls take to mean that they shall return what they have.
-STOPPED = Event()
 
 
 class Settings(NamedTuple):
@@ -76,12 +74,6 @@ def _once(call: Call) -> float:
     start = perf_counter()
     _kept = call()
     return perf_counter() - start
-
-
-def stop_if_asked() -> None:
-    """A call that was cut off and returned is no sample, and its output not wrong."""
-    if STOPPED.is_set():
-        raise KeyboardInterrupt
 
 
 @cache

@@ -153,7 +153,7 @@ def _shard(n: int) -> Race:
 
 
 def _context() -> Race:
-    """Calls of torch that draw nothing, which the context sees as well."""
+    """Calls of torch without a draw, which the context sees as well."""
 
     def calls(torch: Any, *_: Any) -> Call:
         tensor = torch.zeros(8)
@@ -173,7 +173,7 @@ def _context() -> Race:
         "torch": torch_entrant(calls),
         "a mode that does nothing": torch_entrant(nothing),
     }
-    return Race("torch", f"{_CALLS} calls that draw nothing", _CALLS, no_buffer, _check_calls, entrants)
+    return Race("torch", f"{_CALLS} calls without a draw", _CALLS, no_buffer, _check_calls, entrants)
 
 
 def _check_calls(tensor: Any, _: Array, __: float) -> float:

@@ -1,7 +1,7 @@
 """Pages that are made when the site is built, from what is in the sources: mkdocs calls the functions by their names.
 
 The help of the command line becomes reference/command-line.md, and the stored run of the benchmark becomes
-benchmarks/table.md and the pictures beside it.
+benchmarks/table.md and the pictures beside it. Stored results of proofs stand below what develop/proof.md says.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ HOME = Path(__file__).parents[1]
 sys.path.insert(0, str(HOME))
 
 from bench import report  # noqa: E402
+from proof import report as proof_report  # noqa: E402
+from proof.__main__ import JOBS  # noqa: E402
 
 DASK = """# Dask
 
@@ -35,6 +37,8 @@ COMMAND_LINE = """# Command line
 
 Options have one name, and are not abbreviated. The exit status is 0 where all is well. It is 1 where a network would
 not train or a file is wrong, and 2 where the question could not be asked.
+
+What is named as `MODULE` or `MODULE:NAME` is imported, which runs the code in it. Name none that you would not run.
 """
 TABLE = """---
 search:
@@ -66,6 +70,14 @@ def on_files(files: Files, config: Any) -> Files:
     for picture in sorted((HOME / "bench/results").glob("*.png")):
         files.append(File.generated(config, f"images/bench/{picture.name}", abs_src_path=str(picture)))
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Add what proofs have found to the page on them."""
+    if page.file.src_uri != "develop/proof.md":
+        return markdown
+    results = HOME / "proof/results"
+    return "\n".join([markdown, *(proof_report.section(results, job.name, job.shows, job.worst) for job in JOBS)])
 
 
 def dask_door() -> str:

@@ -69,9 +69,16 @@ _HOME["arange"], _MODULES["random"] = "numpy", ".generator"
 _importing = lock_of_forks()
 
 
+#: Rooms that import what has hooks of forks itself, as `logging` and pools of threads do. It is imported without the
+#: lock: a fork that waits for that would run the half of these hooks that comes after it, and say so.
+_THREADED = (".profiler", ".sweeps")
+
+
 def __getattr__(name: str) -> object:
     if name not in _HOME and name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOME.get(name) in _THREADED:
+        import_module("concurrent.futures.thread")
     with _importing:
         home = import_module(_MODULES.get(name) or _HOME[name], __name__)
     found = globals()[name] = home if name in _MODULES else getattr(home, name)

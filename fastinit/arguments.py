@@ -124,6 +124,9 @@ def nearest(value: Any, listed: Collection[str]) -> str:
 class UnknownKeyError(KeyError):
     """One that is shown as it is worded: of a `KeyError` it is the repr."""
 
+    #: What was asked for.
+    asked: Any = None
+
     __str__ = Exception.__str__
 
 
@@ -135,7 +138,9 @@ def key(value: Any, keys: Collection[str]) -> str:
     try:
         return str(choice("name", value, listed))
     except ValueError as error:
-        raise UnknownKeyError(str(error)) from None
+        unknown = UnknownKeyError(str(error))
+        unknown.asked = value
+        raise unknown from None
 
 
 def check_open(name: str, client: Any) -> None:

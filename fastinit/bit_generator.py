@@ -98,7 +98,7 @@ class ARS(_core.WordGenerator):
         --------
         >>> import fastinit as fi
         >>> fi.ARS(7).state
-        {'bit_generator': 'ARS', 'stream': 0, 'state': {'seed': 7, 'position': 0, 'word': 0}}
+        {'bit_generator': 'ARS', 'stream': 1, 'state': {'seed': 7, 'position': 0, 'word': 0}}
         """
         with self.lock:
             places = {"seed": self._seed, "position": self._position, "word": self._word}

@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import takewhile
 from math import prod
@@ -201,14 +201,31 @@ def _write(folder: Path, files: Mapping[str, Iterable[Any]], ours: list[Path]) -
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
-    _check_folder(folder)  # again: there may be another writer's by now
-    for name in files:
-        if not (folder / name).exists():  # what is written beside tensors may take the place of another's
-            ours.append(folder / name)
-        (folder / (name + ending)).replace(folder / name)
-    if hasattr(os, "O_DIRECTORY"):  # where folders too can be opened, names last once theirs is on disk
-        opened = os.open(folder, os.O_DIRECTORY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+    with _naming(folder):
+        _check_folder(folder)  # again: there may be another writer's by now
+        for name in files:
+            if not (folder / name).exists():  # what is written beside tensors may take the place of another's
+                ours.append(folder / name)
+            (folder / (name + ending)).replace(folder / name)
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """While files get their names: one writer at a time, of whatever process. At its end the names last.
+
+    Of a writer that is killed the system unlocks the folder. Where folders cannot be opened (Windows), or a file system
+    locks nothing, two writers that end in the same moment are not told apart.
+    """
+    if not hasattr(os, "O_DIRECTORY"):
+        yield
+        return
+    from fcntl import LOCK_EX, flock  # which is where folders can be opened
+
+    opened = os.open(folder, os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            flock(opened, LOCK_EX)
+        yield
+        os.fsync(opened)
+    finally:
+        os.close(opened)

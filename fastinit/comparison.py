@@ -58,7 +58,7 @@ def compare(found: Verification, pieces: list[Any], law: Law, lengths: tuple[int
     if len(sample) and measured.count:
         counts = counts_of(sample)
         commonest = share_of_the_commonest(counts)
-        claimed = {} if apart else _claimed(law, lengths)
+        claimed = _claimed(law, lengths)
         _check_law(_Against(found, measured, moments_of([sample]), claimed), pieces, sample, dtype, commonest)
         _check_repeats(found, pieces, has_many_values(counts), commonest)
 
@@ -112,7 +112,8 @@ class _Against(NamedTuple):
     def check(self, what: str, measured: float, expected: float, standard_error: float, alone: float = 0.0) -> None:
         """Whether a number is so far from that of the sample as no right one is; `alone` is what one element does."""
         away = abs(measured - expected) / standard_error if standard_error else 0.0
-        self.found.checks[what] = f"{measured:.4g} (sample: {expected:.4g}, {away:.1f} standard errors)"
+        law = f"claimed: {self.claimed[what]:.4g}, " if what in self.claimed else ""
+        self.found.checks[what] = f"{measured:.4g} ({law}sample: {expected:.4g}, {away:.1f} standard errors)"
         if abs(measured - expected) > LIMIT * standard_error + alone:
             claimed = self.claimed.get(what, expected)
             self.found.problems.append(
@@ -121,7 +122,11 @@ class _Against(NamedTuple):
 
 
 def _claimed(law: Law, lengths: tuple[int, ...]) -> dict[str, float]:
-    """What the law of all elements knows of them."""
+    """What the law knows of the elements that are compared."""
+    if isinstance(law, Sparse):
+        return {"mean": 0.0, "standard deviation": law.scale}
+    if isinstance(law, DeltaOrthogonal):
+        return {}
     known = {"mean": law.mean, "standard deviation": law.deviation(lengths)}
     return {what: value for what, value in known.items() if isfinite(value)}
 

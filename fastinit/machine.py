@@ -203,7 +203,7 @@ def info() -> dict[str, Any]:
     --------
     >>> import fastinit as fi
     >>> fi.info()["stream"]
-    0
+    1
     """
     import numpy as np
 

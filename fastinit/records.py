@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 import numpy as np
 
 from .arguments import Words, refuse
+from .version import VERSION
 
 Array = np.ndarray[Any, Any]
 Read = TypeVar("Read", bound="Record")
@@ -86,7 +87,8 @@ class Record:
 
 def labelled(record: Record) -> dict[str, Any]:
     """What `to_json` writes."""
-    return {"format": _name(type(record)), "version": record.format_version, **record.to_dict()}
+    labels = {"format": _name(type(record)), "version": record.format_version, "fastinit": VERSION}
+    return {**labels, **record.to_dict()}
 
 
 def unlabelled(found: Any, *kinds: type[Read]) -> Read:
@@ -99,9 +101,9 @@ def unlabelled(found: Any, *kinds: type[Read]) -> Read:
     try:
         return kind.from_dict(found)
     except KeyError as error:
-        refuse("text", f"all of the JSON of {_format(kind)}", Words(f"nothing under {error}"))
+        refuse("text", _whole(kind), Words(f"that of {_writer(found)}, with nothing under {error}"))
     except (TypeError, AttributeError, IndexError) as error:
-        refuse("text", f"JSON of {_format(kind)} as it was written", str(error))
+        refuse("text", _whole(kind), Words(f"that of {_writer(found)} ({error})"))
 
 
 def plain(value: Any) -> Any:
@@ -156,6 +158,15 @@ def _name(kind: type[Record]) -> str:
 
 def _format(kind: type[Record]) -> str:
     return f"format {_name(kind)!r}, version {kind.format_version}"
+
+
+def _whole(kind: type[Record]) -> str:
+    return f"JSON of {_format(kind)}, with all that fastinit {VERSION} reads of it (the version that wrote it reads it)"
+
+
+def _writer(found: Mapping[str, Any]) -> str:
+    """Which version wrote it; 0.1 did not say so."""
+    return f"fastinit {found['fastinit']}" if "fastinit" in found else "an earlier fastinit"
 
 
 def _refuse_constant(constant: str) -> NoReturn:

@@ -16,7 +16,7 @@ from .fill import draw
 from .laws import Called, Law
 from .layout import checked_shape
 from .machine import usually_rounded
-from .models.plans import Entry, Plan
+from .models.plans import Entry, Plan, check_law
 from .scaling import Fans, fan_pair
 from .schemes import AXES, SchemeLike, rules_for, scheme_of
 from .stream import seed_number
@@ -123,8 +123,7 @@ def _entry(name: str, shape: Any, kind: Kind, scheme: Any, keywords: Mapping[str
         refuse("keywords", "a mapping of the scheme's keywords to values", given, TypeError)
     make = scheme_of(scheme)
     law = make.law_for(lengths, **given)
-    if not isinstance(law, Called):
-        law.fills(lengths, kind, 0, name, 1)  # which raises where there is no such array
+    check_law(law, lengths, name, kind.name, whole=True)
     axes = {**AXES, **given}
     fans = Fans(*fan_pair(lengths, *(axes[axis] for axis in AXES))) if make.needs_fans else None
     return Entry(name, lengths, law, name, fans, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from os import PathLike
 from pathlib import Path
@@ -31,6 +31,8 @@ FLOATS = tuple(CODES[name] for name in NAMES)
 #: How the name of an index ends; and names of files that torch writes.
 INDEX = ".safetensors.index.json"
 PICKLED = (".pt", ".pth", ".bin")
+#: As long as the header of a .safetensors file may be.
+_LONGEST_INDEX = 100_000_000
 
 
 class TensorFiles:
@@ -39,6 +41,8 @@ class TensorFiles:
     def __init__(self, files: Mapping[Path, Any], numpy: bool) -> None:
         self._files, self._numpy = files, numpy
         self._where: dict[str, Path] = {name: path for path, stored in files.items() for name in [*stored.keys()]}
+        for path, stored in files.items():
+            check_names(path, stored.keys())
         self.names: list[str] = [*self._where]
 
     def _part(self, name: str) -> Any:
@@ -61,6 +65,13 @@ class TensorFiles:
             return self._files[path].get_tensor(name)
         except (AttributeError, TypeError) as error:
             raise ValueError(f"{path} has a tensor of a dtype that NumPy has not: {name!r} of {dtype}") from error
+
+
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Refuse a file with names that a terminal would act on, or show as other lines."""
+    for name in names:
+        if not name.isprintable():
+            raise ValueError(f"{path} has a tensor whose name cannot be printed: {name!r}")
 
 
 @contextmanager
@@ -114,6 +125,8 @@ def _chosen(path: Path) -> Path:
 
 def _indexed(path: Path) -> dict[str, set[str]]:
     """By file, the tensors that it should have."""
+    if path.stat().st_size > _LONGEST_INDEX:
+        refuse("file", f"an index of at most {_LONGEST_INDEX} bytes", str(path))
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         where: dict[str, set[str]] = {}

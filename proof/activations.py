@@ -8,7 +8,8 @@ A job is one activation in one precision, and shows that value and slope lie wit
 
 Infinities are what the tests look at. In every job all levels of this machine must give the bits of the best one, and a
 NaN must stay one. If something does not hold the exit status is 1. What was found is kept in results/activations.json,
-each error with the x it was found at, and with the number of points; a job that runs again replaces its own.
+each error with the x it was found at, and with the number of points; a job that runs again replaces its own. All take
+about two hours on two cores.
 """
 
 from __future__ import annotations
@@ -23,26 +24,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from platform import libc_ver
 from typing import Any
 
 import numpy as np
 
-import fastinit as fi
-from bench.running import cpu_model
 from fastinit import _core
 from fastinit.activations import ACTIVATIONS, Activation
 
+from .record import RESULTS, keep, machine
+
 Array = np.ndarray[Any, Any]
 HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "activations.json"
 CHUNK = 1 << 16
 #: The portable level, which is slow, is compared in one chunk of so many.
 PORTABLE_EVERY = 29
 SEED = 20260817
 DTYPES = ("float32", "float64")
+WHICH = {"float32": "every float32", "float64": "random float64"}
 NAMES = [name for name in ACTIVATIONS if name not in ("identity", "swish")]  # of other names
 
 #: Units in the last place that a value or slope may be off by; and, of slopes that cross zero, units of [1/2, 1), since
@@ -101,18 +101,18 @@ def worst_of(numbers: Array) -> dict[str, list[float]]:
     return {kind: numbers[2 * i : 2 * i + 2].tolist() for i, kind in enumerate(("ulp", "ulp_far", "absolute"))}
 
 
-def holds(name: str, result: dict[str, Any]) -> bool:
-    value, slope = result["value"]["ulp"][0], result["slope"]
+def holds(name: str, found: dict[str, Any]) -> bool:
+    value, slope = found["value"]["ulp"][0], found["slope"]
     if name in CROSSING:
         slope_holds = slope["absolute"][0] <= BOUND_CROSSING and slope["ulp_far"][0] <= BOUND_FAR
     else:
         slope_holds = slope["ulp"][0] <= BOUND
-    return bool(value <= BOUND and slope_holds and not result["nan_lost"] and not result["levels_differ"])
+    return bool(value <= BOUND and slope_holds and not found["nan_lost"] and not found["levels_differ"])
 
 
-def proved(name: str, dtype: str, count: int, measure: Callable[..., None]) -> dict[str, Any]:
+def found_of(name: str, dtype: str, count: int, measure: Callable[..., None]) -> dict[str, Any]:
     """What is found of one activation in one precision."""
-    activation, start = ACTIVATIONS[name], time.perf_counter()
+    activation = ACTIVATIONS[name]
     assert activation.in_core is not None
     code, parameters = activation.in_core
     rounded = np.array(parameters, dtype).tolist()
@@ -133,42 +133,39 @@ def proved(name: str, dtype: str, count: int, measure: Callable[..., None]) -> d
         arrays = (x, *found) if finite.all() else [y[finite] for y in (x, *found)]
         measure(code, *rounded, *(y.ctypes.data for y in arrays), len(arrays[0]), worst.ctypes.data)
     _core.use_isa(best)
-    points_told = f" --points {points}" if dtype == "float64" else ""
-    result = {
-        "command": f"python -m proof.activations {name} --dtype {dtype}{points_told}",
-        "activation": name,
-        "dtype": dtype,
+    return {
         "parameters": parameters,
         "points": points,
-        "seed": None if dtype == "float32" else SEED,
         "value": worst_of(worst[0]),
         "slope": worst_of(worst[1]),
         "nan_lost": lost,
         "level": best,
         "compared_with": compared,
         "levels_differ": sorted(differ),
-        "seconds": round(time.perf_counter() - start, 1),
-    }
-    return {**result, "holds": holds(name, result)}
-
-
-def machine() -> dict[str, str]:
-    date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    return {
-        "date": date,
-        "cpu": cpu_model(),
-        "fastinit": fi.__version__,
-        "core": _core.compiler(),
-        "libm": " ".join(libc_ver()),
     }
 
 
-def keep(result: dict[str, Any], path: Path) -> None:
-    """In place of an older one, in the order of `ACTIVATIONS`."""
-    stored = json.loads(path.read_text()) if path.exists() else []
-    by_job = {(one["dtype"], one["activation"]): one for one in [*stored, result]}
-    order = [(dtype, name) for dtype in DTYPES for name in NAMES]
-    path.write_text("[\n" + ",\n".join(json.dumps(by_job[job]) for job in order if job in by_job) + "\n]\n")
+def claim_of(name: str, dtype: str) -> str:
+    """In words."""
+    return f"{name} of {WHICH[dtype]}: value and slope are within their bounds"
+
+
+def prove(name: str, dtype: str, count: int, measure: Callable[..., None], folder: Path) -> dict[str, Any]:
+    """Keep what is found of one activation in one precision."""
+    start = time.perf_counter()
+    found = found_of(name, dtype, count, measure)
+    points_told = f" --points {found['points']}" if dtype == "float64" else ""
+    return keep(
+        "activations",
+        claim_of(name, dtype),
+        command=f"python -m proof.activations {name} --dtype {dtype}{points_told}",
+        seed=None if dtype == "float32" else SEED,
+        holds=holds(name, found),
+        found=found,
+        seconds=time.perf_counter() - start,
+        where=machine(libm=" ".join(libc_ver())),
+        folder=folder,
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -176,15 +173,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help="of activations (all)")
     parser.add_argument("--dtype", choices=DTYPES, help="one precision (both)")
     parser.add_argument("--points", type=int, default=10**8, help="of float64 (%(default)s)")
-    parser.add_argument("--json", type=Path, default=RESULTS, help="where results are kept (%(default)s)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of results (%(default)s)")
     options = parser.parse_args(argv)
     bad = 0
     for dtype in [options.dtype] if options.dtype else DTYPES:
         with tempfile.TemporaryDirectory() as folder:
             measure = reference(dtype, folder)
             for name in options.names or NAMES:
-                result = {**proved(name, dtype, options.points, measure), **machine()}
-                keep(result, options.json)
+                result = prove(name, dtype, options.points, measure, options.results)
                 bad += not result["holds"]
                 print(json.dumps(result), flush=True)
     return int(bad > 0)

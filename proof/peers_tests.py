@@ -6,15 +6,16 @@
     python -m proof.peers_tests dask
 
 Keras and Dask have theirs installed with them; those of jax and flax are in their repositories. Nothing is fetched. The
-names lead to ours before the tests are imported, and what was found is put into proof/results/peers_tests.json.
+names lead to ours before the tests are imported. The exit status is pytest's: 1 if a test fails. Which passed, were
+skipped or left out, and why, is kept in results/peers_tests.json, a line for each file. Each takes under a minute.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,9 +25,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-import fastinit as fi
-
-_RESULTS = Path(__file__).with_name("results") / "peers_tests.json"
+from .record import keep, machine
 
 
 class Door(NamedTuple):
@@ -152,24 +151,31 @@ class Run:
 
 
 def main(name: str, arguments: list[str]) -> int:
-    """Run the tests that are named, or those that are installed, and store what was found beside what was known."""
+    """Run the tests that are named, or those that are installed, and keep what was found."""
     door = DOORS[name]
     run = Run(door)
     spec = find_spec(door.installed) if door.installed else None
     asked = arguments or ([str(spec.origin)] if spec else [])
     if not asked:
         sys.exit(f"name the files of the tests for {name}: they are not installed")
+    start = time.perf_counter()
     # No settings of ours: the tests lie elsewhere, and are another's.
     outcome = pytest.main(
         [*asked, "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", os.sep], plugins=[run]
     )
-    backend = f" on {import_module('keras').backend.backend()}" if name == "keras" else ""
-    versions = {name: import_module(name).__version__, "fastinit": fi.__version__}
+    backend = import_module("keras").backend.backend() if name == "keras" else ""
+    told, library = (f"KERAS_BACKEND={backend} ", f"keras on {backend}") if backend else ("", name)
     chosen = " ".join(one for one in arguments if not Path(one).exists())
-    known = json.loads(_RESULTS.read_text()) if _RESULTS.exists() else {}
     for file, found in run.found.items():
-        known[f"{name}{backend}: {file}"] = {"versions": versions, "chosen by": chosen, **found}
-    _RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+        keep(
+            "peers_tests",
+            f"{file} of {library} passes with fastinit's in its place",
+            command=f"{told}python -m proof.peers_tests {name}{f' {file} {chosen}'.rstrip() if arguments else ''}",
+            holds=bool(found["passed"]) and not found["failed"],
+            found={**found, "names": run.names},
+            seconds=time.perf_counter() - start,
+            where=machine(**{name: import_module(name).__version__}),
+        )
     return int(outcome)
 
 

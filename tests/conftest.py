@@ -114,3 +114,9 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.St
         status = ended.code
 assert status == {status}
 """)
+
+
+def refused(command, said):
+    """What the command line prints where a question was wrong: a rule that is broken is followed by where help is."""
+    see = f" (see fastinit {command} --help)" if said.startswith("`") else ""
+    return f"fastinit: {said}{see}\n"

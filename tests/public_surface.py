@@ -102,6 +102,8 @@ def laws(own: fi.Scheme, given: fi.laws.Parameters) -> None:
 def sweeps() -> None:
     found = fi.sweep({"depth": range(1, 4), "activation": ["relu", "tanh"]}, path="points.jsonl", width=64)
     assert_type(found, fi.Sweep)
+    assert_type(found.to_json(), str)
+    assert_type(fi.Sweep.from_json(""), fi.Sweep)
     assert_type(found["act_second_moment_rate"], NDArray[Any])
     assert_type(found.axes, tuple[str, ...])
     assert_type(found.to_html(), str | None)

@@ -370,11 +370,11 @@ def test_two_units_in_the_last_place_of_float64(name):
 def test_a_proof_holds_and_one_of_a_false_claim_does_not(tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(Path(__file__).parents[1])
     activations = importlib.import_module("proof.activations")
-    job = ["gelu", "--dtype", "float64", "--points", "50000", "--json", str(tmp_path / "found.json")]
+    job = ["gelu", "--dtype", "float64", "--points", "50000", "--results", str(tmp_path)]
     assert activations.main(job) == 0
     monkeypatch.setattr(activations, "BOUND", 1.0)
     assert activations.main(job) == 1
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [one["holds"] for one in found] == [True, False] and 1 < found[0]["value"]["ulp"][0] <= 2
-    assert json.loads((tmp_path / "found.json").read_text()) == found[1:]
+    assert [one["holds"] for one in found] == [True, False] and 1 < found[0]["found"]["value"]["ulp"][0] <= 2
+    assert json.loads((tmp_path / "activations.json").read_text()) == found[1:]
     assert _core.isa_in_use() == _core.supported_levels()[0]

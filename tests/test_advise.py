@@ -273,7 +273,7 @@ def test_the_command_line(capsys):
         assert main(["profile", "--advise", *arguments]) == 2
         assert capsys.readouterr().err == (
             "fastinit: `--advise` must be left out with --compare and for the story: it is of one network "
-            "(--width 1024), got True\n"
+            "(--width 1024), got True (see fastinit profile --help)\n"
         )
 
 

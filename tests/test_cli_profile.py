@@ -10,7 +10,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from conftest import asked
+from conftest import asked, refused
 
 import fastinit as fi
 from fastinit.activations import ACTIVATIONS
@@ -84,7 +84,7 @@ def test_options_are_those_of_profile(capsys):
     )  # fmt: skip
     with open("p.json") as file:
         found = json.load(file)
-    labels = {"format": "fastinit Profile", "version": 1}
+    labels = {"format": "fastinit Profile", "version": 1, "fastinit": fi.__version__}
     assert found | {"seconds": 0} == labels | same.to_dict() | {"seconds": 0}
     assert (status, out.splitlines()[-1]) == (0, "wrote p.json")
     assert str(same.network) in " ".join(out.split())
@@ -159,7 +159,7 @@ def test_compare_and_healthy(capsys):
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )  # fmt: skip
 def test_one_line_for_what_is_wrong(capsys, arguments, said):
-    assert run(capsys, *arguments) == (2, "", f"fastinit: {said}\n")
+    assert run(capsys, *arguments) == (2, "", refused("profile", said))
 
 
 @pytest.mark.parametrize(
@@ -172,6 +172,9 @@ def test_one_line_for_what_is_wrong(capsys, arguments, said):
         ("verify w.npy --schem zeros", "--schem (nearest: '--scheme') (see fastinit verify --help)"),
         ("torch profile --shap 3", "--shap (nearest: '--shape') (see fastinit torch profile --help)"),
         ("info --json", "--json (see fastinit info --help)"),
+        ("--improt os info", "--improt (nearest: '--import') (see fastinit --help)"),
+        ("--import os torch --modle plan", "--modle (see fastinit torch --help)"),
+        ("torch --import os plan", "--import (see fastinit torch --help)"),
     ],
 )
 def test_one_line_for_an_unknown_option(arguments, said):
@@ -179,6 +182,30 @@ def test_one_line_for_an_unknown_option(arguments, said):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"fastinit: unrecognized arguments: {said}\n"
+
+
+ALL = "'info', 'profile', 'sweep', 'plan', 'save', 'verify', 'torch'"
+OF_TORCH = "'plan', 'profile', 'save', 'verify'"
+DTYPES = "'float16', 'bfloat16', 'float32', 'float64'"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("profil", f"`command` must be one of {ALL}, got 'profil' (nearest: 'profile') (see fastinit --help)"),
+        ("--import os zzz --of", f"`command` must be one of {ALL}, got 'zzz' (see fastinit --help)"),
+        ("torch profil", f"`command` must be one of {OF_TORCH}, got 'profil' (nearest: 'profile') "
+         "(see fastinit torch --help)"),
+        ("torch profile --model a:b --shape 2 --dtype float31",
+         f"`--dtype` must be one of {DTYPES}, got 'float31' (nearest: 'float32') (see fastinit torch profile --help)"),
+        ("verify w.npy --scheme zeros --dtype bfloat1",
+         "`--dtype` must be one of 'bfloat16', got 'bfloat1' (nearest: 'bfloat16') (see fastinit verify --help)"),
+    ],
+)  # fmt: skip
+def test_one_line_for_a_misspelt_command_or_choice(capsys, arguments, said):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments.split())
+    assert (stopped.value.code, *capsys.readouterr()) == (2, "", f"fastinit: {said}\n")
 
 
 def test_help_has_the_defaults_and_the_choices():
@@ -222,7 +249,7 @@ def test_names_are_whole_in_tables_of_any_width(capsys, monkeypatch, columns):
 
 
 def test_all_layers(capsys):
-    said = "fastinit: `--all` must be left out with {}: it is of a table of layers, got True\n"
+    said = refused("profile", "`--all` must be left out with {}: it is of a table of layers, got True")
     for typed in ([], ["--seed", "3"], [*SMALL, "--compare", "zeros"]):
         assert run(capsys, "--all", *typed) == (2, "", said.format("--compare and for the story"))
     assert run(capsys, "--all", *SMALL, "--no-table") == (2, "", said.format("--no-table"))

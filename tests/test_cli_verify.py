@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import refused
 from test_tensor_files import written
 
 import fastinit as fi
@@ -73,7 +74,7 @@ MODEL = ["--model", "my.models:gpt"]
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )  # fmt: skip
 def test_one_line_for_what_is_wrong(capsys, arguments, said):
-    assert run(capsys, "verify", *arguments) == (2, "", f"fastinit: {said}\n")
+    assert run(capsys, "verify", *arguments) == (2, "", refused("verify", said))
 
 
 ONE = "one of the arguments --model --config is required (see fastinit torch {} --help)"
@@ -105,7 +106,7 @@ ONE = "one of the arguments --model --config is required (see fastinit torch {} 
 )  # fmt: skip
 def test_one_line_for_what_is_wrong_of_models(capsys, arguments, said):
     """Before torch is there."""
-    assert run(capsys, "torch", *arguments) == (2, "", f"fastinit: {said}\n")
+    assert run(capsys, "torch", *arguments) == (2, "", refused(f"torch {arguments[0]}", said))
 
 
 @pytest.mark.parametrize(

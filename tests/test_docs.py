@@ -13,7 +13,7 @@ import pytest
 from pages import HOME, blocks_of, held_out, long_sentences, run, shares_right, shares_trained
 
 import fastinit as fi
-from bench.__main__ import arguments
+from bench.options import arguments
 from fastinit.cli.command_line import parser
 
 DOCS = HOME / "docs"

@@ -662,7 +662,7 @@ def test_children_of_jumped_copies_are_of_their_place():
 
 
 def at(seed=SEED, **places):
-    return {"bit_generator": "ARS", "stream": 0, "state": {"seed": seed, **places}}
+    return {"bit_generator": "ARS", "stream": 1, "state": {"seed": seed, **places}}
 
 
 @pytest.mark.parametrize("delta", [0, 1, 7, 511, 512, 513, 100_000])
@@ -954,7 +954,7 @@ REFUSED = [
      + str(at(position=0, word=0) | {"gauss": 0.0, "uinteger": 0})),
     (setting({}), ValueError, "`state` must be a dict with the keys 'bit_generator', 'stream', 'state', got {}"),
     (setting(at() | {"bit_generator": "PCG64"}), ValueError, "`state['bit_generator']` must be 'ARS', got 'PCG64'"),
-    (setting(at() | {"stream": 9}), ValueError, "`state['stream']` must be 0, got 9"),
+    (setting(at() | {"stream": 9}), ValueError, "`state['stream']` must be 1, got 9"),
     (setting(at()), ValueError,
      "`state['state']` must be a dict with the keys 'seed', 'position', 'word', got {'seed': 11}"),
     (setting(at(-1, position=0, word=0)), ValueError,

@@ -36,6 +36,9 @@ const done = arguments[0];
 setTimeout(() => done(document.getElementById("chart-0").layout.font.color), 300);
 """
 
+NOTE = "return getComputedStyle(document.querySelector('.scroll'), '::before').content"
+GREY = "rgb(128, 128, 128)"
+
 
 def prefer(browser, scheme):
     features = [{"name": "prefers-color-scheme", "value": scheme}]
@@ -59,9 +62,16 @@ def test_page(browser, pages, page, lines, screen, scheme):
     charts = browser.find_elements("css selector", "figure")
     assert len(charts) == 8
     for chart in charts:
-        assert chart.find_elements("css selector", "svg.main-svg g.scatterlayer path.js-line")
+        assert chart.find_elements("css selector", "svg.main-svg :is(path.js-line, g.barlayer g.point)")
     drawn = charts[0].find_elements("css selector", "g.scatterlayer g.trace")
     assert len(drawn) == lines  # measured and theory
+    dashed = charts[0].find_elements("css selector", "path.js-line[style*='stroke-dasharray: ']:not([style*='0px'])")
+    assert len(dashed) == lines // 2 and {line.value_of_css_property("stroke") for line in dashed} == {GREY}
+    for fold in browser.find_elements("css selector", "summary")[:1]:
+        fold.click()
+    browser.execute_async_script("setTimeout(arguments[0], 100)")
+    note = browser.execute_script(NOTE)
+    assert note == ('"the table scrolls sideways →"' if screen == "phone" else "none")
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
     assert browser.execute_script("return document.querySelector('#download').href").startswith("blob:")
     assert browser.get_log("browser") == []

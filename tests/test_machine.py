@@ -575,3 +575,23 @@ def test_the_border_refuses_what_is_no_memory():
     for wrong in (None, "0"):
         with pytest.raises(TypeError):
             _core.advise_large_pages(wrong, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_fork_during_the_first_profile_of_another_thread_says_nothing():
+    """What that imports has hooks of forks itself: none may be added while a fork waits."""
+    code = """
+import os, threading, time
+import fastinit as fi
+thread = threading.Thread(target=lambda: fi.profile(16, 2, batch=4))
+thread.start()
+for _ in range(20):
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    time.sleep(0.005)
+thread.join()
+"""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code]  # Python's, of forks beside threads
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""

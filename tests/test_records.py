@@ -190,8 +190,24 @@ def test_what_is_no_record_is_refused(text, got):
 def test_half_a_record_is_refused():
     with pytest.raises(ValueError) as raised:
         fi.Verdict.from_json('{"format": "fastinit Verdict", "version": 1, "kind": "stable", "findings": []}')
-    said = "`text` must be all of the JSON of format 'fastinit Verdict', version 1, got nothing under 'backward'"
-    assert str(raised.value) == said
+    rule = f"with all that fastinit {fi.__version__} reads of it (the version that wrote it reads it)"
+    said = (
+        f"`text` must be JSON of format 'fastinit {{}}', version 1, {rule}, got that of {{}}, with nothing under {{}}"
+    )
+    assert str(raised.value) == said.format("Verdict", "an earlier fastinit", "'backward'")
+    p = fi.profile(**SMALL)
+    for record, key in ((p.advise(), "remedy"), (p, "description")):
+        written = json.loads(record.to_json())
+        assert written["fastinit"] == fi.__version__
+        del written[key]
+        with pytest.raises(ValueError) as raised:
+            type(record).from_json(json.dumps(written | {"fastinit": "0.1.7"}))
+        assert str(raised.value) == said.format(type(record).__name__, "fastinit 0.1.7", f"'{key}'")
+    written = json.loads(p.to_json())
+    del written["fields"]["kernel_mean"]  # of which the verdict alone knows that it needs it
+    with pytest.raises(ValueError) as raised:
+        fi.Profile.from_json(json.dumps(written))
+    assert str(raised.value) == said.format("Profile", f"fastinit {fi.__version__}", "'kernel_mean'")
     profiles = '{"format": "fastinit Comparison", "version": 1, "profiles": {"a": {"format": "fastinit Verdict"}}}'
     with pytest.raises(ValueError, match="`text` must be JSON of format 'fastinit Profile', version 1"):
         fi.Comparison.from_json(profiles)

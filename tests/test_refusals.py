@@ -341,3 +341,20 @@ def test_signatures_show_every_keyword():
         if name in fi.schemes.SCHEMES:
             shown = inspect.signature(function).parameters
             assert {"seed", "name", "dtype", "index", "out", "threads"} < set(shown) and "unknown" not in shown
+
+
+@pytest.mark.parametrize(
+    ("function", "keyword"), [("normal", "mean"), ("truncated_normal", "mean"), ("small_normal", "std")]
+)
+def test_two_lengths_where_one_shape_is_taken_are_warned_of(function, keyword):
+    """What is asked for is made all the same; nobody is warned who says it in another way, or takes the remedy."""
+    make = getattr(fi, function)
+    said = (
+        f"{function}(64, 128) makes 64 values with a {keyword} of 128: {function}((64, 128)) has two axes, and "
+        f"{keyword}=128.0 is this without a warning"
+    )
+    with pytest.warns(UserWarning, match=f"^{re.escape(said)}$") as warned:
+        values = make(64, 128, seed=0)
+    assert warned[0].filename == __file__
+    assert np.array_equal(values, make(64, **{keyword: 128.0}, seed=0))
+    assert make((64, 128)).shape == (64, 128) and make(64, 1).shape == make((64,), 128).shape == (64,)

@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import DTYPES, bits
+from conftest import DTYPES, bits, refused
 
 import fastinit as fi
 from fastinit import checkpoints
@@ -433,7 +435,7 @@ def test_one_line_for_what_is_wrong(run, arguments, said):
     if said is None:
         assert (status, err) == (0, "") and out.count("\n") == 4
         return
-    assert (status, out, err) == (2, "", f"fastinit: {said}\n")
+    assert (status, out, err) == (2, "", refused("save", said))
     assert "out" not in os.listdir()
 
 
@@ -466,12 +468,82 @@ def test_a_plan_is_of_what_is_saved(run, tmp_path):
     tensors, _ = read(sorted((tmp_path / "out").iterdir()))
     assert np.array_equal(tensors["fc.kernel"], fi.normal((30, 10), std=0.5, seed=4, name="fc.kernel"))
     for wrong in (["--dtype", "float31"], ["--scheme", "uniform", "--high", "1e39"], ["--mode", "fan"]):
-        told = run(*shapes, *wrong, command="plan")
-        assert told[0] == 2 and told == run("no", *shapes, *wrong)
+        status, out, err = run(*shapes, *wrong, command="plan")
+        assert (status, out, err.replace("fastinit plan", "fastinit save")) == run(
+            "no", *shapes, *wrong
+        ) and status == 2
 
 
 def test_what_cannot_be_asked(run):
     status, out, err = run("out", "--shapes", "deep.json")
     assert (status, out) == (2, "") and err.startswith("fastinit: deep.json cannot be read as JSON: ")
-    said = "fastinit: `directory` must be the path of a folder, such as '.', got ''\n"
+    said = refused("save", "`directory` must be the path of a folder, such as '.', got ''")
     assert run("", "--shapes", "shapes.json") == (2, "", said)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_DIRECTORY"), reason="no folder can be locked here")
+def test_of_two_writers_of_one_folder_the_second_is_refused(tmp_path, monkeypatch):
+    """Each waits, once it has found no checkpoint beside its own files, for the other to find the same."""
+    both, check, errors = threading.Barrier(2), checkpoints._check_folder, []
+
+    def checked(folder):
+        check(folder)
+        if any(folder.glob("*.part")):
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.5)
+
+    def write(size):
+        try:
+            fi.save(tmp_path / "out", {"a": (8, 8), "b": (8, 8)}, seed=0, max_shard_size=size)
+        except FileExistsError as error:
+            errors.append(error)
+
+    monkeypatch.setattr(checkpoints, "_check_folder", checked)
+    writers = [threading.Thread(target=write, args=(size,)) for size in (300, "1GB")]
+    for one in writers:
+        one.start()
+    for one in writers:
+        one.join()
+    files = sorted(path.name for path in (tmp_path / "out").iterdir())
+    parted = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]
+    assert len(errors) == 1 and files in (parted, ["model.safetensors"])
+    tensors, _ = read([tmp_path / "out" / name for name in files])
+    assert {name: one.tolist() for name, one in tensors.items()} == {
+        name: one.tolist() for name, one in fi.init({"a": (8, 8), "b": (8, 8)}, seed=0).items()
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "O_DIRECTORY"), reason="no folder can be locked here")
+def test_a_writer_that_is_killed_while_it_names_its_files_stops_no_other(tmp_path):
+    code = """
+import sys, time
+import fastinit as fi
+from fastinit import checkpoints
+check = checkpoints._check_folder
+def checked(folder):
+    check(folder)
+    if any(folder.glob("*.part")):
+        print("naming", flush=True)
+        time.sleep(100)
+checkpoints._check_folder = checked
+fi.save(sys.argv[1], {"a": (8, 8)}, seed=0)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None and killed.stdout.readline() == "naming\n"
+        killed.kill()
+    (path,) = fi.save(tmp_path / "out", {"a": (8, 8)}, seed=1)
+    assert np.array_equal(read([path])[0]["a"], fi.he_normal((8, 8), seed=1, name="a"))
+
+
+def test_a_function_that_cannot_be_called_is_refused_before_anything_is_written(tmp_path):
+    def own(shape, seed):
+        raise AssertionError
+
+    with pytest.raises(TypeError) as error:
+        fi.save(tmp_path / "out", {"a": (8, 8), "b": ((8, 8), own)}, seed=0)
+    assert str(error.value) == (
+        "array 'b': `rules` must be of schemes that are called as fastinit's are "
+        "(b: got an unexpected keyword argument 'name'), got 'own'"
+    )
+    assert not (tmp_path / "out").exists()

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import refused
 from test_tensor_files import written
 
 import fastinit as fi
@@ -77,7 +78,7 @@ def test_help_names_it(capsys):
     assert "--rules RULES of test_family (default 1.5)" in lines
     with pytest.raises(SystemExit):
         main(["plan", "--help"])
-    assert "--rules MODULE:NAME in its place: " in " ".join(capsys.readouterr().out.split())  # the command's own
+    assert "--rules MODULE:NAME in place of --scheme: " in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
@@ -120,4 +121,8 @@ def test_compare(capsys):
     ],
 )  # fmt: skip
 def test_one_line_for_what_is_wrong(capsys, typed, said):
-    assert run(capsys, "profile", "--width", "32", "--depth", "4", "--scheme", typed) == (2, "", f"fastinit: {said}\n")
+    assert run(capsys, "profile", "--width", "32", "--depth", "4", "--scheme", typed) == (
+        2,
+        "",
+        refused("profile", said),
+    )

@@ -17,7 +17,7 @@ import fastinit as fi
 from fastinit.profiler import compare, progress
 from fastinit.profiler.result.training import OPTIMIZERS
 from fastinit.profiler.show import html
-from fastinit.profiler.show.axes import COLOURS, decades
+from fastinit.profiler.show.axes import COLOURS, MARKERS, decades, style, ticks
 from fastinit.profiler.show.table import MEANINGS, columns, number
 from fastinit.profiler.tangent_kernel import ratio_words
 
@@ -58,8 +58,12 @@ def test_table_of_a_real_profile_is_thinned_and_fits(three):
 def test_a_legend_says_what_the_headers_are(three):
     text = " ".join(str(three.table()).split())
     assert "17 of 31 rows: table('all') or --all shows all" in text and " rows: " not in str(three.table("all"))
-    for said in ("E x²: second moment of the activations", "SE: from theory, in standard errors"):
-        assert text.count(said) == 1 and three.to_html().count(said) == 1
+    terms = {"E x²": "second moment of the activations, the mean of their squares",
+             "SE": "measured, from theory, in standard errors",
+             "|∂W|/|W|": "norm of the weight gradient over that of the weights"}  # fmt: skip
+    for term, said in terms.items():
+        assert MEANINGS[term] == said and three.to_html().count(f"<dt>{term}</dt><dd>{said}</dd>") == 1
+        assert text.count(f"{term}: {said}") == 1
     assert "off: " not in text and "within: " not in text
     image = fi.profile(kind="conv", width=4, depth=2, batch=3, image_size=4)
     every = {header for p in (theorised(), theorised(1), image) for header, *_ in columns(p)}
@@ -169,12 +173,13 @@ def test_pictures_show_the_kernel_beside_the_bounds_of_the_verdict(three):
     assert [text.get_text() for text in axes.texts] == [
         "SGD, mean", "SGD, median", "Adam, median: far below, 6e-11 to 6e-12"
     ]  # fmt: skip
-    shares = three.plot().axes[2].get_lines()[0].get_ydata()
-    np.testing.assert_array_equal(shares, three.mean("kernel_share"))
+    shares = three.mean("kernel_share")
+    bars = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in three.plot().axes[2].patches}
+    assert bars == dict(enumerate(shares[1:].tolist(), 1))
     *_, spectrum, share = json.loads(embedded(three.to_html(), "charts"))
     assert spectrum["data"][0]["y"] == pytest.approx(curve.get_ydata().tolist())
     assert [shape["y1"] for shape in spectrum["layout"]["shapes"]] == pytest.approx([high for _, high in bounds])
-    assert share["data"][0]["y"][1:] == pytest.approx(shares[1:].tolist())
+    assert share["data"][0]["type"] == "bar" and share["data"][0]["y"] == pytest.approx(shares[1:].tolist())
     assert "tangent kernel of 6 examples: eigenvalues: largest" in " ".join(str(three.table()).split())
 
 
@@ -201,7 +206,75 @@ def test_what_all_profiles_have_in_common_is_drawn_once(three):
     two = compare([three, fi.profile(64, 30, "tanh", "lecun_normal", batch=16)], ["a", "b"]).plot()
     lines = [line for line in two.axes[2].get_lines() if len(line.get_xdata()) > 1]
     assert [line.get_color() for line in lines] == list(COLOURS[:2])
-    assert lines[0].get_linestyle() == "-" and lines[1].get_linestyle() == "--"
+    assert len({line.get_marker() for line in lines}) == 2
+
+
+def drawings(three):
+    """Pictures and pages of one profile, of so many that colours are used again, and of a sweep."""
+    many = compare([fi.profile(16, 4, batch=4, seed=seed) for seed in range(8)])
+    sweep = fi.sweep({"width": [8, 16], "gain": [0.5, 1.0, 2.0]}, depth=3, batch=4, progress=False)
+    return {"one": three, "many": many, "sweep": sweep}
+
+
+def test_dashes_are_of_theory_alone(three):
+    """All that is measured has lines without gaps, each of another colour or another marker."""
+    assert len({style(place) for place in range(len(COLOURS) * len(MARKERS))}) == len(COLOURS) * len(MARKERS)
+    for name, one in drawings(three).items():
+        theories, lines = (
+            0,
+            [line for axes in one.plot().axes for line in axes.get_lines() if len(line.get_xdata()) > 1],
+        )
+        for line in lines:
+            is_theory = line.get_color() == "black"
+            theories += is_theory
+            assert line.get_linestyle() == ("--" if is_theory else "-"), name
+        page = one.to_html()
+        traces = [trace for chart in json.loads(embedded(page, "charts")) for trace in chart["data"]]
+        for trace in (trace for trace in traces if trace["type"] == "scatter" and "lines" in trace["mode"]):
+            is_theory = trace.get("name", "").endswith("theory")
+            theories += is_theory
+            assert trace["line"]["dash"] == ("dash" if is_theory else "solid"), name
+        assert bool(theories) == (name != "sweep") == ("stroke-dasharray" in page.replace(html.get_plotlyjs(), ""))
+        assert page.count("stroke-dasharray") - html.get_plotlyjs().count("stroke-dasharray") == (name != "sweep")
+    looks = [(trace["line"]["color"], trace["marker"]["symbol"]) for trace in traces[:2]]
+    assert len({*looks}) == 2
+
+
+def test_lines_join_what_there_is():
+    """A value that is missing leaves no gap, and hides no point beside it."""
+    act = np.where(LAYERS % 2 == 0, 2.0, np.nan)
+    p = crafted(act, 1.0 + LAYERS)
+    line = p.plot().axes[0].get_lines()[0]
+    np.testing.assert_array_equal(line.get_xdata(), LAYERS[::2])
+    assert line.get_ydata() == pytest.approx(2.0)
+    found = json.loads(embedded(p.to_html(), "charts"))[0]["data"][0]
+    assert found["x"] == LAYERS[::2].tolist() and found["y"] == pytest.approx([2.0] * len(LAYERS[::2]))
+
+
+NAMES = {
+    "blocks": (
+        ["input", "stem", *(f"layer{s}.{b}.conv{c}" for s in (1, 2) for b in (0, 1) for c in range(1, 9)), "fc"],
+        {2: "layer1.0", 10: "layer1.1", 18: "layer2.0", 26: "layer2.1", 34: "fc"},
+    ),
+    "few": (["input", "fc1", "relu", "fc2"], {0: "input", 1: "fc1", 2: "relu", 3: "fc2"}),
+    "numbers": (["input", *map(str, range(40))], {0: "input"} | {row: str(row - 1) for row in range(3, 40, 3)}),
+    "shared words": (
+        ["net.emb", *(f"net.h.{block}.{part}" for block in range(4) for part in "abcdefgh"), "head"],
+        {1: "h.0", 9: "h.1", 17: "h.2", 25: "h.3", 33: "head"},
+    ),
+    "long": (["a_name_that_is_far_too_long"], {0: "…is_far_too_long"}),
+}
+
+
+@pytest.mark.parametrize(("names", "wanted"), NAMES.values(), ids=NAMES)
+def test_names_along_an_axis_are_of_blocks_and_apart(names, wanted):
+    assert ticks(names) == wanted
+
+
+def test_names_along_an_axis_have_room_on_a_phone():
+    for blocks in range(1, 200, 7):
+        found = sorted(ticks(["input", *(f"model.layers.{block}.{part}" for block in range(blocks) for part in "abc")]))
+        assert len(found) <= 16 and min(np.diff(found)) >= (3 * blocks + 1) / 16
 
 
 def test_a_profile_without_a_kernel_has_no_panels_of_it():
@@ -429,3 +502,16 @@ def test_numbers_of_all_profiles_are_in_the_page_whatever_their_names():
     numbers = page.split('id="numbers">')[1].split("</script>")[0]
     assert list(json.loads(numbers)["profiles"]) == ["", "b"]
     assert fi.Comparison.from_json(numbers) == compared
+
+
+def test_a_mapping_of_profiles_is_compared_under_its_names():
+    one, other = (fi.profile(8, 3, batch=4, scheme=scheme) for scheme in ("he_normal", "zeros"))
+    found = fi.compare({"he": one, "none": other})
+    assert found == fi.compare([one, other], ["he", "none"]) == fi.compare(found) and list(found) == ["he", "none"]
+    with pytest.raises(ValueError) as error:
+        fi.compare({"he": one}, names=["she"])
+    assert str(error.value) == "`names` must be left out where profiles have theirs, in a mapping, got ['she']"
+    with pytest.raises(ValueError, match=r"`profiles` must be one profile or more, got \[\]"):
+        fi.compare({})
+    with pytest.raises(TypeError, match=r"`profiles` must be one profile or more, got \['he_normal'\]"):
+        fi.compare({"he": "he_normal"})

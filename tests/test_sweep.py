@@ -12,6 +12,7 @@ from functools import partial, wraps
 
 import numpy as np
 import pytest
+from conftest import refused
 
 import fastinit as fi
 from fastinit.cli import main
@@ -191,7 +192,7 @@ def test_a_line_that_no_sweep_wrote_is_refused(capsys, counted, tmp_path, seen):
     with pytest.raises(ValueError) as raised:
         fi.sweep({"depth": [2, 3]}, path=path, **SMALL)
     assert str(raised.value) == said and not counted
-    assert run(capsys, "--over", "depth=2", "--path", str(path)) == (2, "", f"fastinit: {said}\n")
+    assert run(capsys, "--over", "depth=2", "--path", str(path)) == (2, "", refused("sweep", said))
 
 
 @pytest.mark.parametrize(
@@ -454,7 +455,7 @@ def test_axes_that_are_typed(capsys, monkeypatch, over, values):
     ids=str,
 )  # fmt: skip
 def test_one_line_for_what_is_wrong(capsys, arguments, status, said):
-    assert run(capsys, *arguments) == (status, "", f"fastinit: {said}\n")
+    assert run(capsys, *arguments) == (status, "", refused("sweep", said))
 
 
 def test_the_status_says_that_a_point_failed(capsys):
@@ -474,3 +475,23 @@ def test_what_a_file_cannot_tell_is_refused(counted, tmp_path):
             fi.sweep({"width": [16]}, depth=2, batch=8, path=tmp_path / "p", **more)
         assert str(error.value) == said
     assert not counted and not [*tmp_path.iterdir()]
+
+
+def test_a_sweep_comes_back_from_json(capsys, tmp_path):
+    """Points that failed, settings with keywords and of two kinds too; columns have the dtypes they had."""
+    over = {"scheme": ["he_normal", ("normal", {"std": 0.1})], "norm": [None, "batch"], "batch": [1, 4]}
+    found = fi.sweep(over, width=8, depth=3)
+    text = found.to_json()
+    again = fi.Sweep.from_json(text)
+    assert again == found and hash(again) == hash(found) and again.to_json() == text and again.axes == found.axes
+    assert json.loads(text)["format"] == "fastinit Sweep" and json.loads(text)["version"] == 1
+    assert [*map(bool, found["error"])] == [False, False, True, False] * 2 and again["error"][2] == found["error"][2]
+    for name in found:
+        assert again[name].dtype == found[name].dtype
+        np.testing.assert_array_equal(again[name], found[name])
+    assert str(again.table()) == str(found.table()) and again != fi.sweep({"depth": [3]}, width=8, batch=4)
+    own = fi.sweep({"loss": [lambda outputs: outputs]}, width=8, depth=3, batch=4)
+    assert fi.Sweep.from_json(own.to_json())["loss"].tolist() == ["<lambda>"]
+    typed = ["--over", "depth=2,3", "--width", "8", "--batch", "4", "--no-table", "--json", str(tmp_path / "s.json")]
+    assert run(capsys, *typed)[::2] == (0, "")
+    assert fi.Sweep.from_json((tmp_path / "s.json").read_text())["depth"].tolist() == [2, 3]

@@ -372,3 +372,12 @@ def test_a_users_function_may_leave_the_dtype_to_us():
 
     assert fi.verify(ramp((40, 30), seed=0, name="").astype(np.float32), ramp, seed=0)
     assert not fi.verify(np.zeros((40, 30), np.float32), ramp, seed=0)
+
+
+def test_the_report_has_what_is_claimed():
+    """Beside what was measured, and what a sample has; of a sparse law that of the weights that are not zero."""
+    found = fi.verify(fi.normal((64, 32), std=0.02, seed=3), "normal", std=0.02)
+    assert found.checks["mean"] == "-0.0003593 (claimed: 0, sample: 0.0001441, 0.9 standard errors)"
+    assert found.checks["standard deviation"] == "0.01971 (claimed: 0.02, sample: 0.01986, 0.4 standard errors)"
+    found = fi.verify(fi.sparse((64, 32), 0.5, std=0.1, seed=3), "sparse", sparsity=0.5, std=0.1)
+    assert "(claimed: 0.1, sample: " in found.checks["standard deviation"]

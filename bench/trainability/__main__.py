@@ -13,18 +13,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .. import command_line
+from ..__main__ import start
+from ..needs import check_installed
+from ..options import STANDARD, Parser
+
 #: From a difference on torch and the profiler do not have the same network: rounding is far below.
 _SAME = 1e-3
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser("python -m bench.trainability", description=__doc__)
+    parser = Parser("python -m bench.trainability", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="40 networks (about three minutes on two cores)")
     parser.add_argument("--workers", metavar="N", type=int, default=os.cpu_count(), help="processes of one thread each")
     parser.add_argument("--resume", metavar="PATH", type=Path, default=Path("trainability.jsonl"),
                         help="what training gave: read, and added to (trainability.jsonl)")  # fmt: skip
-    parser.add_argument("--json", metavar="PATH", type=Path, help="write the results here")
+    parser.add_argument("--json", metavar="PATH", type=Path, help="write the results here; - is standard output")
     parser.add_argument("--report", metavar="PATH", type=Path, help="run nothing: show these stored results")
     parser.add_argument("--plot", metavar="PATH", type=Path, help="write the picture here")
     options = parser.parse_args(argv)
@@ -58,20 +63,31 @@ def _machine() -> dict[str, Any]:
     return machine() | {"torch": torch.__version__}
 
 
+def load(path: Path) -> dict[str, Any]:
+    """Results that `python -m bench.trainability --json` wrote."""
+    try:
+        results = json.loads(path.read_text())
+    except (OSError, ValueError):
+        results = None
+    if not isinstance(results, dict) or "networks" not in results:
+        raise ValueError(f"`--report` must be a file that --json wrote, got {str(path)!r}")
+    return results
+
+
 def main(argv: list[str]) -> int:
     """0, or 1 where torch and the profiler do not have the same network."""
-    from rich.console import Console
-
+    options = arguments(argv)
+    check_installed("the benchmark of verdicts", "torch sklearn rich matplotlib threadpoolctl", "trainability")
+    from ..screen import Screen
     from . import report
 
-    options, console = arguments(argv), Console(width=None if sys.stdout.isatty() else 150)
-    results = json.loads(options.report.read_text()) if options.report else measure(options, console)
-    for path in filter(None, (options.json, options.plot)):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    console = Screen(stderr=options.json == STANDARD)
+    results = load(options.report) if options.report else measure(options, console)
     if options.json:
-        options.json.write_text(json.dumps(results) + "\n")
+        command_line.write_json(options.json, results)
     report.show(results, console)
     if options.plot:
+        options.plot.parent.mkdir(parents=True, exist_ok=True)
         report.draw(results).savefig(options.plot, dpi=130, bbox_inches="tight")
     differ = [network["network"] for network in results["networks"] if network["difference"] > _SAME]
     for name in differ:
@@ -79,5 +95,9 @@ def main(argv: list[str]) -> int:
     return 1 if differ else 0
 
 
+def _main(argv: list[str]) -> int:
+    return command_line.answered("python -m bench.trainability", lambda: main(argv))
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(start("python -m bench.trainability", _main))

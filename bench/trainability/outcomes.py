@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from math import inf
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -71,13 +72,18 @@ def outcomes(cases: list[Case], path: Path, workers: int, console: Any) -> dict[
                 file.write(json.dumps(done.result()) + "\n")
                 file.flush()
                 progress.advance(task)
-        finally:  # where one fails or the user interrupts, what has not begun is left
+        except KeyboardInterrupt:  # a network may take a minute
+            for process in active_children():
+                process.kill()
+            raise
+        finally:  # where one fails, what has not begun is left
             pool.shutdown(cancel_futures=True)
     return {case.key: found[case.key] for case in cases}
 
 
 def _alone() -> None:
-    """One thread for each process."""
+    """One thread for each process, which leaves it to the first to answer Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
     from threadpoolctl import threadpool_limits
 

@@ -14,7 +14,7 @@ import fastinit as fi
 IMAGES = Path(__file__).parents[1] / "images"
 GAINS = [round(float(gain), 2) for gain in np.linspace(0.8, 2.4, 17)]
 BIASES = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
-COLOURS = {"yes": "tab:green", "slowly": "tab:orange", "no": "tab:red"}
+LOOKS = {"yes": ("#009e73", "o"), "slowly": ("#e69f00", "s"), "no": ("#d55e00", "x")}
 
 path = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES / "edge_of_chaos.png"
 found = fi.sweep(
@@ -33,9 +33,15 @@ figure = Figure(figsize=(11, 4.5), layout="constrained")
 lines, plane = figure.subplots(1, 2)
 found.plot(x="gain", y="grad_act_second_moment_rate", hue="bias_std", ax=lines)
 lines.axhline(1, color="grey", linewidth=1)
-for grade, colour in COLOURS.items():
+for grade, (colour, marker) in LOOKS.items():
     here = found["sgd"] == grade
-    plane.scatter(found["gain"][here] ** 2, found["bias_std"][here] ** 2, color=colour, label=f"trains by SGD: {grade}")
+    plane.scatter(
+        found["gain"][here] ** 2,
+        found["bias_std"][here] ** 2,
+        color=colour,
+        marker=marker,
+        label=f"trains by SGD: {grade}",
+    )
 edge = [fi.theory.edge_of_chaos("tanh", bias_variance=std**2) for std in BIASES]
 plane.plot([point.weight_variance for point in edge], [std**2 for std in BIASES], "k--", label="edge of chaos, theory")
 plane.set(xlabel="variance of weights x width", ylabel="variance of biases")

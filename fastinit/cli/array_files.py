@@ -4,40 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
+from numpy.lib import format as npy
 
-from ..tensor_files import CODES
+from ..arguments import refuse
+from ..tensor_files import CODES, check_names
+
+#: Headers that arrays of numbers have, by their versions.
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+#: A member that has more bytes, and so many times those that are stored, is refused: weights hardly shrink.
+_LARGE, _MOST_TIMES = 1 << 28, 100
 
 
 class ArchivedFile:
-    """What `TensorFiles` are, of an .npz file: of its arrays the last that was asked for is in memory."""
+    """What `TensorFiles` are, of an .npz file."""
 
-    def __init__(self, path: Path, stored: NpzFile) -> None:
-        self._path, self._stored = path, stored
-        self._last: tuple[str, Any] = ("", None)
-        self.names: list[str] = [*stored.files]
+    def __init__(self, path: Path, archive: ZipFile) -> None:
+        self._path, self._archive = path, archive
+        self._members = {one.filename.removesuffix(".npy"): one for one in archive.infolist()}
+        self.names: list[str] = [*self._members]
+        if len(self.names) < len(archive.infolist()):
+            raise ValueError("there are several arrays of one name")
+        check_names(path, self.names)
 
     def dtype_of(self, name: str) -> str:
         """As .safetensors files call it."""
-        dtype = str(self.read(name).dtype)
+        dtype = str(self._header(name)[1])
         return CODES.get(dtype, dtype)
 
     def shape_of(self, name: str) -> tuple[int, ...]:
         """Lengths of its axes."""
-        return tuple(self.read(name).shape)
+        return self._header(name)[0]
 
     def read(self, name: str) -> Any:
-        """The array."""
-        if self._last[0] != name or self._last[1] is None:
-            with _named(self._path):
-                self._last = name, self._stored[name]
-        return self._last[1]
+        """The array: no more memory is taken than its bytes need."""
+        self._header(name)
+        with _named(self._path), self._archive.open(self._members[name]) as file:
+            return npy.read_array(file, allow_pickle=False)
+
+    def _header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape and dtype."""
+        member = self._members[name]
+        _check_size(self._path, member)
+        with _named(self._path), self._archive.open(member) as file:
+            version = npy.read_magic(file)
+            if version not in _HEADERS:
+                raise ValueError(f"{name!r} is of version {version} of the format")
+            shape, _, dtype = _HEADERS[version](file)
+            if not dtype.hasobject and prod(shape) * dtype.itemsize > member.file_size - file.tell():
+                raise ValueError(f"{name!r} has fewer bytes than its shape says")
+        return shape, dtype
+
+
+def _check_size(path: Path, member: ZipInfo) -> None:
+    stored = min(member.compress_size, path.stat().st_size)
+    if member.file_size > max(_LARGE, _MOST_TIMES * stored):
+        rule = (
+            f"an .npz file of arrays that are at most {_MOST_TIMES} times as large as they are stored (see numpy.savez)"
+        )
+        refuse("file", rule, f"{path}: {member.filename}")
 
 
 @contextmanager
@@ -45,21 +75,27 @@ def open_archive(path: Path) -> Iterator[ArchivedFile]:
     """Open an .npz file, whose arrays are read when they are asked for."""
     with path.open("rb") as file:
         with _named(path):
-            stored = NpzFile(file, allow_pickle=False)
-        with stored:
-            yield ArchivedFile(path, stored)
+            archive = ZipFile(file)
+            found = ArchivedFile(path, archive)
+        with archive:
+            yield found
 
 
 def read_npy_file(path: Path) -> Any:
     """The array of an .npy file, read as it is needed."""
     with _named(path):
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return npy.open_memmap(path, mode="r")
 
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """What is wrong with a file is told with its name."""
+    """What is wrong with a file is told with its name, in one line, whatever NumPy and zipfile make of it."""
     try:
-        yield
-    except (EOFError, BadZipFile, TokenError, SyntaxError, MemoryError) as error:
-        raise ValueError(f"{path} cannot be read as an .npy or .npz file: {error}") from error
+        with np.errstate(over="raise", invalid="raise"):  # of sizes that no array has
+            yield
+    except OSError:
+        raise
+    except Exception as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        shown = said if len(said) <= 200 else f"{said[:197]}..."
+        raise ValueError(f"{path} cannot be read as an .npy or .npz file: {shown}") from error

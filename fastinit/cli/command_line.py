@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
-from itertools import takewhile
 from typing import Any, NoReturn
 
-from ..arguments import nearest
+from ..arguments import choice, nearest
 from ..version import STREAM, VERSION
 from .users_code import PrintedError, imported, print_error
 
@@ -24,11 +23,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where help is."""
-        self.exit(2, f"fastinit: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"fastinit: {message}{_see(self.prog)}\n")
+
+
+def _see(command: str) -> str:
+    """The end of a line that says what was wrong in the question."""
+    return f" (see {command} --help)"
 
 
 class Command(Parser):
-    """That of one command, which takes nothing that it does not know."""
+    """That of one command, or of all, which takes nothing that it does not know."""
 
     #: Adds the options, once the command is typed: what knows them may be slow to import.
     fill: Callable[[Parser], None] | None = None
@@ -38,8 +42,9 @@ class Command(Parser):
         if self.fill is not None:
             fill, self.fill = self.fill, None
             fill(self)
-        if self._subparsers is None:
-            self._check_options(args)
+            self.set_defaults(command=self.prog)
+        args = sys.argv[1:] if args is None else [*args]
+        self._check_options(args)
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -48,24 +53,45 @@ class Command(Parser):
     def _check_options(self, args: Sequence[str]) -> None:
         """Say which are unknown before what is missing: it may be what was meant."""
         known = self._option_string_actions
-        typed = (one.partition("=")[0] for one in takewhile("--".__ne__, args) if one[:2] == "--")
-        unknown = [one for one in typed if one not in known]
+        unknown = [one for one in self._typed_options(args) if one not in known]
         if unknown:
             hints = (nearest(one, known) for one in unknown)
             self.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, hints), '')}")
 
+    def _typed_options(self, args: Sequence[str]) -> Iterator[str]:
+        """Those that are its own: where commands follow, up to the first."""
+        value_of = None
+        for one in args:
+            if one == "--":
+                return
+            if one[:2] == "--":
+                yield one.partition("=")[0]
+            elif self._subparsers is not None and one[:1] != "-" and value_of is None:
+                return
+            taking = self._option_string_actions.get(one)
+            value_of = taking if taking is not None and taking.nargs != 0 else None
 
-def _with_modules(**keywords: Any) -> Parser:
-    """A parser of the option that goes before all others: what the modules register, the others know."""
-    one = Parser(prog="fastinit", **keywords)
-    one.add_argument(
-        "--import", action="append", default=[], dest="modules", metavar="MODULE", help="that registers schemes"
-    )
-    return one
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As of `argparse.ArgumentParser`: a command or a value that is none of the choices."""
+        if action.choices is not None and value not in action.choices:
+            name = "/".join(action.option_strings) or str(action.metavar)
+            try:
+                choice(name, value, list(action.choices))
+            except ValueError as error:
+                self.error(str(error))
+
+
+def _add_modules(parser: Parser) -> Parser:
+    """With the option that goes before all others: what the modules register, the others know."""
+    parser.add_argument(
+        "--import", action="append", default=[], dest="modules", metavar="MODULE",
+        help="a module that registers schemes; goes before the command, and may be given several times",
+    )  # fmt: skip
+    return parser
 
 
 def _fill_info(parser: Parser) -> None:
-    parser.description = "What runs here, a line for each; nothing is to be chosen. Exit status: 0."
+    parser.description = "What runs here, a line for each. Exit status: 0."
     parser.set_defaults(run=_run_info)
 
 
@@ -133,10 +159,10 @@ _COMMANDS = {
 
 def parser() -> Parser:
     """The grammar of the command line, with the schemes that there are now."""
-    whole = _with_modules(
-        description="Initial weights: what runs here, whether they let a network train, and whether a file is right."
-    )
-    whole.add_argument("--version", action="version", version=f"fastinit {VERSION}, stream {STREAM}")
+    meaning = "Initial weights: what runs here, whether they let a network train, and whether a file is right."
+    whole = _add_modules(Command(prog="fastinit", description=meaning))
+    version = f"fastinit {VERSION}, stream {STREAM}"
+    whole.add_argument("--version", action="version", version=version, help="print version and stream, and exit")
     _add_commands(whole, _COMMANDS)
     return whole
 
@@ -153,8 +179,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):
             return 141
         with suppress(OSError):
-            print(f"fastinit: {error}", file=sys.stderr)
+            _print_refusal(error)
         return 2
+
+
+def _print_refusal(error: Exception, see: str = "") -> None:
+    """In one line: what a file or an argument has in it may hold others, and what a terminal acts on."""
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(error))
+    print(f"fastinit: {shown}{see}", file=sys.stderr)
 
 
 def _give_up_output() -> None:
@@ -175,14 +207,18 @@ def _answer(arguments: Sequence[str] | None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe on Windows has no square sign
     try:
-        for module in _with_modules(add_help=False).parse_known_args(arguments)[0].modules:
+        for module in _add_modules(Parser(prog="fastinit", add_help=False)).parse_known_args(arguments)[0].modules:
             imported(module)
         options = parser().parse_args(arguments)
         return int(options.run(options))
     except OSError:
         raise
-    except (ValueError, TypeError, IndexError, ImportError, MemoryError) as error:
-        print(f"fastinit: {error}", file=sys.stderr)
+    except (ImportError, MemoryError) as error:
+        _print_refusal(error)
+        return 2
+    except (ValueError, TypeError, IndexError) as error:
+        see = _see(options.command) if options is not None and str(error).startswith("`") else ""  # it has the rule
+        _print_refusal(error, see)
         return 2
     except PrintedError:
         return 2

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..arguments import integer, refuse, type_of
+from ..arguments import Words, integer, refuse, type_of
 from .readers import read_seed, read_shape, read_whole, refuse_typed
-from .users_code import called, read_object
+from .users_code import called, made_by, read_object
 
 #: The door that is asked, its room of models on disk, and the one that knows recipes.
 DOOR = "fastinit.torch"
@@ -26,7 +26,8 @@ class _OfTorch(argparse.Action):
     """An option that only the command of the same name in ``fastinit torch`` has."""
 
     def __call__(self, parser: argparse.ArgumentParser, _: Any, value: Any, option: str | None = None) -> NoReturn:
-        refuse(str(option), f"left out here (fastinit torch {parser.prog.split()[-1]} has it)", value)
+        rule = f"left out here (fastinit torch {parser.prog.split()[-1]} has it)"
+        parser.error(f"`{option}` must be {rule}, got {value!r}")
 
 
 def refuse_models(parser: argparse.ArgumentParser, *options: str) -> None:
@@ -75,18 +76,25 @@ def save_model(options: argparse.Namespace, **keywords: Any) -> list[Path]:
 def profile_model(options: argparse.Namespace, *, seed: int = 0, **keywords: Any) -> Any:
     """What becomes of a signal in a model with the weights it is made with, or those that rules give it."""
     rules = None if options.rules is None else _rules(options.rules)
-    make = read_object("--model", options.model)
+    make = _typed_maker(options)
     batch = None
     if options.batch is not None:
         refuse_typed({"dtype": options.dtype, "high": options.high}, "--batch")
         batch = read_object("--batch", options.batch)
     door = import_module(DOOR)
     door.torch.manual_seed(seed % 2**64)  # of what the user's functions draw: it takes no more bits
-    model = _checked(called(make), door.torch.nn)
+    model = _made(make, door.torch.nn)
     if rules is not None:
         door.initialize_(model, rules, seed)
-    inputs, named = _random(options, seed, door.torch) if options.batch is None else _given(batch)
-    return door.profile(model, *inputs, seed=seed, **keywords, **named)
+    if options.batch is not None:
+        inputs, named = _given(batch)
+        return door.profile(model, *inputs, seed=seed, **keywords, **named)
+    random = _random(options, seed, door.torch)
+    try:
+        return door.profile(model, random, seed=seed, **keywords)
+    except (RuntimeError, IndexError) as error:
+        _refuse_for_embedding(options, error, random, door.torch)
+        raise
 
 
 def _rules(text: str) -> Any:
@@ -95,36 +103,59 @@ def _rules(text: str) -> Any:
 
 def _described(options: argparse.Namespace) -> Any:
     """What the user's function makes, or transformers of a configuration, without memory for weights."""
-    make = None if options.model is None else read_object("--model", options.model)
+    make = None if options.model is None else _typed_maker(options)
     stored = import_module(STORED)
-    if make is None:
-        return stored.configured(options.config)
-    return _checked(called(lambda: stored.made_on_meta(make)), stored.nn)
+    return stored.configured(options.config) if make is None else _made(make, stored.nn, stored.made_on_meta)
 
 
-def _checked(model: Any, nn: Any) -> Any:
-    if not isinstance(model, nn.Module):
-        refuse("--model", "what makes a torch.nn.Module when it is called", type_of(model))
-    return model
+def _typed_maker(options: argparse.Namespace) -> Callable[[], Any]:
+    return made_by("--model", "a torch.nn.Module", read_object("--model", options.model))
+
+
+def _made(make: Callable[[], Any], nn: Any, run: Callable[[Callable[[], Any]], Any] | None = None) -> Any:
+    """The model that the user's function makes, which `run` calls, if it is given."""
+    rule = "what makes a torch.nn.Module when it is called"
+    if isinstance(make, nn.Module):
+        refuse("--model", rule, Words(f"one itself ({type_of(make)})"))
+    model = called(make if run is None else lambda: run(make))
+    return model if isinstance(model, nn.Module) else refuse("--model", rule, type_of(model))
 
 
 def _given(batch: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """What the model takes, by place and by name, from the user's batch or from what makes it."""
     made = called(batch) if callable(batch) else batch
+    if made is None:
+        refuse("--batch", "what the model takes, or makes that: a tensor, a tuple, or a mapping", made)
     if isinstance(made, Mapping):
         return (), made
     return made if isinstance(made, (tuple, list)) else (made,), {}
 
 
-def _random(options: argparse.Namespace, seed: int, torch: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
+def _random(options: argparse.Namespace, seed: int, torch: Any) -> Any:
     """A tensor of the stream "input", as of `fastinit.profile`: standard normals, or integers below a number."""
     from ..schemes.distributions import normal, uniform
 
     shape = read_shape("--shape", options.shape)
     if options.high is None:
         values = torch.from_numpy(normal(shape, seed=seed, name="input"))
-        return (values.to(getattr(torch, options.dtype or "float32")),), {}
+        return values.to(getattr(torch, options.dtype or "float32"))
     refuse_typed({"dtype": options.dtype}, "--high")
     high = integer("--high", read_whole("--high", options.high), 1)
     places = uniform(shape, 0, high, seed=seed, name="input", dtype="float64")
-    return (torch.from_numpy(places).long(),), {}
+    return torch.from_numpy(places).long()
+
+
+def _refuse_for_embedding(options: argparse.Namespace, error: Exception, batch: Any, torch: Any) -> None:
+    """Raise where an embedding of the model was asked for rows that it has not, or by what counts none."""
+    from traceback import walk_tb
+
+    code = torch.nn.functional.embedding.__code__
+    asked = next((frame.f_locals for frame, _ in walk_tb(error.__traceback__) if frame.f_code is code), None)
+    if asked is None:
+        return
+    places, rows = asked["input"], len(asked["weight"])
+    if places.is_floating_point():
+        refuse("--high", f"given where the model takes tokens (--high {rows})", options.high)
+    if not torch.equal(places.reshape(-1), batch.reshape(-1)):
+        refuse("--shape", f"such that an embedding of {rows} rows has all that it is asked for", options.shape)
+    refuse("--high", f"at most {rows}, as many as the embedding has rows", options.high)

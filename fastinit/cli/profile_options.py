@@ -34,9 +34,12 @@ Options: TypeAlias = Mapping[str, Mapping[str, tuple[Reader | None, str]]]
 OPTIONS: Options = {
     "network": {
         "kind": (read_text, "mlp, conv or transformer (default: mlp)"),
-        "width": (read_whole, "units of every layer: 4096, 1e6 (default: 1024, conv 32, transformer 256)"),
-        "depth": (read_whole, "layers (default: 50, conv 20, transformer 12)"),
-        "widths": (several(read_whole), "units of the input and of each layer, in place of both: 784,512,10"),
+        "width": (read_whole, "units of every layer, 4096 or 1e6 (default: 1024, conv 32, transformer 256)"),
+        "depth": (read_whole, "how many layers (default: 50, conv 20, transformer 12)"),
+        "widths": (
+            several(read_whole),
+            "units of the input and of each layer, in place of --width and --depth: 784,512,10",
+        ),
         "activation": (
             read_activation,
             "linear, identity, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, swish, mish, tanh, sigmoid, "
@@ -50,71 +53,80 @@ OPTIONS: Options = {
         ),
         "gain": (
             read_number_or_word,
-            "factor of the weights, or auto: the activation's own on lecun_normal (default: 1)",
+            "factor of the weights, or auto: the gain of the activation, on lecun_normal (default: 1)",
         ),
-        "norm": (read_norm, "none, batch, layer or rms (default: none)"),
+        "norm": (read_norm, "normalisation of each layer: none, batch, layer or rms (default: none)"),
         "norm_position": (
             read_text,
-            "pre_act or post_act, of a transformer pre or post (default: pre_act, transformer pre)",
+            "where it stands: pre_act or post_act, in a transformer pre or post (default: pre_act, transformer pre)",
         ),
-        "norm_eps": (read_number, "what is added to the variance (default: 1e-05)"),
+        "norm_eps": (read_number, "what it adds to the variance (default: 1e-05)"),
         "residual": (None, "residual blocks, in pre-activation order (default: no)"),
-        "branch_scale": (read_number, "factor of their branches (default: 1)"),
+        "branch_scale": (read_number, "factor of the residual branches (default: 1)"),
         "bias_std": (read_number, "standard deviation of the biases (default: 0)"),
-        "dtype": (read_text, "float32 or float64 (default: float32)"),
+        "dtype": (read_text, "of weights and signals: float32 or float64 (default: float32)"),
     },
     "convolutional network": {
-        "channels": (several(read_whole), "of every layer, or of the input and each layer, in place of width"),
+        "channels": (
+            several(read_whole),
+            "channels of every layer, 32, or of the input and each layer, 3,32,32; in place of --width",
+        ),
         "kernel_size": (read_whole, "height and width of the kernels (default: 3)"),
         "image_size": (read_whole, "height and width of the images (default: 16)"),
-        "padding": (read_text, "zero or circular (default: zero)"),
+        "padding": (read_text, "what is beyond the edges of the image: zero or circular (default: zero)"),
     },
     "transformer": {
         "sequence_length": (read_whole, "tokens of each example (default: 64)"),
-        "vocabulary": (read_whole, "tokens there are (default: 1024)"),
-        "embedding_std": (read_number, "standard deviation of their embeddings (default: 0.02)"),
-        "positional": (None, "embeddings of the positions are added (default: yes)"),
-        "heads": (read_whole, "of attention (default: one for 64 units)"),
-        "mlp_ratio": (read_number, "hidden units of the MLP by unit of width (default: 4)"),
+        "vocabulary": (read_whole, "how many tokens there are to choose from (default: 1024)"),
+        "embedding_std": (read_number, "standard deviation of the embeddings (default: 0.02)"),
+        "positional": (None, "add embeddings of the positions (default: yes)"),
+        "heads": (read_whole, "heads of attention (default: one for each 64 units)"),
+        "mlp_ratio": (read_number, "hidden units of the MLP for each unit of the width (default: 4)"),
         "gated": (None, "a gated MLP (default: no)"),
-        "causal": (None, "a token sees none after it (default: yes)"),
+        "causal": (None, "no token sees one after it (default: yes)"),
         "stream_scale": (read_number, "factor of the stream where a branch is added (default: 1)"),
-        "residual_gain": (read_number_or_word, "factor of the weights that end a branch, or gpt2 (default: 1)"),
+        "residual_gain": (
+            read_number_or_word,
+            "factor of the weights that end a branch, or gpt2: one over the root of twice the depth (default: 1)",
+        ),
         "logit_scale": (
             read_number_or_word,
-            "of the products of queries and keys, or mup (default: one over the root of the units of a head)",
+            "factor of queries times keys, or mup: one over the units of a head (default: one over their root)",
         ),
     },
     "signals": {
-        "batch": (read_whole, "examples (default: 256, conv 32, transformer 8)"),
+        "batch": (read_whole, "how many examples (default: 256, conv 32, transformer 8)"),
         "inputs": (read_npy, "an .npy file, (batch, width), in place of standard normal inputs"),
         "cotangent": (
             read_cotangent,
-            "random_sign, or an .npy file of the gradient at the outputs (default: random_sign)",
+            "gradient at the outputs: random_sign, or an .npy file (default: random_sign)",
         ),
-        "loss": (read_text, "mse, in place of a cotangent"),
-        "classes": (read_whole, "that the outputs are to tell: for the first loss"),
-        "backward": (None, "the gradient too (default: yes)"),
-        "jacobian": (None, "the singular values of the input-output Jacobian (default: no)"),
+        "loss": (read_text, "mse: the gradient of this loss is sent back, in place of --cotangent"),
+        "classes": (read_whole, "how many classes the outputs are to tell apart: the first loss is judged by it"),
+        "backward": (None, "follow the gradient too (default: yes)"),
+        "jacobian": (None, "measure the singular values of the Jacobian, from inputs to outputs (default: no)"),
         "sgd_steps": (read_whole, "steps of gradient descent before the profile (default: 0)"),
-        "lr": (several(read_number), "their learning rate, or one for each layer (default: 0.1 / width)"),
+        "lr": (several(read_number), "learning rate of these steps, or one for each layer (default: 0.1 / width)"),
     },
     "run": {
-        "seed": (read_seed, "of the first repeat (default: 0)"),
-        "repeats": (read_whole, "networks drawn (default: 1)"),
-        "method": (read_text, "auto, dense, tiled or matrix_free (default: auto)"),
-        "threads": (read_whole, "of fills, moments and products (default: see fastinit info)"),
-        "client": (read_client, "the address of a scheduler of Dask, whose workers do it"),
-        "progress": (None, "a bar with the time left (default: for long runs on a terminal)"),
+        "seed": (read_seed, "seed of the first repeat; the next have the next ones (default: 0)"),
+        "repeats": (read_whole, "how many networks are drawn (default: 1)"),
+        "method": (
+            read_text,
+            "how weights are held: auto, dense (all), tiled (some) or matrix_free (none) (default: auto)",
+        ),
+        "threads": (read_whole, "how many threads, at most (default: see fastinit info)"),
+        "client": (read_client, "address of a scheduler of Dask, whose workers do it"),
+        "progress": (None, "show a bar with the time left (default: for long runs on a terminal)"),
     },
 }
 
 
 #: Files that show what was seen: what each is, and how its name ends.
 FILES = {
-    "png": ("a picture (also .svg, .pdf)", (".png", ".svg", ".pdf")),
-    "html": ("a page with charts", (".html", ".htm")),
-    "json": ("all numbers", (".json",)),
+    "png": ("write a picture: .png, .svg or .pdf", (".png", ".svg", ".pdf")),
+    "html": ("write a page with charts: .html or .htm", (".html", ".htm")),
+    "json": ("write all numbers: .json", (".json",)),
 }
 
 
@@ -128,24 +140,25 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Example: fastinit profile --width 1e6 --depth 50 --norm batch --method matrix_free --html out.html"
     refuse_models(parser, "--model")
     add_keywords(parser)
-    add_showing(parser).add_argument(
-        "--compare", metavar="SCHEMES", help="several schemes side by side: he_normal,lecun_normal"
+    tried = "what keeps it from training, and which changes mend it, each tried: in up to seven more profiles"
+    add_showing(parser, tried).add_argument(
+        "--compare", metavar="SCHEMES", help="profile several schemes side by side: he_normal,lecun_normal"
     )
     parser.set_defaults(run=_run_profile)
 
 
-def add_showing(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """The group of options that say how a profile is shown."""
+def add_showing(parser: argparse.ArgumentParser, advice: str) -> argparse._ArgumentGroup:
+    """The group of options that say how a profile is shown, and what advice there is."""
     group = parser.add_argument_group("showing")
     group.add_argument(
-        "--table", action=argparse.BooleanOptionalAction, default=None, help="a table of layers (default: yes)"
+        "--table", action=argparse.BooleanOptionalAction, default=None, help="print a table of layers (default: yes)"
     )
-    group.add_argument("--all", action="store_true", help="all layers in it (default: some)")
+    group.add_argument("--all", action="store_true", help="all layers in the table (default: some)")
     add_files(group, FILES)
+    group.add_argument("--advise", action="store_true", help=advice)
     group.add_argument(
-        "--advise", action="store_true", help="what would mend it; without a model also tried, in up to seven profiles"
+        "--healthy", action="store_true", help="exit status 1 if the verdict is not that it trains with SGD and Adam"
     )
-    group.add_argument("--healthy", action="store_true", help="exit status 1 if it does not train with SGD and Adam")
     parser.set_defaults(table=True)
     return group
 

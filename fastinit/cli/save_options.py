@@ -12,15 +12,20 @@ from .readers import read_seed
 
 def add_save_options(parser: argparse.ArgumentParser, dtype: str | None) -> None:
     """Where it goes, of which seed and dtype (None: the model's own), in files of which size."""
-    parser.add_argument("directory", help="where the files go; without a checkpoint")
-    parser.add_argument("--seed", default="0", help="of all streams (default: 0)")
+    parser.add_argument("directory", help="folder that the files go in, which must hold no checkpoint")
+    parser.add_argument("--seed", default="0", help="seed of all arrays (default: 0)")
     add_dtype(parser, dtype)
-    parser.add_argument("--max-shard-size", default="5GB", metavar="SIZE", help="of a file (default: 5GB)")
+    parser.add_argument(
+        "--max-shard-size",
+        default="5GB",
+        metavar="SIZE",
+        help="largest file: bytes, or as 5GB and 512MiB (default: 5GB)",
+    )
 
 
 def add_dtype(parser: argparse.ArgumentParser, dtype: str | None) -> None:
     """Of the arrays, and the one by default."""
-    meaning = f"float32, float16, bfloat16 or float64 (default: {dtype or 'that of the model'})"
+    meaning = f"of the arrays: float32, float16, bfloat16 or float64 (default: {dtype or 'that of the model'})"
     parser.add_argument("--dtype", default=dtype, help=meaning)
 
 

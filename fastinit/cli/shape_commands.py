@@ -50,12 +50,16 @@ def _add_shapes(parser: argparse.ArgumentParser) -> None:
     refuse_models(parser, "--model", "--config")
     group = parser.add_argument_group("arrays")
     group.add_argument(
-        "--shapes", type=Path, required=True, metavar="FILE", help="JSON: from names to shapes, schemes and keywords"
+        "--shapes",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="JSON: an object from names to shapes, or to a shape, a scheme and its keywords",
     )
     group.add_argument(
         "--scheme", metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES) + " (default: he_normal)"
     )
-    group.add_argument("--rules", metavar="MODULE:NAME", help=f"in its place: {LIST}")
+    group.add_argument("--rules", metavar="MODULE:NAME", help=f"in place of --scheme: {LIST}")
     add_scheme_options(parser)
 
 

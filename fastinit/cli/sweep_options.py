@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import choice, refuse
-from .profile_options import OPTIONS, add_files, add_keywords, typed_files, typed_options
+from .profile_options import FILES, OPTIONS, add_files, add_keywords, typed_files, typed_options
 from .readers import read_truth, read_whole
 
 #: Columns of the picture, by option, with the defaults of `fastinit.Sweep.plot`.
 _COLUMNS = {
-    "x": "across, in the picture (default: the keyword that changes fastest)",
-    "y": "up, in the picture (default: act_second_moment_rate)",
-    "hue": "with a line for each value, in the picture (default: the first other keyword)",
+    "x": "column across the picture (default: the keyword that changes fastest)",
+    "y": "column up the picture (default: act_second_moment_rate)",
+    "hue": "column that has a line for each value in the picture (default: the first other keyword)",
 }
 
 
@@ -33,15 +33,22 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         help="a keyword that varies, and its values between commas; between semicolons where they have commas",
     )  # fmt: skip
     group.add_argument(
-        "--processes", metavar="NUMBER", help="that make the points (default: this one); with --client its workers do"
+        "--processes",
+        metavar="NUMBER",
+        help="how many processes make the points (default: this one); with --client its workers do",
     )
-    group.add_argument("--path", type=Path, metavar="FILE", help="JSON lines, to which points are added, and resumed")
+    group.add_argument(
+        "--path",
+        type=Path,
+        metavar="FILE",
+        help="a file of JSON lines, which keeps each point: the same command again does only what is missing",
+    )
     add_keywords(parser)
     group = parser.add_argument_group("showing")
     group.add_argument(
-        "--table", action=argparse.BooleanOptionalAction, default=None, help="a table of points (default: yes)"
+        "--table", action=argparse.BooleanOptionalAction, default=None, help="print a table of points (default: yes)"
     )
-    add_files(group, ("png", "html"))
+    add_files(group, FILES)
     for name, meaning in _COLUMNS.items():
         group.add_argument(f"--{name}", metavar="COLUMN", help=meaning)
     parser.set_defaults(run=_run_sweep, table=True)
@@ -79,6 +86,11 @@ def _run_sweep(options: argparse.Namespace) -> int:
         print(found.table())
     columns = {name: column for name in _COLUMNS if (column := getattr(options, name)) is not None}
     for kind, path in files.items():
-        found.plot(path=path, **columns) if kind == "png" else found.to_html(path)
+        if kind == "png":
+            found.plot(path=path, **columns)
+        elif kind == "html":
+            found.to_html(path)
+        else:
+            path.write_text(found.to_json())
         print(f"wrote {path}")
     return int(any(found["error"]))

@@ -15,10 +15,16 @@ PROFILE = {
     "signals": {
         "classes": OPTIONS["signals"]["classes"],
         "backward": OPTIONS["signals"]["backward"],
-        "examples": (read_whole, "of which the tangent kernel is taken, at most; 0 for none (default: 16)"),
-        "seed": (OPTIONS["run"]["seed"][0], "of the weights, a random batch and the random signs (default: 0)"),
+        "examples": (read_whole, "how many examples the tangent kernel is taken of, at most; 0 for none (default: 16)"),
+        "seed": (OPTIONS["run"]["seed"][0], "seed of the weights, a random batch and the random signs (default: 0)"),
     },
 }
+
+#: In help, what --model names.
+_MAKER = (
+    "function or class that makes the model when it is called without arguments: my.models:gpt; the module is "
+    "imported, which runs what is in it"
+)
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
@@ -41,22 +47,26 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
         "fastinit torch profile --model my.models:gpt --rules gpt2 --shape 4,128 --high 50257 --html gpt.html"
     )
     group = parser.add_argument_group("model")
-    group.add_argument("--model", required=True, metavar="MODULE:NAME", help="what makes the model when it is called")
+    group.add_argument("--model", required=True, metavar="MODULE:NAME", help=_MAKER)
     group.add_argument(
         "--rules", help=f"{known_rules()}, or MODULE:NAME of rules (default: the weights it is made with)"
     )
     group = parser.add_argument_group("batch")
     one = group.add_mutually_exclusive_group(required=True)
     one.add_argument(
-        "--batch", metavar="MODULE:NAME", help="what the model takes, or makes that: a tensor, a tuple, or a mapping"
+        "--batch",
+        metavar="MODULE:NAME",
+        help="what the model takes, or makes that when it is called: a tensor, a tuple, or a mapping by keyword",
     )
-    one.add_argument("--shape", help="of a random one: 32,784")
+    one.add_argument("--shape", help="shape of a random batch, examples first: 32,784")
+    dtypes = ["float16", "bfloat16", "float32", "float64"]
+    group.add_argument("--dtype", choices=dtypes, help="dtype of a random batch of normals (default: float32)")
     group.add_argument(
-        "--dtype", choices=["float16", "bfloat16", "float32", "float64"], help="of that (default: float32)"
+        "--high",
+        help="a random batch of integers below this, as tokens are: 50257 (default: standard normals)",
     )
-    group.add_argument("--high", help="integers below it, as tokens are (default: standard normals)")
     add_keywords(parser, PROFILE)
-    add_showing(parser)
+    add_showing(parser, "what keeps it from training, and what helps, in words")
     parser.set_defaults(run=_run_profile)
 
 
@@ -66,8 +76,12 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
         "question was wrong."
     )
     parser.epilog = "Example: fastinit torch verify gpt.safetensors --model my.models:gpt --rules gpt2 --seed 0"
-    parser.add_argument("file", type=Path, help=".safetensors, an index of several or their folder; .pt")
-    parser.add_argument("--seed", help="compare every bit with the streams of this seed (default: laws alone)")
+    parser.add_argument(
+        "file",
+        type=Path,
+        help="a .safetensors file; the index of several, or their folder; a file of torch.save (.pt, .pth, .bin, ...)",
+    )
+    parser.add_argument("--seed", help="compare every bit with the weights of this seed (default: compare laws alone)")
     _add_model(parser)
     parser.set_defaults(run=_run_verify)
 
@@ -96,7 +110,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     """Which model, whose weights need no memory, and which rules are its."""
     group = parser.add_argument_group("model")
     one = group.add_mutually_exclusive_group(required=True)
-    one.add_argument("--model", metavar="MODULE:NAME", help="what makes the model when it is called")
+    one.add_argument("--model", metavar="MODULE:NAME", help=_MAKER)
     one.add_argument("--config", metavar="PATH", help="a configuration of transformers: its file, folder or name")
     group.add_argument("--rules", default="torch", help=f"{known_rules()}, or MODULE:NAME of rules (default: torch)")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from ..arguments import refuse
+from ..arguments import Words, refuse
 
 
 class PrintedError(Exception):
@@ -24,6 +24,23 @@ def called(function: Callable[[], Any]) -> Any:
     except BaseException as error:
         print_error()
         raise PrintedError from error
+
+
+def made_by(option: str, what: str, make: Any) -> Callable[[], Any]:
+    """The user's function, which must be one that is called without arguments."""
+    rule = f"what makes {what} when it is called without arguments"
+    if not callable(make):
+        refuse(option, rule, make)
+    from inspect import signature  # slow to import, and no part of what help needs
+
+    try:
+        signature(make).bind()
+    except TypeError as error:
+        refuse(option, rule, Words(f"{getattr(make, '__name__', type(make).__name__)} ({error})"))
+    except ValueError:  # of what tells no signature
+        pass
+    called_without: Callable[[], Any] = make
+    return called_without
 
 
 def print_error() -> None:

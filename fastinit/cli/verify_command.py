@@ -20,8 +20,12 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         "Examples: fastinit verify w.npy --scheme he_normal --seed 0 --name mlp.0; "
         "fastinit verify w.safetensors --array '*.weight' --scheme he_normal --in-axis 1 --out-axis 0 --seed 0"
     )
-    parser.add_argument("file", type=Path, help=".npy; .npz; .safetensors, an index of several or their folder; .pt")
-    parser.add_argument("--seed", help="compare every bit with the streams of this seed (default: laws alone)")
+    parser.add_argument(
+        "file",
+        type=Path,
+        help="a file of arrays: .npy, .npz, .safetensors or of torch.save; the index of several, or their folder",
+    )
+    parser.add_argument("--seed", help="compare every bit with the arrays of this seed (default: compare laws alone)")
     refuse_models(parser, "--model", "--config")
     group = parser.add_argument_group("arrays")
     group.add_argument("--scheme", required=True, metavar="NAME", help="a law or scheme: " + ", ".join(SCHEMES))
@@ -32,9 +36,11 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         help="which arrays of a file, by name or by a pattern with *, ? and [ab]; may be given several times (default: "
         "those with two axes or more; all there is where an .npz file has one)",
     )
-    group.add_argument("--shape", help="shape of the whole array, if the file holds a part: 4096,4096")
-    group.add_argument("--index", help="which part: 0:1024,: or flat[0:1000]")
-    group.add_argument("--name", help="the stream's name (default: the array's in its file, or none)")
+    group.add_argument("--shape", help="shape of the whole array, where the file holds a part: 4096,4096")
+    group.add_argument("--index", help="which part of it the file holds: 0:1024,: or flat[0:1000]")
+    group.add_argument(
+        "--name", help="name that the array was made under (default: its name in the file; of an .npy file none)"
+    )
     group.add_argument("--dtype", choices=["bfloat16"], help="read 16-bit items as bfloat16")
     add_scheme_options(parser)
     parser.set_defaults(run=_run_verify)

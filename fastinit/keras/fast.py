@@ -36,7 +36,8 @@ def fast_init() -> Iterator[None]:
 
     Notes
     -----
-    Keras's functions are replaced for all threads while the block lasts. Blocks may be nested.
+    Keras's functions are replaced for all threads while the block lasts. Blocks may be nested. ``as`` gives None: where
+    seeds say all, and no parameter has a name, there is nothing to report, as the block of ``fastinit.torch`` does.
 
     Examples
     --------

@@ -34,9 +34,12 @@ class Called(Law):
         """The function's array."""
         return self.call(shape, **common, **self.keywords)
 
-    def check_call(self, shape: tuple[int, ...], name: str, dtype: str) -> None:
-        """Raise, of rules that give it to an array of that name, where it cannot be called as it will be."""
-        common = {"seed": 0, "name": name, "dtype": dtype, "index": None, "out": None}
+    def check_call(self, shape: tuple[int, ...], name: str, dtype: str, whole: bool = False) -> None:
+        """Raise, of rules that give it to an array of that name, where it cannot be called as it will be.
+
+        For a part of an array, or for memory that is there, it takes more than where it makes the `whole`.
+        """
+        common = {"seed": 0, "name": name, "dtype": dtype, **({} if whole else {"index": None, "out": None})}
         try:
             signature(self.call).bind(shape, **common, **self.keywords)
         except (TypeError, ValueError) as error:  # the latter of what tells no signature

@@ -100,16 +100,20 @@ class Patterns:
 
     def for_each(self, names: Collection[str]) -> dict[str, tuple[Any, Mapping[str, Any]]]:
         """What `rule_for` has for each; refused where there is none for one, or a pattern comes first for none."""
-        found = {name: rule for name in names if (rule := self.rule_for(name)) is not None}
-        if missing := [name for name in names if name not in found]:
+        numbers = {name: self._first_for(name) for name in names}
+        if missing := [name for name, number in numbers.items() if number is None]:
             refuse(self._argument, "such that each array has a law (a list may end with ('*', scheme))", missing)
-        if unused := self.without_use(names):
+        if unused := self._others(numbers.values()):
             refuse(self._argument, "patterns of which each comes first for an array", unused)
-        return found
+        return {name: self.rules[number][1:] for name, number in numbers.items() if number is not None}
 
     def without_use(self, names: Iterable[str]) -> list[str]:
         """Patterns that come first for none of the names."""
-        matched = set(map(self._first_for, names))
+        return self._others(map(self._first_for, names))
+
+    def _others(self, numbers: Iterable[int | None]) -> list[str]:
+        """Patterns of rules of other numbers."""
+        matched = set(numbers)
         return [pattern for at, (pattern, *_) in enumerate(self.rules) if at not in matched]
 
     def _first_for(self, name: str) -> int | None:

@@ -74,10 +74,13 @@ def _read_law(described: Mapping[str, Any]) -> Law:
     return Law.from_dict({**described, **infinite})
 
 
-def check_law(law: Law, shape: tuple[int, ...], name: str, dtype: str) -> None:
-    """Raise where a law of ours cannot give such an array, or a function cannot be called as it would be."""
+def check_law(law: Law, shape: tuple[int, ...], name: str, dtype: str, whole: bool = False) -> None:
+    """Raise where a law of ours cannot give such an array, or a function cannot be called as it would be.
+
+    `whole` is as in `Called.check_call`.
+    """
     if isinstance(law, Called):
-        law.check_call(shape, name, dtype)
+        law.check_call(shape, name, dtype, whole)
     else:
         law.fills(shape, kind_of(dtype), 0, name, 1)
 

@@ -90,8 +90,9 @@ class Recipe:
         argument, words = sought
         names = getattr(self, argument)
         if names and not any(map(self.seeks, weights)):
-            ends = first_few(sorted({_path_end(weight.path) for weight in weights}), 8)
-            remedy = f"{self._call_with((), weights)} where it has none, else with all that are such of {ends}"
+            ends = sorted({_path_end(weight.path) for weight in weights})
+            some = f"{self._call_with((ends[0],), weights)}, with all of them in place of {ends[0]!r}"
+            remedy = f"{self._call_with((), weights)} if it has none, else {some} (it has {first_few(ends, 8)})"
             if names == getattr(type(self), "usual", ()):
                 usual = f"the usual names of {words} the model ({', '.join(names)})"
                 refuse(argument, f"given where there is none of {usual}: {remedy}", None)

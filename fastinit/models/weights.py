@@ -158,9 +158,7 @@ def planned(weights: Sequence[Weight], rules: Rules, law_of: Callable[..., Ruled
     if isinstance(rules, str):
         rule = _recipe(rules, weights)
     elif not callable(rules) or isinstance(rules, (Law, type)):
-        rule = _Listed(rules, law_of)
-    if isinstance(rule, Patterns):
-        rule.for_each([weight.name for weight in weights])
+        rule = _Listed(rules, weights, law_of)
     given = of_each(weights, rule)
     if missing := [name for name, one in given.items() if one is None]:
         refuse(
@@ -187,15 +185,17 @@ def _recipe(name: str, weights: Sequence[Weight]) -> Recipe:
 
 
 class _Listed(Patterns):
-    def __init__(self, rules: Any, law_of: Callable[..., Ruled]) -> None:
+    """A list as a rule for these weights, each of which has one of its patterns."""
+
+    def __init__(self, rules: Any, weights: Sequence[Weight], law_of: Callable[..., Ruled]) -> None:
         if not isinstance(rules, (list, tuple)):
             refuse("rules", f"{LIST}, or a function from a Weight to a law", rules, TypeError)
         super().__init__(rules)
-        self._law_of = law_of
+        self._found, self._law_of = self.for_each([weight.name for weight in weights]), law_of
 
-    def __call__(self, weight: Weight) -> Ruled | None:
-        found = self.rule_for(weight.name)
-        return None if found is None else self._law_of(found[0], weight, **found[1])
+    def __call__(self, weight: Weight) -> Ruled:
+        scheme, keywords = self._found[weight.name]
+        return self._law_of(scheme, weight, **keywords)
 
 
 def _entry(weight: Weight, given: Any) -> Entry:

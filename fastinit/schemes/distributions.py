@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from ..arguments import refuse_unknown
 from ..typing import DType, Index, Never, Out, Seed, Shape
 from .table import DRAWS, public
+
+
+def _warn_of_lengths(function: str, length: Any, keyword: str, value: Any) -> None:
+    """Two integers where weights have hardly any such mean: as `numpy.random.randn` takes the lengths of axes."""
+    typed = f"{function}({length}, {value})"
+    remedy = f"{function}(({length}, {value})) has two axes, and {keyword}={value}.0 is this without a warning"
+    warnings.warn(f"{typed} makes {length} values with a {keyword} of {value}: {remedy}", stacklevel=3)
 
 
 @public
@@ -54,6 +62,11 @@ def normal(
     ValueError, TypeError, IndexError
         If an argument breaks its rule, or the values could overflow the dtype. Then nothing has been written.
 
+    Warns
+    -----
+    UserWarning
+        Where two integers may be meant as the lengths of two axes: ``normal(64, 128)`` has 64 values of mean 128.
+
     Notes
     -----
     *Stream*: law "normal". Values reach 8.15 standard deviations in float32 and 8.57 in float64.
@@ -72,6 +85,8 @@ def normal(
     """
     if unknown:
         refuse_unknown(normal, unknown)
+    if mean.__class__ is int and mean > 1 and shape.__class__ is int and std == 1:
+        _warn_of_lengths("normal", shape, "mean", mean)
     return DRAWS["normal"]((shape, dtype, mean, std), seed, name, index, out, threads)
 
 
@@ -183,6 +198,8 @@ def truncated_normal(
     """
     if unknown:
         refuse_unknown(truncated_normal, unknown)
+    if mean.__class__ is int and mean > 1 and shape.__class__ is int and std == 1:
+        _warn_of_lengths("truncated_normal", shape, "mean", mean)
     return DRAWS["truncated_normal"]((shape, dtype, mean, std, low, high), seed, name, index, out, threads)
 
 
@@ -209,6 +226,8 @@ def small_normal(
     """
     if unknown:
         refuse_unknown(small_normal, unknown)
+    if std.__class__ is int and std > 1 and shape.__class__ is int:
+        _warn_of_lengths("small_normal", shape, "std", std)
     return DRAWS["small_normal"]((shape, dtype, std), seed, name, index, out, threads)
 
 

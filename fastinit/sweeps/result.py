@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from ..arguments import key, refuse
 from ..profiler.drawing import drawn
 from ..profiler.result.frames import framed
+from ..records import Record, plain, real_number
 from ..typing import DataFrame
-from .points import Row, Settings
+from .points import WORDS, Row, Settings
 
 #: What a picture shows where nothing is said.
 _USUAL = "act_second_moment_rate"
 
 
-class Sweep(Mapping[str, NDArray[Any]]):
+class Sweep(Record, Mapping[str, NDArray[Any]]):
     """Profiles at the points of a product of settings: a mapping of the names of columns to arrays, a row for each.
 
     First come the settings, under their keywords. Then "verdict" (its kind), "healthy", "sgd" and "adam" (the grades of
@@ -53,6 +54,23 @@ class Sweep(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self._columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All columns as lists of strings and numbers, "axes" being the names of those that vary.
+
+        Settings that JSON has not, as functions, are named.
+        """
+        columns = {name: [_written(value) for value in column.tolist()] for name, column in self._columns.items()}
+        return {"axes": list(self.axes), "columns": columns}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Sweep:
+        """That of which `to_dict` gives these. A setting that was a function is its name."""
+        axes, columns = found["axes"], found["columns"]
+        read = {name: [_read(name, value, name in axes) for value in column] for name, column in columns.items()}
+        whole = [dict(zip(read, row, strict=True)) for row in zip(*read.values(), strict=True)]
+        points = [{name: one[name] for name in axes} for one in whole]
+        return cls(points, [{name: one[name] for name in one if name not in axes} for one in whole])
 
     def to_frame(self) -> DataFrame:
         """A `pandas.DataFrame` with these columns.
@@ -119,6 +137,25 @@ class Sweep(Mapping[str, NDArray[Any]]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self['seconds'])} points over {', '.join(self.axes)})"
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _written(one) for key, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [*map(_written, value)]
+    if value is None or isinstance(value, (bool, int, float, str, np.generic, np.ndarray)):
+        return plain(value)
+    return str(getattr(value, "__name__", value))
+
+
+def _read(name: str, value: Any, is_setting: bool) -> Any:
+    """What `_written` made that of: a setting, a word, a truth, or a number, which is NaN where it is missing."""
+    if isinstance(value, list):
+        return tuple(_read(name, one, is_setting) for one in value)
+    if is_setting or name in WORDS or isinstance(value, bool) or (name == "healthy" and value is None):
+        return value
+    return real_number(value)
 
 
 def _column(values: list[Any]) -> NDArray[Any]:

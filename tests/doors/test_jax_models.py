@@ -180,8 +180,8 @@ REFUSED = [
      "(nearest: 'llama')"),
     (lambda: fj.plan(WEIGHT, fj.gpt2(layers=2)), ValueError,
      "`residual` must be given where there is none of the usual names of residual projections of the model "
-     f"({', '.join(RESIDUAL)}): fastinit.jax.gpt2(layers=2, residual=()) where it has none, else with all that are "
-     "such of w, got None"),
+     f"({', '.join(RESIDUAL)}): fastinit.jax.gpt2(layers=2, residual=()) if it has none, else "
+     "fastinit.jax.gpt2(layers=2, residual=('w',)), with all of them in place of 'w' (it has w), got None"),
     (lambda: fj.plan({"layers": [{"kernel": jnp.zeros((3, 3)), "bias": jnp.zeros(3), "scale": jnp.zeros(3)}] * 3},
                      [("*", "he_normal")]), ValueError,
      "`rules` must be such that a scheme with a fan is for weights of two axes or more "

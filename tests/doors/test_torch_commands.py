@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from conftest import refused
 from torch import nn
 
 import fastinit as fi
@@ -25,6 +26,24 @@ def deep():
 
 def words():
     return nn.Sequential(nn.Embedding(50, 8), nn.Linear(8, 50))
+
+
+def placed():
+    """Tokens, with embeddings of 3 positions."""
+
+    class Placed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token, self.place = nn.Embedding(50, 8), nn.Embedding(3, 8)
+
+        def forward(self, tokens):
+            return self.token(tokens) + self.place(torch.arange(tokens.shape[1]))
+
+    return Placed()
+
+
+def nothing():
+    return None
 
 
 def drawn():
@@ -97,13 +116,32 @@ def test_tokens_and_dtypes(capsys):
     found = profiled(capsys, "--model", f"{HERE}:words", "--shape", "4,6", "--high", "50")
     torch.manual_seed(0)
     assert found == told(words(), tokens)
-    said = "fastinit: `--dtype` must be left out with --high, got 'float64'\n"
+    said = refused("torch profile", "`--dtype` must be left out with --high, got 'float64'")
     typed = ["profile", "--model", f"{HERE}:words", "--shape", "4,6", "--high", "50", "--dtype", "float64"]
     assert run(capsys, *typed) == (2, "", said)
     typed = ["profile", "--model", f"{HERE}:words", "--shape", "4,6", "--high", "0"]
-    assert run(capsys, *typed) == (2, "", "fastinit: `--high` must be an integer of at least 1, got 0\n")
+    assert run(capsys, *typed) == (2, "", refused("torch profile", "`--high` must be an integer of at least 1, got 0"))
     typed = ["profile", "--model", f"{HERE}:deep", "--shape", "4,16", "--dtype", "float64"]
     assert run(capsys, *typed)[0] == 2  # of which the weights are not
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--shape", "2,3"], "`--high` must be given where the model takes tokens (--high 50), got None"),
+        (["--shape", "2,3", "--high", "99"],
+         "`--high` must be at most 50, as many as the embedding has rows, got '99'"),
+        (["--shape", "2,4", "--high", "50"],
+         "`--shape` must be such that an embedding of 3 rows has all that it is asked for, got '2,4'"),
+        (["--batch", f"{HERE}:nothing"],
+         "`--batch` must be what the model takes, or makes that: a tensor, a tuple, or a mapping, got None"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)  # fmt: skip
+def test_a_batch_that_a_model_of_tokens_does_not_take(capsys, typed, said):
+    """The number that is told works as typed."""
+    assert run(capsys, "profile", "--model", f"{HERE}:placed", *typed) == (2, "", refused("torch profile", said))
+    assert run(capsys, "profile", "--model", f"{HERE}:placed", "--shape", "2,3", "--high", "50")[::2] == (0, "")
 
 
 def test_how_it_is_shown(capsys):
@@ -120,15 +158,17 @@ def test_how_it_is_shown(capsys):
     [
         (["plan", "--model", f"{HERE}:no_batch"], "ValueError: no batch"),
         (["plan", "--model", f"{HERE}:drawn"],
-         "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got tuple"),
+         "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got tuple "
+         "(see fastinit torch plan --help)"),
         (["plan", "--model", f"{HERE}:deep", "--rules", "gpt3"],
-         "fastinit: `rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')"),
+         "fastinit: `rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2') "
+         "(see fastinit torch plan --help)"),
         (["profile", "--model", f"{HERE}:deep", "--batch", f"{HERE}:no_batch"], "ValueError: no batch"),
         (["profile", "--model", f"{HERE}:Deaf", "--batch", f"{HERE}:BATCH"], "SystemExit: 1"),
         (["profile", "--model", f"{HERE}:deep", "--shape", "4,3"],
          "RuntimeError: mat1 and mat2 shapes cannot be multiplied (4x3 and 16x16)"),
         (["profile", "--model", f"{HERE}:deep", "--shape", "4,16", "--examples", "-1"],
-         "fastinit: `examples` must be an integer of at least 0, got -1"),
+         "fastinit: `examples` must be an integer of at least 0, got -1 (see fastinit torch profile --help)"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )  # fmt: skip

@@ -299,8 +299,7 @@ def test_a_model_gets_memory_with_its_ties_and_its_values():
     assert model["head"].bias.shape == frozen and not model["head"].bias.requires_grad
     assert not any(one.is_meta for one in (*model.parameters(), *model.buffers()))
     model["head"].bias.requires_grad_()
-    with pytest.warns(UserWarning, match=r"as they were: head\.table, norm\.table$"):
-        ft.initialize_(model, HE, seed=0)
+    ft.initialize_(model, HE, seed=0)  # it says nothing of the table, which has its values
     assert ft.verify(model, HE, seed=0) and model["norm"].running_var.eq(1).all()
     before = [one.clone() for one in model.parameters()]
     assert all(map(torch.equal, ft.materialize(model, "cpu").parameters(), before))
@@ -862,8 +861,21 @@ def test_buffers_are_restored_or_named():
         ft.initialize_(features, rules)
         assert torch.equal(features.directions, values(fi.normal, 4, name="directions"))
     for rules in ("torch", [("*", "ones")]):
+        ft.initialize_(nn.Sequential(Masked()), rules)  # made in memory: nothing is lost
+        empty = nn.Sequential(Masked()).to("meta").to_empty(device="cpu")
         with pytest.warns(UserWarning, match="buffers that no module restores are as they were: 0.mask$"):
-            ft.initialize_(nn.Sequential(Masked()), rules)
+            ft.initialize_(empty, rules)
+
+
+def test_buffers_that_get_memory_without_values_are_named():
+    with torch.device("meta"):
+        model = nn.Sequential(Masked(), nn.BatchNorm1d(2), Rotary(4))
+    said = "materialize: buffers that were on the meta device have no values, unless a reset restores them: 0.mask"
+    with pytest.warns(UserWarning, match=f"^{said}$") as warned:
+        ft.materialize(model, "cpu")
+    assert [one.filename for one in warned] == [__file__]
+    with pytest.warns(UserWarning, match="buffers that no module restores are as they were: 0.mask$"):
+        ft.initialize_(model, [("*", "ones")])
 
 
 def test_recipes():
@@ -1125,6 +1137,9 @@ def test_nothing_writes_to_a_parameter_after_its_rule(kind, shape):
         model[1].layer = model[0].layer
     elif shape == "hooked":
         nn.utils.spectral_norm(model[0].layer)
+    model.to("meta").to_empty(device="cpu")
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data.fill_(7)
     rules, before = [("*bias", "zeros"), ("*", "normal", {"std": 0.02})], dict(model.named_parameters())
     restored = kind in ("parts", "data", "new")
     with warnings.catch_warnings(record=True) as said:
@@ -1182,7 +1197,7 @@ def test_what_is_reparametrised_has_the_law_in_use(name, rules, empty):
         warnings.simplefilter("always")
         planned = ft.initialize_(model, rules, seed=1)
     left = "initialize_: buffers that no module restores are as they were: 0.weight_mask"
-    assert [str(one.message) for one in said] == [left] * pruned
+    assert [str(one.message) for one in said] == [left] * (pruned and empty)
     assert {one.name: one for one in planned} == {one.name: one for one in expected}
     found = ft.verify(model, rules, seed=1)
     assert found and not found.unchecked
@@ -1381,7 +1396,6 @@ def test_the_row_of_a_padding_index_of_ones_own_embedding(row):
     parametrizations.spectral_norm, nn.utils.spectral_norm, functools.partial(prune.random_unstructured, name="weight",
                                                                               amount=0.2)])  # fmt: skip
 @pytest.mark.parametrize("rules", ["torch", [("*", "normal")]], ids=["torch", "listed"])
-@pytest.mark.filterwarnings("ignore:initialize_. buffers that no module restores")
 def test_the_row_of_a_padding_index_of_a_reparametrised_embedding(changed, rules):
     model = changed(nn.Embedding(10, 4, padding_idx=1))
     ft.initialize_(model, rules, seed=2)
@@ -1650,11 +1664,12 @@ REFUSED = [
      "got ['1.scale']"),
     (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.llama(residual=("proj", "out"))), ValueError,
      "`residual` must be names, or ends of paths, of residual projections in numbered blocks of the model: "
-     "fastinit.torch.llama(residual=()) where it has none, else with all that are such of 0, got ('proj', 'out')"),
+     "fastinit.torch.llama(residual=()) if it has none, else fastinit.torch.llama(residual=('0',)), "
+     "with all of them in place of '0' (it has 0), got ('proj', 'out')"),
     (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.deepnorm(2, smaller=("c_proj",))), ValueError,
      "`smaller` must be names, or ends of paths, of values, outputs and feed-forward layers of the model: "
-     "fastinit.torch.deepnorm(layers=2, smaller=()) where it has none, else with all that are such of 0, "
-     "got ('c_proj',)"),
+     "fastinit.torch.deepnorm(layers=2, smaller=()) if it has none, else fastinit.torch."
+     "deepnorm(layers=2, smaller=('0',)), with all of them in place of '0' (it has 0), got ('c_proj',)"),
     (lambda: ft.plan(nn.Linear(2, 2), "gpt2", rename=str), ValueError,
      "`rules` must be gpt2(layers=...) where rename is given (a stage does not know how many there are), got 'gpt2'"),
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1)})), ValueError,

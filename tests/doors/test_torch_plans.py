@@ -98,6 +98,7 @@ def test_json_has_a_format_and_a_version():
     assert written == {
         "format": "fastinit Plan",
         "version": 1,
+        "fastinit": fi.__version__,
         "entries": [
             {
                 "name": "0.weight",

@@ -847,6 +847,7 @@ def test_it_shows_itself_and_is_written(tmp_path):
     assert all(f"<th>{label}</th>" in page for label in labels)
     assert list(p.parts) == list(p.roles) == ["# (Linear)", "# (ReLU)"]
     assert all(f"</svg> {role}" in page and f'"name":"{role}"' in page for role in p.roles)
+    assert [p.parts[role] for role in p.roles] == [[1, 3, 5], [2, 4, 6]]
     assert [axes.get_title(loc="left")[:11] for axes in p.plot(tmp_path / "p.png").axes] == [
         "activations",
         "gradient, b",
@@ -857,6 +858,74 @@ def test_it_shows_itself_and_is_written(tmp_path):
     written = json.loads(p.to_json())
     assert written["modules"] == names and written["method"] == "torch"
     assert len(written["fields"]["act_mean"][0]) == 7
+
+
+def drawn_lines(p):
+    """The rows that each line of the first panel and of the first chart joins, by what it is called."""
+    axes = p.plot().axes[0]
+    lines = {line.get_label(): line for line in axes.get_lines() if not line.get_label().startswith(("_", "theory"))}
+    _, _, rest = p.to_html().partition('id="charts">')
+    chart = json.loads(rest.partition("</script>")[0])[0]
+    traces = {trace["name"]: trace for trace in chart["data"] if not trace["name"].endswith("theory")}
+    found = {label: line.get_xdata().tolist() for label, line in lines.items()}
+    for label, rows in found.items():
+        assert [None if row != row else row for row in rows] == traces[label]["x"]
+        assert traces[label]["hovertext"] == ["" if row != row else p.network.labels[int(row)] for row in rows]
+    assert list(found) == list(traces)
+    names = {int(place): text.get_text() for place, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)}
+    along = chart["layout"]["xaxis"]
+    assert names == dict(zip(along["tickvals"], along["ticktext"], strict=True))
+    assert (axes.get_xlabel(), along["title"]["text"]) == ("module", "module")
+    return found, names
+
+
+class Stages(nn.Module):
+    """A stem, blocks and a head, as images have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.stage = nn.Sequential(
+            *(nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()) for _ in range(4))
+        )
+        self.pool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.fc(self.pool(self.stage(self.stem(x))).flatten(1))
+
+
+def test_pictures_and_pages_draw_by_role_with_names_along_the_axis():
+    """No line goes from one role to another, and modules without a role are points."""
+    found, names = drawn_lines(profile(he_net(depth=3), drawn(BATCH, WIDTH, dtype="float64")))
+    assert found == {"# (Linear)": [1, 3, 5], "# (ReLU)": [2, 4, 6], "other modules": [0]}
+    assert names == dict(enumerate(["input", *map(str, range(6))]))
+    small = nn.Sequential(*(layer for width in (8, 8, 4) for layer in (nn.Linear(8, width), nn.Tanh())))[:-1]
+    found, names = drawn_lines(profile(small, drawn(16, 8)))  # one role alone: by class
+    assert found == {"Linear": [1, 3, 5], "Tanh": [2, 4], "other modules": [0]}
+    p = profile(Stages(), drawn(4, 3, 6, 6))
+    found, names = drawn_lines(p)
+    rows = {name: row for row, name in enumerate(p.network.names)}
+    for place, kind in enumerate(("Conv2d", "BatchNorm2d", "ReLU")):
+        assert found[f"# ({kind})"] == [rows[f"stage.{block}.{place}"] for block in range(4)]
+    single = [int(row) for row in found["other modules"] if row == row]
+    assert {p.network.names[row] for row in single} >= {"input", "stem", "pool", "fc"}
+    assert len(found["other modules"]) == 2 * len(single) - 1  # with a gap between each two
+    assert names == dict(enumerate(p.network.names))
+
+
+def test_pictures_of_several_models_join_roles_alone():
+    x = drawn(BATCH, WIDTH, dtype="float64")
+    both = fi.compare([profile(he_net(depth=3), x), profile(he_net(depth=3), x, seed=1)], ["a", "b"])
+    found = {line.get_label(): line.get_xdata() for line in both.plot().axes[1].get_lines()}
+    for name in both:
+        np.testing.assert_array_equal(found[name], [1, 3, 5, np.nan, 2, 4, 6, np.nan, 0])
+
+
+def test_shares_of_all_modules_are_bars():
+    p = profile(Stages(), drawn(4, 3, 6, 6))
+    bars = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in p.plot().axes[3].patches}
+    shares = p.mean("kernel_share")
+    assert bars == {row: shares[row] for row in np.flatnonzero(~np.isnan(shares))}
 
 
 def test_it_comes_back_from_json():

@@ -74,10 +74,11 @@ def test_a_model_without_what_it_seeks_is_refused(act):
     with pytest.raises(ValueError) as refused:
         act(plain(), "Gated")
     assert str(refused.value) == (
-        "`gates` must be names, or ends of paths, of gates of the model: Gated(layers=2, gates=()) where it has none, "
-        "else with all that are such of 0, got ('gate', 'gate_proj')"
+        "`gates` must be names, or ends of paths, of gates of the model: Gated(layers=2, gates=()) if it has none, "
+        "else Gated(layers=2, gates=('0',)), with all of them in place of '0' (it has 0), got ('gate', 'gate_proj')"
     )
     assert act(plain(), Gated(1, gates=())) is not None
+    assert act(plain(), Gated(layers=2, gates=("0",))) is not None
     assert act(plain(), Gated(1), rename=lambda name: f"3.{name}") is not None  # a stage may have no gates
 
 
@@ -426,8 +427,10 @@ def test_the_call_that_is_named_where_nothing_is_found_works_as_typed():
     for rules, usage in (("gpt2", "gpt2(layers=2, residual=())"), (ft.gpt2(5), "gpt2(layers=5, residual=())")):
         with pytest.raises(ValueError) as refused:
             ft.plan(net, rules)
+        some = usage.replace("()", "('attention.key',)")
         assert str(refused.value) == (
-            f"{NONE_IS_USUAL} fastinit.torch.{usage} where it has none, else with all that are such of {ends}, got None"
+            f"{NONE_IS_USUAL} fastinit.torch.{usage} if it has none, else fastinit.torch.{some}, with all of them in "
+            f"place of 'attention.key' (it has {ends}), got None"
         )
     assert {one.std for one in ft.plan(net, ft.gpt2(layers=2, residual=()))} == {0.02}
     ends_given = ft.plan(net, ft.gpt2(layers=2, residual=ends.split(", ")))
@@ -439,8 +442,9 @@ def test_of_many_names_few_are_told():
     with pytest.raises(ValueError) as refused:
         ft.plan(net, "gpt2")
     assert str(refused.value) == (
-        f"{NONE_IS_USUAL} fastinit.torch.gpt2(layers=30, residual=()) where it has none, else with all that are such "
-        "of 0, 1, 10, 11, 12, 13, 14, 15 and 22 more, got None"
+        f"{NONE_IS_USUAL} fastinit.torch.gpt2(layers=30, residual=()) if it has none, else "
+        "fastinit.torch.gpt2(layers=30, residual=('0',)), with all of them in place of '0' "
+        "(it has 0, 1, 10, 11, 12, 13, 14, 15 and 22 more), got None"
     )
 
 

@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 import torch
+from conftest import refused
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils import parametrizations
@@ -382,9 +383,9 @@ def test_a_model_of_transformers_is_saved_with_its_configuration(run, monkeypatc
     monkeypatch.setattr(Config, "architectures", None)
     said = (
         'fastinit: `config` must be one with "architectures", the class of the model: add {"architectures": '
-        "[\"GPT2LMHeadModel\"]}, say, to it, got 'config.json'\n"
+        "[\"GPT2LMHeadModel\"]}, say, to it, got 'config.json' (see fastinit torch save --help)\n"
     )
     assert run("torch", "save", "no", "--config", "config.json") == (2, "", said)
     monkeypatch.setattr(Config, "architectures", ["Other"])
-    said = "fastinit: `config` must be of one of transformers' architectures, by its class, got ['Other']\n"
+    said = refused("torch save", "`config` must be of one of transformers' architectures, by its class, got ['Other']")
     assert run("torch", "save", "no", "--config", "config.json") == (2, "", said)

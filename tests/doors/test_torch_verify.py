@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from conftest import refused
 from safetensors.torch import save_file, save_model
 from test_torch_initialize import Block
 from test_torch_sharded import (
@@ -467,6 +468,8 @@ COMMANDS = [
 def test_verify_command(files, capsys, arguments, status, said):
     assert main(["verify", str(files / f"{arguments[0]}.safetensors"), *arguments[1:]]) == status
     printed = capsys.readouterr()
+    if said.startswith("fastinit: `"):
+        said = refused("verify", said.removeprefix("fastinit: ").removesuffix("\n"))
     assert said in (printed.err if status == 2 else printed.out)
 
 
@@ -489,7 +492,16 @@ MODEL_COMMANDS = [
      "PROBLEM 1.weight: standard deviation 0.159 where 0.14"),
     (["right", "--model", f"{HERE}:wide"], 1, "PROBLEM 0.bias: all 96 elements are 0"),
     (["right", "--model", f"{HERE}:tied"], 2,
-     "fastinit: `file` must be one with 0.weight of shape (40, 8), got [(96, 128), (128, 96)]\n"),
+     "fastinit: `file` must be one with 0.weight of shape (40, 8), got (96, 128)\n"),
+    (["right", "--model", f"{HERE}:norm"], 2,
+     "fastinit: `file` must be one with weight of shape (2,), got no tensor of that name (there are: '0.bias', "
+     "'0.weight', '1.weight')\n"),
+    (["right", "--model", "torch.nn:RMSNorm"], 2,
+     "fastinit: `--model` must be what makes a torch.nn.Module when it is called without arguments, got RMSNorm "
+     "(missing a required argument: 'normalized_shape')\n"),
+    (["right", "--model", f"{HERE}:MADE"], 2,
+     "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got one itself (Identity)\n"),
+    (["right", "--model", f"{HERE}:stopped"], 130, "fastinit: interrupted\n"),
     (["right", "--model", f"{HERE}:first"], 2,
      "fastinit: `file` must be one without tensors that the model has not, got ['1.weight']\n"),
     (["right", "--model", "wide"], 2, "fastinit: `--model` must be package.module:name, got 'wide'\n"),
@@ -498,7 +510,9 @@ MODEL_COMMANDS = [
     (["right", "--model", f"{HERE}:wide", "--rules", "gpt3"], 2,
      "fastinit: `rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')\n"),
     (["right", "--model", f"{HERE}:breaks"], 2, "RuntimeError: needs more memory"),
-    (["right", "--model", f"{HERE}:HERE"], 2, "TypeError: 'str' object is not callable"),
+    (["right", "--model", f"{HERE}:HERE"], 2,
+     "fastinit: `--model` must be what makes a torch.nn.Module when it is called without arguments, "
+     f"got {HERE!r}\n"),
     (["right", "--model", f"{HERE}:no_model"], 2,
      "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got list\n"),
     (["nan", "--model", f"{HERE}:wide", "--rules", f"{HERE}:HE"], 1, "PROBLEM 1.weight: 1 elements are not finite"),
@@ -512,6 +526,13 @@ MODEL_COMMANDS = [
     (["bad", "--model", f"{HERE}:wide"], 2, "cannot be read as a .safetensors file: "),
     (["missing", "--model", f"{HERE}:wide"], 2, "No such file"),
 ]  # fmt: skip
+
+
+MADE = nn.Identity()
+
+
+def stopped():
+    raise KeyboardInterrupt
 
 
 def first():
@@ -536,7 +557,9 @@ def norm():
 def test_verify_command_of_models(files, capsys, arguments, status, said):
     assert main(["torch", "verify", str(files / f"{arguments[0]}.safetensors"), *arguments[1:]]) == status
     printed = capsys.readouterr()
-    assert said.format(DIGEST_OF_WIDE) in (printed.err if status == 2 else printed.out)
+    if said.startswith("fastinit: `"):
+        said = refused("torch verify", said.removeprefix("fastinit: ").removesuffix("\n"))
+    assert said.format(DIGEST_OF_WIDE) in (printed.out if status < 2 else printed.err)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -568,10 +591,19 @@ def test_what_torch_saved_and_is_no_state(tmp_path, capsys):
         ({"a": torch.zeros(3).to_sparse()}, f"{path} holds more than tensors by name: a"),
         ({"a": torch.ones(3), "m": {"x": torch.ones(3)}}, f"{path} holds more than tensors by name: m"),
         ({"a": torch.zeros(3, device="meta")}, f"{path} holds more than tensors by name: a"),
+        ({"a\x1b[31m": torch.zeros(3)}, f"{path} has a tensor whose name cannot be printed: 'a\\x1b[31m'"),
     ):
         torch.save(held, path)
         assert main(["verify", str(path), "--scheme", "zeros"]) == 2
         assert capsys.readouterr() == ("", f"fastinit: {said}\n")
+
+
+def test_a_protocol_that_torch_warns_of_is_one_line(tmp_path, capsys, recwarn):
+    path = tmp_path / "w.pt"
+    torch.save({"a": torch.zeros(3)}, path, pickle_protocol=4)
+    assert main(["verify", str(path), "--scheme", "zeros"]) == 2 and not recwarn.list
+    said = "cannot be read as weights that torch.save wrote: Weights only load failed"
+    assert capsys.readouterr() == ("", f"fastinit: {path} {said}\n")
 
 
 def test_ties_in_files(tmp_path, capsys):
@@ -584,7 +616,7 @@ def test_ties_in_files(tmp_path, capsys):
     save_file({"0.weight": model[0].weight, "1.weight": model[0].weight + 1}, arguments[2])
     assert main(arguments) == 2
     said = "`file` must be one with one value for weights that the model has tied, got ('0.weight', '1.weight')"
-    assert capsys.readouterr().err == f"fastinit: {said}\n"
+    assert capsys.readouterr().err == refused("torch verify", said)
 
 
 def test_exit_status_of_the_process(files):

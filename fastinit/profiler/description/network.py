@@ -88,6 +88,11 @@ class Network:
         return len(self.widths) - 1
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """None: its layers are numbered."""
+        return ()
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """What tables call the input and the layers."""
         return tuple(map(str, range(self.depth + 1)))

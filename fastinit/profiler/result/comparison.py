@@ -62,15 +62,17 @@ class Comparison(Record, dict[str, LayerProfile[Any]]):
 
 
 @names_nearest
-def compare(profiles: Iterable[LayerProfile[Any]], names: Iterable[str] | None = None) -> Comparison:
+def compare(
+    profiles: Iterable[LayerProfile[Any]] | Mapping[str, LayerProfile[Any]], names: Iterable[str] | None = None
+) -> Comparison:
     """Overlay several profiles.
 
     Parameters
     ----------
-    profiles : iterable of Profile
-        At least one.
+    profiles : iterable of Profile, or mapping of str to Profile
+        At least one; in a mapping by their names.
     names : iterable of str, optional
-        One for each; by default what sets its network apart from the others.
+        One for each; by default what sets its network apart from the others. Beside a mapping it is left out.
 
     Returns
     -------
@@ -88,7 +90,13 @@ def compare(profiles: Iterable[LayerProfile[Any]], names: Iterable[str] | None =
     >>> found = compare(profile(64, 10, "relu", scheme, batch=32) for scheme in ("he_normal", "lecun_normal"))
     >>> {name: verdict.kind for name, verdict in found.verdicts.items()}
     {'he_normal': 'stable', 'lecun_normal': 'vanishing'}
+    >>> list(compare({"ours": found["he_normal"], "theirs": found["lecun_normal"]}))
+    ['ours', 'theirs']
     """
+    if isinstance(profiles, Mapping) and not isinstance(profiles, LayerProfile):
+        if names is not None:
+            refuse("names", "left out where profiles have theirs, in a mapping", names)
+        names, profiles = profiles.keys(), profiles.values()
     listed = [profiles] if isinstance(profiles, LayerProfile) else list(profiles)
     if not listed or not all(isinstance(one, LayerProfile) for one in listed):
         refuse("profiles", "one profile or more", listed, ValueError if not listed else TypeError)

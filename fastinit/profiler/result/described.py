@@ -20,6 +20,10 @@ class Described(Protocol):
         """Layers, the input not counted."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the input and the layers are called along an axis; empty where they are numbered."""
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """What tables call the input and the layers."""
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arguments import choice
+from ...arguments import UnknownKeyError, choice
 from ...records import Record, plain
 from ...typing import DataFrame, SignalDType
 from ..drawing import drawn
@@ -27,6 +27,7 @@ from .words import Naming, Numbered, worst
 
 Array = NDArray[np.float64]
 Passed = TypeVar("Passed", bound=Described)
+Whole = TypeVar("Whole", bound="LayerProfile[Any]")
 
 
 class LayerProfile(Record, Fields, Generic[Passed]):
@@ -217,9 +218,9 @@ class LayerProfile(Record, Fields, Generic[Passed]):
         return np.nan
 
     @property
-    def parts(self) -> Mapping[str, Any]:
-        """What pictures draw, each with lines of its own, by names."""
-        return {"": self}
+    def parts(self) -> Mapping[str, list[int]]:
+        """Layers that pictures join by a line, by what they are called."""
+        return {"": [*range(self.network.depth + 1)]}
 
     def sections(self, most: int) -> list[list[int]]:
         """The layers that a table of about so many rows shows, in sections: the ends, and some evenly between them."""
@@ -254,11 +255,12 @@ class LayerProfile(Record, Fields, Generic[Passed]):
     def plot(self, path: str | PathLike[str] | None = None, ax: Any = None) -> Any:
         """A picture of the second moments by layer, forward and backward, and of the tangent kernel.
 
-        Of a model it is one of each role, over its modules, where there are several.
-        Lines are geometric means over repeats, of which verdicts speak, between bands of the quartiles and of the
-        range; theory, of the arithmetic mean, is black and dashed. Grey is where the root of a second moment is below
-        the smallest normal number of a dtype, or beyond its largest; and at the right, where the last second moment is
-        near a bound of the verdict, beyond which it is no. An arrow is where a value is zero or not finite.
+        Of a model there is a line for each role, or for each class where no two roles are repeated, and names of
+        modules are along the axis; modules without a line are grey rings. Lines are geometric means over repeats, of
+        which verdicts speak, between bands of the quartiles and of the range; dashed is theory alone, of the arithmetic
+        mean. Grey is where the root of a second moment is below the smallest normal number of a dtype, or beyond its
+        largest; and at the right, where the last second moment is near a bound of the verdict, beyond which it is no.
+        An arrow is where a value is zero or not finite.
 
         Of the tangent kernel there are the eigenvalues, of the drawing of which the verdict speaks: over the largest,
         times the examples, so that the bounds on their mean and median, grey and no below, are the same for all
@@ -276,7 +278,7 @@ class LayerProfile(Record, Fields, Generic[Passed]):
         matplotlib.figure.Figure
             Apart from pyplot: there is nothing to close.
         """
-        return drawn("plot").plot({"": self} if ax is not None else self.parts, path, ax)
+        return drawn("plot").plot({"": self}, path, ax)
 
     def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
         """A page with charts, all layers in a table and the numbers as JSON: one file, which needs no network.
@@ -350,3 +352,12 @@ class LayerProfile(Record, Fields, Generic[Passed]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.network}, {self.method}, repeats {self.repeats})"
+
+
+def whole(profile: Whole) -> Whole:
+    """A profile that was read, which has all that a verdict asks for; a KeyError where less was written."""
+    try:
+        profile.verdict  # noqa: B018
+    except UnknownKeyError as error:
+        raise KeyError(error.asked) from None
+    return profile

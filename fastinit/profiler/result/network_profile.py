@@ -15,7 +15,7 @@ from ..description.network import Network, mixes, normalisation_of
 from .advice import Advice, Built, Trial
 from .fields import read_fields
 from .findings import CAUTION, UNITS, Finding, Judgement
-from .layer_profile import LayerProfile
+from .layer_profile import LayerProfile, whole
 from .plain_network import is_users, keywords_of, network_from_dict, network_to_dict
 from .remedies import remedies
 from .training import Evidence
@@ -192,5 +192,5 @@ class Profile(LayerProfile[Network]):
     def _from(cls, found: Mapping[str, Any], steps: tuple[Profile, ...]) -> Profile:
         fields, theory = read_fields(found)
         network = network_from_dict(found["description"])
-        return cls(network, found["method"], found["seed"], fields, theory, steps, found["interrupted"],
-                   found["seconds"], found["backward"])  # fmt: skip
+        return whole(cls(network, found["method"], found["seed"], fields, theory, steps, found["interrupted"],
+                          found["seconds"], found["backward"]))  # fmt: skip

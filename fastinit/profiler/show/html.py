@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -14,24 +14,31 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from ...arguments import refuse
 from ...records import Record, labelled
 from ...version import STREAM, VERSION
 from ..result.comparison import shared
-from ..result.courses import typical_log
-from .axes import decades, line
-from .kernel import SHARES, SPECTRUM, UNIT, bounds_near, shares_of, spectra_of
-from .table import MEANINGS, columns, gradient_ratio, kernel_words, legend
+from .axes import GREY, style
+from .charts import Chart, charts_of
+from .series import across, series_of
+from .table import columns, kernel_words, meanings
 
 if TYPE_CHECKING:
     from ..result.layer_profile import LayerProfile
     from ..result.verdict import Verdict
 
-#: What marks the largest of a kernel's eigenvalues, the mean and the median: by Plotly, and in words.
-_MARKS = {"star": "★", "diamond": "◆", "square": "■"}
+#: Markers as a key draws them, around (18, 7).
+_SHAPES = {
+    "o": "M13,7a5,5 0 1,0 10,0a5,5 0 1,0 -10,0z",
+    "s": "M13.5,2.5h9v9h-9z",
+    "^": "M18,1l6,10.5h-12z",
+    "D": "M18,0.5l6.5,6.5l-6.5,6.5l-6.5,-6.5z",
+    "v": "M18,13l6,-10.5h-12z",
+    "p": "M18,1.5l5.5,4l-2.1,6.5h-6.8l-2.1,-6.5z",
+    "h": "M18,1l5.5,3v6l-5.5,3l-5.5,-3v-6z",
+}
 
 _STYLE = """
 :root {
@@ -43,7 +50,7 @@ _STYLE = """
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
+main { background: var(--paper); max-width: 76rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.3rem; margin: 0.5rem 0; }
 h1, p, dd, summary, section { overflow-wrap: anywhere; }
 section, details { background: var(--card); border-left: 5px solid #d55e00; border-radius: 4px; }
@@ -56,9 +63,19 @@ figcaption { padding: 0 0.5rem; font-weight: 600; }
 figcaption small { display: block; font-weight: 400; color: var(--faint); }
 .chart { height: 20rem; }
 .scroll { overflow-x: auto; }
-@media (max-width: 40rem) {
-  .scroll::before { content: "the table scrolls sideways"; color: var(--faint); font-size: 0.85rem; }
+.scroll.wide::before {
+  content: "the table scrolls sideways →"; position: sticky; left: 0; color: var(--faint); font-size: 0.85rem;
 }
+.scroll, table, tr { background: inherit; }
+th:first-child { position: sticky; left: 0; background: inherit; }
+@media (max-width: 40rem) {
+  .modules th:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
+}
+.terms { display: block; columns: 20rem; }
+.terms div { display: flex; gap: 0.75rem; break-inside: avoid; }
+.terms dt { flex: 0 0 4rem; }
+.key { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0.1rem 1.2rem; }
+.key li { overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.85rem; }
 th, td { text-align: right; padding: 0.15rem 0.6rem; white-space: nowrap; border-bottom: 1px solid var(--line); }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 0 1rem; font-size: 0.9rem; }
@@ -85,6 +102,11 @@ Promise.all(charts.map((chart, number) =>
 )).then(() => document.body.classList.add("drawn"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
   places.forEach((place) => Plotly.relayout(place, colours())));
+const measure = () => document.querySelectorAll(".scroll").forEach((one) =>
+  one.classList.toggle("wide", one.scrollWidth > one.clientWidth));
+addEventListener("resize", measure);
+document.addEventListener("toggle", measure, true);
+measure();
 document.getElementById("download").href =
   URL.createObjectURL(new Blob([text("numbers")], { type: "application/json" }));
 """
@@ -98,7 +120,7 @@ _PAGE = Template(
 <title>$title</title><style>$style</style></head>
 <body><main><h1>$title</h1>$above
 <div class="charts">$charts</div>$below
-<footer>$note What is zero or not finite has no point on a logarithmic scale.
+<footer>What is zero or not finite has no point on a logarithmic scale.
 <a id="download" download="$kind.json">All numbers as JSON</a>. fastinit $version, stream $stream.</footer></main>
 <script type="application/json" id="charts">$figures</script>
 <script type="application/json" id="numbers">$numbers</script>
@@ -131,23 +153,29 @@ def write_whole(path: Path, text: str) -> None:
 
 def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
     numbers = labelled(profiles if isinstance(profiles, Record) else profiles[""])
+    theory = any(name.startswith("theory_") for one in profiles.values() for name in one)
     if len(profiles) == 1:
         ((_, profile),) = profiles.items()
         verdict = profile.verdict
-        drawn = profile.parts
         above = f'<section class="{_mood(verdict)}">{escape(str(verdict))}</section>'
-        above += f"<p>{' '.join(f'{_line(place)} {escape(name)}' for place, name in enumerate(drawn) if name)}</p>"
+        above += key([(one.place, one.label or "measured") for one in series_of(profiles)], theory)
         below = _layers(profile)
     else:
-        drawn = profiles
         above, below = "".join(_fold(place, *item) for place, item in enumerate(profiles.items())), ""
-    title, note = shared(profiles.values()), "Grey, dashed: theory, of the arithmetic mean."
-    return page("profile", title, above, _charts(drawn), below, numbers, note)
+        above += key((), theory)
+    return page("profile", shared(profiles.values()), above, charts_of(profiles), below, numbers)
 
 
-def page(
-    kind: str, title: str, above: str, charts: list[tuple[str, str, Any]], below: str, numbers: Any, note: str = ""
-) -> str:
+def key(series: Iterable[tuple[int | None, str]], theory: bool = False) -> str:
+    """What the lines of the charts are: samples, by their places, and names."""
+    samples = [f"{_sample(place)} {escape(name)}" for place, name in series]
+    if theory:
+        dashed = _drawn(f'<path d="M0,7h36" stroke="{GREY}" stroke-width="2" stroke-dasharray="9,6"/>')
+        samples.append(f"{dashed} theory, of the arithmetic mean")
+    return f'<ul class="key">{"".join(f"<li>{sample}</li>" for sample in samples)}</ul>'
+
+
+def page(kind: str, title: str, above: str, charts: list[Chart], below: str, numbers: Any) -> str:
     """A page of charts, each a title, what its symbols are and a figure, between two texts; numbers as JSON."""
     places = "".join(
         f"<figure><figcaption>{escape(title)}{f'<small>{escape(key)}</small>' if key else ''}</figcaption>"
@@ -165,7 +193,6 @@ def page(
         above=above,
         charts=places,
         below=below,
-        note=note,
         version=VERSION,
         stream=STREAM,
         figures=_inert(f"[{','.join(chart.to_json() for *_, chart in charts)}]"),
@@ -188,16 +215,22 @@ def _fold(place: int, name: str, profile: LayerProfile[Any]) -> str:
     """One of several profiles: its line, name and kind of verdict, and all else when it is opened."""
     verdict = profile.verdict
     return (
-        f'<details class="{_mood(verdict)}"><summary>{_line(place)} {escape(name)}: '
+        f'<details class="{_mood(verdict)}"><summary>{_sample(place)} {escape(name)}: '
         f"<b>{verdict.kind}</b></summary><p>{escape(str(verdict))}</p>{_layers(profile)}</details>"
     )
 
 
-def _line(place: int) -> str:
-    """What the lines of a profile look like."""
-    colour, dashes = line_of(place)
-    line = f'<line x2="36" y1="5" y2="5" stroke="{colour}" stroke-width="4" stroke-dasharray="{dashes}"/>'
-    return f'<svg width="36" height="10">{line}</svg>'
+def _sample(place: int | None) -> str:
+    """What the line of a series looks like, or the points that no line joins."""
+    colour, marker = style(place)
+    if place is None:
+        return _drawn(f'<path d="{_SHAPES[marker]}" fill="none" stroke="{colour}"/>')
+    line = f'<path d="M0,7h36" stroke="{colour}" stroke-width="2.5"/>'
+    return _drawn(f'{line}<path d="{_SHAPES[marker]}" fill="{colour}"/>')
+
+
+def _drawn(paths: str) -> str:
+    return f'<svg width="36" height="14">{paths}</svg>'
 
 
 def _layers(profile: LayerProfile[Any]) -> str:
@@ -210,134 +243,19 @@ def _layers(profile: LayerProfile[Any]) -> str:
     }
     asked |= kernel_words(profile)
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in asked.items())
-    head = "".join(f"<th>{escape(header)}</th>" for header in ("layer", *(header for header, *_ in shown)))
+    first = across({"": profile}).label
+    head = "".join(f"<th>{escape(header)}</th>" for header in (first, *(header for header, *_ in shown)))
     rows = "".join(
         f"<tr><th>{escape(label)}</th>{''.join(f'<td>{form(values[layer])}</td>' for _, values, form in shown)}</tr>"
         for layer, label in enumerate(profile.network.labels)
     )
-    key = escape("; ".join(filter(None, [legend(shown), profile.notation])))
-    return f'<dl>{listed}</dl><p><small>{key}</small></p><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+    terms = meanings(shown).items()
+    told = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(meaning)}</dd></div>" for term, meaning in terms)
+    note = f"<p><small>{escape(profile.notation)}</small></p>" if profile.notation else ""
+    table = scrolling(f"<tr>{head}</tr>{rows}", f"{first}s")
+    return f'<dl>{listed}</dl><dl class="terms">{told}</dl>{note}{table}'
 
 
-def line_of(place: int | None) -> tuple[str, str]:
-    """Colour and dashes, in pixels, of a profile's lines."""
-    colour, dashes = line(place)
-    return colour, ",".join(f"{length}px" for length in dashes or (1, 0))
-
-
-def _charts(profiles: Mapping[str, LayerProfile[Any]]) -> list[tuple[str, str, Any]]:
-    """Title, what the symbols are and figure of each chart that has something to show."""
-    typical = " (geometric mean)" if any(one.repeats > 1 for one in profiles.values()) else ""
-    wanted = (
-        (f"Activations, forward: E x²{typical}", "E x²", "act_second_moment", True),
-        (f"Gradient, backward: E g²{typical}", "E g²", "grad_act_second_moment", True),
-        ("Weight gradient over weight: |∂W|/|W|", "|∂W|/|W|", "ratio", True),
-        ("Mean cosine between inputs", "", "cosine", False),
-        ("Mean cosine between positions of an input", "", "position_cosine", False),
-        ("Share of dead units", "dead", "dead_fraction", False),
-        ("Distinct units", "units", "distinct_units", True),
-    )
-    made = [(title, MEANINGS.get(sign, ""), _chart(profiles, name, log)) for title, sign, name, log in wanted]
-    return [one for one in (*made, _spectra(profiles), _shares(profiles)) if one[-1].data]
-
-
-def _spectra(profiles: Mapping[str, LayerProfile[Any]]) -> tuple[str, str, Any]:
-    """Eigenvalues of the kernels, and the bounds of the verdict."""
-    chart, found = go.Figure(), spectra_of(profiles)
-    labels = list(profiles)
-    for place, one in found.items():
-        colour, dash = line_of(place)
-        label = "all" if place is None else labels[place]
-        order = list(range(1, len(one.eigenvalues) + 1))
-        chart.add_scatter(x=order, y=_positive(one.eigenvalues), name=label or "measured", mode="lines",
-                          line={"color": colour, "dash": dash})  # fmt: skip
-        places, heights = zip(*one.marks.values(), strict=True)
-        colours = ("#808080", colour, colour)  # the largest is the same of all
-        chart.add_scatter(x=places, y=_positive(heights), name=label or "measured", mode="markers",
-                          marker={"color": colours, "size": 9, "symbol": list(_MARKS)},
-                          hovertext=list(one.marks))  # fmt: skip
-    if not found:
-        return SPECTRUM, "", chart
-    near, far = bounds_near(found)
-    for bound in near:
-        chart.add_hrect(bound.no, bound.slow, fillcolor="#808080", opacity=0.25, line_width=0)
-        chart.add_annotation(x=0, y=np.log10(bound.no), xref="x domain", text=bound.name, showarrow=False,
-                             xanchor="left", yanchor="top", font={"size": 10})  # fmt: skip
-    values = [*(value for one in found.values() for value in (one.largest, *one.eigenvalues)), *(b.no for b in near)]
-    chart.update_layout(layout(np.array(values), True, "place (0: the largest of all)"))
-    key = ", ".join(
-        f"{sign} {what}" for sign, what in zip(_MARKS.values(), next(iter(found.values())).marks, strict=True)
-    )
-    key += "; grey: bounds of the verdict, slowly, and below: no; what rounding may have made is not drawn"
-    key += "".join(f"; {bound.name}: far below, {bound.slow:.0e} to {bound.no:.0e}" for bound in far)
-    return f"{SPECTRUM}, {UNIT}".capitalize(), key, chart
-
-
-def _shares(profiles: Mapping[str, LayerProfile[Any]]) -> tuple[str, str, Any]:
-    chart, found = go.Figure(), shares_of(profiles)
-    for place, (label, profile) in enumerate(profiles.items()):
-        if place in found:
-            _add(chart, profile, found[place], label, place)
-    if found:
-        chart.update_layout(layout(np.ones(1), False))
-        chart.update_layout(yaxis_range=(0, 1.05 * max(np.nanmax(shares) for shares in found.values())))
-    return SHARES.capitalize(), "", chart
-
-
-def _chart(profiles: Mapping[str, LayerProfile[Any]], name: str, logarithmic: bool) -> Any:
-    chart, drawn = go.Figure(), []
-    for place, (label, profile) in enumerate(profiles.items()):
-        values = _values(profile, name)
-        if np.isnan(values).all():
-            continue
-        drawn.append(values)
-        _add(chart, profile, values, label, place)
-        if f"theory_{name}" in profile:
-            theory = finite(profile[f"theory_{name}"])
-            chart.add_scatter(x=list(range(len(values))), y=theory, name=f"{label} theory".strip(), mode="lines",
-                              showlegend=False, line={"color": "#808080", "dash": "dash", "width": 2})  # fmt: skip
-    return chart.update_layout(layout(np.concatenate(drawn), logarithmic)) if drawn else chart
-
-
-def _values(profile: LayerProfile[Any], name: str) -> Any:
-    if name == "ratio":
-        return gradient_ratio(profile)
-    return np.exp(typical_log(profile, name)) if name.endswith("second_moment") else profile.mean(name)
-
-
-def _add(chart: Any, profile: LayerProfile[Any], values: Any, label: str, place: int) -> None:
-    """The line of a profile, by layer."""
-    colour, dash = line_of(place)
-    chart.add_scatter(x=list(range(len(values))), y=finite(values), name=label or "measured", mode="lines+markers",
-                      line={"color": colour, "dash": dash}, marker={"size": 5}, connectgaps=True,
-                      hovertext=profile.network.labels)  # fmt: skip
-
-
-def layout(values: Any, logarithmic: bool, across: str = "layer") -> dict[str, Any]:
-    """Of a chart of these values by layer, or by something else."""
-    clear, axis = "rgba(0,0,0,0)", {"zeroline": False, "automargin": True}
-    if logarithmic:
-        low, high = decades(values)
-        scale: dict[str, Any] = {"type": "log", "exponentformat": "power", "range": (low, high)}
-        scale |= {"dtick": 1} if high - low < 8 else {}
-    else:
-        scale = {"range": (min(0.0, np.nanmin(values)) - 0.03, max(1.0, np.nanmax(values)) + 0.03)}
-    return {
-        "template": "none",
-        "paper_bgcolor": clear,
-        "plot_bgcolor": clear,
-        "modebar": {"bgcolor": clear},
-        "margin": {"l": 60, "r": 15, "t": 15, "b": 45},
-        "showlegend": False,
-        "xaxis": {"title": {"text": across}, **axis},
-        "yaxis": {**scale, **axis},
-    }
-
-
-def _positive(values: Any) -> list[float | None]:
-    return [float(value) if value > 0 else None for value in values]
-
-
-def finite(values: Any) -> list[float | None]:
-    """As JSON has them."""
-    return [float(value) if np.isfinite(value) else None for value in values]
+def scrolling(rows: str, kind: str = "") -> str:
+    """A table that says so where it is wider than the screen."""
+    return f'<div class="scroll" tabindex="0"><table class="{kind}">{rows}</table></div>'

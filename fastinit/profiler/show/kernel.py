@@ -70,13 +70,17 @@ class Spectrum(NamedTuple):
 
 
 def spectra_of(profiles: Profiles) -> dict[int | None, Spectrum]:
-    """Those that were seen, by the profiles' places; by None the one that all have, as parts of one model."""
+    """Those that were seen, by the profiles' places; by None that of one alone, or the one that all have."""
     every = {place: _spectrum(profile) for place, profile in enumerate(profiles.values())}
     found: dict[int | None, Spectrum] = {place: one for place, one in every.items() if one is not None}
-    first = next(iter(found.values()), None)
-    if first and len(found) > 1 and all(np.array_equal(first.eigenvalues, one.eigenvalues) for one in found.values()):
+    first, *others = found.values() or [None]
+    if first and (others or len(every) == 1) and all(_same(first, one) for one in others):
         return {None: first}
     return found
+
+
+def _same(first: Spectrum, other: Spectrum | None) -> bool:
+    return other is not None and np.array_equal(first.eigenvalues, other.eigenvalues)
 
 
 def _spectrum(profile: LayerProfile[Any]) -> Spectrum | None:

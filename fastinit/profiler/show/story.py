@@ -39,7 +39,7 @@ class Story(Comparison):
             some = {name: one for name, one in self.items() if one.network.norm == norm}
             for axes, field, title in zip(row[:-1], (picture.FORWARD, picture.BACKWARD), picture.TITLES, strict=True):
                 text = "with batch normalisation" if norm else "without normalisation"
-                picture.overlay(axes, some, field).finish(f"{title}, {text}")
+                picture.overlay(axes, some, field).finish(f"{title}, {text}", "second moment")
             picture.spectra(row[-1], some)
         picture.legend(figure, panels[0])
         if path is not None:

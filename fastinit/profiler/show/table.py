@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 SHOWN = 20
 #: What the headers of columns mean.
 MEANINGS = {
-    "E x²": "second moment of the activations",
+    "E x²": "second moment of the activations, the mean of their squares",
     "E g²": "second moment of the gradient",
     "theory": "of infinite width",
     "off": "measured, from theory",
-    "SE": "from theory, in standard errors",
+    "SE": "measured, from theory, in standard errors",
     "cosine": "mean between examples",
     "within": "mean cosine between the positions of an example",
     "dead": "units without a slope on the batch",
@@ -101,9 +101,9 @@ def gradient_ratio(profile: LayerProfile[Any]) -> Any:
         return profile.mean("weight_grad_norm") / profile.mean("weight_norm")
 
 
-def legend(shown: list[Column]) -> str:
+def meanings(shown: list[Column]) -> dict[str, str]:
     """What the headers of these columns mean, each once."""
-    return "; ".join(f"{header}: {MEANINGS[header]}" for header in dict.fromkeys(header for header, *_ in shown))
+    return {header: MEANINGS[header] for header, *_ in shown}
 
 
 def _kernel(profile: LayerProfile[Any]) -> KernelSpectrum | None:
@@ -140,7 +140,7 @@ def table(profile: LayerProfile[Any], layers: str = "some") -> Shown:
     left = [f"{rows} of {len(labels)} rows: table('all') or --all shows all"] * (rows < len(labels))
     said = [
         *left,
-        legend(shown),
+        "; ".join(f"{header}: {meaning}" for header, meaning in meanings(shown).items()),
         *filter(None, [profile.notation]),
         profile.description,
         *(f"{key} {text}" for key, text in kernel_words(profile).items()),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
-from ...profiler.show.html import finite, layout, line_of, page, write_whole
+from ...profiler.show.charts import finite, layout, looks_of
+from ...profiler.show.html import key, page, scrolling, write_whole
 from ...records import plain
 from .lines import TITLES, Lines, word
 from .table import headed, roundings
@@ -21,23 +22,28 @@ if TYPE_CHECKING:
 def to_html(sweep: Sweep, path: Any = None) -> str | None:
     """The page, or where it is written."""
     charts = (
-        (f"{title[0].upper()}{title[1:]}", _key(sweep, name), _chart(Lines(sweep, None, name, None)))
+        (f"{title[0].upper()}{title[1:]}", _note(sweep, name), _chart(Lines(sweep, None, name, None)))
         for name, title in TITLES.items()
         if name in sweep
     )
     shown = [one for one in charts if one[-1].data]
     axes = {name: [word(value) for value in sweep[name].tolist()] for name in sweep.axes}
     numbers = {"format": "fastinit sweep", "columns": {name: plain(sweep[name]) for name in sweep} | axes}
-    made = page(
-        "sweep", f"{len(sweep['seconds'])} points over {', '.join(sweep.axes)}", "", shown, _rows(sweep), numbers
-    )
+    title = f"{len(sweep['seconds'])} points over {', '.join(sweep.axes)}"
+    made = page("sweep", title, _lines(sweep), shown, _rows(sweep), numbers)
     if path is None:
         return made
     write_whole(Path(path), made)
     return None
 
 
-def _key(sweep: Sweep, name: str) -> str:
+def _lines(sweep: Sweep) -> str:
+    """What the lines are, where there are several."""
+    lines = Lines(sweep, None, "seconds", None)
+    return key(enumerate(name for name, _ in lines.items())) if lines.hue is not None else ""
+
+
+def _note(sweep: Sweep, name: str) -> str:
     """What a title leaves to be said of its column."""
     known = [off for off in roundings(sweep) if off > 0]
     if name != "kernel_over_mean" or not known:
@@ -51,9 +57,7 @@ def _chart(lines: Lines) -> Any:
     for place, (name, (x, y)) in enumerate(lines.items()):
         if np.isnan(y).all():
             continue
-        colour, dash = line_of(place)
-        chart.add_scatter(x=x.tolist(), y=finite(y), name=name or lines.y, mode="lines+markers",
-                          line={"color": colour, "dash": dash}, marker={"size": 5})  # fmt: skip
+        chart.add_scatter(x=x.tolist(), y=finite(y), name=name or lines.y, connectgaps=True, **looks_of(place))
     if not chart.data:
         return chart
     values = np.concatenate([y for _, (_, y) in lines.items()])
@@ -62,7 +66,7 @@ def _chart(lines: Lines) -> Any:
         chart.update_xaxes(type="log", exponentformat="power")
     if lines.labels is not None:
         chart.update_xaxes(tickvals=list(range(len(lines.labels))), ticktext=lines.labels)
-    return chart.update_layout(showlegend=lines.hue is not None)
+    return chart
 
 
 def _rows(sweep: Sweep) -> str:
@@ -71,4 +75,4 @@ def _rows(sweep: Sweep) -> str:
     rows = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in zip(*columns.values(), strict=True)
     )
-    return f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+    return scrolling(f"<tr>{head}</tr>{rows}")

@@ -1,20 +1,51 @@
-"""Buffers: those that a module can restore are restored, without a way to the parameters; and which are left."""
+"""Buffers: those that a module can restore are restored, without a way to the parameters; and which are lost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ..tensors.meta import without_parameters
 from ..tensors.names import canonical_name
 from .reparametrised import computed_tensors, plain_of, without_computed
 from .resets import reset_of
 from .steps import Steps, memory_of
+
+#: Those that had values when their model was given its memory.
+_KEPT = WeakIdKeyDictionary()
+
+
+def keep(buffers: Iterable[Tensor]) -> None:
+    """Remember that these have values, which no `to_empty` has taken."""
+    _KEPT.update(dict.fromkeys(buffers, True))
+
+
+def may_have_lost(model: nn.Module) -> bool:
+    """Whether buffers may be without values: memory was given to the model after it was made.
+
+    Layers that have a reset write to the parameters they make; to what `to_empty` makes in their place nobody has
+    written.
+    """
+    parameters = [
+        one for module in model.modules() if reset_of(module) is not None for one in module._parameters.values()
+    ]
+    return not parameters or any(one is not None and (one.is_inference() or not one._version) for one in parameters)
+
+
+def unrestored(model: nn.Module) -> dict[str, Tensor]:
+    """Buffers of modules that have no method which is for restoring them, by name: at most their reset does."""
+    return {
+        canonical_name(f"{prefix}.{leaf}".removeprefix(".")): buffer
+        for prefix, module in model.named_modules()
+        for leaf, buffer in _buffers_of(module).items()
+        if _restorer(module, by_reset=False) is None
+    }
 
 
 def restore_buffers(model: nn.Module, steps: Steps, by_reset: bool) -> None:
@@ -40,7 +71,7 @@ def buffers_left(model: nn.Module, before: set[int], written: set[int]) -> list[
         canonical_name(f"{prefix}.{leaf}".removeprefix("."))
         for prefix, module in model.named_modules()
         for leaf, buffer in _buffers_of(module).items()
-        if id(buffer) in before and memory_of(buffer) not in written
+        if id(buffer) in before and buffer not in _KEPT and memory_of(buffer) not in written
     ]
 
 

@@ -21,7 +21,7 @@ from ..tensors.fills import fill_pieces_
 from ..tensors.names import Rename
 from ..tensors.shards import Partition, known_pieces_of, reshard, rows_of
 from ..tensors.ties import check_apart
-from .buffers import buffers_left, restore_buffers
+from .buffers import buffers_left, may_have_lost, restore_buffers
 from .plans import Planned, planned
 from .resets import OwnTensor, own_tensors, padding_rows, reset_parts
 from .steps import Steps
@@ -84,7 +84,8 @@ def initialize_(
     Warns
     -----
     UserWarning
-        Naming the buffers that no module restores; what a module's own reset leaves to torch; two tensors that the
+        Naming the buffers that no module restores, where the model may have been given its memory after it was made;
+        what a module's own reset leaves to torch; two tensors that the
         model's ``tie_weights`` or ``_tied_weights_keys`` ties, as after ``to_empty``; what is drawn though it is frozen
         and others are not; with ``"torch"``, classes that have an initialisation beyond resets; with ``"own"``,
         parameters that have none, but in modules of torch's own that no other holds.
@@ -138,8 +139,9 @@ def initialize_(
     number, (found, values) = agreed(find, [one.tensor for one in own])
     found.warn("initialize_")
     _warn_of_frozen(own, found.plan)
+    may_be_lost = may_have_lost(model)
     left = carry_out(model, own, found, number, values, rename=rename, partition=partition, buffers=buffers)
-    if left:
+    if left and may_be_lost:
         warnings.warn(f"initialize_: buffers that no module restores are as they were: {', '.join(left)}", stacklevel=3)
     return found.plan
 

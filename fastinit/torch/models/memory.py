@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from torch.nn.parameter import is_lazy
 
 from ...arguments import refuse
 from ..tensors.checks import check_here, check_model
+from .buffers import keep, unrestored
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -38,6 +40,17 @@ def materialize(model: Model, device: torch.device | str | int) -> Model:
     TypeError, ValueError
         If `model` is no module or has lazy ones, or `device` is none with memory.
 
+    Warns
+    -----
+    UserWarning
+        Naming the buffers that were on the meta device and that no method of their modules is for: make these outside
+        ``torch.device("meta")``, or fill them.
+
+    Notes
+    -----
+    ``to_empty`` cuts a tie of two attributes without a trace: where neither ``tie_weights`` nor
+    ``_tied_weights_keys`` says that they are one, nothing can warn of it afterwards.
+
     Examples
     --------
     >>> import torch
@@ -53,6 +66,9 @@ def materialize(model: Model, device: torch.device | str | int) -> Model:
         if is_lazy(one):
             check_here(one, full_name=name)
     device = _with_memory(device)
+    lost = [name for name, buffer in unrestored(model).items() if buffer.is_meta]
+    kept = [(one._buffers, leaf) for one in model.modules() for leaf, buffer in one._buffers.items()
+            if buffer is not None and not buffer.is_meta]  # fmt: skip
     places: dict[Tensor, list[tuple[dict[str, Any], str]]] = {}
     for module in model.modules():
         for held in (module._parameters, module._buffers):
@@ -63,6 +79,10 @@ def materialize(model: Model, device: torch.device | str | int) -> Model:
     for (first, name), *others in places.values():
         for held, leaf in others:
             held[leaf] = first[name]
+    keep(held[leaf] for held, leaf in kept)
+    if lost:
+        said = "buffers that were on the meta device have no values, unless a reset restores them"
+        warnings.warn(f"materialize: {said}: {', '.join(lost)}", stacklevel=2)
     return model
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...arguments import first_few
-from ...tensor_files import CODES
+from ...tensor_files import CODES, check_names
 from ..tensors.fills import values_over
 
 
@@ -56,6 +57,7 @@ def _tensors_of(path: Path) -> dict[str, Tensor]:
     states = [one for one in found.values() if isinstance(one, Mapping) and one and all(map(_is_dense, one.values()))]
     is_among_others = len(states) == 1 and not any(isinstance(one, Tensor) for one in found.values())
     state: Mapping[Any, Any] = states[0] if is_among_others else found
+    check_names(path, map(str, state))
     if others := [str(name) for name, one in state.items() if not (isinstance(name, str) and _is_dense(one))]:
         raise ValueError(f"{path} holds more than tensors by name: {first_few(others)}")
     return dict(state)
@@ -68,7 +70,9 @@ def _is_dense(value: Any) -> bool:
 
 def _loaded(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other protocols of pickles: they are read, or refused below
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except OSError:
         raise
     except Exception as error:  # whatever unpickling meets

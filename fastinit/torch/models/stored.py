@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...arguments import refuse
+from ...arguments import Words, first_few, refuse
 from ...missing import missing
 from ...models.shards import ModelVerification
 from ...tensor_files import PICKLED, open_tensors
@@ -75,8 +75,12 @@ def load(model: nn.Module, path: Path) -> None:
         found = [there.pop(name) for name in named.names if name in there]
         if named.parameter:
             name, shape = named.names[0], tuple(named.tensor.shape)
-            if [tuple(one.shape) for one in found[:1]] != [shape]:
-                refuse("file", f"one with {name} of shape {shape}", [tuple(one.shape) for one in found])
+            if not found:
+                others = first_few([*map(repr, file.names)]) or "none"
+                got = Words(f"no tensor of that name (there are: {others})")
+                refuse("file", f"one with {name} of shape {shape}", got)
+            if tuple(found[0].shape) != shape:
+                refuse("file", f"one with {name} of shape {shape}", tuple(found[0].shape))
             if not all(_same_bits(found[0], one) for one in found[1:]):
                 refuse("file", "one with one value for weights that the model has tied", named.names)
             held[id(named.tensor)] = nn.Parameter(found[0], requires_grad=False)

@@ -13,7 +13,7 @@ from ...profiler.result.advice import Built
 from ...profiler.result.comparison import Comparison
 from ...profiler.result.fields import read_fields
 from ...profiler.result.findings import CAUTION, Bounds, Finding, Judgement
-from ...profiler.result.layer_profile import LayerProfile
+from ...profiler.result.layer_profile import LayerProfile, whole
 from ...profiler.result.training import Evidence
 from ...profiler.result.verdict import Verdict
 from ...profiler.result.words import Naming
@@ -161,10 +161,15 @@ class ModelProfile(LayerProfile[Model]):
         return Modules(self.network.modules)
 
     @property
-    def parts(self) -> Mapping[str, Any]:
-        """The roles, if there are several."""
-        several = self.roles
-        return several if len(several) > 1 else super().parts
+    def parts(self) -> Mapping[str, list[int]]:
+        """The rows of each role, if there are several; or else of each class."""
+        roles = self._roles()
+        if len(roles) > 1:
+            return roles
+        kinds: dict[str, list[int]] = {}
+        for row in self._passed():
+            kinds.setdefault(self.network.modules[row].kind, []).append(row)
+        return {kind: rows for kind, rows in kinds.items() if kind}
 
     def _columns(self) -> dict[str, Any]:
         """What was profiled and how: a value, or an array with one for each module."""
@@ -198,7 +203,7 @@ class ModelProfile(LayerProfile[Model]):
         about = dict(found["description"])
         modules = tuple(Row(**row) for row in about.pop("modules"))
         model = Model(**about | {"modules": modules, "dtype": np.dtype(about["dtype"])})
-        return cls(model, found["seed"], *read_fields(found), found["seconds"], found["backward"])
+        return whole(cls(model, found["seed"], *read_fields(found), found["seconds"], found["backward"]))
 
 
 def _evenly(rows: Sequence[int], most: int) -> list[int]:

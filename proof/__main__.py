@@ -1,0 +1,97 @@
+"""What is proved, and the proofs: `python -m proof` lists the jobs, and says of each what its stored results hold.
+
+    python -m proof --nightly
+
+runs those that end within an hour, one after another, those too that failed to begin with. The exit status is 1 if one
+of them does not hold, and 0 otherwise; what wants for packages that are not here is not run, which is said at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from . import report
+from .record import RESULTS
+
+
+class Job(NamedTuple):
+    """A module of proofs: its name below `proof`, what it shows, and how long it takes here.
+
+    `runs` are the arguments with which it is run every night: none, if it takes longer than an hour or needs what only
+    a person can give it. `needs` are packages without which it cannot run. `worst` is the number of what was found, as
+    `report.number` reads it, that is nearest to failing where it is greatest, with its unit.
+    """
+
+    name: str
+    shows: str
+    minutes: float
+    runs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    worst: tuple[str, str] = ("", "")
+
+
+#: In the order of their names: each module of this folder that can be run.
+JOBS = (
+    Job(
+        "accelerator",
+        "the torch door on a device has the bits of the CPU and changes nothing else",
+        3,
+        ("",),
+        ("torch",),
+    ),
+    Job("activations", "activations and their slopes are exact within their bounds", 120, worst=("value.ulp.0", "ulp")),
+    Job("builds", "a distribution that is built again has the same bytes", 5, ("",), ("build",)),
+    Job("clang_cl", "clang-cl builds a core that has the same bits, under wine", 5),
+    Job("compilers", "GCC 9 to 14 and Clang 14 to 19 build cores that have the same bits, however they optimise", 150),
+    Job("modes", "no floating-point mode of a caller changes a bit or is lost", 5, ("",)),
+    Job("peers_tests", "tests of jax, flax, Keras and Dask pass with fastinit's in their place", 1),
+    Job("processors", "processors with fewer instructions find the levels they have, of the same bits", 4),
+    Job("targets", "the core compiles for 17 targets", 10, ("",), ("ziglang",)),
+    Job("tiles", "random tiles have the same bits on every level", 200),
+    Job("words", "every word makes the same float32 on every level", 100),
+)
+
+
+def listed(job: Job) -> str:
+    """One line on a job."""
+    lines = report.stored(RESULTS, job.name)
+    bad = [one["claim"] for one in lines if not one["holds"]]
+    state = f"{len(lines)} hold" if not bad else f"{len(bad)} of {len(lines)} DO NOT HOLD: {'; '.join(bad)}"
+    worst = report.worst(lines, *job.worst)
+    night = "nightly" if job.runs else "by hand"
+    return f"{job.name:<14} {night:<8} {job.minutes:>4g} min  {state if lines else 'not run'}{worst}\n    {job.shows}"
+
+
+def nightly(jobs: tuple[Job, ...] = JOBS) -> int:
+    """Run what is run every night; 1 if something does not hold."""
+    failed, absent = list[str](), list[str]()
+    for job in jobs:
+        missing = [name for name in job.needs if find_spec(name) is None]
+        if missing and job.runs:
+            absent.append(f"{job.name} (needs {', '.join(missing)})")
+            continue
+        for arguments in job.runs:
+            command = [sys.executable, "-m", f"proof.{job.name}", *shlex.split(arguments)]
+            print(f"\n=== {shlex.join(command[1:])}", flush=True)
+            if subprocess.run(command).returncode:
+                failed.append(f"{job.name} {arguments}".strip())
+    print(f"\ndo not hold: {', '.join(failed) or 'none'}\nnot run: {', '.join(absent) or 'none'}")
+    return int(bool(failed))
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser("python -m proof", description=__doc__)
+    parser.add_argument("--nightly", action="store_true", help="run the jobs that end within an hour")
+    if parser.parse_args(argv).nightly:
+        return nightly()
+    print(*map(listed, JOBS), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

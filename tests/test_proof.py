@@ -1,0 +1,209 @@
+"""Proofs: every job is in the table and on its page, results have one form, and a job tells what does not hold."""
+
+import gzip
+import importlib
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+import tarfile
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+HOME = Path(__file__).parents[1]
+PROOF = HOME / "proof"
+FIELDS = ("claim", "command", "seed", "false_alarm", "holds", "found", "seconds", "date", "machine")
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch):
+    monkeypatch.syspath_prepend(HOME)
+
+
+@pytest.fixture
+def front():
+    return importlib.import_module("proof.__main__")
+
+
+@pytest.fixture
+def report():
+    return importlib.import_module("proof.report")
+
+
+def test_every_job_is_in_the_table(front):
+    """In the order of their names, those that can be run."""
+    paths = [path for path in sorted(PROOF.rglob("*.py")) if 'if __name__ == "__main__":' in path.read_text("utf-8")]
+    modules = [path.relative_to(PROOF).with_suffix("").as_posix().replace("/", ".") for path in paths]
+    assert [job.name for job in front.JOBS] == [
+        name.removesuffix(".__main__") for name in modules if name != "__main__"
+    ]
+    for job in front.JOBS:
+        assert re.search(rf"`python -m proof.{job.name}\b|^    python -m proof.{job.name}\b", doc_of(job), re.MULTILINE)
+        assert not job.runs or job.minutes < 60
+
+
+def doc_of(job):
+    source = PROOF / f"{job.name.replace('.', '/')}.py"
+    source = source if source.exists() else PROOF / job.name.replace(".", "/") / "__main__.py"
+    return source.read_text("utf-8").split('"""')[1]
+
+
+def test_results_are_of_jobs_and_have_one_form(front):
+    names = {job.name for job in front.JOBS}
+    for path in sorted((PROOF / "results").glob("*.json")):
+        assert path.stem in names
+        lines = json.loads(path.read_text("utf-8"))
+        assert [line["claim"] for line in lines] == sorted({line["claim"] for line in lines})
+        for line in lines:
+            assert tuple(line) == FIELDS
+            assert line["holds"] is True and 0 <= line["false_alarm"] < 1
+            assert line["machine"]["fastinit"] and re.fullmatch(r"\d{4}-\d\d-\d\d", line["date"])
+            assert f"python -m proof.{path.stem}" in line["command"]
+
+
+def line_of(claim, **changed):
+    made = (claim, "python -m proof.a", 3, 1e-9, True, {"x": [2.5, "a"]}, 4.0, "2026-01-01", {"cpu": "<C>"})
+    return dict(zip(FIELDS, made, strict=True)) | changed
+
+
+def test_a_job_is_listed_with_what_does_not_hold(front, report, tmp_path, monkeypatch):
+    monkeypatch.setattr(front, "RESULTS", tmp_path)
+    job = front.Job("a", "all is well", 2, worst=("x.0", "ulp"))
+    assert front.listed(job) == "a              by hand     2 min  not run\n    all is well"
+    lines = [line_of("b"), line_of("c", found={"x": [3]})]
+    (tmp_path / "a.json").write_text(json.dumps(lines))
+    assert front.listed(job) == "a              by hand     2 min  2 hold, worst 3 ulp\n    all is well"
+    (tmp_path / "a.json").write_text(json.dumps([*lines, line_of("d", holds=False)]))
+    assert " 1 of 3 DO NOT HOLD: d, worst 3 ulp\n" in front.listed(job)
+
+
+def test_a_section_of_the_page(report, tmp_path):
+    assert report.section(tmp_path, "a", "all is well", ("", "")) == "### proof.a\n\nAll is well.\n\n**Not run.**\n"
+    lines = [line_of("1 < 2"), line_of("c", holds=False, found={"y": {"z": list(range(9))}}, seconds=None, seed=None)]
+    (tmp_path / "a.json").write_text(json.dumps(lines))
+    assert report.section(tmp_path, "a", "all is well", ("", "")) == (
+        "### proof.a\n\nAll is well.\n\n"
+        "| | |\n| --- | --- |\n| claims that hold | 1 of 2 |\n| seeds | 3 |\n| false alarms | at most 2e-09 in all |\n"
+        "| time | 4 s, and of 1 not stored |\n| dates | 2026-01-01 |\n| processors | &lt;C&gt; |\n\n"
+        "<details><summary>All claims</summary>\n"
+        "<p><b>1 &lt; 2</b><br><code>python -m proof.a</code><br>found: x 2.5, a<br>seed: 3<br>false alarm: 1e-09"
+        "<br>seconds: 4.0<br>date: 2026-01-01<br>machine: cpu &lt;C&gt;</p>\n"
+        "<p><b>c</b> <strong>does not hold</strong><br><code>python -m proof.a</code><br>found: y z 9 entries"
+        "<br>false alarm: 1e-09<br>date: 2026-01-01<br>machine: cpu &lt;C&gt;</p>\n</details>\n"
+    )
+
+
+def test_every_night(front, monkeypatch, capsys):
+    """What fails is told and is not the end; what lacks a package is told; what is run by hand is not run."""
+    asked = []
+
+    def run(command):
+        asked.append(command[1:])
+        return SimpleNamespace(returncode=int("bad" in command))
+
+    monkeypatch.setattr(front.subprocess, "run", run)
+    jobs = (
+        front.Job("a", "", 1, ("", "--of bad")),
+        front.Job("b", "", 1, ("",), ("no_such_package",)),
+        front.Job("c", "", 120, needs=("no_such_package",)),
+        front.Job("d", "", 1, ("",)),
+    )
+    assert front.nightly(jobs) == 1 and front.nightly(jobs[1:]) == 0
+    assert asked[:3] == [["-m", "proof.a"], ["-m", "proof.a", "--of", "bad"], ["-m", "proof.d"]]
+    out = capsys.readouterr().out
+    assert "\ndo not hold: a --of bad\nnot run: b (needs no_such_package)\n" in out
+
+
+def test_an_archive_made_again_is_the_same(tmp_path, monkeypatch):
+    """Whatever the times, permissions and order of the files."""
+    pytest.importorskip("setuptools")
+    archive = runpy.run_path(str(HOME / "setup.py"))["Archive"]
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    made = []
+    for names, mode, when in (("ab", 0o644, 1e9), ("ba", 0o600, 1.2e9)):
+        folder = tmp_path / names / "d"
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).write_text(name)
+            (folder / name).chmod(mode | (0o100 if name == "b" else 0))
+            os.utime(folder / name, (when, when))
+        monkeypatch.chdir(folder.parent)
+        made.append(Path(archive.make_archive(None, "w", "gztar", base_dir="d")).read_bytes())
+    assert made[0] == made[1]
+    with tarfile.open("w.tar.gz") as opened:
+        found = [(one.name, oct(one.mode), one.mtime, one.uid, one.uname) for one in opened]
+    rest = (10**9, 0, "")
+    assert found == [("d", "0o755", *rest), ("d/a", "0o644", *rest), ("d/b", "0o755", *rest)]
+    assert gzip.decompress(made[0])
+
+
+def test_what_is_built_otherwise_is_told(tmp_path, capsys):
+    """Of two wheels that differ in one file; the first of two that are equal."""
+    builds = importlib.import_module("proof.builds")
+    seen = []
+
+    def make(folder, out, environment):
+        out.mkdir()
+        seen.append((folder.name, environment["TZ"], environment["TMPDIR"]))
+        with builds.zipfile.ZipFile(out / "w.whl", "w") as archive:
+            for name, content in {
+                "w.dist-info/WHEEL": "Generator: me\n",
+                "same": "",
+                "a": f"{len(folder.name) > 1}",
+            }.items():
+                archive.writestr(builds.zipfile.ZipInfo(name), content)
+
+    files = builds.made(make, tmp_path, False)
+    assert builds.differing(*files) == ["a"] and builds.digest(files[0]) != builds.digest(files[1])
+    assert builds.generator(files[0]) == "me" and builds.differing(files[0], files[0]) == []
+    assert (
+        len({place for place, _, _ in seen}) == len({zone for _, zone, _ in seen}) == len({at for *_, at in seen}) == 2
+    )
+
+
+ACCELERATOR = """
+import sys
+from pathlib import Path
+from proof import accelerator
+from proof.devices import bits
+from fastinit.torch.tensors import fills
+accelerator.DTYPES = (accelerator.torch.float32, accelerator.torch.bfloat16)
+accelerator.FILLS = {name: accelerator.FILLS[name] for name in ("normal_", "orthogonal_", "eye_")}
+own = fills._fill_device
+def faulty(targets, indices, whole):
+    own(targets, indices, whole)
+    for target in targets:
+        if fault == "bit" and target.numel() > 1:
+            bits(target).as_strided((1,), (1,)).bitwise_xor_(1)
+        if fault == "guard" and target.storage_offset():
+            target.as_strided((1,), (1,), 1).zero_()
+fills._fill_device = faulty
+for fault in ("none", "bit", "guard"):
+    told = ["--device", "cpu", "--elements", "65536", "--results", sys.argv[1]]
+    print(f"{fault}: {accelerator.main(['laws', 'parts', 'models', 'speed', *told])}")
+    Path(sys.argv[1], "accelerator.json").rename(Path(sys.argv[1], fault))
+"""
+
+
+@pytest.mark.skipif(
+    not (find_spec("torch") and "FASTINIT_TEST_DOORS" in os.environ),
+    reason="torch is not here, or FASTINIT_TEST_DOORS is not set",
+)
+def test_a_device_with_a_fault_is_told(tmp_path):
+    """The CPU as a device: in order, with a bit that is wrong, and where memory before a tensor is written to."""
+    command = [sys.executable, "-c", ACCELERATOR, str(tmp_path)]
+    done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
+    for fault, parts in {
+        "none": set(),
+        "bit": {"laws", "parts", "models", "speed"},
+        "guard": {"laws", "parts"},
+    }.items():
+        assert f"\n{fault}: {int(bool(parts))}\n" in done.stdout, done.stderr
+        lines = json.loads((tmp_path / fault).read_text())
+        assert len(lines) == 4 and sum(not line["holds"] for line in lines) == len(parts)
+    assert "laws: DOES NOT HOLD" in done.stdout and "not asked on the CPU as a device: none" in done.stdout
