@@ -1,4 +1,4 @@
-"""Every compiler and every optimisation makes the same bits: `python -m proof.compilers`.
+"""Compilers make the same bits, however they optimise: `python -m proof.compilers`.
 
 The C core is built by each GCC and Clang there is (`gcc-*` and `clang-*` on the PATH), with the arguments of setup.py
 and one of OPTIONS more, and runs here on all levels of this machine: known answers, words, all laws and dtypes,
@@ -75,7 +75,7 @@ def differing(command: Sequence[str], option: str) -> dict[str, list[str]]:
 
 
 def claim_of(name: str) -> str:
-    return f"{name} builds a core that computes the extension's bits, on every level, however it optimises"
+    return f"{name} builds a core that computes the extension's bits on every level, by the options that were tried"
 
 
 def main(argv: list[str]) -> int:
