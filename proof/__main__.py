@@ -46,7 +46,14 @@ JOBS = (
     ),
     Job("activations", "activations and their slopes are exact within their bounds", 120, worst=("value.ulp.0", "ulp")),
     Job("builds", "a distribution that is built again has the same bytes", 5, ("",), ("build",)),
+    Job("clang_cl", "clang-cl builds a core that has the same bits, under wine", 5),
+    Job("compilers", "GCC 9 to 14 and Clang 14 to 19 build cores that have the same bits", 150),
+    Job("modes", "no floating-point mode of a caller changes a bit or is lost", 5, ("",)),
     Job("peers_tests", "tests of jax, flax, Keras and Dask pass with fastinit's in their place", 1),
+    Job("processors", "processors with fewer instructions find the levels they have, of the same bits", 4),
+    Job("targets", "the core compiles for 17 targets", 10, ("",), ("ziglang",)),
+    Job("tiles", "random tiles have the same bits on every level", 200),
+    Job("words", "every word makes the same float32 on every level", 100),
 )
 
 

@@ -121,13 +121,16 @@ class Uniform(InCore):
         set_argument(self, "high", high)
 
     @property
+    @usually_rounded
     def mean(self) -> float:
         return self.low / 2 + self.high / 2
 
     @property
+    @usually_rounded
     def std(self) -> float:
         return (self.high - self.low) / math.sqrt(12)
 
+    @usually_rounded
     def variance(self, shape: tuple[int, ...]) -> float:
         return (self.high - self.low) ** 2 / 12
 
@@ -223,14 +226,17 @@ class Truncated(InCore):
         set_argument(self, "high", high)
 
     @property
+    @usually_rounded
     def mean(self) -> float:
         return self.centre + self.scale * truncated_moments(self.low, self.high)[0]
 
     @property
+    @usually_rounded
     def std(self) -> float:
         return self.scale * truncated_moments(self.low, self.high)[1]
 
     @property
+    @usually_rounded
     def bounds(self) -> tuple[float, float]:
         if self.scale == 0:
             return self.centre, self.centre

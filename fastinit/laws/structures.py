@@ -243,9 +243,11 @@ class Orthogonal(_Gained, Whole):
         height = prod(length for axis, length in enumerate(shape) if axis not in (*columns, *batch))
         return height, prod(shape[axis] for axis in columns)
 
+    @usually_rounded
     def deviation(self, shape: tuple[int, ...]) -> float:
         return self.gain / math.sqrt(max(self.sides(shape)) or 1)
 
+    @usually_rounded
     def variance(self, shape: tuple[int, ...]) -> float:
         return self.gain**2 / (max(self.sides(shape)) or 1)
 
@@ -277,6 +279,7 @@ class DeltaOrthogonal(_Gained, Whole):
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis)):
             set_argument(self, key, checked_axes(key, axes))
 
+    @usually_rounded
     def deviation(self, shape: tuple[int, ...]) -> float:
         rows = prod(shape[axis] for axis in normalize_axis_tuple(self.in_axis, len(shape)))
         return self.gain * math.sqrt(rows / (prod(shape) or 1))
@@ -331,10 +334,12 @@ class Sparse(Whole):
         set_argument(self, "sparsity", share)
         set_argument(self, "scale", real("std", std, low=0))
 
+    @usually_rounded
     def zeros_of(self, rows: int) -> int:
         """How many zeros a column of so many rows has."""
         return ceil(self.sparsity * rows)
 
+    @usually_rounded
     def deviation(self, shape: tuple[int, ...]) -> float:
         return self.scale * math.sqrt(1 - self.zeros_of(shape[0]) / (shape[0] or 1))
 

@@ -93,7 +93,8 @@
 #endif
 
 /* Everything between FI_TARGET_BEGIN(features) and FI_TARGET_END is compiled for those features. GCC also has to be
-   told to use whole 512-bit vectors; Clang does so unless tuned for a certain processor. */
+   told to use whole 512-bit vectors, which it can be from version 10 on; Clang does so unless tuned for a certain
+   processor. */
 #define FI_PRAGMA(text) _Pragma(#text)
 #if defined __clang__
 #define FI_TARGET_BEGIN(features) \
@@ -103,7 +104,11 @@
 #elif defined __GNUC__
 #define FI_TARGET_BEGIN(features) FI_PRAGMA(GCC push_options) FI_PRAGMA(GCC target(features))
 #define FI_TARGET_END FI_PRAGMA(GCC pop_options)
+#if __GNUC__ >= 10
 #define FI_WIDE_VECTORS ",prefer-vector-width=512"
+#else
+#define FI_WIDE_VECTORS
+#endif
 #endif
 
 FI_INLINE size_t fi_fewer(size_t a, size_t b) { return a < b ? a : b; }
