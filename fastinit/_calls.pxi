@@ -274,17 +274,19 @@ cdef class CheckedCalls:
 cdef int repeat(const char *item, size_t size, char *out, size_t bytes) except -1:
     """One item again and again, or zeros (NULL), over memory of at least one: what is near is copied on."""
     cdef size_t some, done = 0
-    while done < bytes:
-        some = bytes - done if bytes - done < BETWEEN_SIGNALS else BETWEEN_SIGNALS
-        if bytes <= FEW_VALUES:
-            repeat_some(item, size, out, some)
-        else:
-            with nogil:
-                repeat_some(item, size, out + done, some)
+    cdef pace steps
+    if bytes <= FEW_VALUES:
+        repeat_some(item, size, out, bytes)
+        return 0
+    set_out(&steps, FIRST, 1, EVEN)
+    while True:
+        some = min(bytes - done, steps.some)
+        with nogil:
+            repeat_some(item, size, out + done, some)
         done += some
-        if done < bytes:
-            PyErr_CheckSignals()
-    return 0
+        if done == bytes:
+            return 0
+        go_on(&steps)
 
 
 cdef void repeat_some(const char *item, size_t size, char *out, size_t bytes) noexcept nogil:

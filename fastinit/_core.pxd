@@ -15,6 +15,7 @@ cdef extern from "src/portability.h" nogil:
 
 
 cdef extern from "src/pages.h" nogil:
+    int fi_is_fresh(const void *address)
     void fi_advise_large_pages(uintptr_t address, size_t bytes)
 
 
