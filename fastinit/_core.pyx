@@ -29,6 +29,9 @@ from time import perf_counter
 from .locks import lock_of_forks
 
 cnp.import_array()
+# While there is one thread that asks.
+fi_level_in_use()
+fi_streamed_from()
 
 
 cdef extern from "numpy/arrayobject.h":

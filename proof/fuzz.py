@@ -124,12 +124,12 @@ def run_chunk(seed: int, calls: int, trace: str = "") -> dict[str, Any]:
             return dict(json.loads(done.stdout.splitlines()[-1]))
     except subprocess.TimeoutExpired:
         told = f"hung for {HANGS} seconds"
-    last = Path(trace).read_text() if trace and Path(trace).exists() else "?"
-    found = {"calls": 0, "outcomes": {}, "compared": 0, "new": {}, "findings": [f"seed {seed} {told} at {last}"]}
-    if trace:
-        return found
+    if trace or "hung" in told:
+        last = Path(trace).read_text() if trace and Path(trace).exists() else "a call unknown"
+        return {"calls": 0, "outcomes": {}, "compared": 0, "new": {}, "findings": [f"seed {seed} {told} at {last}"]}
     with tempfile.TemporaryDirectory() as folder:
-        return run_chunk(seed, calls, f"{folder}/last") if "hung" not in told else found
+        found = run_chunk(seed, calls, f"{folder}/last")
+    return found if found["findings"] else {**found, "findings": [f"seed {seed} {told}, and not again"]}
 
 
 def grown(new: dict[str, Any]) -> None:

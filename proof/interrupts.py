@@ -1,12 +1,13 @@
 """How soon Ctrl-C ends a long call: `python -m proof.interrupts [NAME...]`, in about five minutes.
 
 Each job is a call that would take many seconds, in a process of its own that gets SIGINT at a random time after it has
-begun. The time is that from the signal until KeyboardInterrupt is caught. Arrays are of up to 16 GB; only what is
-written before the signal is ever in memory. After it, in the same process: values on two threads are those of the twin
-of the machine's first level; `count` says what an accumulator holds; a generator goes on behind the call's numbers.
+begun. The time is that from the signal until KeyboardInterrupt is caught. Arrays are of up to 16 GB; of these only what
+is written before the signal is ever in memory. After it, in the same process, a fill on two threads gives the bits of
+one on one thread; an accumulator goes on from what its `count` says; a generator has passed over what it was asked for;
+a folder has no file.
 
-A job fails if a signal takes longer than 0.2 s, if none is raised, or if anything after it is wrong. On a machine that
-others use too the time has theirs in it: the load is stored beside it. Kept in results/interrupts.json.
+A job fails if nothing is raised, if that takes 0.2 s or more, or if anything after it is wrong. Where others use the
+processors too, the time has theirs in it: so the load is kept with it, in results/interrupts.json.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import numpy as np
 
 import fastinit as fi
 
-from .record import keep
+from .record import RESULTS, keep
 
 SEED, TIMES, MOST_SECONDS = 20261127, 5, 0.2
 GIGA = 10**9
@@ -46,21 +47,25 @@ def _fill(items: int, dtype: str, law: Callable[..., Any] = fi.normal, **keyword
     return Job(lambda: law(out.size, seed=1, dtype=None, out=out, **keywords))
 
 
-def _turned() -> Job:
+def _turned(law: Callable[..., Any], *arguments: Any) -> Job:
+    """Each value of a row in another page."""
     out = np.empty((31_000, 33_000), np.float32).T
-    return Job(lambda: fi.normal(out.shape, seed=1, dtype=None, out=out))
-
-
-def _constant(turned: bool) -> Job:
-    out = np.empty((100_000, 40_000), np.float32)
-    place = out.T if turned else out
-    return Job(lambda: fi.constant(place.shape, 2.5, dtype=None, out=place))
+    return Job(lambda: law(out.shape, *arguments, dtype=None, out=out))
 
 
 def _apart() -> Job:
     """A part whose values are far from each other in the stream."""
     out = np.empty(GIGA, np.float32)
     return Job(lambda: fi.normal(1024 * GIGA, seed=1, dtype=None, index=np.s_[::1024], out=out))
+
+
+def _square(make: Callable[..., Any], side: int, **keywords: Any) -> Job:
+    return Job(lambda: make((side, side), **keywords))
+
+
+def _zeros(*shape: int, dtype: str = "float32") -> Array:
+    """One page of the system's, many times."""
+    return np.zeros(shape, dtype)
 
 
 def _update(elements: Array) -> Job:
@@ -74,12 +79,10 @@ def _update(elements: Array) -> Job:
 
 
 def _generator(dtype: str) -> Job:
-    rng, out = fi.default_rng(1), np.empty(4 * GIGA // np.dtype(dtype).itemsize, dtype)
+    rng, out = fi.default_rng(1), np.empty(8 * GIGA // np.dtype(dtype).itemsize, dtype)
 
     def holds() -> bool:
-        went_on = fi.default_rng(1)
-        went_on.bit_generator.advance(0)
-        return bool(rng.normal(dtype="float32") == fi.normal(1, seed=1, index=np.s_[:1]) or True)
+        return bool(rng.random() == fi.uniform(2**62, seed=1, dtype="float64", index=out.size))
 
     return Job(lambda: rng.standard_normal(dtype=dtype, out=out), holds)
 
@@ -90,8 +93,8 @@ def _save() -> Job:
     return Job(lambda: fi.save(f"{folder.name}/new", weights, seed=1), lambda: os.listdir(folder.name) == [])
 
 
-def _profile(method: str, **keywords: Any) -> Job:
-    return Job(lambda: fi.profile(seed=1, method=method, **keywords))
+def _profile(method: Any, width: int, batch: int) -> Job:
+    return Job(lambda: fi.profile(width, 50, batch=batch, seed=1, method=method))
 
 
 def _torch() -> Job:
@@ -110,80 +113,93 @@ JOBS: dict[str, Callable[[], Job]] = {
     "normal float16, 8 GB": lambda: _fill(4 * GIGA, "float16"),
     "uniform float32, 16 GB": lambda: _fill(4 * GIGA, "float32", fi.uniform),
     "truncated normal float64, 16 GB": lambda: _fill(2 * GIGA, "float64", fi.truncated_normal),
-    "normal, transposed": _turned,
+    "normal, transposed": lambda: _turned(fi.normal),
     "normal, one value in 1024": _apart,
-    "constant, 16 GB": lambda: _constant(False),
-    "constant, transposed": lambda: _constant(True),
-    "identity": lambda: Job(lambda: fi.identity((60_000, 60_000), dtype="float32", out=np.empty((60_000, 60_000), "f4"))),
-    "sparse": lambda: Job(lambda: fi.sparse((30_000, 30_000), 0.5, seed=1)),
-    "orthogonal": lambda: Job(lambda: fi.orthogonal((6_000, 6_000), seed=1)),
+    "constant, 16 GB": lambda: _fill(4 * GIGA, "float32", lambda n, seed, **given: fi.constant(n, 2.5, **given)),
+    "constant, transposed": lambda: _turned(fi.constant, 2.5),
+    "identity": lambda: _square(fi.identity, 60_000, out=np.empty((60_000, 60_000), np.float32)),
+    "sparse": lambda: _square(fi.sparse, 30_000, sparsity=0.5, seed=1),
+    "orthogonal": lambda: _square(fi.orthogonal, 6_000, seed=1),
     "init": lambda: Job(lambda: fi.init({f"w{i}": (10_000, 30_000) for i in range(9)}, seed=1)),
-    "moments": lambda: Job(lambda: fi.moments(np.zeros(4 * GIGA, np.float32))),
-    "moments, one thread": lambda: Job(lambda: fi.moments(np.zeros(4 * GIGA, np.float64), threads=1)),
-    "moments of integers": lambda: Job(lambda: fi.moments(np.zeros(4 * GIGA, np.int32))),
-    "moments along axis 0": lambda: Job(lambda: fi.moments(np.zeros((60_000, 60_000), np.float32), axis=0)),
-    "moments along axis 1": lambda: Job(lambda: fi.moments(np.zeros((60_000, 60_000), np.float32), axis=1)),
-    "moments of a transposed array": lambda: Job(lambda: fi.moments(np.zeros((60_000, 60_000), np.float32).T)),
+    "moments": lambda: Job(lambda: fi.moments(_zeros(4 * GIGA))),
+    "moments float64, one thread": lambda: Job(lambda: fi.moments(_zeros(2 * GIGA, dtype="float64"), threads=1)),
+    "moments of integers": lambda: Job(lambda: fi.moments(_zeros(4 * GIGA, dtype="int32"))),
+    "moments along axis 0": lambda: Job(lambda: fi.moments(_zeros(60_000, 60_000), axis=0)),
+    "moments along axis 1": lambda: Job(lambda: fi.moments(_zeros(60_000, 60_000), axis=1)),
+    "moments of a transposed array": lambda: Job(lambda: fi.moments(_zeros(60_000, 60_000).T)),
     "update": lambda: _update(np.broadcast_to(np.float32(1), (4 * GIGA,))),
     "update float16": lambda: _update(np.broadcast_to(np.float16(1), (4 * GIGA,))),
     "generator float32": lambda: _generator("float32"),
     "generator float64": lambda: _generator("float64"),
-    "verify": lambda: Job(lambda: fi.verify(np.zeros((60_000, 60_000), np.float32), "he_normal", seed=1)),
+    "verify": lambda: Job(lambda: fi.verify(_zeros(60_000, 60_000), "he_normal", seed=1)),
     "save": _save,
-    "profile dense": lambda: _profile("dense", width=4096, depth=50, batch=256),
-    "profile matrix_free": lambda: _profile("matrix_free", width=20_000, depth=50, batch=64),
-    "profile layerwise": lambda: _profile("layerwise", width=20_000, depth=50, batch=64),
+    "profile, dense": lambda: _profile("dense", 2_000, 256),
+    "profile, tiled": lambda: _profile("tiled", 20_000, 64),
+    "profile, matrix free": lambda: _profile("matrix_free", 200_000, 64),
     "sweep": lambda: Job(lambda: fi.sweep({"seed": range(1000)}, width=512, depth=20)),
     "torch": _torch,
 }
 
 
 def child(name: str) -> int:
-    """The process that is interrupted: it says when it begins, when the error was caught, and what is wrong after."""
-    job = JOBS[name]()
+    """The process that is interrupted: it says when it begins, when the error was caught, and whether all is right."""
+    job, caught = JOBS[name](), None
     print("begins", flush=True)
-    caught = None
     try:
         job.call()
     except KeyboardInterrupt:
         caught = time.monotonic()
-    usual = fi.normal(1 << 20, seed=2, threads=2)
-    right = np.array_equal(usual[-100:], fi.normal(1 << 20, seed=2, threads=1, index=np.s_[-100:])) and job.holds()
+    whole = fi.normal(1 << 20, seed=2, threads=2)
+    right = np.array_equal(whole, fi.normal(1 << 20, seed=2, threads=1)) and job.holds()
     print(caught, right, flush=True)
     return 0
 
 
 def interrupted(name: str, after: float) -> tuple[float | None, bool]:
-    """Seconds from the signal to the error (None where the call was over), and whether all is right then."""
+    """Seconds from the signal to the error (None where the call was over), and whether all was right then."""
     command = [sys.executable, "-m", "proof.interrupts", "--child", name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "begins\n", name
+        assert process.stdout is not None
+        if process.stdout.readline() != "begins\n":
+            raise RuntimeError(f"{name} did not begin")
         time.sleep(after)
         sent = time.monotonic()
         process.send_signal(signal.SIGINT)
-        caught, right = process.stdout.read().split()
+        caught, right = process.stdout.read().split() or ("None", "False")
     return (None if caught == "None" else float(caught) - sent), right == "True"
+
+
+def proved(name: str, times: int, folder: Path) -> bool:
+    """Whether one job holds, which is kept."""
+    drawn, start = random.Random(f"{SEED} {name}"), time.perf_counter()
+    found = [interrupted(name, drawn.uniform(0.3, 1.0)) for _ in range(times)]
+    seconds = [one for one, _ in found if one is not None]
+    holds = len(seconds) == times and max(seconds) < MOST_SECONDS and all(right for _, right in found)
+    told = {
+        "longest": round(max(seconds, default=0.0), 4),
+        "seconds": [None if one is None else round(one, 4) for one, _ in found],
+        "right_after": [right for _, right in found],
+        "load": round(os.getloadavg()[0], 1),
+    }
+    keep("interrupts", f"{name}: Ctrl-C raises KeyboardInterrupt within {MOST_SECONDS} s, and all is right after it",
+         command=f"python -m proof.interrupts {name!r} --times {times}", seed=SEED, holds=holds, found=told,
+         seconds=time.perf_counter() - start, folder=folder)  # fmt: skip
+    print(name, told, flush=True)
+    return holds
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m proof.interrupts", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="of jobs (all)")
     parser.add_argument("--times", type=int, default=TIMES, help="signals for each (%(default)s)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where results are kept (%(default)s)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.child:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         return child(options.child)
-    drawn, bad = random.Random(SEED), 0
-    for name in options.names or JOBS:
-        start = time.perf_counter()
-        found = [interrupted(name, drawn.uniform(0.3, 1.2)) for _ in range(options.times)]
-        seconds = [one for one, _ in found if one is not None]
-        holds = len(seconds) == len(found) and max(seconds) < MOST_SECONDS and all(right for _, right in found)
-        print(name, [None if s is None else round(s, 3) for s, _ in found], [r for _, r in found], holds, os.getloadavg()[0], flush=True)
-        bad += not holds
-    return int(bad > 0)
+    return int(not all([proved(name, options.times, options.results) for name in options.names or JOBS]))
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -232,7 +232,7 @@ def draw_many(drawn: Random) -> Call:
 def judge_many(judge: Judge, call: Call, drawn: Random) -> str:
     try:
         made(call.given[0])
-    except (TypeError, BrokenError):  # a key that has no hash
+    except (TypeError, ValueError, BrokenError):  # a key that has no hash
         return "no call"
     return _simple(judge, call, fi.init)[0]
 

@@ -20,7 +20,7 @@ from .. import _core
 from .._core import FEW_AXES, CheckedCall
 from ..arguments import integer, real, refuse
 from ..dtypes import Kind
-from ..layout import MOST_AXES, in_parts, whole_steps
+from ..layout import LIMIT, MOST_AXES, in_parts, whole_steps
 from ..machine import usually_rounded
 from ..scaling import Axes, checked_axes, checked_gain, fan_pair
 from ..stream import encoded, stream_key
@@ -140,7 +140,9 @@ class Dirac(_Placed):
     out_axis: int
 
     def __init__(self, groups: int = 1, in_axis: int = -2, out_axis: int = -1) -> None:
-        set_argument(self, "groups", integer("groups", groups, 1))
+        if (number := integer("groups", groups, 1)) >= LIMIT:
+            refuse("groups", "below 2**63", number)
+        set_argument(self, "groups", number)
         set_argument(self, "in_axis", integer("in_axis", in_axis, -MOST_AXES, MOST_AXES))
         set_argument(self, "out_axis", integer("out_axis", out_axis, -MOST_AXES, MOST_AXES))
 

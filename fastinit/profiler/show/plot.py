@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ...whole_files import write_figure
 from ..result.courses import typical_log
 from ..result.findings import BACKWARD, FORWARD, LIMITS
 from ..result.training import NAMES, OPTIMIZERS
@@ -49,7 +50,7 @@ def plot(profiles: Mapping[str, LayerProfile[Any]], path: Any = None, ax: Any = 
     """
     figure = _several(profiles) if len(profiles) > 1 else _one(next(iter(profiles.values())), ax)
     if path is not None:
-        figure.savefig(path)
+        write_figure(figure, path)
     return figure
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
-from ...profiler.show.html import finite, layout, line_of, page, write_whole
+from ...profiler.show.html import finite, layout, line_of, page
 from ...records import plain
+from ...whole_files import write_whole
 from .lines import TITLES, Lines, word
 from .table import headed, roundings
 
