@@ -216,7 +216,7 @@ def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into
         part, parts = only, only + 1
     wide = rows_back * width
     with room.lock:
-        set_out(&pieces, parts * FIRST_APART // max(wide, <size_t>1), threads, max(threads, 1))
+        set_out(&pieces, parts * FIRST_PASSED // max(wide, <size_t>1), threads, max(threads, 1))
         while part < parts:
             some = min(pieces.some, parts - part)
             room.take(fi_columns_bytes(&c, &seen, some, threads))

@@ -24,7 +24,6 @@ cimport numpy as cnp
 
 from math import prod
 from secrets import randbits
-from time import perf_counter
 
 from .locks import lock_of_forks
 
@@ -81,43 +80,16 @@ cdef int fill_region(int law, int dtype, fi_key key, const fi_parameters *p, con
                      void *out, int threads) except -1:
     """All values of a region. Few keep the lock; of many, Ctrl-C is looked for between some and some."""
     cdef size_t some, done = 0
-    cdef pace steps
     if count <= FEW_VALUES:
         fi_fill(<fi_law>law, <fi_dtype>dtype, key, p, region, 0, count, out, 1)
         return 0
-    if is_in_a_row(region, fi_item_bytes[dtype]):
-        set_out(&steps, FIRST, threads, EVEN)
-    elif fi_is_fresh(middle_of(region, <char *>out)):
-        set_out(&steps, FIRST_FRESH, 1, FIRST_FRESH)
-    else:
-        set_out(&steps, FIRST_APART, threads, FIRST_FRESH)
     while True:
-        some = min(count, steps.some)
         with nogil:
-            fi_fill(<fi_law>law, <fi_dtype>dtype, key, p, region, done, some, out, threads)
+            some = fi_fill_for(<fi_law>law, <fi_dtype>dtype, key, p, region, done, count, out, threads, PATIENCE)
         done, count = done + some, count - some
         if not count:
             return 0
-        go_on(&steps)
-
-
-cdef char *middle_of(const fi_region *region, char *out) noexcept:
-    cdef int axis
-    for axis in range(region.axes):
-        out += region.shape[axis] // 2 * region.target_step[axis]
-    return out
-
-
-cdef bint is_in_a_row(const fi_region *region, size_t item) noexcept:
-    """Whether along the last axis that has more than one place values follow one another, in the stream and in memory.
-
-    And are so many that the others do not matter.
-    """
-    cdef int axis = region.axes - 1
-    while axis > 0 and region.shape[axis] == 1:
-        axis -= 1
-    return axis < 0 or (region.source_step[axis] == 1 and region.target_step[axis] == <int64_t>item
-                        and (axis == 0 or region.shape[axis] >= 64))
+        PyErr_CheckSignals()
 
 
 cdef int fill_row(int law, int dtype, fi_key key, const fi_parameters *p, int64_t first, size_t count, void *out,

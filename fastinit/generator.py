@@ -62,6 +62,7 @@ class Generator(np.random.Generator):
     `choice` with probabilities of `random`) move the position.
 
     Threads may share a generator: a call takes its numbers of the stream under the lock, and computes them outside it.
+    One that Ctrl-C ends has taken them all.
 
     Examples
     --------

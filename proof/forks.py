@@ -1,10 +1,10 @@
 """Forks of a process whose other threads fill, draw and update: `python -m proof.forks`, in about four minutes.
 
 Eight threads fill arrays, draw from shared generators, update shared accumulators, take moments and ask for names of
-the package, again and again, while the process forks 1,000 times. Each child fills on two threads, draws from the shared
-generator, updates a shared accumulator and takes the moments of what it made; it must end within 60 s. Its fill and its
-moments must have the bits of the parent's, its draws those of a generator that starts where the shared one is, and no
-accumulator may be half done. The job fails if one child does not return, or returns something else. Kept in
+the package, again and again, while the process forks 1,000 times. Each child fills on two threads, draws from the
+shared generator, updates a shared accumulator and takes the moments of what it made; it must end within 60 s. Its fill
+and its moments must have the bits of the parent's, its draws those of a generator that starts where the shared one is,
+and no accumulator may be half done. The job fails if one child does not return, or returns something else. Kept in
 results/forks.json.
 """
 

@@ -6,8 +6,8 @@ sanitizer. Each chunk of calls runs in a process of its own and by a seed of its
 kept after each in results/fuzz.json, in a line for the build and S. Calls that came to something new go into
 proof/corpus/, which the tests make again.
 
-On a core that has nothing else to do 10**6 calls take about three minutes. With the sanitizers: build as `make sanitize`
-does, and set PYTHONPATH, LD_PRELOAD, ASAN_OPTIONS and UBSAN_OPTIONS as it does.
+On a core that has nothing else to do 10**6 calls take about three minutes. With the sanitizers: build as `make
+sanitize` does, and set PYTHONPATH, LD_PRELOAD, ASAN_OPTIONS and UBSAN_OPTIONS as it does.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def chunk(seed: int, calls: int, trace: Path | None) -> dict[str, Any]:
             trace.write_text(str(call))
         try:
             outcome = judged(call, judge, drawn)
-        except Finding as finding:
-            findings.append(str(finding)[:2000])
+        except Exception as found:  # one of the judge's own is one too
+            findings.append((str(found) if isinstance(found, Finding) else f"{call}: {found!r}")[:2000])
             outcome = "finding"
         made[outcome] += 1
         number += steps_of(call)
@@ -114,9 +114,14 @@ def child(seed: int, calls: int, trace: str) -> None:
     print(json.dumps(found))
 
 
+def command_of(seed: int, calls: int, trace: str) -> list[str]:
+    """What makes a chunk in a process of its own."""
+    return [sys.executable, "-m", "proof.fuzz", "--child", str(seed), str(calls), trace]
+
+
 def run_chunk(seed: int, calls: int, trace: str = "") -> dict[str, Any]:
     """What a child found; one that died is made again, and the call that it died of is the finding."""
-    command = [sys.executable, "-m", "proof.fuzz", "--child", str(seed), str(calls), trace]
+    command = command_of(seed, calls, trace)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS * (10 if trace else 1))
         told = f"ended with {done.returncode}: {done.stderr[-1500:]}"
@@ -145,7 +150,9 @@ def grown(new: dict[str, Any]) -> None:
 
 def build() -> str:
     """How the core was built that runs here."""
-    return "address and undefined-behaviour sanitizers" if "libasan" in os.environ.get("LD_PRELOAD", "") else "plain build"
+    return (
+        "address and undefined-behaviour sanitizers" if "libasan" in os.environ.get("LD_PRELOAD", "") else "plain build"
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -168,10 +175,18 @@ def main(argv: list[str]) -> int:
         grown(one["new"])
         seed += 1
         seconds = time.perf_counter() - start
-        keep("fuzz", CLAIM.format(options.seed, build()), command=f"python -m proof.fuzz --calls {found['calls']} --seed {options.seed}",
-             seed=options.seed, holds=not found["findings"], seconds=seconds, where=machine(),
+        command = f"python -m proof.fuzz --calls {found['calls']} --seed {options.seed}"
+        keep("fuzz", CLAIM.format(options.seed, build()), command=command, seed=options.seed,
+             holds=not found["findings"], seconds=seconds, where=machine(),
              found={**found, "chunks": seed - options.seed, "outcomes": dict(outcomes)})  # fmt: skip
-        print(seed, found["calls"], found["compared"], f"{found['calls'] / seconds:.0f}/s", one["findings"][:3], flush=True)
+        print(
+            seed,
+            found["calls"],
+            found["compared"],
+            f"{found['calls'] / seconds:.0f}/s",
+            one["findings"][:3],
+            flush=True,
+        )
     return int(bool(found["findings"]))
 
 

@@ -198,7 +198,8 @@ def main(argv: list[str]) -> int:
     if options.child:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         return child(options.child)
-    return int(not all([proved(name, options.times, options.results) for name in options.names or JOBS]))
+    held = [proved(name, options.times, options.results) for name in options.names or JOBS]
+    return int(not all(held))
 
 
 if __name__ == "__main__":

@@ -55,8 +55,10 @@ def _draws() -> Any:
 
 
 #: Those without arithmetic of NumPy's.
-PLAIN = ("small fill", "fill on threads", "fill of a part", "fill of out", "constant", "init", "moments", "moments of rows",
-         "updates")  # fmt: skip
+PLAIN = (
+    *("small fill", "fill on threads", "fill of a part", "fill of out", "constant", "init"),
+    *("moments", "moments of rows", "updates"),
+)
 #: What is called; each twice the same.
 CALLS: dict[str, Callable[[], Any]] = {
     "small fill": lambda: fi.normal(9, seed=1, name="w"),
@@ -83,7 +85,9 @@ def told(value: Any) -> Any:
         return [told(one) for one in value]
     if isinstance(value, dict):
         return {name: told(one) for name, one in value.items()}
-    return (str(value.dtype), value.shape, value.tobytes()) if isinstance(value, (np.ndarray, np.generic)) else repr(value)
+    return (
+        (str(value.dtype), value.shape, value.tobytes()) if isinstance(value, (np.ndarray, np.generic)) else repr(value)
+    )
 
 
 # Threads
@@ -103,8 +107,12 @@ def without_threads() -> dict[str, Any]:
     except RuntimeError:
         refused = 1
     found = {name: told(call()) == expected[name] for name, call in CALLS.items() if "profile" not in name}
-    return {"threads refused": refused, "calls": len(found), "wrong": [name for name, same in found.items() if not same],
-            "holds": bool(refused) and all(found.values())}  # fmt: skip
+    return {"threads refused": refused, **_judged(found), "holds": bool(refused) and all(found.values())}
+
+
+def _judged(found: dict[str, bool]) -> dict[str, Any]:
+    wrong = [name for name, same in found.items() if not same]
+    return {"calls": len(found), "wrong": wrong, "holds": not wrong}
 
 
 # Memory
@@ -183,10 +191,12 @@ def on_small_stacks() -> dict[str, Any]:
     for name, call in CALLS.items():
         if "profile" in name or name in ("orthogonal", "verify"):  # of which BLAS and NumPy's own take more
             continue
-        thread = threading.Thread(target=lambda name=name, call=call: found.update({name: told(call()) == expected[name]}))
+        thread = threading.Thread(
+            target=lambda name=name, call=call: found.update({name: told(call()) == expected[name]})
+        )
         thread.start()
         thread.join()
-    return {"calls": len(found), "wrong": [name for name, same in found.items() if not same], "holds": all(found.values())}
+    return _judged(found)
 
 
 # All
@@ -210,7 +220,7 @@ JOBS: dict[str, tuple[str, Callable[[], dict[str, dict[str, Any]]]]] = {
     "threads": ("where no thread can be started, calls give the bits of one", lambda: {"": in_process(["threads"])}),
     "stacks": ("calls live on stacks of 64 KiB", lambda: {"": in_process(["stacks"])}),
     "memory": (
-        "where one allocation of the core's or of Python's fails, a call raises MemoryError or gives the right bits, and the next is right",
+        "where an allocation of the core's or of Python's fails, a call raises MemoryError or is right, as is the next",
         lambda: {
             f"{name}, of {whose}": of_memory(name, whose)
             for whose, names in (("core", CALLS), ("python", PLAIN))

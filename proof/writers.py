@@ -177,7 +177,11 @@ def cut_off(writer: Writer, folder: Path, limit: Any) -> str:
         except OSError as error:
             said = type(error).__name__
     left = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    changed = [path for path in left if path in ("page.html", "picture.png", "a.json") and (folder / path).read_bytes() != b"before"]
+    changed = [
+        path
+        for path in left
+        if path in ("page.html", "picture.png", "a.json") and (folder / path).read_bytes() != b"before"
+    ]
     halves = [*changed, *(path for path in left if path.endswith((".part", ".safetensors")) or path.startswith("new"))]
     return said if not halves else f"{said}, and left {halves}"
 
@@ -261,8 +265,9 @@ def main(argv: list[str]) -> int:
     for job in options.jobs or JOBS:
         claim, prove = JOBS[job]
         start, found = time.perf_counter(), prove(options.kills, options.writers)
-        keep("writers", claim, command=f"python -m proof.writers {job} --kills {options.kills}", seed=SEED,
-             holds=found["holds"], found=found, seconds=time.perf_counter() - start, folder=options.results)  # fmt: skip
+        command, seconds = f"python -m proof.writers {job} --kills {options.kills}", time.perf_counter() - start
+        keep("writers", claim, command=command, seed=SEED, holds=found["holds"], found=found, seconds=seconds,
+             folder=options.results)  # fmt: skip
         print(job, found, flush=True)
         bad += not found["holds"]
     return int(bad > 0)
