@@ -11,7 +11,7 @@ USUAL_DTYPE = "float32"
 cdef enum:
     MOST_KEPT = 1 << 10
     REPEATED = 1 << 12  # bytes that are written again and again: they stay in the nearest cache
-    REPEATED_AT_ONCE = 1 << 18  # bytes between two looks at the clock
+    REPEATED_AT_ONCE = 1 << 21  # bytes between two looks at the clock
 
 
 @cython.final

@@ -165,7 +165,7 @@ def moments_of_rows(int order, int dtype, cnp.ndarray elements, int kept, int th
     rows, abreast = shape[0], LINE // x.item
     cdef cnp.ndarray results = cnp.PyArray_SimpleNew(2, shape, cnp.NPY_FLOAT64)
     numbers = <fi_statistics *>cnp.PyArray_DATA(results)
-    set_out(&steps, max(<size_t>1, FIRST // length), threads, abreast if length <= MOST_ABREAST // abreast else 1)
+    set_out(&steps, max(<size_t>1, 4 * FIRST // length), threads, abreast if length <= MOST_ABREAST // abreast else 1)
     while first < rows:
         some = min(steps.some, rows - first)
         with nogil:

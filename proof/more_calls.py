@@ -17,6 +17,7 @@ import numpy as np
 
 import fastinit as fi
 from fastinit import reference
+from fastinit.schemes import SCHEMES as SCHEMES_KNOWN
 
 from .calls import OWN, Finding, Judge
 from .wild import DTYPES, INDEXES, SEEDS, SHAPES, WILD, WILD_SHAPES, WORDS, BrokenError, Call, made, picked
@@ -54,6 +55,7 @@ LAWS = {
     "Orthogonal": OWN["orthogonal"], "DeltaOrthogonal": OWN["delta_orthogonal"] | {"in_axis": ("-2", "(0, 1)")},
     "Sparse": OWN["sparse"],
 }  # fmt: skip
+OWN_SCHEME = fi.Scheme("own", scale=1.5)
 #: Slow ones: one in some hundred calls.
 NETWORKS: dict[str, dict[str, tuple[str, ...]]] = {
     "profile": {"width": ("8", "(4, 8, 3)"), "depth": ("2", "1"), "batch": ("4",), "activation": ("'relu'", "'tanh'"),
@@ -299,9 +301,12 @@ def judge_small(judge: Judge, call: Call, drawn: Random) -> str:
     function: Any = fi
     for name in call.function.split(".")[1:]:
         function = getattr(function, name)
+    if call.function == "fi.unregister":
+        fi.register(OWN_SCHEME)
     kind, value = _simple(judge, call, function)
-    if call.function == "fi.save":
-        rmtree("new", ignore_errors=True)
+    rmtree("new", ignore_errors=True)  # of save
+    if call.function in ("fi.register", "fi.unregister"):
+        SCHEMES_KNOWN.pop(OWN_SCHEME.name, None)
     if kind == "value" and "theory" not in call.function and isinstance(value, float) and math.isnan(value):
         raise Finding(f"{call}: not a number")
     return kind
