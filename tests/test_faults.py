@@ -200,9 +200,9 @@ def test_half_a_file_is_found(tmp_path, monkeypatch):
         return "half" if found.exists() and found.stat().st_size < 10**6 else None
 
     monkeypatch.setitem(writers.WRITERS, "planted", writers.Writer(write, wrong))
-    assert "left ['a.json']" in writers.full(0, ["planted"])["planted, small files"]
-    found = writers.killed(12, ["planted"])
-    assert not found["holds"] and found["planted"]["half"] > 0
+    assert "left ['a.json']" in writers.full("planted", 0)["small files"]
+    found = writers.killed("planted", 12)
+    assert not found["holds"] and found["half"] > 0
 
 
 def test_numbers_and_pictures_of_a_profile_are_whole_files(tmp_path):
