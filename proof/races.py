@@ -51,11 +51,12 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m proof.races", description=__doc__)
     parser.add_argument("--threads", type=int, default=THREADS, help="(%(default)s)")
     parser.add_argument("--calls", type=int, default=CALLS, help="of each (%(default)s)")
+    parser.add_argument("--program", type=Path, help="one that was built before (a new one)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where results are kept (%(default)s)")
     options = parser.parse_args(argv)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        program = built(Path(folder))
+        program = options.program or built(Path(folder))
         status, said, report = run(program, options.threads, options.calls)
         planted, _, _ = run(program, 4, 12, "unlocked")
     found: dict[str, Any] = {"status": status, "said": said, "report": report, "planted fault found": planted == FOUND}
