@@ -32,7 +32,7 @@ from .calls import Finding, Judge, draw_array, use_fast_twin
 from .record import keep, machine
 from .wild import Call
 
-CORPUS = Path(__file__).parent / "corpus" / "calls.jsonl"
+CORPUS = Path(__file__).parent / "corpus" / "calls.json"
 CHUNK, HANGS = 20_000, 1800
 #: Bytes of addresses of a child, so that what asks for more than there is gets none. Sanitizers need them all.
 MEMORY = 8 << 30
@@ -140,12 +140,12 @@ def run_chunk(seed: int, calls: int, trace: str = "") -> dict[str, Any]:
 def grown(new: dict[str, Any]) -> None:
     """Put calls that came to something new into the corpus."""
     CORPUS.parent.mkdir(exist_ok=True)
-    known = [json.loads(line) for line in CORPUS.read_text().splitlines()] if CORPUS.exists() else []
+    known = json.loads(CORPUS.read_text()) if CORPUS.exists() else []
     seen = {f"{one[0]} {one[3]}" for one in known}
     added = [one for key, one in new.items() if key not in seen and one[3] not in ("finding", "no call")]
     if added:
         lines = sorted(map(json.dumps, [*known, *added]))
-        CORPUS.write_text("\n".join(lines) + "\n")
+        CORPUS.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
 def build() -> str:
