@@ -7,7 +7,7 @@ one on one thread; an accumulator goes on from what its `count` says; a generato
 a folder has no file.
 
 A job fails if nothing is raised, if that takes 0.2 s or more, or if anything after it is wrong. Where others use the
-processors too, the time has theirs in it: so the load is kept with it, in results/interrupts.json.
+processors too, the time has theirs in it: so load and priority are kept with it, in results/interrupts.json.
 """
 
 from __future__ import annotations
@@ -180,6 +180,7 @@ def proved(name: str, times: int, folder: Path) -> bool:
         "seconds": [None if one is None else round(one, 4) for one, _ in found],
         "right_after": [right for _, right in found],
         "load": round(os.getloadavg()[0], 1),
+        "nice": os.nice(0),
     }
     keep("interrupts", f"{name}: Ctrl-C raises KeyboardInterrupt within {MOST_SECONDS} s, and all is right after it",
          command=f"python -m proof.interrupts {name!r} --times {times}", seed=SEED, holds=holds, found=told,
