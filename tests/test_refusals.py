@@ -1,6 +1,7 @@
 """Bad input: the whole message, and nothing written."""
 
 import inspect
+import itertools
 import json
 import math
 import re
@@ -29,6 +30,18 @@ def read_only():
 
 
 REFUSED = [
+    (lambda: fi.normal(3, dtype="\ud800"), ValueError, DTYPE + "'\\ud800'"),
+    (lambda: fi.default_rng(0).normal(dtype="\ud800"), TypeError, DTYPE + "'\\ud800'"),
+    (lambda: fi.normal(fi.flat), TypeError,
+     "`shape` must be an integer or a sequence of integers, got fi.flat[None]"),
+    (lambda: fi.normal(itertools.count(1), seed=0), ValueError,
+     "`shape` must be of fewer than 2**63 elements, got " + str(tuple(range(1, 66)))),
+    (lambda: fi.default_rng(0).uniform(np.zeros((1,) * 33)), ValueError,
+     f"`low` must be of at most 32 axes, as NumPy broadcasts, got {(1,) * 33}"),
+    (lambda: fi.he_normal((3, 4), in_axis=2**63), ValueError,
+     "`in_axis` must be of integers in [-2**63, 2**63), got 9223372036854775808"),
+    (lambda: fi.laws.Dirac(groups=10**5000), ValueError,
+     "`groups` must be below 2**63, got what has too many digits to be shown (int)"),
     (lambda: fi.normal(-1), ValueError, "`shape` must be an integer of at least 0, got -1"),
     (lambda: fi.normal((2, 2.5)), TypeError, "`shape` must be an integer of at least 0, got 2.5"),
     (lambda: fi.normal(2.5), TypeError, "`shape` must be an integer or a sequence of integers, got 2.5"),

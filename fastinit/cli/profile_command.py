@@ -13,6 +13,7 @@ from ..profiler import Advice, Comparison, Profile, compare, profile
 from ..profiler.drawing import drawn
 from ..profiler.result.layer_profile import LayerProfile
 from ..profiler.show.story import story
+from ..whole_files import write_whole
 from .models import profile_model
 from .readers import read_scheme
 
@@ -119,7 +120,7 @@ def _show_advice(advice: Advice, table: bool) -> None:
 
 
 def _save(shown: Any, files: dict[str, Path]) -> None:
-    write = {"png": shown.plot, "html": shown.to_html, "json": lambda path: path.write_text(shown.to_json())}
+    write = {"png": shown.plot, "html": shown.to_html, "json": lambda path: write_whole(path, shown.to_json())}
     for kind, path in files.items():
         write[kind](path)
         print(f"wrote {path}")

@@ -14,6 +14,7 @@ from .. import _core
 from .._core import FEW_AXES, CheckedCall
 from ..arguments import real, refuse
 from ..dtypes import Kind
+from ..layout import in_parts
 from ..machine import usually_rounded
 from ..ranges import REACH, at_least, check_normal, interval, next_below
 from ..scaling import normal_interval, truncated_moments
@@ -302,11 +303,16 @@ class Constant(Law):
 
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
         value = self._within(kind)
-        return lambda target, first, steps: target.fill(value)
+
+        def fill(target: np.ndarray[Any, Any], first: int, steps: tuple[int, ...] | None) -> None:
+            for (piece,) in in_parts(target):
+                piece.fill(value)
+
+        return fill
 
     def array(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> np.ndarray[Any, Any]:
-        value, made = self._within(kind), np.empty(lengths, kind.dtype)
-        made.fill(value)
+        made = np.empty(lengths, kind.dtype)
+        self.fills(lengths, kind, seed, name, threads)(made, 0, None)
         return made
 
     def _checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:

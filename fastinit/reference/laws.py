@@ -45,7 +45,7 @@ def _normal(w: Array, x: Array, real: type, mean: float, std: float) -> Array:
 
 def _uniform(w: Array, x: Array, real: type, low: float, high: float) -> Array:
     if low == high:
-        return np.full(w.shape, low, real)
+        return np.full(w.shape, low, real) + real(0)  # of both zeros the one without a sign
     least = _ceiling(low, real)
     if real is F32:
         value = fma32((w >> U32(8)).astype(F32) * F32(2**-24), F32(high - low), F32(least))

@@ -159,15 +159,21 @@ FI_INLINE uint32_t *fi_opaque(uint32_t *words) {
 /* Where every processor of the architecture has a fused multiply-add, the portable level uses it too. */
 #define FI_BASELINE_FMA FI_ARM
 
-/* A counter shared by threads: each call gives the next number, and sees what was done before those that came first. */
+/* A counter shared by threads: each call gives the next number, and sees what was done before those that came first. The
+   other one passes over so many. */
 #if FI_GNU
 typedef size_t fi_counter;
-FI_INLINE size_t fi_count_up(fi_counter *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL); }
+FI_INLINE size_t fi_count_over(fi_counter *counter, size_t numbers) {
+    return __atomic_fetch_add(counter, numbers, __ATOMIC_ACQ_REL);
+}
 #else
 #include <intrin.h>
 typedef volatile __int64 fi_counter;
-FI_INLINE size_t fi_count_up(fi_counter *counter) { return (size_t)(_InterlockedExchangeAdd64(counter, 1)); }
+FI_INLINE size_t fi_count_over(fi_counter *counter, size_t numbers) {
+    return (size_t)(_InterlockedExchangeAdd64(counter, (__int64)numbers));
+}
 #endif
+FI_INLINE size_t fi_count_up(fi_counter *counter) { return fi_count_over(counter, 1); }
 
 /* Rounding to nearest and gradual underflow, whatever the caller had set; the caller's state is put back after. Whether
    it is another one matters to those who compute outside the core: fi_fp_is_foreign(). */
