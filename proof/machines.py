@@ -46,6 +46,9 @@ HOME = Path(__file__).parents[1]
 SETUP = SimpleNamespace(**runpy.run_path(str(HOME / "setup.py")))
 #: Where the copy of the sources lies in a root, extensions by what they were made of, and what the parts said.
 COPY, BUILT, REPORTS = "fastinit_copy", "fastinit_built", "fastinit_reports"
+#: A second name for Debian's packages. Hypothesis reads the sources of all modules that are in no folder of this name,
+#: in search of numbers to try: minutes, emulated.
+INSTALLED = "usr/lib/site-packages"
 DOCSTRINGS = "fastinit"
 #: What runs first: kernels, and what stands on them.
 FIRST = (
@@ -90,6 +93,8 @@ class Root:
                 path.unlink()
         for name in (BUILT, REPORTS):
             (self.path / name).mkdir(exist_ok=True)
+        if not (self.path / INSTALLED).is_symlink():
+            (self.path / INSTALLED).symlink_to("python3/dist-packages")
         package = self.copy / "fastinit"
         sources = [
             package.parent / "setup.py",
@@ -132,7 +137,16 @@ class Root:
         """Python there, in the copy: with processes of its own, which end with it, and this machine's devices."""
         apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={self.path / 'proc'}"]
         devices = ["sh", "-c", 'mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"', str(self.path)]
-        clean = ["env", "-i", "-C", f"/{COPY}", "PATH=/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8"]
+        clean = [
+            "env",
+            "-i",
+            "-C",
+            f"/{COPY}",
+            "HOME=/root",
+            "PATH=/usr/bin:/bin",
+            f"PYTHONPATH=/{INSTALLED}",
+            "LANG=C.UTF-8",
+        ]
         command = [*apart, *devices, *clean, "python3", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
 

@@ -16,8 +16,8 @@ import pytest
 _WORST_FIRST = ("failed", "skipped", "passed")
 
 
-def read(path: Path) -> tuple[dict[str, dict[str, Any]], int | None]:
-    """The last outcome of each test, and how many tests there are, None where they were not found yet."""
+def read(path: Path) -> tuple[dict[str, dict[str, Any]], list[str] | None]:
+    """The last outcome of each test, and which tests there are, None where they were not found yet."""
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     collected = [line["collected"] for line in lines if "collected" in line]
     return {line["test"]: line for line in lines if "test" in line}, collected[-1] if collected else None
@@ -28,15 +28,16 @@ def summary(path: Path) -> dict[str, Any]:
 
     `ended` is whether all tests that there are have an outcome.
     """
-    known, collected = read(path)
-    by_outcome = {word: [one for one in known.values() if one["outcome"] == word] for word in _WORST_FIRST}
+    outcomes, collected = read(path)
+    known = [one for name, one in outcomes.items() if collected is None or name in collected]
+    by_outcome = {word: [one for one in known if one["outcome"] == word] for word in _WORST_FIRST}
     return {
         "passed": len(by_outcome["passed"]),
         "failed": [one["test"].partition("::")[2] or one["test"] for one in by_outcome["failed"]],
         "skipped": dict(Counter(one["reason"] for one in by_outcome["skipped"])),
-        "tests": collected,
-        "ended": collected is not None and len(known) >= collected,
-        "seconds": round(sum(one["seconds"] for one in known.values())),
+        "tests": None if collected is None else len(collected),
+        "ended": collected is not None and len(known) == len(collected),
+        "seconds": round(sum(one["seconds"] for one in known)),
     }
 
 
@@ -52,6 +53,7 @@ class _Outcomes:
         self.path, (known, _) = path, read(path)
         self.done = {name for name, one in known.items() if one["outcome"] != "failed"}
         self.phases: list[pytest.TestReport] = []
+        self.files: list[str] = []
 
     def _write(self, **line: Any) -> None:
         with self.path.open("a") as file:
@@ -64,11 +66,12 @@ class _Outcomes:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that could not be imported, or skips itself, is one test."""
         if report.outcome != "passed":
+            self.files.append(report.nodeid)
             self._write_outcome([report], 0.0)
 
     @pytest.hookimpl(trylast=True)  # after -m has left out what it does
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        self._write(collected=len(items))
+        self._write(collected=[*self.files, *(item.nodeid for item in items)])
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in self.done])
         items[:] = [item for item in items if item.nodeid not in self.done]
 
