@@ -104,7 +104,9 @@ class Root:
         extension = self.path / BUILT / f"{digest}.so"
         if not extension.exists():
             self._compile(extension)
-        shutil.copy(extension, package / f"_core.cpython-{self.python.replace('.', '')}-{self.triplet}.so")
+        target = package / f"_core.cpython-{self.python.replace('.', '')}-{self.triplet}.so"
+        target.unlink(missing_ok=True)  # not written over: another run may have it loaded
+        shutil.copy(extension, target)
 
     def _compile(self, extension: Path) -> None:
         package = self.copy / "fastinit"
