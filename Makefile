@@ -22,7 +22,7 @@ C_WARNINGS := -Wframe-larger-than=26624 -Wall -Wextra -Wpedantic -Wconversion -W
 
 C_ARGUMENTS := import setup; print(*setup.compile_arguments("gnu", False, lambda options: setup.takes(["$(CC)"], options)))
 
-.PHONY: help bench bench-peers proof test test-doors cross docs lint sanitize sanitize-threads faults build sbom wheels clean
+.PHONY: help bench bench-peers proof test test-doors cross docs lint sanitize build sbom wheels clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -72,18 +72,6 @@ sanitize: .venv/installed-test .venv/installed-builders ## the kernel tests unde
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	PYTHONPATH="$$(echo build/sanitized/lib*)" $(BIN)/pytest -m "not slow" $(KERNEL_TESTS)
-
-sanitize-threads: .venv/installed-test ## threads that use the core at once, under the thread sanitizer
-	$(BIN)/python -m proof.races
-
-# By root, who may mount a small disk, and become nobody. The wild calls are as many as one asks for.
-faults: .venv/installed-test ## what a signal, a fork, a full disk, a lack of memory or a wild argument may break: an hour
-	$(BIN)/python -m proof.interrupts
-	$(BIN)/python -m proof.forks
-	$(BIN)/python -m proof.threads
-	$(BIN)/python -m proof.starved
-	$(BIN)/python -m proof.writers
-	$(BIN)/python -m proof.fuzz
 
 build: .venv/installed-builders ## dist/: source distribution and wheel
 	rm -rf dist

@@ -46,6 +46,9 @@ MACHINES = {
     "aarch64": Machine(["aarch64-linux-gnu-gcc"], ARM, {"neon", "portable"}),
     "aarch64-clang": Machine(["clang", "--target=aarch64-linux-gnu"], ARM, {"portable"}),  # NEON from version 16 on
     "s390x (big-endian)": Machine(["s390x-linux-gnu-gcc"], ["qemu-s390x", "-L", "/usr/s390x-linux-gnu"], {"portable"}),
+    "ppc64le": Machine(
+        ["powerpc64le-linux-gnu-gcc"], ["qemu-ppc64le", "-L", "/usr/powerpc64le-linux-gnu"], {"portable"}
+    ),
     "x86_64-windows-gcc": Machine(["x86_64-w64-mingw32-gcc"], WINE, ISAS),
     "x86_64-windows": zig("x86_64-windows-gnu", WINE, *ISAS),
     "x86_64-musl, no AVX": zig("x86_64-linux-musl", ["qemu-x86_64", "-cpu", "Nehalem"], "portable"),
