@@ -18,9 +18,9 @@ Only root may change to there. A part is a file of tests, or the examples in doc
 slow; `LEFT_OUT` says which parts there are not, and why. A test's outcome stays in ROOT/fastinit_reports as soon as it
 is known, so a run may be cut off, and the next goes on; a part that is named runs anew.
 
-A claim fails where a test fails; the exit status is 1 while one has no outcome, too. There is a line for each machine in results/machines.json,
-with the counts of each part, the names of the tests that failed and why others were skipped. Emulated, tests take
-twenty times as long as here: all of one machine some hours.
+A claim fails where a test fails; the exit status is 1 while one has no outcome, too. There is a line for each machine
+in results/machines.json, with the counts of each part, the names of the tests that failed and why others were
+skipped. Emulated, tests take twenty times as long as here: all of one machine some hours.
 """
 
 from __future__ import annotations
