@@ -149,7 +149,7 @@ def test_compare_and_healthy(capsys):
         (["--seed", "-1"], "`--seed` must be an integer in [0, 2**128), got -1"),
         (["--seed", str(2**128)], f"`--seed` must be an integer in [0, 2**128), got {2**128}"),
         (["--gain", "own"], "`gain` must be a finite number of at least 0, or one of 'auto', got 'own'"),
-        (["--inputs", "none.npy"], "[Errno 2] No such file or directory: 'none.npy'"),
+        (["--inputs", "none.npy"], "none.npy: No such file or directory"),
         (["--inputs", "x.npy", "--width", "16"], "`inputs` must be an array of shape (4, 16), got (4, 32)"),
         (["--compare", "he_normal", "--scheme", "zeros"], "`--scheme` must be left out with --compare, got 'zeros'"),
         (["--html", "p.png"], "`--html` must be a file that ends in .html or .htm, got 'p.png'"),

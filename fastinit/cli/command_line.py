@@ -185,8 +185,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _print_refusal(error: Exception, see: str = "") -> None:
     """In one line: what a file or an argument has in it may hold others, and what a terminal acts on."""
-    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(error))
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in _words_of(error))
     print(f"fastinit: {shown}{see}", file=sys.stderr)
+
+
+def _words_of(error: Exception) -> str:
+    """Of a file that the system refuses its name, and why: without a number that only the system knows."""
+    if isinstance(error, OSError) and error.filename is not None and error.filename2 is None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _give_up_output() -> None:
