@@ -20,13 +20,9 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import os
-import shlex
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial, reduce
 from math import prod, sqrt
@@ -42,14 +38,15 @@ from fastinit.laws.parameters import Parameters
 from fastinit.stream import stream_key
 from proof import record
 from proof.statistics.cells import chi2_p, normal_between, poisson_p, rounded_edges
+from proof.statistics.compiled import FAST, library
 from proof.statistics.rule import MORE, false_alarm, settled
 from proof.statistics.sources import SEED
 
 Array = np.ndarray[Any, Any]
-HERE = Path(__file__).parent
 NAME = "statistics_normals"
 BEFORE, CHUNK = 1 << 10, 1 << 16
-PART = 10**10 // CHUNK * CHUNK
+#: Chunks after which the counts are kept.
+PART = round(10**10 / CHUNK)
 CELLS, BINS, GROUPS, MOMENTS = 1 << 16, 4096, 64, 8
 ENDS = 6.5
 SIGMAS = (4.0, 4.5, 5.0, 5.5, 6.0, 6.5)
@@ -84,18 +81,6 @@ class Counts(ctypes.Structure):
 
 
 @cache
-def compiled(dtype: str) -> Callable[..., None]:
-    """`count_normals`. Linked apart, since fast mathematics in a link sets subnormals to zero."""
-    real, compiler = {"float32": "float", "float64": "double"}[dtype], shlex.split(os.environ.get("CC", "cc"))
-    options = ["-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-fPIC", f"-DREAL={real}"]
-    with tempfile.TemporaryDirectory() as folder:
-        part, whole = f"{folder}/normals.o", f"{folder}/normals.so"
-        subprocess.run([*compiler, *options, "-c", str(HERE / "normals.c"), "-o", part], check=True)
-        subprocess.run([*compiler, "-shared", part, "-lmvec", "-lm", "-o", whole], check=True)
-        return ctypes.CDLL(whole).count_normals
-
-
-@cache
 def cell_probabilities(dtype: str) -> Array:
     """Of each cell; the first and the last have all that is beyond."""
     places = np.arange(1, CELLS)
@@ -119,7 +104,8 @@ def grouped(dtype: str, groups: int) -> Array:
 
 def counted(dtype: str, key: bytes, parameters: Parameters, chunks: range) -> dict[str, Array]:
     """Of the values in these chunks of a stream, none of which is its first."""
-    values, measure, group = np.empty(BEFORE + CHUNK, dtype), compiled(dtype), grouped(dtype, GROUPS).astype(np.uint8)
+    values, group = np.empty(BEFORE + CHUNK, dtype), grouped(dtype, GROUPS).astype(np.uint8)
+    measure = library("normals.c", dtype, FAST).count_normals
     found = {name: np.zeros(size, kind) for name, (size, kind) in COUNTED.items()}
     counts = Counts(group.ctypes.data, *(a.ctypes.data for a in found.values()), *OFFSETS[dtype])
     address, size, code = ctypes.c_void_p(values.ctypes.data), ctypes.c_size_t(CHUNK), kind_of(values.dtype).code
@@ -166,7 +152,10 @@ def bin_ps(dtype: str, found: Mapping[str, Array]) -> dict[str, float]:
     return {
         "equal bins": chi2_p(found["cells"].reshape(BINS, -1).sum(axis=1), p.reshape(BINS, -1).sum(axis=1)),
         "equiprobable bins": chi2_p(np.bincount(bins, found["cells"], BINS), np.bincount(bins, p, BINS)),
-        **{f"pairs: {name}": interaction_p(found[name], probable, probable) for name in ("neighbours", "halves", "tiles")},
+        **{
+            f"pairs: {name}": interaction_p(found[name], probable, probable)
+            for name in ("neighbours", "halves", "tiles")
+        },
         "radius": chi2_p(found["rings"], rings),
         "angle": chi2_p(found["angles"], np.full(BINS, 1 / BINS)),
         "radius and angle": chi2_p(found["places"], np.outer(rings.reshape(GROUPS, -1).sum(axis=1), wide).ravel()),
@@ -204,7 +193,7 @@ def prove(
     dtype: str, count: int, threads: int, folder: Path = record.RESULTS, parameters: Parameters = STANDARD
 ) -> bool:
     """By parts, each of which is kept with all before it."""
-    start, found, done, holds, chunks = time.perf_counter(), {}, 0, True, -(-count // CHUNK)
+    start, found, done, holds, chunks = time.perf_counter(), {}, 0, True, max(1, round(count / CHUNK))
 
     @cache
     def many(after: int) -> dict[str, float]:
@@ -212,7 +201,7 @@ def prove(
         return p_values(dtype, len(later) * CHUNK, in_threads(dtype, parameters, later, threads))
 
     while done < chunks and holds:
-        part = range(1 + done, 1 + min(chunks, done + PART // CHUNK))
+        part = range(1 + done, 1 + min(chunks, done + PART))
         found, done = added(found, in_threads(dtype, parameters, part, threads)), done + len(part)
         ps = p_values(dtype, done * CHUNK, found)
         result = settled(ps, lambda test: many(done)[test])  # noqa: B023
@@ -239,7 +228,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--threads", type=int, default=2, help="%(default)s")
     options = parser.parse_args(argv)
     dtypes = options.dtypes or [*OFFSETS]
-    return int(not all([prove(dtype, int(options.values), options.threads) for dtype in dtypes]))
+    return int(sum(not prove(dtype, int(options.values), options.threads) for dtype in dtypes) > 0)
 
 
 if __name__ == "__main__":

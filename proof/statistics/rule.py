@@ -49,10 +49,16 @@ def number_outside(ps: Collection[float]) -> dict[str, float]:
     return {"tests": len(ps), "outside": found, "expected": round(expected, 3), "so_many_or_more": probability}
 
 
-def settled(ps: Mapping[str, float], again: Callable[[str], float], unjudged: Collection[str] = ()) -> dict[str, Any]:
-    """What the rule finds of the p-values of a job, by their tests; again(test) has ten times the data."""
-    judged = {test: p for test, p in ps.items() if test not in unjudged}
-    reruns = {test: again(test) for test, p in judged.items() if beyond(p, SUSPICIOUS)}
+def settled(
+    ps: Mapping[str, float],
+    again: Callable[[str], float],
+    unjudged: Collection[str] = (),
+    known: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """What the rule finds of p-values by their tests; again(test) is asked for ten times the data where not known."""
+    judged, known = {test: p for test, p in ps.items() if test not in unjudged}, known or {}
+    suspicious = [test for test, p in judged.items() if beyond(p, SUSPICIOUS)]
+    reruns = {test: known[test] if test in known else again(test) for test in suspicious}
     count = number_outside(judged.values())
     holds = count["so_many_or_more"] >= TOGETHER and not any(beyond(p, CONFIRMED) for p in reruns.values())
     return {"holds": holds, "found": {"p": dict(ps), **count, "at_ten_times_the_data": reruns}}
