@@ -11,8 +11,9 @@ from fastinit.reference import turn32
 
 Array = np.ndarray[Any, Any]
 
-#: Of the angles of float32, which are so many to the quadrant, those near an axis that are summed one by one.
-STEPS, NEAR_AXIS = 1 << 23, 1 << 15
+#: Of the angles of float32, which are so many to the quadrant, those near an axis that are summed one by one: as far as
+#: so many times the size asked for, beyond which a sum is its integral.
+STEPS, NEAR_AXIS, FEWEST, REACH = 1 << 23, 1 << 15, 256, 24
 #: How probable float32's radius zero is: 64 of 2^31 uniforms round to one.
 NO_RADIUS = 2.0**-25
 
@@ -64,11 +65,12 @@ def near_zero(sizes: Array) -> Array:
     radius below b / s, 1 - exp(-b^2 / 2 s^2). Over a pair the first counts for one of two numbers, and the others for
     both: the trapezoids' sum for the integral over the quadrant, which is the normal number's.
     """
-    sines = _sines_near_axis()
-    end = (NEAR_AXIS - 0.5) * (np.pi / 2 / STEPS)
+    sines, step = _sines_near_axis(), np.pi / 2 / STEPS
     difference = np.empty(len(sizes))
     for i, b in enumerate(sizes):
-        nearer = -np.expm1(-((b / sines) ** 2) / 2)
+        summed = int(min(max(FEWEST, REACH * b / step), NEAR_AXIS))
+        end = (summed - 0.5) * step
+        nearer = -np.expm1(-((b / sines[:summed]) ** 2) / 2)
         integral = -end * np.expm1(-((b / end) ** 2) / 2) + b * np.sqrt(2 * np.pi) * special.ndtr(-b / end)
         difference[i] = (nearer.sum() - nearer[0] / 2) / STEPS - integral * 2 / np.pi
     return difference + NO_RADIUS * (sizes > 0)

@@ -123,13 +123,12 @@ def p_values(dtype: str, numbers: range, make: Make = made) -> dict[str, float]:
     matrices = np.array([make((SIZE, SIZE), dtype, i) for i in numbers], np.float64)
     signs = np.linalg.slogdet(matrices)[0]
     found = {"determinant": chi2_p(np.array([(signs < 0).sum(), (signs > 0).sum()]), np.array([0.5, 0.5]))}
-    found |= {f"entry {place}": entry_p(matrices[(slice(None), *place)], SIZE) for place in ENTRIES} | trace_ps(
-        matrices
-    )
+    found |= {f"entry {place}": entry_p(matrices[(slice(None), *place)], SIZE) for place in ENTRIES}
+    found |= trace_ps(matrices)
     for sign in (1, -1):
         some = matrices[signs == sign]
         parts = [eigenangles(some[i : i + TOGETHER], sign) for i in range(0, len(some), TOGETHER)]
-        found |= angle_ps(np.concatenate(parts), sign)
+        found |= angle_ps(np.concatenate(parts), sign) if parts else {}
     for shape, place in OBLONG.items():
         entries = np.array([make(shape, dtype, i)[place] for i in numbers], np.float64)
         found[f"entry {place} of {shape}"] = entry_p(entries, max(shape))

@@ -14,7 +14,7 @@ import argparse
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ def magnitudes(dtype: str) -> Array:
     return (np.arange(0x7F80, dtype=np.uint32) << 16).view(np.float32).astype(np.float64)
 
 
+@cache
 def cell_probabilities(dtype: str) -> Array:
     """Of |z| being rounded to each."""
     numbers = magnitudes(dtype)

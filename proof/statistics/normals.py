@@ -102,21 +102,36 @@ def grouped(dtype: str, groups: int) -> Array:
     return np.minimum((np.cumsum(p) - p / 2) * groups, groups - 1).astype(int)
 
 
+class Counter:
+    """Counts values of one dtype, chunk by chunk."""
+
+    def __init__(self, dtype: str) -> None:
+        self.measure = library("normals.c", dtype, FAST).count_normals
+        self.group = grouped(dtype, GROUPS).astype(np.uint8)
+        self.found = {name: np.zeros(size, kind) for name, (size, kind) in COUNTED.items()}
+        places = (self.group, *self.found.values())
+        self.counts = Counts(*(a.ctypes.data for a in places), *OFFSETS[dtype])
+
+    def add(self, values: Array) -> None:
+        """Of a contiguous row, the first BEFORE of which are only what comes before the others."""
+        count = ctypes.c_size_t(len(values) - BEFORE)
+        self.measure(ctypes.c_void_p(values.ctypes.data), count, ctypes.byref(self.counts))
+
+    def totals(self) -> dict[str, Array]:
+        """Exact, being far below 2^53."""
+        return {name: a.astype(np.float64) for name, a in self.found.items()}
+
+
 def counted(dtype: str, key: bytes, parameters: Parameters, chunks: range) -> dict[str, Array]:
     """Of the values in these chunks of a stream, none of which is its first."""
-    values, group = np.empty(BEFORE + CHUNK, dtype), grouped(dtype, GROUPS).astype(np.uint8)
-    measure = library("normals.c", dtype, FAST).count_normals
-    found = {name: np.zeros(size, kind) for name, (size, kind) in COUNTED.items()}
-    counts = Counts(group.ctypes.data, *(a.ctypes.data for a in found.values()), *OFFSETS[dtype])
-    address, size, code = ctypes.c_void_p(values.ctypes.data), ctypes.c_size_t(CHUNK), kind_of(values.dtype).code
+    values, counter = np.empty(BEFORE + CHUNK, dtype), Counter(dtype)
     for chunk in chunks:
-        _core.fill(0, code, key, parameters, values, chunk * CHUNK - BEFORE, None, 1)
-        measure(address, size, ctypes.byref(counts))
-    return {name: a.astype(np.float64) for name, a in found.items()}
+        _core.fill(0, kind_of(dtype).code, key, parameters, values, chunk * CHUNK - BEFORE, None, 1)
+        counter.add(values)
+    return counter.totals()
 
 
 def added(one: Mapping[str, Array], other: Mapping[str, Array]) -> dict[str, Array]:
-    """Counts below 2^53 are exact."""
     return {name: one[name] + other[name] for name in COUNTED} if one else dict(other)
 
 

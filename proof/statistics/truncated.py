@@ -170,18 +170,19 @@ def prove(dtype: str, count: int, folder: Path = record.RESULTS, draw: Callable[
         print(f"{dtype} {test}: {ps[test]:.3g}", flush=True)
     result = settled(ps, lambda test: p_value(test, range(chunks, (1 + MORE) * chunks)))
     off = {test: round(bins(dtype, *ends)[2], 4) for test, ends in intervals.items()}
+    holds = result["holds"] and max(off.values()) <= 1
     record.keep(
         NAME,
         f"truncated normal values in {dtype} follow the law of their interval",
         command=f"python -m proof.statistics.truncated {dtype} --values {chunks * CHUNK}",
         seed=SEED,
-        holds=result["holds"] and max(off.values()) <= 1,
+        holds=holds,
         found={"values of each": chunks * CHUNK, "off": off, **result["found"]},
         seconds=time.perf_counter() - start,
         false_alarm=false_alarm(len(ps)),
         folder=folder,
     )
-    return result["holds"]
+    return holds
 
 
 def main(argv: list[str]) -> int:
