@@ -3,8 +3,8 @@
 Shows that no test of a battery tells a source (sources.py) from random words, by the rule of rule.py. Each test, by its
 number in the battery, reads a stretch of the source of its own, and is kept in results/statistics_crush.json when it
 ends; those that are there already are not run again, so that a battery may be run in parts. `run` says which have, `of`
-of how many. SmallCrush takes some 15 seconds of one core, Crush 40 minutes, and BigCrush four hours; those kept are
-of the processor.
+of how many. SmallCrush takes some 15 seconds of one core, Crush 40 minutes, and BigCrush four hours; the seconds that
+are kept are longer, where others used the machine or the job was stopped for a while.
 
 TestU01 1.2.3 is in Debian as libtestu01-0-dev (non-free); nothing of it is in this repository.
 """
@@ -118,10 +118,10 @@ def prove(crusher: Crusher, battery: str, source: str, numbers: Iterable[int], f
         return joined([crusher.p_values(chunks, battery, number, stretch)[test] for stretch in later])
 
     for number in sorted(set(numbers) - set(run)):
-        start = time.process_time()
+        start = time.perf_counter()
         ps |= crusher.p_values(chunks, battery, number, number)
         run = sorted([*run, number])
-        seconds += time.process_time() - start
+        seconds += time.perf_counter() - start
         result = settled(ps, again, known=before["found"].get("at_ten_times_the_data"))
         before["found"]["at_ten_times_the_data"] = result["found"]["at_ten_times_the_data"]
         holds = result["holds"]

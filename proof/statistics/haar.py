@@ -46,7 +46,7 @@ TOGETHER = 500
 
 
 def made(shape: tuple[int, int], dtype: str, number: int) -> Array:
-    return fi.orthogonal(shape, seed=SEED, name=f"{shape} {number}", dtype=dtype)
+    return fi.orthogonal(shape, seed=SEED, name=f"{dtype} {shape} {number}", dtype=dtype)
 
 
 def integrals(sign: int, low: float, high: float) -> Array:
