@@ -74,10 +74,10 @@ def line_of(claim, **changed):
 def test_a_job_is_listed_with_what_does_not_hold(front, report, tmp_path, monkeypatch):
     monkeypatch.setattr(front, "RESULTS", tmp_path)
     job = front.Job("a", "all is well", 2, worst=("x.0", "ulp"))
-    assert front.listed(job) == "a              by hand     2 min  not run\n    all is well"
+    assert front.listed(job) == "a                    by hand     2 min  not run\n    all is well"
     lines = [line_of("b"), line_of("c", found={"x": [3]})]
     (tmp_path / "a.json").write_text(json.dumps(lines))
-    assert front.listed(job) == "a              by hand     2 min  2 hold, worst 3 ulp\n    all is well"
+    assert front.listed(job) == "a                    by hand     2 min  2 hold, worst 3 ulp\n    all is well"
     (tmp_path / "a.json").write_text(json.dumps([*lines, line_of("d", holds=False)]))
     assert " 1 of 3 DO NOT HOLD: d, worst 3 ulp\n" in front.listed(job)
 
