@@ -261,7 +261,9 @@ def test_dieharder(part, tmp_path, monkeypatch):
 
 def test_numbers_of_tests(part):
     numbers_in = part("crush").numbers_in
-    assert numbers_in("1-3,7", 10) == [1, 2, 3, 7] and numbers_in("9-200", 10) == [9, 10]
+    assert numbers_in("1-3,7", range(1, 11)) == [1, 2, 3, 7] and numbers_in("0-200", range(9, 11)) == [9, 10]
+    tests = part("dieharder").TESTS
+    assert set(numbers_in("0-300", tests)) == {*tests} and 0 in tests
 
 
 def test_p_values_of_all_sources_are_looked_at_together(part, tmp_path, capsys):

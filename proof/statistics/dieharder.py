@@ -112,7 +112,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("sources", nargs="+", choices=SOURCES, metavar="SOURCE", help=", ".join(SOURCES))
     parser.add_argument("--tests", default="0-300", help="by their numbers (all)")
     options = parser.parse_args(argv)
-    numbers = numbers_in(options.tests, 300)
+    numbers = numbers_in(options.tests, TESTS)
     return int(sum(not prove(source, numbers) for source in options.sources) > 0)
 
 
