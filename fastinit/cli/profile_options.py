@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from ..arguments import refuse
 from .models import refuse_models
@@ -126,8 +128,10 @@ OPTIONS: Options = {
 FILES = {
     "png": ("write a picture: .png, .svg or .pdf", (".png", ".svg", ".pdf")),
     "html": ("write a page with charts: .html or .htm", (".html", ".htm")),
-    "json": ("write all numbers: .json", (".json",)),
+    "json": ("write all numbers: .json; - is standard output, and all else goes to standard error", (".json",)),
 }
+#: What --json calls standard output.
+STANDARD = Path("-")
 
 
 def add_profile(parser: argparse.ArgumentParser) -> None:
@@ -193,12 +197,30 @@ def typed_files(options: argparse.Namespace) -> dict[str, Path]:
     """Where to write what, checked."""
     files = {kind: path for kind in FILES if (path := getattr(options, kind, None)) is not None}
     for kind, path in files.items():
+        if kind == "json" and path == STANDARD:
+            continue
         _, endings = FILES[kind]
         if path.suffix.lower() not in endings:
             refuse(f"--{kind}", f"a file that ends in {' or '.join(endings)}", str(path))
         if not path.absolute().parent.is_dir():
             refuse(f"--{kind}", "in a folder that exists", str(path))
     return files
+
+
+@contextmanager
+def told_aside(files: Mapping[str, Path]) -> Iterator[TextIO]:
+    """Standard output. Where it takes the numbers, what is printed meanwhile goes to standard error."""
+    out = sys.stdout
+    with redirect_stdout(sys.stderr) if files.get("json") == STANDARD else nullcontext():
+        yield out
+
+
+def write_json(path: Path, numbers: str, out: TextIO) -> None:
+    """All numbers, in a file or on standard output."""
+    if path == STANDARD:
+        print(numbers, file=out)
+    else:
+        path.write_text(numbers)
 
 
 def _run_profile(options: argparse.Namespace) -> int:
