@@ -61,9 +61,10 @@ lint: .venv/installed-linters .venv/installed-builders ## Python, Cython, C and 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint fastinit/*.pyx fastinit/*.pxd fastinit/*.pxi
-	printf '%s\n' fastinit/src/*.c tests/stream_dump.c | xargs -P "$$(getconf _NPROCESSORS_ONLN)" -I FILE \
+	printf '%s\n' fastinit/src/*.c tests/stream_dump.c proof/races.c proof/failing.c | xargs -P "$$(getconf _NPROCESSORS_ONLN)" -I FILE \
 		$(CC) $$($(BIN)/python -c '$(C_ARGUMENTS)') $(C_WARNINGS) -Ifastinit/src -c FILE -o /dev/null
 	for wide in 0 1; do $(CC) -Wall -Werror -DWIDE=$$wide -Ifastinit/src -c proof/activations.c -o /dev/null || exit 1; done
+	$(CC) -Wall -Werror '-DLEVEL="kernels_portable.c"' -Ifastinit/src -c proof/words.c -o /dev/null
 
 # The library of the sanitizers must come before Python itself; Python's own leaks are not ours.
 sanitize: .venv/installed-test .venv/installed-builders ## the kernel tests under the address and undefined-behaviour sanitizers

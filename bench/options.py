@@ -31,11 +31,16 @@ class Parser(argparse.ArgumentParser):
         """As of argparse, with the nearest to what is unknown."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            from fastinit.arguments import nearest
-
-            hints = (nearest(one.partition("=")[0], self._option_string_actions) for one in unknown if one[:1] == "-")
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, hints), '')}")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._nearest(unknown)}")
         return found
+
+    def _nearest(self, unknown: list[str]) -> str:
+        try:
+            from fastinit.arguments import nearest
+        except ImportError:  # a source folder whose core is not built
+            return ""
+        hints = (nearest(one.partition("=")[0], self._option_string_actions) for one in unknown if one[:1] == "-")
+        return next(filter(None, hints), "")
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where help is."""

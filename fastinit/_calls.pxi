@@ -11,6 +11,7 @@ USUAL_DTYPE = "float32"
 cdef enum:
     MOST_KEPT = 1 << 10
     REPEATED = 1 << 12  # bytes that are written again and again: they stay in the nearest cache
+    REPEATED_AT_ONCE = 1 << 21  # bytes between two looks at the clock
 
 
 @cython.final
@@ -274,17 +275,20 @@ cdef class CheckedCalls:
 cdef int repeat(const char *item, size_t size, char *out, size_t bytes) except -1:
     """One item again and again, or zeros (NULL), over memory of at least one: what is near is copied on."""
     cdef size_t some, done = 0
-    while done < bytes:
-        some = bytes - done if bytes - done < BETWEEN_SIGNALS else BETWEEN_SIGNALS
-        if bytes <= FEW_VALUES:
-            repeat_some(item, size, out, some)
-        else:
-            with nogil:
+    cdef double end
+    if bytes <= FEW_VALUES:
+        repeat_some(item, size, out, bytes)
+        return 0
+    while True:
+        with nogil:
+            end = fi_seconds() + PATIENCE
+            while done < bytes and fi_seconds() < end:
+                some = min(bytes - done, <size_t>REPEATED_AT_ONCE)
                 repeat_some(item, size, out + done, some)
-        done += some
-        if done < bytes:
-            PyErr_CheckSignals()
-    return 0
+                done += some
+        if done == bytes:
+            return 0
+        PyErr_CheckSignals()
 
 
 cdef void repeat_some(const char *item, size_t size, char *out, size_t bytes) noexcept nogil:

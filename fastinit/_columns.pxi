@@ -137,6 +137,7 @@ def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into
     """
     cdef fi_columns c
     cdef fi_columns_seen seen
+    cdef pace pieces
     cdef fi_rows stream_rows, out_rows
     cdef size_t parts, some, part = 0, wide, rows_back = rows * functions
     cdef int failed = 0, code
@@ -215,9 +216,9 @@ def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into
         part, parts = only, only + 1
     wide = rows_back * width
     with room.lock:
+        set_out(&pieces, parts * FIRST_PASSED // max(wide, <size_t>1), threads, max(threads, 1))
         while part < parts:
-            some = parts if wide <= BETWEEN_SIGNALS else max(1, threads, parts * BETWEEN_SIGNALS // wide)
-            some = min(some, parts - part)
+            some = min(pieces.some, parts - part)
             room.take(fi_columns_bytes(&c, &seen, some, threads))
             with nogil:
                 failed = fi_pass_columns(&c, part, some, &seen, room.memory, threads)
@@ -225,7 +226,7 @@ def pass_columns(int way, cnp.dtype dtype, size_t rows, size_t width, tuple into
                 raise mine.error
             part += some
             if part < parts:
-                PyErr_CheckSignals()
+                go_on(&pieces)
     for code, accumulator in enumerate(into):
         if accumulator is not None:
             with accumulator.lock:

@@ -14,6 +14,10 @@ cdef extern from "src/portability.h" nogil:
     void fi_fp_leave(fi_fp_state caller)
 
 
+cdef extern from "src/threads.h" nogil:
+    double fi_seconds()
+
+
 cdef extern from "src/pages.h" nogil:
     void fi_advise_large_pages(uintptr_t address, size_t bytes)
 
@@ -105,6 +109,8 @@ cdef extern from "src/fill.h" nogil:
 
     void fi_fill(fi_law law, fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
                  size_t done, size_t count, void *out, int threads)
+    size_t fi_fill_for(fi_law law, fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
+                       size_t done, size_t count, void *out, int threads, double seconds)
 
 
 cdef extern from "src/xla.h" nogil:

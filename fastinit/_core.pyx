@@ -28,6 +28,9 @@ from secrets import randbits
 from .locks import lock_of_forks
 
 cnp.import_array()
+# While there is one thread that asks.
+fi_level_in_use()
+fi_streamed_from()
 
 
 cdef extern from "numpy/arrayobject.h":
@@ -36,8 +39,7 @@ cdef extern from "numpy/arrayobject.h":
     object PyArray_Zeros(int axes, const cnp.npy_intp *shape, cnp.dtype items, int fortran)
 
 
-cdef enum:
-    BETWEEN_SIGNALS = 1 << 26  # values, after which Ctrl-C is looked for: some hundredths of a second
+include "_pace.pxi"
 
 
 cdef int check_items(int dtype, size_t bytes) except -1:
@@ -81,14 +83,13 @@ cdef int fill_region(int law, int dtype, fi_key key, const fi_parameters *p, con
     if count <= FEW_VALUES:
         fi_fill(<fi_law>law, <fi_dtype>dtype, key, p, region, 0, count, out, 1)
         return 0
-    while count:
-        some = count if count < BETWEEN_SIGNALS else BETWEEN_SIGNALS
+    while True:
         with nogil:
-            fi_fill(<fi_law>law, <fi_dtype>dtype, key, p, region, done, some, out, threads)
+            some = fi_fill_for(<fi_law>law, <fi_dtype>dtype, key, p, region, done, count, out, threads, PATIENCE)
         done, count = done + some, count - some
-        if count:
-            PyErr_CheckSignals()
-    return 0
+        if not count:
+            return 0
+        PyErr_CheckSignals()
 
 
 cdef int fill_row(int law, int dtype, fi_key key, const fi_parameters *p, int64_t first, size_t count, void *out,

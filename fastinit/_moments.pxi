@@ -1,5 +1,9 @@
 # Part of _core.pyx: moments.
 
+cdef enum:
+    LINE = 64  # bytes of rows that do not lie in order, which are read together
+    MOST_ABREAST = 1 << 25  # elements of such rows: Ctrl-C waits for them
+
 cdef int check_order(int order) except -1:
     if order != 2 and order != 4:
         raise ValueError(f"`order` must be 2 or 4, got {order}")
@@ -92,17 +96,19 @@ cdef class Accumulator:
         cdef fi_array x
         cdef size_t some, first = 0, count = cnp.PyArray_SIZE(elements)
         cdef int failed = 0
+        cdef pace steps
         read_array(dtype, elements, &x)
         with self.lock:
+            set_out(&steps, FIRST, threads, EVEN)
             while count:
-                some = count if count < BETWEEN_SIGNALS else BETWEEN_SIGNALS
+                some = min(count, steps.some)
                 with nogil:
                     failed = fi_accumulator_update(self.state, <fi_dtype>dtype, &x, first, some, threads)
                 if failed:
                     raise MemoryError()
                 first, count = first + some, count - some
                 if count:
-                    PyErr_CheckSignals()
+                    go_on(&steps)
 
     def update_few(self, x, threads):
         """Whether `x` is a small usual array; its elements have then been taken in."""
@@ -143,7 +149,8 @@ def moments_of_rows(int order, int dtype, cnp.ndarray elements, int kept, int th
     """The numbers of fi_statistics, in columns, of the row at each place of the first `kept` axes, in C order."""
     cdef fi_array x
     cdef fi_statistics *numbers
-    cdef size_t rows, some, first = 0, together = BETWEEN_SIGNALS
+    cdef size_t rows, some, first = 0, length = 1, abreast
+    cdef pace steps
     cdef cnp.npy_intp[2] shape
     cdef int axis, failed = 0
     check_order(order)
@@ -154,17 +161,18 @@ def moments_of_rows(int order, int dtype, cnp.ndarray elements, int kept, int th
     for axis in range(kept):
         shape[0] *= x.shape[axis]
     for axis in range(kept, x.axes):
-        together //= max(<size_t>1, <size_t>x.shape[axis])
-    together, rows = max(<size_t>1, together), shape[0]
+        length *= max(<size_t>1, <size_t>x.shape[axis])
+    rows, abreast = shape[0], LINE // x.item
     cdef cnp.ndarray results = cnp.PyArray_SimpleNew(2, shape, cnp.NPY_FLOAT64)
     numbers = <fi_statistics *>cnp.PyArray_DATA(results)
+    set_out(&steps, max(<size_t>1, 4 * FIRST // length), threads, abreast if length <= MOST_ABREAST // abreast else 1)
     while first < rows:
-        some = min(together, rows - first)
+        some = min(steps.some, rows - first)
         with nogil:
             failed = fi_moments_of_rows(order, <fi_dtype>dtype, &x, kept, first, some, numbers + first, threads)
         if failed:
             raise MemoryError()
         first += some
         if first < rows:
-            PyErr_CheckSignals()
+            go_on(&steps)
     return results

@@ -49,7 +49,7 @@ def kind_of(dtype: Any) -> Kind:
         return dtype
     if not isinstance(name, str) or name != "bfloat16":
         if not isinstance(dtype, (np.ndarray, np.generic)):  # a value has a dtype, and is none
-            with suppress(TypeError):
+            with suppress(TypeError, ValueError):  # the second of a string that is no text
                 known = np.dtype(dtype)
                 name = known.name if known.isnative else known.str
         choice("dtype", name, NAMES)

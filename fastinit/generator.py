@@ -27,6 +27,8 @@ Given = TypeVar("Given", bound=Array)
 #: The two laws that generators give, and their numbers.
 _LAWS = (Normal, Uniform)
 _NORMAL, _UNIFORM = Normal.number, Uniform.number
+#: Axes of what NumPy broadcasts; its arrays may have twice as many.
+_MOST_BROADCAST = 32
 
 
 class Generator(np.random.Generator):
@@ -60,6 +62,7 @@ class Generator(np.random.Generator):
     `choice` with probabilities of `random`) move the position.
 
     Threads may share a generator: a call takes its numbers of the stream under the lock, and computes them outside it.
+    One that Ctrl-C ends has taken them all.
 
     Examples
     --------
@@ -354,7 +357,7 @@ def _kind(dtype: Any, out: Any) -> Kind:
     try:
         given = np.dtype(dtype)
         named = given.type if given.isnative else given.str
-    except TypeError:
+    except (TypeError, ValueError):
         named = dtype
     try:
         return kind_of(named)
@@ -366,6 +369,9 @@ def _joint_shape(one_name: str, one: Any, other_name: str, other: Any) -> tuple[
     """The shape that two parameters broadcast to."""
     if isinstance(one, float) and isinstance(other, float):
         return ()
+    for name, value in ((one_name, one), (other_name, other)):
+        if np.ndim(value) > _MOST_BROADCAST:
+            refuse(name, f"of at most {_MOST_BROADCAST} axes, as NumPy broadcasts", np.shape(value))
     try:
         return np.broadcast_shapes(np.shape(one), np.shape(other))
     except ValueError:

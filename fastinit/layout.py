@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from itertools import islice
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from .arguments import Words, integer, is_integer, refuse, type_of
 
+Array = np.ndarray[Any, Any]
+
 LIMIT = 1 << 63
 #: As many as NumPy's arrays have.
 MOST_AXES = 64
+#: Elements that NumPy writes between two looks for Ctrl-C: of fresh memory some milliseconds.
+_AT_ONCE = 1 << 21
 #: What has elements in no order, or bytes, which are no lengths.
 _NO_SHAPES = (str, bytes, bytearray, memoryview, Mapping, Set)
 
 
 class Flat:
     """A range of the flattened (C-order) array, as an `index`: ``fi.flat[10:20]`` is what ``W.ravel()[10:20]`` is."""
+
+    __iter__: ClassVar[None] = None  # what has items is else taken for a sequence, and this would have no end
 
     def __init__(self, positions: Any = None) -> None:
         self.positions: Any = positions
@@ -53,7 +60,7 @@ def checked_shape(shape: Any, name: str = "shape") -> tuple[int, ...]:
         refuse(name, "an integer or a sequence of integers", shape, TypeError)
     else:
         try:
-            lengths = tuple(shape)
+            lengths = tuple(islice(shape, MOST_AXES + 1))  # some have no end, as `flat`
         except TypeError:
             if not hasattr(shape, "__index__"):
                 refuse(name, "an integer or a sequence of integers", shape, TypeError)
@@ -67,6 +74,21 @@ def checked_shape(shape: Any, name: str = "shape") -> tuple[int, ...]:
     if len(lengths) > MOST_AXES:
         refuse(name, f"of at most {MOST_AXES} axes", lengths)
     return lengths
+
+
+def in_parts(target: Array, *others: Array) -> Iterator[tuple[Array, ...]]:
+    """Views of what is to be written, and of others of its shape, one after the other in the order of its memory.
+
+    Each is of so few elements that NumPy is done with it soon: Ctrl-C is seen between two of them.
+    """
+    if target.size <= _AT_ONCE:
+        yield target, *others
+        return
+    axis = max(range(target.ndim), key=lambda axis: (target.shape[axis] > 1) * abs(target.strides[axis]))
+    step = max(1, _AT_ONCE * target.shape[axis] // target.size)
+    for start in range(0, target.shape[axis], step):
+        place = (*[slice(None)] * axis, slice(start, start + step))
+        yield from in_parts(target[place], *(one[place] for one in others))
 
 
 def whole_steps(shape: tuple[int, ...]) -> tuple[int, ...]:

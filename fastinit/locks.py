@@ -17,7 +17,10 @@ _PATIENCE = 0.05
 
 def lock_of_forks() -> Any:
     """A new `threading.RLock` for what a fork must not find half done: it waits while another thread holds it."""
-    lock = RLock()
+    try:
+        lock = RLock()
+    except RuntimeError as error:  # as Python says that there is no memory for one
+        raise MemoryError(*error.args) from error
     _made.add(ref(lock, _made.discard))
     return lock
 

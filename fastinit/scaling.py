@@ -36,16 +36,23 @@ class Fans(NamedTuple):
     fan_out: float
 
 
+#: Beyond lies no axis that NumPy would count.
+_FARTHEST = 1 << 63
+
+
 def checked_axes(name: str, axes: Any) -> Axes:
     """`axes` as an integer, or as a tuple of integers, which nobody can change."""
-    if type(axes) is int:
+    if type(axes) is int and -_FARTHEST <= axes < _FARTHEST:
         return axes
     several = type(axes) is tuple or (
         isinstance(axes, Sequence) and not isinstance(axes, (str, bytes, bytearray, memoryview))
     )
     if not all(map(is_integer, axes if several else [axes])):
         refuse(name, "an integer or a sequence of integers", axes, TypeError)
-    return tuple(map(as_index, axes)) if several else as_index(axes)
+    checked = tuple(map(as_index, axes if several else [axes]))
+    if not all(-_FARTHEST <= axis < _FARTHEST for axis in checked):
+        refuse(name, "of integers in [-2**63, 2**63)", axes)
+    return checked if several else checked[0]
 
 
 def checked_gain(gain: Any) -> float:

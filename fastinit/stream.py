@@ -13,6 +13,8 @@ from . import _core
 from .arguments import integer, refuse
 
 SEED_BITS = 128
+#: Lists in lists of a seed.
+_DEEPEST = 32
 _LAWS = {
     law: law.encode().ljust(16, b"\0") for law in ("normal", "uniform", "truncated", "orthogonal", "sparse", "bits")
 }
@@ -38,11 +40,22 @@ def seed_source(seed: Any) -> int | ISeedSequence:
         return seed
     try:
         if isinstance(seed, (list, tuple, range)) or (isinstance(seed, np.ndarray) and seed.ndim):
-            return SeedSequence(seed)
+            return SeedSequence(_plain(seed))
         return integer("seed", seed, 0, 1 << SEED_BITS)
     except (TypeError, ValueError) as error:
         rule = "None, an integer in [0, 2**128), a list or array of integers >= 0 or a SeedSequence"
         refuse("seed", rule, seed, type(error))
+
+
+def _plain(seed: Any, depth: int = 0) -> Any:
+    """A seed without what NumPy would follow to the end of its stack: matrices, whose rows are matrices, and depths."""
+    if depth > _DEEPEST:
+        raise ValueError(depth)
+    if isinstance(seed, np.ndarray) and seed.dtype.kind != "O":
+        return np.asarray(seed)
+    if isinstance(seed, (list, tuple, np.ndarray)):
+        return [_plain(one, depth + 1) for one in (seed.tolist() if isinstance(seed, np.ndarray) else seed)]
+    return seed
 
 
 def stream_key(seed: int, law: str, name: str) -> bytes:

@@ -20,7 +20,7 @@ from .scaling import checked_axes
 
 #: Elements of a row that the core reads without looking for Ctrl-C; and those that are copied for it, into a buffer
 #: that stays in the second-level cache.
-_READ, _COPIED = 1 << 26, 1 << 18
+_READ, _COPIED = 1 << 24, 1 << 18
 
 
 class _Numbers(NamedTuple):
@@ -175,7 +175,7 @@ class Moments:
     def update(self, x: ArrayLike, *, threads: int | None = None) -> Moments:
         """Take in the elements of `x`, in C order; returns the accumulator itself.
 
-        Ctrl-C is seen after every 2**26 elements at the latest; `count` then says how many have been taken in.
+        Ctrl-C is seen within some hundredths of a second; `count` then says how many have been taken in.
         """
         return self if self._sums.update_few(x, threads) else self._update(x, threads)
 

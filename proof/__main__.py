@@ -46,7 +46,22 @@ JOBS = (
     ),
     Job("activations", "activations and their slopes are exact within their bounds", 120, worst=("value.ulp.0", "ulp")),
     Job("builds", "a distribution that is built again has the same bytes", 5, ("",), ("build",)),
+    Job("clang_cl", "clang-cl builds a core that has the same bits, under wine", 5),
+    Job("compilers", "GCC 9 to 14 and Clang 14 to 19 build cores that have the same bits", 150),
+    Job("forks", "a process may fork while its other threads fill, draw and update", 4, ("",)),
+    Job("fuzz", "calls with arguments of any kind give what the twin gives, or refuse them", 20, ("--calls 2000000",)),
+    Job("interrupts", "Ctrl-C ends every long call within a fifth of a second", 5, ("",)),
+    Job("machines", "the tests pass on emulated processors of other kinds", 1000),
+    Job("modes", "no floating-point mode of a caller changes a bit or is lost", 5, ("",)),
     Job("peers_tests", "tests of jax, flax, Keras and Dask pass with fastinit's in their place", 1),
+    Job("processors", "processors with fewer instructions find the levels they have, of the same bits", 4),
+    Job("races", "the thread sanitizer finds no race in the core", 10, ("",)),
+    Job("starved", "calls that get less memory, stack or threads than they ask for are right, or raise", 3, ("",)),
+    Job("targets", "the core compiles for 17 targets", 10, ("",), ("ziglang",)),
+    Job("threads", "sixty-four threads share generators, accumulators and arrays", 5, ("",)),
+    Job("tiles", "random tiles have the same bits on every level", 200),
+    Job("words", "every word makes the same float32 on every level", 100),
+    Job("writers", "files of writers that are killed, or have no room, are whole or are not there", 6, ("",)),
 )
 
 

@@ -11,9 +11,12 @@ A claim that is proved again replaces its own line. Every line says
 from __future__ import annotations
 
 import json
+import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +69,28 @@ def keep(
         "machine": dict(where) if where is not None else machine(),
     }
     path = folder / f"{name}.json"
-    stored = {one["claim"]: one for one in (json.loads(path.read_text()) if path.exists() else [])} | {claim: result}
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text("[\n" + ",\n".join(json.dumps(stored[key]) for key in sorted(stored)) + "\n]\n")
-    unfinished.replace(path)
+    with _alone_in(folder):
+        stored = {one["claim"]: one for one in (json.loads(path.read_text()) if path.exists() else [])}
+        stored[claim] = result
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text("[\n" + ",\n".join(json.dumps(stored[key]) for key in sorted(stored)) + "\n]\n")
+        unfinished.replace(path)
     return result
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Jobs that run side by side wait for each other, so that none loses what another one keeps."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        flock(place, LOCK_EX)
+        yield
+    finally:
+        os.close(place)
+
+
+def before(name: str, claim: str, folder: Path = RESULTS) -> dict[str, Any] | None:
+    """The result that is kept of a claim, if it is of this machine: what a job goes on from."""
+    path = folder / f"{name}.json"
+    stored = json.loads(path.read_text()) if path.exists() else []
+    return next((one for one in stored if one["claim"] == claim and one["machine"] == machine()), None)

@@ -24,6 +24,8 @@ else:
     collect_ignore_glob.append("doors")
 
 DTYPES = ["float32", "float64", "float16", "bfloat16"]
+#: The byte order that this machine does not have, as NumPy writes it.
+FOREIGN = ">" if sys.byteorder == "little" else "<"
 LENGTHS = [*range(10), 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1003]
 LAWS = [
     ("normal", ()),

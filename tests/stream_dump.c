@@ -1,5 +1,5 @@
 /* Writes what the C core computes on the machine it was compiled for: for every level and record a line "isa aes name
-   bytes", and then so many bytes, items in little-endian order whatever the machine's own. test_cross.py makes the same
+   bytes", and then so many bytes, items in little-endian order whatever the machine's own. proof/dumps.py makes the same
    records through the extension. The arguments are the table of known answers and the file to write: the standard output
    would be text, where there is a difference. */
 #include <stdio.h>

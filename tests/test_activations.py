@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import LENGTHS, bits
+from conftest import FOREIGN, LENGTHS, bits
 from scipy import special
 from test_gain import FUNCTIONS
 
@@ -168,7 +168,7 @@ def test_border_refuses_what_it_cannot_read():
         _core.activate(len(_core.ACTIVATIONS), p, x, x, None)
     assert str(raised.value) == "`code` must be below 16, got 16"
     unaligned = np.ones(33, np.uint8)[1:].view(float)
-    for array in (np.ones(4, np.float16), np.ones((4, 4)).T[:2], x.astype(">f8"), unaligned):
+    for array in (np.ones(4, np.float16), np.ones((4, 4)).T[:2], x.astype(f"{FOREIGN}f8"), unaligned):
         with pytest.raises(BufferError, match="`x` must be aligned float32 or float64 in C order"):
             _core.activate(0, p, array, None, None)
     fixed = np.ones(4)
@@ -186,7 +186,7 @@ def test_arrays_of_any_kind_and_numbers(activation):
     for function in (activation.function, activation.derivative):
         x = np.linspace(-3, 3, 48).reshape(6, 8)
         expected = function(x)
-        for other in (x.T, np.asfortranarray(x), x[::-1, ::2], x.astype(">f8"), x[:0]):
+        for other in (x.T, np.asfortranarray(x), x[::-1, ::2], x.astype(f"{FOREIGN}f8"), x[:0]):
             got = function(other)
             assert got.shape == other.shape and np.array_equal(got, function(np.array(other, float, order="C")))
         assert function(x[2, 3]) == function(np.array(x[2, 3])) == expected[2, 3]

@@ -355,7 +355,8 @@ def test_a_pipe_that_cannot_encode_all_signs(encoding):
 
 def test_what_is_not_installed_is_missed_before_the_run(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
-    monkeypatch.delitem(sys.modules, "fastinit.profiler.show.html", raising=False)
+    for name in ("html", "charts"):
+        monkeypatch.delitem(sys.modules, f"fastinit.profiler.show.{name}", raising=False)
     monkeypatch.setattr(profile_command, "profile", lambda **_: pytest.fail("it ran"))
     said = "to show a profile needs plotly: pip install plotly (or '.[profile]' in the source folder of fastinit)"
     assert run(capsys, *SMALL, "--html", "p.html") == (2, "", f"fastinit: {said}\n")

@@ -6,33 +6,20 @@ where it is a foreign one) if it can be. An absent compiler is a skip, except wh
 
 import importlib.util
 import os
-import runpy
 import shlex
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
-from pathlib import Path
 from threading import Barrier
-from types import SimpleNamespace
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 
 from fastinit import _core
+from proof.dumps import CORE, SETUP, TABLE, build, differences
 
-TESTS = Path(__file__).parent
-SETUP = SimpleNamespace(**runpy.run_path(str(TESTS.parent / "setup.py")))
-CORE = TESTS.parent / "fastinit" / "src"
-TABLE = TESTS / "ars4x32.txt"
-SOURCES = [*sorted(CORE.glob("*.c"), reverse=True), TESTS / "stream_dump.c"]
 # But for loops that Clang leaves as they are, and prefetches, which may lie anywhere.
 WARNINGS = ["-Wall", "-Wextra", "-Wno-pass-failed", "-Wno-array-bounds", "-Werror"]
-DTYPES = {"float32": "<u4", "float64": "<u8", "float16": "<u2", "bfloat16": "<u2"}
-KEY = bytes(range(16))
-STRETCH = 70001
 ISAS = set(_core.supported_isas())
 
 
@@ -59,6 +46,9 @@ MACHINES = {
     "aarch64": Machine(["aarch64-linux-gnu-gcc"], ARM, {"neon", "portable"}),
     "aarch64-clang": Machine(["clang", "--target=aarch64-linux-gnu"], ARM, {"portable"}),  # NEON from version 16 on
     "s390x (big-endian)": Machine(["s390x-linux-gnu-gcc"], ["qemu-s390x", "-L", "/usr/s390x-linux-gnu"], {"portable"}),
+    "ppc64le": Machine(
+        ["powerpc64le-linux-gnu-gcc"], ["qemu-ppc64le", "-L", "/usr/powerpc64le-linux-gnu"], {"portable"}
+    ),
     "x86_64-windows-gcc": Machine(["x86_64-w64-mingw32-gcc"], WINE, ISAS),
     "x86_64-windows": zig("x86_64-windows-gnu", WINE, *ISAS),
     "x86_64-musl, no AVX": zig("x86_64-linux-musl", ["qemu-x86_64", "-cpu", "Nehalem"], "portable"),
@@ -87,134 +77,7 @@ def compile_program(name, folder):
         (folder / "empty.c").write_text("int main(void) { return 0; }")
         trial = [*compiler, *sanitizers, folder / "empty.c", "-o", folder / "empty"]
         require(subprocess.run(trial, capture_output=True).returncode == 0, "the run-time part of the sanitizers")
-    arguments = [*SETUP.compile_arguments("gnu", windows, partial(SETUP.takes, compiler)), *sanitizers, *WARNINGS]
-
-    def compile_one(source):
-        target = folder / f"{source.stem}.o"
-        subprocess.run([*compiler, *arguments, f"-I{CORE}", "-c", source, "-o", target], check=True)
-        return target
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        objects = list(pool.map(compile_one, SOURCES))
-    program = folder / "stream_dump.exe"
-    subprocess.run([*compiler, *objects, *SETUP.link_arguments("gnu", windows), *sanitizers, "-o", program], check=True)
-    return program
-
-
-def read_records(dump):
-    """{(isa, aes): {name: bytes}}"""
-    levels = {}
-    while dump:
-        line, _, dump = dump.partition(b"\n")
-        isa, aes, name, size = line.decode().split()
-        levels.setdefault((isa, aes), {})[name], dump = dump[: int(size)], dump[int(size) :]
-    return levels
-
-
-@cache
-def known_answers():
-    rows = [line.split() for line in TABLE.read_text().splitlines() if line.startswith("ars4x32")]
-    return np.array([[int(word, 16) for word in row[10:]] for row in rows], "<u4").tobytes()
-
-
-@cache
-def filled(parameters, part, dtype):
-    """What the extension puts where `write_values` of stream_dump.c puts it."""
-    law, *numbers, tails = np.frombuffer(parameters).tolist()
-    out = np.zeros({"stretch": STRETCH, "last": 1003, "steps": (3, 5, 7), "wide": (2, 2)}[part], DTYPES[dtype])
-    first, steps = {
-        "stretch": (5, None),
-        "last": (2**63 - 1 - 1003, None),
-        "steps": (5000, (100000, -300, 3)),
-        "wide": (7, (1, 1 << 62)),
-    }[part]
-    target = out[..., ::-1] if part == "steps" else out
-    _core.fill(int(law), list(DTYPES).index(dtype), KEY, (*numbers, int(tails)), target, first, steps, 1)
-    return out.tobytes()
-
-
-def normal(dtype, count):
-    """The stretch of the normal law that the following are made of."""
-    x = np.empty(count, DTYPES[dtype])
-    _core.fill(0, list(DTYPES).index(dtype), KEY, (0.25, 1.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0), x, 0, None, 1)
-    return x
-
-
-def written(x):
-    """Its bytes, in the order of records."""
-    return x.astype(x.dtype.newbyteorder("<")).tobytes()
-
-
-@cache
-def moments(kind, dtype):
-    """What the extension makes of the elements of `write_moments` and `write_hard_moments`."""
-    if kind in ("2", "4"):
-        accumulator = _core.Accumulator(int(kind))
-        accumulator.update(list(DTYPES).index(dtype), normal(dtype, STRETCH), 1)
-    else:
-        elements = (np.arange(5000) * 7919 % 5000 - 2500) * 2.0**-10
-        elements = {
-            "offset": 1e8 + elements,
-            "large": elements * 2.0**300,
-            "small": elements * 2.0**-260,
-            "infinite": np.where(np.arange(5000) == 4321, np.inf, elements),
-        }[kind]
-        accumulator = _core.Accumulator(4)
-        accumulator.update(1, elements, 1)
-    return np.array(accumulator.result(), "<f8").tobytes()
-
-
-@cache
-def activated(code, dtype):
-    """What the extension makes of the numbers of `write_activations`."""
-    x = normal(dtype, 2003).view(dtype)
-    x[::7] *= x.dtype.type(2.0**30)
-    both = np.empty((2, 2003), dtype)
-    _core.activate(code, (1.05, -1.7), x, *both)
-    return written(both)
-
-
-@cache
-def seen(dtype):
-    """What the extension makes of the signals of `write_signals`: records by part and name."""
-    whole = normal(dtype, 13 * 1304).view(dtype).reshape(13, 1304)
-    whole[:, 7] *= whole.dtype.type(2.0**-130 if dtype == "float32" else 2.0**-1060)
-    x, d = whole[:9, :1301], whole[4:, :1301]
-    sums = _core.row_sums(x, d, 1)
-    shadow, peaks = _core.project(x, sums[0])
-    found = {
-        ("products", "gram"): _core.gram(x, None, 1),
-        ("products", "cross"): _core.gram(x, d, 1),
-        ("products", "row_sums"): sums,
-        ("products", "weighted_square"): np.float64(_core.weighted_square(x, sums[0], 1)),
-        ("projected", "sums"): shadow,
-        ("projected", "peaks"): peaks,
-    }
-    for axis, over in enumerate(("rows", "units")):
-        for centred, name in enumerate((over, f"{over}_centred")):
-            (y, back), inverse = np.empty((2, 9, 1301), dtype), np.empty(x.shape[1 - axis])
-            _core.normalise(axis, centred, 1e-5, x, None, None, y, inverse, 1)
-            _core.normalise(axis, centred, 1e-5, d, y, None, back, inverse, 1)
-            found["inverse", name], found["norm", name] = inverse, np.stack([y, back])
-    return {name: written(array) for name, array in found.items()}
-
-
-def expected(name, records):
-    part, which, dtype = name.split("-")
-    if part == "known":
-        return known_answers()
-    if part == "words":
-        key, domain, first = (bytes(16), 0, 0) if which == "zero" else (KEY, 1, 4 << 40)
-        return _core.words(key, domain, first, 2048).astype("<u4").tobytes()
-    if part == "parameters":
-        return records[name]
-    if part == "moments":
-        return moments(which, dtype)
-    if part == "activation":
-        return activated(int(which), dtype)
-    if part in ("products", "projected", "norm", "inverse"):
-        return seen(dtype)[part, which]
-    return filled(records[f"parameters-{which}-float64"], part, dtype)
+    return build(compiler, folder, windows, [*sanitizers, *WARNINGS])
 
 
 here_only = pytest.mark.skipif(sys.platform == "win32", reason="the compilers and emulators are those of Linux")
@@ -234,12 +97,9 @@ def test_same_bits(name, tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
     environment |= {"WINEPREFIX": str(tmp_path / "wine"), "WINEDEBUG": "-all"}
     subprocess.run([*MACHINES[name].runner, program, TABLE, dump], check=True, env=environment)
-    levels = read_records(dump.read_bytes())
-    assert {isa for isa, _ in levels} == MACHINES[name].isas
-    for level, records in levels.items():
-        assert len(records) == 143
-        different = [name for name, found in records.items() if found != expected(name, records)]
-        assert not different, level
+    found = differences(dump.read_bytes())
+    assert {isa for isa, _ in found} == MACHINES[name].isas
+    assert not any(found.values()), found
 
 
 @pytest.mark.parametrize("windows", [False, True])

@@ -25,7 +25,7 @@ PYTHON_FLOORS = {
     4: (
         *("arguments", "dtypes", "records", "activations", "machine", "layout", "rectangles", "stream", "scaling"),
         *("missing", "version", "typing", "ranges", "laws", "fill", "streaming", "bit_generator"),
-        *("generator", "tensor_files", "checkpoints"),
+        *("generator", "tensor_files", "checkpoints", "whole_files"),
     ),
     5: (
         *("schemes", "findings", "repeats", "theory", "profiler", "sweeps", "comparison", "verification"),

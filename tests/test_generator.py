@@ -16,7 +16,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from conftest import DTYPES, LENGTHS, bits
+from conftest import DTYPES, FOREIGN, LENGTHS, bits
 from numpy.random.bit_generator import ISeedSequence, ISpawnableSeedSequence
 
 import fastinit as fi
@@ -247,8 +247,8 @@ SIZES = [
     *([4, 2], np.int64(3), np.array([2, 3]), (np.int64(2), 3), True, -1, 1.5, (2, -1), (2, 1.5), 2**63, 2**70, "a"),
 ]
 NAMES = [
-    *(np.float64, np.float32, "float64", "float32", np.dtype("f8"), np.dtype("f4"), np.dtype(">f8"), float, "d", None),
-    *(np.float16, "bfloat16", int, "half8", 5, [1]),
+    *(np.float64, np.float32, "float64", "float32", np.dtype("f8"), np.dtype("f4"), float, "d", None),
+    *(np.dtype(f"{FOREIGN}f8"), np.float16, "bfloat16", int, "half8", 5, [1]),
 ]
 PARAMETERS = [
     *((), (0.25, 0.02), (-0.1, 0.3), (2, 3), (0.0, 0.0), (-0.0, 0.0), (0.0, -0.0), (-0.0, 1.0), (1, 0), (5.0, 5.0)),

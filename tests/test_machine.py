@@ -432,7 +432,7 @@ def interrupted():
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_long_fill_can_be_interrupted(threads):
-    """Between pieces of 2**26 values; what comes before is in `out`."""
+    """Between pieces; what comes before is in `out`."""
     out = np.zeros((3 << 26) + 5, np.float16)
     with interrupted():
         fi.normal(out.size, seed=1, dtype=None, out=out, threads=threads)

@@ -9,7 +9,7 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import LENGTHS, bits
+from conftest import FOREIGN, LENGTHS, bits
 from scipy import stats
 
 import fastinit as fi
@@ -116,14 +116,14 @@ def test_strided_and_foreign_elements_are_taken_in_c_order():
     x = data("float64", 6000).reshape(60, 100)
     assert fi.moments(x.T) == fi.moments(np.ascontiguousarray(x.T))
     assert fi.moments(x[::-2, ::3]) == fi.moments(x[::-2, ::3].copy())
-    assert fi.moments(x.astype(">f8")) == fi.moments(x)
+    assert fi.moments(x.astype(f"{FOREIGN}f8")) == fi.moments(x)
     buffer = np.zeros(6000 * 8 + 1, np.uint8)[1:].view(np.float64)
     buffer[:] = x.ravel()
     assert fi.moments(buffer) == fi.moments(x)
-    for kind in ("?", "i1", "u1", ">i2", "i4", "u8", "f2", ">f4", "g", "bfloat16"):
+    for kind in ("?", "i1", "u1", f"{FOREIGN}i2", "i4", "u8", "f2", f"{FOREIGN}f4", "g", "bfloat16"):
         dtype = kind_of(kind).dtype if kind == "bfloat16" else kind
         many = (np.arange(700_000) * 37 % 251).reshape(70, 100, 100).astype(dtype)
-        usual = many.astype("f4" if kind in ("f2", ">f4", "bfloat16") else "f8")  # i1 has wrapped around
+        usual = many.astype("f4" if kind in ("f2", f"{FOREIGN}f4", "bfloat16") else "f8")  # i1 has wrapped around
         for view, plain in ((many, usual), (many.T, usual.T), (many[::-3, 5:, ::7], usual[::-3, 5:, ::7])):
             assert fi.moments(view) == fi.moments(np.ascontiguousarray(plain))
             for axis in (0, 1, (0, 2), (2, 1, 0)):
@@ -369,7 +369,8 @@ def test_all_axes_of_arrays_that_are_not_contiguous(order):
 
 def test_rows_that_are_copied_in_pieces():
     x = fi.normal((3, 700_001), mean=0.5, seed=5)
-    for view in (x, x[:, ::2], x[::-1], np.asfortranarray(x), x.astype(">f4"), x.astype(">f4").T.copy().T):
+    foreign = x.astype(f"{FOREIGN}f4")
+    for view in (x, x[:, ::2], x[::-1], np.asfortranarray(x), foreign, foreign.T.copy().T):
         for order in (2, 4):
             got = fi.moments(view, axis=1, order=order)
             for row, whole in enumerate(fi.moments(view[row].copy(), order=order) for row in range(3)):
@@ -402,7 +403,7 @@ def test_axis_of_long_rows_and_out_of_range():
         fi.moments(x, axis=2)
     assert fi.moments(np.zeros((0, 3)), axis=1).mean.shape == (0,)
     assert np.isnan(fi.moments(np.zeros((3, 0)), axis=1).mean).all()
-    for items in ("i1", ">f4"):  # no row of what each would be copied in pieces
+    for items in ("i1", f"{FOREIGN}f4"):  # no row of what each would be copied in pieces
         assert fi.moments(np.zeros((0, 300_000), items), axis=1).mean.shape == (0,)
 
 

@@ -1,6 +1,7 @@
 """Bad input: the whole message, and nothing written."""
 
 import inspect
+import itertools
 import json
 import math
 import re
@@ -9,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from conftest import FOREIGN
 
 import fastinit as fi
 
@@ -29,6 +31,18 @@ def read_only():
 
 
 REFUSED = [
+    (lambda: fi.normal(3, dtype="\ud800"), ValueError, DTYPE + "'\\ud800'"),
+    (lambda: fi.default_rng(0).normal(dtype="\ud800"), TypeError, DTYPE + "'\\ud800'"),
+    (lambda: fi.normal(fi.flat), TypeError,
+     "`shape` must be an integer or a sequence of integers, got fi.flat[None]"),
+    (lambda: fi.normal(itertools.count(1), seed=0), ValueError,
+     "`shape` must be of fewer than 2**63 elements, got " + str(tuple(range(1, 66)))),
+    (lambda: fi.default_rng(0).uniform(np.zeros((1,) * 33)), ValueError,
+     f"`low` must be of at most 32 axes, as NumPy broadcasts, got {(1,) * 33}"),
+    (lambda: fi.he_normal((3, 4), in_axis=2**63), ValueError,
+     "`in_axis` must be of integers in [-2**63, 2**63), got 9223372036854775808"),
+    (lambda: fi.laws.Dirac(groups=10**5000), ValueError,
+     "`groups` must be below 2**63, got what has too many digits to be shown (int)"),
     (lambda: fi.normal(-1), ValueError, "`shape` must be an integer of at least 0, got -1"),
     (lambda: fi.normal((2, 2.5)), TypeError, "`shape` must be an integer of at least 0, got 2.5"),
     (lambda: fi.normal(2.5), TypeError, "`shape` must be an integer or a sequence of integers, got 2.5"),
@@ -61,7 +75,7 @@ REFUSED = [
     (lambda: fi.identity((2, 2), gain=1e6, dtype="float16"), ValueError,
      "`gain` must be at most 65504 in float16, got 1000000.0"),
     (lambda: fi.normal(3, std="0.5"), TypeError, "`std` must be a finite number of at least 0, got '0.5'"),
-    (lambda: fi.normal(3, dtype=">f4"), ValueError, DTYPE + "'>f4'"),
+    (lambda: fi.normal(3, dtype=f"{FOREIGN}f4"), ValueError, DTYPE + f"'{FOREIGN}f4'"),
     (lambda: fi.init({"b": (7,)}), ValueError, "array 'b': `shape` must be of at least two axes, for a fan, got (7,)"),
     (lambda: fi.variance_scaling((3, 4), mode=[]), TypeError,
      "`mode` must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got []"),
@@ -108,8 +122,8 @@ REFUSED = [
      "`out` must have dtype float32, got float64 (dtype=None takes the dtype of out)"),
     (lambda: fi.normal(3, out=np.zeros(4, np.float32)), ValueError, "`out` must have shape (3,), got (4,)"),
     (lambda: fi.normal(4, out=read_only()), ValueError, "`out` must be writable, got a read-only array"),
-    (lambda: fi.normal(4, out=np.zeros(4, ">f4")), TypeError,
-     "`out` must have dtype float32 in the machine's own byte order, got >f4"),
+    (lambda: fi.normal(4, out=np.zeros(4, f"{FOREIGN}f4")), TypeError,
+     f"`out` must have dtype float32 in the machine's own byte order, got {FOREIGN}f4"),
     (lambda: fi.normal((2, 2), out=np.lib.stride_tricks.as_strided(np.zeros(3, np.float32), (2, 2), (4, 4))),
      ValueError, "`out` must not overlap itself, got strides (4, 4) for shape (2, 2)"),
     (lambda: fi.fans(3), ValueError, "`shape` must be of at least two axes, for a fan, got (3,)"),
@@ -162,7 +176,7 @@ WRONG = {
     "seed": [*TRUTHS, -1, 2**128, 1.0, "0", b"0", np.array(0.0)],
     "threads": [*TRUTHS, 0, -1, 1.0, "2", [1], np.array([1]), {1}],
     "name": [True, 1, b"x", ("x",), np.array(["x", "y"]), "\ud800"],
-    "dtype": [True, 7, "float8", np.int32, np.float64(1), np.array([0, 1]), np.array([1.0]), ("f4", 2), ">f4"],
+    "dtype": [True, 7, "float8", np.int32, np.float64(1), np.array([0, 1]), np.array([1.0]), ("f4", 2), f"{FOREIGN}f4"],
     "index": [*TRUTHS, 1.0, "0", b"0", {0}, {0: 1}, np.array([0]), np.array([0, 1]), np.array(0.0), 9, (0,) * 5,
               (0, True), [True], [1.0], [[0]], fi.flat[1.0], fi.flat[True], lambda: iter((0,))],
     "out": [True, 1.0, "x", [], {}, np.zeros(3), np.zeros((3, 3), np.int32), np.float32(1)],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from ..arguments import refuse
+from ..whole_files import write_whole
 from .models import refuse_models
 from .readers import (
     Reader,
@@ -220,7 +221,7 @@ def write_json(path: Path, numbers: str, out: TextIO) -> None:
     if path == STANDARD:
         print(numbers, file=out)
     else:
-        path.write_text(numbers)
+        write_whole(path, numbers)
 
 
 def _run_profile(options: argparse.Namespace) -> int:

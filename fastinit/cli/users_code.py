@@ -53,7 +53,7 @@ def print_error(what: str, error: BaseException) -> None:
 
 
 def imported(option: str, name: str) -> Any:
-    """A module that an option names, of the current folder too, as of ``python -m``: what is installed starts elsewhere."""
+    """A module that an option names, of the current folder too, as ``python -m`` finds it, wherever the command is."""
     here = os.getcwd()
     if not {"", here} & set(sys.path) and not getattr(sys.flags, "safe_path", False):
         sys.path.insert(0, here)

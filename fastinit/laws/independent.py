@@ -14,6 +14,7 @@ from .. import _core
 from .._core import FEW_AXES, CheckedCall
 from ..arguments import real, refuse
 from ..dtypes import Kind
+from ..layout import in_parts
 from ..machine import usually_rounded
 from ..ranges import REACH, at_least, check_normal, interval, next_below
 from ..scaling import normal_interval, truncated_moments
@@ -121,13 +122,16 @@ class Uniform(InCore):
         set_argument(self, "high", high)
 
     @property
+    @usually_rounded
     def mean(self) -> float:
         return self.low / 2 + self.high / 2
 
     @property
+    @usually_rounded
     def std(self) -> float:
         return (self.high - self.low) / math.sqrt(12)
 
+    @usually_rounded
     def variance(self, shape: tuple[int, ...]) -> float:
         return (self.high - self.low) ** 2 / 12
 
@@ -223,14 +227,17 @@ class Truncated(InCore):
         set_argument(self, "high", high)
 
     @property
+    @usually_rounded
     def mean(self) -> float:
         return self.centre + self.scale * truncated_moments(self.low, self.high)[0]
 
     @property
+    @usually_rounded
     def std(self) -> float:
         return self.scale * truncated_moments(self.low, self.high)[1]
 
     @property
+    @usually_rounded
     def bounds(self) -> tuple[float, float]:
         if self.scale == 0:
             return self.centre, self.centre
@@ -296,11 +303,16 @@ class Constant(Law):
 
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
         value = self._within(kind)
-        return lambda target, first, steps: target.fill(value)
+
+        def fill(target: np.ndarray[Any, Any], first: int, steps: tuple[int, ...] | None) -> None:
+            for (piece,) in in_parts(target):
+                piece.fill(value)
+
+        return fill
 
     def array(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> np.ndarray[Any, Any]:
-        value, made = self._within(kind), np.empty(lengths, kind.dtype)
-        made.fill(value)
+        made = np.empty(lengths, kind.dtype)
+        self.fills(lengths, kind, seed, name, threads)(made, 0, None)
         return made
 
     def _checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:

@@ -12,6 +12,7 @@ import numpy as np
 from .._core import CheckedCall
 from ..arguments import choice
 from ..dtypes import Kind
+from ..machine import usually_rounded
 
 #: Fills an array with the elements number first + i steps[0] + j steps[1] + ... of the whole; None is C order.
 Fill = Callable[[np.ndarray[Any, Any], int, "tuple[int, ...] | None"], None]
@@ -90,6 +91,7 @@ class Law(ABC):
         """Standard deviation of an element of an array of that shape."""
         return self.std
 
+    @usually_rounded
     def variance(self, shape: tuple[int, ...]) -> float:
         """Of an element of an array of that shape."""
         deviation = self.deviation(shape)

@@ -20,7 +20,7 @@ from .. import _core
 from .._core import FEW_AXES, CheckedCall
 from ..arguments import integer, real, refuse
 from ..dtypes import Kind
-from ..layout import MOST_AXES, whole_steps
+from ..layout import LIMIT, MOST_AXES, in_parts, whole_steps
 from ..machine import usually_rounded
 from ..scaling import Axes, checked_axes, checked_gain, fan_pair
 from ..stream import encoded, stream_key
@@ -82,7 +82,8 @@ class _Placed(_Structure):
         def fill(target: Array, first: int, steps: tuple[int, ...] | None) -> None:
             if not target.size:
                 return
-            target[...] = 0
+            for (piece,) in in_parts(target):
+                piece[...] = 0
             if steps is None:
                 target.reshape(-1)[marked] = rounded
             else:
@@ -139,7 +140,9 @@ class Dirac(_Placed):
     out_axis: int
 
     def __init__(self, groups: int = 1, in_axis: int = -2, out_axis: int = -1) -> None:
-        set_argument(self, "groups", integer("groups", groups, 1))
+        if (number := integer("groups", groups, 1)) >= LIMIT:
+            refuse("groups", "below 2**63", number)
+        set_argument(self, "groups", number)
         set_argument(self, "in_axis", integer("in_axis", in_axis, -MOST_AXES, MOST_AXES))
         set_argument(self, "out_axis", integer("out_axis", out_axis, -MOST_AXES, MOST_AXES))
 
@@ -206,7 +209,9 @@ def _cut_from(build: Callable[[Array], None], lengths: tuple[int, ...], kind: Ki
             build(target)
         else:
             strides = [step * target.itemsize for step in steps]
-            target[...] = as_strided(made().reshape(-1)[first:], target.shape, strides, writeable=False)
+            source = as_strided(made().reshape(-1)[first:], target.shape, strides, writeable=False)
+            for piece, some in in_parts(target, source):
+                piece[...] = some
 
     return fill
 
@@ -243,9 +248,11 @@ class Orthogonal(_Gained, Whole):
         height = prod(length for axis, length in enumerate(shape) if axis not in (*columns, *batch))
         return height, prod(shape[axis] for axis in columns)
 
+    @usually_rounded
     def deviation(self, shape: tuple[int, ...]) -> float:
         return self.gain / math.sqrt(max(self.sides(shape)) or 1)
 
+    @usually_rounded
     def variance(self, shape: tuple[int, ...]) -> float:
         return self.gain**2 / (max(self.sides(shape)) or 1)
 
@@ -277,6 +284,7 @@ class DeltaOrthogonal(_Gained, Whole):
         for key, axes in (("in_axis", in_axis), ("out_axis", out_axis)):
             set_argument(self, key, checked_axes(key, axes))
 
+    @usually_rounded
     def deviation(self, shape: tuple[int, ...]) -> float:
         rows = prod(shape[axis] for axis in normalize_axis_tuple(self.in_axis, len(shape)))
         return self.gain * math.sqrt(rows / (prod(shape) or 1))
@@ -292,7 +300,8 @@ class DeltaOrthogonal(_Gained, Whole):
 
     def build(self, array: Array, kind: Kind, seed: int, name: str, threads: int) -> None:
         centre, rows = self._centre(array)
-        array.fill(0)
+        for (piece,) in in_parts(array):
+            piece.fill(0)
         if array.size:
             key = stream_key(seed, self.stream, name)
             fill_orthogonal(centre, (), tuple(range(rows, centre.ndim)), kind, self.gain, key, threads)
@@ -331,10 +340,12 @@ class Sparse(Whole):
         set_argument(self, "sparsity", share)
         set_argument(self, "scale", real("std", std, low=0))
 
+    @usually_rounded
     def zeros_of(self, rows: int) -> int:
         """How many zeros a column of so many rows has."""
         return ceil(self.sparsity * rows)
 
+    @usually_rounded
     def deviation(self, shape: tuple[int, ...]) -> float:
         return self.scale * math.sqrt(1 - self.zeros_of(shape[0]) / (shape[0] or 1))
 

@@ -21,9 +21,13 @@ from .widths import F32, F64, U32, U64, Array
 def values_of(law: str, key: bytes, count: int, real: type, arguments: tuple[float, ...]) -> Array:
     """The first `count` values of a law under a key."""
     rounded = -(-count // 32) * 32
-    w, x = words(key, 0, 0, rounded), words(key, 1, 0, rounded)
+    return values_of_words(law, words(key, 0, 0, rounded), words(key, 1, 0, rounded), real, arguments)[:count]
+
+
+def values_of_words(law: str, w: Array, x: Array, real: type, arguments: tuple[float, ...]) -> Array:
+    """The values that a law makes of whole tiles of main and fine words."""
     laws: dict[str, Callable[..., Array]] = {"normal": _normal, "uniform": _uniform, "truncated": _truncated}
-    return laws[law](w, x, real, *arguments)[:count]
+    return laws[law](w, x, real, *arguments)
 
 
 def _moved(z: Array, scale: float, shift: float, real: type) -> Array:
@@ -41,7 +45,7 @@ def _normal(w: Array, x: Array, real: type, mean: float, std: float) -> Array:
 
 def _uniform(w: Array, x: Array, real: type, low: float, high: float) -> Array:
     if low == high:
-        return np.full(w.shape, low, real)
+        return np.full(w.shape, low, real) + real(0)  # of both zeros the one without a sign
     least = _ceiling(low, real)
     if real is F32:
         value = fma32((w >> U32(8)).astype(F32) * F32(2**-24), F32(high - low), F32(least))

@@ -51,6 +51,8 @@ def _reflected(x: Array) -> Array:
 def delta_orthogonal(shape: Any, *, gain: float = 1.0, in_axis: int = -2, out_axis: int = -1, **common: Any) -> Any:
     """As `fastinit.delta_orthogonal`."""
     values = np.zeros(shape, precision_of(common))
+    if not values.size:
+        return placed(values, dtype_of(common), common)
     kernel = np.moveaxis(values, (in_axis, out_axis), (-2, -1))
     middle = kernel[tuple((length - 1) // 2 for length in kernel.shape[:-2])]
     plain = {key: common[key] for key in ("seed", "name") if key in common}

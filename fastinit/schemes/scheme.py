@@ -238,6 +238,7 @@ class Scheme:
         fans = fan_pair(shape, *(own.pop(axis) for axis in AXES))
         return self.scaled(*fans, **own)
 
+    @usually_rounded
     def variance(self, shape: tuple[int, ...], gain: float = 1.0, **keywords: Any) -> float:
         """Var(w) times the square of `gain`, for weights of mean zero that are independent or Haar; else NaN."""
         if self.needs_fans:

@@ -20,7 +20,8 @@ extern const size_t fi_item_bytes[FI_DTYPES];
 size_t fi_supported_levels(const fi_level *levels[]);
 #define FI_MOST_LEVELS 8
 
-/* The level in use: the best one, until another is chosen. */
+/* The level in use: the best one, until another is chosen. The first call, as that of fi_streamed_from(), finds it out,
+   and is made before there are threads: when the extension is imported. */
 const fi_level *fi_level_in_use(void);
 
 /* From how many bytes on memory that is not fresh is written past the caches, where values are made faster than lines

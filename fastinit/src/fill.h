@@ -16,4 +16,8 @@ typedef struct {
 void fi_fill(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters, const fi_region *region,
              size_t done, size_t count, void *out, int threads);
 
+/* The same, but of the first of these values, as many as are begun within so many seconds: how many these are. */
+size_t fi_fill_for(enum fi_law law, enum fi_dtype dtype, fi_key key, const fi_parameters *parameters,
+                   const fi_region *region, size_t done, size_t count, void *out, int threads, double seconds);
+
 #endif

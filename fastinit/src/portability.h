@@ -93,7 +93,8 @@
 #endif
 
 /* Everything between FI_TARGET_BEGIN(features) and FI_TARGET_END is compiled for those features. GCC also has to be
-   told to use whole 512-bit vectors; Clang does so unless tuned for a certain processor. */
+   told to use whole 512-bit vectors, which it can be from version 10 on; Clang does so unless tuned for a certain
+   processor. */
 #define FI_PRAGMA(text) _Pragma(#text)
 #if defined __clang__
 #define FI_TARGET_BEGIN(features) \
@@ -103,7 +104,11 @@
 #elif defined __GNUC__
 #define FI_TARGET_BEGIN(features) FI_PRAGMA(GCC push_options) FI_PRAGMA(GCC target(features))
 #define FI_TARGET_END FI_PRAGMA(GCC pop_options)
+#if __GNUC__ >= 10
 #define FI_WIDE_VECTORS ",prefer-vector-width=512"
+#else
+#define FI_WIDE_VECTORS
+#endif
 #endif
 
 FI_INLINE size_t fi_fewer(size_t a, size_t b) { return a < b ? a : b; }
@@ -154,15 +159,21 @@ FI_INLINE uint32_t *fi_opaque(uint32_t *words) {
 /* Where every processor of the architecture has a fused multiply-add, the portable level uses it too. */
 #define FI_BASELINE_FMA FI_ARM
 
-/* A counter shared by threads: each call gives the next number, and sees what was done before those that came first. */
+/* A counter shared by threads: each call gives the next number, and sees what was done before those that came first. The
+   other one passes over so many. */
 #if FI_GNU
 typedef size_t fi_counter;
-FI_INLINE size_t fi_count_up(fi_counter *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL); }
+FI_INLINE size_t fi_count_over(fi_counter *counter, size_t numbers) {
+    return __atomic_fetch_add(counter, numbers, __ATOMIC_ACQ_REL);
+}
 #else
 #include <intrin.h>
 typedef volatile __int64 fi_counter;
-FI_INLINE size_t fi_count_up(fi_counter *counter) { return (size_t)(_InterlockedExchangeAdd64(counter, 1)); }
+FI_INLINE size_t fi_count_over(fi_counter *counter, size_t numbers) {
+    return (size_t)(_InterlockedExchangeAdd64(counter, (__int64)numbers));
+}
 #endif
+FI_INLINE size_t fi_count_up(fi_counter *counter) { return fi_count_over(counter, 1); }
 
 /* Rounding to nearest and gradual underflow, whatever the caller had set; the caller's state is put back after. Whether
    it is another one matters to those who compute outside the core: fi_fp_is_foreign(). */

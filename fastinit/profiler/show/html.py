@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from html import escape
 from pathlib import Path
 from string import Template
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from plotly.offline import get_plotlyjs
 
-from ...arguments import refuse
 from ...records import Record, labelled
 from ...version import STREAM, VERSION
+from ...whole_files import write_whole
 from ..result.comparison import shared
 from .axes import GREY, style
 from .charts import Chart, charts_of
@@ -137,18 +135,6 @@ def to_html(profiles: Mapping[str, LayerProfile[Any]], path: Any = None) -> str 
         return made
     write_whole(Path(path), made)
     return None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
-    if not path.absolute().parent.is_dir():
-        refuse("path", "in a folder that exists", str(path))
-    part = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ...whole_files import write_figure
 from ..result.courses import typical_log
 from ..result.findings import BACKWARD, FORWARD, LIMITS
 from ..result.training import NAMES, OPTIMIZERS
@@ -49,7 +50,7 @@ def plot(profiles: Profiles, path: Any = None, ax: Any = None) -> Any:
     several = ax is None and len(series_of(profiles)) > 1
     figure = _several(profiles) if several else _one(next(iter(profiles.values())), ax)
     if path is not None:
-        figure.savefig(path)
+        write_figure(figure, path)
     return figure
 
 

@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any
 
 from ...machine import threads_limited
+from ...whole_files import write_figure
 from ..drawing import drawn
 from ..parallel import in_parallel, sharing
 from ..progress import progress as progress_bar
@@ -43,7 +44,7 @@ class Story(Comparison):
             picture.spectra(row[-1], some)
         picture.legend(figure, panels[0])
         if path is not None:
-            figure.savefig(path)
+            write_figure(figure, path)
         return figure
 
 

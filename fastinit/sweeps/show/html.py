@@ -10,8 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ...profiler.show.charts import finite, layout, looks_of
-from ...profiler.show.html import key, page, scrolling, write_whole
+from ...profiler.show.html import key, page, scrolling
 from ...records import plain
+from ...whole_files import write_whole
 from .lines import TITLES, Lines, word
 from .table import headed, roundings
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.ticker import MaxNLocator
 
 from ...profiler.show.plot import clear, curve, legend, literal, picture
+from ...whole_files import write_figure
 from .lines import Lines, title
 
 if TYPE_CHECKING:
@@ -34,5 +35,5 @@ def plot(sweep: Sweep, path: Any, ax: Any, x: str | None, y: str, hue: str | Non
     if lines.hue is not None:
         legend(figure) if ax is None else axes.legend(frameon=False, fontsize=9)
     if path is not None:
-        figure.savefig(path)
+        write_figure(figure, path)
     return figure

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ...whole_files import write_figure
+
 #: Panels of steps, evenly apart; and modules in colour, the others being grey.
 _PANELS, _NAMED = 4, 7
 
@@ -39,5 +41,5 @@ def chart(check: Any, plot: Any, path: Any = None) -> Any:
     title = f"{'passed' if check else 'not passed'}\nsteepest power of the width"
     figure.legend(handles[::-1], labels[::-1], loc="outside right upper", frameon=False, fontsize=8, title=title)
     if path is not None:
-        figure.savefig(path)
+        write_figure(figure, path)
     return figure

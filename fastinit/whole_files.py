@@ -1,0 +1,34 @@
+"""Whole files: what is written to a path is there all of it, or what was there before is."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+from threading import get_ident
+from typing import Any
+
+from .arguments import refuse
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file that is there whole or not at all: under a name of its own, a hidden one, until all of it is."""
+    if not path.absolute().parent.is_dir():
+        refuse("path", "in a folder that exists", str(path))
+    part = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.part")
+    try:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_figure(figure: Any, path: Any) -> None:
+    """Write one of matplotlib, by what the name of its file ends with; or to what is open, as matplotlib would."""
+    ending = Path(path).suffix[1:] if isinstance(path, (str, os.PathLike)) else ""
+    if not ending:  # matplotlib gives the file its own
+        figure.savefig(path)
+        return
+    file = BytesIO()
+    figure.savefig(file, format=ending)
+    write_whole(Path(path), file.getvalue())

@@ -1,0 +1,92 @@
+"""A plugin of pytest for tests that may be cut off: `python -m pytest -p proof.outcomes --outcomes FILE ...`
+
+The outcome of each test is put into FILE as soon as it is known, a line each, and tests that are there, but for those
+that failed, are not run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_WORST_FIRST = ("failed", "skipped", "passed")
+
+
+def read(path: Path) -> tuple[dict[str, dict[str, Any]], list[str] | None]:
+    """The last outcome of each test, and which tests there are, None where they were not found yet."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    collected = [line["collected"] for line in lines if "collected" in line]
+    return {line["test"]: line for line in lines if "test" in line}, collected[-1] if collected else None
+
+
+def summary(path: Path) -> dict[str, Any]:
+    """Counts of a file, the names of the tests that failed, and how many were skipped for which reason.
+
+    `ended` is whether all tests that there are have an outcome.
+    """
+    outcomes, collected = read(path)
+    known = [one for name, one in outcomes.items() if collected is None or name in collected]
+    by_outcome = {word: [one for one in known if one["outcome"] == word] for word in _WORST_FIRST}
+    return {
+        "passed": len(by_outcome["passed"]),
+        "failed": [one["test"].partition("::")[2] or one["test"] for one in by_outcome["failed"]],
+        "skipped": dict(Counter(one["reason"] for one in by_outcome["skipped"])),
+        "tests": None if collected is None else len(collected),
+        "ended": collected is not None and len(known) == len(collected),
+        "seconds": round(sum(one["seconds"] for one in known)),
+    }
+
+
+def _reason(report: Any) -> str:
+    """Of what was skipped, and of what must fail and did; of what failed, all that pytest says."""
+    if hasattr(report, "wasxfail"):
+        return f"must fail, and does: {report.wasxfail}"
+    return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr or "")
+
+
+class _Outcomes:
+    def __init__(self, path: Path) -> None:
+        self.path, (known, _) = path, read(path)
+        self.done = {name for name, one in known.items() if one["outcome"] != "failed"}
+        self.phases: list[pytest.TestReport] = []
+        self.files: list[str] = []
+
+    def _write(self, **line: Any) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _write_outcome(self, reports: list[Any], seconds: float) -> None:
+        worst = min(reports, key=lambda report: _WORST_FIRST.index(report.outcome))
+        self._write(test=worst.nodeid, outcome=worst.outcome, reason=_reason(worst), seconds=round(seconds, 3))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that could not be imported, or skips itself, is one test."""
+        if report.outcome != "passed":
+            self.files.append(report.nodeid)
+            self._write_outcome([report], 0.0)
+
+    @pytest.hookimpl(trylast=True)  # after -m has left out what it does
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        self._write(collected=[*self.files, *(item.nodeid for item in items)])
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in self.done])
+        items[:] = [item for item in items if item.nodeid not in self.done]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.phases.append(report)
+        if report.when == "teardown":
+            self._write_outcome(self.phases, sum(phase.duration for phase in self.phases))
+            self.phases = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--outcomes", type=Path, metavar="FILE", help="where outcomes are put and found")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path = config.getoption("--outcomes")
+    if path is not None:
+        config.pluginmanager.register(_Outcomes(path))
