@@ -14,8 +14,8 @@ from ..profiler.drawing import drawn
 from ..profiler.result.layer_profile import LayerProfile
 from ..profiler.show.story import story
 from .models import profile_model
-from .profile_options import STANDARD, told_aside, write_json
 from .readers import read_scheme
+from .standard_output import STANDARD, told_aside, write_json
 
 #: What may be asked of the story too.
 _OF_ANY_RUN = {"seed", "repeats", "threads", "progress"}

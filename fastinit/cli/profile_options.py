@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TypeAlias
 
 from ..arguments import refuse
-from ..whole_files import write_whole
 from .models import refuse_models
 from .readers import (
     Reader,
@@ -29,6 +26,7 @@ from .readers import (
     read_whole,
     several,
 )
+from .standard_output import STANDARD
 
 #: By group and keyword: how each is read (None: a flag) and what it is, with its default and all choices.
 Options: TypeAlias = Mapping[str, Mapping[str, tuple[Reader | None, str]]]
@@ -131,8 +129,6 @@ FILES = {
     "html": ("write a page with charts: .html or .htm", (".html", ".htm")),
     "json": ("write all numbers: .json; - is standard output, and all else goes to standard error", (".json",)),
 }
-#: What --json calls standard output.
-STANDARD = Path("-")
 
 
 def add_profile(parser: argparse.ArgumentParser) -> None:
@@ -206,22 +202,6 @@ def typed_files(options: argparse.Namespace) -> dict[str, Path]:
         if not path.absolute().parent.is_dir():
             refuse(f"--{kind}", "in a folder that exists", str(path))
     return files
-
-
-@contextmanager
-def told_aside(files: Mapping[str, Path]) -> Iterator[TextIO]:
-    """Standard output. Where it takes the numbers, what is printed meanwhile goes to standard error."""
-    out = sys.stdout
-    with redirect_stdout(sys.stderr) if files.get("json") == STANDARD else nullcontext():
-        yield out
-
-
-def write_json(path: Path, numbers: str, out: TextIO) -> None:
-    """All numbers, in a file or on standard output."""
-    if path == STANDARD:
-        print(numbers, file=out)
-    else:
-        write_whole(path, numbers)
 
 
 def _run_profile(options: argparse.Namespace) -> int:

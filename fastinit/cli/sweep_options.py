@@ -10,18 +10,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..arguments import choice, refuse
-from .profile_options import (
-    FILES,
-    OPTIONS,
-    STANDARD,
-    add_files,
-    add_keywords,
-    told_aside,
-    typed_files,
-    typed_options,
-    write_json,
-)
+from .profile_options import FILES, OPTIONS, add_files, add_keywords, typed_files, typed_options
 from .readers import read_truth, read_whole
+from .standard_output import STANDARD, told_aside, write_json
 
 #: Columns of the picture, by option, with the defaults of `fastinit.Sweep.plot`.
 _COLUMNS = {
