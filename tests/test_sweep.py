@@ -215,7 +215,8 @@ def test_a_name_that_nothing_has_is_refused_before_anything_is_made(capsys, coun
         with pytest.raises(ValueError, match=said):
             fi.sweep(over, **fixed, **SMALL)
     status, out, err = run(capsys, "--over", f"{name}={wrong}")
-    assert (status, out) == (2, "") and err.startswith(f"fastinit: `{name}` must be ")
+    option = f"--over {name}" if name in ("activation", "norm") else name  # which have forms of their own there
+    assert (status, out) == (2, "") and err.startswith(f"fastinit: `{option}` must be ")
     assert not counted
 
 
