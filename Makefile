@@ -65,6 +65,8 @@ lint: .venv/installed-linters .venv/installed-builders ## Python, Cython, C and 
 		$(CC) $$($(BIN)/python -c '$(C_ARGUMENTS)') $(C_WARNINGS) -Ifastinit/src -c FILE -o /dev/null
 	for wide in 0 1; do $(CC) -Wall -Werror -DWIDE=$$wide -Ifastinit/src -c proof/activations.c -o /dev/null || exit 1; done
 	$(CC) -Wall -Werror '-DLEVEL="kernels_portable.c"' -Ifastinit/src -c proof/words.c -o /dev/null
+	for real in float double; do for source in proof/statistics/*.c; do \
+		$(CC) -Wall -Wextra -Werror -DREAL=$$real -c $$source -o /dev/null || exit 1; done; done
 
 # The library of the sanitizers must come before Python itself; Python's own leaks are not ours.
 sanitize: .venv/installed-test .venv/installed-builders ## the kernel tests under the address and undefined-behaviour sanitizers

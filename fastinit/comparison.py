@@ -217,6 +217,12 @@ def _check_repeats(found: Verification, pieces: list[Any], many_values: bool, co
         found.problems.append(f"values {places} ({seen.again} windows)")
 
 
+def sketch_of(pieces: list[Any]) -> tuple[int, ...]:
+    """The sketch of a right array, whose own values tell whether its law has few."""
+    some = np.concatenate([np.ravel(piece)[:_FEWEST] for piece in pieces])
+    return repeats(pieces).sketch if len(some) and has_many_values(counts_of(some)) else ()
+
+
 def check_structure(found: Verification, whole: Any, law: Law) -> None:
     """What ties the elements of an array, each part of one that is packed, if it is here as a whole."""
     parts = [] if whole is None or not whole.size else [whole]

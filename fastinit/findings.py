@@ -9,6 +9,11 @@ from typing import Any, ClassVar
 from .records import Record
 from .streaming import Statistics
 
+#: Begins the problem of an array that has its law, and hardly one of the bits that it should have.
+OF_ANOTHER = "of its law, but of another seed, or of another name"
+#: The check of bits.
+DIFFER = "elements that differ"
+
 
 @dataclass(eq=False, repr=False)
 class Verification(Record):
@@ -17,7 +22,8 @@ class Verification(Record):
     Attributes
     ----------
     problems : list of str
-        One line for each; empty if the array is what it is said to be.
+        One line for each, what tells most first; empty if the array is what it is said to be. That bits differ comes
+        second where there is more to say.
     checks : dict
         Name of each check to what was measured.
     statistics : Statistics
@@ -44,12 +50,19 @@ class Verification(Record):
 
     @property
     def summary(self) -> str:
-        """The problems in one line: the first, and how many more."""
-        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
-        return "".join(self.problems[:1]) + more
+        """The problems in one line: the first, that bits differ, and how many more."""
+        shown = self.problems[: 2 if self.checks.get(DIFFER) else 1]
+        more = len(self.problems) - len(shown)
+        return "; ".join(shown) + (f" (and {more} more)" if more else "")
+
+    @property
+    def is_of_another(self) -> bool:
+        """Whether it has its law, and nearly all of its elements are other ones: so are those of another seed."""
+        return self.problems[:1] != [] and self.problems[0].startswith(OF_ANOTHER)
 
     def __str__(self) -> str:
-        lines = [f"{name}: {value}" for name, value in self.checks.items()]
+        shown = {name: self.checks[name] for name in ("elements", DIFFER)} if self.is_of_another else self.checks
+        lines = [f"{name}: {value}" for name, value in shown.items()]
         return "\n".join(lines + [f"PROBLEM {problem}" for problem in self.problems] + ["ok" if self.ok else "not ok"])
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .arguments import first_few, refuse
 from .dtypes import NAMES, kind_of
@@ -72,6 +72,18 @@ def check_names(path: Path, names: Iterable[str]) -> None:
     for name in names:
         if not name.isprintable():
             raise ValueError(f"{path} has a tensor whose name cannot be printed: {name!r}")
+
+
+def has_tensors(path: Path) -> bool:
+    """Whether it is called as what `open_tensors` opens."""
+    return path.suffix == ".safetensors" or path.name.endswith(INDEX) or path.is_dir()
+
+
+def refuse_kind(path: Path, others: str = "") -> NoReturn:
+    """Raise for a file of a kind that is not read; `others` are more that are."""
+    os.stat(path)  # what is not there is told as of any other file
+    kinds = f".safetensors, or of torch.save ({', '.join(PICKLED)}); the index of several (*{INDEX}), or their folder"
+    refuse("file", f"a file of arrays: {others}{kinds}", str(path))
 
 
 @contextmanager

@@ -57,6 +57,14 @@ JOBS = (
     Job("processors", "processors with fewer instructions find the levels they have, of the same bits", 4),
     Job("races", "the thread sanitizer finds no race in the core", 10, ("",)),
     Job("starved", "calls that get less memory, stack or threads than they ask for are right, or raise", 3, ("",)),
+    Job("statistics.crush", "TestU01's batteries do not tell the words from random ones", 1700),
+    Job("statistics.dieharder", "nor do dieharder's tests", 700),
+    Job("statistics.haar", "orthogonal matrices follow Haar's measure", 3, ("",)),
+    Job("statistics.halves", "numbers of 16 bits are as frequent as they ought to be", 5, ("",)),
+    Job("statistics.normals", "normal values are normal and independent", 15, ("",)),
+    Job("statistics.rare", "normal values on their rare path are, too", 2, ("",)),
+    Job("statistics.summary", "all p-values of batteries of others are uniform together", 1, ("",)),
+    Job("statistics.truncated", "truncated normal values follow their law at extreme intervals", 17, ("",)),
     Job("targets", "the core compiles for 17 targets", 10, ("",), ("ziglang",)),
     Job("threads", "sixty-four threads share generators, accumulators and arrays", 5, ("",)),
     Job("tiles", "random tiles have the same bits on every level", 200),
@@ -72,7 +80,7 @@ def listed(job: Job) -> str:
     state = f"{len(lines)} hold" if not bad else f"{len(bad)} of {len(lines)} DO NOT HOLD: {'; '.join(bad)}"
     worst = report.worst(lines, *job.worst)
     night = "nightly" if job.runs else "by hand"
-    return f"{job.name:<14} {night:<8} {job.minutes:>4g} min  {state if lines else 'not run'}{worst}\n    {job.shows}"
+    return f"{job.name:<20} {night:<8} {job.minutes:>4g} min  {state if lines else 'not run'}{worst}\n    {job.shows}"
 
 
 def nightly(jobs: tuple[Job, ...] = JOBS) -> int:

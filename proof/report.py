@@ -14,7 +14,7 @@ _MOST_ENTRIES, _MOST_CHARACTERS = 6, 60
 
 def stored(folder: Path, name: str) -> list[dict[str, Any]]:
     """The lines of a job; none where it was not run."""
-    path = folder / f"{name}.json"
+    path = folder / f"{name.replace('.', '_')}.json"
     lines: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     return lines
 

@@ -28,6 +28,14 @@ def folder(tmp_path, monkeypatch):
     np.save("sparse.npy", fi.sparse((100, 8), 0.5, seed=3))
     np.save("dirac.npy", fi.dirac((3, 8, 16), groups=2))
     np.save("many.npy", fi.he_normal((4, 5, 6, 7), seed=3, in_axis=(0, 1), out_axis=2, batch_axis=3))
+    Path("text.npy").write_text("hello")
+    Path("nothing.npy").touch()
+    np.save("objects.npy", np.array([{}]), allow_pickle=True)
+    Path("x.csv").write_text("1,2\n")
+    empty = np.zeros((0, 4), np.float32)
+    np.save("empty.npy", empty)
+    np.savez("empties.npz", a=empty, b=empty)
+    np.savez("some.npz", a=fi.he_normal((64, 32), seed=3, name="a"), b=empty)
     written(tmp_path / "w.safetensors", {"a": ("F32", fi.he_normal((64, 32), seed=3, name="a"))})
     return tmp_path
 
@@ -53,9 +61,23 @@ MODEL = ["--model", "my.models:gpt"]
         (["w.npy", *HE, "--config", "c"], "`--config` must be left out here (fastinit torch verify has it), got 'c'"),
         (["w.npy", *HE, "--seed", "1.5"], "`--seed` must be an integer, such as 4096 or 1e6, got '1.5'"),
         (["w.npy", *HE, "--seed", "-1"], "`--seed` must be an integer in [0, 2**128), got -1"),
-        (["none.npy", *HE], "[Errno 2] No such file or directory: 'none.npy'"),
-        (["none.npz", *HE], "[Errno 2] No such file or directory: 'none.npz'"),
-        (["none.safetensors", *HE], "[Errno 2] No such file or directory: 'none.safetensors'"),
+        (["none.npy", *HE], "none.npy: No such file or directory"),
+        (["none.npz", *HE], "none.npz: No such file or directory"),
+        (["none.safetensors", *HE], "none.safetensors: No such file or directory"),
+        (["text.npy", *HE],
+         "text.npy cannot be read as an .npy or .npz file: it is no array (numpy.save writes one)"),
+        (["nothing.npy", *HE], "nothing.npy cannot be read as an .npy or .npz file: it is empty"),
+        (["objects.npy", *HE],
+         "objects.npy cannot be read as an .npy or .npz file: it has objects of Python, where only numbers are read"),
+        (["x.csv", *HE],
+         "`file` must be a file of arrays: .npy, .npz, .safetensors, or of torch.save (.pt, .pth, .bin); the index of "
+         "several (*.safetensors.index.json), or their folder, got 'x.csv'"),
+        (["none.csv", *HE], "none.csv: No such file or directory"),
+        (["", *HE], "`file` must be a path, got ''"),
+        (["empty.npy", *HE],
+         "`file` must be of an array with elements: of this nothing can be checked, got 'empty.npy of (0, 4)'"),
+        (["empties.npz", *HE],
+         "`--array` must be such that a tensor of floats with elements is checked, got None"),
         (["w.npy", *HE, "--gain", "two"], "`--gain` must be a number, got 'two'"),
         (["w.npy", *HE, "--in-axis", "0,x"], "`--in-axis` must be a number, got 'x'"),
         (["w.npy", *HE, "--std", "1"],
@@ -164,6 +186,49 @@ def test_tensors_of_several_files(capsys):
     assert (status, out) == (2, "") and err.endswith(
         " names files that are not there: model-00002-of-00002.safetensors\n"
     )
+
+
+STRANGE = "of its law, but of another seed, or of another name (2048 of 2048 elements are not those of seed {})"
+
+
+@pytest.mark.parametrize(
+    ("typed", "whose", "hint"),
+    [
+        (["fc1.npy", "--seed", "1", "--name", "fc1"], "1 and name 'fc1'", ""),
+        (["fc1.npy", "--seed", "0"], "0 and name ''", "; they are those of name 'fc1': --name fc1"),
+        (["fc1.npy", "--seed", "1"], "1 and name ''", "; --name is the name that the array was made under"),
+        (["fc1.npz", "--seed", "0"], "0 and name 'arr_0'", "; they are those of name 'fc1': --name fc1"),
+        (["a fc.npy", "--seed", "0"], "0 and name ''", "; they are those of name 'a fc': --name 'a fc'"),
+    ],
+)
+def test_an_array_of_another_seed_or_name(capsys, typed, whose, hint):
+    weights = fi.he_normal((64, 32), seed=0, name="fc1")
+    np.save("fc1.npy", weights)
+    np.savez("fc1.npz", weights)
+    np.save("a fc.npy", fi.he_normal((64, 32), seed=0, name="a fc"))
+    said = f"elements: 2048\nelements that differ: 2048\nPROBLEM {STRANGE.format(whose)}{hint}\nnot ok\n"
+    assert run(capsys, "verify", *typed, *HE) == (1, said, "")
+
+
+def test_a_cause_is_told_before_the_bits(capsys):
+    """Copies of what is right, whichever comes first; zeros; twice the scale. All beside the bits."""
+    right, other = (fi.he_normal((64, 32), seed=0, name=name) for name in ("right", "double"))
+    np.savez("w.npz", before=right, right=right, after=right, zero=np.zeros_like(right), double=2 * other)
+    status, out, _ = run(capsys, "verify", "w.npz", *HE, "--seed", "0")
+    lines = dict(line.removeprefix("PROBLEM ").split(": ", 1) for line in out.splitlines()[:-2])
+    assert status == 1 and [*lines] == ["before", "after", "zero", "double"]
+    bits = {name: f"2048 of 2048 elements are not those of seed 0 and name {name!r}" for name in lines}
+    assert lines["before"] == f"has values of right; {bits['before']}"
+    assert lines["after"] == f"has values of right; {bits['after']}"
+    assert lines["zero"].startswith(f"all 2048 elements are 0; {bits['zero']} (and ")
+    assert lines["double"].startswith("standard deviation 0.3") and bits["double"] in lines["double"]
+
+
+def test_what_has_no_elements_is_told(capsys):
+    said = "not checked: b (no elements)\ntensors checked: 1\nok\n"
+    assert run(capsys, "verify", "some.npz", *HE, "--seed", "3") == (0, said, "")
+    found = fi.verify(np.zeros((0, 4), np.float32), "he_normal", seed=0)
+    assert found.ok and str(found) == "elements: 0\nnot checked: anything: there are no elements\nok"
 
 
 def test_copies_between_tensors(folder, capsys):

@@ -54,7 +54,7 @@ def doc_of(job):
 
 
 def test_results_are_of_jobs_and_have_one_form(front):
-    names = {job.name for job in front.JOBS}
+    names = {job.name.replace(".", "_"): job.name for job in front.JOBS}
     for path in sorted((PROOF / "results").glob("*.json")):
         assert path.stem in names
         lines = json.loads(path.read_text("utf-8"))
@@ -63,7 +63,7 @@ def test_results_are_of_jobs_and_have_one_form(front):
             assert tuple(line) == FIELDS
             assert line["holds"] is True and 0 <= line["false_alarm"] < 1
             assert line["machine"]["fastinit"] and re.fullmatch(r"\d{4}-\d\d-\d\d", line["date"])
-            assert f"python -m proof.{path.stem}" in line["command"]
+            assert f"python -m proof.{names[path.stem]}" in line["command"]
 
 
 def line_of(claim, **changed):
@@ -74,10 +74,10 @@ def line_of(claim, **changed):
 def test_a_job_is_listed_with_what_does_not_hold(front, report, tmp_path, monkeypatch):
     monkeypatch.setattr(front, "RESULTS", tmp_path)
     job = front.Job("a", "all is well", 2, worst=("x.0", "ulp"))
-    assert front.listed(job) == "a              by hand     2 min  not run\n    all is well"
+    assert front.listed(job) == "a                    by hand     2 min  not run\n    all is well"
     lines = [line_of("b"), line_of("c", found={"x": [3]})]
     (tmp_path / "a.json").write_text(json.dumps(lines))
-    assert front.listed(job) == "a              by hand     2 min  2 hold, worst 3 ulp\n    all is well"
+    assert front.listed(job) == "a                    by hand     2 min  2 hold, worst 3 ulp\n    all is well"
     (tmp_path / "a.json").write_text(json.dumps([*lines, line_of("d", holds=False)]))
     assert " 1 of 3 DO NOT HOLD: d, worst 3 ulp\n" in front.listed(job)
 

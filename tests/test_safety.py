@@ -208,6 +208,9 @@ def test_messages_of_archives(refused):
     said = {
         "huge": "'a' has fewer bytes than its shape says",
         "version": "'a' is of version (9, 0) of the format",
+        "empty": "'a' is empty",
+        "no array": "'a' is no array (numpy.save writes one)",
+        "objects": "'a' has objects of Python, where only numbers are read",
         "long": "Header info length (100000) is large and may not be safe to load securely.",
         "no such compression": "That compression method is not supported",
     }

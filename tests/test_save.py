@@ -419,7 +419,7 @@ def test_the_command_saves_shapes(run, tmp_path):
          "(char 1)"),
         (["--seed", "-1", "--shapes", "nowhere.json"], "`--seed` must be an integer in [0, 2**128), got -1"),
         (["--shapes", "twins.json"], "twins.json cannot be read as JSON: twice in an object: 'a'"),
-        (["--shapes", "nowhere.json"], "[Errno 2] No such file or directory: 'nowhere.json'"),
+        (["--shapes", "nowhere.json"], "nowhere.json: No such file or directory"),
         (["--shapes", "shapes.json", "--seed", "one"], "`--seed` must be a number, got 'one'"),
         (["--shapes", "shapes.json", "--max-shard-size", "5"],
          None),

@@ -242,6 +242,24 @@ def test_one_wrong_bit_is_found():
     assert "elements are not those" in problem(fi.zeros(SHAPE) + 1e-9, "zeros")
 
 
+def test_a_cause_is_told_before_the_bits():
+    """Of zeros, of another scale, of what is not finite; of another seed where there is none."""
+    weights = fi.he_normal(SHAPE, seed=1, name="w")
+    bits = "262144 of 262144 elements are not those of seed 1 and name 'w'"
+    for wrong, cause in ((np.zeros_like(weights), "all 262144 elements are 0"), (2 * weights, "standard deviation")):
+        found = fi.verify(wrong, "he_normal", seed=1, name="w")
+        assert found.problems[0].startswith(cause) and found.problems[1] == bits
+        assert f"; {bits} (and {len(found.problems) - 2} more)" in repr(found)
+    other = fi.verify(weights, "he_normal", seed=2, name="w")
+    said = f"of its law, but of another seed, or of another name ({bits.replace('seed 1', 'seed 2')})"
+    assert other.problems == [said] and other.is_of_another
+    assert str(other) == f"elements: 262144\nelements that differ: 262144\nPROBLEM {said}\nnot ok"
+    assert repr(other) == f"Verification(262144 elements, not ok: {said})"
+    lost = weights.copy()
+    lost[0, :7] = np.nan
+    assert fi.verify(lost, "he_normal", seed=1, name="w").problems[0] == "7 elements are not finite"
+
+
 def test_small_arrays_and_callables():
     assert fi.verify(fi.he_normal((3, 5), seed=1), "he_normal", seed=1)
     assert fi.verify(fi.zeros((0, 3)), "he_normal")
@@ -331,7 +349,7 @@ def files(tmp_path):
         (["kernel.npy", "--in-axis", "1", "--out-axis", "0", "--scheme", "he_normal", "--seed", "1"], 0, "ok"),
         (["named.npz", "--scheme", "he_normal", "--seed", "3"], 0, "ok"),
         (["missing.npy", "--scheme", "he_normal"], 2, "No such file"),
-        (["objects.npy", "--scheme", "he_normal"], 2, "Python objects in dtype"),
+        (["objects.npy", "--scheme", "he_normal"], 2, "it has objects of Python, where only numbers are read"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

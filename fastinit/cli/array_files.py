@@ -43,8 +43,9 @@ class ArchivedFile:
 
     def read(self, name: str) -> Any:
         """The array: no more memory is taken than its bytes need."""
-        self._header(name)
+        dtype = self._header(name)[1]
         with _named(self._path), self._archive.open(self._members[name]) as file:
+            _check_numbers(repr(name), dtype)
             return npy.read_array(file, allow_pickle=False)
 
     def _header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -52,13 +53,27 @@ class ArchivedFile:
         member = self._members[name]
         _check_size(self._path, member)
         with _named(self._path), self._archive.open(member) as file:
-            version = npy.read_magic(file)
-            if version not in _HEADERS:
-                raise ValueError(f"{name!r} is of version {version} of the format")
-            shape, _, dtype = _HEADERS[version](file)
+            shape, dtype = _read_header(file, repr(name))
             if not dtype.hasobject and prod(shape) * dtype.itemsize > member.file_size - file.tell():
                 raise ValueError(f"{name!r} has fewer bytes than its shape says")
         return shape, dtype
+
+
+def _read_header(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype, from the beginning of the file of an array."""
+    start = file.read(len(npy.MAGIC_PREFIX))
+    if start != npy.MAGIC_PREFIX:
+        raise ValueError(f"{name} is {'no array (numpy.save writes one)' if start else 'empty'}")
+    version = tuple(file.read(2))
+    if version not in _HEADERS:
+        raise ValueError(f"{name} is of version {version} of the format")
+    shape, _, dtype = _HEADERS[version](file)
+    return shape, dtype
+
+
+def _check_numbers(name: str, dtype: np.dtype[Any]) -> None:
+    if dtype.hasobject:
+        raise ValueError(f"{name} has objects of Python, where only numbers are read")
 
 
 def _check_size(path: Path, member: ZipInfo) -> None:
@@ -84,6 +99,8 @@ def open_archive(path: Path) -> Iterator[ArchivedFile]:
 def read_npy_file(path: Path) -> Any:
     """The array of an .npy file, read as it is needed."""
     with _named(path):
+        with path.open("rb") as file:
+            _check_numbers("it", _read_header(file, "it")[1])
         return npy.open_memmap(path, mode="r")
 
 

@@ -201,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _print_refusal(error: Exception, see: str = "") -> None:
     """In one line: what a file or an argument has in it may hold others, and what a terminal acts on."""
-    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(error))
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in _words_of(error))
     print(f"fastinit: {shown}{see}", file=sys.stderr)
 
 
@@ -215,6 +215,13 @@ def _print_rule(error: Exception, options: argparse.Namespace | None) -> None:
     command = "fastinit" if options is None else options.command.prog
     option = None if options is None else options.command.option_for(argument, options)
     _print_refusal(ValueError(f"`{option or argument}`{rest}"), _see(command))
+
+
+def _words_of(error: Exception) -> str:
+    """Of a file that the system refuses its name, and why: without a number that only the system knows."""
+    if isinstance(error, OSError) and error.filename is not None and error.filename2 is None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _give_up_output() -> None:

@@ -45,13 +45,16 @@ def known_rules() -> str:
 
 def opened(path: Path) -> Any:
     """The tensors of a file, or of several with an index, as arrays; of one that torch wrote by its door."""
-    from ..tensor_files import INDEX, PICKLED, open_tensors  # which import NumPy, and help does not
+    from zipfile import is_zipfile
+
+    from ..tensor_files import PICKLED, has_tensors, open_tensors, refuse_kind  # which import NumPy: help does not
     from .array_files import open_archive
 
     if path.suffix in PICKLED:
         return import_module(STORED).opened(path, "np")
-    has_tensors = path.suffix == ".safetensors" or path.name.endswith(INDEX) or path.is_dir()
-    return open_tensors(path) if has_tensors else open_archive(path)
+    if has_tensors(path):
+        return open_tensors(path)
+    return open_archive(path) if path.suffix == ".npz" or is_zipfile(path) else refuse_kind(path, ".npy, .npz, ")
 
 
 def plan_model(options: argparse.Namespace) -> Any:

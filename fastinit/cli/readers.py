@@ -5,6 +5,7 @@ What is slow to import is imported by the reader that wants it: help is printed 
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -15,6 +16,15 @@ from ..missing import missing
 
 #: From the name of an option and what was typed to a value.
 Reader = Callable[[str, str], Any]
+
+
+class FilePath(argparse.Action):
+    """What was typed, as a path: nothing would be the current folder."""
+
+    def __call__(self, parser: argparse.ArgumentParser, found: Any, value: Any, option: str | None = None) -> None:
+        if not value:
+            parser.error(f"`{self.dest}` must be a path, got {value!r}")
+        setattr(found, self.dest, Path(value))
 
 
 def option_of(keyword: str) -> str:

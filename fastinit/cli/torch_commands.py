@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from .models import known_rules, plan_model, save_model, verify_model
 from .profile_options import OPTIONS, add_keywords, add_showing, typed_files, typed_options
-from .readers import read_whole
+from .readers import FilePath, read_whole
 from .save_options import add_save_options, told_files, typed_save_options
 
 #: Those of `fastinit.torch.profile` that are words or numbers, as `OPTIONS` has them.
@@ -73,13 +72,13 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "The tensors of a file as the weights that rules give a model. Exit status: 0 all is right, 1 it is not, 2 the "
-        "question was wrong."
+        "question was wrong, as where the file has not the names and shapes of the model."
     )
     parser.epilog = "Example: fastinit torch verify gpt.safetensors --model my.models:gpt --rules gpt2 --seed 0"
     parser.add_argument(
         "file",
-        type=Path,
-        help="a .safetensors file; the index of several, or their folder; a file of torch.save (.pt, .pth, .bin, ...)",
+        action=FilePath,
+        help="a .safetensors file; the index of several, or their folder; a file of torch.save (.pt, .pth, .bin)",
     )
     parser.add_argument("--seed", help="compare every bit with the weights of this seed (default: compare laws alone)")
     _add_model(parser)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import partial
+from shlex import quote
 from typing import Any
 
 from ..arguments import first_few, refuse
 from ..dtypes import kind_of
-from ..models.shards import Shard, problems_of
+from ..models.shards import Shard, problems_of, wants_sketches
 from ..schemes import Scheme
 from ..tensor_files import FLOATS
 from ..verification import verify
@@ -17,6 +19,9 @@ from .array_files import ArchivedFile, read_npy_file
 from .models import opened
 from .readers import read_index, read_seed, read_shape
 from .scheme_options import scheme_with_keywords
+
+#: What an array that has another name may need.
+_UNNAMED = "; --name is the name that the array was made under"
 
 
 def verify_arrays(options: argparse.Namespace) -> int:
@@ -45,8 +50,8 @@ def _verify_tensors(
             refuse(f"--{option}", "left out for a file of tensors by name", getattr(options, option))
     unchecked, checked = list[str](), list[Shard]()
     for name, array in _read_tensors(file, options.array):
-        if array is None:
-            unchecked.append(name)
+        if array is None or not array.size:
+            unchecked.append(name if array is None else f"{name} (no elements)")
             continue
         try:
             law = scheme.law_for(array.shape, **keywords)
@@ -56,7 +61,9 @@ def _verify_tensors(
         whole = Shard(name, array.shape, array.dtype.name, places=(), total=0, checked=True)
         checked.append(whole.judged(found, law))
     if not checked:
-        refuse("--array", "such that a tensor of floats is checked", _shown(options.array))
+        refuse("--array", "such that a tensor of floats with elements is checked", _shown(options.array))
+    if wants_sketches([checked]):
+        checked = [one.sketched(partial(_read_again, file, one.name)) for one in checked]
     problems = problems_of([checked])
     for problem in problems:
         print(f"PROBLEM {problem}")
@@ -64,6 +71,10 @@ def _verify_tensors(
         print(f"not checked: {', '.join(unchecked)}")
     print(f"tensors checked: {len(checked)}", "not ok" if problems else "ok", sep="\n")
     return int(bool(problems))
+
+
+def _read_again(file: Any, name: str) -> list[Any]:
+    return [file.read(name)]
 
 
 def _read_tensors(file: Any, patterns: list[str] | None) -> Iterator[tuple[str, Any]]:
@@ -93,14 +104,17 @@ def _verify_array(
         if array.dtype.itemsize != 2:
             refuse("--dtype", f"left out for items of {array.dtype.itemsize} bytes", options.dtype)
         array = array.view(kind_of("bfloat16").dtype)
-    found = verify(
-        array,
-        scheme,
-        shape=None if options.shape is None else read_shape("--shape", options.shape),
-        index=None if options.index is None else read_index("--index", options.index),
-        seed=seed,
-        name=stored if options.name is None else options.name,
-        **keywords,
-    )
+    if not array.size:
+        refuse("file", "of an array with elements: of this nothing can be checked", f"{options.file} of {array.shape}")
+    keywords |= {
+        "shape": None if options.shape is None else read_shape("--shape", options.shape),
+        "index": None if options.index is None else read_index("--index", options.index),
+        "seed": seed,
+    }
+    found = verify(array, scheme, name=stored if options.name is None else options.name, **keywords)
+    if options.name is None and found.is_of_another:
+        stem = options.file.stem
+        is_named = stem.isprintable() and verify(array, scheme, name=stem, **keywords).ok
+        found.problems[0] += f"; they are those of name {stem!r}: --name {quote(stem)}" if is_named else _UNNAMED
     print(found)
     return 0 if found else 1

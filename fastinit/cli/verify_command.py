@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..schemes import SCHEMES
 from .models import refuse_models
+from .readers import FilePath
 from .scheme_options import add_scheme_options
 
 
@@ -14,7 +14,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     """What the command is, and all its options."""
     parser.description = (
         "One array, or each tensor of a file, or of several with an index, under its own name. Exit status: 0 all is "
-        "right, 1 it is not, 2 the question was wrong."
+        "right, 1 it is not, 2 the question was wrong, or there was nothing to check."
     )
     parser.epilog = (
         "Examples: fastinit verify w.npy --scheme he_normal --seed 0 --name mlp.0; "
@@ -22,7 +22,7 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "file",
-        type=Path,
+        action=FilePath,
         help="a file of arrays: .npy, .npz, .safetensors or of torch.save; the index of several, or their folder",
     )
     parser.add_argument("--seed", help="compare every bit with the arrays of this seed (default: compare laws alone)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from ..arguments import refuse, unexpected
 from ..machine import usually_rounded
 from ..models import weights
 from ..models.plans import Entry, Plan
-from ..models.shards import ModelVerification, Shard, digest_of, put_together
+from ..models.shards import ModelVerification, Shard, digest_of, put_together, wants_sketches
 from ..models.weights import Ruled, Rules, Weight, planned
 from ..rectangles import Rectangle
 from ..stream import seed_number
@@ -235,19 +236,27 @@ def verify(tree: Any, rules: Rules, seed: Any = None) -> ModelVerification:
     """
     found, number = _leaves(tree), None if seed is None else seed_number(seed)
     entries = planned([*found.weights.values()], rules, law_of)
-    held: dict[int, list[Shard]] = {}
+    held: dict[int, list[tuple[Shard, Any]]] = {}
     for at, entry in zip(found.weights, entries, strict=True):
-        for device, shard in _held(found.leaves[at], entry, number):
-            held.setdefault(device, []).append(shard)
-    return put_together([held.get(device, []) for device in range(max(held, default=0) + 1)], "device")
+        for device, shard, array in _held(found.leaves[at], entry, number):
+            held.setdefault(device, []).append((shard, array))
+    every = [held.get(device, []) for device in range(max(held, default=0) + 1)]
+    shards = [[shard for shard, _ in here] for here in every]
+    if wants_sketches(shards):
+        shards = [[shard.sketched(partial(_on_host, array)) for shard, array in here] for here in every]
+    return put_together(shards, "device")
 
 
-def _held(leaf: Any, entry: Entry, seed: int | None) -> Iterator[tuple[int, Shard]]:
-    """By the number of its device, what each holds of a weight."""
+def _on_host(array: Any) -> list[Any]:
+    return [np.asarray(array)]
+
+
+def _held(leaf: Any, entry: Entry, seed: int | None) -> Iterator[tuple[int, Shard, Any]]:
+    """By the number of its device, what each holds of a weight: what is found of it, and itself."""
     if isinstance(leaf, jax.ShapeDtypeStruct):
         refuse("tree", f"of arrays, none of them abstract ({entry.name})", leaf, TypeError)
     if not isinstance(leaf, jax.Array):
-        yield 0, _shard(np.asarray(leaf), Rectangle.whole(entry.shape), entry, seed)
+        yield 0, _shard(np.asarray(leaf), Rectangle.whole(entry.shape), entry, seed), leaf
         return
     if not leaf.is_fully_addressable:
         refuse("tree", f"of arrays that are whole on devices of this process ({entry.name})", leaf.sharding)
@@ -255,7 +264,8 @@ def _held(leaf: Any, entry: Entry, seed: int | None) -> Iterator[tuple[int, Shar
         ends = [part.indices(length)[:2] for part, length in zip(one.index, entry.shape, strict=True)]
         begin, size = tuple(start for start, _ in ends), tuple(stop - start for start, stop in ends)
         rectangle = Rectangle(begin, (0,) * len(begin), size)
-        yield one.device.id, _shard(np.asarray(one.data), rectangle, entry, seed, checked=one.replica_id == 0)
+        shard = _shard(np.asarray(one.data), rectangle, entry, seed, checked=one.replica_id == 0)
+        yield one.device.id, shard, one.data
 
 
 def _shard(array: Any, rectangle: Rectangle, entry: Entry, seed: int | None, checked: bool = True) -> Shard:

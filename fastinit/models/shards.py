@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arguments import first_few
-from ..findings import Verification
+from ..comparison import sketch_of
+from ..findings import DIFFER, OF_ANOTHER, Verification
 from ..laws import Law
 from ..layout import whole_steps
 from ..records import Record
@@ -88,12 +89,15 @@ class Shard(NamedTuple):
 
         They are not where they have their law, but are other ones nearly all; of part of them nobody knows.
         """
-        differ, fits = found.checks.get("elements that differ"), None
+        differ, fits = found.checks.get(DIFFER), None
         if differ is not None and not law.is_fixed:
-            others = len(found.problems) == 1 and 2 * differ > found.statistics.count
-            fits = True if not differ else False if others else None
+            fits = True if not differ else False if found.is_of_another else None
         problems = (*self.problems, *([found.summary] if found.problems else []))
         return self._replace(problems=problems, sketch=found.sketch, fits=fits)
+
+    def sketched(self, arrays: Callable[[], list[Any]]) -> Shard:
+        """With the sketch of what is here, if every bit of it is right: see `wants_sketches`."""
+        return self._replace(sketch=sketch_of(arrays())) if self.fits else self
 
     @property
     def whole(self) -> tuple[str, tuple[int, ...], str]:
@@ -146,11 +150,20 @@ def put_together(everyone: Sequence[Sequence[Shard]], holder: str = "rank") -> M
     return ModelVerification(tuple(lines), len(checked) - len(unchecked), unchecked, _combined(distinct.values()))
 
 
+def wants_sketches(everyone: Sequence[Sequence[Shard]]) -> bool:
+    """Whether wrong values may be those of a shard that is right.
+
+    Right ones have no sketch at first: it takes three times as long as to compare every bit.
+    """
+    every = [*chain.from_iterable(everyone)]
+    return any(shard.fits for shard in every) and any(shard.sketch and not shard.fits for shard in every)
+
+
 def problems_of(everyone: Sequence[Sequence[Shard]], holder: str = "rank") -> list[str]:
     """A line for each tensor that is wrong; where none is of its seed and name, one for all of these."""
     found: dict[tuple[str, int], list[str]] = {}
     first: dict[Any, tuple[int, Shard]] = {}
-    holders: dict[int, tuple[int, str]] = {}
+    holders = _right_ones(everyone)
     strange = _strange(everyone)
     for rank, shards in enumerate(everyone):
         for shard in shards:
@@ -159,8 +172,8 @@ def problems_of(everyone: Sequence[Sequence[Shard]], holder: str = "rank") -> li
             other, replica = first.setdefault((shard.whole, shard.places), (rank, shard))
             if replica.total != shard.total:
                 problems.append(f"not equal to its replica on {holder} {other}")
-            if other == rank:
-                problems += _copied(shard, rank, holders, holder)
+            if other == rank and not shard.fits and (copied := _copied(shard, rank, holders, holder)):
+                problems[:] = [copied, *map(_bits_alone, problems)]
     lines = _by_holders(found, len(everyone), holder)
     if strange:
         said = f"of their laws, but of another seed, or of other names ({next(iter(strange.values()))})"
@@ -171,20 +184,35 @@ def problems_of(everyone: Sequence[Sequence[Shard]], holder: str = "rank") -> li
 def _strange(everyone: Sequence[Sequence[Shard]]) -> dict[str, str]:
     """By name, what is wrong with tensors of another seed, where there are several and none is of this one."""
     every = [*chain.from_iterable(everyone)]
-    found = {shard.name: shard.problems[-1] for shard in every if shard.fits is False}
+    found = {shard.name: _bits_alone(shard.problems[-1]) for shard in every if shard.fits is False}
     return {} if len(found) < 2 or any(shard.fits for shard in every) else found
 
 
-def _copied(shard: Shard, rank: int, holders: dict[int, tuple[int, str]], holder: str) -> list[str]:
+def _bits_alone(problem: str) -> str:
+    """Without where the values may be from, which is said otherwise."""
+    start = f"{OF_ANOTHER} ("
+    return problem.removeprefix(start).removesuffix(")") if problem.startswith(start) else problem
+
+
+def _right_ones(everyone: Sequence[Sequence[Shard]]) -> dict[int, tuple[int, str]]:
+    """Where the values of right shards are: what has them too is the copy, whichever comes first."""
+    holders: dict[int, tuple[int, str]] = {}
+    for rank, shards in enumerate(everyone):
+        for shard in shards:
+            holders.update({one: (rank, shard.name) for one in shard.sketch if shard.fits and one not in holders})
+    return holders
+
+
+def _copied(shard: Shard, rank: int, holders: dict[int, tuple[int, str]], holder: str) -> str:
     """Whether values of it have been seen elsewhere; now they have been seen here."""
     held = next((holders[one] for one in shard.sketch if one in holders), None)
     for one in shard.sketch:
         holders.setdefault(one, (rank, shard.name))
     if held is None:
-        return []
+        return ""
     other, name = held
     whose = "that" if name == shard.name else name
-    return [f"has values of {whose}" + (f" on {holder} {other}" if other != rank else "")]
+    return f"has values of {whose}" + (f" on {holder} {other}" if other != rank else "")
 
 
 def _by_holders(found: Mapping[tuple[str, int], list[str]], holders: int, holder: str) -> list[str]:

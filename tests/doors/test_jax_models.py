@@ -78,7 +78,8 @@ def test_a_shard_that_is_wrong_is_named():
     made["layers"][0]["kernel"] = jax.device_put(values, kernel.sharding)
     assert fj.verify(made, RULES).problems == ("layers.0.kernel, device 7: has values of that on device 0",)
     (problem,) = fj.verify(made, RULES, 7).problems
-    assert problem.startswith("layers.0.kernel, device 7: 384 of 384 elements are not those of seed 7 and name")
+    bits = "384 of 384 elements are not those of seed 7 and name 'layers.0.kernel'"
+    assert problem == f"layers.0.kernel, device 7: has values of that on device 0; {bits}"
     copies = [values[:, :8], values[:, :8].copy()]
     copies[1][0, 0] += 1
     places = [jax.device_put(one, device) for one, device in zip(copies, jax.devices(), strict=False)]

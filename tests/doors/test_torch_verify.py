@@ -4,6 +4,7 @@ import itertools
 import math
 import subprocess
 import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -146,9 +147,11 @@ def each_fault_of_a_shard_is_found(world):
 
     assert judged(same_values) == (f"{ranks}has values of that on rank 0",)
     assert judged(of_rank_0) == (f"0.weight, rank {last}: has values of that on rank 0",)
+    count = 96 // world * 128
+    bits = f"{count} of {count} elements are not those of seed 1 and name '0.weight'"
+    assert judged(of_rank_0, seed=1) == (f"0.weight, rank {last}: has values of that on rank 0; {bits}",)
     wrong = judged(fan_of_shard)
     assert len(wrong) == world and all("standard deviation" in line for line in wrong)
-    count = 96 // world * 128
     for change, what in [
         (lambda local: local.view(-1)[:7].fill_(torch.nan), "7 elements are not finite"),
         (lambda local: local.zero_(), f"all {count} elements are 0"),
@@ -329,7 +332,8 @@ def test_ties_that_are_lost_and_layers_that_are_alike():
     model[1].weight = nn.Parameter(model[0].weight.detach().clone())
     assert ft.verify(model, rules).problems == ("1.weight: has values of 0.weight",)
     found = ft.verify(model, rules, seed=1)
-    assert found.problems[0].startswith("1.weight: 2048 of 2048 elements are not those of seed 1 and name '1.weight'")
+    bits = "2048 of 2048 elements are not those of seed 1 and name '1.weight'"
+    assert found.problems == (f"1.weight: has values of 0.weight; {bits}",)
     assert found.digest != tied.digest
     for layer in model:
         torch.manual_seed(0)
@@ -454,7 +458,7 @@ COMMANDS = [
      "fastinit: `--array` must be a pattern that a tensor's name matches (there are: '0.bias', '0.weight', "
      "'1.weight'), got 'x*'\n"),
     (["small", "--scheme", "zeros"], 2,
-     "fastinit: `--array` must be such that a tensor of floats is checked, got None\n"),
+     "fastinit: `--array` must be such that a tensor of floats with elements is checked, got None\n"),
     (["small", "--scheme", "zeros", "--array", "*"], 0, "not checked: i\ntensors checked: 1\nok\n"),
     (["small", "--scheme", "he_normal", "--array", "w"], 2, "fastinit: tensor 'w': `shape` must be"),
     (["right", "--scheme", "he_normal", "--name", "w"], 2,
@@ -582,11 +586,61 @@ def test_what_torch_saved(tmp_path, capsys, zipped, wrapped):
     assert capsys.readouterr().out == f"tensors checked: 3\ndigest: {DIGEST_OF_WIDE}\nok\n"
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_is_no_file_of_torch_is_told_from_a_damaged_one(tmp_path, capsys, zipped):
+    path = tmp_path / "w.pt"
+    torch.save({"a": torch.zeros(300)}, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    damaged = "cannot be read as weights that torch.save wrote: "
+    for content, said in ((b"", "is no file of torch.save\n"), (b"garbage", "is no file of torch.save\n"),
+                          (whole[:100], damaged)):  # fmt: skip
+        path.write_bytes(content)
+        assert main(["verify", str(path), "--scheme", "zeros"]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == "" and printed.err.startswith(f"fastinit: {path} {said}") and printed.err.count("\n") == 1
+
+
+def test_a_file_of_another_kind_and_none(tmp_path, capsys):
+    path = tmp_path / "w.txt"
+    path.write_text("hello")
+    rule = (
+        "`file` must be a file of arrays: .safetensors, or of torch.save (.pt, .pth, .bin); the index of several "
+        f"(*.safetensors.index.json), or their folder, got {str(path)!r}"
+    )
+    for name, said in ((str(path), rule), ("", "`file` must be a path, got ''")):
+        with suppress(SystemExit):
+            assert main(["torch", "verify", name, "--model", f"{HERE}:wide"]) == 2
+        assert capsys.readouterr() == ("", refused("torch verify", said))
+
+
+@pytest.mark.parametrize("seed", [None, 1])
+def test_a_cause_is_told_before_the_bits(seed):
+    """A layer that is zero, or of twice the scale, or a copy of one that comes later."""
+    model = nn.Sequential(*(nn.Linear(64, 64, bias=False) for _ in range(4)))
+    ft.initialize_(model, HE[1:], seed=1)
+    with torch.no_grad():
+        model[0].weight.zero_()
+        model[1].weight.mul_(2)
+        model[2].weight.copy_(model[3].weight)
+    lines = dict(line.split(": ", 1) for line in ft.verify(model, HE[1:], seed=seed).problems)
+    copy, other = (2, 3) if seed else (3, 2)
+    assert [*lines] == ["0.weight", "1.weight", f"{copy}.weight"]
+    causes = ["all 4096 elements are 0", "standard deviation 0.35 where 0.177 is claimed (",
+              f"has values of {other}.weight"]  # fmt: skip
+    for (name, line), cause in zip(lines.items(), causes, strict=True):
+        assert line.startswith(cause)
+        assert (f"; 4096 of 4096 elements are not those of seed 1 and name '{name}'" in line) is bool(seed)
+
+
 @pytest.mark.filterwarnings("ignore:Validating sparse tensor:UserWarning")
 def test_what_torch_saved_and_is_no_state(tmp_path, capsys):
     path = tmp_path / "w.pt"
     for held, said in (
-        (nn.Linear(2, 2), f"{path} cannot be read as weights that torch.save wrote: Weights only load failed"),
+        (
+            nn.Linear(2, 2),
+            f"{path} holds more than tensors (torch.nn.modules.linear.Linear): save the state_dict() of a model "
+            "instead of itself",
+        ),
         ([torch.zeros(3)], f"{path} holds no tensors by name, but list"),
         ({"a": torch.zeros(3), "b": 3, "c": None}, f"{path} holds more than tensors by name: b, c"),
         ({"a": torch.zeros(3).to_sparse()}, f"{path} holds more than tensors by name: a"),
@@ -603,7 +657,7 @@ def test_a_protocol_that_torch_warns_of_is_one_line(tmp_path, capsys, recwarn):
     path = tmp_path / "w.pt"
     torch.save({"a": torch.zeros(3)}, path, pickle_protocol=4)
     assert main(["verify", str(path), "--scheme", "zeros"]) == 2 and not recwarn.list
-    said = "cannot be read as weights that torch.save wrote: Weights only load failed"
+    said = "has a pickle of a protocol that torch reads no weights of: leave pickle_protocol out of torch.save"
     assert capsys.readouterr() == ("", f"fastinit: {path} {said}\n")
 
 

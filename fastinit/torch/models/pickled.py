@@ -16,6 +16,9 @@ from ...arguments import first_few
 from ...tensor_files import CODES, check_names
 from ..tensors.fills import values_over
 
+#: How files of torch.save begin: as archives do, or (before torch 1.6) soon with torch's number, pickled.
+_ARCHIVE, _NUMBER, _BEGINNING = b"PK\3\4", (0x1950A86A20F9469CFC6C).to_bytes(10, "little"), 32
+
 
 class PickledFile:
     """What `TensorFiles` are of others. Where arrays are asked for, one of several names is read under the first."""
@@ -76,5 +79,18 @@ def _loaded(path: Path) -> Any:
     except OSError:
         raise
     except Exception as error:  # whatever unpickling meets
-        said = re.split(r"[.\n]", str(error))[0]  # torch goes on with how to run what is in there
-        raise ValueError(f"{path} cannot be read as weights that torch.save wrote: {said}") from error
+        raise ValueError(f"{path} {_reason(path, str(error))}") from error
+
+
+def _reason(path: Path, said: str) -> str:
+    """Why a file is not read, of what torch says: it goes on with how to run what is in there."""
+    with path.open("rb") as file:
+        beginning = file.read(_BEGINNING)
+    if not beginning.startswith(_ARCHIVE) and _NUMBER not in beginning:
+        return "is no file of torch.save"
+    if held := re.search(r"GLOBAL (\S+)", said):
+        return f"holds more than tensors ({held[1]}): save the state_dict() of a model instead of itself"
+    if "Unsupported operand" in said:
+        return "has a pickle of a protocol that torch reads no weights of: leave pickle_protocol out of torch.save"
+    first = re.split(r"[.\n]", said)[0]
+    return f"cannot be read as weights that torch.save wrote: {first}"

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...arguments import Words, first_few, refuse
 from ...missing import missing
 from ...models.shards import ModelVerification
-from ...tensor_files import PICKLED, open_tensors
+from ...tensor_files import PICKLED, has_tensors, open_tensors, refuse_kind
 from ..rules.lists import Rules
 from ..tensors.names import canonical_name, named_tensors
 from .pickled import PickledFile
@@ -61,7 +61,11 @@ def verify_stored(model: nn.Module, path: Path, rules: Rules, seed: Any = None) 
 
 def opened(path: Path, framework: str) -> AbstractContextManager[Any]:
     """The tensors of a file of whichever format, or of several with an index: see `open_tensors`."""
-    return nullcontext(PickledFile(path, framework)) if path.suffix in PICKLED else open_tensors(path, framework)
+    if path.suffix in PICKLED:
+        return nullcontext(PickledFile(path, framework))
+    if path.suffix and not has_tensors(path):  # a cache may keep a file under its hash
+        refuse_kind(path)
+    return open_tensors(path, framework)
 
 
 def load(model: nn.Module, path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ... import verification
 from ...arguments import refuse
 from ...machine import usually_rounded
 from ...models.plans import Entry
-from ...models.shards import ModelVerification, Shard, digest_of, put_together
+from ...models.shards import ModelVerification, Shard, digest_of, put_together, wants_sketches
 from ...rectangles import Rectangle
 from ...stream import seed_number
 from ...typing import Index
@@ -27,6 +28,8 @@ from ..tensors.ties import warn_untied
 from .plans import planned
 from .resets import OwnTensor, own_tensors, padding_rows
 
+#: A shard, and what gives its arrays once more.
+_Held = tuple[Shard, Callable[[], list[Any]]]
 _BITS = {2: (torch.int16, np.uint16), 4: (torch.int32, np.uint32), 8: (torch.int64, np.uint64)}
 
 
@@ -103,15 +106,21 @@ def verify(
     0.weight: standard deviation 0.0505 where 0.0206 is claimed (1028 standard errors away) (and 6 more)
     """
 
+    mine: list[_Held] = []
+
     def find() -> tuple[int | None, list[Shard]]:
         number = None if seed is None else seed_number(seed)
-        return number, list(_shards(model, rules, number, rename, split, partition))
+        mine.extend(_shards(model, rules, number, rename, split, partition))
+        return number, [shard for shard, _ in mine]
 
     everyone = from_all_ranks(find)
     seeds = [one for one, _ in everyone]
     if len(set(seeds)) > 1:
         refuse("seed", "the same on every rank", seeds)
-    return put_together([shards for _, shards in everyone])
+    shards = [found for _, found in everyone]
+    if wants_sketches(shards):
+        shards = from_all_ranks(lambda: [shard.sketched(arrays) for shard, arrays in mine])
+    return put_together(shards)
 
 
 def _shards(
@@ -121,7 +130,7 @@ def _shards(
     rename: Rename | None,
     split: Mapping[str, int] | None,
     partition: Partition | None,
-) -> Iterator[Shard]:
+) -> Iterator[_Held]:
     check_model(model)
     reshard(model)
     own = list(own_tensors(model))
@@ -138,9 +147,9 @@ def _shards(
             check_tensor(name, tensor)
             check_partition(tensor, partition)
             pieces, entry = known_pieces_of(tensor, partition), laws.get(id(tensor))
-            shard = _shard(name, pieces, entry, seed, padding.get(id(tensor), []))
+            shard, arrays = _shard(name, pieces, entry, seed, padding.get(id(tensor), []))
             wrong = lengths.get(id(tensor))
-            yield shard if wrong is None else shard._replace(checked=True, problems=wrong)
+            yield shard if wrong is None else shard._replace(checked=True, problems=wrong), arrays
 
 
 def _padding(model: nn.Module) -> dict[int, list[int]]:
@@ -161,7 +170,7 @@ def _lengths(one: OwnTensor) -> tuple[int, tuple[str, ...]] | None:
     return id(both[0]), () if nearly and right.all() else (f"not the lengths that {one.full_name} has to have its law",)
 
 
-def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, padding: list[int]) -> Shard:
+def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, padding: list[int]) -> _Held:
     shape, local = pieces.shape, pieces.local.detach().cpu()
     whole = Rectangle.whole(shape)
     held = [whole] if pieces.rectangles is None else pieces.rectangles
@@ -170,7 +179,7 @@ def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, pad
     total = sum(_digest(local, one, shape) for one in held) % 2**64
     shard = Shard(name, shape, str(local.dtype).removeprefix("torch."), places, total, entry is not None)
     if entry is None or entry.law is None:
-        return shard
+        return shard, list
     padding = [row % shape[0] for row in padding if -shape[0] <= row < shape[0]]
     problems = [
         f"row {row}, that of a padding index, is not zero"
@@ -180,12 +189,17 @@ def _shard(name: str, pieces: Pieces, entry: Entry | None, seed: int | None, pad
     for row in padding:
         held = [part for one in held for part in one.without_row(row)]
     if not held:
-        return shard._replace(problems=tuple(problems))
-    arrays = [values_over(local[one.local_slices]) for one in held]
+        return shard._replace(problems=tuple(problems)), list
+    arrays = _arrays(pieces, held)
     index: list[Index] | None = None if held == [whole] else [one.slices for one in held]
     given = arrays if index else arrays[0]
     found = verification.verify(given, entry.law, shape=shape, index=index, seed=seed, name=entry.stream)
-    return shard._replace(problems=tuple(problems)).judged(found, entry.law)
+    return shard._replace(problems=tuple(problems)).judged(found, entry.law), partial(_arrays, pieces, held)
+
+
+def _arrays(pieces: Pieces, held: list[Rectangle]) -> list[Any]:
+    local = pieces.local.detach().cpu()
+    return [values_over(local[one.local_slices]) for one in held]
 
 
 def _digest(local: Tensor, rectangle: Rectangle, shape: tuple[int, ...]) -> int:

@@ -1,0 +1,163 @@
+"""TestU01's SmallCrush, Crush and BigCrush: `python -m proof.statistics.crush BATTERY SOURCE ... [--tests 1-20]`.
+
+Shows that no test of a battery tells a source (sources.py) from random words, by the rule of rule.py. Each test, by its
+number in the battery, reads a stretch of the source of its own, and is kept in results/statistics_crush.json when it
+ends; those that are there already are not run again, so that a battery may be run in parts. `run` says which have, `of`
+of how many. SmallCrush takes some 15 seconds of one core, Crush 40 minutes, and BigCrush four hours; the seconds that
+are kept are longer, where others used the machine or the job was stopped for a while.
+
+TestU01 1.2.3 is in Debian as libtestu01-0-dev (non-free); nothing of it is in this repository.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from proof import record
+from proof.statistics.compiled import library
+from proof.statistics.rule import MORE, false_alarm, joined, settled
+from proof.statistics.sources import SEED, SOURCES, STRETCH, Chunks
+
+NAME = "statistics_crush"
+#: How many tests each has.
+BATTERIES = {"SmallCrush": 10, "Crush": 96, "BigCrush": 106}
+PACKAGE = "libtestu01-0-dev"
+#: Stretches from one to the next of ten times the data.
+LATER = 256
+
+
+class Chunk(ctypes.Structure):
+    _fields_ = (("words", ctypes.c_void_p), ("count", ctypes.c_size_t))
+
+
+Fetch = ctypes.CFUNCTYPE(None, ctypes.POINTER(Chunk))
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Of what C writes to the standard output."""
+    libc, kept = ctypes.CDLL(None), os.dup(1)
+    sys.stdout.flush()
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 1)
+    try:
+        yield
+    finally:
+        libc.fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+class Crusher:
+    """TestU01, which takes one generator at a time: it reads whichever source is being tested."""
+
+    def __init__(self) -> None:
+        self.library, self.reader = ctypes.CDLL("libtestu01.so.0"), library("crush.c")
+        ctypes.c_int.in_dll(self.library, "swrite_Basic").value = 0
+        self.library.unif01_CreateExternGenBits.restype = ctypes.c_void_p
+        self.library.unif01_CreateExternGenBits.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
+
+    @cached_property
+    def generator(self) -> int:
+        next_word = ctypes.cast(self.reader.next_word, ctypes.c_void_p)
+        return self.library.unif01_CreateExternGenBits(b"fastinit", next_word)
+
+    def p_values(self, chunks: Chunks, battery: str, number: int, stretch: int) -> dict[str, float]:
+        """Of one test of a battery on one stretch of a source; one that has no value is left out."""
+        at, held = stretch * STRETCH, None
+
+        @Fetch
+        def fetch(chunk: ctypes._Pointer[Chunk]) -> None:
+            nonlocal at, held
+            held, at = chunks(at), at + 1
+            chunk[0].words, chunk[0].count = held.ctypes.data, len(held)
+
+        times = (ctypes.c_int * 201)()
+        times[number] = 1
+        with silence():
+            self.reader.begin(fetch)
+            getattr(self.library, f"bbattery_Repeat{battery}")(ctypes.c_void_p(self.generator), times)
+        count = ctypes.c_int.in_dll(self.library, "bbattery_NTests").value
+        names = (ctypes.c_char_p * 201).in_dll(self.library, "bbattery_TestNames")
+        values = (ctypes.c_double * 201).in_dll(self.library, "bbattery_pVal")
+        return {f"{number} {names[i].decode().strip()}": values[i] for i in range(count) if values[i] >= 0}
+
+
+def versions() -> dict[str, str]:
+    asked = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", PACKAGE], capture_output=True, text=True)
+    return record.machine(testu01=asked.stdout or "not of a package")
+
+
+def stored(name: str, claim: str, folder: Path) -> dict[str, Any]:
+    """What was found before, and in how many seconds."""
+    path = folder / f"{name}.json"
+    lines = json.loads(path.read_text()) if path.exists() else []
+    return next((line for line in lines if line["claim"] == claim), {"found": {"p": {}, "run": []}, "seconds": 0.0})
+
+
+def prove(crusher: Crusher, battery: str, source: str, numbers: Iterable[int], folder: Path = record.RESULTS) -> bool:
+    """Run those tests that have not been, and keep each; whether all there are hold."""
+    claim = f"no test of {battery} that was run tells {source} from random words"
+    before, chunks, where = stored(NAME, claim, folder), SOURCES[source], versions()
+    ps, run, seconds, holds = before["found"]["p"], before["found"]["run"], before["seconds"], before.get("holds", True)
+
+    def again(test: str) -> float:
+        number = int(test.split()[0])
+        later = [number + (1 + i) * LATER for i in range(MORE)]
+        return joined([crusher.p_values(chunks, battery, number, stretch)[test] for stretch in later])
+
+    for number in sorted(set(numbers) - set(run)):
+        start = time.perf_counter()
+        ps |= crusher.p_values(chunks, battery, number, number)
+        run = sorted([*run, number])
+        seconds += time.perf_counter() - start
+        result = settled(ps, again, known=before["found"].get("at_ten_times_the_data"))
+        before["found"]["at_ten_times_the_data"] = result["found"]["at_ten_times_the_data"]
+        holds = result["holds"]
+        record.keep(
+            NAME,
+            claim,
+            command=f'python -m proof.statistics.crush {battery} "{source}"',
+            seed=SEED,
+            holds=holds,
+            found={**result["found"], "run": run, "of": BATTERIES[battery]},
+            seconds=seconds,
+            false_alarm=false_alarm(len(ps)),
+            where=where,
+            folder=folder,
+        )
+        print(f"{battery} {number} of {source}: {seconds:.0f} s, {'holds' if holds else 'FAILS'}", flush=True)
+    return holds
+
+
+def numbers_in(text: str, most: int) -> list[int]:
+    """Of "1-3,7"."""
+    ranges = [part.partition("-") for part in text.split(",")]
+    return [n for first, _, last in ranges for n in range(int(first), int(last or first) + 1) if 1 <= n <= most]
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser("python -m proof.statistics.crush", description=__doc__)
+    parser.add_argument("battery", choices=BATTERIES)
+    parser.add_argument("sources", nargs="+", choices=[*SOURCES, "all"], metavar="SOURCE", help=", ".join(SOURCES))
+    parser.add_argument("--tests", default="1-200", help="by their numbers in the battery (all)")
+    options = parser.parse_args(argv)
+    numbers = numbers_in(options.tests, BATTERIES[options.battery])
+    sources = [*SOURCES] if "all" in options.sources else options.sources
+    crusher = Crusher()
+    return int(sum(not prove(crusher, options.battery, source, numbers) for source in sources) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

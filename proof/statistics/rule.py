@@ -1,0 +1,69 @@
+"""When a p-value is suspicious, and what is done then. This was written before any of them was seen.
+
+Every p-value is kept, whatever it is. Small ones say that a statistic is too large, and those near one that it is too
+small, so both ends count.
+
+1. *Outside* is a p-value outside [1e-3, 1 - 1e-3]. Of m right ones 0.002 m are; that number is kept beside how many
+   were found. A job fails if so many or more have a probability below 1e-6 (by Poisson's law).
+2. *Suspicious* is one outside [1e-6, 1 - 1e-6]. Its test runs once more with ten times the data, none of which it has
+   seen: a test of ours on ten times as many values; one of a battery whose sizes are fixed on ten later stretches,
+   whose p-values are joined by Stouffer's sum. If the new p-value is outside [1e-4, 1 - 1e-4] the job fails; until it
+   has run, the job does not hold. A right stream fails so with a probability of 4e-10 for each test.
+3. *All together*: the p-values of all batteries of one kind are compared with the uniform law (Kolmogorov and Smirnov).
+   The summary fails below 1e-6. Statistics of the same data depend on each other, so this is said of the batteries
+   of others, each of whose tests has numbers of its own.
+
+A test that its own authors mark as suspect, or as not to be used, is kept and not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from math import sqrt
+from typing import Any
+
+from scipy import stats
+
+OUTSIDE, SUSPICIOUS, CONFIRMED = 1e-3, 1e-6, 1e-4
+#: Of the number outside, and of all p-values together.
+TOGETHER = 1e-6
+#: So many times the data settle a suspicion.
+MORE = 10
+
+
+def beyond(p: float, bound: float) -> bool:
+    """Whether it is outside [bound, 1 - bound], or no number."""
+    return not bound <= p <= 1 - bound
+
+
+def joined(ps: Collection[float]) -> float:
+    """Stouffer's: one p-value of several of the same test, near zero or one where they lean to that end."""
+    clipped = [min(max(p, 1e-300), 1 - 1e-16) for p in ps]
+    return float(stats.norm.sf(stats.norm.isf(clipped).sum() / sqrt(len(clipped))))
+
+
+def number_outside(ps: Collection[float]) -> dict[str, float]:
+    """How many are outside, how many were expected, and how probable so many or more are."""
+    found, expected = sum(beyond(p, OUTSIDE) for p in ps), 2 * OUTSIDE * len(ps)
+    probability = float(stats.poisson.sf(found - 1, expected)) if found else 1.0
+    return {"tests": len(ps), "outside": found, "expected": round(expected, 3), "so_many_or_more": probability}
+
+
+def settled(
+    ps: Mapping[str, float],
+    again: Callable[[str], float],
+    unjudged: Collection[str] = (),
+    known: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """What the rule finds of p-values by their tests; again(test) is asked for ten times the data where not known."""
+    judged, known = {test: p for test, p in ps.items() if test not in unjudged}, known or {}
+    suspicious = [test for test, p in judged.items() if beyond(p, SUSPICIOUS)]
+    reruns = {test: known[test] if test in known else again(test) for test in suspicious}
+    count = number_outside(judged.values())
+    holds = count["so_many_or_more"] >= TOGETHER and not any(beyond(p, CONFIRMED) for p in reruns.values())
+    return {"holds": holds, "found": {"p": dict(ps), **count, "at_ten_times_the_data": reruns}}
+
+
+def false_alarm(tests: int) -> float:
+    """How probable it is that a job of so many right tests fails."""
+    return TOGETHER + 2 * SUSPICIOUS * 2 * CONFIRMED * tests
