@@ -26,12 +26,12 @@ def run(path, blocks):
 
 
 def long_sentences(text):
-    """Those of more than 30 words, up to a stop or a semicolon, of what is no code, table, heading or picture."""
+    """Those of more than 30 words, of what is no code, table, heading or picture: a semicolon ends none."""
     prose = re.sub(r"^( *)```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
     prose = re.sub(r"^\s*(\||#|:::|!\[|<!--|    \w).*$", "", prose, flags=re.MULTILINE)
     prose = re.sub(r"`[^`]*`", "x", prose)
     paragraphs = re.split(r"\n\s*\n|\n\s*(?=[*>] |\d+\. )", prose)
-    found = (one for paragraph in paragraphs for one in re.split(r"(?<=[.!?;]) ", " ".join(paragraph.split())))
+    found = (one for paragraph in paragraphs for one in re.split(r"(?<=[.!?]) ", " ".join(paragraph.split())))
     return [one for one in found if len(one.split()) > 30]
 
 

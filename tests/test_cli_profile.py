@@ -23,6 +23,7 @@ from fastinit.schemes import SCHEMES
 from fastinit.typing import Method, Padding
 
 SMALL = ["--width", "32", "--depth", "6", "--batch", "8"]
+NAMES = ", ".join(map(repr, ACTIVATIONS))
 #: The story, one network after the other.
 ALONE = ["--threads", "1"]
 
@@ -120,6 +121,32 @@ def test_files_and_the_sentence_without_a_table(capsys, folder):
     assert all((folder / name).stat().st_size > 1000 for name in ("p.svg", "p.html", "p.json"))
 
 
+@pytest.mark.parametrize("command", [["profile", *SMALL], ["sweep", "--over", "depth=2", "--width", "8"]], ids=" ".join)
+def test_numbers_alone_go_to_standard_output(capsys, folder, command):
+    assert main([*command, "--json", "p.json"]) == 0
+    shown = capsys.readouterr().out
+    assert main([*command, "--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    kept, printed = json.loads((folder / "p.json").read_text()), json.loads(out)
+    assert kept.keys() == printed.keys() and kept["format"] == printed["format"]
+    assert err.splitlines()[-1] == "wrote standard output" and shown.splitlines()[-1] == "wrote p.json"
+
+
+def test_without_a_command_there_is_help(capsys):
+    for typed in ([], ["torch"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(typed)
+        out, err = capsys.readouterr()
+        assert (stopped.value.code, out) == (2, "") and err.startswith("usage: fastinit") and "    plan  " in err
+    helps = []
+    for typed in (["help", "torch", "plan"], ["torch", "help", "plan"], ["torch", "plan", "--help"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(typed)
+        assert stopped.value.code == 0
+        helps.append(capsys.readouterr().out)
+    assert helps[0] == helps[1] == helps[2]
+
+
 def test_compare_and_healthy(capsys):
     schemes = "he_normal,small_normal:std=0.001,mean=0,normal:std=0.25,mean=0"
     assert run(capsys, *SMALL, "--compare", schemes)[0] == 2  # small_normal has no mean
@@ -140,21 +167,29 @@ def test_compare_and_healthy(capsys):
         (["--width", "many"], "`--width` must be a number, got 'many'"),
         (["--width", "1.5"], "`--width` must be an integer, such as 4096 or 1e6, got '1.5'"),
         (["--width", "inf"], "`--width` must be an integer, such as 4096 or 1e6, got 'inf'"),
-        (["--width", "0"], "`width` must be an integer of at least 1, got 0"),
-        (["--norm", "bach"], "`norm` must be one of 'batch', 'layer', 'rms', got 'bach' (nearest: 'batch')"),
+        (["--width", "0"], "`--width` must be an integer of at least 1, got 0"),
+        (["--norm", "bach"],
+         "`--norm` must be one of 'none', 'batch', 'layer', 'rms', got 'bach' (nearest: 'batch')"),
+        (["--activation", "rleu"], f"`--activation` must be leaky_relu:0.2, elu:0.5 or one of {NAMES}, got 'rleu' "
+         "(nearest: 'relu')"),
+        (["--activation", "tanh:0.2"],
+         "`--activation` must be tanh, leaky_relu:0.2 or elu:0.5: no other has a parameter, got 'tanh:0.2'"),
+        (["--scheme", "sparse"],
+         "`--scheme` must be given with its sparsity: sparse:sparsity=NUMBER, got 'sparse'"),
+        (["--depth", "0"], "`--depth` must be an integer in [1, 1048576), got 0"),
         (["--scheme", "small_normal:0.02"],
          "`--scheme` must be a name, or a name with keywords as in small_normal:std=0.02, got 'small_normal:0.02'"),
         (["--scheme", "small_normal:std=wide"], "`std` must be a number, got 'wide'"),
         (["--inputs", "x.pkl"], "`--inputs` must be an .npy file, got 'x.pkl'"),
         (["--seed", "-1"], "`--seed` must be an integer in [0, 2**128), got -1"),
         (["--seed", str(2**128)], f"`--seed` must be an integer in [0, 2**128), got {2**128}"),
-        (["--gain", "own"], "`gain` must be a finite number of at least 0, or one of 'auto', got 'own'"),
+        (["--gain", "own"], "`--gain` must be a finite number of at least 0, or one of 'auto', got 'own'"),
+        (["--inputs", "x.npy", "--width", "16"], "`--inputs` must be an array of shape (4, 16), got (4, 32)"),
         (["--inputs", "none.npy"], "none.npy: No such file or directory"),
-        (["--inputs", "x.npy", "--width", "16"], "`inputs` must be an array of shape (4, 16), got (4, 32)"),
         (["--compare", "he_normal", "--scheme", "zeros"], "`--scheme` must be left out with --compare, got 'zeros'"),
         (["--html", "p.png"], "`--html` must be a file that ends in .html or .htm, got 'p.png'"),
         (["--json", "no/p.json"], "`--json` must be in a folder that exists, got 'no/p.json'"),
-        (["--batch", "1", "--norm", "batch"], "`batch` must be at least 2 for batch normalisation, got 1"),
+        (["--batch", "1", "--norm", "batch"], "`--batch` must be at least 2 for batch normalisation, got 1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )  # fmt: skip
@@ -276,7 +311,8 @@ def test_what_a_users_code_raises_is_no_answer(capsys, folder, monkeypatch, ends
             ["--import", "calling", "verify", "w.npy", "--scheme", "ending"],
         ):
             assert main(arguments) == 2
-            assert capsys.readouterr().err.splitlines()[-1].split(".")[-1].startswith(ends.partition("(")[0])
+            last, kind = capsys.readouterr().err.splitlines()[-1], ends.partition("(")[0]
+            assert re.match(rf"fastinit: (the module of --(import|model), ending, raised|stopped by) {kind}\b", last)
     finally:
         fi.unregister("ending")
         for name in ("ending", "calling"):

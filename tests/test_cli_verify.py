@@ -89,9 +89,16 @@ MODEL = ["--model", "my.models:gpt"]
          "`--gain` must be left out where --scheme has it, got '2'"),
         (["w.npy", "--scheme", "he_normal:2"],
          "`--scheme` must be a name, or a name with keywords as in small_normal:std=0.02, got 'he_normal:2'"),
-        (["w.npy", "--scheme", "constant"], "constant() missing a required argument: 'value'"),
+        (["w.npy", "--scheme", "constant"],
+         "`--scheme` must be given with its value: constant:value=NUMBER, or --value NUMBER, got 'constant'"),
+        (["w.npy", "--scheme", "he_normal:gian=2"],
+         "`--scheme` must be he_normal with keywords of its own (distribution, gain, in_axis, out_axis, batch_axis), "
+         "got 'gian' (nearest: 'gain')"),
+        (["w.npy", "--scheme", "he_normal:seed=2"],
+         "`--scheme` must be without seed, which is --seed, got 'he_normal:seed=2'"),
+        (["w.npy", *HE, "--in-axis", "7"], "`--in-axis` must be an integer in [-2, 2), got 7"),
         (["w.npy", "--scheme", "variance_scaling", "--mode", "fan"],
-         "`mode` must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got 'fan' (nearest: 'fan_in')"),
+         "`--mode` must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got 'fan' (nearest: 'fan_in')"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )  # fmt: skip
@@ -119,7 +126,8 @@ ONE = "one of the arguments --model --config is required (see fastinit torch {} 
          "`--high` must be left out with --batch, got '9'"),
         (["profile", *MODEL, "--shape", "2,3", "--examples", "few"], "`--examples` must be a number, got 'few'"),
         (["plan", "--model", "gpt"], "`--model` must be package.module:name, got 'gpt'"),
-        (["verify", "w.npy", *MODEL, "--seed", "0"], "No module named 'my'"),
+        (["verify", "w.npy", *MODEL, "--seed", "0"],
+         "`--model` must be a module that Python finds, as it finds those of this folder, got 'my.models'"),
         (["verify", "w.npy", "--model", "os:nothing"], "`--model` must be a name that os has, got 'nothing'"),
         (["plan", "--model", "os:getcwd", "--rules", ":own"], "`--rules` must be package.module:name, got ':own'"),
         (["verify", "w.npy", "--model", "os:getcwd", "--seed", "one"], "`--seed` must be a number, got 'one'"),
@@ -300,9 +308,16 @@ def test_modules_of_the_current_folder_register_schemes(folder):
     said = "fastinit: unrecognized arguments: --width (see fastinit verify --help)\n"
     assert (done.returncode, done.stderr) == (2, said)
     done = installed(folder, "--import", "broken_schemes", *verify)
-    assert done.returncode == 2 and done.stderr.endswith("\nZeroDivisionError: division by zero\n")
+    assert done.returncode == 2 and done.stderr.endswith(
+        "\nfastinit: the module of --import, broken_schemes, raised ZeroDivisionError: division by zero\n"
+    )
     done = installed(folder, "--import", "no_schemes", *verify)
-    assert (done.returncode, done.stderr) == (2, "fastinit: No module named 'no_schemes'\n")
+    said = "`--import` must be a module that Python finds, as it finds those of this folder, got 'no_schemes'"
+    assert (done.returncode, done.stderr) == (2, f"fastinit: {said} (see fastinit --help)\n")
+    (folder / "needy_schemes.py").write_text("import no_such_package\n")
+    done = installed(folder, "--import", "needy_schemes", *verify)
+    said = "fastinit: --import needy_schemes: No module named 'no_such_package'\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_the_grammar_is_that_of_the_schemes_there_are_now():

@@ -135,6 +135,7 @@ INSIDE = {
         "models",
         "scheme_options",
         "save_options",
+        "standard_output",
         "profile_command",
         "profile_options",
         "sweep_options",

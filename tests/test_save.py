@@ -155,6 +155,7 @@ def test_odd_names_are_kept(tmp_path):
 
 NAME = "`name` must be a string that can be printed, and not '__metadata__', got "
 SIZE = "`max_shard_size` must be an integer, or a string such as '5GB' or '512MiB', got "
+TYPED_SIZE = SIZE.replace("max_shard_size", "--max-shard-size")
 LEAST = "`max_shard_size` must be an integer of at least 1, got "
 KEYWORDS = "array 'a': `keywords` must be a mapping of the scheme's keywords to values, got "
 MADE = "`scheme` must be such as makes numbers of shape {} (array 'a'), got "
@@ -422,9 +423,9 @@ def test_the_command_saves_shapes(run, tmp_path):
         (["--shapes", "shapes.json", "--seed", "one"], "`--seed` must be a number, got 'one'"),
         (["--shapes", "shapes.json", "--max-shard-size", "5"],
          None),
-        (["--shapes", "shapes.json", "--max-shard-size", "5G"], SIZE + "'5G'"),
+        (["--shapes", "shapes.json", "--max-shard-size", "5G"], TYPED_SIZE + "'5G'"),
         (["--shapes", "shapes.json", "--dtype", "float31"],
-         "`dtype` must be one of 'float16', 'float32', 'float64', 'bfloat16', got 'float31' (nearest: 'float32')"),
+         "`--dtype` must be one of 'float16', 'float32', 'float64', 'bfloat16', got 'float31' (nearest: 'float32')"),
         (["--shapes", "shapes.json", "--std", "2"],
          "`--std` must be left out for he_normal (its own: --distribution, --gain, --in-axis, --out-axis, "
          "--batch-axis), got '2'"),
@@ -447,7 +448,10 @@ def test_rules_are_of_arrays_that_have_no_scheme_of_their_own(tmp_path):
     assert tensors.keys() == made.keys() and all(np.array_equal(tensors[name], made[name]) for name in made)
     with pytest.raises(ValueError) as refused:
         fi.save(tmp_path / "no", {"own.bias": (4, "ones")}, rules)
-    said = "`scheme` must be patterns of which each comes first for an array, got ['*.bias', '*']"
+    said = (
+        "`scheme` must be patterns each of which matches the name of an array, "
+        "got '*.bias', '*': no array matches them (there are: none)"
+    )
     assert str(refused.value) == said and not (tmp_path / "no").exists()
 
 

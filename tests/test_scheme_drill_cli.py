@@ -116,7 +116,7 @@ def test_compare(capsys):
         ("test_family:centred=yes", "`centred` must be true or false, got 'yes'"),
         ("test_family:rules=wide", "`rules` must be a number, got 'wide'"),
         ("test_family:wdith=16",
-         "`scheme` must be 'test_family' with keywords among ['width', 'rules', 'centred', 'shape_of'], "
+         "`--scheme` must be 'test_family' with keywords among ['width', 'rules', 'centred', 'shape_of'], "
          "got {'wdith': 16}"),
     ],
 )  # fmt: skip

@@ -467,7 +467,16 @@ DESCRIBED = [
     (lambda: fi.init({"a": 3, "b": 3}, [("a", "zeros")]), ValueError,
      "`scheme` must be such that each array has a law (a list may end with ('*', scheme)), got ['b']"),
     (lambda: fi.init({"a": 3}, [("*", "zeros"), ("a", "ones")]), ValueError,
-     "`scheme` must be patterns of which each comes first for an array, got ['a']"),
+     "`scheme` must be patterns of which each comes first for an array, got 'a': "
+     "patterns before match all that it does"),
+    (lambda: fi.init({"fc.weight": (3, 4), "fc.bias": 4}, [("*.bais", "zeros"), ("*", "he_normal")]), ValueError,
+     "`scheme` must be patterns each of which matches the name of an array, got '*.bais': no array matches it "
+     "(nearest: '*.bias')"),
+    (lambda: fi.init({"fc1": (3, 4)}, [("*.bais", "zeros"), ("*", "he_normal")]), ValueError,
+     "`scheme` must be patterns each of which matches the name of an array, got '*.bais': no array matches it "
+     "(there are: 'fc1')"),
+    (lambda: fi.init({"a": 3}, rules=[("*", "zeros")]), TypeError,
+     "init() got an unexpected keyword argument 'rules' (a list of rules goes in `scheme`)"),
     (lambda: fi.init({"a": 3}, [("*", "zeros", "std")]), TypeError,
      "`scheme` must be a list of (pattern, scheme) or (pattern, scheme, keywords), got ('*', 'zeros', 'std')"),
     (lambda: fi.init({"a": 3}, [("*", "normal")], std=2.0), TypeError,

@@ -515,3 +515,15 @@ def test_a_mapping_of_profiles_is_compared_under_its_names():
         fi.compare({})
     with pytest.raises(TypeError, match=r"`profiles` must be one profile or more, got \['he_normal'\]"):
         fi.compare({"he": "he_normal"})
+
+
+def test_legends_name_what_is_drawn():
+    """Eigenvalues of zero have a mark where there are some; theory is of a mean where there are several drawings."""
+    zero, of_mean = "from here on zero, or beyond rounding", "theory, of the arithmetic mean"
+    for repeats, said in ((1, "theory"), (3, of_mean)):
+        p = fi.profile(16, 3, batch=8, seed=0, repeats=repeats)
+        told = {text.get_text() for text in p.plot().legends[0].get_texts()}
+        assert said in told and zero not in told and len(told & {"theory", of_mean}) == 1
+        assert (of_mean in p.to_html()) == (repeats > 1)
+    alike = fi.profile(16, 3, scheme=("constant", {"value": 0.1}), batch=8, seed=0)
+    assert zero in {text.get_text() for text in alike.plot().legends[0].get_texts()}

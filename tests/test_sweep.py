@@ -125,7 +125,7 @@ def test_a_point_that_fails_is_a_row():
          "sweep() got an unexpected keyword argument 'wdth' (nearest: 'width')"),
         (lambda: fi.sweep({"client": [1]}), TypeError, "sweep() got an unexpected keyword argument 'client'"),
         (lambda: fi.sweep({"depth": [1]}, depth=2), ValueError,
-         "`over` must be of other keywords than those that are fixed, got ['depth']"),
+         "`--over` must be of other keywords than those that are fixed, got ['depth']"),
         (lambda: fi.sweep({"norm": "layer"}), TypeError,
          "`over` must be a mapping to sequences of values, for norm too, got 'layer'"),
         (lambda: fi.sweep({"depth": 3}), TypeError,
@@ -192,7 +192,11 @@ def test_a_line_that_no_sweep_wrote_is_refused(capsys, counted, tmp_path, seen):
     with pytest.raises(ValueError) as raised:
         fi.sweep({"depth": [2, 3]}, path=path, **SMALL)
     assert str(raised.value) == said and not counted
-    assert run(capsys, "--over", "depth=2", "--path", str(path)) == (2, "", refused("sweep", said))
+    assert run(capsys, "--over", "depth=2", "--path", str(path)) == (
+        2,
+        "",
+        refused("sweep", said.replace("path", "--path", 1)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,7 +215,8 @@ def test_a_name_that_nothing_has_is_refused_before_anything_is_made(capsys, coun
         with pytest.raises(ValueError, match=said):
             fi.sweep(over, **fixed, **SMALL)
     status, out, err = run(capsys, "--over", f"{name}={wrong}")
-    assert (status, out) == (2, "") and err.startswith(f"fastinit: `{name}` must be ")
+    option = f"--over {name}" if name in ("activation", "norm") else name  # which have forms of their own there
+    assert (status, out) == (2, "") and err.startswith(f"fastinit: `{option}` must be ")
     assert not counted
 
 
@@ -448,7 +453,7 @@ def test_axes_that_are_typed(capsys, monkeypatch, over, values):
         (["--over", "depth=2", "--over", "depth=3"], 2, "`--over` must be another keyword each time, got 'depth=3'"),
         (["--over", "depth=2,x"], 2, "`--over depth` must be a number, got 'x'"),
         (["--over", "depth=2", "--depth", "3"], 2,
-         "`over` must be of other keywords than those that are fixed, got ['depth']"),
+         "`--over` must be of other keywords than those that are fixed, got ['depth']"),
         (["--over", "depth=2", "--png", "p.gif"], 2,
          "`--png` must be a file that ends in .png or .svg or .pdf, got 'p.gif'"),
     ],

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from ..arguments import choice, nearest
 from ..version import STREAM, VERSION
+from .readers import option_of
 from .users_code import PrintedError, imported, print_error
 
 
@@ -42,13 +43,28 @@ class Command(Parser):
         if self.fill is not None:
             fill, self.fill = self.fill, None
             fill(self)
-            self.set_defaults(command=self.prog)
+            self.set_defaults(command=self)
         args = sys.argv[1:] if args is None else [*args]
+        if self._subparsers is not None:
+            args = self._with_help(args)
         self._check_options(args)
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown
+
+    def _with_help(self, args: list[str]) -> list[str]:
+        """Where commands follow and none does, help is what was missing; ``help plan`` is ``plan --help``."""
+        if not args:
+            self.print_help(sys.stderr)
+            self.exit(2)
+        return [*args[1:], "--help"] if args[0] == "help" else args
+
+    def option_for(self, argument: str, options: argparse.Namespace) -> str | None:
+        """The option that gave an argument of a function its value, if one did."""
+        action = self._option_string_actions.get(option_of(argument))
+        given = action is not None and getattr(options, action.dest, None) is not None
+        return option_of(argument) if given else None
 
     def _check_options(self, args: Sequence[str]) -> None:
         """Say which are unknown before what is missing: it may be what was meant."""
@@ -189,6 +205,18 @@ def _print_refusal(error: Exception, see: str = "") -> None:
     print(f"fastinit: {shown}{see}", file=sys.stderr)
 
 
+def _print_rule(error: Exception, options: argparse.Namespace | None) -> None:
+    """A refusal, with where help is if it has a rule; its argument is called by the option that it came from."""
+    said = str(error)
+    if not said.startswith("`"):
+        _print_refusal(error)
+        return
+    _, argument, rest = said.split("`", 2)
+    command = "fastinit" if options is None else options.command.prog
+    option = None if options is None else options.command.option_for(argument, options)
+    _print_refusal(ValueError(f"`{option or argument}`{rest}"), _see(command))
+
+
 def _words_of(error: Exception) -> str:
     """Of a file that the system refuses its name, and why: without a number that only the system knows."""
     if isinstance(error, OSError) and error.filename is not None and error.filename2 is None:
@@ -215,18 +243,17 @@ def _answer(arguments: Sequence[str] | None) -> int:
             stream.reconfigure(errors="replace")  # a pipe on Windows has no square sign
     try:
         for module in _add_modules(Parser(prog="fastinit", add_help=False)).parse_known_args(arguments)[0].modules:
-            imported(module)
+            imported("--import", module)
         options = parser().parse_args(arguments)
         return int(options.run(options))
-    except OSError:
-        raise
     except (ImportError, MemoryError) as error:
         _print_refusal(error)
         return 2
-    except (ValueError, TypeError, IndexError) as error:
-        see = _see(options.command) if options is not None and str(error).startswith("`") else ""  # it has the rule
-        _print_refusal(error, see)
+    except (ValueError, TypeError, IndexError, FileExistsError) as error:
+        _print_rule(error, options)
         return 2
+    except OSError:
+        raise
     except PrintedError:
         return 2
     except KeyboardInterrupt:
@@ -235,5 +262,5 @@ def _answer(arguments: Sequence[str] | None) -> int:
     except BaseException as error:
         if options is None and isinstance(error, SystemExit):  # of the parser
             raise
-        print_error()
+        print_error(f"stopped by {type(error).__name__}", error)
         return 2

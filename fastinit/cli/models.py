@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -59,20 +60,23 @@ def opened(path: Path) -> Any:
 def plan_model(options: argparse.Namespace) -> Any:
     """What rules would give a model."""
     rules, model = _rules(options.rules), _described(options)
-    return import_module(DOOR).plan(model, rules)
+    with _typed_rules(options):
+        return import_module(DOOR).plan(model, rules)
 
 
 def verify_model(options: argparse.Namespace) -> Any:
     """The tensors of a file as the parameters of a model, against rules."""
     rules, seed = _rules(options.rules), None if options.seed is None else read_seed("--seed", options.seed)
     model = _described(options)
-    return import_module(STORED).verify_stored(model, options.file, rules, seed)
+    with _typed_rules(options):
+        return import_module(STORED).verify_stored(model, options.file, rules, seed)
 
 
 def save_model(options: argparse.Namespace, **keywords: Any) -> list[Path]:
     """The weights that rules give a model, on disk. Returns the files."""
     rules, model = _rules(options.rules), _described(options)
-    files: list[Path] = import_module(DOOR).save(model, options.directory, rules, **keywords)
+    with _typed_rules(options):
+        files: list[Path] = import_module(DOOR).save(model, options.directory, rules, **keywords)
     return files
 
 
@@ -88,7 +92,8 @@ def profile_model(options: argparse.Namespace, *, seed: int = 0, **keywords: Any
     door.torch.manual_seed(seed % 2**64)  # of what the user's functions draw: it takes no more bits
     model = _made(make, door.torch.nn)
     if rules is not None:
-        door.initialize_(model, rules, seed)
+        with _typed_rules(options):
+            door.initialize_(model, rules, seed)
     if options.batch is not None:
         inputs, named = _given(batch)
         return door.profile(model, *inputs, seed=seed, **keywords, **named)
@@ -97,7 +102,20 @@ def profile_model(options: argparse.Namespace, *, seed: int = 0, **keywords: Any
         return door.profile(model, random, seed=seed, **keywords)
     except (RuntimeError, IndexError) as error:
         _refuse_for_embedding(options, error, random, door.torch)
+        _refuse_shape(error, random, door.torch)
         raise
+
+
+@contextmanager
+def _typed_rules(options: argparse.Namespace) -> Iterator[None]:
+    """Of a recipe that its name alone does not make for the model, how it is typed as it is asked for."""
+    try:
+        yield
+    except ValueError as error:
+        recipe = import_module(RECIPES).RECIPES.get(options.rules)
+        if recipe is None or recipe.sought is None or not str(error).startswith(f"`{recipe.sought.argument}` "):
+            raise
+        raise ValueError(f"{error}; that is --rules MODULE:NAME of a module that has it") from error
 
 
 def _rules(text: str) -> Any:
@@ -120,13 +138,13 @@ def _made(make: Callable[[], Any], nn: Any, run: Callable[[Callable[[], Any]], A
     rule = "what makes a torch.nn.Module when it is called"
     if isinstance(make, nn.Module):
         refuse("--model", rule, Words(f"one itself ({type_of(make)})"))
-    model = called(make if run is None else lambda: run(make))
+    model = called(make if run is None else lambda: run(make), "the function of --model")
     return model if isinstance(model, nn.Module) else refuse("--model", rule, type_of(model))
 
 
 def _given(batch: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """What the model takes, by place and by name, from the user's batch or from what makes it."""
-    made = called(batch) if callable(batch) else batch
+    made = called(batch, "the function of --batch") if callable(batch) else batch
     if made is None:
         refuse("--batch", "what the model takes, or makes that: a tensor, a tuple, or a mapping", made)
     if isinstance(made, Mapping):
@@ -146,6 +164,18 @@ def _random(options: argparse.Namespace, seed: int, torch: Any) -> Any:
     high = integer("--high", read_whole("--high", options.high), 1)
     places = uniform(shape, 0, high, seed=seed, name="input", dtype="float64")
     return torch.from_numpy(places).long()
+
+
+def _refuse_shape(error: Exception, batch: Any, torch: Any) -> None:
+    """Raise where the model was given a random batch, and stopped at it."""
+    from traceback import walk_tb
+
+    call = torch.nn.Module._call_impl.__code__
+    if all(frame.f_code is not call for frame, _ in walk_tb(error.__traceback__)):
+        return
+    said = next(iter(str(error).splitlines()), type(error).__name__)
+    remedy = "--shape is that of what it takes, examples first; --high makes tokens; --batch MODULE:NAME is any other"
+    raise ValueError(f"the model cannot take a batch of shape {tuple(batch.shape)}: {said} ({remedy})") from error
 
 
 def _refuse_for_embedding(options: argparse.Namespace, error: Exception, batch: Any, torch: Any) -> None:

@@ -6,16 +6,16 @@ import argparse
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..arguments import refuse
 from ..profiler import Advice, Comparison, Profile, compare, profile
 from ..profiler.drawing import drawn
 from ..profiler.result.layer_profile import LayerProfile
 from ..profiler.show.story import story
-from ..whole_files import write_whole
 from .models import profile_model
 from .readers import read_scheme
+from .standard_output import STANDARD, told_aside, write_json
 
 #: What may be asked of the story too.
 _OF_ANY_RUN = {"seed", "repeats", "threads", "progress"}
@@ -60,12 +60,13 @@ def _check_showing(options: argparse.Namespace, files: dict[str, Path]) -> None:
 
 def _answer(shown: Any, options: argparse.Namespace, files: dict[str, Path], interrupted: bool = False) -> int:
     """Show and save it. Returns the exit status."""
-    _show(shown, options.table, options.all)
-    _save(shown, files)
-    if interrupted:
-        return 130
-    if options.advise:
-        _show_advice(shown.advise(), options.table)
+    with told_aside(files) as out:
+        _show(shown, options.table, options.all)
+        _save(shown, files, out)
+        if interrupted:
+            return 130
+        if options.advise:
+            _show_advice(shown.advise(), options.table)
     profiles = list(shown.values()) if isinstance(shown, Comparison) else [shown]
     return int(options.healthy and not all(one.healthy for one in profiles))
 
@@ -119,8 +120,8 @@ def _show_advice(advice: Advice, table: bool) -> None:
         print(advice.short)
 
 
-def _save(shown: Any, files: dict[str, Path]) -> None:
-    write = {"png": shown.plot, "html": shown.to_html, "json": lambda path: write_whole(path, shown.to_json())}
+def _save(shown: Any, files: dict[str, Path], out: TextIO) -> None:
+    write = {"png": shown.plot, "html": shown.to_html, "json": lambda path: write_json(path, shown.to_json(), out)}
     for kind, path in files.items():
         write[kind](path)
-        print(f"wrote {path}")
+        print(f"wrote {'standard output' if path == STANDARD else path}")

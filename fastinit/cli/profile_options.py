@@ -26,6 +26,7 @@ from .readers import (
     read_whole,
     several,
 )
+from .standard_output import STANDARD
 
 #: By group and keyword: how each is read (None: a flag) and what it is, with its default and all choices.
 Options: TypeAlias = Mapping[str, Mapping[str, tuple[Reader | None, str]]]
@@ -126,7 +127,7 @@ OPTIONS: Options = {
 FILES = {
     "png": ("write a picture: .png, .svg or .pdf", (".png", ".svg", ".pdf")),
     "html": ("write a page with charts: .html or .htm", (".html", ".htm")),
-    "json": ("write all numbers: .json", (".json",)),
+    "json": ("write all numbers: .json; - is standard output, and all else goes to standard error", (".json",)),
 }
 
 
@@ -193,6 +194,8 @@ def typed_files(options: argparse.Namespace) -> dict[str, Path]:
     """Where to write what, checked."""
     files = {kind: path for kind in FILES if (path := getattr(options, kind, None)) is not None}
     for kind, path in files.items():
+        if kind == "json" and path == STANDARD:
+            continue
         _, endings = FILES[kind]
         if path.suffix.lower() not in endings:
             refuse(f"--{kind}", f"a file that ends in {' or '.join(endings)}", str(path))

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from ..arguments import refuse
+from ..arguments import choice, refuse
 from ..missing import missing
 
 #: From the name of an option and what was typed to a value.
@@ -116,7 +116,24 @@ def reader_of(default: Any) -> Reader:
 
 
 def read_scheme(option: str, text: str) -> Any:
-    """A name, or with its keywords: ``small_normal:std=0.02``."""
+    """A name, or with its keywords: ``small_normal:std=0.02``; with all that it must be given."""
+    name, keywords = split_scheme(option, text)
+    check_required(option, name, keywords, text)
+    return (name, keywords) if keywords else name
+
+
+def check_required(option: str, name: str, keywords: Collection[str], text: str, beside: bool = False) -> None:
+    """Raise where a scheme lacks a keyword that it must be given, which may be an option `beside` it."""
+    from ..schemes import REQUIRED, SCHEMES
+
+    parameters = SCHEMES[name].parameters if name in SCHEMES else {}
+    for keyword in (key for key, default in parameters.items() if default is REQUIRED and key not in keywords):
+        rule = f"given with its {keyword}: {name}:{keyword}=NUMBER"
+        refuse(option, f"{rule}, or {option_of(keyword)} NUMBER" if beside else rule, text)
+
+
+def split_scheme(option: str, text: str) -> tuple[str, dict[str, Any]]:
+    """The name, and the keywords that stand with it."""
     from ..schemes import SCHEMES
 
     name, *words = re.split("[:,]", text)
@@ -125,7 +142,7 @@ def read_scheme(option: str, text: str) -> Any:
         refuse(option, "a name, or a name with keywords as in small_normal:std=0.02", text)
     parameters = SCHEMES[name].parameters if name in SCHEMES else {}
     keywords = {key: reader_of(parameters.get(key))(key, value) for key, _, value in pairs}
-    return (name, keywords) if pairs else name
+    return name, keywords
 
 
 def read_shape(option: str, text: str) -> tuple[int, ...]:
@@ -161,13 +178,20 @@ def _read_entry(option: str, entry: str, text: str) -> Any:
 
 def read_activation(option: str, text: str) -> Any:
     """A name, or with its parameter: ``leaky_relu:0.2``."""
+    from ..typing import ActivationName
+
     name, parameter, number = text.partition(":")
+    if parameter and name in get_args(ActivationName) and name not in ("leaky_relu", "elu"):
+        refuse(option, f"{name}, leaky_relu:0.2 or elu:0.5: no other has a parameter", text)
+    choice(option, name, get_args(ActivationName), "leaky_relu:0.2, elu:0.5 or ")
     return (name, read_number(option, number)) if parameter else name
 
 
-def read_norm(_: str, text: str) -> str | None:
+def read_norm(option: str, text: str) -> str | None:
     """What was typed, or None."""
-    return None if text == "none" else text
+    from ..typing import NormName
+
+    return None if choice(option, text, ("none", *get_args(NormName))) == "none" else text
 
 
 def read_npy(option: str, text: str) -> Any:

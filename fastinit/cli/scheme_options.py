@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..arguments import refuse
+from ..arguments import Words, nearest, refuse
 from ..schemes import DISTRIBUTIONS, FANS, REQUIRED, SCHEMES, Scheme, scheme_of
-from .readers import metavar_of, option_of, read_scheme, reader_of
+from .readers import check_required, metavar_of, option_of, reader_of, split_scheme
 
 
 def add_scheme_options(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +34,10 @@ def typed_keywords(options: argparse.Namespace) -> dict[str, str]:
 
 def scheme_with_keywords(options: argparse.Namespace) -> tuple[Scheme, dict[str, Any]]:
     """The scheme that was asked for, and the keywords that stand with its name or are options."""
-    asked = read_scheme("--scheme", options.scheme)
-    name, keywords = (asked, {}) if isinstance(asked, str) else asked
+    name, keywords = split_scheme("--scheme", options.scheme)
     scheme = scheme_of(name)
+    if not scheme.is_called:
+        _check_keywords(scheme, keywords, options)
     for keyword, text in typed_keywords(options).items():
         option = option_of(keyword)
         if keyword in keywords:
@@ -45,7 +46,18 @@ def scheme_with_keywords(options: argparse.Namespace) -> tuple[Scheme, dict[str,
             known = ", ".join(map(option_of, scheme.parameters)) or "none"
             refuse(option, f"left out for {name} (its own: {known})", text)
         keywords[keyword] = reader_of(scheme.parameters.get(keyword))(option, text)
+    check_required("--scheme", name, keywords, options.scheme, beside=True)
     return scheme, keywords
+
+
+def _check_keywords(scheme: Scheme, keywords: Mapping[str, Any], options: argparse.Namespace) -> None:
+    """Raise for one that stands with the name and is not the scheme's: the command may have an option for it."""
+    for keyword in keywords.keys() - scheme.parameters.keys():
+        if hasattr(options, keyword):
+            refuse("--scheme", f"without {keyword}, which is {option_of(keyword)}", options.scheme)
+        known = ", ".join(scheme.parameters) or "none"
+        got = Words(f"{keyword!r}{nearest(keyword, scheme.parameters)}")
+        refuse("--scheme", f"{scheme.name} with keywords of its own ({known})", got)
 
 
 def _keywords() -> list[str]:

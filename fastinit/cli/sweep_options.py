@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..arguments import choice, refuse
 from .profile_options import FILES, OPTIONS, add_files, add_keywords, typed_files, typed_options
 from .readers import read_truth, read_whole
+from .standard_output import STANDARD, told_aside, write_json
 
 #: Columns of the picture, by option, with the defaults of `fastinit.Sweep.plot`.
 _COLUMNS = {
@@ -82,15 +84,20 @@ def _run_sweep(options: argparse.Namespace) -> int:
     from ..sweeps import sweep
 
     found = sweep(axes, executor=executor, path=options.path, progress=progress, **keywords)
-    if options.table:
-        print(found.table())
     columns = {name: column for name in _COLUMNS if (column := getattr(options, name)) is not None}
-    for kind, path in files.items():
-        if kind == "png":
-            found.plot(path=path, **columns)
-        elif kind == "html":
-            found.to_html(path)
-        else:
-            path.write_text(found.to_json())
-        print(f"wrote {path}")
+    with told_aside(files) as out:
+        if options.table:
+            print(found.table())
+        _save(found, files, columns, out)
     return int(any(found["error"]))
+
+
+def _save(found: Any, files: Mapping[str, Path], columns: Mapping[str, str], out: TextIO) -> None:
+    write = {
+        "png": lambda path: found.plot(path=path, **columns),
+        "html": found.to_html,
+        "json": lambda path: write_json(path, found.to_json(), out),
+    }
+    for kind, path in files.items():
+        write[kind](path)
+        print(f"wrote {'standard output' if path == STANDARD else path}")

@@ -15,14 +15,14 @@ class PrintedError(Exception):
     """What is wrong has been printed."""
 
 
-def called(function: Callable[[], Any]) -> Any:
-    """What the user's function gives; if it fails the line where it does is wanted."""
+def called(function: Callable[[], Any], whose: str) -> Any:
+    """What the user's function gives; if it fails the line where it does is wanted, and whose it is."""
     try:
         return function()
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        print_error()
+        print_error(f"{whose} raised {type(error).__name__}", error)
         raise PrintedError from error
 
 
@@ -43,15 +43,17 @@ def made_by(option: str, what: str, make: Any) -> Callable[[], Any]:
     return called_without
 
 
-def print_error() -> None:
-    """The traceback of the exception that is handled."""
+def print_error(what: str, error: BaseException) -> None:
+    """The traceback of the exception that is handled, and below it a line that says what happened."""
     import traceback  # slow to import, and seldom wanted
 
     traceback.print_exc()
+    said = next(iter(str(error).splitlines()), "")
+    print(f"fastinit: {what}{f': {said}' if said else ''}", file=sys.stderr)
 
 
-def imported(name: str) -> Any:
-    """A module, of the current folder too: a command that is installed is not started there, as ``python -m`` is."""
+def imported(option: str, name: str) -> Any:
+    """A module that an option names, of the current folder too, as ``python -m`` finds it, wherever the command is."""
     here = os.getcwd()
     if not {"", here} & set(sys.path) and not getattr(sys.flags, "safe_path", False):
         sys.path.insert(0, here)
@@ -62,9 +64,11 @@ def imported(name: str) -> Any:
         except ImportError as error:
             return error
 
-    found = called(module_or_error)
+    found = called(module_or_error, f"the module of {option}, {name},")
+    if isinstance(found, ModuleNotFoundError) and found.name and f"{name}.".startswith(f"{found.name}."):
+        refuse(option, "a module that Python finds, as it finds those of this folder", name)
     if isinstance(found, ImportError):
-        raise found
+        raise ImportError(f"{option} {name}: {found}") from found
     return found
 
 
@@ -73,5 +77,5 @@ def read_object(option: str, text: str) -> Any:
     module, colon, name = text.partition(":")
     if not (module and colon and name):
         refuse(option, "package.module:name", text)
-    found = imported(module)
+    found = imported(option, module)
     return getattr(found, name) if hasattr(found, name) else refuse(option, f"a name that {module} has", name)

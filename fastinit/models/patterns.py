@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..arguments import first_few, refuse
+from ..arguments import Words, closest, first_few, refuse
 from ..laws import Law
 
 #: In words, as refusals name them.
@@ -22,6 +22,28 @@ def _is_rule(rule: Any) -> bool:
         and (isinstance(rule[1], (str, Law)) or callable(rule[1]))
         and isinstance((*rule, {})[2], Mapping)
     )
+
+
+def refuse_unused(
+    unused: Sequence[str], names: Collection[str], argument: str = "rules", what: str = "an array"
+) -> None:
+    """Raise: these patterns come first for none of the names. What matches none at all, a slip, is told first."""
+    if unmatched := [one for one in unused if not any(fnmatchcase(name, one) for name in names)]:
+        near = next(filter(None, (closest(one, _patterns_of(names)) for one in unmatched)), [])
+        hint = f"nearest: {near[0]!r}" if near else f"there are: {first_few([*map(repr, names)], 8) or 'none'}"
+        told = f"no {what.split()[1]} matches {'it' if len(unmatched) == 1 else 'them'} ({hint})"
+        rule = f"patterns each of which matches the name of {what}"
+        refuse(argument, rule, Words(f"{', '.join(map(repr, unmatched))}: {told}"))
+    told = f"patterns before match all that {'it does' if len(unused) == 1 else 'they do'}"
+    rule = f"patterns of which each comes first for {what}"
+    refuse(argument, rule, Words(f"{', '.join(map(repr, unused))}: {told}"))
+
+
+def _patterns_of(names: Iterable[str]) -> list[str]:
+    """The names, and patterns for what they end with."""
+    words = [name.split(".") for name in names]
+    ends = (f"*.{'.'.join(one[at:])}" for one in words for at in range(1, len(one)))
+    return list(dict.fromkeys([".".join(one) for one in words] + [*ends]))
 
 
 def pattern_for(name: str, others: Iterable[str]) -> str:
@@ -104,7 +126,7 @@ class Patterns:
         if missing := [name for name, number in numbers.items() if number is None]:
             refuse(self._argument, "such that each array has a law (a list may end with ('*', scheme))", missing)
         if unused := self._others(numbers.values()):
-            refuse(self._argument, "patterns of which each comes first for an array", unused)
+            refuse_unused(unused, names, self._argument)
         return {name: self.rules[number][1:] for name, number in numbers.items() if number is not None}
 
     def without_use(self, names: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from ..arguments import choice, closest, first_few, refuse
 from ..schemes import SCHEMES
+from .patterns import refuse_unused
 
 #: A weight as its door sees it, which has: `name`; `path`, the name of what it is of; `shape`; `fans`; `is_norm`,
 #: `is_bias`, `is_embedding`, `in_norm` (its module is one); and `law`, from a scheme to what its rules give.
@@ -82,7 +83,7 @@ class Recipe:
     def check(self, weights: Sequence[Weight], renamed: bool) -> None:
         """Raise where a pattern matches nothing; or nothing is sought, but in a renamed stage, which may have none."""
         if unmatched := self.unmatched(weights):
-            refuse("rules", "patterns of which each comes first for a parameter", unmatched)
+            refuse_unused(unmatched, [weight.name for weight in weights], what="a parameter")
         if self.sought is not None and not renamed:
             self._check_sought(self.sought, [weight for weight in weights if len(weight.shape) > 1])
 
@@ -91,10 +92,11 @@ class Recipe:
         names = getattr(self, argument)
         if names and not any(map(self.seeks, weights)):
             ends = sorted({_path_end(weight.path) for weight in weights})
-            some = f"{self._call_with((ends[0],), weights)}, with all of them in place of {ends[0]!r}"
-            remedy = f"{self._call_with((), weights)} if it has none, else {some} (it has {first_few(ends, 8)})"
+            remedy = (
+                f"{self._call_with((), weights)} if it has none, or theirs in place of () (it has {first_few(ends, 8)})"
+            )
             if names == getattr(type(self), "usual", ()):
-                usual = f"the usual names of {words} the model ({', '.join(names)})"
+                usual = f"the usual names of {words} the model ({first_few(names, 4)})"
                 refuse(argument, f"given where there is none of {usual}: {remedy}", None)
             refuse(argument, f"names, or ends of paths, of {words} the model: {remedy}", names)
 

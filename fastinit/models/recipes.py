@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ..arguments import integer, refuse
@@ -63,6 +63,9 @@ class _Blockwise(Recipe):
             rule = f"{cls.__name__}(layers=...) where blocks are in lists of blocks, as {nested} is"
             refuse("rules", f"{rule} (whose number is not how many there are)", cls.__name__)
         blocks = blocks_of(matrices)
+        if cls.needs_layers and not blocks and not renamed:
+            made: Callable[..., Recipe] = cls
+            return made(layers=max(len({layer_of(one) for one in matrices} - {None}), 1))  # some may be activations
         return super().from_model([one for block in blocks.values() for one in block.values()] or weights, renamed)
 
     def check(self, weights: Sequence[Weight], renamed: bool) -> None:

@@ -219,6 +219,8 @@ def init(
 
 def rules_for(names: Collection[str], scheme: Any, **keywords: Any) -> dict[str, tuple[Scheme, Mapping[str, Any]]]:
     """Of each name the scheme, and keywords that are its alone, where these are given for all."""
+    if "rules" in keywords:
+        raise TypeError("init() got an unexpected keyword argument 'rules' (a list of rules goes in `scheme`)")
     if isinstance(scheme, (list, tuple)):
         unexpected("init", keywords, COMMON[2:])
         rules = Patterns(scheme, "scheme").for_each(names)

@@ -147,7 +147,8 @@ REFUSED = [
     (lambda: fj.plan(WEIGHT, [("x", "zeros")][:0]), ValueError,
      "`rules` must be such that each array has a law (a list may end with ('*', scheme)), got ['w']"),
     (lambda: fj.plan(WEIGHT, [("*", "he_normal"), ("x", "zeros")]), ValueError,
-     "`rules` must be patterns of which each comes first for an array, got ['x']"),
+     "`rules` must be patterns each of which matches the name of an array, got 'x': no array matches it "
+     "(there are: 'w')"),
     (lambda: fj.plan(WEIGHT, "he_normal"), ValueError,
      "`rules` must be [('*', 'he_normal')] where that is meant, got 'he_normal'"),
     (lambda: fj.plan(WEIGHT, "he_nrmal"), ValueError,
@@ -181,8 +182,8 @@ REFUSED = [
      "(nearest: 'llama')"),
     (lambda: fj.plan(WEIGHT, fj.gpt2(layers=2)), ValueError,
      "`residual` must be given where there is none of the usual names of residual projections of the model "
-     f"({', '.join(RESIDUAL)}): fastinit.jax.gpt2(layers=2, residual=()) if it has none, else "
-     "fastinit.jax.gpt2(layers=2, residual=('w',)), with all of them in place of 'w' (it has w), got None"),
+     f"({', '.join(RESIDUAL[:4])} and {len(RESIDUAL) - 4} more): fastinit.jax.gpt2(layers=2, residual=()) if it has "
+     "none, or theirs in place of () (it has w), got None"),
     (lambda: fj.plan({"layers": [{"kernel": jnp.zeros((3, 3)), "bias": jnp.zeros(3), "scale": jnp.zeros(3)}] * 3},
                      [("*", "he_normal")]), ValueError,
      "`rules` must be such that a scheme with a fan is for weights of two axes or more "

@@ -153,22 +153,37 @@ def test_how_it_is_shown(capsys):
     assert out.endswith("\nwrote p.html\n")
 
 
+GPT2 = (
+    "fastinit: `residual` must be given where there is none of the usual names of residual projections of the model "
+    "(c_proj, out_proj, o_proj, down_proj and 13 more): fastinit.torch.gpt2(layers=9, residual=()) if it has none, "
+    "or theirs in place of () (it has 0, 10, 12, 14, 16, 2, 4, 6 and 1 more), got None; that is --rules MODULE:NAME of "
+    "a module that has it (see fastinit torch plan --help)"
+)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["plan", "--model", f"{HERE}:no_batch"], "ValueError: no batch"),
+        (["plan", "--model", f"{HERE}:no_batch"], "fastinit: the function of --model raised ValueError: no batch"),
         (["plan", "--model", f"{HERE}:drawn"],
          "fastinit: `--model` must be what makes a torch.nn.Module when it is called, got tuple "
          "(see fastinit torch plan --help)"),
         (["plan", "--model", f"{HERE}:deep", "--rules", "gpt3"],
-         "fastinit: `rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2') "
+         "fastinit: `--rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2') "
          "(see fastinit torch plan --help)"),
-        (["profile", "--model", f"{HERE}:deep", "--batch", f"{HERE}:no_batch"], "ValueError: no batch"),
-        (["profile", "--model", f"{HERE}:Deaf", "--batch", f"{HERE}:BATCH"], "SystemExit: 1"),
+        (["profile", "--model", f"{HERE}:deep", "--batch", f"{HERE}:no_batch"],
+         "fastinit: the function of --batch raised ValueError: no batch"),
+        (["profile", "--model", f"{HERE}:Deaf", "--batch", f"{HERE}:BATCH"], "fastinit: stopped by SystemExit: 1"),
         (["profile", "--model", f"{HERE}:deep", "--shape", "4,3"],
-         "RuntimeError: mat1 and mat2 shapes cannot be multiplied (4x3 and 16x16)"),
+         "fastinit: the model cannot take a batch of shape (4, 3): mat1 and mat2 shapes cannot be multiplied (4x3 and "
+         "16x16) (--shape is that of what it takes, examples first; --high makes tokens; --batch MODULE:NAME is any "
+         "other)"),
+        (["profile", "--model", "no_such:deep", "--shape", "4,3"],
+         "fastinit: `--model` must be a module that Python finds, as it finds those of this folder, got 'no_such' "
+         "(see fastinit torch profile --help)"),
+        (["plan", "--model", f"{HERE}:deep", "--rules", "gpt2"], GPT2),
         (["profile", "--model", f"{HERE}:deep", "--shape", "4,16", "--examples", "-1"],
-         "fastinit: `examples` must be an integer of at least 0, got -1 (see fastinit torch profile --help)"),
+         "fastinit: `--examples` must be an integer of at least 0, got -1 (see fastinit torch profile --help)"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )  # fmt: skip

@@ -1633,7 +1633,8 @@ REFUSED = [
      "(others need a rule before it: ('*bias', 'torch'), ('*norm.weight', 'torch')), "
      "got '0.up.bias (2,), 0.norm.weight (2,), 0.norm.bias (2,) and 9 more'"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("bias", "zeros"), ("*", "ones"), ("gain", "ones")]), ValueError,
-     "`rules` must be patterns of which each comes first for a parameter, got ['gain']"),
+     "`rules` must be patterns each of which matches the name of a parameter, got 'gain': no parameter matches it "
+     "(there are: 'weight', 'bias')"),
     (lambda: ft.initialize_(nn.Linear(2, 2), [("*", "he_normal")]), ValueError,
      "`rules` must be such that a scheme with a fan is for weights of two axes or more "
      "(others need a rule before it: ('*bias', 'torch')), got 'bias (2,)'"),
@@ -1664,12 +1665,11 @@ REFUSED = [
      "got ['1.scale']"),
     (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.llama(residual=("proj", "out"))), ValueError,
      "`residual` must be names, or ends of paths, of residual projections in numbered blocks of the model: "
-     "fastinit.torch.llama(residual=()) if it has none, else fastinit.torch.llama(residual=('0',)), "
-     "with all of them in place of '0' (it has 0), got ('proj', 'out')"),
+     "fastinit.torch.llama(residual=()) if it has none, or theirs in place of () (it has 0), got ('proj', 'out')"),
     (lambda: ft.plan(nn.Sequential(nn.Linear(2, 2)), ft.deepnorm(2, smaller=("c_proj",))), ValueError,
      "`smaller` must be names, or ends of paths, of values, outputs and feed-forward layers of the model: "
-     "fastinit.torch.deepnorm(layers=2, smaller=()) if it has none, else fastinit.torch."
-     "deepnorm(layers=2, smaller=('0',)), with all of them in place of '0' (it has 0), got ('c_proj',)"),
+     "fastinit.torch.deepnorm(layers=2, smaller=()) if it has none, or theirs in place of () (it has 0), "
+     "got ('c_proj',)"),
     (lambda: ft.plan(nn.Linear(2, 2), "gpt2", rename=str), ValueError,
      "`rules` must be gpt2(layers=...) where rename is given (a stage does not know how many there are), got 'gpt2'"),
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1)})), ValueError,
@@ -1679,7 +1679,8 @@ REFUSED = [
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup({"weight": (1, 1), "bias": (1,)}, [("*", "torch")])), ValueError,
      "`rules` must be such that weight has the law of the base model, not its module's own, got 'torch'"),
     (lambda: ft.plan(nn.Linear(2, 2), ft.mup(nn.Linear(2, 2), [("x", "ones"), ("*", "zeros")])), ValueError,
-     "`rules` must be patterns of which each comes first for a parameter, got ['x']"),
+     "`rules` must be patterns each of which matches the name of a parameter, got 'x': no parameter matches it "
+     "(there are: 'weight', 'bias')"),
     (lambda: ft.plan(Bare(torch.ones(2, 4, 4)), ft.mup({"scale": (2, 2, 2)})), ValueError,
      "`rules` must be such that a weight of three axes or more that is no convolution's has them named: "
      "('scale', 'lecun_normal', {'batch_axis': 0, 'out_axis': 1, 'in_axis': 2}) where it is matrices side by side, "

@@ -900,8 +900,8 @@ def test_pictures_and_pages_draw_by_role_with_names_along_the_axis():
     assert found == {"# (Linear)": [1, 3, 5], "# (ReLU)": [2, 4, 6], "other modules": [0]}
     assert names == dict(enumerate(["input", *map(str, range(6))]))
     small = nn.Sequential(*(layer for width in (8, 8, 4) for layer in (nn.Linear(8, width), nn.Tanh())))[:-1]
-    found, names = drawn_lines(profile(small, drawn(16, 8)))  # one role alone: by class
-    assert found == {"Linear": [1, 3, 5], "Tanh": [2, 4], "other modules": [0]}
+    found, names = drawn_lines(profile(small, drawn(16, 8)))  # a role of two is one
+    assert found == {"# (Linear)": [1, 3, 5], "# (Tanh)": [2, 4], "other modules": [0]}
     p = profile(Stages(), drawn(4, 3, 6, 6))
     found, names = drawn_lines(p)
     rows = {name: row for row, name in enumerate(p.network.names)}

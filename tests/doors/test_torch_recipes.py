@@ -75,7 +75,7 @@ def test_a_model_without_what_it_seeks_is_refused(act):
         act(plain(), "Gated")
     assert str(refused.value) == (
         "`gates` must be names, or ends of paths, of gates of the model: Gated(layers=2, gates=()) if it has none, "
-        "else Gated(layers=2, gates=('0',)), with all of them in place of '0' (it has 0), got ('gate', 'gate_proj')"
+        "or theirs in place of () (it has 0), got ('gate', 'gate_proj')"
     )
     assert act(plain(), Gated(1, gates=())) is not None
     assert act(plain(), Gated(layers=2, gates=("0",))) is not None
@@ -122,12 +122,16 @@ def test_what_it_leaves_alone_and_what_it_matches():
     assert laws["0.norm.weight"] == laws["0.gate.bias"] == "zeros()"
     with pytest.raises(ValueError) as refused:
         ft.plan(plain(), Norms())
-    assert str(refused.value) == "`rules` must be patterns of which each comes first for a parameter, got ['*out*']"
+    said = (
+        "`rules` must be patterns each of which matches the name of a parameter, got '*out*': no parameter matches it "
+    )
+    assert str(refused.value) == f"{said}(there are: '0.weight', '0.bias', '1.weight', '1.bias')"
 
 
 def test_a_list_used_again_knows_what_it_matches():
     rules = ft.mup(plain(), [("1.*", "ones"), ("*", "lecun_normal"), ("*", "zeros")])
-    message = "`rules` must be patterns of which each comes first for a parameter, got ['*']"
+    message = "`rules` must be patterns of which each comes first for a parameter, got '*': "
+    message += "patterns before match all that it does"
     for _ in range(2):
         with pytest.raises(ValueError) as refused:
             ft.plan(nn.Sequential(nn.Linear(64, 64, bias=False), nn.LayerNorm(64)), rules)
@@ -416,7 +420,7 @@ def test_layers_are_blocks_and_no_numbers_of_a_stem():
 
 NONE_IS_USUAL = (
     "`residual` must be given where there is none of the usual names of residual projections of the model "
-    f"({', '.join(RESIDUAL)}):"
+    f"({', '.join(RESIDUAL[:4])} and {len(RESIDUAL) - 4} more):"
 )
 
 
@@ -427,10 +431,8 @@ def test_the_call_that_is_named_where_nothing_is_found_works_as_typed():
     for rules, usage in (("gpt2", "gpt2(layers=2, residual=())"), (ft.gpt2(5), "gpt2(layers=5, residual=())")):
         with pytest.raises(ValueError) as refused:
             ft.plan(net, rules)
-        some = usage.replace("()", "('attention.key',)")
         assert str(refused.value) == (
-            f"{NONE_IS_USUAL} fastinit.torch.{usage} if it has none, else fastinit.torch.{some}, with all of them in "
-            f"place of 'attention.key' (it has {ends}), got None"
+            f"{NONE_IS_USUAL} fastinit.torch.{usage} if it has none, or theirs in place of () (it has {ends}), got None"
         )
     assert {one.std for one in ft.plan(net, ft.gpt2(layers=2, residual=()))} == {0.02}
     ends_given = ft.plan(net, ft.gpt2(layers=2, residual=ends.split(", ")))
@@ -442,9 +444,17 @@ def test_of_many_names_few_are_told():
     with pytest.raises(ValueError) as refused:
         ft.plan(net, "gpt2")
     assert str(refused.value) == (
-        f"{NONE_IS_USUAL} fastinit.torch.gpt2(layers=30, residual=()) if it has none, else "
-        "fastinit.torch.gpt2(layers=30, residual=('0',)), with all of them in place of '0' "
+        f"{NONE_IS_USUAL} fastinit.torch.gpt2(layers=30, residual=()) if it has none, or theirs in place of () "
         "(it has 0, 1, 10, 11, 12, 13, 14, 15 and 22 more), got None"
+    )
+
+
+def test_what_is_in_no_block_and_has_no_matrix_is_no_layer():
+    with pytest.raises(ValueError) as refused:
+        ft.plan(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)), "gpt2")
+    assert str(refused.value) == (
+        f"{NONE_IS_USUAL} fastinit.torch.gpt2(layers=2, residual=()) if it has none, or theirs in place of () "
+        "(it has 0, 2), got None"
     )
 
 

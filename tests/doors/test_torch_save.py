@@ -382,10 +382,12 @@ def test_a_model_of_transformers_is_saved_with_its_configuration(run, monkeypatc
         assert run("torch", "save", "no", "--config", path) == (2, "", said)
     monkeypatch.setattr(Config, "architectures", None)
     said = (
-        'fastinit: `config` must be one with "architectures", the class of the model: add {"architectures": '
+        'fastinit: `--config` must be one with "architectures", the class of the model: add {"architectures": '
         "[\"GPT2LMHeadModel\"]}, say, to it, got 'config.json' (see fastinit torch save --help)\n"
     )
     assert run("torch", "save", "no", "--config", "config.json") == (2, "", said)
     monkeypatch.setattr(Config, "architectures", ["Other"])
-    said = refused("torch save", "`config` must be of one of transformers' architectures, by its class, got ['Other']")
+    said = refused(
+        "torch save", "`--config` must be of one of transformers' architectures, by its class, got ['Other']"
+    )
     assert run("torch", "save", "no", "--config", "config.json") == (2, "", said)

@@ -228,7 +228,9 @@ def refused_on(mesh):
     other = fully_shard(nn.Sequential(*[nn.Linear(4, 4) for _ in range(1 + first)]), mesh=mesh)
     odd = f"`seed` must be the same on every rank, got {[1, *[0] * (mesh.size() - 1)]}"
     missing = "`seed` must be given (a rank alone would draw another), got None"
-    unmatched = "`rules` must be patterns of which each comes first for a parameter, got ['x']"
+    unmatched = (
+        "`rules` must be patterns each of which matches the name of a parameter, got 'x': no parameter matches it "
+    )
     unequal = "`model` must be the same on every rank, with the same rules (digests of both), got ["
     for call, start in (
         (lambda: ft.initialize_(model, ones, seed=int(first)), odd),

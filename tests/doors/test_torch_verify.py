@@ -512,7 +512,7 @@ MODEL_COMMANDS = [
     (["right", "--model", f"{HERE}:narrow"], 2,
      "fastinit: `--model` must be a name that test_torch_verify has, got 'narrow'\n"),
     (["right", "--model", f"{HERE}:wide", "--rules", "gpt3"], 2,
-     "fastinit: `rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')\n"),
+     "fastinit: `--rules` must be one of 'torch', 'own', 'gpt2', 'llama', got 'gpt3' (nearest: 'gpt2')\n"),
     (["right", "--model", f"{HERE}:breaks"], 2, "RuntimeError: needs more memory"),
     (["right", "--model", f"{HERE}:HERE"], 2,
      "fastinit: `--model` must be what makes a torch.nn.Module when it is called without arguments, "
@@ -524,9 +524,10 @@ MODEL_COMMANDS = [
      "fastinit: `file` must be one without two tensors of one name but for wrappers, "
      "got ['module.weight', 'weight']\n"),
     (["small8", "--model", f"{HERE}:norm"], 2,
-     "fastinit: `model` must be of dense float16, bfloat16, float32 or float64 parameters, "
+     "fastinit: `--model` must be of dense float16, bfloat16, float32 or float64 parameters, "
      "got 'weight, torch.strided of torch.float8_e5m2'\n"),
-    (["right", "--model", f"{HERE}:wide", "--rules", "none.such:RULES"], 2, "fastinit: No module named 'none'\n"),
+    (["right", "--model", f"{HERE}:wide", "--rules", "none.such:RULES"], 2,
+     "fastinit: `--rules` must be a module that Python finds, as it finds those of this folder, got 'none.such'\n"),
     (["bad", "--model", f"{HERE}:wide"], 2, "cannot be read as a .safetensors file: "),
     (["missing", "--model", f"{HERE}:wide"], 2, "No such file"),
 ]  # fmt: skip

@@ -113,7 +113,8 @@ def _chart(profiles: Profiles, name: str, logarithmic: bool) -> Any:
         _add(chart, one, values)
         if f"theory_{name}" in one.profile:
             theory = _points(one, np.asarray(one.profile[f"theory_{name}"], float))
-            chart.add_scatter(**theory, name=f"{one.label} theory".strip(), mode="lines",
+            mode, dash = "lines+markers" if one.has_points else "lines", {"symbol": "line-ew-open", "color": GREY}
+            chart.add_scatter(**theory, name=f"{one.label} theory".strip(), mode=mode, marker=dash,
                               line={"color": GREY, "dash": "dash", "width": 2})  # fmt: skip
     shown = layout(np.concatenate(drawn), logarithmic, *_along(profiles)) if drawn else {}
     return chart.update_layout(shown)

@@ -20,7 +20,7 @@ from ...whole_files import write_whole
 from ..result.comparison import shared
 from .axes import GREY, style
 from .charts import Chart, charts_of
-from .series import across, series_of
+from .series import across, series_of, theory_of
 from .table import columns, kernel_words, meanings
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ def to_html(profiles: Mapping[str, LayerProfile[Any]], path: Any = None) -> str 
 
 def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
     numbers = labelled(profiles if isinstance(profiles, Record) else profiles[""])
-    theory = any(name.startswith("theory_") for one in profiles.values() for name in one)
+    repeats = max(one.repeats for one in profiles.values())
+    theory = theory_of(repeats) if any(name.startswith("theory_") for one in profiles.values() for name in one) else ""
     if len(profiles) == 1:
         ((_, profile),) = profiles.items()
         verdict = profile.verdict
@@ -152,12 +153,12 @@ def _page(profiles: Mapping[str, LayerProfile[Any]]) -> str:
     return page("profile", shared(profiles.values()), above, charts_of(profiles), below, numbers)
 
 
-def key(series: Iterable[tuple[int | None, str]], theory: bool = False) -> str:
+def key(series: Iterable[tuple[int | None, str]], theory: str = "") -> str:
     """What the lines of the charts are: samples, by their places, and names."""
     samples = [f"{_sample(place)} {escape(name)}" for place, name in series]
     if theory:
         dashed = _drawn(f'<path d="M0,7h36" stroke="{GREY}" stroke-width="2" stroke-dasharray="9,6"/>')
-        samples.append(f"{dashed} theory, of the arithmetic mean")
+        samples.append(f"{dashed} {theory}")
     return f'<ul class="key">{"".join(f"<li>{sample}</li>" for sample in samples)}</ul>'
 
 

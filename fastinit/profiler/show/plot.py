@@ -16,7 +16,7 @@ from ..result.findings import BACKWARD, FORWARD, LIMITS
 from ..result.training import NAMES, OPTIMIZERS
 from .axes import decades, style
 from .kernel import SHARES, SPECTRUM, UNIT, Bound, Spectrum, bounds_near, shares_of, spectra_of
-from .series import Across, Profiles, Series, across, series_of, whole
+from .series import Across, Profiles, Series, across, series_of, theory_of, whole
 
 if TYPE_CHECKING:
     from ..result.layer_profile import LayerProfile
@@ -133,7 +133,8 @@ def spectra(axes: Any, profiles: Profiles) -> None:
     _plain(axes, f"{SPECTRUM},\n{UNIT}", "place (0: the largest of all)")
     for marker, label in zip(_MARKS, next(iter(found.values())).marks, strict=True):
         _symbol(axes, marker, f"{label} eigenvalue" if marker == "*" else label)
-    _symbol(axes, "v", "from here on zero, or beyond rounding")
+    if not all(one.eigenvalues.all() for one in found.values()):
+        _symbol(axes, "v", "from here on zero, or beyond rounding")
 
 
 def _symbol(axes: Any, marker: str, label: str) -> None:
@@ -258,8 +259,9 @@ class Panel:
             shown += self._bands(series, values, colour)
         if f"theory_{name}" in profile:
             layers, theory = series.joined(_drawable(np.asarray(profile[f"theory_{name}"], float)))
-            told = self._once("theory" if len(values) == 1 else "theory, of the arithmetic mean")
-            self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3, label=told)
+            told = self._once(theory_of(len(values)))
+            marker = "_" if series.has_points else ""
+            self.axes.plot(layers, theory, "--", color="black", linewidth=1, zorder=3, label=told, marker=marker)
             shown.append(theory)
         self._has_outputs |= name == FORWARD and "outputs" in profile.trains("sgd").numbers
         if not profile.interrupted:  # then NaN is what was not reached

@@ -23,6 +23,11 @@ class Series(NamedTuple):
     lines: tuple[Sequence[int], ...]
     place: int | None
 
+    @property
+    def has_points(self) -> bool:
+        """Whether some of its layers are in no line."""
+        return any(len(line) == 1 for line in self.lines)
+
     def joined(self, values: Any) -> tuple[Any, Any]:
         """Layers and those of their values that exist, in one sequence, with NaN between the lines."""
         layers: list[float] = []
@@ -48,13 +53,18 @@ def _roles(label: str, profile: LayerProfile[Any]) -> list[Series]:
     roles = profile.parts
     found = [Series(role or label, profile, (rows,), place) for place, (role, rows) in enumerate(roles.items())]
     alone = _alone(profile)
-    return found + [Series("other modules", profile, alone, None)] * bool(alone)
+    return found + [Series("other modules" if roles else label, profile, alone, None)] * bool(alone)
 
 
 def _alone(profile: LayerProfile[Any]) -> tuple[Sequence[int], ...]:
     """The layers that no line joins to others."""
     drawn = {row for rows in profile.parts.values() for row in rows}
     return tuple([row] for row in range(profile.network.depth + 1) if row not in drawn)
+
+
+def theory_of(repeats: int) -> str:
+    """What the lines of theory are called, beside so many drawings, whose typical one is the geometric mean."""
+    return "theory" if repeats == 1 else "theory, of the arithmetic mean"
 
 
 class Across(NamedTuple):

@@ -81,12 +81,12 @@ class ModelProfile(LayerProfile[Model]):
         """
         return Comparison({role: self.only(rows) for role, rows in self._roles().items()})
 
-    def _roles(self) -> dict[str, list[int]]:
-        """The rows of each role."""
+    def _roles(self, least: int = COURSE) -> dict[str, list[int]]:
+        """The rows of each role that has so many."""
         found: dict[tuple[str, ...], list[int]] = {}
         for row in self._passed():
             found.setdefault(self.network.modules[row].role, []).append(row)
-        found = {role: rows for role, rows in found.items() if len(rows) >= COURSE}
+        found = {role: rows for role, rows in found.items() if len(rows) >= least}
         words = zip(*(path[:-2] for path in found), strict=False)
         shared = sum(1 for _ in takewhile(lambda word: len(set(word)) == 1, words))
         return {f"{'.'.join(path[shared:])} ({kind})": rows for (*path, kind), rows in found.items()}
@@ -162,14 +162,8 @@ class ModelProfile(LayerProfile[Model]):
 
     @property
     def parts(self) -> Mapping[str, list[int]]:
-        """The rows of each role, if there are several; or else of each class."""
-        roles = self._roles()
-        if len(roles) > 1:
-            return roles
-        kinds: dict[str, list[int]] = {}
-        for row in self._passed():
-            kinds.setdefault(self.network.modules[row].kind, []).append(row)
-        return {kind: rows for kind, rows in kinds.items() if kind}
+        """The rows of each role that comes again, if only in two blocks; between others no line says anything."""
+        return self._roles(2)
 
     def _columns(self) -> dict[str, Any]:
         """What was profiled and how: a value, or an array with one for each module."""
