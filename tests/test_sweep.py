@@ -125,7 +125,7 @@ def test_a_point_that_fails_is_a_row():
          "sweep() got an unexpected keyword argument 'wdth' (nearest: 'width')"),
         (lambda: fi.sweep({"client": [1]}), TypeError, "sweep() got an unexpected keyword argument 'client'"),
         (lambda: fi.sweep({"depth": [1]}, depth=2), ValueError,
-         "`--over` must be of other keywords than those that are fixed, got ['depth']"),
+         "`over` must be of other keywords than those that are fixed, got ['depth']"),
         (lambda: fi.sweep({"norm": "layer"}), TypeError,
          "`over` must be a mapping to sequences of values, for norm too, got 'layer'"),
         (lambda: fi.sweep({"depth": 3}), TypeError,

@@ -335,7 +335,7 @@ def files(tmp_path):
             2,
             "`--array` must be a pattern that a tensor's name matches (there are: 'a', 'b'), got 'c'",
         ),
-        (["w.npy", "--scheme", "he"], 2, "`scheme` must be one of"),
+        (["w.npy", "--scheme", "he"], 2, "`--scheme` must be one of"),
         (["w.npy", "--scheme", "he_normal", "--index", "1:2:3:4"], 2, "`--index` must be integers, slices"),
         (["w.npy", "--scheme", "he_normal", "--shape", "a"], 2, "`--shape` must be integers between commas, got 'a'"),
         (["empty.npy", "--scheme", "he_normal"], 2, "cannot be read as an .npy or .npz file"),

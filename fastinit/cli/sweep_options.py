@@ -95,7 +95,7 @@ def _run_sweep(options: argparse.Namespace) -> int:
 def _save(found: Any, files: Mapping[str, Path], columns: Mapping[str, str], out: TextIO) -> None:
     write = {
         "png": lambda path: found.plot(path=path, **columns),
-        "html": found.to_html,
+        "html": lambda path: found.to_html(path),
         "json": lambda path: write_json(path, found.to_json(), out),
     }
     for kind, path in files.items():
