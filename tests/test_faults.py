@@ -98,8 +98,8 @@ def test_a_generator_has_passed_over_what_an_interrupted_call_asked_for():
     before = fi.info()["threads"]
     fi.set_num_threads(1)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.04)
         with pytest.raises(KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, 0.04)
             rng.standard_normal(dtype="float16", out=out)
     finally:
         fi.set_num_threads(before)
