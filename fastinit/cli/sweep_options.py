@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -93,7 +93,7 @@ def _run_sweep(options: argparse.Namespace) -> int:
 
 
 def _save(found: Any, files: Mapping[str, Path], columns: Mapping[str, str], out: TextIO) -> None:
-    write = {
+    write: dict[str, Callable[[Path], object]] = {
         "png": lambda path: found.plot(path=path, **columns),
         "html": lambda path: found.to_html(path),
         "json": lambda path: write_json(path, found.to_json(), out),
