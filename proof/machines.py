@@ -41,6 +41,7 @@ from typing import Any
 
 from .outcomes import summary
 from .record import RESULTS, keep
+from .report import stored
 
 HOME = Path(__file__).parents[1]
 SETUP = SimpleNamespace(**runpy.run_path(str(HOME / "setup.py")))
@@ -199,10 +200,10 @@ class Proof:
         root.build()
         self.root, self.path, self.where = root, path, root.machine()
         self.claim = f"no test of what needs NumPy alone fails on {root.arch}, of those that were run"
-        lines = json.loads(path.read_text()) if path.exists() else []
-        stored = next((line["found"]["parts"] for line in lines if line["claim"] == self.claim), {})
+        lines = stored(path.parent, path.stem)
+        known = next((line["found"]["parts"] for line in lines if line["claim"] == self.claim), {})
         begun = {part: summary(root.outcomes(part)) for part in parts() if root.outcomes(part).exists()}
-        self.found: dict[str, dict[str, Any]] = {**stored, **begun}
+        self.found: dict[str, dict[str, Any]] = {**known, **begun}
 
     def wants(self, part: str) -> bool:
         return part not in self.found or not passed(self.found[part])

@@ -26,6 +26,8 @@ import fastinit as fi
 from bench.running import cpu_model
 from fastinit import _core
 
+from .report import stored
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -70,10 +72,9 @@ def keep(
     }
     path = folder / f"{name}.json"
     with _alone_in(folder):
-        stored = {one["claim"]: one for one in (json.loads(path.read_text()) if path.exists() else [])}
-        stored[claim] = result
+        lines = {one["claim"]: one for one in stored(folder, name)} | {claim: result}
         unfinished = path.with_suffix(".part")
-        unfinished.write_text("[\n" + ",\n".join(json.dumps(stored[key]) for key in sorted(stored)) + "\n]\n")
+        unfinished.write_text("[\n" + ",\n".join(json.dumps(lines[key]) for key in sorted(lines)) + "\n]\n")
         unfinished.replace(path)
     return result
 
@@ -91,6 +92,4 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def before(name: str, claim: str, folder: Path = RESULTS) -> dict[str, Any] | None:
     """The result that is kept of a claim, if it is of this machine: what a job goes on from."""
-    path = folder / f"{name}.json"
-    stored = json.loads(path.read_text()) if path.exists() else []
-    return next((one for one in stored if one["claim"] == claim and one["machine"] == machine()), None)
+    return next((one for one in stored(folder, name) if one["claim"] == claim and one["machine"] == machine()), None)

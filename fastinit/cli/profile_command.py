@@ -6,7 +6,7 @@ import argparse
 import re
 import warnings
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from ..arguments import refuse
 from ..profiler import Advice, Comparison, Profile, compare, profile
@@ -15,7 +15,7 @@ from ..profiler.result.layer_profile import LayerProfile
 from ..profiler.show.story import story
 from .models import profile_model
 from .readers import read_scheme
-from .standard_output import STANDARD, told_aside, write_json
+from .standard_output import told_aside, write_shown
 
 #: What may be asked of the story too.
 _OF_ANY_RUN = {"seed", "repeats", "threads", "progress"}
@@ -62,7 +62,7 @@ def _answer(shown: Any, options: argparse.Namespace, files: dict[str, Path], int
     """Show and save it. Returns the exit status."""
     with told_aside(files) as out:
         _show(shown, options.table, options.all)
-        _save(shown, files, out)
+        write_shown(shown, files, out)
         if interrupted:
             return 130
         if options.advise:
@@ -118,10 +118,3 @@ def _show_advice(advice: Advice, table: bool) -> None:
         drawn("tables").print_table(advice.table())
     else:
         print(advice.short)
-
-
-def _save(shown: Any, files: dict[str, Path], out: TextIO) -> None:
-    write = {"png": shown.plot, "html": shown.to_html, "json": lambda path: write_json(path, shown.to_json(), out)}
-    for kind, path in files.items():
-        write[kind](path)
-        print(f"wrote {'standard output' if path == STANDARD else path}")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from ..arguments import choice, refuse
 from .profile_options import FILES, OPTIONS, add_files, add_keywords, typed_files, typed_options
 from .readers import read_truth, read_whole
-from .standard_output import STANDARD, told_aside, write_json
+from .standard_output import told_aside, write_shown
 
 #: Columns of the picture, by option, with the defaults of `fastinit.Sweep.plot`.
 _COLUMNS = {
@@ -88,16 +87,5 @@ def _run_sweep(options: argparse.Namespace) -> int:
     with told_aside(files) as out:
         if options.table:
             print(found.table())
-        _save(found, files, columns, out)
+        write_shown(found, files, out, **columns)
     return int(any(found["error"]))
-
-
-def _save(found: Any, files: Mapping[str, Path], columns: Mapping[str, str], out: TextIO) -> None:
-    write: dict[str, Callable[[Path], object]] = {
-        "png": lambda path: found.plot(path=path, **columns),
-        "html": lambda path: found.to_html(path),
-        "json": lambda path: write_json(path, found.to_json(), out),
-    }
-    for kind, path in files.items():
-        write[kind](path)
-        print(f"wrote {'standard output' if path == STANDARD else path}")

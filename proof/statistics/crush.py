@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import os
 import subprocess
 import sys
@@ -24,9 +23,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from proof import record
+from proof import record, report
 from proof.statistics.compiled import library
-from proof.statistics.rule import MORE, false_alarm, joined, settled
+from proof.statistics.rule import MORE, joined, settled
 from proof.statistics.sources import SEED, SOURCES, STRETCH, Chunks
 
 NAME = "statistics_crush"
@@ -101,9 +100,10 @@ def versions() -> dict[str, str]:
 
 def stored(name: str, claim: str, folder: Path) -> dict[str, Any]:
     """What was found before, and in how many seconds."""
-    path = folder / f"{name}.json"
-    lines = json.loads(path.read_text()) if path.exists() else []
-    return next((line for line in lines if line["claim"] == claim), {"found": {"p": {}, "run": []}, "seconds": 0.0})
+    return next(
+        (line for line in report.stored(folder, name) if line["claim"] == claim),
+        {"found": {"p": {}, "run": []}, "seconds": 0.0},
+    )
 
 
 def prove(crusher: Crusher, battery: str, source: str, numbers: Iterable[int], folder: Path = record.RESULTS) -> bool:
@@ -122,7 +122,8 @@ def prove(crusher: Crusher, battery: str, source: str, numbers: Iterable[int], f
         ps |= crusher.p_values(chunks, battery, number, number)
         run = sorted([*run, number])
         seconds += time.perf_counter() - start
-        result = settled(ps, again, known=before["found"].get("at_ten_times_the_data"))
+        besides = {"run": run, "of": BATTERIES[battery]}
+        result = settled(ps, again, known=before["found"].get("at_ten_times_the_data"), besides=besides)
         before["found"]["at_ten_times_the_data"] = result["found"]["at_ten_times_the_data"]
         holds = result["holds"]
         record.keep(
@@ -130,12 +131,10 @@ def prove(crusher: Crusher, battery: str, source: str, numbers: Iterable[int], f
             claim,
             command=f'python -m proof.statistics.crush {battery} "{source}"',
             seed=SEED,
-            holds=holds,
-            found={**result["found"], "run": run, "of": BATTERIES[battery]},
             seconds=seconds,
-            false_alarm=false_alarm(len(ps)),
             where=where,
             folder=folder,
+            **result,
         )
         print(f"{battery} {number} of {source}: {seconds:.0f} s, {'holds' if holds else 'FAILS'}", flush=True)
     return holds

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from proof import record
 from proof.statistics.crush import numbers_in, stored
-from proof.statistics.rule import MORE, false_alarm, joined, settled
+from proof.statistics.rule import MORE, joined, settled
 from proof.statistics.sources import SEED, SOURCES, STRETCH, Chunks
 
 NAME = "statistics_dieharder"
@@ -88,7 +88,8 @@ def prove(source: str, numbers: Iterable[int], folder: Path = record.RESULTS) ->
         def again(test: str, own: tuple[int, int, int] = (number, ntuple, place)) -> float:
             return joined([one[test] for one in many(*own)])
 
-        result = settled(ps, again, unjudged, before["found"].get("at_ten_times_the_data", {}))
+        besides = {"not judged": sorted(unjudged), "run": run, "of": len(places)}
+        result = settled(ps, again, unjudged, before["found"].get("at_ten_times_the_data", {}), besides)
         before["found"]["at_ten_times_the_data"] = result["found"]["at_ten_times_the_data"]
         holds = result["holds"]
         record.keep(
@@ -96,12 +97,10 @@ def prove(source: str, numbers: Iterable[int], folder: Path = record.RESULTS) ->
             claim,
             command=f'python -m proof.statistics.dieharder "{source}"',
             seed=SEED,
-            holds=holds,
-            found={**result["found"], "not judged": sorted(unjudged), "run": run, "of": len(places)},
             seconds=seconds,
-            false_alarm=false_alarm(len(ps) - len(unjudged)),
             where=record.machine(dieharder="3.31.1"),
             folder=folder,
+            **result,
         )
         print(f"{names[place]} of {source}: {new}, {'holds' if holds else 'FAILS'}", flush=True)
     return holds

@@ -28,7 +28,7 @@ from scipy import stats
 import fastinit as fi
 from proof import record
 from proof.statistics.cells import chi2_p
-from proof.statistics.rule import MORE, false_alarm, settled
+from proof.statistics.rule import MORE, settled
 from proof.statistics.sources import SEED
 
 Array = np.ndarray[Any, Any]
@@ -138,17 +138,17 @@ def p_values(dtype: str, numbers: range, make: Make = made) -> dict[str, float]:
 def prove(dtype: str, count: int, folder: Path = record.RESULTS, make: Make = made) -> bool:
     start = time.perf_counter()
     ps = p_values(dtype, range(count), make)
-    result = settled(ps, lambda test: p_values(dtype, range(count, (1 + MORE) * count), make)[test])
+    besides = {"matrices": count, "rows": SIZE}
+    more = range(count, (1 + MORE) * count)
+    result = settled(ps, lambda test: p_values(dtype, more, make)[test], besides=besides)
     record.keep(
         NAME,
         f"orthogonal matrices in {dtype} follow Haar's measure",
         command=f"python -m proof.statistics.haar {dtype} --matrices {count}",
         seed=SEED,
-        holds=result["holds"],
-        found={"matrices": count, "rows": SIZE, **result["found"]},
         seconds=time.perf_counter() - start,
-        false_alarm=false_alarm(len(ps)),
         folder=folder,
+        **result,
     )
     print(f"{dtype}: {ps}, {'holds' if result['holds'] else 'FAILS'}", flush=True)
     return result["holds"]

@@ -26,7 +26,7 @@ from fastinit.laws.parameters import Parameters
 from fastinit.stream import stream_key
 from proof import record
 from proof.statistics.cells import chi2_p, near_zero, normal_between, rounded_edges
-from proof.statistics.rule import MORE, false_alarm, settled
+from proof.statistics.rule import MORE, settled
 from proof.statistics.sources import SEED
 
 Array = np.ndarray[Any, Any]
@@ -103,17 +103,16 @@ def prove(
     def again(test: str) -> float:
         return p_values(dtype, in_threads(dtype, parameters, range(chunks, (1 + MORE) * chunks), threads))[test]
 
-    result = settled(ps, again)
+    besides = {"values": chunks * CHUNK, "numbers seen": int((counts > 0).sum())}
+    result = settled(ps, again, besides=besides)
     record.keep(
         NAME,
         f"each number of {dtype} is as frequent among values of normal as it ought to be",
         command=f"python -m proof.statistics.halves {dtype} --values {chunks * CHUNK}",
         seed=SEED,
-        holds=result["holds"],
-        found={"values": chunks * CHUNK, "numbers seen": int((counts > 0).sum()), **result["found"]},
         seconds=time.perf_counter() - start,
-        false_alarm=false_alarm(len(ps)),
         folder=folder,
+        **result,
     )
     print(f"{dtype}: {ps}, {'holds' if result['holds'] else 'FAILS'}", flush=True)
     return result["holds"]

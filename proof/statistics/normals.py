@@ -39,7 +39,7 @@ from fastinit.stream import stream_key
 from proof import record
 from proof.statistics.cells import chi2_p, normal_between, poisson_p, rounded_edges
 from proof.statistics.compiled import FAST, library
-from proof.statistics.rule import MORE, false_alarm, settled
+from proof.statistics.rule import MORE, settled
 from proof.statistics.sources import SEED
 
 Array = np.ndarray[Any, Any]
@@ -219,18 +219,16 @@ def prove(
         part = range(1 + done, 1 + min(chunks, done + PART))
         found, done = added(found, in_threads(dtype, parameters, part, threads)), done + len(part)
         ps = p_values(dtype, done * CHUNK, found)
-        result = settled(ps, lambda test: many(done)[test])  # noqa: B023
+        result = settled(ps, lambda test: many(done)[test], besides={"values": done * CHUNK})  # noqa: B023
         holds = result["holds"]
         record.keep(
             NAME,
             f"values of normal in {dtype} are normal and independent",
             command=f"python -m proof.statistics.normals {dtype} --values {done * CHUNK}",
             seed=SEED,
-            holds=holds,
-            found={"values": done * CHUNK, **result["found"]},
             seconds=time.perf_counter() - start,
-            false_alarm=false_alarm(len(ps)),
             folder=folder,
+            **result,
         )
         print(f"{dtype}: {done * CHUNK:.2e} values, {'holds' if holds else 'FAILS'}", flush=True)
     return holds

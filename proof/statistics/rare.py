@@ -28,7 +28,7 @@ from fastinit.laws.parameters import Parameters
 from fastinit.stream import stream_key
 from proof import record
 from proof.statistics.cells import chi2_p, poisson_p
-from proof.statistics.rule import MORE, false_alarm, settled
+from proof.statistics.rule import MORE, settled
 from proof.statistics.sources import MAIN, SEED
 
 Array = np.ndarray[Any, Any]
@@ -84,17 +84,16 @@ def all_p_values(chunks: range, parameters: Parameters = STANDARD) -> tuple[dict
 def prove(count: int, folder: Path = record.RESULTS, parameters: Parameters = STANDARD) -> bool:
     start, chunks = time.perf_counter(), -(-count // CHUNK)
     ps, rare = all_p_values(range(chunks), parameters)
-    result = settled(ps, lambda test: all_p_values(range(chunks, (1 + MORE) * chunks), parameters)[0][test])
+    more, besides = range(chunks, (1 + MORE) * chunks), {"words": chunks * CHUNK, "rare": rare}
+    result = settled(ps, lambda test: all_p_values(more, parameters)[0][test], besides=besides)
     record.keep(
         NAME,
         "normal values of rare words follow the law of the far tail",
         command=f"python -m proof.statistics.rare --words {chunks * CHUNK}",
         seed=SEED,
-        holds=result["holds"],
-        found={"words": chunks * CHUNK, "rare": rare, **result["found"]},
         seconds=time.perf_counter() - start,
-        false_alarm=false_alarm(len(ps)),
         folder=folder,
+        **result,
     )
     print(f"{rare} rare of {chunks * CHUNK}: {ps}, {'holds' if result['holds'] else 'FAILS'}", flush=True)
     return result["holds"]

@@ -54,14 +54,19 @@ def settled(
     again: Callable[[str], float],
     unjudged: Collection[str] = (),
     known: Mapping[str, float] | None = None,
+    besides: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What the rule finds of p-values by their tests; again(test) is asked for ten times the data where not known."""
+    """What the rule finds of p-values by their tests, as `record.keep` takes it, with what else was found before it.
+
+    again(test) is asked for ten times the data where that is not known.
+    """
     judged, known = {test: p for test, p in ps.items() if test not in unjudged}, known or {}
     suspicious = [test for test, p in judged.items() if beyond(p, SUSPICIOUS)]
     reruns = {test: known[test] if test in known else again(test) for test in suspicious}
     count = number_outside(judged.values())
     holds = count["so_many_or_more"] >= TOGETHER and not any(beyond(p, CONFIRMED) for p in reruns.values())
-    return {"holds": holds, "found": {"p": dict(ps), **count, "at_ten_times_the_data": reruns}}
+    found = {**(besides or {}), "p": dict(ps), **count, "at_ten_times_the_data": reruns}
+    return {"holds": holds, "found": found, "false_alarm": false_alarm(len(judged))}
 
 
 def false_alarm(tests: int) -> float:

@@ -7,7 +7,6 @@ read words of its own. A second; kept in results/statistics_summary.json.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from scipy import stats
 
-from proof import record
+from proof import record, report
 from proof.statistics import crush, dieharder
 from proof.statistics.rule import TOGETHER, number_outside
 
@@ -50,10 +49,8 @@ def prove(battery: str, lines: list[dict[str, Any]], folder: Path) -> bool:
 def main(folder: Path = record.RESULTS) -> int:
     bad = 0
     for name, batteries in ((crush.NAME, crush.BATTERIES), (dieharder.NAME, ("dieharder",))):
-        path = folder / f"{name}.json"
-        stored = json.loads(path.read_text()) if path.exists() else []
         for battery in batteries:
-            lines = [line for line in stored if f"no test of {battery} " in line["claim"]]
+            lines = [line for line in report.stored(folder, name) if f"no test of {battery} " in line["claim"]]
             bad += bool(lines) and not prove(battery, lines, folder)
     return int(bad > 0)
 

@@ -35,7 +35,7 @@ from fastinit.scaling import normal_interval
 from proof import record
 from proof.statistics.cells import chi2_p
 from proof.statistics.compiled import library
-from proof.statistics.rule import MORE, false_alarm, settled
+from proof.statistics.rule import MORE, settled
 from proof.statistics.sources import SEED
 
 Array = np.ndarray[Any, Any]
@@ -168,19 +168,18 @@ def prove(dtype: str, count: int, folder: Path = record.RESULTS, draw: Callable[
     for test in intervals:
         ps[test] = p_value(test, range(chunks))
         print(f"{dtype} {test}: {ps[test]:.3g}", flush=True)
-    result = settled(ps, lambda test: p_value(test, range(chunks, (1 + MORE) * chunks)))
     off = {test: round(bins(dtype, *ends)[2], 4) for test, ends in intervals.items()}
-    holds = result["holds"] and max(off.values()) <= 1
+    besides, more = {"values of each": chunks * CHUNK, "off": off}, range(chunks, (1 + MORE) * chunks)
+    result = settled(ps, lambda test: p_value(test, more), besides=besides)
+    result["holds"] = holds = result["holds"] and max(off.values()) <= 1
     record.keep(
         NAME,
         f"truncated normal values in {dtype} follow the law of their interval",
         command=f"python -m proof.statistics.truncated {dtype} --values {chunks * CHUNK}",
         seed=SEED,
-        holds=holds,
-        found={"values of each": chunks * CHUNK, "off": off, **result["found"]},
         seconds=time.perf_counter() - start,
-        false_alarm=false_alarm(len(ps)),
         folder=folder,
+        **result,
     )
     return holds
 
