@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fastinit.whole_files import write_whole
+
 from . import UNSET, processes, timing
 from .needs import missing
 from .races import ALL_THREADS, Race
@@ -90,10 +92,7 @@ def _none_yet(settings: timing.Settings, full: bool, only: str | None) -> Result
 
 
 def _keep(results: Results) -> None:
-    """Whole or not at all."""
-    part = LAST.with_suffix(".part")
-    part.write_text(json.dumps(results) + "\n")
-    part.replace(LAST)
+    write_whole(LAST, json.dumps(results) + "\n")
 
 
 def _line(race: Race, found: Results | None) -> str:

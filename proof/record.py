@@ -25,6 +25,7 @@ import numpy as np
 import fastinit as fi
 from bench.running import cpu_model
 from fastinit import _core
+from fastinit.whole_files import write_whole
 
 from .report import stored
 
@@ -70,12 +71,11 @@ def keep(
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "machine": dict(where) if where is not None else machine(),
     }
-    path = folder / f"{name}.json"
     with _alone_in(folder):
         lines = {one["claim"]: one for one in stored(folder, name)} | {claim: result}
-        unfinished = path.with_suffix(".part")
-        unfinished.write_text("[\n" + ",\n".join(json.dumps(lines[key]) for key in sorted(lines)) + "\n]\n")
-        unfinished.replace(path)
+        write_whole(
+            folder / f"{name}.json", "[\n" + ",\n".join(json.dumps(lines[key]) for key in sorted(lines)) + "\n]\n"
+        )
     return result
 
 
