@@ -25,7 +25,7 @@ cdef int set_out(pace *p, size_t first, int threads, size_t unit) except -1:
 
 
 cdef int go_on(pace *p) except -1:
-    """Look for Ctrl-C after `some`. As many come next as take such a time; at most twice as many, as speed may change."""
+    """Look for Ctrl-C after `some`. Next come as many as take such a time, and at most twice as many: speeds change."""
     PyErr_CheckSignals()
     cdef double now = fi_seconds()
     cdef double times = PATIENCE / max(now - p.since, PATIENCE / 2)
