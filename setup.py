@@ -37,7 +37,13 @@ ORDERING = ["-fschedule-insns", "-fsched-pressure"]
 # GCC does not align the stack for wide registers on Windows, which only moves that ask for it mind. (Clang does.)
 UNALIGNED_MOVES = ["-Wa,-muse-unaligned-vector-move", "-DFI_UNALIGNED_MOVES"]
 
-SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g", "-fno-omit-frame-pointer"]
+# By what FASTINIT_SANITIZE says: `make sanitize`, and `python -m proof.races`.
+TRACED = ["-O1", "-g", "-fno-omit-frame-pointer"]
+SANITIZERS = {
+    "": [],
+    "1": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", *TRACED],
+    "thread": ["-fsanitize=thread", *TRACED],
+}
 
 
 def takes(command: Sequence[str], options: Sequence[str]) -> bool:
@@ -96,8 +102,7 @@ class Build(build_ext):
                 print(MSVC, file=sys.stderr)
         else:
             command = self.compiler.compiler_so
-        # For the tests under the address and undefined-behaviour sanitizers (`make sanitize`).
-        sanitizers = SANITIZERS if os.environ.get("FASTINIT_SANITIZE") else []
+        sanitizers = SANITIZERS[os.environ.get("FASTINIT_SANITIZE", "")]
         windows = sys.platform == "win32"
         for extension in self.extensions:
             extension.extra_compile_args = [*compile_arguments(family, windows, partial(takes, command)), *sanitizers]

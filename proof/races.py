@@ -1,9 +1,10 @@
 """The core under the thread sanitizer: `python -m proof.races`, in about ten minutes, most of it GCC's.
 
 proof/races.c is linked with the core, all compiled for the sanitizer: threads fill, measure, update and multiply at
-once, most calls on several threads again. The job fails at any report, or where bytes are not those of one thread. A
-fault is planted as well, an update without its lock, which must be reported: else the job has seen nothing. Kept in
-results/races.json.
+once, most calls on several threads again. So is the extension, and threads of Python share generators, accumulators and
+arrays, as `proof.threads` has them. The job fails at any report, or where bytes are not those of one thread. A fault is
+planted in each as well, an update without its lock and an array that two threads fill, which must be reported: else
+the job has seen nothing. Kept in results/races.json, a line for each.
 """
 
 from __future__ import annotations
@@ -14,58 +15,115 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+import fastinit as fi
 import setup
 
 from .record import RESULTS, keep, machine
 
 HOME = Path(__file__).parents[1]
-THREADS, CALLS = 8, 60
+COMPILER = shlex.split(os.environ.get("CC", "cc"))
 FOUND = 66
+#: Of each, its threads and calls.
+SIZES = {"core": (8, 60), "extension": (32, 5000)}
+CLAIMS = {
+    "core": "threads that use the core at once do not race, and give the bytes of one",
+    "extension": "threads of Python that share generators, accumulators and arrays do not race, and give what one does",
+}
 
 
 def built(folder: Path) -> Path:
     """The program, of all sources of the core."""
-    compiler = shlex.split(os.environ.get("CC", "cc"))
-    options = [*setup.compile_arguments("gnu", False, lambda _: False), "-O1", "-g", "-fsanitize=thread"]
+    options = [*setup.compile_arguments("gnu", False, lambda _: False), *setup.SANITIZERS["thread"]]
     core = HOME / "fastinit" / "src"
     sources = [*sorted(core.glob("*.c")), HOME / "proof" / "races.c"]
     made = folder / "races"
-    command = [*compiler, *options, f"-I{core}", *map(str, sources), "-pthread", "-lm", "-o", str(made)]
+    command = [*COMPILER, *options, f"-I{core}", *map(str, sources), "-pthread", "-lm", "-o", str(made)]
     subprocess.run(command, check=True)
     return made
 
 
-def run(program: Path, threads: int, calls: int, *planted: str) -> tuple[int, str, str]:
+def package(folder: Path) -> Path:
+    """The folder that a package lies in whose extension is compiled for the sanitizer."""
+    command = [sys.executable, "setup.py", "--quiet", "build", "--build-base", str(folder)]
+    subprocess.run(command, cwd=HOME, env={**os.environ, "FASTINIT_SANITIZE": "thread"}, check=True)
+    (made,) = folder.glob("lib*")
+    return made
+
+
+def run(command: Sequence[str], **environment: str) -> tuple[int, str, str]:
     """Its exit status, what it said, and the first report."""
-    environment = {**os.environ, "TSAN_OPTIONS": f"exitcode={FOUND}"}
-    command = [str(program), str(threads), str(calls), *planted]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    environment = {**os.environ, "TSAN_OPTIONS": f"exitcode={FOUND}:halt_on_error=1", **environment}
+    with tempfile.TemporaryDirectory() as empty:  # Python looks for packages where it is run
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=empty)
     return done.returncode, done.stdout.strip(), done.stderr[:2000]
+
+
+def one_array() -> None:
+    """Is filled by two threads at once, for longer than one has a core: no caller may do it, and it must be seen."""
+    out, starts = np.empty(1 << 23, np.float32), threading.Barrier(2)
+
+    def fill() -> None:
+        starts.wait()
+        fi.normal(out.shape, seed=1, out=out, threads=1)
+
+    threads = [threading.Thread(target=fill) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def of_core(threads: int, calls: int, program: Path) -> dict[str, Any]:
+    """What `proof/races.c` found, and whether it finds a planted fault."""
+    status, said, report = run([str(program), str(threads), str(calls)])
+    planted, _, _ = run([str(program), "4", "12", "unlocked"])
+    return {"status": status, "said": said, "report": report, "planted fault found": planted == FOUND}
+
+
+def of_extension(threads: int, calls: int, library: Path) -> dict[str, Any]:
+    """The same, of the package in a folder."""
+    sanitizer = subprocess.run([*COMPILER, "-print-file-name=libtsan.so"], capture_output=True, text=True, check=True)
+    where = {"PYTHONPATH": f"{library}{os.pathsep}{HOME}", "LD_PRELOAD": sanitizer.stdout.strip()}
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = ["--threads", str(threads), "--calls", str(calls), "--results", folder]
+        status, said, report = run([sys.executable, "-m", "proof.threads", *sizes], **where)
+    planted, _, _ = run([sys.executable, "-c", "from proof import races; races.one_array()"], **where)
+    return {"status": status, "said": said, "report": report, "planted fault found": planted == FOUND}
+
+
+PARTS = {"core": (built, of_core), "extension": (package, of_extension)}
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m proof.races", description=__doc__)
-    parser.add_argument("--threads", type=int, default=THREADS, help="(%(default)s)")
-    parser.add_argument("--calls", type=int, default=CALLS, help="of each (%(default)s)")
-    parser.add_argument("--program", type=Path, help="one that was built before (a new one)")
+    parser.add_argument("part", nargs="?", choices=PARTS, help="(both)")
+    parser.add_argument("--threads", type=int, help="(core 8, extension 32)")
+    parser.add_argument("--calls", type=int, help="of each (core 60, extension 5000)")
+    parser.add_argument("--built", type=Path, help="the program, or the folder of a package, built before (a new one)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where results are kept (%(default)s)")
     options = parser.parse_args(argv)
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        program = options.program or built(Path(folder))
-        status, said, report = run(program, options.threads, options.calls)
-        planted, _, _ = run(program, 4, 12, "unlocked")
-    found: dict[str, Any] = {"status": status, "said": said, "report": report, "planted fault found": planted == FOUND}
-    holds = status == 0 and planted == FOUND
-    keep("races", "threads that use the core at once do not race, and give the bytes of one",
-         command=f"python -m proof.races --threads {options.threads} --calls {options.calls}", holds=holds, found=found,
-         seconds=time.perf_counter() - start, where=machine(), folder=options.results)  # fmt: skip
-    print(found)
-    return int(not holds)
+    bad = 0
+    for part in [options.part] if options.part else PARTS:
+        build, judged = PARTS[part]
+        threads, calls = options.threads or SIZES[part][0], options.calls or SIZES[part][1]
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            found = judged(threads, calls, options.built or build(Path(folder)))
+        holds = found["status"] == 0 and found["planted fault found"]
+        command = f"python -m proof.races {part} --threads {threads} --calls {calls}"
+        keep("races", CLAIMS[part], command=command, holds=holds, found=found, seconds=time.perf_counter() - start,
+             where=machine(), folder=options.results)  # fmt: skip
+        print(part, found, flush=True)
+        bad += not holds
+    return int(bad > 0)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def compile_program(name, folder):
         require(shutil.which(word), word)
     if "ziglang" in compiler:
         require(importlib.util.find_spec("ziglang"), "ziglang")
-    sanitizers = SETUP.SANITIZERS if name == "sanitized" else []
+    sanitizers = SETUP.SANITIZERS["1" if name == "sanitized" else ""]
     if sanitizers:
         (folder / "empty.c").write_text("int main(void) { return 0; }")
         trial = [*compiler, *sanitizers, folder / "empty.c", "-o", folder / "empty"]
