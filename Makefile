@@ -12,7 +12,7 @@ DOORS := torch jax keras dask.py models
 WITH_DOORS := flax equinox dm-haiku transformers
 PEERS := $(TORCH) transformers safetensors jax jaxlib flax keras dask mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
-PYTHONS := 3.10 3.11 3.12 3.13 3.14
+PYTHONS := 3.10 3.11 3.12 3.13 3.13t 3.14 3.14t
 ZIG := ziglang==0.17.1
 CYCLONEDX := cyclonedx-bom==7.5.0
 KERNEL_TESTS := $(addprefix tests/test_,ars.py stream.py laws.py moments.py products.py signals.py activations.py columns.py machine.py generator.py)

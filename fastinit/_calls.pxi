@@ -217,8 +217,8 @@ cdef class CheckedCalls:
     cdef CheckedCall find(self, tuple asked):
         """What was kept for what is equal to these arguments, and means the same."""
         cdef uint64_t kinds = kinds_of(asked)
-        cdef PyObject *found = PyDict_GetItemWithError(self.calls, asked) if kinds else NULL
-        return <CheckedCall>found if found != NULL and (<CheckedCall>found).kinds == kinds else None
+        cdef CheckedCall found = self.calls.get(asked) if kinds else None  # held: another thread may clear them
+        return found if found is not None and found.kinds == kinds else None
 
     def known(self, tuple asked):
         """What such a call came to; None where there was none."""

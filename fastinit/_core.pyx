@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True, embedsignature=True
+# cython: freethreading_compatible=True
 """Border to the C core: pointers and the GIL, one function per C entry. Arguments were checked above."""
-# Free-threaded Python turns the GIL on when it imports this, and warns: nobody has tried what generators, accumulators
-# and the laws that schemes keep do without it. The core itself needs none.
+# Where there is no GIL, locks guard what threads share and change, but for dicts, which have their own.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItemWithError

@@ -11,7 +11,8 @@ that asks qemu: /proc/sys/fs/binfmt_misc/qemu-s390x). A root is made so, here fo
 
 and so with arm64, riscv64 and ppc64el. With --download-only its packages can be unpacked without being configured,
 which is far faster: `dpkg-deb -x` of each in ROOT/var/cache/apt/archives, and links in ROOT/usr/lib/s390x-linux-gnu to
-libblas and liblapack, which lie in folders below. That is how the roots of the stored results were made.
+libblas and liblapack, which lie in folders below. That is how the roots of the stored results were made. One of this
+machine's own kind needs no emulator: it brings another Python.
 
 The extension is compiled by the cross compiler, by the arguments of setup.py, beside a copy of the sources in ROOT.
 Only root may change to there. A part is a file of tests, or the examples in docstrings, run without the tests marked
@@ -28,6 +29,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import runpy
 import shutil
 import subprocess
@@ -162,9 +164,12 @@ class Root:
         asked = self.run("-c", "import json; from proof.record import machine; print(json.dumps(machine()))")
         if asked.returncode:
             sys.exit(asked.stderr)
+        found = dict(json.loads(asked.stdout))
+        if self.arch == platform.machine():
+            return found
         qemu = [f"qemu-{self.arch.replace('powerpc', 'ppc')}-static", "--version"]
         emulator = subprocess.run(qemu, capture_output=True, text=True, check=True).stdout.splitlines()[0]
-        return {**json.loads(asked.stdout), "emulator": emulator}
+        return {**found, "emulator": emulator}
 
 
 def run_part(root: Root, part: str, seconds: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -37,7 +38,7 @@ def machine(**versions: str) -> dict[str, str]:
     return {
         "cpu": cpu_model(),
         "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
+        "python": platform.python_version() + sys.abiflags,  # 3.13.5t has no GIL
         "numpy": np.__version__,
         "fastinit": fi.__version__,
         "stream": str(fi.info()["stream"]),

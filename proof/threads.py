@@ -1,8 +1,9 @@
 """Sixty-four threads that share what they use: `python -m proof.threads`, in about five minutes.
 
-Each makes 10,000 calls: of a generator that all share, an accumulator that all share, moments of one array, and fills.
-The draws of all threads together must be each value of the stream once; the accumulator must have taken in each element
-once; fills and moments must be those of one thread alone. The job fails if one is not. Kept in results/threads.json.
+Each makes 10,000 calls: of a generator that all share, an accumulator that all share, moments of one array, and fills,
+of one shape and of more than are kept. The draws of all threads together must be each value of the stream once; the
+accumulator must have taken in each element once; fills and moments must be those of one thread alone. The job fails if
+one is not. Kept in results/threads.json, a line for Pythons with a GIL and one for those that run without.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from .record import RESULTS, keep
 
 THREADS, CALLS = 64, 10_000
 DRAWN, COUNT = 7, 300
+#: More shapes than calls are kept of, so that those are forgotten while others look for them.
+SHAPES = 1500
 #: One call in so many is of an array that is filled on several threads.
 LARGE_EVERY, LARGE = 500, 1 << 19
 
@@ -32,7 +35,7 @@ class Shared:
     def __init__(self) -> None:
         self.rng, self.sums, self.x = fi.default_rng(3), fi.Moments(), fi.normal(COUNT, seed=9)
         self.filled, self.large = fi.he_normal((COUNT, 2), seed=4), fi.normal(LARGE, seed=5, threads=1)
-        self.moments = fi.moments(self.x)
+        self.moments, self.longest = fi.moments(self.x), fi.uniform(SHAPES, seed=6)
         self.wrong: list[str] = []
 
     def work(self, calls: int, drawn: list[Any], starts: threading.Barrier) -> None:
@@ -48,6 +51,9 @@ class Shared:
                 self.wrong.append("moments")
             elif kind == 3 and not np.array_equal(fi.he_normal((COUNT, 2), seed=4), self.filled):
                 self.wrong.append("fill")
+            count = call % SHAPES + 1
+            if not np.array_equal(fi.uniform(count, seed=6), self.longest[:count]):
+                self.wrong.append("fill of many shapes")
             if call % LARGE_EVERY == 0 and not np.array_equal(fi.normal(LARGE, seed=5, threads=2), self.large):
                 self.wrong.append("large fill")
 
@@ -69,6 +75,11 @@ def together(threads: int, calls: int) -> dict[str, Any]:
             "each element once": bool(taken)}  # fmt: skip
 
 
+def has_gil() -> bool:
+    """Whether this Python runs one thread of its own at a time."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m proof.threads", description=__doc__)
     parser.add_argument("--threads", type=int, default=THREADS, help="(%(default)s)")
@@ -78,7 +89,8 @@ def main(argv: list[str]) -> int:
     start = time.perf_counter()
     found = together(options.threads, options.calls)
     holds = not found["wrong"] and found["each value once"] and found["each element once"]
-    keep("threads", "threads that share a generator and an accumulator lose nothing, and fill and measure as one alone",
+    claim = "threads that share a generator and an accumulator lose nothing, and fill and measure as one alone"
+    keep("threads", claim if has_gil() else f"{claim}: without a GIL",
          command=f"python -m proof.threads --threads {options.threads} --calls {options.calls}", holds=holds,
          seconds=time.perf_counter() - start, found=found, folder=options.results)  # fmt: skip
     print(found)

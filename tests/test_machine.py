@@ -41,6 +41,12 @@ def test_info():
     assert got["compiler"].split()[0] in ("GCC", "Clang", "MSVC")
 
 
+def test_python_keeps_the_gil_that_it_has_or_has_not():
+    asked = "getattr(sys, '_is_gil_enabled', lambda: True)()"
+    code = f"import numpy, sys; before = {asked}; import fastinit; fastinit.normal(3); print(before, {asked})"
+    assert run(code)[1] in ("True True", "False False")
+
+
 @pytest.mark.parametrize("isa", _core.supported_isas())
 def test_a_forced_level_is_the_one_that_runs(isa):
     assert run("import fastinit as fi; print(fi.info()['isa'])", FASTINIT_ISA=isa) == (0, isa, "")

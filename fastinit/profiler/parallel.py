@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from functools import cache
 from threading import get_ident
@@ -52,16 +53,15 @@ def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> lis
     pool, threads = _pool.get(), min(threads_for(None), len(pieces))
     if pool is None or threads == 1:
         return [work(piece) for piece in pieces]
-    left, found = enumerate(pieces), dict[int, Result]()
+    left, found = deque(enumerate(pieces)), dict[int, Result]()
 
     def share() -> None:
         try:
             with threads_limited(1):
-                for place, piece in left:
-                    found[place] = work(piece)
+                while (taken := _next_of(left)) is not None:
+                    found[taken[0]] = work(taken[1])
         finally:
-            for _ in left:  # after an error
-                pass
+            left.clear()  # after an error
 
     helpers = [pool.submit(copy_context().run, share) for _ in range(threads - 1)]
     try:
@@ -72,6 +72,13 @@ def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> lis
     for helper in late:
         helper.result()
     return [found[place] for place in range(len(pieces))]
+
+
+def _next_of(left: deque[Piece]) -> Piece | None:
+    """None where there are no more. Each thread gets another one, which an iterator promises with a GIL alone."""
+    with suppress(IndexError):
+        return left.popleft()
+    return None
 
 
 @cache
