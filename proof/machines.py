@@ -62,7 +62,7 @@ LEFT_OUT = {
     "of the sources alone, which are the same everywhere": ("floors", "docs", "readme"),
     "of how distributions are made": ("package",),
     "of other compilers and emulators": ("cross",),
-    "of the benchmark": ("bench",),
+    "of the benchmark": ("bench", "bench_comparison", "bench_process"),
     "of a page in a browser": ("html_browser",),
     "needs torch": ("trainability",),
 }
@@ -149,7 +149,7 @@ class Root:
             f"/{COPY}",
             "HOME=/root",
             "PATH=/usr/bin:/bin",
-            f"PYTHONPATH=/{INSTALLED}",
+            f"PYTHONPATH=/{INSTALLED}:/{COPY}",
             "LANG=C.UTF-8",
         ]
         command = [*apart, *devices, *clean, "python3", *arguments]
