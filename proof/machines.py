@@ -62,6 +62,7 @@ LEFT_OUT = {
     "of the sources alone, which are the same everywhere": ("floors", "docs", "readme"),
     "of how distributions are made": ("package",),
     "of other compilers and emulators": ("cross",),
+    "of the proofs themselves": ("proof", "proof_bits", "proof_statistics"),
     "of the benchmark": ("bench", "bench_comparison", "bench_process"),
     "of a page in a browser": ("html_browser",),
     "needs torch": ("trainability",),

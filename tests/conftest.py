@@ -23,6 +23,9 @@ if os.environ.get("FASTINIT_TEST_DOORS"):
 else:
     collect_ignore_glob.append("doors")
 
+#: Of tests that compile: a test of an installed package may be where nothing can.
+compiles = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+
 DTYPES = ["float32", "float64", "float16", "bfloat16"]
 #: The byte order that this machine does not have, as NumPy writes it.
 FOREIGN = ">" if sys.byteorder == "little" else "<"

@@ -5,7 +5,6 @@ import json
 import math
 import pickle
 import platform
-import shutil
 import sys
 import warnings
 from dataclasses import replace
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FOREIGN, LENGTHS, bits
+from conftest import FOREIGN, LENGTHS, bits, compiles
 from scipy import special
 from test_gain import FUNCTIONS
 
@@ -368,7 +367,7 @@ def test_two_units_in_the_last_place_of_float64(name):
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64" or not sys.platform.startswith("linux"), reason="compiled for there")
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@compiles
 def test_a_proof_holds_and_one_of_a_false_claim_does_not(tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(Path(__file__).parents[1])
     activations = importlib.import_module("proof.activations")

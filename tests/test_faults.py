@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from conftest import compiles
 
 import fastinit as fi
 from fastinit import layout, reference
@@ -143,6 +143,7 @@ def test_no_race_is_seen_and_a_planted_one_is(tmp_path):
     assert line["found"]["planted fault found"] and line["found"]["said"].endswith("wrong 0")
 
 
+@compiles
 def test_an_extension_that_is_not_compiled_for_the_sanitizer_shows_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(races.subprocess, "run", unpreloaded)
     package = os.path.dirname(os.path.dirname(fi.__file__))
@@ -175,7 +176,8 @@ def test_calls_live_on_small_stacks():
     assert found["holds"] and found["calls"] == 11
 
 
-@pytest.mark.skipif(shutil.which("cc") is None or sys.platform != "linux", reason="no C compiler, or other allocators")
+@compiles
+@pytest.mark.skipif(sys.platform != "linux", reason="other allocators")
 @pytest.mark.parametrize("name", ["fill on threads", "updates", "moments of rows"])
 def test_memory_of_the_core_that_fails_is_an_error_or_nothing(name):
     found = starved.of_memory(name, "core")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import bits
+from conftest import bits, compiles
 
 import fastinit as fi
 from fastinit import _core, machine
@@ -492,7 +492,7 @@ rng.normal(size=9999), rng.uniform([0, 1], [2, 3]), rng.integers(9, size=9999), 
 """
     small = """
 import threading, numpy as np, fastinit as fi
-import fastinit.streaming
+import fastinit.generator, fastinit.schemes, fastinit.streaming  # Python's own parser needs more, from 3.14 on
 wide = np.random.default_rng(0).standard_normal(70_000)
 odd = np.where(np.arange(70_000) % 777 == 0, np.nan, wide)
 def work():
@@ -543,6 +543,7 @@ def advised(tmp_path):
     return call
 
 
+@compiles
 @pytest.mark.skipif(sys.platform != "linux", reason="large pages are asked of Linux")
 @pytest.mark.parametrize(
     ("address", "size", "expected"),
