@@ -91,7 +91,8 @@ sbom: build .venv/installed-sbom ## dist/*.cdx.json: the bill of materials of th
 			--output-reproducible --validate -o "dist/$${wheel%.whl}.cdx.json" build/sbom/bin/python
 
 # As cibuildwheel does for a release, which has containers; here for the Pythons that are here, of Linux.
-wheels: export PIP_PREFER_BINARY := 1 # not every Python has the newest of all
+# What it needs at its newest is not built for every Python.
+wheels: export PIP_PREFER_BINARY := 1
 wheels: ## wheelhouse/: a wheel for each Python that is here, repaired and tested
 	rm -rf build/wheels wheelhouse
 	for version in $(PYTHONS); do \
