@@ -491,7 +491,7 @@ rng = fi.default_rng(0)
 rng.normal(size=9999), rng.uniform([0, 1], [2, 3]), rng.integers(9, size=9999), rng.bit_generator.jumped()
 """
     small = """
-import threading, numpy as np, fastinit as fi
+import decimal, threading, numpy as np, fastinit as fi
 import fastinit.generator, fastinit.schemes, fastinit.streaming  # Python's own parser needs more, from 3.14 on
 wide = np.random.default_rng(0).standard_normal(70_000)
 odd = np.where(np.arange(70_000) % 777 == 0, np.nan, wide)
