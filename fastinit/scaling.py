@@ -331,7 +331,7 @@ def truncated_moments(low: float, high: float) -> tuple[float, float]:
     out loses digits to cancellation; where the density is below exp(-45) of its greatest, it counts as nothing.
     """
     peak = min(max(0.0, low), high)
-    reach = 90.0 / (abs(peak) + hypot(peak, sqrt(90.0)))  # the root of |peak| u + u u / 2 = 45
+    reach = 45.0 / (abs(peak) / 2 + hypot(peak, sqrt(90.0)) / 2)  # the root of |peak| u + u u / 2 = 45
     first, last = max(low - peak, -reach), min(high - peak, reach)
     scale = max(-first, last)
     edges = np.linspace(first / scale, last / scale, 33)

@@ -580,5 +580,7 @@ def test_a_family_with_a_use_of_its_own_for_gain_is_multiplied():
 
 def test_extremes_of_truncated_moments():
     assert Truncated(low=1e200, high=np.inf).std == pytest.approx(1e-200, rel=1e-9)
+    most = np.finfo(float).max  # a sum of two of it is none
+    assert Truncated(low=most, high=np.inf).mean == most and Truncated(low=-np.inf, high=-most).std < 1e-300
     assert Truncated(low=-1e-300, high=1e-300).std == pytest.approx(1e-300 / sqrt(3), rel=1e-12)
     assert Normal(0, 1e308).variance(()) == np.inf

@@ -357,6 +357,7 @@ def test_arc_cosine_map():
         for layer in range(1, max(known) + 1):
             c = theory.correlation_map("relu", c, 2.0, 2.0)
             assert layer not in known or c == pytest.approx(known[layer], abs=6e-10)
+    assert np.isnan(theory.correlation_map("relu", 0.9, weight_variance=0.0))  # of what is zero
     assert theory.correlation_map("relu", 0.9) == pytest.approx(0.909538399, abs=6e-10)
     assert theory.correlation_map("relu", 0.99) == pytest.approx(0.990300256, abs=6e-10)
     assert 2 * theory.derivative_kernel("relu", 0.3) == pytest.approx(1 - math.acos(0.3) / math.pi, abs=1e-15)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from math import inf
+from math import inf, nan
 
 from ..activations import activation_of, check_continuous
 from ..arguments import real
@@ -48,6 +48,8 @@ def correlation_map(
 ) -> float:
     """Correlation of the next pre-activations of two inputs, both of second moment q now and of correlation c.
 
+    NaN where those are zero.
+
     Notes
     -----
     *Reference*: Poole et al. 2016, equation 5.
@@ -58,7 +60,8 @@ def correlation_map(
     0.318309886
     """
     covariance = weight_variance * kernel(activation, c, q) + bias_variance
-    return covariance / second_moment_map(activation, q, weight_variance, bias_variance)
+    moment = second_moment_map(activation, q, weight_variance, bias_variance)
+    return covariance / moment if moment else nan
 
 
 def chi(activation: ActivationLike, q: float, weight_variance: float = 1.0, c: float = 1.0) -> float:
