@@ -157,8 +157,8 @@ def unmasked(name: str, value: Any) -> np.ndarray[Any, Any]:
     """`value` as an array; one with a mask is refused, which would be looked under."""
     # Where nobody has imported numpy.ma nothing has a mask. To do it with this package would double the time it takes,
     # and a child that is forked while it is done later would wait for ever.
-    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
-    if masked is not None and isinstance(value, masked):
+    ma = sys.modules.get("numpy.ma")
+    if ma is not None and isinstance(value, getattr(ma, "MaskedArray", ())):
         rule = f"an array without a mask ({name}.compressed() has the elements that are not masked)"
         refuse(name, rule, Words("MaskedArray"), TypeError)
     return np.asarray(value)
