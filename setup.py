@@ -102,7 +102,10 @@ class Build(build_ext):
                 print(MSVC, file=sys.stderr)
         else:
             command = self.compiler.compiler_so
-        sanitizers = SANITIZERS[os.environ.get("FASTINIT_SANITIZE", "")]
+        asked = os.environ.get("FASTINIT_SANITIZE", "")
+        if asked not in SANITIZERS:
+            sys.exit(f"FASTINIT_SANITIZE must be one of {', '.join(filter(None, SANITIZERS))}, got {asked!r}")
+        sanitizers = SANITIZERS[asked]
         windows = sys.platform == "win32"
         for extension in self.extensions:
             extension.extra_compile_args = [*compile_arguments(family, windows, partial(takes, command)), *sanitizers]

@@ -105,8 +105,8 @@ PARTS = {"core": (built, of_core), "extension": (package, of_extension)}
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m proof.races", description=__doc__)
     parser.add_argument("part", nargs="?", choices=PARTS, help="(both)")
-    parser.add_argument("--threads", type=int, help="(core 8, extension 32)")
-    parser.add_argument("--calls", type=int, help="of each (core 60, extension 5000)")
+    parser.add_argument("--threads", type=int, help="(of each part its own)")
+    parser.add_argument("--calls", type=int, help="of each thread (of each part its own)")
     parser.add_argument("--built", type=Path, help="the program, or the folder of a package, built before (a new one)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where results are kept (%(default)s)")
     options = parser.parse_args(argv)
