@@ -43,7 +43,7 @@ from typing import Any
 
 from .outcomes import summary
 from .record import RESULTS, keep
-from .report import stored
+from .report import stored_line
 
 HOME = Path(__file__).parents[1]
 SETUP = SimpleNamespace(**runpy.run_path(str(HOME / "setup.py")))
@@ -206,8 +206,8 @@ class Proof:
         root.build()
         self.root, self.path, self.where = root, path, root.machine()
         self.claim = f"no test of what needs NumPy alone fails on {root.arch}, of those that were run"
-        lines = stored(path.parent, path.stem)
-        known = next((line["found"]["parts"] for line in lines if line["claim"] == self.claim), {})
+        line = stored_line(path.parent, path.stem, self.claim)
+        known = line["found"]["parts"] if line else {}
         begun = {part: summary(root.outcomes(part)) for part in parts() if root.outcomes(part).exists()}
         self.found: dict[str, dict[str, Any]] = {**known, **begun}
 

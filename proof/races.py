@@ -61,7 +61,7 @@ def package(folder: Path) -> Path:
 def run(command: Sequence[str], **environment: str) -> tuple[int, str, str]:
     """Its exit status, what it said, and the first report."""
     environment = {**os.environ, "TSAN_OPTIONS": f"exitcode={FOUND}:halt_on_error=1", **environment}
-    with tempfile.TemporaryDirectory() as empty:  # Python looks for packages where it is run
+    with tempfile.TemporaryDirectory() as empty:  # Python looks for packages where it is run; results stay there
         done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=empty)
     return done.returncode, done.stdout.strip(), done.stderr[:2000]
 
@@ -81,22 +81,25 @@ def one_array() -> None:
         thread.join()
 
 
+def judged(command: Sequence[str], planted: Sequence[str], **environment: str) -> dict[str, Any]:
+    """What a command found, and whether one with a planted fault finds it."""
+    status, said, report = run(command, **environment)
+    fault, _, _ = run(planted, **environment)
+    return {"status": status, "said": said, "report": report, "planted fault found": fault == FOUND}
+
+
 def of_core(threads: int, calls: int, program: Path) -> dict[str, Any]:
-    """What `proof/races.c` found, and whether it finds a planted fault."""
-    status, said, report = run([str(program), str(threads), str(calls)])
-    planted, _, _ = run([str(program), "4", "12", "unlocked"])
-    return {"status": status, "said": said, "report": report, "planted fault found": planted == FOUND}
+    """What `proof/races.c` finds."""
+    return judged([str(program), str(threads), str(calls)], [str(program), "4", "12", "unlocked"])
 
 
 def of_extension(threads: int, calls: int, library: Path) -> dict[str, Any]:
-    """The same, of the package in a folder."""
+    """What `proof.threads` finds of the package in a folder."""
     sanitizer = subprocess.run([*COMPILER, "-print-file-name=libtsan.so"], capture_output=True, text=True, check=True)
     where = {"PYTHONPATH": f"{library}{os.pathsep}{HOME}", "LD_PRELOAD": sanitizer.stdout.strip()}
-    with tempfile.TemporaryDirectory() as folder:
-        sizes = ["--threads", str(threads), "--calls", str(calls), "--results", folder]
-        status, said, report = run([sys.executable, "-m", "proof.threads", *sizes], **where)
-    planted, _, _ = run([sys.executable, "-c", "from proof import races; races.one_array()"], **where)
-    return {"status": status, "said": said, "report": report, "planted fault found": planted == FOUND}
+    sizes = ["--threads", str(threads), "--calls", str(calls), "--results", "."]
+    planted = [sys.executable, "-c", "from proof import races; races.one_array()"]
+    return judged([sys.executable, "-m", "proof.threads", *sizes], planted, **where)
 
 
 PARTS = {"core": (built, of_core), "extension": (package, of_extension)}
@@ -112,11 +115,11 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     bad = 0
     for part in [options.part] if options.part else PARTS:
-        build, judged = PARTS[part]
+        build, of_part = PARTS[part]
         threads, calls = options.threads or SIZES[part][0], options.calls or SIZES[part][1]
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            found = judged(threads, calls, options.built or build(Path(folder)))
+            found = of_part(threads, calls, (options.built or build(Path(folder))).resolve())
         holds = found["status"] == 0 and found["planted fault found"]
         command = f"python -m proof.races {part} --threads {threads} --calls {calls}"
         keep("races", CLAIMS[part], command=command, holds=holds, found=found, seconds=time.perf_counter() - start,

@@ -28,7 +28,7 @@ from bench.running import cpu_model
 from fastinit import _core
 from fastinit.whole_files import write_whole
 
-from .report import stored
+from .report import stored, stored_line
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -93,4 +93,5 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def before(name: str, claim: str, folder: Path = RESULTS) -> dict[str, Any] | None:
     """The result that is kept of a claim, if it is of this machine: what a job goes on from."""
-    return next((one for one in stored(folder, name) if one["claim"] == claim and one["machine"] == machine()), None)
+    line = stored_line(folder, name, claim)
+    return line if line and line["machine"] == machine() else None

@@ -19,6 +19,11 @@ def stored(folder: Path, name: str) -> list[dict[str, Any]]:
     return lines
 
 
+def stored_line(folder: Path, name: str, claim: str) -> dict[str, Any] | None:
+    """The line of one claim of a job; None where it was not run."""
+    return next((line for line in stored(folder, name) if line["claim"] == claim), None)
+
+
 def number(found: Any, path: str) -> Any:
     """What is found under names, and places of lists, between dots."""
     for step in path.split("."):

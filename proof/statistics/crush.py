@@ -100,10 +100,7 @@ def versions() -> dict[str, str]:
 
 def stored(name: str, claim: str, folder: Path) -> dict[str, Any]:
     """What was found before, and in how many seconds."""
-    return next(
-        (line for line in report.stored(folder, name) if line["claim"] == claim),
-        {"found": {"p": {}, "run": []}, "seconds": 0.0},
-    )
+    return report.stored_line(folder, name, claim) or {"found": {"p": {}, "run": []}, "seconds": 0.0}
 
 
 def prove(crusher: Crusher, battery: str, source: str, numbers: Iterable[int], folder: Path = record.RESULTS) -> bool:
