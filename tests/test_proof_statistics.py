@@ -9,6 +9,9 @@ import json
 import platform
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -235,16 +238,18 @@ def stuck(chunks):
 @pytest.mark.skipif(not ctypes.util.find_library("testu01"), reason="needs libtestu01-0-dev")
 def test_small_crush(part, tmp_path, monkeypatch):
     crush = part("crush")
-    crusher = crush.Crusher()
-    assert crush.prove(crusher, "SmallCrush", "words", [6], tmp_path)
-    assert crush.prove(crusher, "SmallCrush", "words", [6, 3], tmp_path)
+    forked = partial(ProcessPoolExecutor, 2, mp_context=get_context("fork"))  # what is patched here is patched there
+    with forked() as pool:
+        assert crush.prove(pool, "SmallCrush", "words", [6], tmp_path)
+        assert crush.prove(pool, "SmallCrush", "words", [6, 3], tmp_path)
     line = kept(tmp_path, "crush")
     assert line["found"]["run"] == [3, 6] and line["found"]["of"] == 10 and line["machine"]["testu01"]
     assert set(line["found"]["p"]) == {"3 Gap", "6 MaxOft", "6 MaxOft AD"}
     monkeypatch.setitem(crush.SOURCES, "words", stuck(crush.SOURCES["words"]))
     (tmp_path / "statistics_crush.json").unlink()
     monkeypatch.setattr(crush, "MORE", 2)
-    assert not crush.prove(crusher, "SmallCrush", "words", [6], tmp_path)
+    with forked() as pool:
+        assert not crush.prove(pool, "SmallCrush", "words", [6], tmp_path)
 
 
 @pytest.mark.skipif(not shutil.which("dieharder"), reason="needs dieharder")

@@ -1,10 +1,11 @@
-"""TestU01's SmallCrush, Crush and BigCrush: `python -m proof.statistics.crush BATTERY SOURCE ... [--tests 1-20]`.
+"""TestU01's SmallCrush, Crush and BigCrush: `python -m proof.statistics.crush BATTERY SOURCE ...`.
 
 Shows that no test of a battery tells a source (sources.py) from random words, by the rule of rule.py. Each test, by its
 number in the battery, reads a stretch of the source of its own, and is kept in results/statistics_crush.json when it
-ends; those that are there already are not run again, so that a battery may be run in parts. `run` says which have, `of`
-of how many. SmallCrush takes some 15 seconds of one core, Crush 40 minutes, and BigCrush four hours; the seconds that
-are kept are longer, where others used the machine or the job was stopped for a while.
+ends; those that are there already are not run again, so that a battery may be run in parts (--tests 1-20), and on more
+than one core (--processes 2). `run` says which have, `of` of how many. SmallCrush takes some 15 seconds of one core,
+Crush 40 minutes, and BigCrush four hours; the seconds that are kept are longer, where others used the machine or the
+job was stopped for a while.
 
 TestU01 1.2.3 is in Debian as libtestu01-0-dev (non-free); nothing of it is in this repository.
 """
@@ -18,8 +19,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,18 @@ class Crusher:
         return {f"{number} {names[i].decode().strip()}": values[i] for i in range(count) if values[i] >= 0}
 
 
+@cache
+def crusher() -> Crusher:
+    """Of this process."""
+    return Crusher()
+
+
+def timed(source: str, battery: str, number: int, stretch: int) -> tuple[dict[str, float], float]:
+    """The p-values of one test, and its seconds."""
+    start = time.perf_counter()
+    return crusher().p_values(SOURCES[source], battery, number, stretch), time.perf_counter() - start
+
+
 def versions() -> dict[str, str]:
     asked = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", PACKAGE], capture_output=True, text=True)
     return record.machine(testu01=asked.stdout or "not of a package")
@@ -103,22 +117,24 @@ def stored(name: str, claim: str, folder: Path) -> dict[str, Any]:
     return report.stored_line(folder, name, claim) or {"found": {"p": {}, "run": []}, "seconds": 0.0}
 
 
-def prove(crusher: Crusher, battery: str, source: str, numbers: Iterable[int], folder: Path = record.RESULTS) -> bool:
-    """Run those tests that have not been, and keep each; whether all there are hold."""
+def prove(
+    pool: ProcessPoolExecutor, battery: str, source: str, numbers: Iterable[int], folder: Path = record.RESULTS
+) -> bool:
+    """Run those tests that have not been, and keep each as it ends; whether all there are hold."""
     claim = f"no test of {battery} that was run tells {source} from random words"
-    before, chunks, where = stored(NAME, claim, folder), SOURCES[source], versions()
+    before, where = stored(NAME, claim, folder), versions()
     ps, run, seconds, holds = before["found"]["p"], before["found"]["run"], before["seconds"], before.get("holds", True)
 
     def again(test: str) -> float:
         number = int(test.split()[0])
         later = [number + (1 + i) * LATER for i in range(MORE)]
-        return joined([crusher.p_values(chunks, battery, number, stretch)[test] for stretch in later])
+        return joined([timed(source, battery, number, stretch)[0][test] for stretch in later])
 
-    for number in sorted(set(numbers) - set(run)):
-        start = time.perf_counter()
-        ps |= crusher.p_values(chunks, battery, number, number)
-        run = sorted([*run, number])
-        seconds += time.perf_counter() - start
+    asked = {pool.submit(timed, source, battery, number, number): number for number in sorted(set(numbers) - set(run))}
+    for ended in as_completed(asked):
+        number, (new, more) = asked[ended], ended.result()
+        ps |= new
+        run, seconds = sorted([*run, number]), seconds + more
         besides = {"run": run, "of": BATTERIES[battery]}
         result = settled(ps, again, known=before["found"].get("at_ten_times_the_data"), besides=besides)
         before["found"]["at_ten_times_the_data"] = result["found"]["at_ten_times_the_data"]
@@ -133,7 +149,7 @@ def prove(crusher: Crusher, battery: str, source: str, numbers: Iterable[int], f
             folder=folder,
             **result,
         )
-        print(f"{battery} {number} of {source}: {seconds:.0f} s, {'holds' if holds else 'FAILS'}", flush=True)
+        print(f"{battery} {number} of {source}: {more:.0f} s, {'holds' if holds else 'FAILS'}", flush=True)
     return holds
 
 
@@ -148,11 +164,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("battery", choices=BATTERIES)
     parser.add_argument("sources", nargs="+", choices=[*SOURCES, "all"], metavar="SOURCE", help=", ".join(SOURCES))
     parser.add_argument("--tests", default="1-200", help="by their numbers in the battery (all)")
+    parser.add_argument("--processes", type=int, default=1, help="which share the tests out (1)")
     options = parser.parse_args(argv)
     numbers = numbers_in(options.tests, range(1, BATTERIES[options.battery] + 1))
     sources = [*SOURCES] if "all" in options.sources else options.sources
-    crusher = Crusher()
-    return int(sum(not prove(crusher, options.battery, source, numbers) for source in sources) > 0)
+    with ProcessPoolExecutor(options.processes) as pool:
+        return int(sum(not prove(pool, options.battery, source, numbers) for source in sources) > 0)
 
 
 if __name__ == "__main__":
