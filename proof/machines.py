@@ -21,7 +21,9 @@ is known, so a run may be cut off, and the next goes on; a part that is named ru
 
 A claim fails where a test fails; the exit status is 1 while one has no outcome, too. There is a line for each machine
 in results/machines.json, with the counts of each part, the names of the tests that failed and why others were
-skipped. Emulated, tests take twenty times as long as here: all of one machine some hours.
+skipped. Emulated, tests take twenty times as long as here: all of one machine some hours. Most of them are of a few
+tests: --quick 0.05 --times ROOT, a root of this machine's own kind where all ran, leaves for later what took longer
+than so many seconds there.
 """
 
 from __future__ import annotations
@@ -173,11 +175,15 @@ class Root:
         return {**found, "emulator": emulator}
 
 
-def run_part(root: Root, part: str, seconds: float) -> dict[str, Any]:
+def run_part(root: Root, part: str, seconds: float, quick: float | None, faster: Root | None) -> dict[str, Any]:
     """What is known of a part when it has run for so long, or has ended."""
     outcomes = root.outcomes(part)
     doors = [f"--ignore=fastinit/{name}" for name in DOORS] if part == DOCSTRINGS else []
     plugin = ["-p", "proof.outcomes", f"--outcomes=/{outcomes.relative_to(root.path)}"]
+    if faster is not None and faster.outcomes(part).exists():
+        times = outcomes.with_suffix(".times")
+        shutil.copy(faster.outcomes(part), times)
+        plugin += [f"--times=/{times.relative_to(root.path)}", f"--quick={quick}"]
     try:
         done = root.run(
             "-m", "pytest", part, "-m", "not slow", "-p", "no:cacheprovider", *plugin, *doors, seconds=seconds
@@ -247,14 +253,20 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--part", dest="named", action="append", choices=parts(), help="whatever is stored (all)")
     parser.add_argument("--jobs", type=int, default=1, help="parts at a time (%(default)s)")
     parser.add_argument("--seconds", type=float, default=1800, help="for a part (%(default)s)")
+    parser.add_argument("--quick", type=float, metavar="SECONDS", help="leave what takes longer in --times for later")
+    parser.add_argument("--times", type=Path, metavar="ROOT", help="one of this machine's own kind, where all ran")
     parser.add_argument("--json", type=Path, default=RESULTS / "machines.json", help="where it is stored (%(default)s)")
     options = parser.parse_args(argv)
+    if (options.quick is None) != (options.times is None):
+        parser.error("`--quick` must be given with `--times`")
+    faster = options.times and Root(options.times.resolve())
     proofs = [Proof(Root(path.resolve()), options.json) for path in options.roots]
     wanted = [(part, one) for part in options.named or parts() for one in proofs if options.named or one.wants(part)]
     for part, proof in wanted if options.named else []:
         proof.root.outcomes(part).unlink(missing_ok=True)
     with ThreadPoolExecutor(options.jobs) as pool:
-        running = {pool.submit(run_part, proof.root, part, options.seconds): (part, proof) for part, proof in wanted}
+        ask = partial(pool.submit, run_part, seconds=options.seconds, quick=options.quick, faster=faster)
+        running = {ask(proof.root, part): (part, proof) for part, proof in wanted}
         for done in as_completed(running):
             part, proof = running[done]
             proof.add(part, done.result())

@@ -1,13 +1,14 @@
 """A plugin of pytest for tests that may be cut off: `python -m pytest -p proof.outcomes --outcomes FILE ...`
 
 The outcome of each test is put into FILE as soon as it is known, a line each, and tests that are there, but for those
-that failed, are not run again.
+that failed, are not run again. With --quick SECONDS and --times FILE those that took longer there are left for later.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,10 @@ def _reason(report: Any) -> str:
 
 
 class _Outcomes:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, slow: Set[str] = frozenset()) -> None:
         self.path, (known, _) = path, read(path)
         self.done = {name for name, one in known.items() if one["outcome"] != "failed"}
+        self.slow = slow
         self.phases: list[pytest.TestReport] = []
         self.files: list[str] = []
 
@@ -72,8 +74,9 @@ class _Outcomes:
     @pytest.hookimpl(trylast=True)  # after -m has left out what it does
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         self._write(collected=[*self.files, *(item.nodeid for item in items)])
-        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in self.done])
-        items[:] = [item for item in items if item.nodeid not in self.done]
+        unwanted = self.done | self.slow
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in unwanted])
+        items[:] = [item for item in items if item.nodeid not in unwanted]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.phases.append(report)
@@ -84,9 +87,13 @@ class _Outcomes:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--outcomes", type=Path, metavar="FILE", help="where outcomes are put and found")
+    parser.addoption("--times", type=Path, metavar="FILE", help="outcomes of a faster machine, for --quick")
+    parser.addoption("--quick", type=float, metavar="SECONDS", help="leave out what took longer there")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    path = config.getoption("--outcomes")
+    path, times, limit = (config.getoption(name) for name in ("--outcomes", "--times", "--quick"))
     if path is not None:
-        config.pluginmanager.register(_Outcomes(path))
+        before = read(times)[0] if times else {}
+        slow = {name for name, one in before.items() if limit is not None and one["seconds"] > limit}
+        config.pluginmanager.register(_Outcomes(path, slow))

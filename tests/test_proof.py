@@ -207,3 +207,35 @@ def test_a_device_with_a_fault_is_told(tmp_path):
         lines = json.loads((tmp_path / fault).read_text())
         assert len(lines) == 4 and sum(not line["holds"] for line in lines) == len(parts)
     assert "laws: DOES NOT HOLD" in done.stdout and "not asked on the CPU as a device: none" in done.stdout
+
+
+def test_outcomes_of_tests_stay_where_a_run_is_cut_off(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import os\n\ndef test_quick(): pass\n\ndef test_slow(): assert 'later' in os.environ\n"
+        "\ndef test_last(): assert 'stop' not in os.environ or os._exit(3)\n"
+    )
+    (tmp_path / "times.jsonl").write_text('{"test": "test_it.py::test_slow", "outcome": "passed", "seconds": 0.5}\n')
+    summary = importlib.import_module("proof.outcomes").summary
+
+    def run(*options, **environ):
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "proof.outcomes",
+            "--outcomes=out.jsonl",
+            *options,
+            "test_it.py",
+        ]
+        where = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(HOME), **environ}, "capture_output": True}
+        code = subprocess.run(command, **where, check=False).returncode
+        found = summary(tmp_path / "out.jsonl")
+        return code, found["passed"], found["failed"], found["tests"], found["ended"]
+
+    assert run("--times=times.jsonl", "--quick=0.1", stop="") == (3, 1, [], 3, False)
+    assert run("--times=times.jsonl", "--quick=0.1") == (0, 2, [], 3, False)
+    assert run() == (1, 2, ["test_slow"], 3, True)
+    assert run(later="") == (0, 3, [], 3, True)
+    ran = (tmp_path / "out.jsonl").read_text().count('"outcome"')
+    assert run() == (5, 3, [], 3, True) and (tmp_path / "out.jsonl").read_text().count('"outcome"') == ran == 4
