@@ -12,6 +12,8 @@ DOORS := torch jax keras dask.py models
 WITH_DOORS := flax equinox dm-haiku transformers
 PEERS := $(TORCH) transformers safetensors jax jaxlib flax keras dask mkl mkl_random randompack bottleneck
 LINTERS := ruff==0.17.6 cython-lint==0.22.1 mypy==2.4.1 "numpy>=2.0"
+# Two processes, each with half of the tests, which takes from the other when it is done.
+AT_ONCE := --numprocesses 2 --dist worksteal
 PYTHONS := 3.10 3.11 3.12 3.13 3.13t 3.14 3.14t
 ZIG := ziglang==0.17.1
 CYCLONEDX := cyclonedx-bom==7.5.0
@@ -38,12 +40,12 @@ proof: .venv/installed-test .venv/installed-builders ## the proofs that end with
 	$(BIN)/python -m proof --nightly
 
 test: .venv/installed-test ## the tests of all but the doors, whose frameworks are large
-	$(BIN)/python -m pytest $(addprefix --ignore=fastinit/,$(DOORS))
+	$(BIN)/python -m pytest $(AT_ONCE) $(addprefix --ignore=fastinit/,$(DOORS))
 	@echo 'Not tested: the doors of torch, jax, keras and dask. `make test-doors` installs these and does.'
 
 # Beside the doors, the few tests that `make test` has to leave out for want of torch.
 test-doors: .venv/installed-test .venv/installed-doors ## the tests of the doors, after installing torch, jax, keras and dask
-	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest tests/doors $(addprefix tests/test_,advise.py docs.py machine.py readme.py trainability.py typing.py) $(addprefix fastinit/,$(DOORS))
+	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=jax $(BIN)/python -m pytest $(AT_ONCE) tests/doors $(addprefix tests/test_,advise.py docs.py machine.py readme.py trainability.py typing.py) $(addprefix fastinit/,$(DOORS))
 	FASTINIT_TEST_DOORS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest tests/doors/test_keras.py
 	@echo 'Not tested: devices other than the CPU. `make test` tests the rest.'
 

@@ -1,6 +1,7 @@
 """Every kernel test runs on every level this machine has, and the run says which these were."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,11 @@ def bits(array):
     """The bits of an array's items, for exact comparison."""
     array = np.ascontiguousarray(array)
     return array.view(f"u{array.itemsize}")
+
+
+def shown(value):
+    """As a part of a test's name, which is the same in every process: without addresses."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
 def brought(code):

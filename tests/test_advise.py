@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from conftest import shown
 from test_verdict import FLAT, LAYERS, crafted
 
 import fastinit as fi
@@ -154,7 +155,7 @@ TOKENS = {"kind": "transformer", "width": 8, "depth": 2, "sequence_length": 3, "
         {"width": 8, "depth": 4, "batch": 3, "jacobian": True, "method": "matrix_free"},
         {**TOKENS, "inputs": np.arange(6).reshape(2, 3)},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_a_profile_is_made_again(keywords):
     """Also where the arrays that were given are others by then, and where it was pickled."""
@@ -184,7 +185,7 @@ CONV = {"kind": "conv", "image_size": 5, "kernel_size": 3}
         ({**CONV, "channels": [2, 4]}, {"channels": 3}, {**CONV, "channels": 3, "depth": 1}),
         ({**CONV, "channels": [2, 4]}, {"width": 3}, {**CONV, "width": 3, "depth": 1}),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_sizes_are_one_choice(made, changed, same):
     assert fi.profile(**made, batch=3).again(**changed) == fi.profile(**same, batch=3)
@@ -226,7 +227,7 @@ def test_every_cause_has_remedies_in_words_and_as_keywords(cause):
         ("gradient exploding", "dense", {"kind": "transformer", "norm": "layer", "norm_position": "post", "depth": 8},
          ["branch_scale", "norm_position"]),
     ],
-    ids=str,
+    ids=shown,
 )  # fmt: skip
 def test_what_would_change_nothing_or_take_long_is_not_tried(cause, method, keywords, changes):
     found = remedies(cause, described(**keywords), method)

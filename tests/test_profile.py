@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import shown
 
 import fastinit as fi
 from fastinit.activations import ACTIVATIONS
@@ -614,7 +615,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("keywords, error, message", REFUSED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize("keywords, error, message", REFUSED, ids=lambda value: shown(value)[:40])
 def test_refusals(keywords, error, message):
     with pytest.raises(error) as caught:
         fi.profile(**{"width": 8, "depth": 2} | keywords)

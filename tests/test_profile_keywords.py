@@ -5,6 +5,7 @@ import typing
 
 import numpy as np
 import pytest
+from conftest import shown
 
 import fastinit as fi
 from fastinit.activations import ACTIVATIONS
@@ -100,7 +101,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("keywords", "said"), REFUSED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("keywords", "said"), REFUSED, ids=lambda value: shown(value)[:40])
 def test_refusals(keywords, said):
     assert refusal(**{"width": 8} | keywords) == said
 

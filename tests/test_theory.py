@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from conftest import shown
 from scipy import integrate, special
 
 import fastinit as fi
@@ -422,7 +423,7 @@ def test_batch_normalisation(batch):
         assert linear.rate == pytest.approx((batch - 2) / (batch - 3), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["tanh", "gelu", "selu", "softplus", "relu2", HARD, SWISH], ids=str)
+@pytest.mark.parametrize("name", ["tanh", "gelu", "selu", "softplus", "relu2", HARD, SWISH], ids=shown)
 def test_batch_normalisation_of_any_activation(name):
     """Towards E phi'^2 / Var phi as 1 / B, and against random points of the sphere: 4 standard errors, seed fixed."""
     limit = theory.batch_norm(name)

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from conftest import shown
 
 import fastinit as fi
 from fastinit.activations import activation_of
@@ -401,7 +402,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("keywords, error, message", REFUSED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize("keywords, error, message", REFUSED, ids=lambda value: shown(value)[:40])
 def test_refusals(keywords, error, message):
     with pytest.raises(error) as caught:
         fi.profile(**{"width": 8, "depth": 2, "kind": "transformer", "sequence_length": 3} | keywords)
