@@ -10,6 +10,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from conftest import shown
 from torch import nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.nn.utils import parametrizations, parametrize, prune
@@ -639,7 +640,7 @@ FANNED = ["lecun_normal", "he_uniform", "glorot_normal", fi.kaiming_normal, "var
           functools.partial(fi.he_normal, gain=2.0)]  # fmt: skip
 
 
-@pytest.mark.parametrize("scheme", FANNED, ids=str)
+@pytest.mark.parametrize("scheme", FANNED, ids=shown)
 @pytest.mark.parametrize("shape", [(3, 8, 6), (1, 5, 4), (2, 3, 4, 5)])
 @pytest.mark.parametrize("act", [ft.plan, ft.initialize_, ft.verify])
 def test_axes_that_nobody_knows_are_asked_for(scheme, shape, act):
