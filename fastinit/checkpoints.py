@@ -176,8 +176,14 @@ def _file_of(shard: Iterable[Stored], words: Mapping[str, str]) -> Iterator[Any]
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little") + text
     for one in ordered:
+        width = one.itemsize // (2 if one.dtype.startswith("complex") else 1)
         for piece in one.pieces():
-            yield piece.reshape(-1).view(np.uint8)
+            yield _little(piece, width)
+
+
+def _little(piece: np.ndarray[Any, Any], width: int) -> np.ndarray[Any, Any]:
+    """The bytes of numbers, each of so many, in the order that files have them in, whatever the machine's is."""
+    return piece.reshape(-1).view(f"u{width}").astype(f"<u{width}", copy=False).view(np.uint8)
 
 
 def _index_of(files: Mapping[str, Sequence[Stored]]) -> bytes:

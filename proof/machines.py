@@ -202,7 +202,7 @@ def passed(found: dict[str, Any]) -> bool:
 def told(found: dict[str, Any]) -> str:
     skipped = sum(found["skipped"].values())
     counts = f"{found['passed']} passed, {len(found['failed'])} failed, {skipped} skipped"
-    return f"{counts if found['ended'] else 'did not end'} in {found['seconds']} s"
+    return f"{counts} of {found['tests'] or 'an unknown number'} in {found['seconds']} s"
 
 
 class Proof:

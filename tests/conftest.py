@@ -99,6 +99,11 @@ def bits(array):
     return array.view(f"u{array.itemsize}")
 
 
+def stored_bytes(array):
+    """The bytes of an array as files have them on every machine: of each item the least significant one first."""
+    return bits(array).astype(f"<u{array.itemsize}").tobytes()
+
+
 def shown(value):
     """As a part of a test's name, which is the same in every process: without addresses."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value))

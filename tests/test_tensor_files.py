@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import stored_bytes
 
 import fastinit as fi
 from fastinit.dtypes import kind_of
@@ -28,7 +29,7 @@ def written(path, tensors=TENSORS):
     """A file as its format is: the length of a header, the header, the bytes."""
     header, data = {}, b""
     for name, (dtype, array) in tensors.items():
-        begin, data = len(data), data + array.tobytes()
+        begin, data = len(data), data + stored_bytes(array)
         header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [begin, len(data)]}
     text = json.dumps(header).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + data)
