@@ -7,6 +7,9 @@ import re
 import time
 import tracemalloc
 import warnings
+import weakref
+from contextlib import closing
+from functools import partial
 from itertools import pairwise
 from threading import Barrier, Event, Thread
 from types import SimpleNamespace
@@ -18,7 +21,7 @@ from conftest import shown
 import fastinit as fi
 from fastinit.activations import ACTIVATIONS
 from fastinit.machine import threads_for, threads_limited
-from fastinit.profiler import methods, runs
+from fastinit.profiler import methods, parallel, runs
 from fastinit.profiler.description.initialisation import initialisation_from
 from fastinit.profiler.description.keywords import network_from
 from fastinit.profiler.parallel import in_parallel, sharing
@@ -842,6 +845,21 @@ def test_pieces_are_shared_out():
             in_parallel(fail, [1, 3, *range(2, 9)])
     assert sorted(done) == [1, 3]
     assert in_parallel(threads_for, [None] * 2) == [threads_for(None)] * 2
+
+
+def test_a_thread_that_gets_no_core_keeps_no_arrays():
+    """As where others use the machine: what it was asked for is done by then, piece by piece, without it."""
+    let_go = Event()
+    with threads_limited(2), sharing(), closing(SimpleNamespace(close=let_go.set)):
+        parallel._pool.get().submit(let_go.wait, 60)
+        for _ in range(3):
+            array = np.ones(8)
+            gone, work = weakref.ref(array), partial(np.multiply, array)
+            products = in_parallel(work, range(4))
+            assert all(np.array_equal(one, piece * array) for piece, one in enumerate(products))
+            last = weakref.ref(products[-1])
+            del array, work, products
+            assert gone() is None and last() is None
 
 
 @pytest.mark.parametrize("end", [0, 3])

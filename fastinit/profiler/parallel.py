@@ -53,13 +53,13 @@ def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> lis
     pool, threads = _pool.get(), min(threads_for(None), len(pieces))
     if pool is None or threads == 1:
         return [work(piece) for piece in pieces]
-    left, found = deque(enumerate(pieces)), dict[int, Result]()
+    left, found, works = deque(enumerate(pieces)), dict[int, Result](), [work]
 
     def share() -> None:
         try:
             with threads_limited(1):
                 while (taken := _next_of(left)) is not None:
-                    found[taken[0]] = work(taken[1])
+                    found[taken[0]] = works[0](taken[1])
         finally:
             left.clear()  # after an error
 
@@ -69,9 +69,10 @@ def in_parallel(work: Callable[[Piece], Result], pieces: Sequence[Piece]) -> lis
     finally:
         late = [helper for helper in helpers if not helper.cancel()]  # the others had not begun
         wait(late)
+        works.clear()  # a pool keeps what it was asked until its thread has a core again: not arrays as well
     for helper in late:
         helper.result()
-    return [found[place] for place in range(len(pieces))]
+    return [found.pop(place) for place in range(len(pieces))]
 
 
 def _next_of(left: deque[Piece]) -> Piece | None:
