@@ -239,3 +239,16 @@ def test_outcomes_of_tests_stay_where_a_run_is_cut_off(tmp_path):
     assert run(later="") == (0, 3, [], 3, True)
     ran = (tmp_path / "out.jsonl").read_text().count('"outcome"')
     assert run() == (5, 3, [], 3, True) and (tmp_path / "out.jsonl").read_text().count('"outcome"') == ran == 4
+
+
+def test_the_page_of_platforms_has_the_stored_counts():
+    page = (HOME / "docs" / "develop" / "platforms.md").read_text(encoding="utf-8")
+    for line in json.loads((PROOF / "results" / "machines.json").read_text(encoding="utf-8")):
+        machine, found = re.search(r"on (\w+),", line["claim"])[1], line["found"]
+        counts = [
+            found["passed"],
+            found["skipped"],
+            found["failed"],
+            sum(one["tests"] for one in found["parts"].values()),
+        ]
+        assert machine == "x86_64" or f"| {machine} | {' | '.join(f'{count:,}' for count in counts)} |\n" in page
