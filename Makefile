@@ -70,12 +70,8 @@ lint: .venv/installed-linters .venv/installed-builders ## Python, Cython, C and 
 	for real in float double; do for source in proof/statistics/*.c; do \
 		$(CC) -Wall -Wextra -Werror -DREAL=$$real -c $$source -o /dev/null || exit 1; done; done
 
-# The library of the sanitizers must come before Python itself; Python's own leaks are not ours.
 sanitize: .venv/installed-test .venv/installed-builders ## the kernel tests under the address and undefined-behaviour sanitizers
-	FASTINIT_SANITIZE=1 $(BIN)/python setup.py --quiet build --build-base build/sanitized
-	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
-	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	PYTHONPATH="$$(echo build/sanitized/lib*)" $(BIN)/pytest -m "not slow" $(KERNEL_TESTS)
+	$(BIN)/python -m proof.sanitized build/sanitized $(BIN)/pytest -m "not slow" $(KERNEL_TESTS)
 
 build: .venv/installed-builders ## dist/: source distribution and wheel
 	rm -rf dist

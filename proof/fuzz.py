@@ -6,8 +6,8 @@ sanitizer. Each chunk of calls runs in a process of its own and by a seed of its
 kept after each in results/fuzz.json, in a line for the build and S. Calls that came to something new go into
 proof/corpus/, which the tests make again.
 
-On a core that has nothing else to do 10**6 calls take about three minutes. With the sanitizers: build as `make
-sanitize` does, and set PYTHONPATH, LD_PRELOAD, ASAN_OPTIONS and UBSAN_OPTIONS as it does.
+10**6 calls take about five minutes of one core. `--sanitized` builds the core for the address and undefined-behaviour
+sanitizers, and calls that. A fault is planted first, which must be reported: an array with fewer bytes than it says.
 """
 
 from __future__ import annotations
@@ -22,20 +22,26 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+import numpy as np
+
+import fastinit as fi
+
 from . import more_calls as more
 from .calls import Finding, Judge, draw_array, use_fast_twin
 from .record import keep, machine
+from .sanitized import FOUND, HOME, environment, package
 from .wild import Call
 
 CORPUS = Path(__file__).parent / "corpus" / "calls.json"
 CHUNK, HANGS = 20_000, 1800
 #: Bytes of addresses of a child, so that what asks for more than there is gets none. Sanitizers need them all.
 MEMORY = 8 << 30
+BUILDS = ("plain build", "address and undefined-behaviour sanitizers")
 CLAIM = "no call of the public surface from seed {} on comes to what it must not, {}"
 
 
@@ -114,16 +120,38 @@ def child(seed: int, calls: int, trace: str) -> None:
     print(json.dumps(found))
 
 
-def command_of(seed: int, calls: int, trace: str) -> list[str]:
-    """What makes a chunk in a process of its own."""
-    return [sys.executable, "-m", "proof.fuzz", "--child", str(seed), str(calls), trace]
+def too_short() -> None:
+    """Fill an array that has fewer bytes than it says: no caller may do it, and it must be seen."""
+    fi.normal(12, seed=1, out=np.lib.stride_tricks.as_strided(np.empty(10, np.float32), (12,), (4,)))
 
 
-def run_chunk(seed: int, calls: int, trace: str = "") -> dict[str, Any]:
+def python(where: Mapping[str, str], *arguments: str, seconds: float = HANGS) -> subprocess.CompletedProcess[str]:
+    """This Python in that environment, and in an empty folder: it looks for packages where it is run."""
+    with tempfile.TemporaryDirectory() as empty:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, env={**where}, cwd=empty)
+
+
+def compiler(where: Mapping[str, str]) -> str:
+    """Of the core there."""
+    return python(where, "-c", "from fastinit import _core; print(_core.compiler())").stdout.strip()
+
+
+def sees(where: Mapping[str, str]) -> bool:
+    """Whether the core there is compiled for the sanitizers, and a planted fault is reported."""
+    planted = python(where, "-c", "from proof import fuzz; fuzz.too_short()")
+    return "address sanitizer" in compiler(where) and planted.returncode == FOUND
+
+
+def arguments_of(seed: int, calls: int, trace: str) -> list[str]:
+    """Of Python, which makes a chunk."""
+    return ["-m", "proof.fuzz", "--child", str(seed), str(calls), trace]
+
+
+def run_chunk(where: Mapping[str, str], seed: int, calls: int, trace: str = "") -> dict[str, Any]:
     """What a child found; one that died is made again, and the call that it died of is the finding."""
-    command = command_of(seed, calls, trace)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS * (10 if trace else 1))
+        done = python(where, *arguments_of(seed, calls, trace), seconds=HANGS * (10 if trace else 1))
         told = f"ended with {done.returncode}: {done.stderr[-1500:]}"
         if done.returncode == 0:
             return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -133,7 +161,7 @@ def run_chunk(seed: int, calls: int, trace: str = "") -> dict[str, Any]:
         last = Path(trace).read_text() if trace and Path(trace).exists() else "a call unknown"
         return {"calls": 0, "outcomes": {}, "compared": 0, "new": {}, "findings": [f"seed {seed} {told} at {last}"]}
     with tempfile.TemporaryDirectory() as folder:
-        found = run_chunk(seed, calls, f"{folder}/last")
+        found = run_chunk(where, seed, calls, f"{folder}/last")
     return found if found["findings"] else {**found, "findings": [f"seed {seed} {told}, and not again"]}
 
 
@@ -148,36 +176,43 @@ def grown(new: dict[str, Any]) -> None:
         CORPUS.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
-def build() -> str:
-    """How the core was built that runs here."""
-    return (
-        "address and undefined-behaviour sanitizers" if "libasan" in os.environ.get("LD_PRELOAD", "") else "plain build"
-    )
-
-
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m proof.fuzz", description=__doc__)
     parser.add_argument("--calls", type=int, default=10**6, help="(%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the first chunk (%(default)s)")
+    parser.add_argument("--sanitized", action="store_true", help="call a core that is compiled for the sanitizers")
     parser.add_argument("--until", help="a time of the day, such as 19:30, after which no chunk is begun")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.child:
         child(int(options.child[0]), int(options.child[1]), options.child[2])
         return 0
+    with tempfile.TemporaryDirectory() as folder:
+        plain = {**os.environ, "PYTHONPATH": str(HOME)}
+        where = environment(package(Path(folder))) if options.sanitized else plain
+        if options.sanitized and not sees(where):
+            print("the sanitizers do not see a planted fault: they would have seen nothing")
+            return 1
+        return fuzzed(where, options)
+
+
+def fuzzed(where: Mapping[str, str], options: argparse.Namespace) -> int:
+    """Make the calls, chunk by chunk, and keep what was found."""
     start, seed, outcomes = time.perf_counter(), options.seed, Counter[str]()
     found: dict[str, Any] = {"calls": 0, "compared": 0, "findings": []}
+    build, also = (BUILDS[1], " --sanitized") if options.sanitized else (BUILDS[0], "")
+    core = machine(core=compiler(where))
     while found["calls"] < options.calls and not (options.until and time.strftime("%H:%M") >= options.until):
-        one = run_chunk(seed, min(CHUNK, options.calls - found["calls"]))
+        one = run_chunk(where, seed, min(CHUNK, options.calls - found["calls"]))
         outcomes.update(one["outcomes"])
         for name in found:
             found[name] += one[name]
         grown(one["new"])
         seed += 1
         seconds = time.perf_counter() - start
-        command = f"python -m proof.fuzz --calls {found['calls']} --seed {options.seed}"
-        keep("fuzz", CLAIM.format(options.seed, build()), command=command, seed=options.seed,
-             holds=not found["findings"], seconds=seconds, where=machine(),
+        command = f"python -m proof.fuzz --calls {found['calls']} --seed {options.seed}{also}"
+        keep("fuzz", CLAIM.format(options.seed, build), command=command, seed=options.seed,
+             holds=not found["findings"], seconds=seconds, where=core,
              found={**found, "chunks": seed - options.seed, "outcomes": dict(outcomes)})  # fmt: skip
         print(
             seed,

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,8 @@ import fastinit as fi
 import setup
 
 from .record import RESULTS, keep, machine
+from .sanitized import COMPILER, FOUND, HOME, OPTIONS, environment, package
 
-HOME = Path(__file__).parents[1]
-COMPILER = shlex.split(os.environ.get("CC", "cc"))
-FOUND = 66
 #: Of each, its threads and calls.
 SIZES = {"core": (8, 60), "extension": (32, 5000)}
 CLAIMS = {
@@ -50,19 +48,10 @@ def built(folder: Path) -> Path:
     return made
 
 
-def package(folder: Path) -> Path:
-    """The folder that a package lies in whose extension is compiled for the sanitizer."""
-    command = [sys.executable, "setup.py", "--quiet", "build", "--build-base", str(folder)]
-    subprocess.run(command, cwd=HOME, env={**os.environ, "FASTINIT_SANITIZE": "thread"}, check=True)
-    (made,) = folder.glob("lib*")
-    return made
-
-
-def run(command: Sequence[str], **environment: str) -> tuple[int, str, str]:
+def run(command: Sequence[str], where: dict[str, str]) -> tuple[int, str, str]:
     """Its exit status, what it said, and the first report."""
-    environment = {**os.environ, "TSAN_OPTIONS": f"exitcode={FOUND}:halt_on_error=1", **environment}
     with tempfile.TemporaryDirectory() as empty:  # Python looks for packages where it is run; results stay there
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=empty)
+        done = subprocess.run(command, capture_output=True, text=True, env=where, cwd=empty)
     return done.returncode, done.stdout.strip(), done.stderr[:2000]
 
 
@@ -81,28 +70,27 @@ def one_array() -> None:
         thread.join()
 
 
-def judged(command: Sequence[str], planted: Sequence[str], **environment: str) -> dict[str, Any]:
+def judged(command: Sequence[str], planted: Sequence[str], where: dict[str, str]) -> dict[str, Any]:
     """What a command found, and whether one with a planted fault finds it."""
-    status, said, report = run(command, **environment)
-    fault, _, _ = run(planted, **environment)
+    status, said, report = run(command, where)
+    fault, _, _ = run(planted, where)
     return {"status": status, "said": said, "report": report, "planted fault found": fault == FOUND}
 
 
 def of_core(threads: int, calls: int, program: Path) -> dict[str, Any]:
     """What `proof/races.c` finds."""
-    return judged([str(program), str(threads), str(calls)], [str(program), "4", "12", "unlocked"])
+    planted = [str(program), "4", "12", "unlocked"]
+    return judged([str(program), str(threads), str(calls)], planted, {**os.environ, **OPTIONS})
 
 
 def of_extension(threads: int, calls: int, library: Path) -> dict[str, Any]:
     """What `proof.threads` finds of the package in a folder."""
-    sanitizer = subprocess.run([*COMPILER, "-print-file-name=libtsan.so"], capture_output=True, text=True, check=True)
-    where = {"PYTHONPATH": f"{library}{os.pathsep}{HOME}", "LD_PRELOAD": sanitizer.stdout.strip()}
     sizes = ["--threads", str(threads), "--calls", str(calls), "--results", "."]
     planted = [sys.executable, "-c", "from proof import races; races.one_array()"]
-    return judged([sys.executable, "-m", "proof.threads", *sizes], planted, **where)
+    return judged([sys.executable, "-m", "proof.threads", *sizes], planted, environment(library, "thread"))
 
 
-PARTS = {"core": (built, of_core), "extension": (package, of_extension)}
+PARTS = {"core": (built, of_core), "extension": (partial(package, which="thread"), of_extension)}
 
 
 def main(argv: list[str]) -> int:

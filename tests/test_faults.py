@@ -291,8 +291,15 @@ def test_a_planted_fault_is_found(monkeypatch, tmp_path, fault):
 
 
 def test_a_process_that_dies_is_found(monkeypatch):
-    monkeypatch.setattr(fuzz, "command_of", lambda *_: [sys.executable, "-c", "import os; os.abort()"])
-    assert "ended with -6" in fuzz.run_chunk(1, 10)["findings"][0]
+    monkeypatch.setattr(fuzz, "arguments_of", lambda *_: ["-c", "import os; os.abort()"])
+    assert "ended with -6" in fuzz.run_chunk(os.environ, 1, 10)["findings"][0]
+
+
+@compiles
+def test_a_core_that_is_not_compiled_for_the_sanitizers_shows_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(fuzz, "package", lambda _: os.path.dirname(os.path.dirname(fi.__file__)))
+    assert fuzz.main(["--calls", "10", "--sanitized"]) == 1
+    assert "planted fault" in capsys.readouterr().out
 
 
 # What wild calls found

@@ -70,10 +70,17 @@
 
 #define FI_QUOTED(text) #text
 #define FI_NUMBER(number) FI_QUOTED(number)
+#if defined __SANITIZE_ADDRESS__
+#define FI_SANITIZER " (address sanitizer)"
+#elif defined __SANITIZE_THREAD__
+#define FI_SANITIZER " (thread sanitizer)"
+#else
+#define FI_SANITIZER
+#endif
 #if defined __clang__
-#define FI_COMPILER "Clang " __clang_version__
+#define FI_COMPILER "Clang " __clang_version__ FI_SANITIZER
 #elif defined __GNUC__
-#define FI_COMPILER "GCC " __VERSION__
+#define FI_COMPILER "GCC " __VERSION__ FI_SANITIZER
 #else
 #define FI_COMPILER "MSVC " FI_NUMBER(_MSC_VER)
 #endif
