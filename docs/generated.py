@@ -1,7 +1,8 @@
 """Pages that are made when the site is built, from what is in the sources: mkdocs calls the functions by their names.
 
 The help of the command line becomes reference/command-line.md, and the stored run of the benchmark becomes
-benchmarks/table.md and the pictures beside it. Stored results of proofs stand below what develop/proof.md says.
+benchmarks/table.md and the pictures beside it. Stored results of proofs stand below what develop/proof.md says, and
+counts of tests of emulated machines in develop/platforms.md.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ Each function describes a lazy `dask.array.Array`. Its parameters are those of t
 [fastinit](arrays.md), and `chunks`, as of `dask.array.ones`. No value depends on the chunks. A seed of None takes
 entropy when the array is described, not when it is computed. `index`, `out` and `threads` are refused.
 """
+MACHINES = "<!-- machines -->"
 COMMAND_LINE = """# Command line
 
 Options have one name, and are not abbreviated. The exit status is 0 where all is well. It is 1 where a network would
@@ -73,11 +75,18 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Add what proofs have found to the page on them."""
-    if page.file.src_uri != "develop/proof.md":
-        return markdown
+    """Add what proofs have found to the pages on them."""
     results = HOME / "proof/results"
-    return "\n".join([markdown, *(proof_report.section(results, job.name, job.shows, job.worst) for job in JOBS)])
+    match page.file.src_uri:
+        case "develop/proof.md":
+            return "\n".join(
+                [markdown, *(proof_report.section(results, job.name, job.shows, job.worst) for job in JOBS)]
+            )
+        case "develop/platforms.md":
+            head, marked, rest = markdown.partition(MACHINES)
+            assert marked
+            return f"{head}{proof_report.suites(results)}{rest}"
+    return markdown
 
 
 def dask_door() -> str:

@@ -49,7 +49,12 @@ JOBS = (
     Job("clang_cl", "clang-cl builds a core that has the same bits, under wine", 5),
     Job("compilers", "GCC 9 to 14 and Clang 14 to 19 build cores that have the same bits", 150),
     Job("forks", "a process may fork while its other threads fill, draw and update", 4, ("",)),
-    Job("fuzz", "calls with arguments of any kind give what the twin gives, or refuse them", 20, ("--calls 2000000",)),
+    Job(
+        "fuzz",
+        "calls with arguments of any kind give what the twin gives, or refuse them",
+        25,
+        ("--calls 2000000", "--calls 2000000 --sanitized"),
+    ),
     Job("interrupts", "Ctrl-C ends every long call within a fifth of a second", 5, ("",)),
     Job("machines", "the tests pass on emulated processors of other kinds", 1000),
     Job("modes", "no floating-point mode of a caller changes a bit or is lost", 5, ("",)),

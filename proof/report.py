@@ -1,4 +1,4 @@
-"""Stored results of proofs as text: each job's in a table of a few lines, and all of its claims folded below it."""
+"""Stored results of proofs as text: a job's in a table of a few lines, with all of its claims folded below it."""
 
 from __future__ import annotations
 
@@ -54,6 +54,19 @@ def section(folder: Path, name: str, shows: str, measure: tuple[str, str]) -> st
     }
     table = "\n".join(f"| {escape(title)} | {escape(text)} |" for title, text in rows.items())
     return f"{head}\n| | |\n| --- | --- |\n{table}\n\n{_details(lines)}"
+
+
+def suites(folder: Path) -> str:
+    """How many tests passed on processors of each kind, as a table."""
+    heads = ["| processor | passed | skipped | failed | of |", "| --- | --: | --: | --: | --: |"]
+    return "\n".join([*heads, *map(_suite, stored(folder, "machines"))])
+
+
+def _suite(line: Mapping[str, Any]) -> str:
+    found, place = line["found"], line["machine"]
+    processor = f"{place['system'].split()[-1]}, {'emulated' if 'emulator' in place else 'in hardware'}"
+    counts = (found["passed"], found["skipped"], found["failed"], sum(one["tests"] for one in found["parts"].values()))
+    return f"| {processor} | {' | '.join(f'{count:,}' for count in counts)} |"
 
 
 def _distinct(values: Iterator[Any]) -> str:

@@ -241,14 +241,12 @@ def test_outcomes_of_tests_stay_where_a_run_is_cut_off(tmp_path):
     assert run() == (5, 3, [], 3, True) and (tmp_path / "out.jsonl").read_text().count('"outcome"') == ran == 4
 
 
-def test_the_page_of_platforms_has_the_stored_counts():
-    page = (HOME / "docs" / "develop" / "platforms.md").read_text(encoding="utf-8")
-    for line in json.loads((PROOF / "results" / "machines.json").read_text(encoding="utf-8")):
-        machine, found = re.search(r"on (\w+),", line["claim"])[1], line["found"]
-        counts = [
-            found["passed"],
-            found["skipped"],
-            found["failed"],
-            sum(one["tests"] for one in found["parts"].values()),
-        ]
-        assert machine == "x86_64" or f"| {machine} | {' | '.join(f'{count:,}' for count in counts)} |\n" in page
+def test_the_table_of_processors_counts_all_parts(report, tmp_path):
+    parts = {"test_a.py": {"tests": 1000}, "test_b.py": {"tests": 234}}
+    line = {"claim": "", "found": {"passed": 1200, "skipped": 3, "failed": 1, "parts": parts}}
+    places = ({"system": "Linux s390x", "emulator": "qemu"}, {"system": "Linux x86_64"})
+    (tmp_path / "machines.json").write_text(json.dumps([{**line, "machine": place} for place in places]))
+    assert report.suites(tmp_path).splitlines()[2:] == [
+        "| s390x, emulated | 1,200 | 3 | 1 | 1,234 |",
+        "| x86_64, in hardware | 1,200 | 3 | 1 | 1,234 |",
+    ]
