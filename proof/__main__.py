@@ -1,4 +1,5 @@
-"""What is proved, and the proofs: `python -m proof` lists the jobs, and says of each what its stored results hold.
+"""What is proved, and the proofs: `python -m proof` lists the jobs, and says of each what its stored results hold, and
+how many are of other sources of the core than those that are here.
 
     python -m proof --nightly
 
@@ -13,10 +14,10 @@ import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import report
-from .record import RESULTS
+from .record import RESULTS, sources
 
 
 class Job(NamedTuple):
@@ -83,9 +84,15 @@ def listed(job: Job) -> str:
     lines = report.stored(RESULTS, job.name)
     bad = [one["claim"] for one in lines if not one["holds"]]
     state = f"{len(lines)} hold" if not bad else f"{len(bad)} of {len(lines)} DO NOT HOLD: {'; '.join(bad)}"
-    worst = report.worst(lines, *job.worst)
+    state = f"{state}{report.worst(lines, *job.worst)}{of_other_sources(lines)}" if lines else "not run"
     night = "nightly" if job.runs else "by hand"
-    return f"{job.name:<20} {night:<8} {job.minutes:>4g} min  {state if lines else 'not run'}{worst}\n    {job.shows}"
+    return f"{job.name:<20} {night:<8} {job.minutes:>4g} min  {state}\n    {job.shows}"
+
+
+def of_other_sources(lines: list[dict[str, Any]]) -> str:
+    """How many of these results are of a core of other sources than those here."""
+    older = sum(one["machine"].get("sources") != sources() for one in lines)
+    return f"; {older} of other sources" if older else ""
 
 
 def nightly(jobs: tuple[Job, ...] = JOBS) -> int:

@@ -10,6 +10,7 @@ A claim that is proved again replaces its own line. Every line says
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from fcntl import LOCK_EX, flock
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,17 @@ from fastinit.whole_files import write_whole
 
 from .report import stored, stored_line
 
-RESULTS = Path(__file__).parent / "results"
+HOME = Path(__file__).parents[1]
+RESULTS = HOME / "proof" / "results"
+
+
+@cache
+def sources() -> str:
+    """A digest of what the core is built from."""
+    patterns = ("setup.py", "fastinit/src/*", "fastinit/*.pyx", "fastinit/*.pxd", "fastinit/*.pxi")
+    paths = [path for pattern in patterns for path in HOME.glob(pattern)]
+    texts = (f"{path.relative_to(HOME).as_posix()}\0{path.read_text('utf-8')}\0" for path in sorted(paths))
+    return hashlib.blake2b("".join(texts).encode(), digest_size=8).hexdigest()
 
 
 def machine(**versions: str) -> dict[str, str]:
@@ -43,6 +55,7 @@ def machine(**versions: str) -> dict[str, str]:
         "fastinit": fi.__version__,
         "stream": str(fi.info()["stream"]),
         "core": _core.compiler(),
+        "sources": sources(),
         **versions,
     }
 
@@ -92,6 +105,12 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def before(name: str, claim: str, folder: Path = RESULTS) -> dict[str, Any] | None:
-    """The result that is kept of a claim, if it is of this machine: what a job goes on from."""
+    """The result that is kept of a claim, which a job goes on from.
+
+    One of another machine, or of other sources, cannot be gone on from, and is not replaced: that ends the process.
+    """
     line = stored_line(folder, name, claim)
-    return line if line and line["machine"] == machine() else None
+    if line and line["machine"] != machine():
+        path = folder / f"{name}.json"
+        sys.exit(f"{path} has {claim!r} of other sources or machines: use --results, or delete that line to begin anew")
+    return line

@@ -53,6 +53,16 @@ def doc_of(job):
     return source.read_text("utf-8").split('"""')[1]
 
 
+def test_a_job_does_not_go_on_from_what_was_found_of_other_sources(tmp_path, monkeypatch):
+    record = importlib.import_module("proof.record")
+    assert record.before("words", "a claim", tmp_path) is None
+    record.keep("words", "a claim", command="", holds=True, found={"numbers": 1}, seconds=0.0, folder=tmp_path)
+    assert record.before("words", "a claim", tmp_path)["found"] == {"numbers": 1}
+    monkeypatch.setattr(record, "sources", lambda: "others")
+    with pytest.raises(SystemExit, match="of other sources or machines: use --results, or delete that line"):
+        record.before("words", "a claim", tmp_path)
+
+
 def test_results_are_of_jobs_and_have_one_form(front):
     names = {job.name.replace(".", "_"): job.name for job in front.JOBS}
     for path in sorted((PROOF / "results").glob("*.json")):
@@ -77,9 +87,15 @@ def test_a_job_is_listed_with_what_does_not_hold(front, report, tmp_path, monkey
     assert front.listed(job) == "a                    by hand     2 min  not run\n    all is well"
     lines = [line_of("b"), line_of("c", found={"x": [3]})]
     (tmp_path / "a.json").write_text(json.dumps(lines))
-    assert front.listed(job) == "a                    by hand     2 min  2 hold, worst 3 ulp\n    all is well"
+    assert (
+        front.listed(job)
+        == "a                    by hand     2 min  2 hold, worst 3 ulp; 2 of other sources\n    all is well"
+    )
     (tmp_path / "a.json").write_text(json.dumps([*lines, line_of("d", holds=False)]))
-    assert " 1 of 3 DO NOT HOLD: d, worst 3 ulp\n" in front.listed(job)
+    assert " 1 of 3 DO NOT HOLD: d, worst 3 ulp; 3 of other sources\n" in front.listed(job)
+    machine = importlib.import_module("proof.record").machine()
+    (tmp_path / "a.json").write_text(json.dumps([{**line_of("b"), "machine": machine}]))
+    assert " 1 hold, worst 2.5 ulp\n" in front.listed(job)
 
 
 def test_a_section_of_the_page(report, tmp_path):

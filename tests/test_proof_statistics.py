@@ -66,7 +66,8 @@ def test_a_suspicious_p_is_settled_by_ten_times_the_data(part):
 def test_too_many_p_outside_fail_though_none_is_suspicious(part):
     rule = part("rule")
     many = {str(i): 5e-4 if i < 14 else 0.5 for i in range(1000)}
-    result = rule.settled(many, lambda test: 0.5)
+    assert rule.settled(many, lambda test: 0.5)["holds"]  # of the same data they are one
+    result = rule.settled(many, lambda test: 0.5, data=str)
     assert not result["holds"] and result["found"]["expected"] == 2.0
     assert result["found"]["so_many_or_more"] == pytest.approx(stats.poisson.sf(13, 2.0))
 
@@ -264,6 +265,24 @@ def test_dieharder(part, tmp_path, monkeypatch):
     assert not dieharder.prove("words", [100], tmp_path)
 
 
+def test_p_values_of_one_name_are_all_kept(part):
+    another = part("crush").another
+    found = {}
+    for p in (0.1, 0.2, 0.3):
+        found[another(found, "71 LinearComp")] = p
+    found[another(found, "7 Gap")] = 0.4
+    assert found == {"71 LinearComp": 0.1, "71 LinearComp #2": 0.2, "71 LinearComp #3": 0.3, "7 Gap": 0.4}
+
+
+def test_a_battery_does_not_go_on_from_other_words(part, tmp_path):
+    crush = part("crush")
+    claim = "no test of Crush that was run tells words from random words"
+    line = {"claim": claim, "found": {"p": {}, "run": [1], "words": "00"}}
+    (tmp_path / "statistics_crush.json").write_text(json.dumps([line]))
+    with pytest.raises(SystemExit, match="other words"):
+        crush.stored("statistics_crush", claim, tmp_path, crush.SOURCES["words"])
+
+
 def test_numbers_of_tests(part):
     numbers_in = part("crush").numbers_in
     assert numbers_in("1-3,7", range(1, 11)) == [1, 2, 3, 7] and numbers_in("0-200", range(9, 11)) == [9, 10]
@@ -280,15 +299,17 @@ def test_p_values_of_all_sources_are_looked_at_together(part, tmp_path, capsys):
             f"no test of Crush that was run tells {source} from random words",
             command="a test",
             holds=True,
-            found={"p": {str(i): p for i, p in enumerate(ps)}, "not judged": ["0"]},
+            found={"p": {f"{i} a": p for i, p in enumerate(ps)}, "not judged": ["0 a"], "run": [1, 2], "of": 300},
             seconds=0.0,
             folder=tmp_path,
         )
 
     store("one", [0.0, *((np.arange(50) + 0.5) / 50).tolist()])
+    store("one reversed", [0.0, *((np.arange(50) + 0.3) / 50).tolist()])
     store("two", [0.0, *((np.arange(50) + 0.3) / 50).tolist()])
     assert summary.main(tmp_path) == 0
     (line,) = json.loads((tmp_path / "statistics_summary.json").read_text())
-    assert line["found"]["tests"] == 100 and line["found"]["sources"] == 2 and line["found"]["outside"] == 0
+    assert line["found"]["tests"] == 150 and line["found"]["firsts"] == 100 and line["found"]["outside"] == 0
+    assert line["found"]["sources"] == "3 of 14" and line["found"]["runs"] == "6 of 4200"
     store("two", [0.0, *((np.arange(200) + 0.5) / 1000).tolist()])
     assert summary.main(tmp_path) == 1

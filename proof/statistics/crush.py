@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import hashlib
 import os
 import subprocess
 import sys
@@ -27,12 +28,12 @@ from typing import Any
 
 from proof import record, report
 from proof.statistics.compiled import library
-from proof.statistics.rule import MORE, joined, settled
+from proof.statistics.rule import MORE, joined, numbered, settled
 from proof.statistics.sources import SEED, SOURCES, STRETCH, Chunks
 
 NAME = "statistics_crush"
-#: How many tests each has.
-BATTERIES = {"SmallCrush": 10, "Crush": 96, "BigCrush": 106}
+#: How many tests each has, and how many p-values they give (TestU01's guide).
+BATTERIES = {"SmallCrush": (10, 15), "Crush": (96, 144), "BigCrush": (106, 160)}
 PACKAGE = "libtestu01-0-dev"
 #: Stretches from one to the next of ten times the data.
 LATER = 256
@@ -92,7 +93,17 @@ class Crusher:
         count = ctypes.c_int.in_dll(self.library, "bbattery_NTests").value
         names = (ctypes.c_char_p * 201).in_dll(self.library, "bbattery_TestNames")
         values = (ctypes.c_double * 201).in_dll(self.library, "bbattery_pVal")
-        return {f"{number} {names[i].decode().strip()}": values[i] for i in range(count) if values[i] >= 0}
+        found: dict[str, float] = {}
+        for i in range(count):
+            if not values[i] < 0:
+                found[another(found, f"{number} {names[i].decode().strip()}")] = values[i]
+        return found
+
+
+def another(found: Collection[str], name: str) -> str:
+    """The name, or one with a counter where there is one of that name: a test may report more than one p-value."""
+    again = sum(known.split(" #")[0] == name for known in found)
+    return f"{name} #{again + 1}" if again else name
 
 
 @cache
@@ -112,9 +123,13 @@ def versions() -> dict[str, str]:
     return record.machine(testu01=asked.stdout or "not of a package")
 
 
-def stored(name: str, claim: str, folder: Path) -> dict[str, Any]:
-    """What was found before, and in how many seconds."""
-    return report.stored_line(folder, name, claim) or {"found": {"p": {}, "run": []}, "seconds": 0.0}
+def stored(name: str, claim: str, folder: Path, chunks: Chunks) -> dict[str, Any]:
+    """What was found before, and in how many seconds; of the same words, or it is refused to go on from there."""
+    words = hashlib.blake2b(chunks(0).tobytes() + chunks(STRETCH).tobytes(), digest_size=8).hexdigest()
+    line = report.stored_line(folder, name, claim) or {"found": {"p": {}, "run": [], "words": words}, "seconds": 0.0}
+    if line["found"].get("words") != words:
+        sys.exit(f"{folder / name}.json was found of other words: delete its line {claim!r} to begin again")
+    return line
 
 
 def prove(
@@ -122,7 +137,8 @@ def prove(
 ) -> bool:
     """Run those tests that have not been, and keep each as it ends; whether all there are hold."""
     claim = f"no test of {battery} that was run tells {source} from random words"
-    before, where = stored(NAME, claim, folder), versions()
+    before, where = stored(NAME, claim, folder, SOURCES[source]), versions()
+    tests, statistics = BATTERIES[battery]
     ps, run, seconds, holds = before["found"]["p"], before["found"]["run"], before["seconds"], before.get("holds", True)
 
     def again(test: str) -> float:
@@ -135,10 +151,11 @@ def prove(
         number, (new, more) = asked[ended], ended.result()
         ps |= new
         run, seconds = sorted([*run, number]), seconds + more
-        besides = {"run": run, "of": BATTERIES[battery]}
-        result = settled(ps, again, known=before["found"].get("at_ten_times_the_data"), besides=besides)
+        besides = {"words": before["found"]["words"], "run": run, "of": tests}
+        known = before["found"].get("at_ten_times_the_data")
+        result = settled(ps, again, data=numbered, known=known, besides=besides)
         before["found"]["at_ten_times_the_data"] = result["found"]["at_ten_times_the_data"]
-        holds = result["holds"]
+        result["holds"] = holds = result["holds"] and (len(run) < tests or len(ps) == statistics)
         record.keep(
             NAME,
             claim,
@@ -166,7 +183,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--tests", default="1-200", help="by their numbers in the battery (all)")
     parser.add_argument("--processes", type=int, default=1, help="which share the tests out (1)")
     options = parser.parse_args(argv)
-    numbers = numbers_in(options.tests, range(1, BATTERIES[options.battery] + 1))
+    numbers = numbers_in(options.tests, range(1, BATTERIES[options.battery][0] + 1))
     sources = [*SOURCES] if "all" in options.sources else options.sources
     with ProcessPoolExecutor(options.processes) as pool:
         return int(sum(not prove(pool, options.battery, source, numbers) for source in sources) > 0)

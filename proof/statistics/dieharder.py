@@ -11,6 +11,7 @@ An hour to two on a busy core for all tests of one source. Dieharder 3.31.1 is i
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import time
@@ -19,8 +20,8 @@ from functools import cache
 from pathlib import Path
 
 from proof import record
-from proof.statistics.crush import numbers_in, stored
-from proof.statistics.rule import MORE, joined, settled
+from proof.statistics.crush import another, numbers_in, stored
+from proof.statistics.rule import MORE, joined, numbered, settled
 from proof.statistics.sources import SEED, SOURCES, STRETCH, Chunks
 
 NAME = "statistics_dieharder"
@@ -35,6 +36,13 @@ TESTS = {
 UNJUDGED = {5, 6, 7, 14}
 #: What is asked of each p-value, in this order.
 COLUMNS = ("test_name", "ntuple", "tsamples", "psamples", "pvalues")
+
+
+def version() -> str:
+    """Of the program, as its first lines say."""
+    told = subprocess.run(["dieharder", "-l"], capture_output=True, text=True).stdout
+    found = re.search(r"version ([\d.]+)", told)
+    return found[1] if found else "unknown"
 
 
 def p_values(chunks: Chunks, number: int, ntuple: int, stretch: int) -> dict[str, float]:
@@ -55,9 +63,7 @@ def p_values(chunks: Chunks, number: int, ntuple: int, stretch: int) -> dict[str
     for line in process.stdout.read().decode().splitlines():
         cells = [cell.strip() for cell in line.split(",")]
         if len(cells) >= len(COLUMNS) and cells[1].isdigit():
-            name = f"{number} {cells[0]} {cells[1]}"
-            again = sum(known.split(" #")[0] == name for known in found)
-            found[f"{name} #{again + 1}" if again else name] = float(cells[4])
+            found[another(found, f"{number} {cells[0]} {cells[1]}")] = float(cells[4])
     if process.wait() or not found:
         raise RuntimeError(f"{' '.join(command)} found nothing")
     return found
@@ -66,7 +72,8 @@ def p_values(chunks: Chunks, number: int, ntuple: int, stretch: int) -> dict[str
 def prove(source: str, numbers: Iterable[int], folder: Path = record.RESULTS) -> bool:
     """Run those tests that have not been, and keep each; whether all there are hold."""
     claim = f"no test of dieharder that was run tells {source} from random words"
-    before, chunks = stored(NAME, claim, folder), SOURCES[source]
+    chunks = SOURCES[source]
+    before, where = stored(NAME, claim, folder, chunks), record.machine(dieharder=version())
     ps, run, seconds, holds = before["found"]["p"], before["found"]["run"], before["seconds"], before.get("holds", True)
     places = [(number, ntuple) for number, ntuples in sorted(TESTS.items()) for ntuple in ntuples]
     names = [f"{number}.{ntuple}" for number, ntuple in places]
@@ -88,8 +95,9 @@ def prove(source: str, numbers: Iterable[int], folder: Path = record.RESULTS) ->
         def again(test: str, own: tuple[int, int, int] = (number, ntuple, place)) -> float:
             return joined([one[test] for one in many(*own)])
 
-        besides = {"not judged": sorted(unjudged), "run": run, "of": len(places)}
-        result = settled(ps, again, unjudged, before["found"].get("at_ten_times_the_data", {}), besides)
+        besides = {"words": before["found"]["words"], "not judged": sorted(unjudged), "run": run, "of": len(places)}
+        known = before["found"].get("at_ten_times_the_data", {})
+        result = settled(ps, again, numbered, unjudged, known, besides)
         before["found"]["at_ten_times_the_data"] = result["found"]["at_ten_times_the_data"]
         holds = result["holds"]
         record.keep(
@@ -98,7 +106,7 @@ def prove(source: str, numbers: Iterable[int], folder: Path = record.RESULTS) ->
             command=f'python -m proof.statistics.dieharder "{source}"',
             seed=SEED,
             seconds=seconds,
-            where=record.machine(dieharder="3.31.1"),
+            where=where,
             folder=folder,
             **result,
         )

@@ -170,7 +170,7 @@ def prove(dtype: str, count: int, folder: Path = record.RESULTS, draw: Callable[
         print(f"{dtype} {test}: {ps[test]:.3g}", flush=True)
     off = {test: round(bins(dtype, *ends)[2], 4) for test, ends in intervals.items()}
     besides, more = {"values of each": chunks * CHUNK, "off": off}, range(chunks, (1 + MORE) * chunks)
-    result = settled(ps, lambda test: p_value(test, more), besides=besides)
+    result = settled(ps, lambda test: p_value(test, more), data=str, besides=besides)
     result["holds"] = holds = result["holds"] and max(off.values()) <= 1
     record.keep(
         NAME,
