@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .arguments import choice, real, refuse
+from .arguments import Words, choice, real, refuse
 
 Array = np.ndarray[Any, Any]
 Function = Callable[[Array], Array]
@@ -159,6 +159,12 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
+def as_floats(values: Any) -> Array:
+    """Numbers in float64. Complex ones stay what they are, for whoever asked for real ones to refuse."""
+    array = np.asarray(values)
+    return array if np.iscomplexobj(array) else array.astype(float)
+
+
 def _check_pair(function: Function, derivative: Function) -> None:
     """That both are elementwise functions of arrays, and one the derivative of the other, but for kinks and jumps.
 
@@ -168,10 +174,12 @@ def _check_pair(function: Function, derivative: Function) -> None:
     x, step = np.linspace(-3.017, 3.029, 64).reshape(8, 8), 1e-5
     with np.errstate(all="ignore"):
         try:
-            ends = [np.asarray(function(x + shift), float) for shift in (-step, step)]
-            slopes = np.asarray(derivative(x), float)
+            ends = [as_floats(function(x + shift)) for shift in (-step, step)]
+            slopes = as_floats(derivative(x))
         except (TypeError, ValueError) as error:
             raise type(error)(f"`activation` must be a pair of functions of arrays: {error}") from error
+        if any(map(np.iscomplexobj, (*ends, slopes))):
+            refuse("activation", "a pair of functions that give real numbers", Words("complex ones"), TypeError)
         if {ends[0].shape, slopes.shape} != {x.shape}:
             refuse("activation", f"elementwise: shape {x.shape} for shape {x.shape}", (ends[0].shape, slopes.shape))
         off = np.abs((ends[1] - ends[0]) / (2 * step) - slopes) > 1e-3 * (1 + np.abs(slopes))

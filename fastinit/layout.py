@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import islice
 from math import prod
+from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -181,21 +182,36 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
 
 
 def check_apart(outs: Sequence[Any]) -> None:
-    """Raise where two of several arrays have memory in common: the first would hold what was meant for the second.
+    """Raise where two of several arrays have memory in common: the first would hold what was meant for the second."""
+    if pair := _shared([(number, out) for number, out in enumerate(outs) if isinstance(out, np.ndarray)]):
+        raise ValueError(f"`out` must be arrays apart in memory, got some that numbers {pair[0]} and {pair[1]} share")
+
+
+def overlapping(parts: Sequence[Part]) -> tuple[int, int] | None:
+    """The numbers of two parts that have an element in common, if there are such."""
+    return _shared([(number, _places_of(part)) for number, part in enumerate(parts)])
+
+
+def _places_of(part: Part) -> Array:
+    """An array of bytes whose addresses are the numbers of the elements; it is not to be read."""
+    interface = {"version": 3, "typestr": "|u1", "data": (part.first + 1, True), "shape": part.shape}
+    return np.asarray(SimpleNamespace(__array_interface__={**interface, "strides": part.steps}))
+
+
+def _shared(arrays: Sequence[tuple[int, Array]]) -> tuple[int, int] | None:
+    """The numbers of two arrays that have memory in common.
 
     They are looked at by where they begin, so that the rows of a matrix are each compared with none.
     """
-    bounds = [(*byte_bounds(out), number) for number, out in enumerate(outs) if isinstance(out, np.ndarray)]
-    before: list[tuple[int, int]] = []  # where those end that may reach into the next, and which they are
-    for low, high, number in sorted(bounds):
+    bounds = [(*byte_bounds(array), number, array) for number, array in arrays]
+    before: list[tuple[int, int, Array]] = []  # where those end that may reach into the next, and which they are
+    for low, high, number, array in sorted(bounds, key=lambda one: one[:3]):
         before = [one for one in before if one[0] > low]
-        for _, other in before:
-            if np.shares_memory(outs[other], outs[number]):
-                first, second = sorted((other, number))
-                raise ValueError(
-                    f"`out` must be arrays apart in memory, got some that numbers {first} and {second} share"
-                )
-        before.append((high, number))
+        for _, other, reaching in before:
+            if np.shares_memory(reaching, array):
+                return (other, number) if other < number else (number, other)
+        before.append((high, number, array))
+    return None
 
 
 def _overlaps_itself(out: np.ndarray[Any, Any]) -> bool:

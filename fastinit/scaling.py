@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .activations import ACTIVATIONS, activation_of
-from .arguments import hide_unknown, integer, is_integer, names_nearest, real, refuse, refuse_unknown
+from .activations import ACTIVATIONS, activation_of, as_floats
+from .arguments import Words, hide_unknown, integer, is_integer, names_nearest, real, refuse, refuse_unknown
 from .layout import checked_shape
 from .machine import usually_rounded
 from .typing import ActivationLike, Never, Shape
@@ -277,9 +277,11 @@ def _values(activation: Callable[[Any], Any], z: np.ndarray[Any, Any]) -> np.nda
     """activation(z), element by element where the function takes numbers only."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         try:
-            values = np.asarray(activation(z), dtype=float)
+            values = as_floats(activation(z))
         except (TypeError, ValueError):
             values = np.array([float(activation(x)) for x in z.ravel().tolist()]).reshape(z.shape)
+    if np.iscomplexobj(values):
+        refuse("activation", "of real numbers", Words(f"values of {values.dtype.name}"), TypeError)
     if values.shape not in (z.shape, ()):
         refuse("activation", f"elementwise: shape {z.shape} for shape {z.shape}", values.shape)
     return values

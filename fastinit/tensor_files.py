@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from os import PathLike
@@ -150,7 +151,17 @@ def _indexed(path: Path) -> dict[str, set[str]]:
         raise ValueError(f"{path} cannot be read as the index of .safetensors files: {error!r}") from error
     if absent := [file for file in where if not (path.parent / file).is_file()]:
         raise ValueError(f"{path} names files that are not there: {first_few(absent)}")
+    if beside := sorted(_beside(path.parent, where)):
+        raise ValueError(f"{path} names no tensor of files that belong to those it names: {first_few(beside)}")
     return where
+
+
+def _beside(folder: Path, files: Iterable[str]) -> set[str]:
+    """The other files there of those that are numbered as these are: model-00002-of-00007.safetensors."""
+    numbered = re.compile(r"(.+)-\d+-of-(\d+)\.safetensors")
+    known = {found.groups() for found in map(numbered.fullmatch, files) if found}
+    there = {one.name: numbered.fullmatch(one.name) for one in folder.glob("*.safetensors")}
+    return {name for name, found in there.items() if found and found.groups() in known}.difference(files)
 
 
 def _check_index(path: Path, where: Mapping[str, set[str]], held: Mapping[str, set[str]]) -> None:

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arguments import refuse, unexpected
+from .arguments import Words, refuse, unexpected
 from .comparison import STEPS, check_structure, compare, moments_of
 from .dtypes import NAMES, kind_of
 from .fill import draw
 from .findings import DIFFER, OF_ANOTHER, Verification
 from .laws import Law
-from .layout import checked_shape, flat, part, unmasked
+from .layout import checked_shape, flat, overlapping, part, unmasked
 from .machine import threads_limited, usually_rounded
 from .repeats import PIECE, bits_of
 from .schemes import SchemeLike, scheme_of
@@ -109,6 +109,11 @@ def verify(
             refuse("array", f"of shape {expected} and dtype {kind.dtype.name}", (piece.shape, piece.dtype.name))
     encoded(name)
     law = _claimed(scheme, lengths, keywords)
+    if seed is None and not law.is_fixed and len(indices) > 1:
+        pair = overlapping([part(lengths, ... if one is None else one) for one in indices])
+        if pair:
+            parts = Words(f"parts {pair[0]} and {pair[1]}, which do")
+            refuse("index", "of parts that do not overlap, where no seed is given", parts)
     with threads_limited(threads), np.errstate(all="ignore"):  # of what memory that nobody filled may hold
         return _verified(pieces, indices, _Claim(law, lengths, kind.dtype.name, seed, name))
 

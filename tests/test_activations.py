@@ -107,6 +107,7 @@ def test_what_names_an_activation():
     ((np.tanh, np.tanh), ValueError, "the second is the derivative of the first"),
     ((np.sum, np.ones_like), ValueError, "elementwise: shape (8, 8) for shape (8, 8), got ((), (8, 8))"),
     ((math.tanh, math.cos), TypeError, "`activation` must be a pair of functions of arrays: "),
+    ((lambda x: x, lambda x: 1j + x), TypeError, "a pair of functions that give real numbers, got complex ones"),
 ])  # fmt: skip
 def test_pairs_are_looked_at(pair, error, message):
     with pytest.raises(error) as raised:

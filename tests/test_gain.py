@@ -99,10 +99,11 @@ def test_many_jumps_singularities_and_waves():
      (lambda z: np.exp(z * z / 4), "`activation` must be such that its second moment is that of |z| < 14, got "),
      (lambda z: z / np.abs(z).max(),
       "`activation` must be elementwise: the same for an element whatever is beside it, got "),
-     (lambda z: z[:, :1], "`activation` must be elementwise: shape (896, 17) for shape (896, 17), got (896, 1)")],
+     (lambda z: z[:, :1], "`activation` must be elementwise: shape (896, 17) for shape (896, 17), got (896, 1)"),
+     (lambda z: (1 + 1j) * z, "`activation` must be of real numbers, got values of complex128")],
 )  # fmt: skip
 def test_functions_without_a_gain(function, message):
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises((ValueError, TypeError)) as raised:
         fi.gain(function)
     assert str(raised.value).startswith(message)
 

@@ -147,6 +147,24 @@ def test_a_large_identity_in_pieces():
     assert fi.identity((0, 3)).shape == (0, 3)
 
 
+@pytest.mark.parametrize(
+    "index", [np.s_[5:9, 3:8], np.s_[-4:, ::-1], np.s_[::7, ::3], np.s_[6], np.s_[..., 6], np.s_[6, 6]]
+)
+@pytest.mark.parametrize("make", [fi.identity, partial(fi.dirac, groups=3), partial(fi.dirac, in_axis=2, out_axis=0)])
+def test_a_part_of_what_the_place_gives_is_that_of_the_whole(make, index):
+    shape = (30, 20) if make is fi.identity else (30, 20, 9)
+    assert np.array_equal(make(shape, index=index), make(shape)[index])
+
+
+def test_a_part_of_what_the_place_gives_is_made_without_the_rest():
+    """The whole would have 2**62 elements, and 2**31 of them ones."""
+    side = 1 << 31
+    assert np.array_equal(fi.identity((side, side), index=np.s_[-3:, -5:]), np.eye(3, 5, 2))
+    assert fi.verify(fi.zeros((2, 2)), "identity", shape=(side, side), index=np.s_[:2, 5:7]).ok
+    delta = fi.dirac((3, 1 << 40, 4), in_axis=2, out_axis=1, groups=1 << 38, index=np.s_[:, -4:, :])
+    assert np.array_equal(delta, np.stack([np.zeros((4, 4)), np.eye(4), np.zeros((4, 4))]))
+
+
 def test_init_makes_each_under_its_name():
     shapes = {"fc1": (7, 5), "fc2": (5, 3)}
     weights = fi.init(shapes, "glorot_uniform", seed=4, dtype="float64")

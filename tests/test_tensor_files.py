@@ -105,6 +105,8 @@ def test_several_files_with_an_index(tmp_path):
          "does not name all tensors of b.safetensors: half"),
         ({"a": ["half"]}, {"../several/a": ["half"]},
          "cannot be read as the index of .safetensors files: ValueError('../several/a.safetensors')"),
+        ({"a-1-of-2": ["half"], "a-2-of-2": ["one"], "b-2-of-2": ["half"], "a-2-of-3": ["one"]}, {"a-1-of-2": ["half"]},
+         "names no tensor of files that belong to those it names: a-2-of-2.safetensors"),
     ],
 )  # fmt: skip
 def test_an_index_and_its_files_have_the_same(tmp_path, shards, index, said):

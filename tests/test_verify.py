@@ -276,6 +276,18 @@ def test_what_does_not_belong_together():
         fi.verify(fi.he_normal(SHAPE, seed=1), "he")
 
 
+def test_parts_that_overlap_need_a_seed():
+    """What occurs twice is no sign of a fault there, and counts twice in every moment."""
+    whole, indices = fi.normal((100, 100), seed=0), [np.s_[:60], np.s_[70:], np.s_[40:65:7, 99]]
+    parts = [whole[index] for index in indices]
+    with pytest.raises(ValueError) as raised:
+        fi.verify(parts, "normal", shape=(100, 100), index=indices)
+    said = "`index` must be of parts that do not overlap, where no seed is given, got parts 0 and 2, which do"
+    assert str(raised.value) == said
+    assert fi.verify(parts, "normal", shape=(100, 100), index=indices, seed=0).ok
+    assert fi.verify([whole[::2], whole[1::2]], "normal", shape=(100, 100), index=[np.s_[::2], np.s_[1::2]]).ok
+
+
 def test_it_prints_what_it_measured():
     text = str(fi.verify(fi.he_normal(SHAPE, seed=1), "he_normal"))
     assert text.startswith("elements: 262144\n")
@@ -288,6 +300,7 @@ def files(tmp_path):
     np.save(tmp_path / "w.npy", weights)
     np.save(tmp_path / "part.npy", weights[10:20, ::2])
     np.save(tmp_path / "half.npy", fi.he_normal(SHAPE, seed=3, name="fc", dtype="bfloat16").view(np.uint16))
+    np.save(tmp_path / "swapped.npy", np.load(tmp_path / "half.npy").astype(">u2"))
     np.savez(tmp_path / "both.npz", a=weights, b=np.zeros(3, np.float32))
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
     np.savez(tmp_path / "named.npz", fc=weights)
@@ -322,6 +335,7 @@ def files(tmp_path):
             "ok",
         ),
         (["half.npy", "--scheme", "he_normal", "--dtype", "bfloat16", "--seed", "3", "--name", "fc"], 0, "ok"),
+        (["swapped.npy", "--scheme", "he_normal", "--dtype", "bfloat16", "--seed", "3", "--name", "fc"], 0, "ok"),
         (["both.npz", "--array", "a", "--scheme", "he_normal"], 0, "ok"),
         (["both.npz", "--scheme", "he_normal"], 0, "not checked: b\ntensors checked: 1\nok\n"),
         (["both.npz", "--array", "?", "--scheme", "zeros", "--seed", "3"], 1, "PROBLEM a: 262144 of 262144 elements"),

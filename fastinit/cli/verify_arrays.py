@@ -103,7 +103,7 @@ def _verify_array(
     if options.dtype == "bfloat16":
         if array.dtype.itemsize != 2:
             refuse("--dtype", f"left out for items of {array.dtype.itemsize} bytes", options.dtype)
-        array = array.view(kind_of("bfloat16").dtype)
+        array = array.astype(array.dtype.newbyteorder("="), copy=False).view(kind_of("bfloat16").dtype)
     if not array.size:
         refuse("file", "of an array with elements: of this nothing can be checked", f"{options.file} of {array.shape}")
     keywords |= {

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cache
 from math import ceil, prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -54,6 +54,14 @@ class _Gained(_Structure):
         return type(self)(**self._described() | {"gain": self.gain * real("factor", factor, low=0)})
 
 
+class _Marks(NamedTuple):
+    """Which elements have the value: how many at most, the numbers of all, and of some whether they are such."""
+
+    most: int
+    all: Callable[[], Array]
+    among: Callable[[Array], Array]
+
+
 class _Placed(_Structure):
     """One value where the place says so, zero elsewhere."""
 
@@ -62,8 +70,8 @@ class _Placed(_Structure):
     gain: float
 
     @abstractmethod
-    def marked(self, lengths: tuple[int, ...]) -> Array:
-        """The numbers of the elements that have the value. Raises where there is no such array."""
+    def marks(self, lengths: tuple[int, ...]) -> _Marks:
+        """Raises where there is no such array."""
 
     def _rounded(self, kind: Kind) -> Array:
         if abs(self.gain) > kind.greatest:
@@ -71,13 +79,13 @@ class _Placed(_Structure):
         return np.asarray(self.gain).astype(kind.dtype)
 
     def _checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
-        marked = self.marked(lengths)
-        if 0 in lengths or len(lengths) > FEW_AXES or len(marked) > _MOST_MARKED:
+        marks = self.marks(lengths)
+        if 0 in lengths or len(lengths) > FEW_AXES or marks.most > _MOST_MARKED:
             return None
-        return CheckedCall.fixed(self._rounded(kind), lengths, marked)
+        return CheckedCall.fixed(self._rounded(kind), lengths, marks.all())
 
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
-        marked, rounded = self.marked(lengths), self._rounded(kind)
+        marks, rounded = self.marks(lengths), self._rounded(kind)
 
         def fill(target: Array, first: int, steps: tuple[int, ...] | None) -> None:
             if not target.size:
@@ -85,10 +93,13 @@ class _Placed(_Structure):
             for (piece,) in in_parts(target):
                 piece[...] = 0
             if steps is None:
-                target.reshape(-1)[marked] = rounded
+                target.reshape(-1)[marks.all()] = rounded
+                return
+            held, steps = (target, steps) if target.ndim else (target.reshape(1), (0,))
+            if marks.most <= held.size:
+                held[_places(marks.all() - first, held.shape, steps)] = rounded
             else:
-                held = target.reshape(1) if target.ndim == 0 else target
-                held[_places(marked - first, held.shape, steps or (0,))] = rounded
+                held[marks.among(_numbers(first, held.shape, steps))] = rounded
 
         return fill
 
@@ -109,6 +120,14 @@ def _places(offsets: Array, shape: tuple[int, ...], steps: tuple[int, ...]) -> t
     return tuple(place[inside] for place in places)
 
 
+def _numbers(first: int, shape: tuple[int, ...], steps: tuple[int, ...]) -> Array:
+    """In the whole, of the elements of a part."""
+    numbers = np.full((1,) * len(shape), first)
+    for axis, (length, step) in enumerate(zip(shape, steps, strict=True)):
+        numbers = numbers + step * np.arange(length).reshape(-1, *(1,) * (len(shape) - axis - 1))
+    return numbers
+
+
 class Identity(_Gained, _Placed):
     """`gain` on the diagonal of a matrix."""
 
@@ -121,10 +140,15 @@ class Identity(_Gained, _Placed):
     def __init__(self, gain: float = 1.0) -> None:
         set_argument(self, "gain", real("gain", gain))
 
-    def marked(self, lengths: tuple[int, ...]) -> Array:
+    def marks(self, lengths: tuple[int, ...]) -> _Marks:
         if len(lengths) != 2:
             refuse("shape", "of two axes, for the identity", lengths)
-        return np.arange(min(lengths)) * (lengths[1] + 1)
+        most, columns = min(lengths), lengths[1]
+        return _Marks(
+            most,
+            lambda: np.arange(most) * (columns + 1),
+            lambda numbers: numbers // columns == numbers % columns,
+        )
 
 
 class Dirac(_Placed):
@@ -149,7 +173,7 @@ class Dirac(_Placed):
     def scaled(self, factor: float) -> Law:
         refuse("law", "one that has a scale", str(self), TypeError)
 
-    def marked(self, lengths: tuple[int, ...]) -> Array:
+    def marks(self, lengths: tuple[int, ...]) -> _Marks:
         if not 3 <= len(lengths) <= 5:
             refuse("shape", "of three to five axes, for a convolution", lengths)
         source, target = (
@@ -160,12 +184,25 @@ class Dirac(_Placed):
             refuse("in_axis", f"apart from out_axis ({self.out_axis})", self.in_axis)
         if lengths[target] % self.groups:
             refuse("groups", f"a divisor of the {lengths[target]} output channels", self.groups)
-        outputs = np.arange(lengths[target])
-        inputs = outputs % max(lengths[target] // self.groups, 1)
-        outputs, inputs = (channels[inputs < lengths[source]] for channels in (outputs, inputs))
-        place: list[Any] = [length // 2 for length in lengths]
-        place[source], place[target] = inputs, outputs
-        return sum(at * step for at, step in zip(place, whole_steps(lengths), strict=True))
+        of_a_group = max(lengths[target] // self.groups, 1)
+        middle: list[Any] = [length // 2 for length in lengths]
+
+        def all_of_them() -> Array:
+            outputs = np.arange(lengths[target])
+            inputs = outputs % of_a_group
+            place = middle.copy()
+            place[source], place[target] = (channels[inputs < lengths[source]] for channels in (inputs, outputs))
+            return sum(at * step for at, step in zip(place, whole_steps(lengths), strict=True))
+
+        def among(numbers: Array) -> Array:
+            place = np.unravel_index(numbers, lengths)
+            found = place[source] == place[target] % of_a_group
+            for axis, at in enumerate(middle):
+                if axis not in (source, target):
+                    found &= place[axis] == at
+            return found
+
+        return _Marks(lengths[target], all_of_them, among)
 
 
 class Whole(_Structure):

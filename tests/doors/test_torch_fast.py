@@ -413,6 +413,17 @@ def test_large_pages_change_no_value():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "fill", [lambda x: x.normal_(), lambda x: torch.rand(x.shape), lambda x: torch.nn.init.kaiming_uniform_(x) * 1]
+)
+def test_what_compiled_code_fills_is_torchs(fill):
+    torch._dynamo.reset()
+    with ft.fast_init(seed=7) as block:
+        values = torch.compile(fill, backend="eager")(torch.zeros(10, 100))
+    assert values.std() > 0 and block.filled == 0 and block.left_to_torch
+
+
+@pytest.mark.slow
 def test_compiled_code_runs_inside():
     layer = nn.Linear(4, 4)
     step = torch.compile(lambda x: layer(x) + torch.zeros(4), backend="eager")

@@ -26,6 +26,16 @@ DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 FIRST_SEED = 0x8C7F0AAC97C4AA2F
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_normal_", "orthogonal_"]
+)
+def test_compiled_code_is_torchs_to_fill(name):
+    torch._dynamo.reset()
+    values = torch.compile(lambda x: getattr(ft, name)(x) * 1, backend="eager")(torch.zeros(30, 20))
+    assert values.shape == (30, 20) and values.std() > 0
+
+
 def expected(scheme, shape, dtype, **keywords):
     """What a law of ours gives, through float32 where NumPy lacks the dtype."""
     name = "float64" if dtype is torch.float64 else "float32"

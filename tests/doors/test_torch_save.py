@@ -199,6 +199,27 @@ class Loses(nn.Module):
         self.fc = nn.Linear(4, 4)
 
 
+@pytest.mark.filterwarnings("ignore:.*quantize_per_tensor:UserWarning", "ignore:Sparse CSR:UserWarning")
+@pytest.mark.parametrize(
+    ("buffer", "said"),
+    [
+        (lambda: torch.eye(3).to_sparse(), "dense tensors, which .safetensors files have, got 'b, torch.sparse_coo'"),
+        (lambda: torch.eye(3).to_mkldnn(), "dense tensors, which .safetensors files have, got 'b, torch._mkldnn'"),
+        (lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+         "dtypes that .safetensors files have, got 'b, qint8'"),
+    ],
+)  # fmt: skip
+def test_buffers_that_files_cannot_have(tmp_path, buffer, said):
+    """They are nobody's but their module's, and refused where they would be stored."""
+    model = nn.Linear(4, 3)
+    model.register_buffer("b", buffer())
+    assert len(ft.plan(model, "torch")) == 2 and ft.initialize_(model, "torch", seed=0) is not None
+    assert ft.verify(model, "torch", seed=0).ok
+    with pytest.raises(TypeError) as raised:
+        ft.save(model, tmp_path / "model", "torch", 0)
+    assert str(raised.value) == f"`model` must be of {said}" and not (tmp_path / "model").exists()
+
+
 def test_a_buffer_that_no_module_restores(tmp_path):
     with pytest.raises(ValueError) as raised:
         ft.save(on_meta(Loses), tmp_path / "no")

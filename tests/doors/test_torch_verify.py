@@ -653,6 +653,20 @@ def test_what_torch_saved_and_is_no_state(tmp_path, capsys):
         assert capsys.readouterr() == ("", f"fastinit: {said}\n")
 
 
+def test_what_torch_negates_as_it_reads_is_what_it_reads(tmp_path, capsys):
+    path, right = tmp_path / "w.pt", torch.from_numpy(fi.he_normal((40, 30), seed=3, name="a"))
+    arguments = ["verify", str(path), "--scheme", "he_normal", "--seed", "3"]
+    for held, status, checked in (
+        ({"a": torch._neg_view(right)}, 1, 1),
+        ({"a": torch._neg_view(-right)}, 0, 1),
+        ({"a": right, "b": torch._neg_view(right)}, 1, 2),
+        ({"a": torch.complex(right, -right).conj().imag}, 0, 1),
+    ):
+        torch.save(held, path)
+        assert main(arguments) == status
+        assert f"tensors checked: {checked}\n" in capsys.readouterr().out
+
+
 def test_a_protocol_that_torch_warns_of_is_one_line(tmp_path, capsys, recwarn):
     path = tmp_path / "w.pt"
     torch.save({"a": torch.zeros(3)}, path, pickle_protocol=4)

@@ -184,6 +184,8 @@ class fast_init(TorchFunctionMode):  # noqa: N801
 
     def fill(self, tensor: Tensor, asks: Asks, args: Any, kwargs: Any) -> bool:
         """Fill a tensor by the law that a call asks for; False where that is torch's to do, with nothing written."""
+        if torch.compiler.is_dynamo_compiling():  # which cannot follow what is asked of a tensor here
+            return False
         if self.fill_at_once(tensor, asks, args, kwargs):
             return True
         pieces = pieces_of(tensor) if tensor.dtype in DTYPES else None

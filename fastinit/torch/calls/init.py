@@ -38,13 +38,14 @@ TORCH = {name: getattr(torch_init, name) for name in REQUESTS}
 
 def _fill(function: str, tensor: Tensor, *arguments: Any, generator: Generator | None) -> Tensor:
     """Fill a tensor where we can, and let torch's function fill it where we cannot."""
-    compiled = torch.compiler.is_compiling()
-    if not compiled and (address := address_of_few(tensor)):
+    if torch.compiler.is_compiling():
+        return TORCH[function](tensor, *arguments, generator)
+    if address := address_of_few(tensor):
         call = REQUESTS[function].call(tensor, arguments, {})
         if call is not None:
             fill_few_(tensor, address, call, seed=unseen_seed_from(generator), name="")
             return tensor
-    pieces = pieces_of(tensor) if tensor.dtype in DTYPES and not compiled else None
+    pieces = pieces_of(tensor) if tensor.dtype in DTYPES else None
     if pieces is None or not tensor.numel():
         check_here(tensor, "tensor")
         return TORCH[function](tensor, *arguments, generator)

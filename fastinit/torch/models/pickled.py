@@ -63,7 +63,8 @@ def _tensors_of(path: Path) -> dict[str, Tensor]:
     check_names(path, map(str, state))
     if others := [str(name) for name, one in state.items() if not (isinstance(name, str) and _is_dense(one))]:
         raise ValueError(f"{path} holds more than tensors by name: {first_few(others)}")
-    return dict(state)
+    # The memory of what torch negates or conjugates as it is read does not hold its values.
+    return {name: one.resolve_conj().resolve_neg() for name, one in state.items()}
 
 
 def _is_dense(value: Any) -> bool:

@@ -174,8 +174,8 @@ def _put_here(model: nn.Module, plan: Plan, buffers: Iterable[Mapping[str, Tenso
         if module._buffers.keys() - module._non_persistent_buffers_set:
             for leaf, tensor in module._buffers.items():
                 if (buffer := before[leaf]) is not None and tensor is not None:
-                    empty = torch.empty_like(tensor, device="cpu")
-                    held = empty if buffer.is_meta else buffer.detach().to("cpu", copy=True)
+                    here_before = not buffer.is_meta
+                    held = buffer.detach().clone().cpu() if here_before else torch.empty_like(tensor, device="cpu")
                     module._buffers[leaf] = here.setdefault(id(tensor), held)
     return bool(here)
 
@@ -208,6 +208,9 @@ def _stored(held: _Held, floats: str | None, seed: int) -> Stored:
     """How a tensor is written, which is of the dtype `floats` where that is given and it is of floats."""
     name, tensor, entry, rows = held
     dtype = str(tensor.dtype).removeprefix("torch.")
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        kind = "nested" if tensor.is_nested else tensor.layout
+        refuse("model", "of dense tensors, which .safetensors files have", f"{name}, {kind}", TypeError)
     if floats is not None and tensor.is_floating_point():
         dtype = floats
     if dtype not in CODES:

@@ -62,4 +62,11 @@ def _put_on_meta(held: list[dict[str, Any]]) -> None:
     for tensors in held:
         for leaf, tensor in tensors.items():
             if tensor is not None:
-                tensors[leaf] = replaced.setdefault(id(tensor), meta_like(tensor))
+                tensors[leaf] = replaced.setdefault(id(tensor), _away(tensor))
+
+
+def _away(tensor: Tensor) -> Tensor:
+    """Without memory; or a copy, of what torch has no such thing of."""
+    if tensor.layout is torch.strided and not (tensor.is_quantized or tensor.is_nested):
+        return meta_like(tensor)
+    return tensor.detach().clone()
