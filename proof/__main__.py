@@ -58,7 +58,7 @@ JOBS = (
     ),
     Job("interrupts", "Ctrl-C ends every long call within a fifth of a second", 5, ("",)),
     Job("machines", "the tests pass on emulated processors of other kinds", 1000),
-    Job("modes", "no floating-point mode of a caller changes a bit or is lost", 5, ("",)),
+    Job("modes", "no floating-point mode of a caller changes a bit or is lost", 4, ("",)),
     Job("peers_tests", "tests of jax, flax, Keras and Dask pass with fastinit's in their place", 1),
     Job("processors", "processors with fewer instructions find the levels they have, of the same bits", 4),
     Job("races", "the thread sanitizer finds no race in the core", 10, ("",)),

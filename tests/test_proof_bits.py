@@ -3,7 +3,9 @@
 import json
 import platform
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from test_cross import NATIVE, require
 from fastinit import _core
 from proof import clang_cl, compilers, dumps, modes, processors, targets, tiles, words
 
+HOME = Path(__file__).parents[1]
 x86_linux = pytest.mark.skipif(
     platform.machine() != "x86_64" or not sys.platform.startswith("linux"), reason="compiled for there"
 )
@@ -155,6 +158,56 @@ def test_a_mode_that_changes_bits_or_is_lost_is_found(tmp_path, monkeypatch, cap
     (found,) = (one["found"] for one in kept(tmp_path, "modes") if not one["holds"])
     assert {place.split(", ")[0] for place in found["modes lost"]} == {"call 1"}
     assert {place.split(", ", 2)[2] for place in found["differ"] if "call 0" in place} == {*dict(few)} - {"traps"}
+
+
+UNGUARDED = """
+import sys
+from fastinit import _core, fill
+from proof import modes
+
+_core.rounds_otherwise = fill.rounds_otherwise = lambda: False
+foreign = dict(modes.foreign_modes())
+modes.foreign_modes = lambda: ((name, foreign[name]) for name in ("up", "zero, flush both, x87 single"))
+sys.exit(modes.main(sys.argv[1:]))
+"""
+
+
+@x86_linux
+def test_python_that_computes_in_the_mode_of_the_caller_is_found(tmp_path):
+    """In a process where nothing was kept before: no function of the package sees that a mode is a foreign one."""
+    command = [sys.executable, "-c", UNGUARDED, "schemes", "structures", "draws", "--results", str(tmp_path)]
+    assert subprocess.run(command, cwd=HOME, stdout=subprocess.DEVNULL).returncode == 1
+    for line in kept(tmp_path, "modes"):
+        assert not line["holds"] and not line["found"]["modes lost"]
+        levels = {place.split(", ")[1] for place in line["found"]["differ"]}
+        assert levels == {" ".join(level) for level in _core.supported_levels()}, line["claim"]
+    schemes = [line["found"]["differ"] for line in kept(tmp_path, "modes") if line["claim"].startswith("schemes")]
+    assert {place.split(", ")[0] for place in schemes[0]} == {f"call {number}" for number in (0, 1, 2, 3, 5)}
+
+
+KEPT = """
+import gc
+from functools import _lru_cache_wrapper
+from fastinit._core import CheckedCalls
+from proof import modes
+
+def kept():
+    every = gc.get_objects()
+    caches = [one for one in every if type(one) is _lru_cache_wrapper and one.__module__.startswith("fastinit")]
+    return [*map(len, (one for one in every if type(one) is CheckedCalls))], [one.cache_info()[3] for one in caches]
+
+calls = [call for kind in modes.KINDS.values() for call in kind()]
+print(*(any(numbers) for numbers in kept()))
+for call in calls:
+    call()
+print(*(any(numbers) for numbers in kept()))
+"""
+
+
+@x86_linux
+def test_the_process_that_forks_for_modes_has_kept_nothing():
+    done = subprocess.run([sys.executable, "-c", KEPT], cwd=HOME, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "False", "True", "True"]
 
 
 def test_a_target_that_does_not_compile_is_found(tmp_path, monkeypatch, capsys):
