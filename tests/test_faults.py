@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import nullcontext
 from random import Random
 
 import numpy as np
@@ -216,6 +217,44 @@ def test_half_a_file_is_found(tmp_path, monkeypatch):
     assert "left ['a.json']" in writers.full("planted", 0)["small files"]
     found = writers.killed("planted", 12)
     assert not found["holds"] and found["half"] > 0
+
+
+def test_half_a_shard_without_an_index_is_found(tmp_path):
+    writer = writers.WRITERS["fi.save"]
+    writer.write(tmp_path)
+    (tmp_path / "new" / "model.safetensors.index.json").unlink()
+    assert writer.wrong(tmp_path) is None
+    shard = min((tmp_path / "new").iterdir())
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-4] + bytes(4))
+    assert writer.wrong(tmp_path) == "other values"
+    shard.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="cannot be read as"):
+        writer.wrong(tmp_path)
+
+
+def test_an_error_that_is_not_of_room_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("fastinit.cli.main", lambda told: 2)
+    assert writers.main(["full", "--writers", "profile --json", "--results", str(tmp_path)]) == 1
+    (line,) = kept(tmp_path, "writers")
+    assert line["found"]["small files"] == "RuntimeError('')"
+
+
+def test_a_disk_that_was_not_there_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(writers, "small_disk", lambda: nullcontext())
+    assert writers.main(["full", "--writers", "fi.save", "--results", str(tmp_path)]) == 0
+    (line,) = kept(tmp_path, "writers")
+    assert line["claim"].endswith("; small disk not tried")
+
+
+@pytest.mark.parametrize(
+    ("write", "found"), [(lambda _: time.sleep(0.01), "nothing written"), (lambda _: sys.exit(), "ended by itself")]
+)
+def test_a_writer_that_does_not_write_is_found(monkeypatch, write, found):
+    monkeypatch.setitem(writers.WRITERS, "planted", writers.Writer(write, lambda folder: None))
+    monkeypatch.setattr(writers, "_usual_time", lambda name: 0.01)
+    monkeypatch.setattr(writers, "HANGS", 1)
+    assert writers.killed("planted", 1) == {"kills": 1, found: 1, "holds": False}
 
 
 def test_numbers_and_pictures_of_a_profile_are_whole_files(tmp_path):
