@@ -9,6 +9,7 @@ import time
 import warnings
 from contextlib import nullcontext
 from random import Random
+from threading import current_thread, main_thread
 
 import numpy as np
 import pytest
@@ -161,12 +162,23 @@ def test_an_extension_that_is_not_compiled_for_the_sanitizer_shows_nothing(tmp_p
 )
 def test_a_user_without_threads_gets_the_same_bits():
     found = starved.in_process(["threads"])
-    assert found["holds"] and found["threads refused"] == 1 and not found["wrong"]
+    assert found["holds"] and found["threads refused"] == 1 and found["calls"] == len(starved.CALLS)
 
 
 def test_calls_live_on_small_stacks():
     found = starved.in_process(["stacks"])
-    assert found["holds"] and found["calls"] == 11
+    assert found["holds"] and found["calls"] == len(starved.CALLS)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_call_that_raises_on_a_small_stack_is_found(monkeypatch):
+    def raises():
+        if current_thread() is not main_thread():
+            raise RecursionError
+
+    monkeypatch.setattr(starved, "CALLS", {"planted": raises, "constant": starved.CALLS["constant"]})
+    assert starved.on_small_stacks() == {"calls": 2, "wrong": ["planted"], "holds": False}
+    assert not starved._judged({})["holds"]
 
 
 @compiles
@@ -174,7 +186,16 @@ def test_calls_live_on_small_stacks():
 @pytest.mark.parametrize("name", ["fill on threads", "updates", "moments of rows"])
 def test_memory_of_the_core_that_fails_is_an_error_or_nothing(name):
     found = starved.of_memory(name, "core")
-    assert found["holds"] and sum(count for one, count in found.items() if one != "holds") > 1
+    assert found["holds"] and found["failed"] > 0
+
+
+@compiles
+@pytest.mark.skipif(sys.platform != "linux", reason="other allocators")
+def test_a_library_that_fails_nothing_is_found(tmp_path, monkeypatch):
+    source = starved.SOURCE.read_text().replace("fastinit/_core", "another/_core")
+    monkeypatch.setattr(starved, "SOURCE", tmp_path / "failing.c")
+    starved.SOURCE.write_text(source)
+    assert starved.of_memory("moments", "core") == {"right": 1, "failed": 0, "holds": False}
 
 
 @pytest.mark.parametrize("name", ["small fill", "fill of out", "moments"])
@@ -188,7 +209,22 @@ def test_other_bits_where_memory_fails_are_found(monkeypatch):
     left = iter([1, 2, 3])
     monkeypatch.setitem(starved.CALLS, "planted", lambda: next(left, 3))
     found = starved.outcomes("planted", lambda number: None, lambda: False)
-    assert found == {"other bits": 1, "other bits after it": 1}
+    assert found == {"other bits": 1, "other bits after it": 1, "failed": 0}
+    assert not starved._lived("planted", "core", found)
+
+
+def test_memory_that_fails_for_ever_is_found(monkeypatch):
+    armed = []
+
+    def fails():
+        if armed:
+            raise MemoryError
+
+    monkeypatch.setattr(starved, "MOST", 3)
+    monkeypatch.setitem(starved.CALLS, "planted", fails)
+    found = starved.outcomes("planted", armed.append, lambda: armed.pop() >= 0)
+    assert found == {"MemoryError": 3, "failed": 3, "no end": 1}
+    assert not starved._lived("planted", "core", found)
 
 
 # Writers
