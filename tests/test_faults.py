@@ -115,7 +115,21 @@ def test_a_generator_has_passed_over_what_an_interrupted_call_asked_for():
 def test_children_return(tmp_path):
     assert forks.main(["--forks", "2", "--results", str(tmp_path)]) == 0
     (line,) = kept(tmp_path, "forks")
-    assert line["holds"] and line["found"] == {"forks": 2, "right": 2}
+    calls, found = line["found"].pop("calls"), line["found"]
+    assert line["holds"] and found == {"forks": 2, "right": 2, "raised": {}}
+    assert [*calls] == ["fill", "draw", "update", "moments"] and min(calls.values()) > 0
+
+
+def test_a_thread_that_dies_or_makes_no_call_is_found(monkeypatch):
+    def raises():
+        raise OSError("planted")
+
+    monkeypatch.setattr(forks.Shared, "calls", lambda _: {"dies": raises, "lives": lambda: None})
+    monkeypatch.setattr(forks.Shared, "child", lambda _: b"right")
+    found = forks.forked(2)
+    assert found["right"] == 2 and found["raised"] == {"dies": "OSError('planted')"} and not forks.held(found)
+    assert found["calls"]["dies"] == 0 < found["calls"]["lives"] and not forks.held({**found, "raised": {}})
+    assert forks.held({**found, "raised": {}, "calls": {"lives": 1}})
 
 
 @pytest.mark.parametrize(
