@@ -50,6 +50,15 @@ def test_a_signal_ends_a_call_and_all_is_right_after(tmp_path):
         assert seconds is not None and right
 
 
+def test_an_accumulator_that_has_other_elements_than_the_first_is_found():
+    row = np.arange(10_000.0)
+    twice = np.concatenate([row, row])
+    for right in (twice[:0], twice[:1], twice[:7000], twice[:13_000]):
+        assert interrupts.has_first(fi.Moments().update(right), row)
+    for wrong in (twice[1:7000], twice[4096:13_000], np.delete(twice[:13_000], 5), twice[:7000] + (row[:7000] == 9)):
+        assert not interrupts.has_first(fi.Moments().update(wrong), row)
+
+
 def test_what_comes_too_late_does_not_hold(tmp_path, monkeypatch):
     monkeypatch.setattr(interrupts, "MOST_SECONDS", 0.0)
     assert interrupts.main(["moments of integers", "--times", "1", "--results", str(tmp_path)]) == 1
