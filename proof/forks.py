@@ -4,8 +4,8 @@ Four threads fill arrays, draw from shared generators, update shared accumulator
 the package, again and again, while the process forks 1,000 times. Each child fills on two threads, draws from the
 shared generator, updates a shared accumulator and takes the moments of what it made; it must end within 60 s. Its fill
 and its moments must have the bits of the parent's, its draws those of a generator that starts where the shared one is,
-and no accumulator may be half done. The job fails if one child does not return, or returns something else. Kept in
-results/forks.json.
+and no accumulator may be half done. The job fails if one child does not return, or returns something else, or if a
+thread of the parent raises or makes no call. Kept in results/forks.json.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,24 +33,35 @@ FORKS, HANGS = 1000, 60
 COUNT = 1 << 19  # enough for two threads
 
 
+class Worker(threading.Thread):
+    """Makes a call again and again: how often it came to its end, and what it raised, after which there are no more."""
+
+    def __init__(self, call: Callable[[], object], ends: threading.Event) -> None:
+        super().__init__()
+        self.call, self.ends, self.calls, self.error = call, ends, 0, ""
+
+    def run(self) -> None:
+        try:
+            while not self.ends.is_set():
+                self.call()
+                self.calls += 1
+        except BaseException as error:
+            self.error = repr(error)[:200]
+
+
 @contextmanager
-def at_work(calls: list[Callable[[], object]]) -> Iterator[None]:
-    """A thread for each of these calls, which it makes again and again."""
+def at_work(calls: Mapping[str, Callable[[], object]]) -> Iterator[dict[str, Worker]]:
+    """A thread for each of these calls, which it makes until the block ends."""
     ends = threading.Event()
-
-    def repeat(call: Callable[[], object]) -> None:
-        while not ends.is_set():
-            call()
-
-    threads = [threading.Thread(target=repeat, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
+    workers = {name: Worker(call, ends) for name, call in calls.items()}
+    for worker in workers.values():
+        worker.start()
     try:
-        yield
+        yield workers
     finally:
         ends.set()
-        for thread in threads:
-            thread.join()
+        for worker in workers.values():
+            worker.join()
 
 
 def in_child(work: Callable[[], bytes], hangs: float = HANGS) -> bytes:
@@ -83,14 +95,17 @@ class Shared:
         self.filled = fi.normal(COUNT, seed=2, threads=1)
         self.moments = fi.moments(self.filled, threads=1)
 
-    def calls(self) -> list[Callable[[], object]]:
+    def calls(self) -> dict[str, Callable[[], object]]:
         """What the threads do, one each."""
-        return [
-            lambda: (fi.normal(COUNT, seed=1, threads=3), fi.he_uniform((300, 400), seed=1, name="w", dtype="float64")),
-            lambda: (self.rng.standard_normal(20_000), self.rng.exponential(size=3000)),
-            lambda: [sums.update(self.x, threads=2) for sums in self.sums],
-            lambda: (fi.moments(self.filled, threads=2), fi.theory.chi("relu", 1.0)),
-        ]
+        return {
+            "fill": lambda: (
+                fi.normal(COUNT, seed=1, threads=3),
+                fi.he_uniform((300, 400), seed=1, name="w", dtype="float64"),
+            ),
+            "draw": lambda: (self.rng.standard_normal(20_000), self.rng.exponential(size=3000)),
+            "update": lambda: [sums.update(self.x, threads=2) for sums in self.sums],
+            "moments": lambda: (fi.moments(self.filled, threads=2), fi.theory.chi("relu", 1.0)),
+        }
 
     def child(self) -> bytes:
         """What is wrong in a child, or "right"."""
@@ -108,16 +123,26 @@ class Shared:
         return ",".join(name for name, is_wrong in wrong.items() if is_wrong).encode() or b"right"
 
 
-def forked(forks: int, until: float = float("inf")) -> Counter[str]:
-    """What so many children returned; fewer of them where the time is over."""
+def forked(forks: int, until: float = float("inf")) -> dict[str, Any]:
+    """What so many children returned, fewer of them where the time is over, and what the parent's threads did."""
     shared, found = Shared(), Counter[str]()
     sys.setswitchinterval(1e-4)  # else the thread that forks waits for each of the others in its turn
-    with at_work(shared.calls()):
+    with at_work(shared.calls()) as workers:
         for _ in range(forks):
             if time.time() > until:
                 break
             found[in_child(shared.child).decode()] += 1
-    return found
+    return {
+        "forks": sum(found.values()),
+        **found,
+        "calls": {name: worker.calls for name, worker in workers.items()},
+        "raised": {name: worker.error for name, worker in workers.items() if worker.error},
+    }
+
+
+def held(found: Mapping[str, Any]) -> bool:
+    """Whether every child was right, and every thread at work until the end."""
+    return found.get("right", 0) == found["forks"] > 0 and not found["raised"] and all(found["calls"].values())
 
 
 def main(argv: list[str]) -> int:
@@ -128,11 +153,11 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     start = time.perf_counter()
     found = forked(options.forks, time.time() + 60 * options.minutes)
-    holds = found["right"] == sum(found.values()) > 0
+    holds = held(found)
     keep("forks", "children of a process whose threads fill, draw and update return, with the right bits",
          command=f"python -m proof.forks --forks {options.forks}", holds=holds, seconds=time.perf_counter() - start,
-         found={"forks": sum(found.values()), **found}, folder=options.results)  # fmt: skip
-    print(dict(found))
+         found=found, folder=options.results)  # fmt: skip
+    print(found)
     return int(not holds)
 
 

@@ -1,8 +1,10 @@
 /* Threads that use the core at once, for the thread sanitizer: `make sanitize-threads`. Each makes calls in an order of
    its own, most of them on several threads again: fills into memory of its own and into parts of one array, moments of
    an array that all read, updates of an accumulator that all share (under a lock, as the extension has it), sums of
-   products. The bytes must be those of one thread. Arguments: threads, calls of each, and "unlocked" for a fault that must
-   be found. Ends with 1 where bytes differ; what the sanitizer finds ends it with 66. */
+   products. The bytes must be those of one thread: what is shared is looked at when all are done. Arguments: threads,
+   calls of each, and a fault that must be found: "unlocked", an update without the lock; "part", where parts have other
+   values; "sums", where the accumulator has other elements. Ends with 1 where bytes differ; what the sanitizer finds
+   ends it with 66. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@
 #define SHARED ((size_t)1 << 18)
 #define ROWS 8
 #define MOST_THREADS 64
+enum { WHOLE, BETWEEN, PART, MOMENTS, SUMS, PRODUCTS, KINDS };
 
 static const fi_key key = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
 static const fi_parameters standard = {.scale = 1};
@@ -28,7 +31,7 @@ static fi_accumulator sums;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static fi_counter wrong;
 static size_t calls;
-static int unlocked;
+static char fault; /* its first letter */
 
 static void fill(enum fi_law law, const fi_parameters *p, size_t first, size_t count, void *out, int threads) {
     fi_region r = {.axes = 1, .shape = {(int64_t)count}, .source_step = {1}, .target_step = {sizeof(float)}};
@@ -53,26 +56,58 @@ static void compare(const void *one, const void *other, size_t bytes) {
 }
 
 static void one_call(size_t thread, size_t call, float *own) {
-    const fi_array x = array_of(expected, 1), rows = array_of(expected, 2);
+    const fi_array x = array_of(fault == 's' ? uniform : expected, 1), rows = array_of(expected, 2);
+    const size_t begin = thread * SHARED;
     const int threads = 1 + (int)(call % 4);
     double out[ROWS * ROWS];
     fi_statistics s[ROWS];
     uint8_t seed[FI_SEED_BYTES] = {0}, law[FI_LAW_BYTES] = "normal";
-    switch ((call + thread) % 6) {
-        case 0: fill(FI_NORMAL, &standard, 0, VALUES, own, threads), compare(own, expected, sizeof expected); break;
-        case 1: fill(FI_UNIFORM, &between, 0, VALUES, own, threads), compare(own, uniform, sizeof uniform); break;
-        case 2: fill(FI_NORMAL, &standard, thread * SHARED, SHARED, shared + thread * SHARED, 1); break;
-        case 3:
+    switch ((call + thread) % KINDS) {
+        case WHOLE: fill(FI_NORMAL, &standard, 0, VALUES, own, threads), compare(own, expected, sizeof expected); break;
+        case BETWEEN: fill(FI_UNIFORM, &between, 0, VALUES, own, threads), compare(own, uniform, sizeof uniform); break;
+        case PART: fill(FI_NORMAL, &standard, begin + (fault == 'p'), SHARED, shared + begin, 1); break;
+        case MOMENTS:
             if (fi_moments_of_rows(4, FI_F32, &rows, 1, 0, ROWS, s, threads)) abort();
             compare(s, row_moments, sizeof s);
             break;
-        case 4:
-            if (!unlocked) pthread_mutex_lock(&lock);
+        case SUMS:
+            if (fault != 'u') pthread_mutex_lock(&lock);
             if (fi_accumulator_update(&sums, FI_F32, &x, 0, VALUES, threads)) abort();
-            if (!unlocked) pthread_mutex_unlock(&lock);
+            if (fault != 'u') pthread_mutex_unlock(&lock);
             break;
         default: gram_of(out, threads), compare(out, products, sizeof out), fi_stream_key(seed, law, seed, 1);
     }
+}
+
+static size_t calls_of(size_t kind, size_t thread) {
+    size_t found = 0;
+    for (size_t call = 0; call < calls; call++) found += (call + thread) % KINDS == kind;
+    return found;
+}
+
+static void compare_parts(size_t threads) {
+    static float part[SHARED];
+    for (size_t thread = 0; thread < threads; thread++) {
+        if (!calls_of(PART, thread)) continue;
+        fill(FI_NORMAL, &standard, thread * SHARED, SHARED, part, 1);
+        compare(shared + thread * SHARED, part, sizeof part);
+    }
+}
+
+/* All updates are of the same elements, so that their order changes nothing. How many there were. */
+static size_t compare_sums(size_t threads) {
+    static fi_accumulator alone;
+    const fi_array x = array_of(expected, 1);
+    fi_statistics s, one;
+    size_t updates = 0;
+    for (size_t thread = 0; thread < threads; thread++) updates += calls_of(SUMS, thread);
+    fi_accumulator_start(&alone, 4);
+    for (size_t update = 0; update < updates; update++)
+        if (fi_accumulator_update(&alone, FI_F32, &x, 0, VALUES, 1)) abort();
+    fi_accumulator_statistics(&sums, &s), fi_accumulator_statistics(&alone, &one);
+    compare(&s, &one, sizeof s);
+    if (s.count != (double)(updates * VALUES)) fi_count_up(&wrong);
+    return updates;
 }
 
 static void *work(void *argument) {
@@ -88,9 +123,8 @@ int main(int count, char **arguments) {
     const size_t threads = count > 1 ? strtoul(arguments[1], NULL, 10) : 8;
     const fi_array rows = array_of(expected, 2);
     pthread_t started[MOST_THREADS];
-    fi_statistics s;
     calls = count > 2 ? strtoul(arguments[2], NULL, 10) : 12;
-    unlocked = count > 3;
+    fault = count > 3 ? *arguments[3] : 0;
     fi_level_in_use(), fi_streamed_from();
     fi_stream_from((size_t)1 << 21); /* so that some of the memory is streamed */
     fill(FI_NORMAL, &standard, 0, VALUES, expected, 1), fill(FI_UNIFORM, &between, 0, VALUES, uniform, 1);
@@ -101,8 +135,8 @@ int main(int count, char **arguments) {
     for (size_t i = 0; i < threads; i++)
         if (pthread_create(&started[i], NULL, work, (void *)(uintptr_t)i)) return 2;
     for (size_t i = 0; i < threads; i++) pthread_join(started[i], NULL);
-    fi_accumulator_statistics(&sums, &s);
-    const double updates = s.count / VALUES;
-    printf("threads %zu calls %zu updates %.0f wrong %zu\n", threads, threads * calls, updates, (size_t)wrong);
+    compare_parts(threads);
+    const size_t updates = compare_sums(threads);
+    printf("threads %zu calls %zu updates %zu wrong %zu\n", threads, threads * calls, updates, (size_t)wrong);
     return wrong != 0;
 }

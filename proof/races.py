@@ -2,9 +2,10 @@
 
 proof/races.c is linked with the core, all compiled for the sanitizer: threads fill, measure, update and multiply at
 once, most calls on several threads again. So is the extension, and threads of Python share generators, accumulators and
-arrays, as `proof.threads` has them. The job fails at any report, or where bytes are not those of one thread. A fault is
-planted in each as well, an update without its lock and an array that two threads fill, which must be reported: else
-the job has seen nothing. Kept in results/races.json, a line for each.
+arrays, as `proof.threads` has them. The job fails at any report, or where bytes are not those of one thread. Faults are
+planted as well: an update without its lock and an array that two threads fill, which must be reported; of what the
+threads of the core share, parts with other values and sums of other elements, which must count as wrong. Else the job
+has seen nothing. Kept in results/races.json, a line for each.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from .sanitized import COMPILER, FOUND, HOME, OPTIONS, environment, package
 
 #: Of each, its threads and calls.
 SIZES = {"core": (8, 60), "extension": (32, 5000)}
+#: The exit status where bytes differ.
+WRONG = 1
 CLAIMS = {
     "core": "threads that use the core at once do not race, and give the bytes of one",
     "extension": "threads of Python that share generators, accumulators and arrays do not race, and give what one does",
@@ -70,23 +73,26 @@ def one_array() -> None:
         thread.join()
 
 
-def judged(command: Sequence[str], planted: Sequence[str], where: dict[str, str]) -> dict[str, Any]:
-    """What a command found, and whether one with a planted fault finds it."""
+def judged(
+    command: Sequence[str], planted: Mapping[str, tuple[Sequence[str], int]], where: dict[str, str]
+) -> dict[str, Any]:
+    """What a command found, and whether those with a planted fault end as they must."""
     status, said, report = run(command, where)
-    fault, _, _ = run(planted, where)
-    return {"status": status, "said": said, "report": report, "planted fault found": fault == FOUND}
+    found = {name: run(fault, where)[0] == must for name, (fault, must) in planted.items()}
+    return {"status": status, "said": said, "report": report, "planted fault found": found}
 
 
 def of_core(threads: int, calls: int, program: Path) -> dict[str, Any]:
     """What `proof/races.c` finds."""
-    planted = [str(program), "4", "12", "unlocked"]
+    faults = {"unlocked": FOUND, "part": WRONG, "sums": WRONG}
+    planted = {name: ([str(program), "4", "12", name], must) for name, must in faults.items()}
     return judged([str(program), str(threads), str(calls)], planted, {**os.environ, **OPTIONS})
 
 
 def of_extension(threads: int, calls: int, library: Path) -> dict[str, Any]:
     """What `proof.threads` finds of the package in a folder."""
     sizes = ["--threads", str(threads), "--calls", str(calls), "--results", "."]
-    planted = [sys.executable, "-c", "from proof import races; races.one_array()"]
+    planted = {"one array": ([sys.executable, "-c", "from proof import races; races.one_array()"], FOUND)}
     return judged([sys.executable, "-m", "proof.threads", *sizes], planted, environment(library, "thread"))
 
 
@@ -108,7 +114,7 @@ def main(argv: list[str]) -> int:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             found = of_part(threads, calls, (options.built or build(Path(folder))).resolve())
-        holds = found["status"] == 0 and found["planted fault found"]
+        holds = found["status"] == 0 and all(found["planted fault found"].values())
         command = f"python -m proof.races {part} --threads {threads} --calls {calls}"
         keep("races", CLAIMS[part], command=command, holds=holds, found=found, seconds=time.perf_counter() - start,
              where=machine(), folder=options.results)  # fmt: skip

@@ -1,18 +1,21 @@
 """Files that are cut off as they are written: `python -m proof.writers [JOB...]`, in about six minutes.
 
 ``full``: what each writer makes does not fit, on a small file system where this user may have one (a tmpfs), and by a
-limit of the size of files. It must raise OSError and leave nothing under a final name: a file that was there before is
-as it was. ``killed``: a process that writes is killed (SIGKILL) at a random time, 100 times for each writer; then there
-is no file under a final name, or a whole one. Of a sweep each line but the last is whole, and it goes on from there. A
-job fails if a file is half one. Kept in results/writers.json.
+limit of the size of files. It must raise OSError, of the number that says so, and leave nothing under a final name: a
+file that was there before is as it was. A claim names what was not tried. ``killed``: a process that writes is killed
+(SIGKILL) at a random time, 100 times for each writer; then there is no file under a final name, or a whole one. Of a
+sweep each line but the last is whole, and it goes on from there. A job fails if a file is half one. Kept in
+results/writers.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +29,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import fastinit as fi
 
 from .record import RESULTS, keep
@@ -33,6 +38,9 @@ from .record import RESULTS, keep
 SEED, KILLS, HANGS = 20261128, 100, 120
 #: Bytes that fit: of what writers write only some.
 SPACE = 1 << 18
+#: What the system says where no more fits.
+FULL = (errno.EFBIG, errno.ENOSPC)
+NOT_TRIED = "not tried"
 
 
 class Writer(NamedTuple):
@@ -47,15 +55,19 @@ def _save(folder: Path) -> None:
 
 
 def _wrong_save(folder: Path) -> str | None:
-    """With an index, or with a file and no other, the whole is there."""
-    from fastinit.tensor_files import open_tensors
+    """Each file that has its name is whole, and with the index, which comes last, all are there."""
+    from fastinit.tensor_files import INDEX, has_tensors, open_tensors
 
-    index = folder / "new" / "model.safetensors.index.json"
-    if not index.exists():  # which comes last: no reader finds a checkpoint without it
-        return None
-    with open_tensors(index) as tensors:
-        same = [(tensors.read(f"w{i}") == fi.he_normal((300, 200), seed=1, name=f"w{i}")).all() for i in range(6)]
-    return None if all(same) else "other values"
+    for path in filter(has_tensors, folder.glob("new/*")):
+        with open_tensors(path) as tensors:
+            same = [_same(tensors.read(name), name, (300, 200)) for name in tensors.names]
+        if not all(same) or (path.name.endswith(INDEX) and len(same) < 6):
+            return "other values"
+    return None
+
+
+def _same(read: Any, name: str, shape: tuple[int, int]) -> bool:
+    return np.array_equal(read, fi.he_normal(shape, seed=1, name=name))
 
 
 def _torch_save(folder: Path) -> None:
@@ -67,12 +79,18 @@ def _torch_save(folder: Path) -> None:
 
 
 def _wrong_torch(folder: Path) -> str | None:
+    import torch
+
+    import fastinit.torch as ft
     from fastinit.tensor_files import open_tensors
 
     if not list(folder.glob("new/*.safetensors")):
         return None
+    model = torch.nn.Linear(400, 300)
+    ft.initialize_(model, seed=1)
     with open_tensors(folder / "new") as tensors:
-        return None if tensors.read("weight").shape == (300, 400) else "another shape"
+        same = [np.array_equal(tensors.read(name), one.numpy()) for name, one in model.state_dict().items()]
+    return None if all(same) else "other values"
 
 
 def _profile() -> Any:
@@ -101,9 +119,15 @@ def _command(folder: Path) -> None:
     from fastinit.cli import main
 
     told = ["--width", "16", "--depth", "200", "--batch", "4", "--seed", "1", "--json", str(folder / "a.json")]
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        if main(["profile", *told]):
-            raise OSError("the command failed")
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as errors:
+        status = main(["profile", *told])
+    if status:
+        raise _error_of(errors.getvalue())
+
+
+def _error_of(said: str) -> Exception:
+    """What a command would have raised that says so; another error where it says something else."""
+    return next((OSError(one, said) for one in FULL if os.strerror(one) in said), RuntimeError(said))
 
 
 def _wrong_json(folder: Path) -> str | None:
@@ -140,12 +164,13 @@ WRITERS = {
 
 
 @contextmanager
-def small_disk() -> Iterator[Path]:
-    """A folder that holds few bytes."""
+def small_disk() -> Iterator[Path | None]:
+    """A folder that holds few bytes; None where this user may have none."""
     with tempfile.TemporaryDirectory() as place:
         command = ["mount", "-t", "tmpfs", "-o", f"size={SPACE}", "tmpfs", place]
-        if subprocess.run(command, capture_output=True).returncode:
-            raise OSError("no file system can be mounted")
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+            yield None
+            return
         try:
             yield Path(place)
         finally:
@@ -175,8 +200,9 @@ def cut_off(writer: Writer, folder: Path, limit: Any) -> str:
         try:
             writer.write(folder)
             said = "no error"
-        except OSError as error:
-            said = type(error).__name__
+        except Exception as error:
+            is_full = isinstance(error, OSError) and error.errno in FULL
+            said = "OSError" if is_full else repr(error)[:200]
     left = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     changed = [
         path
@@ -191,13 +217,12 @@ def full(name: str, kills: int) -> dict[str, Any]:
     """What a writer comes to where there is no room."""
     with tempfile.TemporaryDirectory() as folder:
         found = {"small files": cut_off(WRITERS[name], Path(folder), small_files())}
-    try:
-        with small_disk() as folder:
-            (folder / "filler").write_bytes(bytes(SPACE - (48 << 10)))
-            found["small disk"] = cut_off(WRITERS[name], folder, nullcontext())
-    except OSError as error:
-        found["small disk"] = f"not tried: {error}"
-    return {**found, "holds": all(said == "OSError" or said.startswith("not tried") for said in found.values())}
+    with small_disk() as disk:
+        found["small disk"] = NOT_TRIED
+        if disk:
+            (disk / "filler").write_bytes(bytes(SPACE - (48 << 10)))
+            found["small disk"] = cut_off(WRITERS[name], disk, nullcontext())
+    return {**found, "holds": set(found.values()) <= {"OSError", NOT_TRIED}}
 
 
 def killed(name: str, kills: int) -> dict[str, Any]:
@@ -206,7 +231,7 @@ def killed(name: str, kills: int) -> dict[str, Any]:
     for _ in range(kills):
         with tempfile.TemporaryDirectory() as folder:
             seen[_kill_one(name, Path(folder), drawn.uniform(0, 2 * usual))] += 1
-    return {"kills": kills, **seen, "holds": set(seen) <= {"whole", "whole, and one begun"}}
+    return {"kills": kills, **seen, "holds": bool(seen) and set(seen) <= {"whole", "whole, and one begun"}}
 
 
 def _usual_time(name: str) -> float:
@@ -234,9 +259,10 @@ def _kill_one(name: str, folder: Path, after: float) -> str:
         time.sleep(1e-3)
     time.sleep(after)
     os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    if os.waitpid(child, 0)[1] != signal.SIGKILL:
+        return "ended by itself"
     places = sorted(folder.iterdir(), key=lambda path: int(path.name))
-    if len(places) < 2:
+    if len(places) < 2 or not any(places[0].iterdir()):
         return "nothing written"
     for place in places:
         try:
@@ -254,6 +280,12 @@ JOBS = {
 }
 
 
+def claimed(job: str, name: str, found: dict[str, Any]) -> str:
+    """What is claimed of a writer, with what could not be tried."""
+    untried = [one for one, said in found.items() if said == NOT_TRIED]
+    return f"{name}: {JOBS[job][0]}" + "".join(f"; {one} {NOT_TRIED}" for one in untried)
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m proof.writers", description=__doc__)
     parser.add_argument("jobs", nargs="*", choices=[*JOBS, []], metavar="JOB", help=f"of {', '.join(JOBS)} (all)")
@@ -263,10 +295,9 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     bad = 0
     for job, name in product(options.jobs or JOBS, options.writers):
-        claim, prove = JOBS[job]
-        start, found = time.perf_counter(), prove(name, options.kills)
+        start, found = time.perf_counter(), JOBS[job][1](name, options.kills)
         command = f"python -m proof.writers {job} --kills {options.kills} --writers {name!r}"
-        keep("writers", f"{name}: {claim}", command=command, seed=SEED, holds=found["holds"], found=found,
+        keep("writers", claimed(job, name, found), command=command, seed=SEED, holds=found["holds"], found=found,
              seconds=time.perf_counter() - start, folder=options.results)  # fmt: skip
         print(job, name, found, flush=True)
         bad += not found["holds"]

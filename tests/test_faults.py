@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import nullcontext
 from random import Random
+from threading import current_thread, main_thread
 
 import numpy as np
 import pytest
@@ -46,6 +48,15 @@ def test_a_signal_ends_a_call_and_all_is_right_after(tmp_path):
     for name in ("normal, transposed", "update"):
         seconds, right = interrupts.interrupted(name, 0.1)
         assert seconds is not None and right
+
+
+def test_an_accumulator_that_has_other_elements_than_the_first_is_found():
+    row = np.arange(10_000.0)
+    twice = np.concatenate([row, row])
+    for right in (twice[:0], twice[:1], twice[:7000], twice[:13_000]):
+        assert interrupts.has_first(fi.Moments().update(right), row)
+    for wrong in (twice[1:7000], twice[4096:13_000], np.delete(twice[:13_000], 5), twice[:7000] + (row[:7000] == 9)):
+        assert not interrupts.has_first(fi.Moments().update(wrong), row)
 
 
 def test_what_comes_too_late_does_not_hold(tmp_path, monkeypatch):
@@ -113,7 +124,21 @@ def test_a_generator_has_passed_over_what_an_interrupted_call_asked_for():
 def test_children_return(tmp_path):
     assert forks.main(["--forks", "2", "--results", str(tmp_path)]) == 0
     (line,) = kept(tmp_path, "forks")
-    assert line["holds"] and line["found"] == {"forks": 2, "right": 2}
+    calls, found = line["found"].pop("calls"), line["found"]
+    assert line["holds"] and found == {"forks": 2, "right": 2, "raised": {}}
+    assert [*calls] == ["fill", "draw", "update", "moments"] and min(calls.values()) > 0
+
+
+def test_a_thread_that_dies_or_makes_no_call_is_found(monkeypatch):
+    def raises():
+        raise OSError("planted")
+
+    monkeypatch.setattr(forks.Shared, "calls", lambda _: {"dies": raises, "lives": lambda: None})
+    monkeypatch.setattr(forks.Shared, "child", lambda _: b"right")
+    found = forks.forked(2)
+    assert found["right"] == 2 and found["raised"] == {"dies": "OSError('planted')"} and not forks.held(found)
+    assert found["calls"]["dies"] == 0 < found["calls"]["lives"] and not forks.held({**found, "raised": {}})
+    assert forks.held({**found, "raised": {}, "calls": {"lives": 1}})
 
 
 @pytest.mark.parametrize(
@@ -140,7 +165,8 @@ def test_no_race_is_seen_and_a_planted_one_is(tmp_path):
         pytest.skip("no thread sanitizer")
     assert races.main(["core", "--threads", "3", "--calls", "6", "--results", str(tmp_path)]) == 0
     (line,) = kept(tmp_path, "races")
-    assert line["found"]["planted fault found"] and line["found"]["said"].endswith("wrong 0")
+    assert line["found"]["planted fault found"] == dict.fromkeys(("unlocked", "part", "sums"), True)
+    assert line["found"]["said"] == "threads 3 calls 18 updates 3 wrong 0"
 
 
 @compiles
@@ -149,7 +175,7 @@ def test_an_extension_that_is_not_compiled_for_the_sanitizer_shows_nothing(tmp_p
     options = ["--threads", "2", "--calls", "8", "--built", package, "--results", str(tmp_path)]
     assert races.main(["extension", *options]) == 1
     (line,) = kept(tmp_path, "races")
-    assert line["found"]["status"] == 0 and not line["found"]["planted fault found"]
+    assert line["found"]["status"] == 0 and line["found"]["planted fault found"] == {"one array": False}
 
 
 # Threads, memory and stacks that are not granted
@@ -160,12 +186,23 @@ def test_an_extension_that_is_not_compiled_for_the_sanitizer_shows_nothing(tmp_p
 )
 def test_a_user_without_threads_gets_the_same_bits():
     found = starved.in_process(["threads"])
-    assert found["holds"] and found["threads refused"] == 1 and not found["wrong"]
+    assert found["holds"] and found["threads refused"] == 1 and found["calls"] == len(starved.CALLS)
 
 
 def test_calls_live_on_small_stacks():
     found = starved.in_process(["stacks"])
-    assert found["holds"] and found["calls"] == 11
+    assert found["holds"] and found["calls"] == len(starved.CALLS)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_call_that_raises_on_a_small_stack_is_found(monkeypatch):
+    def raises():
+        if current_thread() is not main_thread():
+            raise RecursionError
+
+    monkeypatch.setattr(starved, "CALLS", {"planted": raises, "constant": starved.CALLS["constant"]})
+    assert starved.on_small_stacks() == {"calls": 2, "wrong": ["planted"], "holds": False}
+    assert not starved._judged({})["holds"]
 
 
 @compiles
@@ -173,7 +210,16 @@ def test_calls_live_on_small_stacks():
 @pytest.mark.parametrize("name", ["fill on threads", "updates", "moments of rows"])
 def test_memory_of_the_core_that_fails_is_an_error_or_nothing(name):
     found = starved.of_memory(name, "core")
-    assert found["holds"] and sum(count for one, count in found.items() if one != "holds") > 1
+    assert found["holds"] and found["failed"] > 0
+
+
+@compiles
+@pytest.mark.skipif(sys.platform != "linux", reason="other allocators")
+def test_a_library_that_fails_nothing_is_found(tmp_path, monkeypatch):
+    source = starved.SOURCE.read_text().replace("fastinit/_core", "another/_core")
+    monkeypatch.setattr(starved, "SOURCE", tmp_path / "failing.c")
+    starved.SOURCE.write_text(source)
+    assert starved.of_memory("moments", "core") == {"right": 1, "failed": 0, "holds": False}
 
 
 @pytest.mark.parametrize("name", ["small fill", "fill of out", "moments"])
@@ -187,7 +233,22 @@ def test_other_bits_where_memory_fails_are_found(monkeypatch):
     left = iter([1, 2, 3])
     monkeypatch.setitem(starved.CALLS, "planted", lambda: next(left, 3))
     found = starved.outcomes("planted", lambda number: None, lambda: False)
-    assert found == {"other bits": 1, "other bits after it": 1}
+    assert found == {"other bits": 1, "other bits after it": 1, "failed": 0}
+    assert not starved._lived("planted", "core", found)
+
+
+def test_memory_that_fails_for_ever_is_found(monkeypatch):
+    armed = []
+
+    def fails():
+        if armed:
+            raise MemoryError
+
+    monkeypatch.setattr(starved, "MOST", 3)
+    monkeypatch.setitem(starved.CALLS, "planted", fails)
+    found = starved.outcomes("planted", armed.append, lambda: armed.pop() >= 0)
+    assert found == {"MemoryError": 3, "failed": 3, "no end": 1}
+    assert not starved._lived("planted", "core", found)
 
 
 # Writers
@@ -216,6 +277,44 @@ def test_half_a_file_is_found(tmp_path, monkeypatch):
     assert "left ['a.json']" in writers.full("planted", 0)["small files"]
     found = writers.killed("planted", 12)
     assert not found["holds"] and found["half"] > 0
+
+
+def test_half_a_shard_without_an_index_is_found(tmp_path):
+    writer = writers.WRITERS["fi.save"]
+    writer.write(tmp_path)
+    (tmp_path / "new" / "model.safetensors.index.json").unlink()
+    assert writer.wrong(tmp_path) is None
+    shard = min((tmp_path / "new").iterdir())
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-4] + bytes(4))
+    assert writer.wrong(tmp_path) == "other values"
+    shard.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="cannot be read as"):
+        writer.wrong(tmp_path)
+
+
+def test_an_error_that_is_not_of_room_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("fastinit.cli.main", lambda told: 2)
+    assert writers.main(["full", "--writers", "profile --json", "--results", str(tmp_path)]) == 1
+    (line,) = kept(tmp_path, "writers")
+    assert line["found"]["small files"] == "RuntimeError('')"
+
+
+def test_a_disk_that_was_not_there_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(writers, "small_disk", lambda: nullcontext())
+    assert writers.main(["full", "--writers", "fi.save", "--results", str(tmp_path)]) == 0
+    (line,) = kept(tmp_path, "writers")
+    assert line["claim"].endswith("; small disk not tried")
+
+
+@pytest.mark.parametrize(
+    ("write", "found"), [(lambda _: time.sleep(0.01), "nothing written"), (lambda _: sys.exit(), "ended by itself")]
+)
+def test_a_writer_that_does_not_write_is_found(monkeypatch, write, found):
+    monkeypatch.setitem(writers.WRITERS, "planted", writers.Writer(write, lambda folder: None))
+    monkeypatch.setattr(writers, "_usual_time", lambda name: 0.01)
+    monkeypatch.setattr(writers, "HANGS", 1)
+    assert writers.killed("planted", 1) == {"kills": 1, found: 1, "holds": False}
 
 
 def test_numbers_and_pictures_of_a_profile_are_whole_files(tmp_path):
