@@ -24,6 +24,7 @@ from .fill import draw
 from .laws import Law
 from .layout import flat
 from .tensor_files import CODES, INDEX
+from .whole_files import path_of
 
 #: Bytes that are made, and then written, together: 4 MiB no longer stay in the cache, and take half as long again.
 PIECE = 1 << 20
@@ -95,10 +96,8 @@ def write_checkpoint(
 
 
 def _checked_path(directory: Any) -> Path:
-    path = os.fspath(directory) if isinstance(directory, (str, os.PathLike)) else directory
-    if not isinstance(path, str):
-        refuse("directory", "a path", directory, TypeError)
-    return Path(path) if path else refuse("directory", "the path of a folder, such as '.'", path)
+    path = path_of("directory", directory)
+    return path if os.fspath(directory) else refuse("directory", "the path of a folder, such as '.'", directory)
 
 
 def _byte_count(size: Any) -> int:

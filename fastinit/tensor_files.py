@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from .arguments import first_few, refuse
 from .dtypes import NAMES, kind_of
 from .missing import missing
+from .whole_files import path_of
 
 #: Dtypes by their names, as these files call them.
 CODES = {
@@ -110,7 +111,7 @@ def open_tensors(path: str | PathLike[str], framework: str = "np") -> Iterator[T
     ValueError, OSError
         If there is no such file, or it holds something else; or an index and its files have not the same tensors.
     """
-    found = _chosen(Path(path))
+    found = _chosen(path_of("file", path))
     with ExitStack() as stack:
         if not found.name.endswith(INDEX):
             yield TensorFiles({found: stack.enter_context(_opened(found, framework))}, framework == "np")

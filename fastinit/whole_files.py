@@ -11,8 +11,21 @@ from typing import Any
 from .arguments import refuse
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def path_of(argument: str, value: Any) -> Path:
+    """What an argument names, which a file system can have."""
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else value
+    if not isinstance(path, str):
+        refuse(argument, "a path", value, TypeError)
+    try:
+        can_be = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:  # of half a pair of surrogates
+        can_be = False
+    return Path(path) if can_be else refuse(argument, "a path that a file system can have", path)
+
+
+def write_whole(path: Any, content: str | bytes) -> None:
     """Write a file that is there whole or not at all: under a name of its own, a hidden one, until all of it is."""
+    path = path_of("path", path)
     if not path.absolute().parent.is_dir():
         refuse("path", "in a folder that exists", str(path))
     part = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.part")
@@ -31,4 +44,4 @@ def write_figure(figure: Any, path: Any) -> None:
         return
     file = BytesIO()
     figure.savefig(file, format=ending)
-    write_whole(Path(path), file.getvalue())
+    write_whole(path, file.getvalue())

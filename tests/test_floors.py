@@ -43,7 +43,7 @@ TWIN_MAY_IMPORT = {"arguments", "layout", "scaling", "stream"}
 #: The rooms of each package, lowest first: a file by its name, a folder as (name, its rooms). The __init__ of a folder
 #: stands above its rooms, its __main__ above that.
 INSIDE = {
-    "laws": ("parameters", "law", "independent", "called", "haar", "structures", "packed"),
+    "laws": ("parameters", "law", "independent", "called", "haar", "structures", "placed", "whole", "packed"),
     "schemes": ("scheme", "table", "distributions", "fan_scaling", "structured"),
     "reference": (
         "widths",

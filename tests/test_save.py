@@ -220,6 +220,8 @@ def test_what_is_refused_leaves_nothing(tmp_path, weights, keywords, error, mess
     ("directory", "error", "message"),
     [
         ("", ValueError, "`directory` must be the path of a folder, such as '.', got ''"),
+        ("\ud800", ValueError, "`directory` must be a path that a file system can have, got '\\ud800'"),
+        ("a\0b", ValueError, "`directory` must be a path that a file system can have, got 'a\\x00b'"),
         (3, TypeError, "`directory` must be a path, got 3"),
         (b"out", TypeError, "`directory` must be a path, got b'out'"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -67,6 +68,20 @@ def test_errors_name_the_file(tmp_path):
         assert str(path) in str(raised.value)
         if path is not missing:
             assert str(raised.value).startswith(f"{path} cannot be read as a .safetensors file: ")
+
+
+@pytest.mark.parametrize("path", ["\ud800", "a\0b"])
+def test_what_no_file_system_can_have(path):
+    """Wherever a path is asked for."""
+    profile = fi.profile(8, 2, batch=4, seed=0)
+    sweep = partial(fi.sweep, {"width": [4]}, depth=2, batch=4, seed=0)
+    for argument, call in (
+        ("file", lambda: open_tensors(path).__enter__()),
+        ("path", lambda: profile.to_html(f"{path}.html")),
+        ("path", lambda: sweep(path=path)),
+    ):
+        with pytest.raises(ValueError, match=f"^`{argument}` must be a path that a file system can have, got "):
+            call()
 
 
 def several(folder, shards, index):

@@ -11,7 +11,8 @@ from .independent import Constant, Normal, Truncated, Uniform, UniformBelow
 from .law import Law
 from .packed import Packed
 from .parameters import Parameters
-from .structures import DeltaOrthogonal, Dirac, Identity, Orthogonal, Sparse
+from .placed import Dirac, Identity
+from .whole import DeltaOrthogonal, Orthogonal, Sparse
 
 __all__ = [
     "Called",

@@ -10,7 +10,7 @@ from ..dtypes import Kind
 from ..layout import MOST_AXES
 from .called import Called
 from .law import Law, set_argument
-from .structures import Array, Whole
+from .whole import Array, Whole
 
 
 class Packed(Whole):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from hashlib import blake2b
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -15,6 +14,7 @@ from ..arguments import refuse
 from ..records import plain, real_number
 from ..schemes.table import OWN, SCHEMES
 from ..version import STREAM, VERSION
+from ..whole_files import path_of
 from .points import WORDS, Row, Settings
 
 #: What every line starts with.
@@ -28,7 +28,7 @@ class Stored:
     """
 
     def __init__(self, path: Any) -> None:
-        self._path = Path(path)
+        self._path = path_of("path", path)
         self.rows: dict[str, Row] = {}
         self._file: BinaryIO | None = None
 

@@ -7,7 +7,6 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from html import escape
-from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +132,7 @@ def to_html(profiles: Mapping[str, LayerProfile[Any]], path: Any = None) -> str 
     made = _page(profiles)
     if path is None:
         return made
-    write_whole(Path(path), made)
+    write_whole(path, made)
     return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +33,7 @@ def to_html(sweep: Sweep, path: Any = None) -> str | None:
     made = page("sweep", title, _lines(sweep), shown, _rows(sweep), numbers)
     if path is None:
         return made
-    write_whole(Path(path), made)
+    write_whole(path, made)
     return None
 
 
