@@ -120,6 +120,26 @@ def test_a_compiler_that_computes_otherwise_is_found(program, tmp_path, monkeypa
     dumps.filled.cache_clear()
 
 
+@x86_linux
+def test_levels_that_are_lost_are_found(tmp_path, monkeypatch, capsys):
+    """All of them, and one."""
+    require(shutil.which(NATIVE[0]), NATIVE[0])
+    nothing = tmp_path / "nothing"
+    nothing.write_text('#!/bin/sh\n: >"$2"\n')
+    nothing.chmod(0o755)
+    for job in (compilers, clang_cl):
+        monkeypatch.setattr(job, "build" if job is compilers else "built", lambda *given, **added: nothing)
+        monkeypatch.setattr(clang_cl, "RUNNER", "env")
+        few = ["--option=-O2"] if job is compilers else []
+        assert job.main(["--compiler", NATIVE[0], "--results", str(tmp_path), *few]) == 1
+    assert [one["found"] for name in ("compilers", "clang_cl") for one in kept(tmp_path, name)] == [{"-O2": {}}, {}]
+    whole = {level: [] for level in dumps.LEVELS}
+    assert dumps.have_same_bits(whole) and not dumps.have_same_bits({**whole, "sve 128-bit": []})
+    for level in dumps.LEVELS:
+        assert not dumps.have_same_bits({**whole, level: ["words-zero-uint32"]})
+        assert not dumps.have_same_bits({name: found for name, found in whole.items() if name != level})
+
+
 def test_compilers_on_the_path_are_found_by_name_and_number(tmp_path, monkeypatch):
     for name in ("gcc-9", "gcc-12", "clang-16", "clang-cl-16", "gcc-ar-12", "gcc"):
         (tmp_path / name).touch()
