@@ -257,6 +257,16 @@ def test_some_calls_come_to_nothing_else(monkeypatch, tmp_path):
     )
 
 
+def test_what_is_compared_is_counted_by_what_with(monkeypatch):
+    """A generator's arrays with other calls, its numbers with nothing, and neither with the twin."""
+    steps = ("random()", "random(size=3)", "standard_normal(size=(2, 3))", "integers(9, size=3)", "uniform(size=3)")
+    generator = fuzz.Kind(1, lambda drawn: fuzz.Call("default_rng", ("1", *steps), {}), fuzz.more.judge_generator)
+    monkeypatch.setitem(fuzz.KINDS, "generator", generator)
+    monkeypatch.setattr(fuzz, "_DEALT", ["generator"])
+    found = fuzz.chunk(1, 1, None)
+    assert [found[name] for name in ("findings", "compared", "compared with calls")] == [[], 0, 2]
+
+
 def _other_bits(normal):
     return lambda *given, **words: np.nextafter(normal(*given, **words), 9)
 
