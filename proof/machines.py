@@ -250,6 +250,7 @@ class Proof:
             "skipped": sum(sum(one["skipped"].values()) for one in all_parts),
             "earlier": sum(one["earlier"] for one in all_parts),
             "not run": [one for one in parts() if one not in self.found],
+            "not ended": [one for one, found in self.found.items() if not found["ended"]],
             "parts": self.found,
         }
         keep(

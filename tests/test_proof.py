@@ -302,6 +302,15 @@ def test_parts_of_another_machine_or_other_sources_are_not_known(machines, tmp_p
         assert empty.wants("tests/test_a.py") != known
 
 
+def test_parts_that_were_cut_off_are_told(machines, tmp_path):
+    root = machines.Root(tmp_path / "one", "3.11", "new")
+    said(root, "tests/test_a.py", ["a::x", "a::y"], ("a::x", "passed", "new"), ("a::y", "skipped", "new"))
+    said(root, "tests/test_b.py", ["b::x", "b::y"], ("b::x", "passed", "new"))
+    machines.Proof(root, tmp_path / "machines.json").add("tests/test_b.py", root.known("tests/test_b.py"))
+    (line,) = json.loads((tmp_path / "machines.json").read_text())
+    assert line["found"]["not run"] == ["tests/test_c.py"] and line["found"]["not ended"] == ["tests/test_b.py"]
+
+
 def test_a_part_has_other_sources_where_the_package_or_its_own_file_has(tmp_path):
     machines = importlib.import_module("proof.machines")
     root = machines.Root.__new__(machines.Root)
