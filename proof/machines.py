@@ -21,10 +21,10 @@ is known, so a run may be cut off, and the next goes on, whatever has changed: `
 another package, file of tests or conftest.py than those of now. A part that is named runs anew.
 
 A claim fails where a test fails; the exit status is 1 while one has no outcome, too. There is a line for each machine
-in results/machines.json, with the counts of each part, the names of the tests that failed and why others were
-skipped. Emulated, tests take twenty times as long as here: all of one machine some hours. Most of them are of a few
-tests: --quick 0.05 --times ROOT, a root of this machine's own kind where all ran, leaves for later what took longer
-than so many seconds there.
+in results/machines.json, with the counts of each part, the names of the tests that failed, then or before they passed,
+and why others were skipped. Emulated, tests take twenty times as long as here: all of one machine some hours. Most of
+them are of a few tests: --quick 0.05 --times ROOT, a root of this machine's own kind where all ran, leaves for later
+what took longer than so many seconds there.
 """
 
 from __future__ import annotations
@@ -247,6 +247,7 @@ class Proof:
         whole = {
             "passed": sum(one["passed"] for one in all_parts),
             "failed": sum(len(one["failed"]) for one in all_parts),
+            "failed before": sum(sum(one["failed before"].values()) for one in all_parts),
             "skipped": sum(sum(one["skipped"].values()) for one in all_parts),
             "earlier": sum(one["earlier"] for one in all_parts),
             "not run": [one for one in parts() if one not in self.found],

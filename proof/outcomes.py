@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,25 @@ _WORST_FIRST = ("failed", "skipped", "passed")
 
 
 def read(path: Path) -> tuple[dict[str, dict[str, Any]], list[str] | None]:
-    """The last outcome of each test, and which tests there are, None where they were not found yet."""
+    """The last outcome of each test, and which tests there are, None where they were not found yet.
+
+    `failures` is how often a test had failed before.
+    """
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     collected = [line["collected"] for line in lines if "collected" in line]
-    return {line["test"]: line for line in lines if "test" in line}, collected[-1] if collected else None
+    outcomes: dict[str, dict[str, Any]] = {}
+    failures = Counter[str]()
+    for line in lines:
+        if "test" in line:
+            outcomes[line["test"]] = {**line, "failures": failures[line["test"]]}
+            failures[line["test"]] += line["outcome"] == "failed"
+    return outcomes, collected[-1] if collected else None
 
 
 def summary(path: Path, sources: str | None = None) -> dict[str, Any]:
     """Counts of a file, the names of the tests that failed, and how many were skipped for which reason.
 
+    `failed before` is how often tests failed in earlier runs, whatever they came to in the last, and on which sources.
     `ended` is whether all tests that there are have an outcome; `earlier` is how many of them are of other sources.
     """
     outcomes, collected = read(path)
@@ -35,13 +45,18 @@ def summary(path: Path, sources: str | None = None) -> dict[str, Any]:
     by_outcome = {word: [one for one in known if one["outcome"] == word] for word in _WORST_FIRST}
     return {
         "passed": len(by_outcome["passed"]),
-        "failed": [one["test"].partition("::")[2] or one["test"] for one in by_outcome["failed"]],
+        "failed": [_name(one) for one in by_outcome["failed"]],
+        "failed before": {_name(one): one["failures"] for one in known if one["failures"]},
         "skipped": dict(Counter(one["reason"] for one in by_outcome["skipped"])),
         "tests": None if collected is None else len(collected),
         "ended": collected is not None and len(known) == len(collected),
         "earlier": sum(one.get("sources") != sources for one in known),
         "seconds": round(sum(one["seconds"] for one in known)),
     }
+
+
+def _name(outcome: Mapping[str, Any]) -> str:
+    return str(outcome["test"].partition("::")[2] or outcome["test"])
 
 
 def _reason(report: Any) -> str:

@@ -247,14 +247,23 @@ def test_outcomes_of_tests_stay_where_a_run_is_cut_off(tmp_path):
         where = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(HOME), **environ}, "capture_output": True}
         code = subprocess.run(command, **where, check=False).returncode
         found = summary(tmp_path / "out.jsonl", "new")
-        return code, found["passed"], found["failed"], found["tests"], found["ended"], found["earlier"]
+        return (
+            code,
+            found["passed"],
+            found["failed"],
+            found["tests"],
+            found["ended"],
+            found["earlier"],
+            found["failed before"],
+        )
 
-    assert run("--times=times.jsonl", "--quick=0.1", stop="") == (3, 1, [], 3, False, 1)
-    assert run("--times=times.jsonl", "--quick=0.1", "--sources=old") == (0, 2, [], 3, False, 2)
-    assert run("--sources=new") == (1, 2, ["test_slow"], 3, True, 2)
-    assert run("--sources=new", later="") == (0, 3, [], 3, True, 2)
+    assert run("--times=times.jsonl", "--quick=0.1", stop="") == (3, 1, [], 3, False, 1, {})
+    assert run("--times=times.jsonl", "--quick=0.1", "--sources=old") == (0, 2, [], 3, False, 2, {})
+    assert run("--sources=new") == (1, 2, ["test_slow"], 3, True, 2, {})
+    assert run("--sources=new", later="") == (0, 3, [], 3, True, 2, {"test_slow": 1})
     ran = (tmp_path / "out.jsonl").read_text().count('"outcome"')
-    assert run() == (5, 3, [], 3, True, 2) and (tmp_path / "out.jsonl").read_text().count('"outcome"') == ran == 4
+    assert run() == (5, 3, [], 3, True, 2, {"test_slow": 1})
+    assert (tmp_path / "out.jsonl").read_text().count('"outcome"') == ran == 4
 
 
 @pytest.fixture
@@ -290,11 +299,19 @@ def said(root, part, collected, *outcomes):
 
 def test_parts_of_another_machine_or_other_sources_are_not_known(machines, tmp_path):
     root = machines.Root(tmp_path / "one", "3.11", "new")
-    said(root, "tests/test_a.py", ["a::x", "a::y"], ("a::x", "passed", "new"), ("a::y", "passed", "old"))
+    said(
+        root,
+        "tests/test_a.py",
+        ["a::x", "a::y"],
+        ("a::x", "passed", "new"),
+        ("a::y", "failed", "old"),
+        ("a::y", "passed", "old"),
+    )
     proof = machines.Proof(root, tmp_path / "machines.json")
     proof.add("tests/test_a.py", root.known("tests/test_a.py"))
     (line,) = json.loads((tmp_path / "machines.json").read_text())
-    assert line["holds"] and line["found"]["passed"] == 2 and line["found"]["earlier"] == 1
+    counts = {name: line["found"][name] for name in ("passed", "failed", "failed before", "earlier")}
+    assert line["holds"] and counts == {"passed": 2, "failed": 0, "failed before": 1, "earlier": 1}
     for python, digest, known in (("3.11", "new", True), ("3.12", "new", False), ("3.11", "newer", False)):
         empty = machines.Proof(
             machines.Root(tmp_path / f"{python} {digest}", python, digest), tmp_path / "machines.json"
