@@ -43,8 +43,8 @@ def test_words_of_a_level_with_another_constant_are_found(tmp_path, monkeypatch,
     files = {"best": words.CORE / "kernels_portable.c", words.PORTABLE: words.CORE / "kernels_portable.c"}
     same = words.built(files, tmp_path, ["-O0"])
     files[words.PORTABLE] = other_core(tmp_path) / "kernels_portable.c"
-    (tmp_path / "other").mkdir()
-    other = words.built(files, tmp_path / "other", ["-O0"])
+    other = words.built(files, tmp_path, ["-O0"])
+    assert len(list(tmp_path.glob("*.so"))) == 3  # the best one is found again, and the other one not
     for levels, status in ((same, 0), (other, 1)):
         monkeypatch.setattr(words, "built", lambda files, folder, levels=levels: levels)
         monkeypatch.setattr(words, "PORTION", words.CHUNK)
@@ -68,6 +68,23 @@ def test_words_of_a_level_with_another_constant_are_found(tmp_path, monkeypatch,
 def test_every_level_has_its_kernels():
     assert [*words.kernels()] == [" ".join(level) for level in _core.supported_levels()]
     assert all(path.exists() for path in words.kernels().values())
+
+
+def test_a_library_of_other_sources_or_flags_has_another_name(tmp_path):
+    (tmp_path / "a").write_text("a")
+    same = words.digest(["cc", "-O1"], [tmp_path / "a"])
+    assert words.digest(["cc", "-O1"], [tmp_path / "a"]) == same != words.digest(["cc", "-O2"], [tmp_path / "a"])
+    (tmp_path / "a").write_text("b")
+    assert words.digest(["cc", "-O1"], [tmp_path / "a"]) != same
+
+
+def test_the_portable_level_sees_all_low_bits_of_the_numbers_of_chunks():
+    def low_bits(count, every):
+        return {chunk * words.SPREAD % (count // words.CHUNK) % 64 for chunk in range(0, count // words.CHUNK, every)}
+
+    for grid in words.GRIDS.values():
+        assert len(low_bits(grid.count, grid.portable_every)) == 64
+    assert len(low_bits(1 << 31, 16)) == 4
 
 
 def test_grids_have_the_words_that_are_said():
