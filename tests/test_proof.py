@@ -349,6 +349,32 @@ def test_a_part_has_other_sources_where_the_package_or_its_own_file_has(tmp_path
         assert sum(root.sources(part) != one for part, one in zip(parts, before, strict=True)) == changed
 
 
+PEERS = """
+import sys
+from proof import peers_tests
+peers_tests.DOORS["numpy"] = peers_tests.Door(lambda: [])
+sys.exit(peers_tests.main(["numpy", "--results", *sys.argv[1:]]))
+"""
+
+
+def test_a_file_that_cannot_be_collected_does_not_keep_its_line(tmp_path):
+    """Nor one that has no such test."""
+    path, name = tmp_path / "test_it.py", f"{tmp_path.name}/test_it.py of numpy"
+    for text, more, code, failed in (
+        ("def test_one(): pass", [], 0, 0),
+        ("import no_such_module", [], 2, 1),
+        ("def test_one(): pass", ["-k", "one"], 0, 0),
+        ("def test_one(): pass", ["-k", "two"], 5, 0),
+    ):
+        path.write_text(text)
+        command = [sys.executable, "-B", "-c", PEERS, str(tmp_path), str(path), *more]
+        done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
+        (line,) = json.loads((tmp_path / "peers_tests.json").read_text())
+        assert line["claim"].startswith(name) and line["holds"] == (not done.returncode), done.stdout
+        assert done.returncode == code and len(line["found"]["failed"]) == failed
+        assert line["command"].endswith(f"{name.partition(' ')[0]} {' '.join(more)}".rstrip())
+
+
 def test_the_table_of_processors_counts_all_parts(report, tmp_path):
     parts = {"test_a.py": {"tests": 1000}, "test_b.py": {"tests": 234}}
     line = {"claim": "", "found": {"passed": 1200, "skipped": 3, "failed": 1, "parts": parts}}
