@@ -124,15 +124,17 @@ static inline double unit(wide y) {
     return power * (DIGITS == 24 ? 0x1p-23 : 0x1p-52);
 }
 
-/* Infinity is right beyond the largest real, to its last place. (Bits are asked: fast mathematics knows no infinity.) */
+/* Infinity of its sign is right beyond the largest real, to its last place. (Bits are asked: fast mathematics knows no
+   infinity.) */
 static inline wide error_of(real found, wide y) {
     word bits;
     memcpy(&bits, &found, sizeof bits);
     const word infinity = (word)(2 * MOST_EXPONENT + 1) << (DIGITS - 1);
     const int is_finite = (bits & ((word)-1 >> 1)) < infinity;
+    const int is_right = bits == (y < 0 ? infinity | ~((word)-1 >> 1) : infinity);
     const wide most = ((wide)1 - (DIGITS == 24 ? 0x1p-24 : 0x1p-53)) * 2;
     const wide magnitude = W(fabs)(y) / (DIGITS == 24 ? 0x1p127 : 0x1p1023);
-    return is_finite ? W(fabs)(found - y) : magnitude >= most ? 0 : 1e300;
+    return is_finite ? W(fabs)(found - y) : is_right && magnitude >= most ? 0 : 1e300;
 }
 
 enum { BLOCK = 1024 };

@@ -178,7 +178,7 @@ def _same(one: Any, other: Any, rounded: bool) -> bool:
 
 
 class Judge:
-    """Makes calls and says what they came to; `counts` has how many were compared with what."""
+    """Makes calls and says what they came to; `counts` has how many were compared with the twin, or other calls."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()

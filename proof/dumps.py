@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import runpy
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
@@ -25,6 +25,8 @@ CORE = HERE / "fastinit" / "src"
 TABLE = HERE / "tests" / "ars4x32.txt"
 SOURCES = [*sorted(CORE.glob("*.c"), reverse=True), HERE / "tests" / "stream_dump.c"]
 SETUP = SimpleNamespace(**runpy.run_path(str(HERE / "setup.py")))
+#: The levels of this machine, by their ISA and AES.
+LEVELS = [" ".join(level) for level in _core.supported_levels()]
 #: How many records the program writes of a level.
 RECORDS = 143
 DTYPES = {"float32": "<u4", "float64": "<u8", "float16": "<u2", "bfloat16": "<u2"}
@@ -49,8 +51,8 @@ def build(compiler: Sequence[str], folder: Path, windows: bool = False, added: S
     return program
 
 
-def differences(dump: bytes) -> dict[tuple[str, str], list[str]]:
-    """The records of each level, by ISA and AES, that are not what the extension computes, or not there."""
+def differences(dump: bytes) -> dict[str, list[str]]:
+    """The records of each level that are not what the extension computes, or not there."""
     found = {}
     for level, records in read_records(dump).items():
         found[level] = [name for name, items in records.items() if items != expected(name, records)]
@@ -58,13 +60,18 @@ def differences(dump: bytes) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def read_records(dump: bytes) -> dict[tuple[str, str], dict[str, bytes]]:
-    """{(isa, aes): {name: bytes}}"""
-    levels: dict[tuple[str, str], dict[str, bytes]] = {}
+def have_same_bits(found: Mapping[str, Sequence[str]], levels: Sequence[str] = LEVELS) -> bool:
+    """Whether these levels were all dumped, and no other one, and nothing differs."""
+    return [*found] == [*levels] and not any(found.values())
+
+
+def read_records(dump: bytes) -> dict[str, dict[str, bytes]]:
+    """{level: {name: bytes}}"""
+    levels: dict[str, dict[str, bytes]] = {}
     while dump:
         line, _, dump = dump.partition(b"\n")
         isa, aes, name, size = line.decode().split()
-        levels.setdefault((isa, aes), {})[name], dump = dump[: int(size)], dump[int(size) :]
+        levels.setdefault(f"{isa} {aes}", {})[name], dump = dump[: int(size)], dump[int(size) :]
     return levels
 
 

@@ -42,6 +42,8 @@ CHUNK, HANGS = 20_000, 1800
 #: Bytes of addresses of a child, so that what asks for more than there is gets none. Sanitizers need them all.
 MEMORY = 8 << 30
 BUILDS = ("plain build", "address and undefined-behaviour sanitizers")
+#: How many came to the twin's bits; and steps of generators to those of another call.
+COMPARED = ("compared", "compared with calls")
 CLAIM = "no call of the public surface from seed {} on comes to what it must not, {}"
 
 
@@ -104,7 +106,8 @@ def chunk(seed: int, calls: int, trace: Path | None) -> dict[str, Any]:
         made[outcome] += 1
         number += steps_of(call)
         new.setdefault(f"{call.function} {outcome}", [*call, outcome])
-    return {"calls": number, "outcomes": made, "compared": judge.counts["twin"], "new": new, "findings": findings}
+    compared = dict(zip(COMPARED, (judge.counts["twin"], judge.counts["calls"]), strict=True))
+    return {"calls": number, "outcomes": made, **compared, "new": new, "findings": findings}
 
 
 def child(seed: int, calls: int, trace: str) -> None:
@@ -159,7 +162,8 @@ def run_chunk(where: Mapping[str, str], seed: int, calls: int, trace: str = "") 
         told = f"hung for {HANGS} seconds"
     if trace or "hung" in told:
         last = Path(trace).read_text() if trace and Path(trace).exists() else "a call unknown"
-        return {"calls": 0, "outcomes": {}, "compared": 0, "new": {}, "findings": [f"seed {seed} {told} at {last}"]}
+        nothing = {"calls": 0, "outcomes": {}, **dict.fromkeys(COMPARED, 0), "new": {}}
+        return {**nothing, "findings": [f"seed {seed} {told} at {last}"]}
     with tempfile.TemporaryDirectory() as folder:
         found = run_chunk(where, seed, calls, f"{folder}/last")
     return found if found["findings"] else {**found, "findings": [f"seed {seed} {told}, and not again"]}
@@ -199,7 +203,7 @@ def main(argv: list[str]) -> int:
 def fuzzed(where: Mapping[str, str], options: argparse.Namespace) -> int:
     """Make the calls, chunk by chunk, and keep what was found."""
     start, seed, outcomes = time.perf_counter(), options.seed, Counter[str]()
-    found: dict[str, Any] = {"calls": 0, "compared": 0, "findings": []}
+    found: dict[str, Any] = {"calls": 0, **dict.fromkeys(COMPARED, 0), "findings": []}
     build, also = (BUILDS[1], " --sanitized") if options.sanitized else (BUILDS[0], "")
     core = machine(core=compiler(where))
     while found["calls"] < options.calls and not (options.until and time.strftime("%H:%M") >= options.until):

@@ -17,13 +17,14 @@ machine's own kind needs no emulator: it brings another Python.
 The extension is compiled by the cross compiler, by the arguments of setup.py, beside a copy of the sources in ROOT.
 Only root may change to there. A part is a file of tests, or the examples in docstrings, run without the tests marked
 slow; `LEFT_OUT` says which parts there are not, and why. A test's outcome stays in ROOT/fastinit_reports as soon as it
-is known, so a run may be cut off, and the next goes on; a part that is named runs anew.
+is known, so a run may be cut off, and the next goes on, whatever has changed: `earlier` counts the outcomes that are of
+another package, file of tests or conftest.py than those of now. A part that is named runs anew.
 
 A claim fails where a test fails; the exit status is 1 while one has no outcome, too. There is a line for each machine
-in results/machines.json, with the counts of each part, the names of the tests that failed and why others were
-skipped. Emulated, tests take twenty times as long as here: all of one machine some hours. Most of them are of a few
-tests: --quick 0.05 --times ROOT, a root of this machine's own kind where all ran, leaves for later what took longer
-than so many seconds there.
+in results/machines.json, with the counts of each part, the names of the tests that failed, then or before they passed,
+and why others were skipped. Emulated, tests take twenty times as long as here: all of one machine some hours. Most of
+them are of a few tests: --quick 0.05 --times ROOT, a root of this machine's own kind where all ran, leaves for later
+what took longer than so many seconds there.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from hashlib import sha256
@@ -55,6 +57,8 @@ COPY, BUILT, REPORTS = "fastinit_copy", "fastinit_built", "fastinit_reports"
 #: in search of numbers to try: minutes, emulated.
 INSTALLED = "usr/lib/site-packages"
 DOCSTRINGS = "fastinit"
+#: Files of the package that make a difference.
+PACKAGE = (".py", ".pyx", ".pxd", ".pxi", ".c", ".h", ".inc")
 #: What runs first: kernels, and what stands on them.
 FIRST = (
     *("ars", "stream", "stream_1", "moments", "generator", "refusals", "schemes", "structured", "gain", "verify"),
@@ -81,6 +85,10 @@ def parts() -> list[str]:
     return [*(f"tests/test_{name}.py" for name in order), DOCSTRINGS]
 
 
+def digest(paths: Sequence[Path]) -> str:
+    return sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
 class Root:
     """A Debian of another architecture, with a copy of the sources and an extension built for it."""
 
@@ -102,12 +110,8 @@ class Root:
         if not (self.path / INSTALLED).is_symlink():
             (self.path / INSTALLED).symlink_to("python3/dist-packages")
         package = self.copy / "fastinit"
-        sources = [
-            package.parent / "setup.py",
-            *sorted(path for one in ("*.px*", "*.pyx", "src/*") for path in package.glob(one)),
-        ]
-        digest = sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-        extension = self.path / BUILT / f"{digest}.so"
+        sources = sorted(path for one in ("*.px*", "*.pyx", "src/*") for path in package.glob(one))
+        extension = self.path / BUILT / f"{digest([self.copy / 'setup.py', *sources])}.so"
         if not extension.exists():
             self._compile(extension)
         target = package / f"_core.cpython-{self.python.replace('.', '')}-{self.triplet}.so"
@@ -162,6 +166,17 @@ class Root:
         """Where those of a part's tests stay."""
         return self.path / REPORTS / Path(part).with_suffix(".jsonl").name
 
+    def sources(self, part: str) -> str:
+        """A digest of what a part is run on, as it lies there."""
+        paths = (path for path in self.copy.glob("fastinit/**/*") if path.suffix in PACKAGE and path.name != "_core.c")
+        own = [] if part == DOCSTRINGS else [self.copy / part]
+        return digest([self.copy / "setup.py", *sorted(paths), self.copy / "tests/conftest.py", *own])[:16]
+
+    def known(self, part: str) -> dict[str, Any]:
+        """What is known of a part there, and of which sources all is but what is `earlier`."""
+        sources = self.sources(part)
+        return {**summary(self.outcomes(part), sources), "sources": sources}
+
     def machine(self) -> dict[str, str]:
         """As `record.machine`, asked there, and what emulates it."""
         asked = self.run("-c", "import json; from proof.record import machine; print(json.dumps(machine()))")
@@ -180,6 +195,7 @@ def run_part(root: Root, part: str, seconds: float, quick: float | None, faster:
     outcomes = root.outcomes(part)
     doors = [f"--ignore=fastinit/{name}" for name in DOORS] if part == DOCSTRINGS else []
     plugin = ["-p", "proof.outcomes", f"--outcomes=/{outcomes.relative_to(root.path)}"]
+    plugin += [f"--sources={root.sources(part)}"]
     if faster is not None and faster.outcomes(part).exists():
         times = outcomes.with_suffix(".times")
         shutil.copy(faster.outcomes(part), times)
@@ -192,7 +208,7 @@ def run_part(root: Root, part: str, seconds: float, quick: float | None, faster:
     except subprocess.TimeoutExpired:
         said = f"cut off after {seconds} s\n"
     outcomes.with_suffix(".txt").write_text(said)
-    return summary(outcomes)
+    return root.known(part)
 
 
 def passed(found: dict[str, Any]) -> bool:
@@ -213,8 +229,9 @@ class Proof:
         self.root, self.path, self.where = root, path, root.machine()
         self.claim = f"no test of what needs NumPy alone fails on {root.arch}, of those that were run"
         line = stored_line(path.parent, path.stem, self.claim)
-        known = line["found"]["parts"] if line else {}
-        begun = {part: summary(root.outcomes(part)) for part in parts() if root.outcomes(part).exists()}
+        stored = line["found"]["parts"] if line and line["machine"] == self.where else {}
+        known = {part: one for part, one in stored.items() if one.get("sources") == root.sources(part)}
+        begun = {part: root.known(part) for part in parts() if root.outcomes(part).exists()}
         self.found: dict[str, dict[str, Any]] = {**known, **begun}
 
     def wants(self, part: str) -> bool:
@@ -230,8 +247,11 @@ class Proof:
         whole = {
             "passed": sum(one["passed"] for one in all_parts),
             "failed": sum(len(one["failed"]) for one in all_parts),
+            "failed before": sum(sum(one["failed before"].values()) for one in all_parts),
             "skipped": sum(sum(one["skipped"].values()) for one in all_parts),
+            "earlier": sum(one["earlier"] for one in all_parts),
             "not run": [one for one in parts() if one not in self.found],
+            "not ended": [one for one, found in self.found.items() if not found["ended"]],
             "parts": self.found,
         }
         keep(

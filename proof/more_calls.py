@@ -189,10 +189,10 @@ def judge_generator(judge: Judge, call: Call, drawn: Random) -> str:
         if (kind == "value" and last != first + size) or (kind != "value" and last != first):
             raise Finding(f"{call}: {step} moved the position from {first} to {last} ({kind})")
         if kind == "value" and method in ("standard_normal", "random"):
-            judge.counts["twin"] += 1
             law = fi.uniform if method == "random" else fi.normal
             if not isinstance(value, np.ndarray):
                 continue
+            judge.counts["calls"] += 1
             flat = law(first + size, seed=made(seed), dtype=value.dtype.name, index=fi.flat[first:])
             if flat.tobytes() != np.ascontiguousarray(value).tobytes():
                 raise Finding(f"{call}: {step} gave {value!r}, and the law {flat!r}")

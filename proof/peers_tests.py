@@ -7,11 +7,13 @@
 
 Keras and Dask have theirs installed with them; those of jax and flax are in their repositories. Nothing is fetched. The
 names lead to ours before the tests are imported. The exit status is pytest's: 1 if a test fails. Which passed, were
-skipped or left out, and why, is kept in results/peers_tests.json, a line for each file. Each takes under a minute.
+skipped or left out, and why, is kept in results/peers_tests.json, a line for each file; one of which nothing passed,
+such as one that cannot be imported, does not hold. Each takes under a minute.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import sys
@@ -25,7 +27,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from .record import keep, machine
+from .record import RESULTS, keep, machine
 
 
 class Door(NamedTuple):
@@ -137,6 +139,16 @@ class Run:
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 
+    def add(self, arguments: list[str]) -> None:
+        """Files that are asked for have a line, whatever becomes of them."""
+        for path in (Path(one.partition("::")[0]) for one in arguments):
+            if path.is_file():
+                self._of(str(path.resolve()))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._of(report.nodeid)["failed"].append("what it has could not be collected")
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         found, name = self._of(report.nodeid), report.nodeid.partition("::")[2]
         if report.failed:
@@ -150,14 +162,19 @@ class Run:
         terminalreporter.write_line(f"with fastinit's in place of {', '.join(self.names)}")
 
 
-def main(name: str, arguments: list[str]) -> int:
+def main(argv: list[str]) -> int:
     """Run the tests that are named, or those that are installed, and keep what was found."""
-    door = DOORS[name]
+    parser = argparse.ArgumentParser("python -m proof.peers_tests", description=__doc__, allow_abbrev=False)
+    parser.add_argument("door", choices=DOORS, help="whose tests; what follows is pytest's")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder they are kept in (%(default)s)")
+    options, arguments = parser.parse_known_args(argv)
+    name, door = options.door, DOORS[options.door]
     run = Run(door)
     spec = find_spec(door.installed) if door.installed else None
     asked = arguments or ([str(spec.origin)] if spec else [])
     if not asked:
         sys.exit(f"name the files of the tests for {name}: they are not installed")
+    run.add(asked)
     start = time.perf_counter()
     # No settings of ours: the tests lie elsewhere, and are another's.
     outcome = pytest.main(
@@ -175,9 +192,10 @@ def main(name: str, arguments: list[str]) -> int:
             found={**found, "names": run.names},
             seconds=time.perf_counter() - start,
             where=machine(**{name: import_module(name).__version__}),
+            folder=options.results,
         )
     return int(outcome)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2:]))
+    sys.exit(main(sys.argv[1:]))

@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .dumps import TABLE, build, differences
+from .dumps import TABLE, build, differences, have_same_bits
 from .record import RESULTS, keep, machine
 
 NONE, AES, VAES = (
@@ -56,12 +56,12 @@ def main(argv: list[str]) -> int:
         for processor in options.processors or PROCESSORS:
             start, dump = time.perf_counter(), Path(folder) / processor
             subprocess.run([*emulator, "-cpu", processor, str(program), str(TABLE), str(dump)], check=True)
-            found = {" ".join(level): names for level, names in differences(dump.read_bytes()).items()}
+            found = differences(dump.read_bytes())
             result = keep(
                 "processors",
                 f"{processor}: finds {', '.join(PROCESSORS[processor])}, with the extension's bits",
                 command=f"python -m proof.processors {processor}",
-                holds=[*found] == PROCESSORS[processor] and not any(found.values()),
+                holds=have_same_bits(found, PROCESSORS[processor]),
                 found=found,
                 seconds=time.perf_counter() - start,
                 where=machine(qemu=said[2]),

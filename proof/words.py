@@ -12,7 +12,7 @@ looked at. words.c has each level's own value functions make them of given words
 * ``truncated``, in five intervals: all 2^31 words, and where tails are reached all rare words of both ends.
 
 All levels must give the bits of the best one; the portable one, which is slow, of the first three every value, and of
-the others one chunk in 16 or 64. They must give them with fine words and without where a word is not rare, since no
+the others one chunk in 17 or 65. They must give them with fine words and without where a word is not rare, since no
 value may depend on whether another one of its batch is. Of one chunk in 509 the twin in NumPy must give them, too. If
 something differs the exit status is 1. What was found is kept in results/words.json, a line for each grid, with how
 many values each level made: after every four million numbers, from which another run on the same machine goes on. A
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import hashlib
 import os
 import re
 import shlex
@@ -30,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +46,7 @@ from fastinit.laws.parameters import Parameters
 from fastinit.reference.laws import values_of_words
 from fastinit.reference.rounding import to_bfloat16
 
+from .compilers import version
 from .dumps import CORE, SETUP
 from .record import RESULTS, before, keep
 
@@ -58,8 +60,8 @@ CHUNK, TWIN_EVERY = 1 << 16, 509
 #: what was found is kept.
 SPREAD, PORTION = 0x9E3779B1, 1 << 22
 #: The portable level takes thirty times as long as the others: where not all are said to be its own, it makes one chunk
-#: of so many.
-PORTABLE, SOME = "portable table", 16
+#: of so many: an odd number, so that all bits of a chunk's own number occur, of which there are a power of two.
+PORTABLE, SOME, FEW = "portable table", 17, 65
 LANES, TILE = 16, 32
 #: A radius word below this is looked at again, with its fine word.
 RARE = 1 << 14
@@ -173,7 +175,7 @@ def _grids() -> Iterator[tuple[str, Grid]]:
         if law.parameters(kind_of("float32")).tails:
             for end, turned in (("low", 0), ("high", 0xFFFFFFFF)):
                 rare = partial(rare_ends, turned)
-                yield f"{name}, rare {end} words", Grid(1 << 31, rare, law, all_rare=True, portable_every=4 * SOME)
+                yield f"{name}, rare {end} words", Grid(1 << 31, rare, law, all_rare=True, portable_every=FEW)
 
 
 GRIDS = dict(_grids())
@@ -186,17 +188,28 @@ def kernels() -> dict[str, Path]:
     return {" ".join(level): files[level] for level in _core.supported_levels()}
 
 
+def digest(told: Sequence[str], read: Iterable[Path]) -> str:
+    """Of what a compiler is told and reads."""
+    texts = [*map(str.encode, told), *(path.read_bytes() for path in sorted(read))]
+    return hashlib.blake2b(b"\0".join(texts), digest_size=8).hexdigest()
+
+
 def built(files: Mapping[str, Path], folder: Path, added: Sequence[str] = ()) -> dict[str, ctypes.CDLL]:
-    """What makes values by the kernels in these files, compiled as setup.py would, with what is added, if need be."""
+    """What makes values by the kernels in these files, compiled as setup.py would, with what is added, if need be.
+
+    What was made of the same sources by the same command and compiler is found again.
+    """
     compiler = shlex.split(os.environ.get("CC", "cc"))
     arguments = [*SETUP.compile_arguments("gnu", False, partial(SETUP.takes, compiler)), "-fvisibility=default", *added]
     found = {}
     for name, file in files.items():
-        target = folder / f"{name.replace(' ', '_')}.so"
         own = [f'-DLEVEL="{file}"', *([] if file.stem == "kernels_portable" else ["-DHAS_TARGET"]), f"-I{CORE}"]
         sources = [str(HERE / "words.c"), str(CORE / "ars.c")]
+        command = [*compiler, *arguments, "-fPIC", "-shared", *own, *sources]
+        read = {HERE / "words.c", *CORE.iterdir(), *file.parent.iterdir()}
+        target = folder / f"{name.replace(' ', '_')}_{digest([version(compiler), *command], read)}.so"
         if not target.exists():
-            subprocess.run([*compiler, *arguments, "-fPIC", "-shared", *own, *sources, "-o", str(target)], check=True)
+            subprocess.run([*command, "-o", str(target)], check=True)
         found[name] = ctypes.CDLL(str(target))
     return found
 

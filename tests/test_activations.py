@@ -380,3 +380,24 @@ def test_a_proof_holds_and_one_of_a_false_claim_does_not(tmp_path, monkeypatch, 
     assert [one["holds"] for one in found] == [True, False] and 1 < found[0]["found"]["value"]["ulp"][0] <= 2
     assert json.loads((tmp_path / "activations.json").read_text()) == found[1:]
     assert _core.isa_in_use() == _core.supported_levels()[0]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or not sys.platform.startswith("linux"), reason="compiled for there")
+@compiles
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_proof_takes_nothing_else_for_infinity(tmp_path, monkeypatch, dtype):
+    """Of relu2 and of its slope, which lie beyond the largest number there; of leaky_relu below zero the value."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    measure = importlib.import_module("proof.activations").reference(dtype, str(tmp_path))
+    most = np.finfo(dtype).max
+
+    def holds(name, below, x, *given):
+        worst = np.zeros((2, 6))
+        x, value, slope = (np.array([one], dtype) for one in (x, *given))
+        code = ACTIVATIONS[name].in_core[0]
+        measure(code, 1.0, below, *(y.ctypes.data for y in (x, value, slope)), 1, worst.ctypes.data)
+        return (worst[:, 0] <= 2).tolist()
+
+    for value, right in ((np.inf, True), (-np.inf, False), (np.nan, False), (-np.nan, False), (most, False)):
+        assert holds("relu2", 0.0, most, value, value) == [right, right]
+        assert holds("leaky_relu", 2.0, -most, -value, 2.0) == [right, True]

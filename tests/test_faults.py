@@ -19,6 +19,7 @@ import fastinit as fi
 from fastinit import layout, reference
 from fastinit.layout import in_parts
 from proof.calls import OWN
+from proof.wild import is_guarded, memory
 
 pytest.importorskip("resource", reason="no limits of a process on this platform")
 forks, fuzz, interrupts, races, starved, threads, writers = (
@@ -355,6 +356,16 @@ def test_some_calls_come_to_nothing_else(monkeypatch, tmp_path):
     )
 
 
+def test_what_is_compared_is_counted_by_what_with(monkeypatch):
+    """A generator's arrays with other calls, its numbers with nothing, and neither with the twin."""
+    steps = ("random()", "random(size=3)", "standard_normal(size=(2, 3))", "integers(9, size=3)", "uniform(size=3)")
+    generator = fuzz.Kind(1, lambda drawn: fuzz.Call("default_rng", ("1", *steps), {}), fuzz.more.judge_generator)
+    monkeypatch.setitem(fuzz.KINDS, "generator", generator)
+    monkeypatch.setattr(fuzz, "_DEALT", ["generator"])
+    found = fuzz.chunk(1, 1, None)
+    assert [found[name] for name in ("findings", "compared", "compared with calls")] == [[], 0, 2]
+
+
 def _other_bits(normal):
     return lambda *given, **words: np.nextafter(normal(*given, **words), 9)
 
@@ -364,6 +375,16 @@ def _writes_beside(normal):
         made = normal(*given, out=out, **words)
         if isinstance(out, np.ndarray) and out.base is not None and out.flags.c_contiguous and out.ndim == 1:
             np.lib.stride_tricks.as_strided(out, (out.size + 1,), out.strides)[-1] = 0
+        return made
+
+    return wrong
+
+
+def _writes_between(normal):
+    def wrong(*given, out=None, **words):
+        made = normal(*given, out=out, **words)
+        if isinstance(out, np.ndarray) and out.size and out.ndim == 1 and out.strides == (2 * out.itemsize,):
+            np.lib.stride_tricks.as_strided(out, (2 * out.size,), (out.itemsize,))[-1] = 0
         return made
 
     return wrong
@@ -380,13 +401,27 @@ def _another_error(normal):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("fault", [_other_bits, _writes_beside, _another_error])
+@pytest.mark.parametrize("fault", [_other_bits, _writes_beside, _writes_between, _another_error])
 def test_a_planted_fault_is_found(monkeypatch, tmp_path, fault):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fuzz, "_DEALT", ["array"])
     monkeypatch.setattr(fi, "small_normal", fault(fi.small_normal))
     monkeypatch.setattr(fi, "he_uniform", fault(fi.he_uniform))
     assert fuzz.chunk(3, 4000, None)["findings"]
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (3, 0), (5, 9)])
+@pytest.mark.parametrize("dtype", ["float16", "float64", ">f4"])
+def test_what_lies_between_elements_is_guarded(shape, dtype):
+    out = memory(dtype, shape, "apart")
+    out[...] = 3
+    whole = out.base
+    assert is_guarded(out)
+    for place in np.ndindex(whole[..., ::2].shape):
+        whole[..., ::2][place] = 0
+        assert not is_guarded(out)
+        whole[..., ::2][place] = 7
+    assert is_guarded(out)
 
 
 def test_a_process_that_dies_is_found(monkeypatch):

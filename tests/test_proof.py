@@ -246,15 +246,133 @@ def test_outcomes_of_tests_stay_where_a_run_is_cut_off(tmp_path):
         ]
         where = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(HOME), **environ}, "capture_output": True}
         code = subprocess.run(command, **where, check=False).returncode
-        found = summary(tmp_path / "out.jsonl")
-        return code, found["passed"], found["failed"], found["tests"], found["ended"]
+        found = summary(tmp_path / "out.jsonl", "new")
+        return (
+            code,
+            found["passed"],
+            found["failed"],
+            found["tests"],
+            found["ended"],
+            found["earlier"],
+            found["failed before"],
+        )
 
-    assert run("--times=times.jsonl", "--quick=0.1", stop="") == (3, 1, [], 3, False)
-    assert run("--times=times.jsonl", "--quick=0.1") == (0, 2, [], 3, False)
-    assert run() == (1, 2, ["test_slow"], 3, True)
-    assert run(later="") == (0, 3, [], 3, True)
+    assert run("--times=times.jsonl", "--quick=0.1", stop="") == (3, 1, [], 3, False, 1, {})
+    assert run("--times=times.jsonl", "--quick=0.1", "--sources=old") == (0, 2, [], 3, False, 2, {})
+    assert run("--sources=new") == (1, 2, ["test_slow"], 3, True, 2, {})
+    assert run("--sources=new", later="") == (0, 3, [], 3, True, 2, {"test_slow": 1})
     ran = (tmp_path / "out.jsonl").read_text().count('"outcome"')
-    assert run() == (5, 3, [], 3, True) and (tmp_path / "out.jsonl").read_text().count('"outcome"') == ran == 4
+    assert run() == (5, 3, [], 3, True, 2, {"test_slow": 1})
+    assert (tmp_path / "out.jsonl").read_text().count('"outcome"') == ran == 4
+
+
+@pytest.fixture
+def machines(monkeypatch):
+    """The job, and a root that needs no emulator: of a folder, a Python, and the digest of a part."""
+    machines = importlib.import_module("proof.machines")
+
+    class Root(machines.Root):
+        def __init__(self, path, python, digest):
+            path.mkdir(exist_ok=True)
+            self.path, self.arch, self.python, self.digest = path, "s390x", python, digest
+            (path / machines.REPORTS).mkdir(exist_ok=True)
+
+        def build(self):
+            pass
+
+        def machine(self):
+            return {"python": self.python}
+
+        def sources(self, part):
+            return self.digest
+
+    monkeypatch.setattr(machines, "Root", Root)
+    monkeypatch.setattr(machines, "parts", lambda: ["tests/test_a.py", "tests/test_b.py", "tests/test_c.py"])
+    return machines
+
+
+def said(root, part, collected, *outcomes):
+    """Write what a part's tests came to: their names, outcomes and sources."""
+    lines = [{"test": test, "outcome": one, "reason": "", "seconds": 1, "sources": of} for test, one, of in outcomes]
+    root.outcomes(part).write_text("\n".join(map(json.dumps, [{"collected": collected}, *lines])))
+
+
+def test_parts_of_another_machine_or_other_sources_are_not_known(machines, tmp_path):
+    root = machines.Root(tmp_path / "one", "3.11", "new")
+    said(
+        root,
+        "tests/test_a.py",
+        ["a::x", "a::y"],
+        ("a::x", "passed", "new"),
+        ("a::y", "failed", "old"),
+        ("a::y", "passed", "old"),
+    )
+    proof = machines.Proof(root, tmp_path / "machines.json")
+    proof.add("tests/test_a.py", root.known("tests/test_a.py"))
+    (line,) = json.loads((tmp_path / "machines.json").read_text())
+    counts = {name: line["found"][name] for name in ("passed", "failed", "failed before", "earlier")}
+    assert line["holds"] and counts == {"passed": 2, "failed": 0, "failed before": 1, "earlier": 1}
+    for python, digest, known in (("3.11", "new", True), ("3.12", "new", False), ("3.11", "newer", False)):
+        empty = machines.Proof(
+            machines.Root(tmp_path / f"{python} {digest}", python, digest), tmp_path / "machines.json"
+        )
+        assert empty.wants("tests/test_a.py") != known
+
+
+def test_parts_that_were_cut_off_are_told(machines, tmp_path):
+    root = machines.Root(tmp_path / "one", "3.11", "new")
+    said(root, "tests/test_a.py", ["a::x", "a::y"], ("a::x", "passed", "new"), ("a::y", "skipped", "new"))
+    said(root, "tests/test_b.py", ["b::x", "b::y"], ("b::x", "passed", "new"))
+    machines.Proof(root, tmp_path / "machines.json").add("tests/test_b.py", root.known("tests/test_b.py"))
+    (line,) = json.loads((tmp_path / "machines.json").read_text())
+    assert line["found"]["not run"] == ["tests/test_c.py"] and line["found"]["not ended"] == ["tests/test_b.py"]
+
+
+def test_a_part_has_other_sources_where_the_package_or_its_own_file_has(tmp_path):
+    machines = importlib.import_module("proof.machines")
+    root = machines.Root.__new__(machines.Root)
+    root.copy = tmp_path
+    for name in ("setup.py", "fastinit/a.py", "fastinit/src/b.c", "tests/conftest.py", "tests/test_a.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    parts = ("tests/test_a.py", machines.DOCSTRINGS)
+    for name, changed in {
+        "fastinit/a.py": 2,
+        "fastinit/src/b.c": 2,
+        "tests/conftest.py": 2,
+        "tests/test_a.py": 1,
+        "fastinit/_core.c": 0,
+        "tests/test_b.py": 0,
+    }.items():
+        before = [root.sources(part) for part in parts]
+        (tmp_path / name).write_text("changed")
+        assert sum(root.sources(part) != one for part, one in zip(parts, before, strict=True)) == changed
+
+
+PEERS = """
+import sys
+from proof import peers_tests
+peers_tests.DOORS["numpy"] = peers_tests.Door(lambda: [])
+sys.exit(peers_tests.main(["numpy", "--results", *sys.argv[1:]]))
+"""
+
+
+def test_a_file_that_cannot_be_collected_does_not_keep_its_line(tmp_path):
+    """Nor one that has no such test."""
+    path, name = tmp_path / "test_it.py", f"{tmp_path.name}/test_it.py of numpy"
+    for text, more, code, failed in (
+        ("def test_one(): pass", [], 0, 0),
+        ("import no_such_module", [], 2, 1),
+        ("def test_one(): pass", ["-k", "one"], 0, 0),
+        ("def test_one(): pass", ["-k", "two"], 5, 0),
+    ):
+        path.write_text(text)
+        command = [sys.executable, "-B", "-c", PEERS, str(tmp_path), str(path), *more]
+        done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
+        (line,) = json.loads((tmp_path / "peers_tests.json").read_text())
+        assert line["claim"].startswith(name) and line["holds"] == (not done.returncode), done.stdout
+        assert done.returncode == code and len(line["found"]["failed"]) == failed
+        assert line["command"].endswith(f"{name.partition(' ')[0]} {' '.join(more)}".rstrip())
 
 
 def test_the_table_of_processors_counts_all_parts(report, tmp_path):

@@ -46,8 +46,8 @@ def test_words_of_a_level_with_another_constant_are_found(tmp_path, monkeypatch,
     files = {"best": words.CORE / "kernels_portable.c", words.PORTABLE: words.CORE / "kernels_portable.c"}
     same = words.built(files, tmp_path, ["-O0"])
     files[words.PORTABLE] = other_core(tmp_path) / "kernels_portable.c"
-    (tmp_path / "other").mkdir()
-    other = words.built(files, tmp_path / "other", ["-O0"])
+    other = words.built(files, tmp_path, ["-O0"])
+    assert len(list(tmp_path.glob("*.so"))) == 3  # the best one is found again, and the other one not
     for levels, status in ((same, 0), (other, 1)):
         monkeypatch.setattr(words, "built", lambda files, folder, levels=levels: levels)
         monkeypatch.setattr(words, "PORTION", words.CHUNK)
@@ -71,6 +71,23 @@ def test_words_of_a_level_with_another_constant_are_found(tmp_path, monkeypatch,
 def test_every_level_has_its_kernels():
     assert [*words.kernels()] == [" ".join(level) for level in _core.supported_levels()]
     assert all(path.exists() for path in words.kernels().values())
+
+
+def test_a_library_of_other_sources_or_flags_has_another_name(tmp_path):
+    (tmp_path / "a").write_text("a")
+    same = words.digest(["cc", "-O1"], [tmp_path / "a"])
+    assert words.digest(["cc", "-O1"], [tmp_path / "a"]) == same != words.digest(["cc", "-O2"], [tmp_path / "a"])
+    (tmp_path / "a").write_text("b")
+    assert words.digest(["cc", "-O1"], [tmp_path / "a"]) != same
+
+
+def test_the_portable_level_sees_all_low_bits_of_the_numbers_of_chunks():
+    def low_bits(count, every):
+        return {chunk * words.SPREAD % (count // words.CHUNK) % 64 for chunk in range(0, count // words.CHUNK, every)}
+
+    for grid in words.GRIDS.values():
+        assert len(low_bits(grid.count, grid.portable_every)) == 64
+    assert len(low_bits(1 << 31, 16)) == 4
 
 
 def test_grids_have_the_words_that_are_said():
@@ -121,6 +138,26 @@ def test_a_compiler_that_computes_otherwise_is_found(program, tmp_path, monkeypa
     (one,) = kept(tmp_path, "compilers")
     assert not one["holds"] and "stretch-normal-float32" in one["found"]["-O2"]["portable table"]
     dumps.filled.cache_clear()
+
+
+@x86_linux
+def test_levels_that_are_lost_are_found(tmp_path, monkeypatch, capsys):
+    """All of them, and one."""
+    require(shutil.which(NATIVE[0]), NATIVE[0])
+    nothing = tmp_path / "nothing"
+    nothing.write_text('#!/bin/sh\n: >"$2"\n')
+    nothing.chmod(0o755)
+    for job in (compilers, clang_cl):
+        monkeypatch.setattr(job, "build" if job is compilers else "built", lambda *given, **added: nothing)
+        monkeypatch.setattr(clang_cl, "RUNNER", "env")
+        few = ["--option=-O2"] if job is compilers else []
+        assert job.main(["--compiler", NATIVE[0], "--results", str(tmp_path), *few]) == 1
+    assert [one["found"] for name in ("compilers", "clang_cl") for one in kept(tmp_path, name)] == [{"-O2": {}}, {}]
+    whole = {level: [] for level in dumps.LEVELS}
+    assert dumps.have_same_bits(whole) and not dumps.have_same_bits({**whole, "sve 128-bit": []})
+    for level in dumps.LEVELS:
+        assert not dumps.have_same_bits({**whole, level: ["words-zero-uint32"]})
+        assert not dumps.have_same_bits({name: found for name, found in whole.items() if name != level})
 
 
 def test_compilers_on_the_path_are_found_by_name_and_number(tmp_path, monkeypatch):
