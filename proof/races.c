@@ -1,4 +1,4 @@
-/* Threads that use the core at once, for the thread sanitizer: `make sanitize-threads`. Each makes calls in an order of
+/* Threads that use the core at once, for the thread sanitizer: `python -m proof.races`. Each makes calls in an order of
    its own, most of them on several threads again: fills into memory of its own and into parts of one array, moments of
    an array that all read, updates of an accumulator that all share (under a lock, as the extension has it), sums of
    products. The bytes must be those of one thread: what is shared is looked at when all are done. Arguments: threads,
