@@ -37,7 +37,7 @@ class _Placed(Structure):
     gain: float
 
     @abstractmethod
-    def marks(self, lengths: tuple[int, ...]) -> _Marks:
+    def _marks(self, lengths: tuple[int, ...]) -> _Marks:
         """Raises where there is no such array."""
 
     def _rounded(self, kind: Kind) -> Array:
@@ -46,13 +46,13 @@ class _Placed(Structure):
         return np.asarray(self.gain).astype(kind.dtype)
 
     def _checked_call(self, lengths: tuple[int, ...], kind: Kind) -> CheckedCall | None:
-        marks = self.marks(lengths)
+        marks = self._marks(lengths)
         if 0 in lengths or len(lengths) > FEW_AXES or marks.most > _MOST_MARKED:
             return None
         return CheckedCall.fixed(self._rounded(kind), lengths, marks.all())
 
     def fills(self, lengths: tuple[int, ...], kind: Kind, seed: int, name: str, threads: int) -> Fill:
-        marks, rounded = self.marks(lengths), self._rounded(kind)
+        marks, rounded = self._marks(lengths), self._rounded(kind)
 
         def fill(target: Array, first: int, steps: tuple[int, ...] | None) -> None:
             if not target.size:
@@ -107,7 +107,7 @@ class Identity(Gained, _Placed):
     def __init__(self, gain: float = 1.0) -> None:
         set_argument(self, "gain", real("gain", gain))
 
-    def marks(self, lengths: tuple[int, ...]) -> _Marks:
+    def _marks(self, lengths: tuple[int, ...]) -> _Marks:
         if len(lengths) != 2:
             refuse("shape", "of two axes, for the identity", lengths)
         most, columns = min(lengths), lengths[1]
@@ -140,7 +140,7 @@ class Dirac(_Placed):
     def scaled(self, factor: float) -> Law:
         refuse("law", "one that has a scale", str(self), TypeError)
 
-    def marks(self, lengths: tuple[int, ...]) -> _Marks:
+    def _marks(self, lengths: tuple[int, ...]) -> _Marks:
         if not 3 <= len(lengths) <= 5:
             refuse("shape", "of three to five axes, for a convolution", lengths)
         source, target = (
