@@ -72,9 +72,9 @@ def test_hints_resolve_without_pandas():
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_what_is_returned_can_be_imported_for_annotations(room):
+    functions = [one for thing in public(room).values() for one in callables(thing) if not inspect.isclass(one)]
     shown = {id(one) for place in ROOMS if place in sys.modules for one in vars(sys.modules[place]).values()}
     shown |= {id(getattr(fi, name)) for name in fi.__all__}
-    functions = [one for thing in public(room).values() for one in callables(thing) if not inspect.isclass(one)]
     returned = {one.__qualname__: classes_in(typing.get_type_hints(one).get("return")) for one in functions}
     hidden = {name: kinds for name, kinds in returned.items() if not shown.issuperset(map(id, kinds))}
     assert not hidden
