@@ -1,8 +1,8 @@
 """Calls of the public surface that are drawn at random, and what each may come to.
 
 A call gives what the twin gives, to the bit, or nearly, where BLAS rounds as it likes; or it raises an error of
-`ALLOWED`, and has then written nothing. Anything else is a finding: another error, a bit, a byte written beside `out`, a
-position that moved.
+`ALLOWED`, and has then written nothing. Anything else is a finding: another error, a bit, a byte written beside `out`,
+a position that moved.
 """
 
 from __future__ import annotations
