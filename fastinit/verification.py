@@ -103,17 +103,15 @@ def verify(
     indices = index if isinstance(index, list) else [index]
     if len(indices) != len(pieces):
         refuse("array", f"a list of {len(indices)} arrays where index is a list", len(pieces))
-    for piece, one in zip(pieces, indices, strict=True):
-        expected = lengths if one is None else part(lengths, one).shape
-        if piece.shape != expected or piece.dtype != kind.dtype:
-            refuse("array", f"of shape {expected} and dtype {kind.dtype.name}", (piece.shape, piece.dtype.name))
+    parts = [part(lengths, ... if one is None else one) for one in indices]
+    for piece, one in zip(pieces, parts, strict=True):
+        if piece.shape != one.shape or piece.dtype != kind.dtype:
+            refuse("array", f"of shape {one.shape} and dtype {kind.dtype.name}", (piece.shape, piece.dtype.name))
     encoded(name)
     law = _claimed(scheme, lengths, keywords)
-    if seed is None and not law.is_fixed and len(indices) > 1:
-        pair = overlapping([part(lengths, ... if one is None else one) for one in indices])
-        if pair:
-            parts = Words(f"parts {pair[0]} and {pair[1]}, which do")
-            refuse("index", "of parts that do not overlap, where no seed is given", parts)
+    if seed is None and not law.is_fixed and (pair := overlapping(parts)):
+        got = Words(f"parts {pair[0]} and {pair[1]}, which do")
+        refuse("index", "of parts that do not overlap, where no seed is given", got)
     with threads_limited(threads), np.errstate(all="ignore"):  # of what memory that nobody filled may hold
         return _verified(pieces, indices, _Claim(law, lengths, kind.dtype.name, seed, name))
 

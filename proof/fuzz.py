@@ -34,7 +34,7 @@ import fastinit as fi
 from . import more_calls as more
 from .calls import Finding, Judge, draw_array, use_fast_twin
 from .record import keep, machine
-from .sanitized import FOUND, HOME, environment, package
+from .sanitized import FOUND, HOME, environment, package, run
 from .wild import Call
 
 CORPUS = Path(__file__).parent / "corpus" / "calls.json"
@@ -129,10 +129,8 @@ def too_short() -> None:
 
 
 def python(where: Mapping[str, str], *arguments: str, seconds: float = HANGS) -> subprocess.CompletedProcess[str]:
-    """This Python in that environment, and in an empty folder: it looks for packages where it is run."""
-    with tempfile.TemporaryDirectory() as empty:
-        command = [sys.executable, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, env={**where}, cwd=empty)
+    """This Python in that environment."""
+    return run([sys.executable, *arguments], where, seconds)
 
 
 def compiler(where: Mapping[str, str]) -> str:
@@ -204,7 +202,7 @@ def fuzzed(where: Mapping[str, str], options: argparse.Namespace) -> int:
     """Make the calls, chunk by chunk, and keep what was found."""
     start, seed, outcomes = time.perf_counter(), options.seed, Counter[str]()
     found: dict[str, Any] = {"calls": 0, **dict.fromkeys(COMPARED, 0), "findings": []}
-    build, also = (BUILDS[1], " --sanitized") if options.sanitized else (BUILDS[0], "")
+    build, also = BUILDS[options.sanitized], " --sanitized" * options.sanitized
     core = machine(core=compiler(where))
     while found["calls"] < options.calls and not (options.until and time.strftime("%H:%M") >= options.until):
         one = run_chunk(where, seed, min(CHUNK, options.calls - found["calls"]))

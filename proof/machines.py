@@ -37,16 +37,14 @@ import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from .outcomes import summary
-from .record import RESULTS, keep
+from .record import RESULTS, digest, keep
 from .report import stored_line
 
 HOME = Path(__file__).parents[1]
@@ -85,10 +83,6 @@ def parts() -> list[str]:
     return [*(f"tests/test_{name}.py" for name in order), DOCSTRINGS]
 
 
-def digest(paths: Sequence[Path]) -> str:
-    return sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-
-
 class Root:
     """A Debian of another architecture, with a copy of the sources and an extension built for it."""
 
@@ -110,8 +104,8 @@ class Root:
         if not (self.path / INSTALLED).is_symlink():
             (self.path / INSTALLED).symlink_to("python3/dist-packages")
         package = self.copy / "fastinit"
-        sources = sorted(path for one in ("*.px*", "*.pyx", "src/*") for path in package.glob(one))
-        extension = self.path / BUILT / f"{digest([self.copy / 'setup.py', *sources])}.so"
+        paths = sorted(path for one in ("*.px*", "*.pyx", "src/*") for path in package.glob(one))
+        extension = self.path / BUILT / f"{digest(map(Path.read_bytes, [self.copy / 'setup.py', *paths]))}.so"
         if not extension.exists():
             self._compile(extension)
         target = package / f"_core.cpython-{self.python.replace('.', '')}-{self.triplet}.so"
@@ -169,8 +163,9 @@ class Root:
     def sources(self, part: str) -> str:
         """A digest of what a part is run on, as it lies there."""
         paths = (path for path in self.copy.glob("fastinit/**/*") if path.suffix in PACKAGE and path.name != "_core.c")
-        own = [] if part == DOCSTRINGS else [self.copy / part]
-        return digest([self.copy / "setup.py", *sorted(paths), self.copy / "tests/conftest.py", *own])[:16]
+        own = [] if part == DOCSTRINGS else [part]
+        others = (self.copy / name for name in ("setup.py", "tests/conftest.py", *own))
+        return digest(map(Path.read_bytes, [*sorted(paths), *others]))
 
     def known(self, part: str) -> dict[str, Any]:
         """What is known of a part there, and of which sources all is but what is `earlier`."""

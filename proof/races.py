@@ -28,7 +28,7 @@ import fastinit as fi
 import setup
 
 from .record import RESULTS, keep, machine
-from .sanitized import COMPILER, FOUND, HOME, OPTIONS, environment, package
+from .sanitized import COMPILER, FOUND, HOME, OPTIONS, environment, package, run
 
 #: Of each, its threads and calls.
 SIZES = {"core": (8, 60), "extension": (32, 5000)}
@@ -51,13 +51,6 @@ def built(folder: Path) -> Path:
     return made
 
 
-def run(command: Sequence[str], where: dict[str, str]) -> tuple[int, str, str]:
-    """Its exit status, what it said, and the first report."""
-    with tempfile.TemporaryDirectory() as empty:  # Python looks for packages where it is run; results stay there
-        done = subprocess.run(command, capture_output=True, text=True, env=where, cwd=empty)
-    return done.returncode, done.stdout.strip(), done.stderr[:2000]
-
-
 def one_array() -> None:
     """Is filled by two threads at once, for longer than one has a core: no caller may do it, and it must be seen."""
     out, starts = np.empty(1 << 23, np.float32), threading.Barrier(2)
@@ -77,9 +70,10 @@ def judged(
     command: Sequence[str], planted: Mapping[str, tuple[Sequence[str], int]], where: dict[str, str]
 ) -> dict[str, Any]:
     """What a command found, and whether those with a planted fault end as they must."""
-    status, said, report = run(command, where)
-    found = {name: run(fault, where)[0] == must for name, (fault, must) in planted.items()}
-    return {"status": status, "said": said, "report": report, "planted fault found": found}
+    done = run(command, where)
+    found = {name: run(fault, where).returncode == must for name, (fault, must) in planted.items()}
+    told = {"status": done.returncode, "said": done.stdout.strip(), "report": done.stderr[:2000]}
+    return {**told, "planted fault found": found}
 
 
 def of_core(threads: int, calls: int, program: Path) -> dict[str, Any]:

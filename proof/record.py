@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from fcntl import LOCK_EX, flock
@@ -36,13 +36,17 @@ HOME = Path(__file__).parents[1]
 RESULTS = HOME / "proof" / "results"
 
 
+def digest(texts: Iterable[bytes]) -> str:
+    """Of texts one after the other, such as those of sources."""
+    return hashlib.blake2b(b"".join(text + b"\0" for text in texts), digest_size=8).hexdigest()
+
+
 @cache
 def sources() -> str:
     """A digest of what the core is built from."""
     patterns = ("setup.py", "fastinit/src/*", "fastinit/*.pyx", "fastinit/*.pxd", "fastinit/*.pxi")
-    paths = [path for pattern in patterns for path in HOME.glob(pattern)]
-    texts = (f"{path.relative_to(HOME).as_posix()}\0{path.read_text('utf-8')}\0" for path in sorted(paths))
-    return hashlib.blake2b("".join(texts).encode(), digest_size=8).hexdigest()
+    paths = sorted(path for pattern in patterns for path in HOME.glob(pattern))
+    return digest(text for path in paths for text in (str(path.relative_to(HOME)).encode(), path.read_bytes()))
 
 
 def machine(**versions: str) -> dict[str, str]:

@@ -9,6 +9,8 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 HOME = Path(__file__).parents[1]
@@ -38,6 +40,14 @@ def environment(library: Path, which: str = "1") -> dict[str, str]:
     asked = [[*COMPILER, f"-print-file-name={name}"] for name in LIBRARIES[which]]
     found = [subprocess.run(one, capture_output=True, text=True, check=True).stdout.strip() for one in asked]
     return {**os.environ, **OPTIONS, "PYTHONPATH": f"{library}{os.pathsep}{HOME}", "LD_PRELOAD": " ".join(found)}
+
+
+def run(
+    command: Sequence[str], where: Mapping[str, str], seconds: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command in that environment and an empty folder: Python looks for packages where it is run."""
+    with tempfile.TemporaryDirectory() as empty:
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=where, cwd=empty)
 
 
 def main(argv: list[str]) -> int:

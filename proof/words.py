@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import hashlib
 import os
 import re
 import shlex
@@ -49,6 +48,7 @@ from fastinit.reference.rounding import to_bfloat16
 from .compilers import version
 from .dumps import CORE, SETUP
 from .record import RESULTS, before, keep
+from .record import digest as digest_of
 
 Array = np.ndarray[Any, Any]
 #: Main and fine words of whole tiles.
@@ -190,8 +190,7 @@ def kernels() -> dict[str, Path]:
 
 def digest(told: Sequence[str], read: Iterable[Path]) -> str:
     """Of what a compiler is told and reads."""
-    texts = [*map(str.encode, told), *(path.read_bytes() for path in sorted(read))]
-    return hashlib.blake2b(b"\0".join(texts), digest_size=8).hexdigest()
+    return digest_of([*map(str.encode, told), *map(Path.read_bytes, sorted(read))])
 
 
 def built(files: Mapping[str, Path], folder: Path, added: Sequence[str] = ()) -> dict[str, ctypes.CDLL]:

@@ -89,10 +89,8 @@ def _places(offsets: Array, shape: tuple[int, ...], steps: tuple[int, ...]) -> t
 
 def _numbers(first: int, shape: tuple[int, ...], steps: tuple[int, ...]) -> Array:
     """In the whole, of the elements of a part."""
-    numbers = np.full((1,) * len(shape), first)
-    for axis, (length, step) in enumerate(zip(shape, steps, strict=True)):
-        numbers = numbers + step * np.arange(length).reshape(-1, *(1,) * (len(shape) - axis - 1))
-    return numbers
+    along = np.ix_(*(step * np.arange(length) for step, length in zip(steps, shape, strict=True)))
+    return sum(along, np.asarray(first))
 
 
 class Identity(Gained, _Placed):

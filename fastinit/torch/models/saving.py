@@ -26,7 +26,7 @@ from ..tensors.checks import check_model
 from ..tensors.fills import array_over
 from ..tensors.meta import on_meta
 from ..tensors.names import canonical_name
-from ..tensors.shards import reshard
+from ..tensors.shards import is_dense, reshard
 from ..tensors.ties import check_apart, kept_names
 from .initialize import carry_out, drawn, values_of
 from .plans import Planned, planned
@@ -174,8 +174,7 @@ def _put_here(model: nn.Module, plan: Plan, buffers: Iterable[Mapping[str, Tenso
         if module._buffers.keys() - module._non_persistent_buffers_set:
             for leaf, tensor in module._buffers.items():
                 if (buffer := before[leaf]) is not None and tensor is not None:
-                    here_before = not buffer.is_meta
-                    held = buffer.detach().clone().cpu() if here_before else torch.empty_like(tensor, device="cpu")
+                    held = torch.empty_like(tensor, device="cpu") if buffer.is_meta else buffer.detach().clone().cpu()
                     module._buffers[leaf] = here.setdefault(id(tensor), held)
     return bool(here)
 
@@ -208,13 +207,12 @@ def _stored(held: _Held, floats: str | None, seed: int) -> Stored:
     """How a tensor is written, which is of the dtype `floats` where that is given and it is of floats."""
     name, tensor, entry, rows = held
     dtype = str(tensor.dtype).removeprefix("torch.")
-    if tensor.layout is not torch.strided or tensor.is_nested:
-        kind = "nested" if tensor.is_nested else tensor.layout
-        refuse("model", "of dense tensors, which .safetensors files have", f"{name}, {kind}", TypeError)
     if floats is not None and tensor.is_floating_point():
         dtype = floats
     if dtype not in CODES:
         refuse("model", "of dtypes that .safetensors files have", f"{name}, {dtype}", TypeError)
+    if not is_dense(tensor):
+        refuse("model", "of dense tensors, which .safetensors files have", f"{name}, {tensor.layout}", TypeError)
     items, shape = getattr(torch, dtype), tuple(tensor.shape)
 
     def whole() -> list[Array]:

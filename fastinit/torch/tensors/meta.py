@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...locks import lock_of_forks
-from .shards import is_dtensor
+from .shards import is_dense, is_dtensor
 
 #: Held while tensors are away: a second thread, or the child of a fork, would take what is in their place for theirs.
 _LOCK = lock_of_forks()
@@ -67,6 +67,4 @@ def _put_on_meta(held: list[dict[str, Any]]) -> None:
 
 def _away(tensor: Tensor) -> Tensor:
     """Without memory; or a copy, of what torch has no such thing of."""
-    if tensor.layout is torch.strided and not (tensor.is_quantized or tensor.is_nested):
-        return meta_like(tensor)
-    return tensor.detach().clone()
+    return meta_like(tensor) if is_dense(tensor) else tensor.detach().clone()

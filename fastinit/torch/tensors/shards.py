@@ -149,6 +149,11 @@ def is_plain(tensor: torch.Tensor) -> bool:
     return stands_for_itself(tensor) and tensor.is_cpu and has_memory(tensor)
 
 
+def is_dense(tensor: torch.Tensor) -> bool:
+    """Whether it has numbers and strides: neither sparse, quantised nor nested, nor of a library's own layout."""
+    return tensor.layout is torch.strided and not (tensor.is_quantized or tensor.is_nested)
+
+
 def has_memory(tensor: torch.Tensor) -> bool:
     """Whether the elements of a tensor lie where its strides say: no wrapper, no other layout, no negation pending."""
     if type(tensor) not in _TORCHS and (type(tensor).__torch_dispatch__ is not _DISPATCH or is_lazy(tensor)):
@@ -156,7 +161,7 @@ def has_memory(tensor: torch.Tensor) -> bool:
     if is_followed():
         return False
     if not lies_plainly(tensor):
-        if tensor.layout is not torch.strided or tensor.is_neg() or tensor.is_quantized or tensor.is_nested:
+        if not is_dense(tensor) or tensor.is_neg():
             return False
         if torch._is_functional_tensor(tensor):
             return False
